@@ -1,0 +1,3 @@
+"""tdl_sync moves every file of a Telegram chat to an rclone remote through a bounded disk."""
+
+__version__ = "0.1.0"

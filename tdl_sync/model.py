@@ -1,0 +1,342 @@
+"""What flows through the program: frozen records, chained so that no stage can be skipped.
+
+    MediaItem -> Reservation -> StagedFile -> RemoteFile -> DoneMark
+
+A ``StagedFile`` can only be made from a ``Reservation``, and a ``DoneMark`` only from a
+``RemoteFile``, which itself needs a staged file that was moved or an entry of the remote's own
+listing. Nothing here does any work; every module may import it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+
+
+class MediaType(str, Enum):
+    """The kinds of file that a message can hold. The value is what a user reads and types."""
+
+    DOCUMENT = "document"
+    VIDEO = "video"
+    AUDIO = "audio"
+    VOICE = "voice"
+    VIDEO_NOTE = "video_note"
+    ANIMATION = "animation"
+    PHOTO = "photo"
+    STICKER = "sticker"
+
+
+class ChatKind(str, Enum):
+    """What sort of chat is read."""
+
+    CHANNEL = "channel"
+    SUPERGROUP = "supergroup"
+    GROUP = "group"
+    USER = "user"
+    SAVED_MESSAGES = "saved messages"
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A chat that was found and may be read. ``id`` is the marked id (``-100…`` for channels)."""
+
+    id: int
+    title: str
+    kind: ChatKind
+    username: str | None = None
+
+
+@dataclass(frozen=True, order=True)
+class MessageKey:
+    """Which message. ``topic_id`` is 0 outside forum topics and discussions.
+
+    The topic is part of the key because the comments of a channel's posts have ids of their own,
+    which overlap the ids of the posts.
+    """
+
+    chat_id: int
+    topic_id: int
+    message_id: int
+
+
+class LocationKind(str, Enum):
+    """Which of Telegram's two file stores holds a file."""
+
+    DOCUMENT = "document"
+    PHOTO = "photo"
+
+
+@dataclass(frozen=True)
+class FileLocation:
+    """Where Telegram keeps the bytes (https://core.telegram.org/api/files).
+
+    ``file_reference`` ends after some hours; the message then has to be fetched again.
+    ``thumb_size`` names the size of a photo that is meant, and is empty for documents.
+    """
+
+    kind: LocationKind
+    dc_id: int
+    file_id: int
+    access_hash: int
+    file_reference: bytes = field(repr=False)
+    thumb_size: str = ""
+
+
+@dataclass(frozen=True)
+class MediaItem:
+    """One message's media: downloaded and uploaded as one file.
+
+    ``file_name`` is what the sender wrote, untouched and hostile; ``None`` for nameless media.
+    ``size_bytes`` is what Telegram declares; 0 is a valid empty file. ``date`` is UTC.
+    """
+
+    key: MessageKey
+    media_type: MediaType
+    file_name: str | None
+    mime_type: str
+    size_bytes: int
+    date: datetime
+    location: FileLocation
+
+    @property
+    def message_id(self) -> int:
+        return self.key.message_id
+
+
+@dataclass(frozen=True)
+class SkippedItem:
+    """A message with a file that a rule leaves out, or that is gone. Never marked as done."""
+
+    key: MessageKey
+    rule: str
+
+
+HistoryEntry = MediaItem | SkippedItem
+
+
+@dataclass(frozen=True)
+class HistoryPage:
+    """One answer of Telegram's history: its files, and the id up to which all was read.
+
+    ``messages`` counts all messages of the page, those without a file too. Pages without a
+    single file still move ``read_up_to_id``.
+    """
+
+    entries: tuple[HistoryEntry, ...]
+    messages: int
+    read_up_to_id: int
+
+
+@dataclass(frozen=True)
+class ChatTotals:
+    """What a chat holds by Telegram's own counters, before anything is read.
+
+    Files are counted by Telegram (an upper bound: it also counts what rules skip); bytes are
+    extrapolated from ``sampled_files`` recent ones, an estimate that is shown as one.
+    """
+
+    files: int
+    estimated_bytes: int
+    sampled_files: int
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """Room on the staging disk for one item, taken before its first byte is asked for.
+
+    ``reserved_bytes`` is the item's size rounded up to whole blocks of the file system, since
+    that is what the file will really take.
+    """
+
+    item: MediaItem
+    reserved_bytes: int
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A complete download, its size checked, on disk and synced."""
+
+    reservation: Reservation
+    path: Path
+
+    @property
+    def item(self) -> MediaItem:
+        return self.reservation.item
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """One file as the remote's own listing shows it, by its name in the chat's folder."""
+
+    name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """An item that is on the remote for certain. Made by ``moved`` or ``listed`` only."""
+
+    item: MediaItem
+    folder: str
+    name: str
+
+    @classmethod
+    def moved(cls, staged: StagedFile, folder: str, name: str) -> RemoteFile:
+        """The proof is the transfer: rclone exited 0, having really sent or compared the file."""
+        return cls(staged.item, folder, name)
+
+    @classmethod
+    def listed(cls, item: MediaItem, folder: str, listing: ListedFile) -> RemoteFile:
+        """The proof is the remote's listing, which shows this name with the item's size."""
+        if listing.size_bytes != item.size_bytes:
+            raise ValueError(
+                f"{listing.name!r} has {listing.size_bytes} bytes on the remote, "
+                f"the message declares {item.size_bytes}"
+            )
+        return cls(item, folder, listing.name)
+
+
+@dataclass(frozen=True)
+class DoneMark:
+    """The record that one message's file is on one remote (``REMOTE:PATH``, as configured)."""
+
+    remote: str
+    file: RemoteFile
+
+    @property
+    def key(self) -> MessageKey:
+        return self.file.item.key
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An item that is not on the remote, and why.
+
+    ``reason`` is a short phrase that groups failures in the summary (``too large``); ``detail``
+    is the whole sentence. What failed *for good* is tried again only when the user asks.
+    """
+
+    key: MessageKey
+    reason: str
+    detail: str
+    attempts: int
+    for_good: bool
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a run is about. Two scopes never share a watermark; done-marks they do share.
+
+    ``lower_bound`` is the id of the first message that is asked for (0: from the beginning);
+    ``filters`` is a canonical text of everything that leaves items out.
+    """
+
+    remote: str
+    chat_id: int
+    topic_id: int = 0
+    filters: str = ""
+    lower_bound: int = 0
+
+
+class RunStatus(str, Enum):
+    """The ``status`` of a state message."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    QUOTA = "quota"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """Which process on which machine wrote a state message."""
+
+    host: str
+    pid: int
+    run_id: str
+
+
+@dataclass(frozen=True)
+class RunState:
+    """All that a state message says of a scope. ``started`` and ``timestamp`` are UTC.
+
+    Every message up to ``last_message_id`` is done, skipped, or among ``failed_ids``;
+    ``done_above_ids`` are done beyond it. The totals count over all runs of the scope.
+    """
+
+    scope_key: str
+    channel_id: int
+    channel_name: str
+    last_message_id: int
+    total_downloaded: int
+    total_uploaded: int
+    total_size_bytes: int
+    timestamp: datetime
+    status: RunStatus
+    remote: str
+    folder: str
+    started: datetime
+    done_above_ids: tuple[int, ...]
+    failed_ids: tuple[int, ...]
+    failures_by_reason: Mapping[str, int]
+    run: RunIdentity
+
+
+class Outcome(str, Enum):
+    """How a run ended: the ``status`` of the result line."""
+
+    COMPLETE = "complete"
+    MORE = "more"
+    QUOTA = "quota"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class FailedItem:
+    """One line of the summary: an item that failed in this run, by a name fit for a terminal."""
+
+    message_id: int
+    name: str
+    reason: str
+    detail: str
+    for_good: bool
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What one run over one chat did. ``seen = done + skipped + failed`` once it has ended.
+
+    ``done`` are items that are on the remote: ``moved`` in this run, the others found there
+    or marked before. ``unfinished`` is what a stop left open: neither done nor failed.
+    """
+
+    seen: int = 0
+    moved: int = 0
+    done_before: int = 0
+    skipped_by_rule: Mapping[str, int] = field(default_factory=dict)
+    failed_by_reason: Mapping[str, int] = field(default_factory=dict)
+    failed_items: tuple[FailedItem, ...] = ()
+    downloaded_bytes: int = 0
+    uploaded_bytes: int = 0
+    seconds: float = 0.0
+
+    @property
+    def done(self) -> int:
+        return self.moved + self.done_before
+
+    @property
+    def skipped(self) -> int:
+        return sum(self.skipped_by_rule.values())
+
+    @property
+    def failed(self) -> int:
+        return sum(self.failed_by_reason.values())
+
+    @property
+    def unfinished(self) -> int:
+        return self.seen - self.done - self.skipped - self.failed

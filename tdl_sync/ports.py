@@ -1,0 +1,172 @@
+"""What the pipeline asks of the outside, as protocols.
+
+The real parts (``telegram``, ``handoff``, ``done_marks``, ``progress``) and the in-memory fakes
+of the tests meet the same protocols, and the same contract tests run on both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from tdl_sync.model import (
+    Chat,
+    ChatTotals,
+    DoneMark,
+    Failure,
+    HistoryEntry,
+    HistoryPage,
+    ListedFile,
+    MediaItem,
+    MessageKey,
+    RemoteFile,
+    RunReport,
+    Scope,
+    StagedFile,
+)
+
+PART_BYTES = 1024 * 1024
+"""Parts are whole and aligned (https://core.telegram.org/api/files#downloading-files)."""
+
+
+class ChatReader(Protocol):
+    """Reads a chat. All methods block; call them from worker threads, never from the loop."""
+
+    def newest_message_id(self, chat: Chat) -> int:
+        """The id of the newest message, 0 for an empty chat."""
+
+    def totals(self, chat: Chat) -> ChatTotals:
+        """How many files the chat holds, and about how many bytes."""
+
+    def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
+        """All messages with ``after_id < id <= up_to_id``, oldest first, one call a page."""
+
+    def fetch(self, chat: Chat, message_ids: Sequence[int]) -> list[HistoryEntry]:
+        """These messages' files as they are now; what is gone comes as a ``SkippedItem``."""
+
+
+class PartSource(Protocol):
+    """Fetches the bytes of items."""
+
+    def fetch_part(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> Future[bytes]:
+        """Ask for one part. ``offset_bytes`` is a multiple of ``PART_BYTES``.
+
+        The future gives the bytes as Telegram sent them, possibly fewer than asked: checking is
+        the caller's. It fails with ``ItemFailed``, ``MessageGone``, ``CredentialsRefused`` or
+        ``Stopped``. Flood waits and expired file references are dealt with inside.
+        """
+
+
+class HandOff(Protocol):
+    """Moves staged files to the remote."""
+
+    def move(
+        self, staged: StagedFile, folder: str, name: str, on_bytes: Callable[[int], None]
+    ) -> RemoteFile:
+        """Upload, verify and delete one staged file; blocks until it is on the remote.
+
+        ``on_bytes`` is told how many bytes of the file have been sent so far. When this returns
+        the staged file is gone and the remote has it. Raises ``HandOffFailed`` (the file is kept),
+        ``CredentialsRefused``, ``ComeBackLater`` or ``Stopped``.
+        """
+
+    def prepare_folder(self, folder: str) -> list[ListedFile]:
+        """Make the chat's folder, once, and list what is in it. Before the first ``move``."""
+
+    def find_folder(self, chat_id: int) -> str | None:
+        """The folder that an earlier run made for this chat (``… [<chat id>]``), if any."""
+
+    def terminate(self, grace_seconds: float) -> None:
+        """Give running moves this long to finish, then end them. Their files are kept."""
+
+
+class Marks(Protocol):
+    """The durable records. What a method wrote is on disk when it returns; all threads may call."""
+
+    def is_done(self, remote: str, key: MessageKey) -> bool: ...
+
+    def write(self, mark: DoneMark) -> None:
+        """Record a file as done and forget its failure, both or neither."""
+
+    def watermark(self, scope: Scope) -> int:
+        """The last saved watermark of the scope, 0 if there is none."""
+
+    def save_watermark(self, scope: Scope, message_id: int) -> None: ...
+
+    def failures(self, remote: str, chat_id: int, topic_id: int) -> list[Failure]: ...
+
+    def record_failure(self, remote: str, failure: Failure) -> Failure:
+        """Remember it, adding its attempts to those recorded; returns the sum."""
+
+    def forget_failure(self, remote: str, key: MessageKey) -> None: ...
+
+
+@dataclass(frozen=True)
+class SavedText:
+    """One own text message in Saved Messages. ``text`` is a plain ``str``."""
+
+    message_id: int
+    text: str
+    edited_at: datetime
+    pinned: bool
+
+
+class SavedMessages(Protocol):
+    """The state messages' home. Calls block; they raise ``TdlSyncError`` classes only."""
+
+    def find(self, header: str) -> list[SavedText]:
+        """All own messages (no forwards) that begin with ``header``, pinned or not."""
+
+    def send_pinned(self, text: str) -> SavedText:
+        """Send as plain text, silently, and pin without a notice."""
+
+    def edit(self, message_id: int, text: str) -> bool:
+        """Edit in place; the same text again is no error. False if the message is gone."""
+
+    def delete(self, message_ids: Iterable[int]) -> None: ...
+
+
+class ProgressListener(Protocol):
+    """Is told what happens, from any thread; must return quickly and never raises."""
+
+    def started(self, chat: Chat, totals: ChatTotals, budget_bytes: int) -> None: ...
+
+    def seen(self, items: int) -> None:
+        """So many more files were found in the chat's history."""
+
+    def done_before(self, item: MediaItem) -> None: ...
+
+    def skipped(self, key: MessageKey, rule: str) -> None: ...
+
+    def download_started(self, item: MediaItem) -> None: ...
+
+    def downloaded(self, item: MediaItem, more_bytes: int) -> None: ...
+
+    def download_finished(self, item: MediaItem) -> None:
+        """The download ended, well or not."""
+
+    def upload_started(self, item: MediaItem) -> None: ...
+
+    def uploaded(self, item: MediaItem, total_bytes: int) -> None: ...
+
+    def upload_finished(self, item: MediaItem) -> None:
+        """The hand-off ended, well or not."""
+
+    def moved(self, item: MediaItem) -> None: ...
+
+    def failed(self, failure: Failure, name: str) -> None: ...
+
+    def disk(self, used_bytes: int) -> None:
+        """So much of the budget is reserved now."""
+
+    def waiting(self, what: str, why: str, until: datetime | None) -> None:
+        """Something waits (a flood wait, a rate limit, a dead network); one clear line."""
+
+    def message(self, line: str) -> None:
+        """A line for the log: a start, a deletion from the staging disk, a warning."""
+
+    def finished(self, report: RunReport) -> None:
+        """The run over this chat has ended: bars are gone, the summary is printed."""
