@@ -1,0 +1,1 @@
+"""Stand-ins for the services that the program talks to, for tests, demo and benchmarks."""

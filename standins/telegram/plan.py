@@ -1,0 +1,59 @@
+"""What stands at a message id, before it becomes a raw object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+FILE_KINDS = (
+    "document",
+    "video",
+    "audio",
+    "voice",
+    "video_note",
+    "animation",
+    "photo",
+    "sticker",
+)
+OTHER_KINDS = ("text", "link", "web_page", "poll", "geo", "contact", "service")
+DELETED = "deleted"
+
+
+@dataclass(frozen=True)
+class FilePlan:
+    """A file as its message describes it; `name` is None where Telegram sends no file name."""
+
+    kind: str
+    size_bytes: int
+    name: str | None
+    mime_type: str
+    dc_id: int
+
+
+@dataclass(frozen=True)
+class MessagePlan:
+    """One message; `date` is in seconds since the epoch, `kind` one of the kinds above."""
+
+    kind: str
+    date: int
+    text: str = ""
+    file: FilePlan | None = None
+    grouped_id: int | None = None
+
+
+class Recipe(Protocol):
+    """The history that a chat starts with: ids 1 to `newest_id`."""
+
+    @property
+    def newest_id(self) -> int: ...
+
+    def kinds(self) -> list[str]:
+        """The kind of each id (`DELETED` for gaps), index 0 being id 1; cheap for a million."""
+
+    def kind(self, message_id: int) -> str: ...
+
+    def date(self, message_id: int) -> int:
+        """Ascending with the id; for deleted ids, too."""
+
+    def plan(self, message_id: int) -> MessagePlan:
+        """Only for ids that are not `DELETED`."""
