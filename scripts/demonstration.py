@@ -1,0 +1,309 @@
+"""The demo itself, run inside the environment: the stand-in, the real program, and the check.
+
+The stand-in for Telegram runs as a process of its own and is talked to over the real protocol;
+the remote is a local directory behind the real rclone. All that is made lies in one temporary
+directory, which is gone afterwards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from scripts.environment import ROOT
+from standins.telegram import worlds
+from standins.telegram.world import World, WorldItem
+
+SEED = 7
+MESSAGES = 366
+MEAN_FILE_BYTES = 1_000_000
+BUDGET_BYTES = 50_000_000
+# A line slow enough to watch and quick enough not to bore: about half a minute in all.
+SHAPING = {"round_trip_seconds": 0.02, "total_bytes_per_second": 10_000_000}
+SAMPLE_SECONDS = 0.02
+READ_BYTES = 1024 * 1024
+STOP_SECONDS = 10.0
+
+
+class DemoFailed(Exception):
+    """The demo can't go on. ``str()`` is one line."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the demo keeps its things, all below one temporary directory."""
+
+    root: Path
+
+    @property
+    def staging(self) -> Path:
+        return self.root / "staging"
+
+    @property
+    def drive(self) -> Path:
+        """The directory that plays the remote."""
+        return self.root / "drive"
+
+    @property
+    def rclone_config(self) -> Path:
+        return self.root / "rclone.conf"
+
+    @property
+    def stand_in_log(self) -> Path:
+        return self.root / "stand-in.log"
+
+
+def make_world() -> World:
+    """The world that the stand-in serves, too: both compute it from the same seed."""
+    return worlds.mixed(
+        seed=SEED, messages=MESSAGES, mean_size_bytes=MEAN_FILE_BYTES, too_large_bytes=None
+    )
+
+
+def expected_items(world: World) -> dict[int, WorldItem]:
+    """By message id; stickers stay behind, as everywhere."""
+    return {item.message_id: item for item in world.source.items() if item.kind != "sticker"}
+
+
+@contextmanager
+def temporary_places() -> Iterator[Places]:
+    places = Places(Path(tempfile.mkdtemp(prefix="tdl_sync-demo-")))
+    try:
+        places.drive.mkdir()
+        places.rclone_config.write_text(
+            f"[demo]\ntype = alias\nremote = {places.drive.as_posix()}\n", "utf-8"
+        )
+        yield places
+    finally:
+        shutil.rmtree(places.root, ignore_errors=True)
+
+
+@contextmanager
+def running_stand_in(places: Places) -> Iterator[dict[str, str]]:
+    """Start the stand-in; gives the variables that point the program at it."""
+    command = [sys.executable, "-m", "standins.telegram", "--world", "mixed"]
+    command += ["--seed", str(SEED), "--messages", str(MESSAGES)]
+    command += ["--mean-size-bytes", str(MEAN_FILE_BYTES), "--too-large-bytes", "none"]
+    with places.stand_in_log.open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            # Out of the terminal's reach: at Ctrl-C the program needs it to save its state.
+            start_new_session=True,
+        )
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        greeting = process.stdout.readline()
+        if not greeting:
+            last_words = places.stand_in_log.read_text("utf-8", "replace").strip()
+            raise DemoFailed(f"the stand-in did not start: {last_words[-2000:]}")
+        process.stdin.write(json.dumps({"shaping": SHAPING}) + "\n")
+        process.stdin.flush()
+        yield json.loads(greeting)["environment"]
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+    """End one process of ours, by its id, and wait for it."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class DiskWatch:
+    """Looks at what lies in a directory, often, and remembers the most that it saw."""
+
+    def __init__(self, directory: Path) -> None:
+        self.most_bytes = 0
+        self._directory = directory
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="disk watch", daemon=True)
+
+    def __enter__(self) -> DiskWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(SAMPLE_SECONDS):
+            self.most_bytes = max(self.most_bytes, bytes_below(self._directory))
+
+
+def bytes_below(directory: Path) -> int:
+    """The sizes of all files below; a file that vanishes meanwhile counts as none."""
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_size
+            except FileNotFoundError:
+                continue
+    return total
+
+
+def run_program(places: Places, stand_in_variables: Mapping[str, str]) -> int:
+    """The real program on this terminal; its exit status."""
+    # Settings of one's own for the program or for rclone must not leak into the demo.
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("TDL_SYNC_", "RCLONE_"))
+    }
+    command = [sys.executable, str(ROOT / "tdl_sync.py"), "-u", worlds.SOURCE_USERNAME]
+    command += ["--max-disk", f"{BUDGET_BYTES // 1_000_000}M", "--remote", "demo:channels"]
+    command += ["--staging", str(places.staging), "--data-dir", str(places.root / "data")]
+    command += ["--rclone-config", str(places.rclone_config)]
+    print(f"$ {shown(command, places)}", flush=True)
+    process = subprocess.Popen(command, cwd=ROOT, env={**own, **stand_in_variables})
+    try:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue  # It got the same signal, saves its state and ends.
+    finally:
+        stop(process)
+
+
+def shown(command: list[str], places: Places) -> str:
+    words = ["python", "tdl_sync.py", *command[2:]]
+    return " ".join(words).replace(str(places.root), "$DEMO")
+
+
+def differences(world: World, drive: Path) -> list[str]:
+    """Everything in which the remote is not what the chat holds; empty when all is well."""
+    expected = expected_items(world)
+    found: dict[str, list[Path]] = defaultdict(list)
+    for folder, _, names in os.walk(drive):
+        for name in names:
+            found[name.partition("_")[0]].append(Path(folder, name))
+    problems = [
+        f"unexpected: {path.name!r}"
+        for prefix, paths in found.items()
+        for path in paths
+        if not prefix.isdecimal() or int(prefix) not in expected
+    ]
+    for message_id, item in expected.items():
+        problems += _differences_of_one(item, found.get(str(message_id), []), world)
+    return problems
+
+
+def _differences_of_one(item: WorldItem, paths: list[Path], world: World) -> list[str]:
+    if len(paths) != 1:
+        return [f"message {item.message_id}: {len(paths)} files instead of 1"]
+    path = paths[0]
+    problems = []
+    if not path.parent.name.endswith(f"[{world.source.chat_id}]"):
+        problems.append(f"message {item.message_id}: in the wrong folder {path.parent.name!r}")
+    if path.stat().st_size != item.file.size_bytes:
+        size = path.stat().st_size
+        problems.append(f"message {item.message_id}: {size} bytes, not {item.file.size_bytes}")
+    elif sha256_of(path) != item.file.sha256():
+        problems.append(f"message {item.message_id}: other bytes than Telegram has")
+    if int(path.stat().st_mtime) != int(item.date.timestamp()):
+        problems.append(f"message {item.message_id}: not the message's date")
+    return problems
+
+
+def sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def own_command() -> str:
+    """What to type for a channel of one's own, as it works on this machine."""
+    python = Path(sys.executable)
+    if python.is_relative_to(ROOT):
+        python = python.relative_to(ROOT)
+    words = [str(python), "tdl_sync.py", "-u", "<channel>", "--max-disk", "50"]
+    rclone = shutil.which("rclone")
+    if rclone is not None and Path(rclone).is_relative_to(ROOT):
+        words += ["--rclone", str(Path(rclone).relative_to(ROOT))]
+    return " ".join(words)
+
+
+def demonstrate() -> int:
+    world = make_world()
+    items = expected_items(world)
+    total_mb = sum(item.file.size_bytes for item in items.values()) / 1_000_000
+    print(
+        f"A stand-in for Telegram serves a channel with {len(items)} files, {total_mb:.0f} MB.\n"
+        f"The program moves them to a directory that plays the Drive, through "
+        f"{BUDGET_BYTES // 1_000_000} MB of disk.\n",
+        flush=True,
+    )
+    with temporary_places() as places:
+        with running_stand_in(places) as variables, DiskWatch(places.staging) as watch:
+            status = run_program(places, variables)
+        if status != 0:
+            print(f"\nThe program ended with exit status {status}; nothing was checked.")
+            return status
+        print("\nComparing every file with what the stand-in holds ...", flush=True)
+        problems = differences(world, places.drive)
+        if watch.most_bytes > BUDGET_BYTES:
+            problems.append(f"{watch.most_bytes} bytes lay on the disk at once")
+    if problems:
+        print("\n".join([*problems[:20], f"FAILED: {len(problems)} differences"]))
+        return 1
+    print(
+        f"All {len(items)} files are there once, each with the right SHA-256, name and date.\n"
+        f"The staging directory never held more than {watch.most_bytes / 1_000_000:.1f} MB "
+        f"(looked at every {SAMPLE_SECONDS * 1000:.0f} ms).\n\n"
+        f"For your own channel, after the steps in README.md (api id, login, rclone remote):\n\n"
+        f"    {own_command()}\n"
+    )
+    return 0
+
+
+def _end(signal_number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + signal_number)
+
+
+def main() -> int:
+    for name in {"SIGTERM", "SIGHUP"} & set(signal.Signals.__members__):
+        signal.signal(signal.Signals[name], _end)
+    try:
+        return demonstrate()
+    except DemoFailed as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
