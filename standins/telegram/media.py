@@ -19,10 +19,10 @@ def thumb_record(full: FileRecord, thumb_size: str) -> FileRecord | None:
     """The record behind a smaller size or thumbnail, with other bytes than the file's own.
 
     `thumb_size` is the letter of the size (https://core.telegram.org/api/files#image-thumbnail-types).
-    None for a size that the file has not.
+    None for a size that the file has not: the smaller ones of a tiny photo, too.
     """
     divisors = {letter: divisor for letter, _, divisor in _SMALLER_PHOTO_SIZES}
-    if thumb_size not in divisors:
+    if thumb_size not in divisors or not _smaller_bytes(full.size_bytes, divisors[thumb_size]):
         return None
     return FileRecord(
         file_id=full.file_id,
@@ -53,7 +53,8 @@ def photo(record: FileRecord, reference: bytes, date: int) -> raw.types.Photo:
     ]
     for letter, side, divisor in _SMALLER_PHOTO_SIZES:
         size = _smaller_bytes(record.size_bytes, divisor)
-        sizes.append(raw.types.PhotoSize(type=letter, w=side, h=side * 3 // 4, size=size))
+        if size:
+            sizes.append(raw.types.PhotoSize(type=letter, w=side, h=side * 3 // 4, size=size))
     turn = derived_number("size order", record.seed) % len(sizes)
     return raw.types.Photo(
         id=record.file_id,
@@ -68,9 +69,8 @@ def photo(record: FileRecord, reference: bytes, date: int) -> raw.types.Photo:
 
 def document(plan: FilePlan, record: FileRecord, reference: bytes, date: int) -> raw.types.Document:
     thumbs: list[raw.base.PhotoSize] | None = None
-    if plan.kind in ("video", "animation", "sticker") and record.size_bytes:
-        thumb = thumb_record(record, DOCUMENT_THUMB_TYPE)
-        assert thumb is not None
+    thumb = thumb_record(record, DOCUMENT_THUMB_TYPE)
+    if plan.kind in ("video", "animation", "sticker") and thumb is not None:
         thumbs = [
             raw.types.PhotoStrippedSize(type="i", bytes=_STRIPPED_BYTES),
             raw.types.PhotoSize(type=DOCUMENT_THUMB_TYPE, w=320, h=180, size=thumb.size_bytes),
