@@ -1,0 +1,1 @@
+"""Put on PYTHONPATH of a program under test; see `sitecustomize`."""

@@ -1,0 +1,151 @@
+"""Calls that read messages: by page, by id, by search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyrogram import raw
+from pyrogram.raw.core import TLObject
+
+from standins.telegram.entities import channel_by_input, chat_by_peer, chats_and_users
+from standins.telegram.rpc import Answer, Call, RpcError, handles
+from standins.telegram.world import FILTER_KINDS, Channel, Message
+
+_MOST_IDS = 100
+
+
+@handles(raw.functions.messages.GetHistory)
+def get_history(call: Call, request: raw.functions.messages.GetHistory) -> TLObject:
+    channel = chat_by_peer(call.world, request.peer)
+    messages, total = channel.page(
+        request.offset_id,
+        request.offset_date or 0,
+        request.add_offset,
+        request.limit,
+        request.max_id,
+        request.min_id,
+    )
+    return _messages(call, channel, messages, total)
+
+
+@handles(raw.functions.messages.Search)
+def search(call: Call, request: raw.functions.messages.Search) -> TLObject:
+    channel = chat_by_peer(call.world, request.peer)
+    if isinstance(request.filter, raw.types.InputMessagesFilterEmpty) and not request.q:
+        raise RpcError(400, "SEARCH_QUERY_EMPTY")
+    if not _is_known(request.filter):
+        raise RpcError(400, "FILTER_NOT_SUPPORTED")
+    messages, total = channel.search(
+        type(request.filter),
+        request.offset_id,
+        request.add_offset,
+        request.limit,
+        request.max_id,
+        request.min_id,
+        request.q,
+    )
+    return _messages(call, channel, messages, total)
+
+
+@handles(raw.functions.messages.GetSearchCounters)
+def get_search_counters(call: Call, request: raw.functions.messages.GetSearchCounters) -> Answer:
+    counts = chat_by_peer(call.world, request.peer).counters()
+    for wanted in request.filters:
+        if type(wanted) not in counts:
+            raise RpcError(400, "FILTER_NOT_SUPPORTED")
+    return [
+        raw.types.messages.SearchCounter(filter=wanted, count=counts[type(wanted)])
+        for wanted in request.filters
+    ]
+
+
+@handles(raw.functions.channels.GetMessages)
+def get_channel_messages(call: Call, request: raw.functions.channels.GetMessages) -> TLObject:
+    channel = channel_by_input(call.world, request.channel)
+    ids = _ids(request.id, pinned=channel.pinned_ids())
+    return _by_ids(call, channel, ids, [channel.message(message_id) for message_id in ids])
+
+
+@handles(raw.functions.messages.GetMessages)
+def get_messages(call: Call, request: raw.functions.messages.GetMessages) -> TLObject:
+    """For all chats but channels: their messages share one sequence of ids."""
+    messages: list[Message | None] = []
+    ids = _ids(request.id)
+    for message_id in ids:
+        channel = call.world.shared_chat(message_id)
+        messages.append(channel.message(message_id) if channel else None)
+    return _by_ids(call, None, ids, messages)
+
+
+def _is_known(wanted: raw.base.MessagesFilter) -> bool:
+    own = (raw.types.InputMessagesFilterEmpty, raw.types.InputMessagesFilterPinned)
+    return isinstance(wanted, own) or type(wanted) in FILTER_KINDS
+
+
+def _ids(wanted: Sequence[raw.base.InputMessage], pinned: Sequence[int] = ()) -> list[int]:
+    """The ids that are meant; `InputMessagePinned` is the latest pinned one, 0 if there is none."""
+    if not wanted:
+        raise RpcError(400, "MESSAGE_IDS_EMPTY")
+    if len(wanted) > _MOST_IDS:
+        raise RpcError(400, "MSG_ID_INVALID")
+    ids = []
+    for one in wanted:
+        match one:
+            case raw.types.InputMessageID():
+                ids.append(one.id)
+            case raw.types.InputMessagePinned():
+                ids.append(pinned[0] if pinned else 0)
+            case _:
+                raise RpcError(400, "MSG_ID_INVALID")
+    return ids
+
+
+def _by_ids(
+    call: Call, channel: Channel | None, ids: list[int], messages: list[Message | None]
+) -> TLObject:
+    there = [message for message in messages if message is not None]
+    chats, users = chats_and_users(call.world, [channel] if channel else [], there)
+    if channel is None:
+        groups = {message.peer_id.chat_id for message in there if _in_group(message)}
+        chats, users = chats_and_users(
+            call.world, [call.world.channels[-group] for group in groups], there
+        )
+    filled: list[raw.base.Message] = [
+        raw.types.MessageEmpty(id=message_id, peer_id=channel.peer if channel else None)
+        if message is None
+        else message
+        for message_id, message in zip(ids, messages, strict=True)
+    ]
+    if channel is None:
+        return raw.types.messages.Messages(messages=filled, topics=[], chats=chats, users=users)
+    return raw.types.messages.ChannelMessages(
+        pts=channel.newest_id() + 1,
+        count=len(filled),
+        messages=filled,
+        topics=[],
+        chats=chats,
+        users=users,
+    )
+
+
+def _in_group(message: Message) -> bool:
+    return isinstance(message.peer_id, raw.types.PeerChat)
+
+
+def _messages(call: Call, channel: Channel, messages: list[Message], total: int) -> TLObject:
+    chats, users = chats_and_users(call.world, [channel], messages)
+    found: list[raw.base.Message] = list(messages)
+    if channel.is_channel:
+        return raw.types.messages.ChannelMessages(
+            pts=channel.newest_id() + 1,
+            count=total,
+            messages=found,
+            topics=[],
+            chats=chats,
+            users=users,
+        )
+    if len(found) == total:
+        return raw.types.messages.Messages(messages=found, topics=[], chats=chats, users=users)
+    return raw.types.messages.MessagesSlice(
+        count=total, messages=found, topics=[], chats=chats, users=users
+    )
