@@ -1,0 +1,189 @@
+"""Command line and environment -> the texts that the user gave, and where each came from.
+
+Nothing is converted here (``config.py`` does), but every wrong word is found here: docopt-ng's
+own errors are unreadable, print values (which may be secrets), and it "corrects" misspelt
+options while printing to the terminal. So what reaches it is known to be right.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from docopt import DocoptExit, docopt
+
+from tdl_sync.errors import UsageError
+from tdl_sync.usage import (
+    ABOUT_THE_PROGRAM,
+    OF_COMMAND,
+    OPTIONS,
+    VARIABLE_PREFIX,
+    WITHOUT_DEFAULTS,
+    Option,
+)
+
+SEE_HELP = "see tdl_sync.py --help"
+CREDENTIAL_VARIABLES = tuple(
+    VARIABLE_PREFIX + name for name in ("API_ID", "API_HASH", "SESSION_STRING")
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One option as it was given: ``texts`` is empty for a switch. ``origin`` is for errors."""
+
+    texts: tuple[str, ...]
+    origin: str
+    from_command_line: bool
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The command and all options that were given, by long name; no defaults."""
+
+    command: str
+    settings: Mapping[str, Setting]
+
+
+def gather(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
+    """``argv`` is without the program's name. Raises ``UsageError``."""
+    _refuse_wrong_words(argv)
+    try:
+        parsed = docopt(WITHOUT_DEFAULTS, list(argv), default_help=False)
+    except DocoptExit:
+        # Its text prints every value.
+        raise UsageError(f"the command line can't be understood; {SEE_HELP}") from None
+    command = "login" if parsed["login"] else "sync"
+    settings = _from_environment(environ)
+    for option in OPTIONS.values():
+        value = parsed[option.name]
+        if value is True:
+            settings[option.name] = Setting((), option.name, from_command_line=True)
+        elif value:
+            texts = tuple(value) if isinstance(value, list) else (str(value),)
+            settings[option.name] = Setting(texts, option.name, from_command_line=True)
+    return Arguments(command, settings)
+
+
+def _refuse_wrong_words(argv: Sequence[str]) -> None:
+    words = iter(argv)
+    given: list[Option] = []
+    command: str | None = None
+    for word in words:
+        if word.startswith("-") and not re.fullmatch(r"--?|-[0-9].*", word):
+            option = _option_of(word)
+            if option in given and not option.repeatable:
+                raise UsageError(f"{option.name} is given twice; give it once")
+            given.append(option)
+            if option.value_name is not None:
+                _refuse_missing_value(option, word, words)
+            elif "=" in word or (not word.startswith("--") and len(word) > 2):
+                raise UsageError(f"{option.name} takes no value; write just {option.name}")
+        elif command is None and word in OF_COMMAND:
+            command = word
+        else:
+            raise UsageError(_about_stray_word(word, command))
+    for option in given:
+        if option.name not in OF_COMMAND[command or "sync"]:
+            takers = [name for name, names in OF_COMMAND.items() if option.name in names]
+            raise UsageError(
+                f"{option.name} belongs to the command {takers[0]}, "
+                f"not to {command or 'sync'}; {SEE_HELP}"
+            )
+
+
+def _option_of(word: str) -> Option:
+    name = word.partition("=")[0] if word.startswith("--") else word[:2]
+    for option in OPTIONS.values():
+        if name in (option.name, option.short):
+            return option
+    variable = VARIABLE_PREFIX + name.strip("-").replace("-", "_").upper()
+    if variable in CREDENTIAL_VARIABLES:
+        raise UsageError(
+            f"{name} is not an option, since other users can see a command line; "
+            f"set the variable {variable} instead"
+        )
+    near = difflib.get_close_matches(name, OPTIONS, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]}? Else {SEE_HELP}" if near else SEE_HELP
+    raise UsageError(f"unknown option {name!r}; {hint}")
+
+
+def _refuse_missing_value(option: Option, word: str, words: Iterator[str]) -> None:
+    """``words`` is the iterator over the rest; the value is taken from it."""
+    if word.startswith("--"):
+        attached = word.partition("=")[2] if "=" in word else None
+    else:
+        attached = word[2:] or None
+    value = next(words, None) if attached is None else attached
+    expected = f"{option.name} needs a value ({option.name} {option.value_name})"
+    if value is None or (value == "--" and attached is None):
+        raise UsageError(f"{expected}, and nothing follows it; {SEE_HELP}")
+    if not value:
+        raise UsageError(f"{expected}, and the one given is empty; {SEE_HELP}")
+    next_name = value.partition("=")[0]
+    if attached is None and option.name != "--rclone-arg" and next_name in OPTIONS:
+        raise UsageError(f"{expected}, and {next_name} follows it; {SEE_HELP}")
+
+
+def _about_stray_word(word: str, command: str | None) -> str:
+    """Prints the word only where it can't be a secret that lost its option."""
+    if re.match(r"@|-100\d|(https?://)?(t|telegram)\.me/|tg:", word):
+        return f"a chat is given with -u (-u {word}); {SEE_HELP}"
+    commands = " and ".join(OF_COMMAND)
+    if not re.fullmatch(r"[a-z][a-z-]{0,11}", word):
+        return f"a word that belongs to no option; quote values that hold spaces, or {SEE_HELP}"
+    if command is not None:
+        return f"{word!r} after the command {command} belongs to no option; {SEE_HELP}"
+    near = difflib.get_close_matches(word, OF_COMMAND, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]}?" if near else f"a chat is given with -u (-u {word});"
+    return f"unknown command {word!r} (there are {commands}); {hint} {SEE_HELP}"
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Setting]:
+    by_variable = {
+        option.variable: option
+        for option in OPTIONS.values()
+        if option.name not in ABOUT_THE_PROGRAM
+    }
+    settings = {}
+    for variable in sorted(environ):
+        text = environ[variable].strip()
+        if not variable.startswith(VARIABLE_PREFIX) or variable in CREDENTIAL_VARIABLES:
+            continue
+        if variable not in by_variable:
+            _refuse_misspelt(variable, [*by_variable, *CREDENTIAL_VARIABLES])
+        elif text and (texts := _texts_of(by_variable[variable], text)) is not None:
+            settings[by_variable[variable].name] = Setting(texts, variable, False)
+    return settings
+
+
+def _refuse_misspelt(variable: str, known: Sequence[str]) -> None:
+    """Names that resemble none may belong to somebody's scripts and are left alone."""
+    ends = [name.removeprefix(VARIABLE_PREFIX) for name in known]
+    near = difflib.get_close_matches(variable.removeprefix(VARIABLE_PREFIX), ends, 1, cutoff=0.75)
+    if near:
+        raise UsageError(
+            f"unknown variable {variable!r} in the environment; "
+            f"did you mean {VARIABLE_PREFIX}{near[0]}? Correct it or unset it"
+        )
+
+
+def _texts_of(option: Option, text: str) -> tuple[str, ...] | None:
+    """``None`` for a switch that is off."""
+    if option.value_name is None:
+        if text.lower() in ("1", "yes", "true", "on"):
+            return ()
+        if text.lower() in ("0", "no", "false", "off"):
+            return None
+        raise UsageError(f"{option.variable}: expected yes or no, found {text!r}")
+    if option.name == "--rclone-arg":
+        try:
+            return tuple(shlex.split(text))
+        except ValueError:
+            raise UsageError(
+                f"{option.variable}: a quotation mark is not closed; flags are quoted as in a shell"
+            ) from None
+    return tuple(text.split()) if option.repeatable else (text,)

@@ -1,0 +1,282 @@
+"""The command line and the environment as one validated, frozen record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TypeVar
+
+from tdl_sync import __version__
+from tdl_sync.arguments import SEE_HELP, Arguments, Setting, gather
+from tdl_sync.chat_spelling import ChatSpelling, parse_chat
+from tdl_sync.credentials import Credentials, Proxy, credentials_from, parse_proxy
+from tdl_sync.errors import UsageError
+from tdl_sync.remote_argument import parse_remote, parse_upload_flag
+from tdl_sync.units import parse_bytes, parse_seconds
+from tdl_sync.usage import OPTIONS, USAGE
+from tdl_sync.user_directories import default_data_dir, expand
+
+DEFAULT_REMOTE = OPTIONS["--remote"].default or ""
+
+_LARGEST_DISK_BYTES = 10**15
+_LARGEST_MESSAGE_ID = 2**31 - 1
+_DAY_SECONDS = 86400.0
+_LONGEST_GRACE_SECONDS = 3600.0
+
+_EXCLUSIVE = (
+    ("--resume-from", "--restart"),
+    ("--resume-from", "--resume"),
+    ("--restart", "--resume"),
+    ("--retry-failed", "--restart"),
+    ("--retry-failed", "--resume-from"),
+)
+
+T = TypeVar("T")
+
+
+class Command(str, Enum):
+    """What the program is asked to do."""
+
+    SYNC = "sync"
+    LOGIN = "login"
+
+
+class TextRequested(Exception):
+    """``--help`` or ``--version``: ``text`` is to be printed, and all is well."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(text)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that a run is told. ``repr()`` shows no secret.
+
+    ``remote`` has no slash at the end and is the text that done-marks are kept by;
+    ``must_be_drive`` asks that its type be checked. ``chats`` is empty only for ``login`` and for
+    ``--resume`` alone (every chat with an unfinished state). The directories are absolute and
+    need not exist. ``rclone_args`` are flags in their long form, one word each.
+    """
+
+    command: Command
+    chats: tuple[ChatSpelling, ...]
+    resume: bool
+    resume_from_id: int | None
+    restart: bool
+    retry_failed: bool
+    remote: str
+    must_be_drive: bool
+    max_disk_bytes: int
+    workers: int
+    downloads: int
+    connections: int
+    save_interval_seconds: float
+    grace_seconds: float
+    data_dir: Path
+    staging_dir: Path
+    rclone: str
+    rclone_config: Path | None
+    rclone_args: tuple[str, ...] = field(repr=False)
+    proxy: Proxy | None
+    credentials: Credentials
+    login_by_qr: bool
+    print_session: bool
+
+    @classmethod
+    def parse(cls, argv: Sequence[str], environ: Mapping[str, str]) -> Config:
+        """``argv`` is without the program's name. Reads nothing else, but for the home directory.
+
+        Raises ``UsageError``, one line that never holds a secret, or ``TextRequested``.
+        """
+        if "-h" in argv or "--help" in argv:
+            raise TextRequested(USAGE)
+        if "--version" in argv:
+            raise TextRequested(f"tdl_sync {__version__}\n")
+        arguments = gather(argv, environ)
+        given = _Given(_after_exclusions(arguments))
+        data_dir = _path(given, "--data-dir", environ) or default_data_dir(environ)
+        config = cls(
+            command=Command(arguments.command),
+            chats=_chats(given),
+            resume=given.switch("--resume"),
+            resume_from_id=given.optional("--resume-from", _whole(1, _LARGEST_MESSAGE_ID)),
+            restart=given.switch("--restart"),
+            retry_failed=given.switch("--retry-failed"),
+            remote=_remote(given),
+            must_be_drive=given.switch("--gdrive"),
+            max_disk_bytes=given.value("--max-disk", _disk_bytes),
+            workers=given.value("--workers", _whole(1, 32)),
+            downloads=given.value("--downloads", _whole(1, 64)),
+            connections=given.value("--connections", _whole(1, 32)),
+            save_interval_seconds=given.value("--save-interval", _seconds(1, _DAY_SECONDS)),
+            grace_seconds=given.value("--grace", _seconds(0, _LONGEST_GRACE_SECONDS)),
+            data_dir=data_dir,
+            staging_dir=_path(given, "--staging", environ) or data_dir / "staging",
+            rclone=_program(given, environ),
+            rclone_config=_path(given, "--rclone-config", environ),
+            rclone_args=given.values("--rclone-arg", parse_upload_flag),
+            proxy=_proxy(given),
+            credentials=credentials_from(environ),
+            login_by_qr=given.switch("--qr"),
+            print_session=given.switch("--print-session"),
+        )
+        if config.command is Command.SYNC:
+            _refuse_what_does_not_fit(config)
+        return config
+
+
+class _Given:
+    """Converts what was given, or its default, and says in every error where it came from."""
+
+    def __init__(self, settings: Mapping[str, Setting]) -> None:
+        self._settings = settings
+
+    def setting(self, name: str) -> Setting | None:
+        return self._settings.get(name)
+
+    def switch(self, name: str) -> bool:
+        return name in self._settings
+
+    def values(
+        self, name: str, convert: Callable[[str], T], *, secret: bool = True
+    ) -> tuple[T, ...]:
+        """``convert`` raises ``ValueError`` with what it expected."""
+        setting = self._settings.get(name)
+        if setting is None:
+            return ()
+        converted = []
+        for text in setting.texts:
+            try:
+                converted.append(convert(text))
+            except ValueError as error:
+                found = "" if secret else f", found {_shortened(text)!r}"
+                raise UsageError(f"{setting.origin}: expected {error}{found}; {SEE_HELP}") from None
+        return tuple(converted)
+
+    def optional(self, name: str, convert: Callable[[str], T], *, secret: bool = False) -> T | None:
+        converted = self.values(name, convert, secret=secret)
+        return converted[0] if converted else None
+
+    def value(self, name: str, convert: Callable[[str], T], *, secret: bool = False) -> T:
+        """Of an option that has a default."""
+        if name in self._settings:
+            return self.values(name, convert, secret=secret)[0]
+        default = OPTIONS[name].default
+        assert default is not None, name
+        return convert(default)
+
+
+def _after_exclusions(arguments: Arguments) -> Mapping[str, Setting]:
+    """Settings that exclude each other: the command line wins over a variable, else an error."""
+    settings = dict(arguments.settings)
+    remote = settings.get("--remote")
+    pairs: tuple[tuple[str, str], ...] = _EXCLUSIVE
+    if remote is not None and remote.texts[0].rstrip("/") != DEFAULT_REMOTE:
+        pairs = (*_EXCLUSIVE, ("--gdrive", "--remote"))
+    for first, second in pairs:
+        if first not in settings or second not in settings:
+            continue
+        one, other = settings[first], settings[second]
+        if one.from_command_line == other.from_command_line:
+            means = f" ({first} means --remote {DEFAULT_REMOTE})" if first == "--gdrive" else ""
+            raise UsageError(
+                f"{one.origin} and {other.origin} exclude each other{means}; "
+                f"give only one of them, or {SEE_HELP}"
+            )
+        del settings[second if one.from_command_line else first]
+    return settings
+
+
+def _refuse_what_does_not_fit(config: Config) -> None:
+    if not config.chats and (not config.resume or config.retry_failed):
+        why = " (--retry-failed needs one)" if config.retry_failed else ""
+        raise UsageError(
+            f"no chat is given{why}: say which with -u, for example "
+            f"tdl_sync.py -u @channel, or go on with all that is unfinished by --resume; {SEE_HELP}"
+        )
+    if config.resume_from_id is not None and len(config.chats) > 1:
+        raise UsageError(
+            f"--resume-from is a message id of one chat, and {len(config.chats)} chats are given; "
+            "run them one by one"
+        )
+    if config.staging_dir == config.data_dir or config.staging_dir in config.data_dir.parents:
+        raise UsageError(
+            f"--staging {str(config.staging_dir)!r} holds the data directory "
+            f"{str(config.data_dir)!r}; it must be a directory that is used for nothing else"
+        )
+
+
+def _chats(given: _Given) -> tuple[ChatSpelling, ...]:
+    setting = given.setting("--url")
+    if setting is None:
+        return ()
+    origin = "-u" if setting.from_command_line else setting.origin
+    return tuple(dict.fromkeys(parse_chat(text, origin) for text in setting.texts))
+
+
+def _remote(given: _Given) -> str:
+    setting = given.setting("--remote")
+    may_hold_secrets = setting is not None and "," in setting.texts[0]
+    return given.value("--remote", parse_remote, secret=may_hold_secrets)
+
+
+def _proxy(given: _Given) -> Proxy | None:
+    setting = given.setting("--proxy")
+    from_command_line = setting is not None and setting.from_command_line
+    return given.optional(
+        "--proxy", lambda text: parse_proxy(text, from_command_line=from_command_line), secret=True
+    )
+
+
+def _program(given: _Given, environ: Mapping[str, str]) -> str:
+    def program(text: str) -> str:
+        if text.startswith("-") or "\0" in text:
+            raise ValueError("the path or the name of the rclone program")
+        return str(expand(text, environ)) if text.startswith("~") else text
+
+    return given.value("--rclone", program)
+
+
+def _path(given: _Given, name: str, environ: Mapping[str, str]) -> Path | None:
+    def path(text: str) -> Path:
+        if text.startswith("-") or "\0" in text:
+            raise ValueError("a path (one that begins with a dash: ./-name)")
+        return expand(text, environ).absolute()
+
+    return given.optional(name, path)
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        stripped = text.strip()
+        if not (stripped.isascii() and stripped.isdigit() and len(stripped) < 20):
+            raise ValueError(f"a whole number from {least} to {most}")
+        if not least <= int(stripped) <= most:
+            raise ValueError(f"a whole number from {least} to {most}")
+        return int(stripped)
+
+    return convert
+
+
+def _seconds(least: float, most: float) -> Callable[[str], float]:
+    def convert(text: str) -> float:
+        seconds = parse_seconds(text)
+        if not least <= seconds <= most:
+            raise ValueError(f"a duration from {least:g} to {most:g} seconds")
+        return seconds
+
+    return convert
+
+
+def _disk_bytes(text: str) -> int:
+    size_bytes = parse_bytes(text)
+    if not 0 < size_bytes <= _LARGEST_DISK_BYTES:
+        raise ValueError("a size above 0 and up to 1 PB (a bare number is in GB; 4096B in bytes)")
+    return size_bytes
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else text[:60] + "…"

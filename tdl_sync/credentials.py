@@ -1,0 +1,122 @@
+"""Secrets that come from the environment: parsed, checked by their shape, never printed."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from tdl_sync.errors import UsageError
+from tdl_sync.usage import VARIABLE_PREFIX
+
+API_ID = VARIABLE_PREFIX + "API_ID"
+API_HASH = VARIABLE_PREFIX + "API_HASH"
+SESSION_STRING = VARIABLE_PREFIX + "SESSION_STRING"
+
+# dc_id, api_id, test_mode, auth_key, user_id, is_bot; the older two are without the api_id, with
+# user ids of 32 and of 64 bits (pyrogram's SESSION_STRING_FORMAT).
+_SESSION_BYTES = 271
+_OLD_SESSION_BYTES = (263, 267)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What the environment says of the account; ``None`` where it says nothing.
+
+    ``api_id`` and ``api_hash`` come together or not at all. A session string of the current form
+    holds an api id of its own.
+    """
+
+    api_id: int | None = None
+    api_hash: str | None = field(default=None, repr=False)
+    session_string: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """The way to Telegram. ``scheme`` is ``socks5`` or ``http``."""
+
+    scheme: str
+    host: str
+    port: int
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+
+
+def credentials_from(environ: Mapping[str, str]) -> Credentials:
+    """Raises ``UsageError``; its text never holds a value."""
+    api_id = environ.get(API_ID, "").strip()
+    api_hash = environ.get(API_HASH, "").strip()
+    session_string = environ.get(SESSION_STRING, "").strip()
+    source = "copy it from https://my.telegram.org, API development tools"
+    if api_id and (not re.fullmatch(r"[0-9]{1,10}", api_id) or not 0 < int(api_id) < 2**31):
+        raise UsageError(
+            f"{API_ID}: expected a number such as 1234567, found something else; {source}"
+        )
+    if api_hash and not re.fullmatch(r"[0-9a-fA-F]{32}", api_hash):
+        raise UsageError(
+            f"{API_HASH}: expected 32 hexadecimal digits, "
+            f"found {len(api_hash)} characters that are not that; {source}"
+        )
+    if bool(api_id) != bool(api_hash):
+        given, missing = (API_ID, API_HASH) if api_id else (API_HASH, API_ID)
+        raise UsageError(f"{given} is set and {missing} is not; set both or neither")
+    if session_string:
+        _check_session_string(session_string, has_api_id=bool(api_id))
+    return Credentials(int(api_id) if api_id else None, api_hash or None, session_string or None)
+
+
+def _check_session_string(text: str, *, has_api_id: bool) -> None:
+    mend = "make a new one with: tdl_sync.py login --print-session"
+    expected = f"{SESSION_STRING}: expected the text that login --print-session prints"
+    if not re.fullmatch(r"[A-Za-z0-9_-]+={0,2}", text):
+        raise UsageError(f"{expected}, found characters that it can't hold; {mend}")
+    bare = text.rstrip("=")
+    try:
+        length = len(base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4)))
+    except binascii.Error:
+        length = 0
+    if length in _OLD_SESSION_BYTES and not has_api_id:
+        raise UsageError(f"{SESSION_STRING} is of an old form without an api id; {mend}")
+    if length != _SESSION_BYTES and length not in _OLD_SESSION_BYTES:
+        raise UsageError(
+            f"{expected} (362 characters), found {len(text)} characters: cut off in copying, "
+            f"or made by another program; {mend}"
+        )
+
+
+def parse_proxy(text: str, *, from_command_line: bool) -> Proxy:
+    """``ValueError`` says what is expected and never prints ``text``, which may hold a password."""
+    expected = "socks5://host:port or http://host:port"
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise ValueError(f"{expected}, with a port from 1 to 65535") from None
+    if from_command_line and url.password is not None:
+        raise ValueError(
+            "no password here, since other users can see a command line; "
+            f"set {VARIABLE_PREFIX}PROXY instead"
+        )
+    if url.scheme not in ("socks5", "http"):
+        raise ValueError(expected + _hint_for_scheme(url.scheme))
+    if not url.hostname or not port or url.path.strip("/") or url.query or url.fragment:
+        raise ValueError(f"{expected}, with a host and a port and nothing after them")
+    return Proxy(
+        url.scheme,
+        url.hostname,
+        port,
+        unquote(url.username) if url.username else None,
+        unquote(url.password) if url.password else None,
+    )
+
+
+def _hint_for_scheme(scheme: str) -> str:
+    if scheme == "socks5h":
+        return " (socks5h is not supported; write socks5: no name is resolved either way)"
+    if scheme == "https":
+        return " (https is not supported; write http if the proxy speaks plain HTTP CONNECT)"
+    return ""

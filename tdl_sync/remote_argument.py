@@ -1,0 +1,121 @@
+"""What of rclone's own notation the program takes: remotes, and flags for uploads."""
+
+from __future__ import annotations
+
+import ntpath
+import posixpath
+import re
+
+# https://rclone.org/docs/#valid-remote-names and #connection-strings
+_REMOTE = re.compile(
+    r"(?P<name>:?[\w.+@](?:[\w.+@ -]*[\w.+@-])?)"
+    r"(?P<options>(?:,[A-Za-z0-9_.]+(?:=(?:\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'|[^,:\"']*))?)*)"
+    r":(?P<path>.*)",
+    re.DOTALL,
+)
+_SECRET_KEY = re.compile(r"(?:^|_)(?:pass|password2?|secret|token|credentials|key|key_pem)(?==)")
+# With any of these rclone can exit 0 without having sent or compared the file, which would be
+# recorded as done and be lost.
+_DECIDES_WHAT_IS_SENT = frozenset(
+    {
+        "backup-dir",
+        "compare-dest",
+        "copy-dest",
+        "cutoff-mode",
+        "dry-run",
+        "exclude",
+        "exclude-from",
+        "exclude-if-present",
+        "existing",
+        "files-from",
+        "files-from-raw",
+        "files-from0",
+        "filter",
+        "filter-from",
+        "hash-filter",
+        "ignore-checksum",
+        "ignore-errors",
+        "ignore-existing",
+        "ignore-size",
+        "immutable",
+        "include",
+        "include-from",
+        "interactive",
+        "max-age",
+        "max-depth",
+        "max-duration",
+        "max-size",
+        "max-transfer",
+        "min-age",
+        "min-size",
+        "modify-window",
+        "name-transform",
+        "no-check-dest",
+        "size-only",
+        "suffix",
+        "suffix-keep-extension",
+        "update",
+    }
+)
+_SET_BY_THE_PROGRAM = frozenset(
+    {
+        "ask-password",
+        "checksum",
+        "ignore-times",
+        "log-file",
+        "log-format",
+        "log-level",
+        "log-systemd",
+        "progress",
+        "quiet",
+        "rc",
+        "rc-addr",
+        "stats",
+        "stats-log-level",
+        "stats-one-line",
+        "syslog",
+        "use-json-log",
+        "verbose",
+    }
+)
+
+
+def parse_remote(text: str) -> str:
+    """The remote in the one form that records are kept by (no slash at the end).
+
+    Takes ``NAME:PATH``, ``:backend,option=value:PATH`` and absolute local paths. Raises
+    ``ValueError`` with what is expected; it does not print ``text``, which may hold a secret.
+    """
+    expected = "REMOTE:PATH, such as gdrive:tdl-sync (rclone listremotes shows the names)"
+    if re.search(r"[\x00-\x1f\x7f]", text):
+        raise ValueError(f"{expected}, without line breaks or control characters")
+    if posixpath.isabs(text) or ntpath.splitdrive(text)[0].startswith("\\\\"):
+        return text.rstrip("/") or "/"
+    match = _REMOTE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{expected}, or an absolute local path")
+    if _SECRET_KEY.search(match["options"].replace(",", "_")):
+        raise ValueError(
+            "a remote without secrets, since it is shown in logs and process lists; "
+            "put them into rclone's configuration"
+        )
+    path: str = match["path"]
+    return text if not path.strip("/") else text.rstrip("/")
+
+
+def parse_upload_flag(text: str) -> str:
+    """One flag for ``rclone moveto``, in its long form. Errors print its name, never its value."""
+    match = re.fullmatch(r"--([A-Za-z0-9][A-Za-z0-9_-]*)(=.*)?", text, re.DOTALL)
+    if match is None:
+        raise ValueError("rclone's flags in their long form with =, such as --bwlimit=8M")
+    name = match[1].lower().replace("_", "-")
+    if name == "config":
+        raise ValueError("--rclone-config FILE for rclone's configuration, not --config")
+    if name in _SET_BY_THE_PROGRAM:
+        raise ValueError(f"another flag than --{name}, which tdl_sync sets itself")
+    if name in _DECIDES_WHAT_IS_SENT:
+        raise ValueError(
+            f"another flag than --{name}: with it rclone may report success "
+            "for a file that it did not send"
+        )
+    return text

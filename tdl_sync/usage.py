@@ -1,0 +1,162 @@
+"""The help text, and what it says of each option.
+
+The text is the single source: docopt-ng parses the command line by it, and ``OPTIONS`` (names,
+values, defaults, variables of the environment) is read from it too. Beware when editing: docopt
+takes every line whose first sign is a dash for an option, also a wrapped one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+VARIABLE_PREFIX = "TDL_SYNC_"
+
+USAGE = """\
+tdl_sync moves every file of a Telegram chat to Google Drive (or to any other
+rclone remote) through a small disk. It can be stopped and started anywhere.
+
+Examples:
+  tdl_sync.py login                          sign in to Telegram, once
+  tdl_sync.py -u @channel --max-disk 50      move it through 50 GB of disk
+  tdl_sync.py -u https://t.me/+AbCdEf --remote box:telegram --workers 6
+  tdl_sync.py --resume                       go on with everything unfinished
+
+Usage:
+  tdl_sync.py [sync] [-u CHAT]... [--rclone-arg ARG]... [options]
+  tdl_sync.py login [--qr] [--print-session] [options]
+
+What to move:
+  -u CHAT, --url CHAT      the chat to read; may be given several times:
+                             @name, name, https://t.me/name
+                             https://t.me/name/123    from message 123 on
+                             https://t.me/c/ID/123    a private channel
+                             https://t.me/+invite     joined already
+                             me (Saved Messages), or an id: -1001234567890
+  --resume                 demand a saved state; without -u: every chat that is
+                           unfinished. (Otherwise a saved state is used if there
+                           is one, and else the first message is the start.)
+  --resume-from ID         start at this message id
+  --restart                look at all messages again; what is known to be on
+                           the remote is not moved again
+  --retry-failed           only what failed before, also what failed for good
+
+Where it goes:
+  --remote REMOTE:PATH     a remote of rclone and a folder in it, or an absolute
+                           local path [default: gdrive:tdl-sync]
+  --gdrive                 use gdrive:tdl-sync, and check that it is a Drive
+
+Disk and speed (SIZE is in GB, or like 500M, 1.5T, 20GiB):
+  --max-disk SIZE          the most that may lie on the disk [default: 50]
+  --workers N              uploads at once, 1 to 32 [default: 3]
+  --downloads N            files downloaded at once, 1 to 64 [default: 4]
+  --connections N          connections to each Telegram data centre at most,
+                           1 to 32 [default: 8]
+
+State and stopping (DUR is in seconds, or like 90s, 5m, 1h30m):
+  --save-interval DUR      save the state at least this often (it is never
+                           saved twice within 30 s) [default: 5m]
+  --grace DUR              time that running uploads get after a signal to stop
+                           [default: 5s]
+
+Places and programs:
+  --data-dir DIR           session, records and log; without it the directory
+                           for a user's program data (~/.local/share/tdl-sync)
+  --staging DIR            the directory that --max-disk bounds, used for
+                           nothing else; without it "staging" in the data
+                           directory
+  --rclone PATH            the rclone program [default: rclone]
+  --rclone-config FILE     its configuration, if not rclone's own choice
+  --rclone-arg ARG         a further flag for rclone's uploads, for example
+                           "--rclone-arg=--bwlimit=8M"; may be given several
+                           times
+  --proxy URL              the way to Telegram: socks5://host:port or
+                           http://host:port; one with a password is only taken
+                           from TDL_SYNC_PROXY
+
+Signing in (login, which also takes --data-dir and --proxy):
+  --qr                     by a code that the phone's Telegram app scans
+  --print-session          print the session as a text for
+                           TDL_SYNC_SESSION_STRING; it opens the account: keep
+                           it secret
+
+  -h, --help               show this text
+  --version                show the version
+
+Environment:
+  Every option can be a variable: TDL_SYNC_MAX_DISK=50, TDL_SYNC_RESUME=yes.
+  The command line wins. TDL_SYNC_URL may hold several chats with spaces
+  between them, TDL_SYNC_RCLONE_ARG several flags, quoted as in a shell.
+  An empty variable counts as not set.
+
+  TDL_SYNC_API_ID, TDL_SYNC_API_HASH     from https://my.telegram.org
+  TDL_SYNC_SESSION_STRING                from login --print-session; without it
+                                         the session that login stored is used
+
+Exit states (the first that holds):
+    1   a bug in the program
+    2   wrong usage or configuration
+    4   Telegram or the remote refuses the credentials
+    5   another run holds this chat or the staging directory
+  129   stopped by SIGHUP, 130 by SIGINT (Ctrl-C), 143 by SIGTERM; state saved
+   75   come back later: quota or storage is used up, or no network
+    3   some files failed for now; the next run tries them again
+    0   nothing is left to do
+"""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of the help text. ``value_name`` is ``None`` for a switch."""
+
+    name: str
+    short: str | None
+    value_name: str | None
+    default: str | None
+    repeatable: bool
+
+    @property
+    def variable(self) -> str:
+        return VARIABLE_PREFIX + self.name.removeprefix("--").replace("-", "_").upper()
+
+
+_DEFAULT = re.compile(r"\s*\[default: (.*?)\]")
+_OPTION = re.compile(
+    r"^  (?:(?P<short>-\w)(?: [A-Z]+)?, )?(?P<name>--[a-z-]+)(?: (?P<value_name>[A-Z:]+))?"
+    r"(?P<description>  .*(?:\n {10,}.*)*)?",
+    re.MULTILINE,
+)
+
+
+def _read_options(text: str) -> Mapping[str, Option]:
+    patterns = text[text.index("Usage:") : text.index("What to move:")]
+    options = {}
+    for match in _OPTION.finditer(text):
+        name, short = match["name"], match["short"]
+        default = _DEFAULT.search(match["description"] or "")
+        options[name] = Option(
+            name=name,
+            short=short,
+            value_name=match["value_name"],
+            default=default[1] if default else None,
+            repeatable=any(
+                re.search(rf"\[{spelling} [A-Z]+\]\.\.\.", patterns) for spelling in (name, short)
+            ),
+        )
+    return options
+
+
+OPTIONS: Mapping[str, Option] = _read_options(USAGE)
+"""Every option of the text by its long name."""
+
+WITHOUT_DEFAULTS = _DEFAULT.sub("", USAGE)
+"""The text for docopt, which could not tell a default from a value that was given."""
+
+ABOUT_THE_PROGRAM = frozenset({"--help", "--version"})
+LOGIN_ONLY = frozenset({"--qr", "--print-session"})
+OF_COMMAND: Mapping[str, frozenset[str]] = {
+    "sync": frozenset(OPTIONS) - LOGIN_ONLY,
+    "login": LOGIN_ONLY | {"--data-dir", "--proxy"} | ABOUT_THE_PROGRAM,
+}
+"""Which options each command takes on the command line."""
