@@ -1,0 +1,111 @@
+"""The bytes that may lie in the staging directory, given out before they are asked for.
+
+The sum of reservations never exceeds the budget, so the disk can't overflow however many
+downloads run at once. Requests are served in the order in which they came: a large file waits
+for its room and nothing small overtakes it for ever.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from tdl_sync.errors import LargerThanBudget
+from tdl_sync.model import MediaItem, Reservation
+from tdl_sync.stop import StopFlag
+
+
+def whole_blocks(size_bytes: int, block_bytes: int) -> int:
+    """What a file of this size takes on a disk that gives out whole blocks."""
+    return -(-size_bytes // block_bytes) * block_bytes
+
+
+class DiskBudget:
+    """All methods may be called from any thread."""
+
+    def __init__(self, budget_bytes: int, block_bytes: int, stop: StopFlag) -> None:
+        self.budget_bytes = budget_bytes
+        self._block_bytes = block_bytes
+        self._stop = stop
+        self._used_bytes = 0
+        self._queue: deque[object] = deque()
+        self._changed = threading.Condition()
+        stop.on_set(self._wake_all)
+
+    @property
+    def used_bytes(self) -> int:
+        with self._changed:
+            return self._used_bytes
+
+    @property
+    def someone_waits(self) -> bool:
+        """Whether a ``reserve`` is waiting for room right now."""
+        with self._changed:
+            return bool(self._queue)
+
+    def fits(self, item: MediaItem) -> bool:
+        """Whether the item could ever have room, with nothing else on the disk."""
+        return whole_blocks(item.size_bytes, self._block_bytes) <= self.budget_bytes
+
+    def reserve(self, item: MediaItem, on_wait: Callable[[], None] | None = None) -> Reservation:
+        """Wait for room for the whole item and take it.
+
+        ``on_wait`` is called once, without any lock, when there is no room at once: the chance to
+        free some. Raises ``LargerThanBudget`` where waiting would never end, ``Stopped`` when the
+        run stops.
+        """
+        wanted_bytes = whole_blocks(item.size_bytes, self._block_bytes)
+        if wanted_bytes > self.budget_bytes:
+            raise LargerThanBudget(item.size_bytes, self.budget_bytes)
+        ticket = object()
+        with self._changed:
+            self._queue.append(ticket)
+            has_room = self._may_take(ticket, wanted_bytes)
+        try:
+            if not has_room and on_wait is not None:
+                on_wait()
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._stop.is_set or self._may_take(ticket, wanted_bytes)
+                )
+                self._stop.check()
+                self._used_bytes += wanted_bytes
+        finally:
+            with self._changed:
+                self._queue.remove(ticket)
+                self._changed.notify_all()
+        return Reservation(item, wanted_bytes)
+
+    def adopt(self, size_bytes: int) -> int:
+        """Take room for bytes that lie on the disk already, even beyond the budget.
+
+        Returns the bytes taken, for ``give_back``. Nothing new is admitted until what lies there
+        has shrunk below the budget again.
+        """
+        with self._changed:
+            taken_bytes = whole_blocks(size_bytes, self._block_bytes)
+            self._used_bytes += taken_bytes
+            return taken_bytes
+
+    def adopted(self, item: MediaItem) -> Reservation:
+        """The reservation of a staged file whose bytes were adopted."""
+        return Reservation(item, whole_blocks(item.size_bytes, self._block_bytes))
+
+    def release(self, reservation: Reservation) -> None:
+        """Give the room back. Only when the file is gone from the disk."""
+        self.give_back(reservation.reserved_bytes)
+
+    def give_back(self, taken_bytes: int) -> None:
+        with self._changed:
+            self._used_bytes -= taken_bytes
+            if self._used_bytes < 0:
+                raise RuntimeError(f"{-self._used_bytes} bytes were released that nobody held")
+            self._changed.notify_all()
+
+    def _may_take(self, ticket: object, wanted_bytes: int) -> bool:
+        return self._queue[0] is ticket and self._used_bytes + wanted_bytes <= self.budget_bytes
+
+    def _wake_all(self) -> None:
+        with self._changed:
+            self._changed.notify_all()

@@ -1,0 +1,72 @@
+"""What differs between POSIX and Windows, in one place, each with its substitute."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+DEFAULT_BLOCK_BYTES = 4096
+
+
+class LockHeld(Exception):
+    """Another process holds the lock."""
+
+
+class FileLock:
+    """An exclusive lock on a file, which ends with the process that holds it, however it ends.
+
+    ``flock`` on POSIX, ``msvcrt.locking`` of one byte on Windows.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    @classmethod
+    def acquire(cls, path: Path) -> FileLock:
+        """Take the lock without waiting. Raises ``LockHeld`` or ``OSError``."""
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            _lock(descriptor)
+        except (BlockingIOError, PermissionError) as error:
+            os.close(descriptor)
+            raise LockHeld from error
+        except OSError:
+            os.close(descriptor)
+            raise
+        return cls(descriptor)
+
+    def release(self) -> None:
+        os.close(self._descriptor)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+    def disk_block_bytes(directory: Path) -> int:
+        """The unit in which the disk gives out space. NTFS's default, since Python has no call."""
+        return DEFAULT_BLOCK_BYTES
+
+    def sync_directory(directory: Path) -> None:
+        """Windows has no way to sync a directory; NTFS journals its renames."""
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def disk_block_bytes(directory: Path) -> int:
+        """The unit in which the disk gives out space."""
+        return max(os.statvfs(directory).f_frsize, DEFAULT_BLOCK_BYTES)
+
+    def sync_directory(directory: Path) -> None:
+        """Make a rename in this directory survive a power cut."""
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

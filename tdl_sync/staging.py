@@ -1,0 +1,122 @@
+"""The staging directory: one run owns it, and its names are ours alone.
+
+A name in it is made of ids, never of anything that Telegram sent:
+
+    m<chat>_<topic>_<message>.part      a download under way
+    m<chat>_<topic>_<message>.staged    complete, its size checked, synced
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tdl_sync.errors import ConfigurationError, HeldByAnotherRun
+from tdl_sync.model import MessageKey
+from tdl_sync.operating_system import FileLock, LockHeld, disk_block_bytes
+
+LOCK_NAME = ".lock"
+_NAME = re.compile(r"m(-?\d+)_(\d+)_(\d+)\.(part|staged)")
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A file of an earlier run. ``key`` is ``None`` where the name is not one of ours."""
+
+    path: Path
+    size_bytes: int
+    key: MessageKey | None
+    complete: bool
+
+
+def margin_bytes(free_bytes: int) -> int:
+    """What is left free on the disk for everybody else: 5 %, at most 1 GB."""
+    return min(free_bytes // 20, 1_000_000_000)
+
+
+class Staging:
+    """The locked directory. Create with ``Staging.open``; ``close`` gives the lock back.
+
+    ``budget_bytes`` is the smaller of what was asked for and what the disk can hold;
+    ``warning`` says so in one line where the disk decided.
+    """
+
+    def __init__(self, directory: Path, lock: FileLock, max_disk_bytes: int) -> None:
+        self.directory = directory
+        self._lock = lock
+        self.leftovers = self._scan()
+        left_bytes = sum(leftover.size_bytes for leftover in self.leftovers)
+        free_bytes = psutil.disk_usage(str(directory)).free
+        room_bytes = free_bytes - margin_bytes(free_bytes) + left_bytes
+        self.block_bytes = disk_block_bytes(directory)
+        self.budget_bytes = max(0, min(max_disk_bytes, room_bytes))
+        self.warning: str | None = None
+        if room_bytes < max_disk_bytes:
+            self.warning = (
+                f"--max-disk asks for {max_disk_bytes} bytes, but {directory} has only "
+                f"{free_bytes} free: using {self.budget_bytes}"
+            )
+
+    @classmethod
+    def open(cls, directory: Path, max_disk_bytes: int) -> Staging:
+        """Make the directory (0700) and lock it.
+
+        Raises ``HeldByAnotherRun``, or ``ConfigurationError`` where it can't be made or has no
+        room at all.
+        """
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = FileLock.acquire(directory / LOCK_NAME)
+        except LockHeld:
+            raise HeldByAnotherRun(
+                f"another run uses the staging directory {directory}: wait for it, or give this "
+                "one another --staging"
+            ) from None
+        except OSError as error:
+            raise ConfigurationError(
+                f"the staging directory {directory} cannot be used: {error.strerror}; "
+                "choose another with --staging"
+            ) from error
+        try:
+            staging = cls(directory, lock, max_disk_bytes)
+        except OSError as error:
+            lock.release()
+            raise ConfigurationError(
+                f"the staging directory {directory} cannot be read: {error.strerror}; "
+                "choose another with --staging"
+            ) from error
+        if staging.budget_bytes == 0:
+            lock.release()
+            raise ConfigurationError(
+                f"the disk of {directory} is full: nothing can be staged there; free some space "
+                "or choose another with --staging"
+            )
+        return staging
+
+    def close(self) -> None:
+        self._lock.release()
+
+    def part_path(self, key: MessageKey) -> Path:
+        return self.directory / f"m{key.chat_id}_{key.topic_id}_{key.message_id}.part"
+
+    def staged_path(self, key: MessageKey) -> Path:
+        return self.directory / f"m{key.chat_id}_{key.topic_id}_{key.message_id}.staged"
+
+    def _scan(self) -> tuple[Leftover, ...]:
+        return tuple(
+            self._leftover(path)
+            for path in sorted(self.directory.rglob("*"))
+            if path.name != LOCK_NAME and path.is_file() and not path.is_symlink()
+        )
+
+    def _leftover(self, path: Path) -> Leftover:
+        match = _NAME.fullmatch(path.name)
+        size_bytes = path.stat().st_size
+        if match is None or path.parent != self.directory:
+            return Leftover(path, size_bytes, None, complete=False)
+        chat_id, topic_id, message_id, ending = match.groups()
+        key = MessageKey(int(chat_id), int(topic_id), int(message_id))
+        return Leftover(path, size_bytes, key, complete=ending == "staged")

@@ -1,0 +1,54 @@
+"""The one flag that ends a run: everything that waits, waits on it too."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from tdl_sync.errors import Stopped
+
+
+class StopFlag:
+    """Set once, by a signal or by an error that makes going on useless. All threads may use it.
+
+    ``cause`` is the error that ended the run, or ``None`` where a person or a supervisor did.
+    """
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._wake_ups: list[Callable[[], None]] = []
+        self.cause: BaseException | None = None
+
+    def set(self, cause: BaseException | None = None) -> None:
+        """Stop. Of several causes the first counts. Not to be called from a signal handler."""
+        with self._lock:
+            if self._event.is_set():
+                return
+            self.cause = cause
+            self._event.set()
+            wake_ups = list(self._wake_ups)
+        for wake_up in wake_ups:
+            wake_up()
+
+    @property
+    def is_set(self) -> bool:
+        return self._event.is_set()
+
+    def on_set(self, wake_up: Callable[[], None]) -> None:
+        """Call this when the flag is set (at once if it is): for waits on other conditions."""
+        with self._lock:
+            if not self._event.is_set():
+                self._wake_ups.append(wake_up)
+                return
+        wake_up()
+
+    def check(self) -> None:
+        """Raise ``Stopped`` if the flag is set."""
+        if self._event.is_set():
+            raise Stopped("the run is stopping")
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, or raise ``Stopped`` as soon as the flag is set."""
+        if self._event.wait(seconds):
+            self.check()

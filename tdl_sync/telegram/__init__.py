@@ -1,0 +1,1 @@
+"""Telegram, through Pyrogram. No other package of the program imports pyrogram."""

@@ -1,0 +1,78 @@
+"""Telegram's refusals and the library's ways to fail, as this program's errors.
+
+Names of the errors: https://core.telegram.org/api/errors.
+"""
+
+from __future__ import annotations
+
+from pyrogram.errors import (
+    AuthKeyDuplicated,
+    FloodPremiumWait,
+    FloodWait,
+    RPCError,
+    SecurityCheckMismatch,
+    Unauthorized,
+)
+
+from tdl_sync.errors import CredentialsRefused, NetworkUnreachable, TdlSyncError
+
+LOG_IN_AGAIN = "log in again: tdl_sync.py login"
+
+
+def flood_wait_seconds(error: BaseException) -> int | None:
+    """How long Telegram asks us to wait, if that is what it says.
+
+    FLOOD_PREMIUM_WAIT is what accounts without Premium get for fast downloads; the library's
+    class for it is no subclass of the other.
+    """
+    if isinstance(error, (FloodWait, FloodPremiumWait)):
+        return int(error.seconds or 0)
+    return None
+
+
+def error_name(error: RPCError) -> str:
+    """Telegram's own name of the error, such as ``CHANNEL_PRIVATE``."""
+    return str(error.ID or error.value or type(error).__name__)
+
+
+def session_used_twice() -> CredentialsRefused:
+    return CredentialsRefused(
+        "Telegram",
+        "this session was used on two machines at once, and Telegram has ended it "
+        "(AUTH_KEY_DUPLICATED)",
+        "Make one session for each machine: tdl_sync.py login",
+    )
+
+
+def session_refused(name: str) -> CredentialsRefused:
+    return CredentialsRefused(
+        "Telegram", f"it does not accept this session any more ({name})", f"Please {LOG_IN_AGAIN}"
+    )
+
+
+def translated(error: BaseException, doing: str) -> TdlSyncError:
+    """What an exception of the library means for a user, ``doing`` being what was tried."""
+    if isinstance(error, AuthKeyDuplicated):
+        return session_used_twice()
+    if isinstance(error, Unauthorized):
+        return session_refused(error_name(error))
+    if isinstance(error, RPCError):
+        return TelegramRefuses(doing, error_name(error))
+    if isinstance(error, SecurityCheckMismatch):
+        return TelegramRefuses(doing, f"its answer failed a security check ({error})")
+    if isinstance(error, (OSError, TimeoutError)):
+        return NetworkUnreachable(
+            f"Telegram does not answer ({doing}): check the network or --proxy, then run again"
+        )
+    raise error
+
+
+class TelegramRefuses(TdlSyncError):
+    """Telegram answered a call with an error that no stage knows how to deal with."""
+
+    exit_status = NetworkUnreachable.exit_status
+
+    def __init__(self, doing: str, answer: str) -> None:
+        self.doing = doing
+        self.answer = answer
+        super().__init__(f"Telegram refuses ({doing}): {answer}; run again later")

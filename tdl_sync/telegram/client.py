@@ -1,0 +1,237 @@
+"""The one Telegram session: starting, stopping, and calls that wait as long as they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pyrogram import Client
+from pyrogram.connection import Connection
+from pyrogram.errors import RPCError
+from pyrogram.raw.core import TLObject
+from pyrogram.session import Session
+
+from tdl_sync import __version__
+from tdl_sync.errors import (
+    ConfigurationError,
+    CredentialsRefused,
+    Stopped,
+)
+from tdl_sync.event_loop import EventLoopThread
+from tdl_sync.stop import StopFlag
+from tdl_sync.telegram.answers import (
+    LOG_IN_AGAIN,
+    flood_wait_seconds,
+    session_refused,
+    translated,
+)
+from tdl_sync.telegram.transport import AUTH_KEY_UNKNOWN, PromptTCP, watched_connection
+
+ANY_API_ID = 1
+SESSION_NAME = "telegram"
+START_SECONDS = 60.0
+CALL_SECONDS = 20.0
+CALL_TRIES = 3
+STOP_SECONDS = 5.0
+
+Answer = TypeVar("Answer")
+OnWait = Callable[[str, str, datetime], None]
+"""Told what waits, why, and until when (local time)."""
+
+# At INFO the library writes the proxy with its password, so its own log stays off.
+logging.getLogger("pyrogram").setLevel(logging.CRITICAL)
+
+# 2 s by default: on a link with a round trip beyond that it would never connect.
+Session.START_TIMEOUT = 15
+
+
+@dataclass(frozen=True)
+class TelegramSettings:
+    """How to reach Telegram and as whom. ``session_string`` wins over the session file."""
+
+    session_directory: Path
+    api_id: int | None = None
+    api_hash: str | None = field(default=None, repr=False)
+    session_string: str | None = field(default=None, repr=False)
+    proxy: str | None = field(default=None, repr=False)
+
+    @property
+    def session_path(self) -> Path:
+        return self.session_directory / f"{SESSION_NAME}.session"
+
+
+class TelegramClient:
+    """Owns the Pyrogram client, which lives on the loop. Worker threads use ``call``."""
+
+    def __init__(
+        self, loop: EventLoopThread, settings: TelegramSettings, stop: StopFlag, on_wait: OnWait
+    ) -> None:
+        self.loop = loop
+        self._stop_flag = stop
+        self.on_wait = on_wait
+        self._settings = settings
+        self._client: Client | None = None
+        self._key_unknown = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self.sessions: set[Session] = set()
+
+    @property
+    def client(self) -> Client:
+        if self._client is None:
+            raise RuntimeError("the Telegram client was not started")
+        return self._client
+
+    @property
+    def account_id(self) -> int:
+        me = self.client.me
+        if me is None:
+            raise RuntimeError("the Telegram client was not started")
+        return me.id
+
+    def start(self) -> None:
+        """Connect with the saved session. Blocks; any thread but the loop's.
+
+        Raises ``CredentialsRefused`` (no session, ended session), ``NetworkUnreachable`` or
+        ``ConfigurationError`` (a session string that is none).
+        """
+        if self._settings.session_string is None and not self._settings.session_path.exists():
+            raise CredentialsRefused(
+                "Telegram",
+                f"there is no session yet (looked for TDL_SYNC_SESSION_STRING and for "
+                f"{self._settings.session_path})",
+                f"Please {LOG_IN_AGAIN.replace(' again', '')}",
+            )
+        self.loop.call(self._start)
+        # Once for all waits: a wake-up for each flood wait would pile up over a long run.
+        self._stop_flag.on_set(lambda: self.loop.wake(self._stopping))
+
+    def stop(self) -> None:
+        """Disconnect. Never raises for a network that is gone."""
+        if self._client is not None and self._client.is_connected:
+            self.loop.call(self._stop)
+
+    async def make_client(self, no_updates: bool) -> Client:
+        """Make the library's client, on the loop, as it must be."""
+        self._client = Client(
+            SESSION_NAME,
+            api_id=self._settings.api_id or ANY_API_ID,
+            api_hash=self._settings.api_hash or "0" * 32,
+            app_version=f"tdl_sync {__version__}",
+            proxy=self._settings.proxy,
+            session_string=self._settings.session_string,
+            workdir=self._settings.session_directory,
+            no_updates=no_updates,
+            sleep_threshold=0,
+            connection_factory=watched_connection(self._connection_ended),
+            protocol_factory=PromptTCP,
+            loop=asyncio.get_running_loop(),
+        )
+        return self._client
+
+    async def _start(self) -> None:
+        try:
+            client = await self.make_client(no_updates=True)
+            await self.guarded(self._log_on(client), "connecting", START_SECONDS)
+        except struct.error:
+            raise ConfigurationError(
+                "TDL_SYNC_SESSION_STRING is not a session string: copy it whole from "
+                "tdl_sync.py login --print-session"
+            ) from None
+
+    async def _log_on(self, client: Client) -> None:
+        authorized = await client.connect()
+        if not authorized:
+            raise session_refused("it was never logged in")
+        client.me = await client.get_me()
+
+    async def guarded(self, work: Any, doing: str, seconds: float) -> None:
+        """Run ``work`` until it is done, takes too long, or Telegram disowns our key.
+
+        The library reports an unknown key to nobody and connects again for ever.
+        """
+        task = asyncio.ensure_future(work)
+        disowned = asyncio.ensure_future(self._key_unknown.wait())
+        try:
+            await asyncio.wait({task, disowned}, timeout=seconds, return_when="FIRST_COMPLETED")
+            if task.done():
+                await task
+            elif disowned.done():
+                raise session_refused("it does not know its key")
+            else:
+                raise TimeoutError
+        except (RPCError, OSError, asyncio.TimeoutError) as error:
+            raise translated(error, doing) from error
+        finally:
+            for waiting in (task, disowned):
+                waiting.cancel()
+            await asyncio.gather(task, disowned, return_exceptions=True)
+
+    async def _stop(self) -> None:
+        for session in list(self.sessions):
+            closing: Any = session.stop
+            await _within(closing())
+        self.sessions.clear()
+        await _within(self.client.disconnect())
+
+    def _connection_ended(self, connection: Connection, error: int | None) -> None:
+        """Fail at once what a dead connection owes, instead of after the library's time-out.
+
+        Each request then sees an answer of ``None``, which the library takes for a time-out and
+        which our callers send again on a living connection.
+        """
+        if error == AUTH_KEY_UNKNOWN:
+            self._key_unknown.set()
+        for session in (*self.sessions, getattr(self._client, "session", None)):
+            if session is not None and session.connection is connection:
+                for result in session.results.values():
+                    result.event.set()
+
+    def call(self, query: TLObject[Answer], doing: str) -> Answer:
+        """Send one request from a worker thread; blocks for the answer.
+
+        Flood waits are waited for, exactly as long as asked. Raises ``RPCError`` for what
+        Telegram refuses, translated errors for the rest (``translated``), ``Stopped``.
+        """
+        return self.loop.call(self.invoke, query, doing)
+
+    async def invoke(self, query: TLObject[Answer], doing: str) -> Answer:
+        """The same, on the loop."""
+        while True:
+            if self._key_unknown.is_set():
+                raise session_refused("it does not know its key any more")
+            try:
+                answer: Answer = await self.client.invoke(
+                    query, retries=CALL_TRIES, timeout=CALL_SECONDS, sleep_threshold=0
+                )
+                return answer
+            except RPCError as error:
+                seconds = flood_wait_seconds(error)
+                if seconds is None:
+                    raise
+                await self.wait_as_told(doing, seconds)
+            except OSError as error:
+                raise translated(error, doing) from error
+
+    async def wait_as_told(self, doing: str, seconds: int) -> None:
+        """Wait out a flood wait, on the loop, with one line for the user. Raises ``Stopped``."""
+        until = datetime.now(timezone.utc).astimezone() + timedelta(seconds=seconds)
+        self.on_wait(doing, f"Telegram asks for a pause of {seconds} s", until)
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except asyncio.TimeoutError:
+            return
+        raise Stopped("the run is stopping")
+
+
+async def _within(closing: Any) -> None:
+    """Wait for something to close, but not for a network that is gone."""
+    try:
+        await asyncio.wait_for(closing, STOP_SECONDS)
+    except (asyncio.TimeoutError, OSError):
+        return

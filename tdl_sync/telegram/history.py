@@ -1,0 +1,168 @@
+"""Reads a chat's messages, oldest first, in as few calls as Telegram allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pyrogram import raw
+from pyrogram.errors import ChannelInvalid, ChannelPrivate, RPCError
+from pyrogram.raw.core import TLObject
+
+from tdl_sync.errors import ChatUnreadable
+from tdl_sync.model import (
+    Chat,
+    ChatTotals,
+    HistoryEntry,
+    HistoryPage,
+    MediaItem,
+    MessageKey,
+    SkippedItem,
+)
+from tdl_sync.telegram.answers import error_name, translated
+from tdl_sync.telegram.chats import ChatBook
+from tdl_sync.telegram.client import TelegramClient
+from tdl_sync.telegram.media import DELETED, entry_of
+
+PAGE_MESSAGES = 100
+"""The most that one call returns (https://core.telegram.org/api/offsets)."""
+
+_COUNTED = (
+    raw.types.InputMessagesFilterPhotos,
+    raw.types.InputMessagesFilterVideo,
+    raw.types.InputMessagesFilterDocument,
+    raw.types.InputMessagesFilterMusic,
+    raw.types.InputMessagesFilterVoice,
+    raw.types.InputMessagesFilterRoundVideo,
+    raw.types.InputMessagesFilterGif,
+)
+_VISUAL = (raw.types.InputMessagesFilterPhotos, raw.types.InputMessagesFilterVideo)
+
+
+class TelegramChatReader:
+    """``ports.ChatReader`` over the real Telegram."""
+
+    def __init__(self, telegram: TelegramClient, chats: ChatBook) -> None:
+        self._telegram = telegram
+        self._chats = chats
+
+    def newest_message_id(self, chat: Chat) -> int:
+        messages = self._history(chat, offset_id=0, add_offset=0, limit=1)
+        return max((message.id for message in messages), default=0)
+
+    def totals(self, chat: Chat) -> ChatTotals:
+        peer = self._chats.peer(chat)
+        counters: Any = self._ask(
+            chat,
+            raw.functions.messages.GetSearchCounters(
+                peer=peer, filters=[kind() for kind in _COUNTED]
+            ),
+        )
+        visual_files = sum(c.count for c in counters if isinstance(c.filter, _VISUAL))
+        other_files = sum(c.count for c in counters if not isinstance(c.filter, _VISUAL))
+        samples = (
+            (visual_files, self._sample(chat, raw.types.InputMessagesFilterPhotoVideo())),
+            (other_files, self._sample(chat, raw.types.InputMessagesFilterDocument())),
+        )
+        return ChatTotals(
+            files=visual_files + other_files,
+            estimated_bytes=sum(
+                files * sum(sizes) // len(sizes) for files, sizes in samples if sizes
+            ),
+            sampled_files=sum(len(sizes) for _, sizes in samples),
+        )
+
+    def _sample(self, chat: Chat, kind: raw.base.MessagesFilter) -> list[int]:
+        """The sizes in bytes of the newest files of a kind, as many as one call gives."""
+        found: Any = self._ask(
+            chat,
+            raw.functions.messages.Search(
+                peer=self._chats.peer(chat),
+                q="",
+                filter=kind,
+                min_date=0,
+                max_date=0,
+                offset_id=0,
+                add_offset=0,
+                limit=PAGE_MESSAGES,
+                max_id=0,
+                min_id=0,
+                hash=0,
+            ),
+        )
+        entries = (entry_of(message, chat.id) for message in found.messages)
+        return [entry.size_bytes for entry in entries if isinstance(entry, MediaItem)]
+
+    def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
+        read_up_to_id = after_id
+        while read_up_to_id < up_to_id:
+            # A negative add_offset turns the page upwards: the 100 messages from offset_id on.
+            # Near the newest message Telegram fills the page with older ones, dropped here.
+            messages = [
+                message
+                for message in self._history(
+                    chat,
+                    offset_id=read_up_to_id + 1,
+                    add_offset=-PAGE_MESSAGES,
+                    limit=PAGE_MESSAGES,
+                )
+                if message.id > read_up_to_id
+            ]
+            messages.sort(key=lambda message: int(message.id))
+            full = len(messages) >= PAGE_MESSAGES
+            read_up_to_id = min(up_to_id, messages[-1].id) if full else up_to_id
+            wanted = [message for message in messages if message.id <= up_to_id]
+            entries = (entry_of(message, chat.id) for message in wanted)
+            yield HistoryPage(
+                tuple(entry for entry in entries if entry is not None),
+                len(wanted),
+                read_up_to_id,
+            )
+
+    def fetch(self, chat: Chat, message_ids: Sequence[int]) -> list[HistoryEntry]:
+        entries: list[HistoryEntry] = []
+        for start in range(0, len(message_ids), PAGE_MESSAGES):
+            wanted_ids = message_ids[start : start + PAGE_MESSAGES]
+            answer: Any = self._ask(chat, self._chats.get_messages(chat, wanted_ids))
+            found = {
+                message.id: entry_of(message, chat.id)
+                for message in answer.messages
+                if self._chats.belongs(message, chat)
+            }
+            entries.extend(
+                found.get(message_id) or SkippedItem(MessageKey(chat.id, 0, message_id), DELETED)
+                for message_id in wanted_ids
+            )
+        return entries
+
+    def fetch_by_key(self, key: MessageKey) -> HistoryEntry:
+        """One message's file as it is now, of a chat that this run has resolved."""
+        return self.fetch(self._chats.known(key.chat_id), [key.message_id])[0]
+
+    def _history(self, chat: Chat, offset_id: int, add_offset: int, limit: int) -> list[Any]:
+        answer: Any = self._ask(
+            chat,
+            raw.functions.messages.GetHistory(
+                peer=self._chats.peer(chat),
+                offset_id=offset_id,
+                offset_date=0,
+                add_offset=add_offset,
+                limit=limit,
+                max_id=0,
+                min_id=0,
+                hash=0,
+            ),
+        )
+        return list(answer.messages)
+
+    def _ask(self, chat: Chat, query: TLObject[Any]) -> Any:
+        try:
+            return self._telegram.call(query, "reading the chat")
+        except (ChannelPrivate, ChannelInvalid) as error:
+            raise ChatUnreadable(
+                chat.title,
+                f"Telegram no longer shows it to this account ({error_name(error)})",
+                "Join it again, then run again: what is done stays done.",
+            ) from error
+        except RPCError as error:
+            raise translated(error, f"reading {chat.title!r}") from error

@@ -1,0 +1,127 @@
+"""The account's Saved Messages, as far as state messages need them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import Any
+
+from pyrogram import raw
+from pyrogram.errors import MessageIdInvalid, MessageNotModified, RPCError
+from pyrogram.raw.core import TLObject
+
+from tdl_sync.ports import SavedText
+from tdl_sync.telegram.answers import translated
+from tdl_sync.telegram.client import TelegramClient
+
+FOUND_AT_MOST = 100
+
+
+class TelegramSavedMessages:
+    """``ports.SavedMessages`` over the real Telegram. Blocks; any thread but the loop's."""
+
+    def __init__(self, telegram: TelegramClient) -> None:
+        self._telegram = telegram
+        self._peer = raw.types.InputPeerSelf()
+
+    def find(self, header: str) -> list[SavedText]:
+        # Telegram's text search knows words, not signs; and its index may lag behind a pin.
+        words = " ".join(word for word in header.split() if word.isalnum())
+        found: dict[int, SavedText] = {}
+        for query, kind in (
+            ("", raw.types.InputMessagesFilterPinned()),
+            (words, raw.types.InputMessagesFilterEmpty()),
+        ):
+            for message in self._search(query, kind):
+                text = _own_text(message)
+                if text is not None and text.text.startswith(header):
+                    found[text.message_id] = text
+        return [found[message_id] for message_id in sorted(found)]
+
+    def _search(self, query: str, kind: raw.base.MessagesFilter) -> list[Any]:
+        answer: Any = self._call(
+            raw.functions.messages.Search(
+                peer=self._peer,
+                q=query,
+                filter=kind,
+                min_date=0,
+                max_date=0,
+                offset_id=0,
+                add_offset=0,
+                limit=FOUND_AT_MOST,
+                max_id=0,
+                min_id=0,
+                hash=0,
+            )
+        )
+        return list(answer.messages)
+
+    def send_pinned(self, text: str) -> SavedText:
+        updates: Any = self._call(
+            raw.functions.messages.SendMessage(
+                peer=self._peer,
+                message=text,
+                random_id=random.getrandbits(63),
+                no_webpage=True,
+                silent=True,
+            )
+        )
+        message_id = _sent_id(updates)
+        self._call(
+            raw.functions.messages.UpdatePinnedMessage(
+                peer=self._peer, id=message_id, silent=True, pm_oneside=True
+            )
+        )
+        return SavedText(message_id, text, datetime.now(timezone.utc), pinned=True)
+
+    def edit(self, message_id: int, text: str) -> bool:
+        # The raw call: the library's own would parse the JSON as Markdown.
+        try:
+            self._telegram.call(
+                raw.functions.messages.EditMessage(
+                    peer=self._peer, id=message_id, message=text, no_webpage=True
+                ),
+                "saving the state",
+            )
+        except MessageNotModified:
+            return True
+        except MessageIdInvalid:
+            return False
+        except RPCError as error:
+            raise translated(error, "saving the state") from error
+        return True
+
+    def delete(self, message_ids: Iterable[int]) -> None:
+        self._call(raw.functions.messages.DeleteMessages(id=list(message_ids), revoke=True))
+
+    def _call(self, query: TLObject[Any]) -> Any:
+        try:
+            return self._telegram.call(query, "saving the state")
+        except RPCError as error:
+            raise translated(error, "saving the state") from error
+
+
+def _own_text(message: object) -> SavedText | None:
+    """Our own texts only: a forward of somebody's state message is not a state message."""
+    if not isinstance(message, raw.types.Message) or message.fwd_from is not None:
+        return None
+    if message.media is not None:
+        return None
+    # The library's text type counts UTF-16 units when it is sliced; a plain str does not.
+    return SavedText(
+        message.id,
+        str(message.message),
+        datetime.fromtimestamp(message.edit_date or message.date, timezone.utc),
+        pinned=bool(message.pinned),
+    )
+
+
+def _sent_id(updates: Any) -> int:
+    """The id of the message just sent (https://core.telegram.org/constructor/updateMessageID)."""
+    if isinstance(updates, raw.types.UpdateShortSentMessage):
+        return int(updates.id)
+    for update in updates.updates:
+        if isinstance(update, raw.types.UpdateMessageID):
+            return int(update.id)
+    raise RuntimeError(f"Telegram sent no id for the message: {type(updates).__name__}")

@@ -1,0 +1,54 @@
+"""Pyrogram's connections, watched: no waiting for the kernel, and an end that is noticed.
+
+The library gives both classes as settings of its client (``connection_factory`` and
+``protocol_factory``), so nothing of it is patched.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from pyrogram.connection import Connection
+from pyrogram.connection.transport import TCPAbridged
+
+AUTH_KEY_UNKNOWN = 404
+"""The transport error of a server that does not know our key
+(https://core.telegram.org/mtproto/mtproto-transports#transport-errors)."""
+
+_TRANSPORT_ERROR_BYTES = 4
+
+
+class PromptTCP(TCPAbridged):
+    """The abridged transport with TCP_NODELAY: its small requests go out at once.
+
+    Without it each new session waits for delayed acknowledgements several times.
+    """
+
+    async def connect(self, address: tuple[str, int]) -> None:
+        await super().connect(address)
+        if self.writer is not None:
+            connection = self.writer.get_extra_info("socket")
+            if connection is not None:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def watched_connection(
+    on_end: Callable[[Connection, int | None], None],
+) -> type[Connection]:
+    """A class of connections that report their end.
+
+    ``on_end(connection, error)`` is called on the loop when the peer closed the connection
+    (``error`` is ``None``) or sent a transport error (its positive code).
+    """
+
+    class WatchedConnection(Connection):
+        async def recv(self) -> bytes | None:
+            packet: bytes | None = await super().recv()
+            if packet is None:
+                on_end(self, None)
+            elif len(packet) == _TRANSPORT_ERROR_BYTES:
+                on_end(self, -int.from_bytes(packet, "little", signed=True))
+            return packet
+
+    return WatchedConnection
