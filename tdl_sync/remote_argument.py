@@ -55,6 +55,7 @@ _DECIDES_WHAT_IS_SENT = frozenset(
         "suffix",
         "suffix-keep-extension",
         "update",
+        "use-server-modtime",
     }
 )
 _SET_BY_THE_PROGRAM = frozenset(
