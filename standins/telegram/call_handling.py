@@ -8,7 +8,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from pyrogram import raw
-from pyrogram.raw.core import TLObject
 
 from standins.telegram import (  # noqa: F401 - importing registers the handlers
     rpc_account,
@@ -21,6 +20,7 @@ from standins.telegram.entities import chat_by_peer
 from standins.telegram.faults import CallFacts, Fault
 from standins.telegram.rpc import Answer, Call, Registered, RpcError, handler_of, name_of, serialise
 from standins.telegram.rpc_files import FilePart, file_id_of
+from standins.telegram.wire import TlObject
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Outcome:
 
 async def answer_call(
     call: Call,
-    request: TLObject,
+    request: TlObject,
     connection_number: int,
     loop: asyncio.AbstractEventLoop,
     pool: Executor,
@@ -63,7 +63,7 @@ async def answer_call(
     except RpcError as error:
         statistics.error_answered(error.text)
         body = raw.types.RpcError(error_code=error.code, error_message=error.text).write()
-    except Exception:  # a bug of the stand-in must not look like Telegram's behaviour
+    except Exception:  # noqa: BLE001 - a bug of the stand-in must not look like Telegram's behaviour
         call.service.report_unknown(f"{name} failed:\n{traceback.format_exc()}")
         body = raw.types.RpcError(error_code=400, error_message="METHOD_INVALID").write()
     kind = fault.kind if fault else None
@@ -75,7 +75,7 @@ async def answer_call(
     )
 
 
-def _registered(call: Call, request: TLObject, name: str) -> Registered:
+def _registered(call: Call, request: TlObject, name: str) -> Registered:
     registered = handler_of(request)
     if registered is None:
         call.service.report_unknown(name)
@@ -88,10 +88,9 @@ def _registered(call: Call, request: TLObject, name: str) -> Registered:
 
 
 def _facts(
-    call: Call, request: TLObject, name: str, registered: Registered, connection_number: int
+    call: Call, request: TlObject, name: str, registered: Registered, connection_number: int
 ) -> CallFacts:
-    is_file_call = isinstance(request, raw.functions.upload.GetFile)
-    file_id = file_id_of(request) if is_file_call else None
+    file_id = file_id_of(request) if isinstance(request, raw.functions.upload.GetFile) else None
     statistics = call.service.statistics
     return CallFacts(
         rpc=name,
@@ -104,7 +103,7 @@ def _facts(
     )
 
 
-def _strike_before(call: Call, request: TLObject, fault: Fault) -> None:
+def _strike_before(call: Call, request: TlObject, fault: Fault) -> None:
     """What a fault does before the call is handled. Raises RpcError for the plain errors."""
     error = fault.rpc_error()
     if error is not None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from pyrogram import raw
 from pyrogram.raw.all import layer as OUR_LAYER
-from pyrogram.raw.core import TLObject
 
 from standins.telegram import wire
 from standins.telegram.auth_keys import AuthKey, Session
@@ -24,6 +23,7 @@ from standins.telegram.rpc_connection import future_salts, pong
 from standins.telegram.service import Service
 from standins.telegram.shaping import Pacer
 from standins.telegram.transports import FramingError, Transport, detect
+from standins.telegram.wire import TlObject
 
 _INVOKE_WITH_LAYER = 0xDA9B0D0D
 _INLINE_BYTES = 16 * 1024
@@ -102,7 +102,7 @@ class Connection:
         """Break the connection now."""
         self._writer.transport.abort()
 
-    def push(self, update: TLObject) -> None:
+    def push(self, update: TlObject) -> None:
         """Tell the client something that it did not ask for."""
         if self.auth_key is not None and self._session is not None:
             self._enqueue(self.auth_key, self._session, [update.write()], is_answer=False)
@@ -155,7 +155,7 @@ class Connection:
         self._outgoing.put_nowait(_Outgoing(as_unencrypted(answer)))
 
     @staticmethod
-    def _refusal(auth_key: AuthKey, packet: wire.Packet) -> TLObject | None:
+    def _refusal(auth_key: AuthKey, packet: wire.Packet) -> TlObject | None:
         message = packet.message
         error_code = wire.msg_id_error(message.msg_id)
         if error_code is not None:
@@ -185,7 +185,7 @@ class Connection:
 
     def _service_answer(
         self, call: Call, msg_id: int, constructor: int, body: bytes
-    ) -> TLObject | None:
+    ) -> TlObject | None:
         """The answer to a service message; None for a call and for what needs no answer."""
         if constructor not in _SERVICE_MESSAGES:
             return None
@@ -208,7 +208,7 @@ class Connection:
                 return raw.types.DestroySessionOk(session_id=request.session_id)
             case raw.types.MsgsStateReq():
                 return raw.types.MsgsStateInfo(
-                    req_msg_id=msg_id, info=b"\x04" * len(request.msg_ids)
+                    req_msg_id=msg_id, info="\x04" * len(request.msg_ids)
                 )
         return None
 
@@ -241,7 +241,7 @@ class Connection:
         self,
         auth_key: AuthKey,
         session: Session,
-        answer: TLObject,
+        answer: TlObject,
         received_at: float,
         *,
         content_related: bool = False,
@@ -357,7 +357,7 @@ _SILENT = {
 }
 
 
-def _readable(call: Call, body: bytes) -> TLObject:
+def _readable(call: Call, body: bytes) -> TlObject:
     """The call in `body` without its wrappers. Raises RpcError.
 
     The stand-in speaks one layer, pyrogram's; a client of another one is refused as Telegram

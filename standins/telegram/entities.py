@@ -96,11 +96,13 @@ def chats_and_users(
         for peer in (message.from_id, message.peer_id):
             if isinstance(peer, raw.types.PeerUser):
                 user_ids[peer.user_id] = None
-    users = [found for user_id in user_ids if (found := user(world, user_id)) is not None]
-    return chats, users
+    users = [user(world, user_id) for user_id in user_ids]
+    return chats, [found for found in users if found is not None]
 
 
-def channel_by_input(world: World, channel: raw.base.InputChannel) -> Channel:
+def channel_by_input(
+    world: World, channel: raw.base.InputChannel | raw.types.InputPeerChannel
+) -> Channel:
     """Raises RpcError for a wrong id or access hash, or a chat that the account can't read."""
     if not isinstance(channel, (raw.types.InputChannel, raw.types.InputPeerChannel)):
         raise RpcError(400, "CHANNEL_INVALID")

@@ -157,7 +157,7 @@ class Faults:
 
 def _fits(fault: Fault, call: CallFacts) -> bool:
     name = fault.call_name
-    if name is None and not call.needs_login or name is not None and name != call.rpc:
+    if (name is None and not call.needs_login) or (name is not None and name != call.rpc):
         return False
     for wanted, actual in (
         (fault.file_id, call.file_id),

@@ -18,6 +18,7 @@ from pyrogram.crypto.prime import CURRENT_DH_PRIME
 from pyrogram.raw.core import TLObject
 
 from standins.telegram.inject.standin_public_key import FINGERPRINT, MODULUS
+from standins.telegram.wire import TlObject
 
 _PRIVATE_EXPONENT = int(
     "2A53DABDD1B3B42BAA48CEAE8A7126756E0B15190171F31FA9A0711E01EB972D"
@@ -46,12 +47,12 @@ class NewKey:
     salt: int
 
 
-def unencrypted(packet: bytes) -> TLObject:
+def unencrypted(packet: bytes) -> TlObject:
     """The object in a packet that carries no auth key."""
     return _read(packet[20:])
 
 
-def as_unencrypted(answer: TLObject) -> bytes:
+def as_unencrypted(answer: TlObject) -> bytes:
     msg_id = (int(time.time() * 2**32) & ~3) | 1
     body = answer.write()
     return bytes(8) + struct.pack("<qi", msg_id, len(body)) + body
@@ -67,7 +68,7 @@ class Handshake:
         self._new_nonce = b""
         self._secret = int.from_bytes(os.urandom(256), "big")
 
-    def answer(self, request: TLObject) -> TLObject:
+    def answer(self, request: TlObject) -> TlObject:
         """The answer to one step; `new_key` is set after the last. Raises HandshakeError."""
         match request:
             case raw.functions.ReqPq() | raw.functions.ReqPqMulti():
@@ -79,7 +80,7 @@ class Handshake:
             case _:
                 raise HandshakeError(f"{request.QUALNAME} without an auth key")
 
-    def _present_key(self, nonce: int) -> TLObject:
+    def _present_key(self, nonce: int) -> TlObject:
         self._nonce = nonce
         return raw.types.ResPQ(
             nonce=nonce,
@@ -88,7 +89,7 @@ class Handshake:
             server_public_key_fingerprints=[FINGERPRINT],
         )
 
-    def _send_parameters(self, request: raw.functions.ReqDHParams) -> TLObject:
+    def _send_parameters(self, request: raw.functions.ReqDHParams) -> TlObject:
         self._check_nonces(request.nonce, request.server_nonce)
         if request.public_key_fingerprint != FINGERPRINT:
             raise HandshakeError(f"RSA fingerprint {request.public_key_fingerprint}")
@@ -118,7 +119,7 @@ class Handshake:
             encrypted_answer=aes.ige256_encrypt(padded, *self._temporary_key()),
         )
 
-    def _agree(self, request: raw.functions.SetClientDHParams) -> TLObject:
+    def _agree(self, request: raw.functions.SetClientDHParams) -> TlObject:
         self._check_nonces(request.nonce, request.server_nonce)
         decrypted = aes.ige256_decrypt(request.encrypted_data, *self._temporary_key())
         inner = _read(decrypted[20:])
@@ -149,9 +150,9 @@ class Handshake:
         return key, iv + new_nonce[:4]
 
 
-def _read(data: bytes) -> TLObject:
+def _read(data: bytes) -> TlObject:
     try:
-        result: TLObject = TLObject.read(BytesIO(data))
+        result: TlObject = TLObject.read(BytesIO(data))
     except (KeyError, ValueError) as error:
         raise HandshakeError(f"unreadable: {error}") from error
     return result

@@ -10,6 +10,7 @@ from pyrogram.raw.core import TLObject, Vector
 
 from standins.telegram.auth_keys import AuthKey, Session
 from standins.telegram.service import Service
+from standins.telegram.wire import TlObject
 from standins.telegram.world import World
 
 
@@ -36,7 +37,7 @@ class Call:
         return self.service.world
 
 
-Answer: TypeAlias = TLObject | bytes | Sequence[TLObject] | Callable[[], bytes]
+Answer: TypeAlias = TlObject | bytes | Sequence[TlObject] | Callable[[], bytes]
 """An object, a serialised one, a vector, or work for another thread that serialises one."""
 
 Handler: TypeAlias = Callable[[Call, Any], Answer]
@@ -63,11 +64,11 @@ def handles(*requests: type, needs_login: bool = True) -> Callable[[_AnyHandler]
     return register
 
 
-def handler_of(request: TLObject) -> Registered | None:
+def handler_of(request: TlObject) -> Registered | None:
     return _HANDLERS.get(type(request))
 
 
-def name_of(request: TLObject) -> str:
+def name_of(request: TlObject) -> str:
     """As Telegram's documentation names it: "upload.GetFile"."""
     return request.QUALNAME.partition(".")[2]
 

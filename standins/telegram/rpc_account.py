@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pyrogram import raw
-from pyrogram.raw.core import TLObject
 
 from standins.telegram.data_centres import ADDRESSES
 from standins.telegram.entities import own_user, user, user_access_hash
 from standins.telegram.rpc import Answer, Call, RpcError, handles
+from standins.telegram.wire import TlObject
 
 
 @handles(raw.functions.auth.ExportAuthorization)
-def export_authorization(call: Call, request: raw.functions.auth.ExportAuthorization) -> TLObject:
+def export_authorization(call: Call, request: raw.functions.auth.ExportAuthorization) -> TlObject:
     if request.dc_id not in ADDRESSES or request.dc_id == call.dc_id:
         raise RpcError(400, "DC_ID_INVALID")
     token = call.service.export_authorization(request.dc_id)
@@ -19,7 +19,7 @@ def export_authorization(call: Call, request: raw.functions.auth.ExportAuthoriza
 
 
 @handles(raw.functions.auth.ImportAuthorization, needs_login=False)
-def import_authorization(call: Call, request: raw.functions.auth.ImportAuthorization) -> TLObject:
+def import_authorization(call: Call, request: raw.functions.auth.ImportAuthorization) -> TlObject:
     """The bytes work once, and only in the data centre that they were exported for."""
     account = call.world.account
     dc_id = call.service.exported_authorizations.pop(request.bytes, None)
@@ -37,7 +37,7 @@ def get_users(call: Call, request: raw.functions.users.GetUsers) -> Answer:
 
 
 @handles(raw.functions.users.GetFullUser)
-def get_full_user(call: Call, request: raw.functions.users.GetFullUser) -> TLObject:
+def get_full_user(call: Call, request: raw.functions.users.GetFullUser) -> TlObject:
     found = _input_user(call, request.id)
     if found is None:
         raise RpcError(400, "USER_ID_INVALID")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from pyrogram import raw
-from pyrogram.raw.core import TLObject
 
 from standins.telegram.entities import (
     channel_by_input,
@@ -15,6 +14,7 @@ from standins.telegram.entities import (
     is_readable,
 )
 from standins.telegram.rpc import Call, RpcError, handles
+from standins.telegram.wire import TlObject
 from standins.telegram.world import Channel, Message
 
 _USERNAME = re.compile(r"[a-z](?:_?[a-z0-9])*", re.IGNORECASE)
@@ -23,7 +23,7 @@ _MOST_DIALOGS = 100
 
 
 @handles(raw.functions.contacts.ResolveUsername)
-def resolve_username(call: Call, request: raw.functions.contacts.ResolveUsername) -> TLObject:
+def resolve_username(call: Call, request: raw.functions.contacts.ResolveUsername) -> TlObject:
     name = request.username
     if not _USERNAME.fullmatch(name) or not 4 <= len(name) <= 32:
         raise RpcError(400, "USERNAME_INVALID")
@@ -38,7 +38,7 @@ def resolve_username(call: Call, request: raw.functions.contacts.ResolveUsername
 
 
 @handles(raw.functions.messages.CheckChatInvite)
-def check_chat_invite(call: Call, request: raw.functions.messages.CheckChatInvite) -> TLObject:
+def check_chat_invite(call: Call, request: raw.functions.messages.CheckChatInvite) -> TlObject:
     if not request.hash:
         raise RpcError(400, "INVITE_HASH_EMPTY")
     if not _INVITE_HASH.fullmatch(request.hash):
@@ -49,7 +49,7 @@ def check_chat_invite(call: Call, request: raw.functions.messages.CheckChatInvit
     raise RpcError(400, "INVITE_HASH_EXPIRED")
 
 
-def _invite(channel: Channel) -> TLObject:
+def _invite(channel: Channel) -> TlObject:
     if channel.joined:
         return raw.types.ChatInviteAlready(chat=chat(channel))
     return raw.types.ChatInvite(
@@ -65,13 +65,13 @@ def _invite(channel: Channel) -> TLObject:
 
 
 @handles(raw.functions.channels.GetChannels)
-def get_channels(call: Call, request: raw.functions.channels.GetChannels) -> TLObject:
+def get_channels(call: Call, request: raw.functions.channels.GetChannels) -> TlObject:
     found = [channel_by_input(call.world, wanted) for wanted in request.id]
     return raw.types.messages.Chats(chats=[chat(channel) for channel in found])
 
 
 @handles(raw.functions.messages.GetChats)
-def get_chats(call: Call, request: raw.functions.messages.GetChats) -> TLObject:
+def get_chats(call: Call, request: raw.functions.messages.GetChats) -> TlObject:
     found = [
         chat_by_peer(call.world, raw.types.InputPeerChat(chat_id=wanted)) for wanted in request.id
     ]
@@ -79,7 +79,7 @@ def get_chats(call: Call, request: raw.functions.messages.GetChats) -> TLObject:
 
 
 @handles(raw.functions.channels.GetFullChannel)
-def get_full_channel(call: Call, request: raw.functions.channels.GetFullChannel) -> TLObject:
+def get_full_channel(call: Call, request: raw.functions.channels.GetFullChannel) -> TlObject:
     channel = channel_by_input(call.world, request.channel)
     newest_id = channel.newest_id()
     pinned = channel.pinned_ids()
@@ -103,7 +103,7 @@ def get_full_channel(call: Call, request: raw.functions.channels.GetFullChannel)
 
 
 @handles(raw.functions.messages.GetFullChat)
-def get_full_chat(call: Call, request: raw.functions.messages.GetFullChat) -> TLObject:
+def get_full_chat(call: Call, request: raw.functions.messages.GetFullChat) -> TlObject:
     channel = chat_by_peer(call.world, raw.types.InputPeerChat(chat_id=request.chat_id))
     return raw.types.messages.ChatFull(
         full_chat=raw.types.ChatFull(
@@ -120,7 +120,7 @@ def get_full_chat(call: Call, request: raw.functions.messages.GetFullChat) -> TL
 
 
 @handles(raw.functions.messages.GetDialogs)
-def get_dialogs(call: Call, request: raw.functions.messages.GetDialogs) -> TLObject:
+def get_dialogs(call: Call, request: raw.functions.messages.GetDialogs) -> TlObject:
     """Joined chats that hold a message, the latest first, from the one after `offset_peer` on.
 
     https://core.telegram.org/api/offsets (dialogs are paged by the last one of the page before)
@@ -137,8 +137,10 @@ def get_dialogs(call: Call, request: raw.functions.messages.GetDialogs) -> TLObj
         start = sum(message.date >= request.offset_date for _, message in dialogs)
     limit = min(request.limit or _MOST_DIALOGS, _MOST_DIALOGS)
     page = dialogs[start : start + limit]
-    messages = [message for _, message in page]
-    chats, users = chats_and_users(call.world, [channel for channel, _ in page], messages)
+    chats, users = chats_and_users(
+        call.world, [channel for channel, _ in page], [message for _, message in page]
+    )
+    messages: list[raw.base.Message] = [message for _, message in page]
     raw_dialogs: list[raw.base.Dialog] = [_dialog(channel, message) for channel, message in page]
     if len(page) == len(dialogs):
         return raw.types.messages.Dialogs(

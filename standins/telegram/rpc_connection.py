@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 
 from pyrogram import raw
-from pyrogram.raw.core import FutureSalts, TLObject
+from pyrogram.raw.core import FutureSalts
 from pyrogram.raw.core.future_salt import FutureSalt
 
 from standins.telegram.data_centres import dc_options
 from standins.telegram.rpc import Call, handles
+from standins.telegram.wire import TlObject
 
 _SALT_SECONDS = 1800
 MESSAGE_LENGTH_MAX = 4096
 
 
 @handles(raw.functions.help.GetConfig, needs_login=False)
-def get_config(call: Call, _: raw.functions.help.GetConfig) -> TLObject:
+def get_config(call: Call, _: raw.functions.help.GetConfig) -> TlObject:
     now = int(time.time())
     return raw.types.Config(
         date=now,
@@ -54,34 +55,34 @@ def get_config(call: Call, _: raw.functions.help.GetConfig) -> TLObject:
 
 
 @handles(raw.functions.help.GetNearestDc, needs_login=False)
-def get_nearest_dc(call: Call, _: raw.functions.help.GetNearestDc) -> TLObject:
+def get_nearest_dc(call: Call, _: raw.functions.help.GetNearestDc) -> TlObject:
     return raw.types.NearestDc(country="DE", this_dc=call.dc_id, nearest_dc=call.world.home_dc_id)
 
 
 @handles(raw.functions.updates.GetState)
-def get_state(call: Call, _: raw.functions.updates.GetState) -> TLObject:
+def get_state(call: Call, _: raw.functions.updates.GetState) -> TlObject:
     return raw.types.updates.State(
         pts=call.service.pts, qts=0, date=int(time.time()), seq=1, unread_count=0
     )
 
 
 @handles(raw.functions.updates.GetDifference)
-def get_difference(_: Call, __: raw.functions.updates.GetDifference) -> TLObject:
+def get_difference(_: Call, __: raw.functions.updates.GetDifference) -> TlObject:
     return raw.types.updates.DifferenceEmpty(date=int(time.time()), seq=1)
 
 
 @handles(raw.functions.updates.GetChannelDifference)
 def get_channel_difference(
     _: Call, request: raw.functions.updates.GetChannelDifference
-) -> TLObject:
+) -> TlObject:
     return raw.types.updates.ChannelDifferenceEmpty(final=True, pts=request.pts)
 
 
-def pong(msg_id: int, ping_id: int) -> TLObject:
+def pong(msg_id: int, ping_id: int) -> TlObject:
     return raw.types.Pong(msg_id=msg_id, ping_id=ping_id)
 
 
-def future_salts(call: Call, req_msg_id: int, number: int) -> TLObject:
+def future_salts(call: Call, req_msg_id: int, number: int) -> TlObject:
     now = int(time.time())
     salts = [FutureSalt(now - _SALT_SECONDS, now + _SALT_SECONDS, call.auth_key.salt)]
     return FutureSalts(req_msg_id, now, salts[: max(1, number)])

@@ -55,7 +55,9 @@ def _check_range(offset: int, limit: int, *, precise: bool) -> None:
     step = _PRECISE_STEP_BYTES if precise else _STEP_BYTES
     if offset < 0 or offset % step:
         raise RpcError(400, "OFFSET_INVALID")
-    if not 0 < limit <= _BLOCK_BYTES or limit % step or not precise and _BLOCK_BYTES % limit:
+    if not 0 < limit <= _BLOCK_BYTES or limit % step:
+        raise RpcError(400, "LIMIT_INVALID")
+    if not precise and _BLOCK_BYTES % limit:
         raise RpcError(400, "LIMIT_INVALID")
     if offset // _BLOCK_BYTES != (offset + limit - 1) // _BLOCK_BYTES:
         raise RpcError(400, "LIMIT_INVALID")

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyrogram import raw
-from pyrogram.raw.core import TLObject
 
 from standins.telegram.entities import channel_by_input, chat_by_peer, chats_and_users
 from standins.telegram.rpc import Answer, Call, RpcError, handles
+from standins.telegram.wire import TlObject
 from standins.telegram.world import FILTER_KINDS, Channel, Message
 
 _MOST_IDS = 100
 
 
 @handles(raw.functions.messages.GetHistory)
-def get_history(call: Call, request: raw.functions.messages.GetHistory) -> TLObject:
+def get_history(call: Call, request: raw.functions.messages.GetHistory) -> TlObject:
     channel = chat_by_peer(call.world, request.peer)
     messages, total = channel.page(
         request.offset_id,
@@ -29,7 +29,7 @@ def get_history(call: Call, request: raw.functions.messages.GetHistory) -> TLObj
 
 
 @handles(raw.functions.messages.Search)
-def search(call: Call, request: raw.functions.messages.Search) -> TLObject:
+def search(call: Call, request: raw.functions.messages.Search) -> TlObject:
     channel = chat_by_peer(call.world, request.peer)
     if isinstance(request.filter, raw.types.InputMessagesFilterEmpty) and not request.q:
         raise RpcError(400, "SEARCH_QUERY_EMPTY")
@@ -60,14 +60,14 @@ def get_search_counters(call: Call, request: raw.functions.messages.GetSearchCou
 
 
 @handles(raw.functions.channels.GetMessages)
-def get_channel_messages(call: Call, request: raw.functions.channels.GetMessages) -> TLObject:
+def get_channel_messages(call: Call, request: raw.functions.channels.GetMessages) -> TlObject:
     channel = channel_by_input(call.world, request.channel)
     ids = _ids(request.id, pinned=channel.pinned_ids())
     return _by_ids(call, channel, ids, [channel.message(message_id) for message_id in ids])
 
 
 @handles(raw.functions.messages.GetMessages)
-def get_messages(call: Call, request: raw.functions.messages.GetMessages) -> TLObject:
+def get_messages(call: Call, request: raw.functions.messages.GetMessages) -> TlObject:
     """For all chats but channels: their messages share one sequence of ids."""
     messages: list[Message | None] = []
     ids = _ids(request.id)
@@ -102,11 +102,12 @@ def _ids(wanted: Sequence[raw.base.InputMessage], pinned: Sequence[int] = ()) ->
 
 def _by_ids(
     call: Call, channel: Channel | None, ids: list[int], messages: list[Message | None]
-) -> TLObject:
+) -> TlObject:
     there = [message for message in messages if message is not None]
     chats, users = chats_and_users(call.world, [channel] if channel else [], there)
     if channel is None:
-        groups = {message.peer_id.chat_id for message in there if _in_group(message)}
+        peers = [message.peer_id for message in there]
+        groups = {peer.chat_id for peer in peers if isinstance(peer, raw.types.PeerChat)}
         chats, users = chats_and_users(
             call.world, [call.world.channels[-group] for group in groups], there
         )
@@ -128,11 +129,7 @@ def _by_ids(
     )
 
 
-def _in_group(message: Message) -> bool:
-    return isinstance(message.peer_id, raw.types.PeerChat)
-
-
-def _messages(call: Call, channel: Channel, messages: list[Message], total: int) -> TLObject:
+def _messages(call: Call, channel: Channel, messages: list[Message], total: int) -> TlObject:
     chats, users = chats_and_users(call.world, [channel], messages)
     found: list[raw.base.Message] = list(messages)
     if channel.is_channel:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 
 from pyrogram import raw
-from pyrogram.raw.core import TLObject
 
 from standins.telegram.entities import chat_by_peer, own_user
 from standins.telegram.rpc import Call, RpcError, handles
 from standins.telegram.rpc_connection import MESSAGE_LENGTH_MAX
-from standins.telegram.world import Channel
+from standins.telegram.wire import TlObject
+from standins.telegram.world import Channel, Message
 
 
 @handles(raw.functions.messages.SendMessage)
-def send_message(call: Call, request: raw.functions.messages.SendMessage) -> TLObject:
+def send_message(call: Call, request: raw.functions.messages.SendMessage) -> TlObject:
     saved = _writable(call, request.peer)
     _check_text(request.message)
     if request.random_id in call.service.used_random_ids:
@@ -23,13 +23,13 @@ def send_message(call: Call, request: raw.functions.messages.SendMessage) -> TLO
     message_id = saved.append(request.message, entities=request.entities or ())
     sent = raw.types.UpdateMessageID(id=message_id, random_id=request.random_id)
     new = raw.types.UpdateNewMessage(
-        message=saved.message(message_id), pts=call.service.next_pts(), pts_count=1
+        message=_message(saved, message_id), pts=call.service.next_pts(), pts_count=1
     )
     return _updates(call, [sent, new])
 
 
 @handles(raw.functions.messages.EditMessage)
-def edit_message(call: Call, request: raw.functions.messages.EditMessage) -> TLObject:
+def edit_message(call: Call, request: raw.functions.messages.EditMessage) -> TlObject:
     saved = _writable(call, request.peer)
     text = request.message
     if text is None:
@@ -42,7 +42,7 @@ def edit_message(call: Call, request: raw.functions.messages.EditMessage) -> TLO
     if not changed:
         raise RpcError(400, "MESSAGE_NOT_MODIFIED")
     edited = raw.types.UpdateEditMessage(
-        message=saved.message(request.id), pts=call.service.next_pts(), pts_count=1
+        message=_message(saved, request.id), pts=call.service.next_pts(), pts_count=1
     )
     return _updates(call, [edited])
 
@@ -50,7 +50,7 @@ def edit_message(call: Call, request: raw.functions.messages.EditMessage) -> TLO
 @handles(raw.functions.messages.UpdatePinnedMessage)
 def update_pinned_message(
     call: Call, request: raw.functions.messages.UpdatePinnedMessage
-) -> TLObject:
+) -> TlObject:
     saved = _writable(call, request.peer)
     pin = not request.unpin
     try:
@@ -70,7 +70,7 @@ def update_pinned_message(
 
 
 @handles(raw.functions.messages.DeleteMessages)
-def delete_messages(call: Call, request: raw.functions.messages.DeleteMessages) -> TLObject:
+def delete_messages(call: Call, request: raw.functions.messages.DeleteMessages) -> TlObject:
     """By id alone, so never in a channel; ids that are not there are passed over."""
     deleted = 0
     for message_id in request.id:
@@ -90,6 +90,13 @@ def _writable(call: Call, peer: raw.base.InputPeer) -> Channel:
     return channel
 
 
+def _message(saved: Channel, message_id: int) -> Message:
+    message = saved.message(message_id)
+    if message is None:
+        raise RpcError(400, "MESSAGE_ID_INVALID")
+    return message
+
+
 def _check_text(text: str) -> None:
     """Telegram counts UTF-16 units, and trims what it counts."""
     if not text.strip():
@@ -98,7 +105,7 @@ def _check_text(text: str) -> None:
         raise RpcError(400, "MESSAGE_TOO_LONG")
 
 
-def _updates(call: Call, updates: list[raw.base.Update]) -> TLObject:
+def _updates(call: Call, updates: list[raw.base.Update]) -> TlObject:
     return raw.types.Updates(
         updates=updates,
         users=[own_user(call.world)],

@@ -144,7 +144,8 @@ class StandIn:
 
     def rotate_salts(self) -> None:
         """Every client's server salt is out of date from now on."""
-        self._on_loop(lambda: [key.rotate_salt() for key in self._service.auth_keys])
+        for key in self._service.auth_keys:
+            key.rotate_salt()
 
     def forget_auth_keys(self) -> None:
         """Every key is unknown from now on: clients get a transport error -404."""
@@ -232,8 +233,9 @@ class StandIn:
         def run() -> None:
             try:
                 done.set_result(work())
-            except Exception as error:
+            except BaseException as error:
                 done.set_exception(error)
+                raise
 
         self._loop.call_soon_threadsafe(run)
         return done.result()

@@ -32,20 +32,20 @@ class Counts:
 class Statistics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._open = 0
+        self._in_flight: Counter[str] = Counter()
         self.reset()
 
     def reset(self) -> None:
-        """Start counting afresh; connections that are open stay counted as open."""
+        """Start counting afresh; what is open or in flight stays counted."""
         with self._lock:
             self._connections = 0
-            self._open: int = getattr(self, "_open", 0)
             self._key_exchanges = 0
             self._calls: Counter[str] = Counter()
             self._calls_by_dc: Counter[int] = Counter()
             self._errors: Counter[str] = Counter()
             self._bytes_by_file: Counter[int] = Counter()
             self._parts: Counter[tuple[int, int, int]] = Counter()
-            self._in_flight: Counter[str] = getattr(self, "_in_flight", Counter())
             self._most_in_flight = 0
             self._most_file_parts_in_flight = 0
 

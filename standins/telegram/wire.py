@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from gzip import compress, decompress
 from hashlib import sha256
 from io import BytesIO
+from typing import Any, TypeAlias
 
 from pyrogram.crypto import aes, mtproto
 from pyrogram.raw.core import Bytes, TLObject
+
+TlObject: TypeAlias = TLObject[Any]
 
 MSG_CONTAINER = 0x73F1F8DC
 GZIP_PACKED = 0x3072CFA1
@@ -114,9 +117,9 @@ class _RequestBytes(BytesIO):
         return b"" if size is None or size < 0 else super().read(size)
 
 
-def read_object(body: bytes) -> TLObject:
+def read_object(body: bytes) -> TlObject:
     """The TL object in `body`, which must not be gzipped. KeyError: an unknown constructor."""
-    result: TLObject = TLObject.read(_RequestBytes(body))
+    result: TlObject = TLObject.read(_RequestBytes(body))
     return result
 
 

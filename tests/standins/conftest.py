@@ -15,7 +15,7 @@ from standins.telegram.shaping import Shaping
 from standins.telegram.world import World
 
 StartStandIn: TypeAlias = Callable[..., StandIn]
-Connect: TypeAlias = Callable[..., AbstractAsyncContextManager[Client]]
+Connect: TypeAlias = Callable[..., AbstractAsyncContextManager[Any]]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+from typing import Any
 
 import pytest
-from pyrogram import Client, raw
+from pyrogram import raw
 
 from standins.telegram import worlds
 from standins.telegram.server import StandIn
@@ -17,19 +18,19 @@ from tests.standins.conftest import Connect, StartStandIn
 MIB = 1024 * 1024
 
 
-async def peer_of(client: Client, channel: Channel) -> raw.base.InputPeer:
+async def peer_of(client: Any, channel: Channel) -> Any:
     """The chat, found as a user would find it."""
     return await client.resolve_peer(channel.username)
 
 
-def history_request(peer: raw.base.InputPeer, **wanted: int) -> raw.functions.messages.GetHistory:
+def history_request(peer: Any, **wanted: int) -> raw.functions.messages.GetHistory:
     standard = dict.fromkeys(
         ("offset_id", "offset_date", "add_offset", "limit", "max_id", "min_id", "hash"), 0
     )
     return raw.functions.messages.GetHistory(peer=peer, **{**standard, **wanted})
 
 
-def location_of(message: raw.types.Message) -> raw.types.InputDocumentFileLocation:
+def location_of(message: Any) -> raw.types.InputDocumentFileLocation:
     document = message.media.document
     return raw.types.InputDocumentFileLocation(
         id=document.id,
@@ -160,7 +161,7 @@ def test_dialogs_name_every_joined_chat_page_by_page(
     async def run() -> list[int]:
         found: list[int] = []
         async with connect(telegram) as client:
-            offset: raw.base.InputPeer = raw.types.InputPeerEmpty()
+            offset: Any = raw.types.InputPeerEmpty()
             while True:
                 answer = await client.invoke(
                     raw.functions.messages.GetDialogs(
@@ -180,21 +181,21 @@ def test_dialogs_name_every_joined_chat_page_by_page(
     assert set(found) == joined
 
 
-def _marked_id(peer: raw.base.Peer) -> int:
+def _marked_id(peer: Any) -> int:
     match peer:
         case raw.types.PeerChannel():
             return -1_000_000_000_000 - peer.channel_id
         case raw.types.PeerChat():
-            return -peer.chat_id
+            return -int(peer.chat_id)
         case _:
-            return peer.user_id
+            return int(peer.user_id)
 
 
 def test_totals_come_from_one_call_of_get_search_counters(
     start_stand_in: StartStandIn, connect: Connect
 ) -> None:
     telegram = start_stand_in(worlds.mixed(messages=150))
-    filters = [
+    filters: list[Any] = [
         raw.types.InputMessagesFilterDocument(),
         raw.types.InputMessagesFilterPhotos(),
         raw.types.InputMessagesFilterPinned(),
@@ -225,7 +226,7 @@ def test_a_message_to_oneself_is_sent_edited_pinned_found_and_deleted(
     async def run() -> None:
         async with connect(telegram) as client:
             sent = await client.send_message("me", "first")
-            assert saved.message(sent.id).message == "first"
+            assert text_of(saved, sent.id) == "first"
             edited = await client.edit_message_text("me", sent.id, "second")
             assert edited.text == "second"
             await client.pin_chat_message("me", sent.id)
@@ -241,6 +242,12 @@ def test_a_message_to_oneself_is_sent_edited_pinned_found_and_deleted(
             assert saved.message(sent.id) is None
 
     asyncio.run(run())
+
+
+def text_of(channel: Channel, message_id: int) -> str:
+    message = channel.message(message_id)
+    assert isinstance(message, raw.types.Message)
+    return message.message
 
 
 def search_request(wanted: raw.base.MessagesFilter, q: str = "") -> raw.functions.messages.Search:
