@@ -1,0 +1,102 @@
+"""The watermark never passes a message that is not settled, in whatever order files finish."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tdl_sync.watermark import MOST_REMEMBERED_ABOVE, Frontier
+
+ids_strategy = st.sets(st.integers(1, 400), min_size=1, max_size=60)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[tuple[list[int], int]], list[int]]:
+    """Pages of items with their ends, and an order in which all of the items finish."""
+    ids = sorted(draw(ids_strategy))
+    ends = sorted(draw(st.sets(st.integers(1, 400), max_size=8)) | {ids[-1] + 3})
+    pages = []
+    start = 0
+    for end in ends:
+        pages.append(([one for one in ids if start < one <= end], end))
+        start = end
+    return pages, draw(st.permutations(ids))
+
+
+@given(histories(), st.randoms(use_true_random=False))
+def test_nothing_is_skipped_for_any_order_of_listing_and_finishing(
+    history: tuple[list[tuple[list[int], int]], list[int]], random: Random
+) -> None:
+    pages, order = history
+    frontier = Frontier()
+    listed: set[int] = set()
+    settled: set[int] = set()
+    end = last_watermark = 0
+    waiting = list(order)
+    while pages or waiting:
+        ready = [one for one in waiting if one in listed]
+        if pages and (not ready or random.random() < 0.3):
+            ids, end = pages.pop(0)
+            frontier.listed(ids, end)
+            listed |= set(ids)
+        else:
+            waiting.remove(ready[0])
+            frontier.settled(ready[0])
+            settled.add(ready[0])
+        open_ids = listed - settled
+        assert frontier.watermark == (min(open_ids) - 1 if open_ids else end)
+        assert frontier.watermark >= last_watermark
+        assert frontier.done_above() == tuple(
+            sorted(one for one in settled if one > frontier.watermark)
+        )
+        last_watermark = frontier.watermark
+    assert frontier.watermark == end
+    assert frontier.done_above() == ()
+
+
+def test_pages_without_a_file_move_the_watermark_but_not_past_an_open_item() -> None:
+    frontier = Frontier(10)
+    frontier.listed([], 110)
+    assert frontier.watermark == 110
+    frontier.listed([150], 210)
+    frontier.listed([], 310)
+    assert frontier.watermark == 149
+    frontier.settled(150)
+    assert frontier.watermark == 310
+
+
+def test_settling_twice_or_below_the_start_changes_nothing() -> None:
+    frontier = Frontier(10)
+    frontier.listed([11, 12, 13], 20)
+    frontier.settled(12)
+    frontier.settled(12)
+    frontier.settled(5)
+    assert (frontier.watermark, frontier.done_above()) == (10, (12,))
+
+
+def test_what_was_never_listed_cannot_settle() -> None:
+    with pytest.raises(ValueError, match="message 21 settles, but only those up to 20"):
+        Frontier(20).settled(21)
+
+
+@pytest.mark.parametrize(("ids", "end"), [([15], 30), ([35], 30), ([], 19)])
+def test_a_page_that_the_watermark_may_have_passed_is_refused(ids: list[int], end: int) -> None:
+    frontier = Frontier(20)
+    with pytest.raises(ValueError, match="page"):
+        frontier.listed(ids, end)
+
+
+def test_memory_stays_bounded_while_one_slow_file_holds_the_watermark() -> None:
+    frontier = Frontier()
+    frontier.listed([1], 1)
+    for message_id in range(2, 3 * MOST_REMEMBERED_ABOVE):
+        frontier.listed([message_id], message_id)
+        frontier.settled(message_id)
+    assert frontier.watermark == 0
+    assert frontier.done_above() == tuple(range(2, MOST_REMEMBERED_ABOVE + 2))
+    frontier.settled(1)
+    assert frontier.watermark == 3 * MOST_REMEMBERED_ABOVE - 1
+    assert frontier.done_above() == ()
