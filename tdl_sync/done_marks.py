@@ -197,8 +197,8 @@ class DoneMarks:
                 with self._cache.transact():
                     yield self._cache
             except (diskcache.Timeout, sqlite3.Error):
-                # When COMMIT itself fails, diskcache leaves the transaction open on this
-                # thread's connection, and each later one would fail: begin with a new one.
+                # SQLite asks for a ROLLBACK after an error; diskcache sends none when COMMIT
+                # itself fails. Closing this thread's connection is one, the next call reopens.
                 self._cache.close()
                 raise
 

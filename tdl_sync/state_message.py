@@ -1,0 +1,268 @@
+"""The text of a state message: one scope's state, for the next run and for a person.
+
+    📊 TDL Progress
+    {"version":1,"scope":"5f0c…","channel_id":"-100…", … }
+    1,234 files moved (56.70 GB), up to message 12350.
+
+The first line is the header, the second one JSON object, and the rest is for people; nothing
+reads it. Telegram takes 4,096 UTF-16 units in a message (``message_length_max``,
+https://core.telegram.org/api/config#client-configuration; units as in
+https://core.telegram.org/api/entities#entity-length).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+
+from tdl_sync import id_ranges
+from tdl_sync.errors import StateUnreadable
+from tdl_sync.model import RunIdentity, RunState, RunStatus, Scope
+from tdl_sync.strict_json import Fields, Unexpected
+
+HEADER = "📊 TDL Progress"
+VERSION = 1
+MOST_UNITS = 4096
+
+_MOST_NAME_UNITS = 80
+_MOST_REMOTE_UNITS = 300
+_MOST_HOST_UNITS = 100
+_MOST_REASON_UNITS = 48
+_MOST_REASONS = 8
+_OTHER_REASONS = "other"
+
+_GREATEST_COUNT = 2**53
+_GREATEST_CHAT_ID = 2**53
+_GREATEST_GB = 1e9
+_BYTES_IN_A_GB = 10**9
+_SCOPE_KEY = re.compile(r'"scope"\s*:\s*"([0-9a-f]{16})"')
+
+NEXT_STEP = (
+    "Delete that message in Saved Messages and run again: what is done is known from the marks "
+    "and from the remote's listing, and is not moved again"
+)
+
+
+def scope_key(scope: Scope) -> str:
+    """A short name for a scope, the same on every machine and in every version."""
+    parts = [scope.remote, scope.chat_id, scope.topic_id, scope.filters, scope.lower_bound]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def is_state_message(text: str) -> bool:
+    """Whether the first line is the header; any other text is simply a message of the user's."""
+    return text.partition("\n")[0].rstrip() == HEADER
+
+
+def scope_key_in(text: str) -> str | None:
+    """The scope that a state message is about, even where the message can't be decoded."""
+    match = _SCOPE_KEY.search(text)
+    return match[1] if match else None
+
+
+def json_in(text: str) -> str:
+    """The JSON object of a state message: its second line."""
+    return text.partition("\n")[2].partition("\n")[0]
+
+
+def most_advanced(states: Iterable[RunState]) -> RunState:
+    """The state to go on from: the highest watermark, then the most done, then the latest."""
+    return max(states, key=_advance)
+
+
+def _advance(state: RunState) -> tuple[int, int, int, datetime]:
+    return (
+        state.last_message_id,
+        len(state.done_above_ids),
+        state.total_uploaded,
+        state.timestamp,
+    )
+
+
+def encode(state: RunState) -> str:
+    """The whole text, at most 4,096 UTF-16 units, for any state.
+
+    What is too long gives way in this order: the highest ids of ``done_above`` (they only spare
+    work), then the highest failed ids; there the watermark is written as low as the lowest failed
+    id that is left out requires, so that a later run finds it again. Names of more than some
+    dozens of characters are cut, but for ``folder``, which must be exact: it is one file name
+    of at most 255 bytes. ``ValueError`` for what can't be written or would not be read again.
+    """
+    short = replace(
+        state,
+        channel_name=_cut(state.channel_name, _MOST_NAME_UNITS),
+        remote=_cut(state.remote, _MOST_REMOTE_UNITS),
+        run=replace(
+            state.run,
+            host=_cut(state.run.host, _MOST_HOST_UNITS),
+            run_id=_cut(state.run.run_id, _MOST_HOST_UNITS),
+        ),
+        failures_by_reason=_fewer_reasons(state),
+    )
+    room = MOST_UNITS - utf16_units(_text(short, _Ids(state.last_message_id, "", "")))
+    if room < 0:
+        raise ValueError(f"the state of {state.folder!r} is {-room} UTF-16 units too long")
+    text = _text(short, _fit_ids(state, room))
+    try:
+        decode(text)
+    except StateUnreadable as error:
+        raise ValueError(f"a state that could not be read again: {error}") from error
+    return text
+
+
+@dataclass(frozen=True)
+class _Ids:
+    last_message_id: int
+    done_above: str
+    failed: str
+
+
+def _fit_ids(state: RunState, room: int) -> _Ids:
+    """Failed ids first, the lowest of them; what is done above gets the room that is left."""
+    failed_ranges = id_ranges.to_ranges(state.failed_ids)
+    failed_kept = id_ranges.lowest_that_fit(failed_ranges, room)
+    failed_text = id_ranges.encode(failed_kept)
+    watermark = state.last_message_id
+    left_out = sorted(set(state.failed_ids) - set(id_ranges.to_ids(failed_kept)))
+    if left_out:
+        watermark = min(watermark, left_out[0] - 1)
+    # An id can be settled above the watermark because it failed; it is not done.
+    done = set(state.done_above_ids) - set(state.failed_ids)
+    done_ranges = id_ranges.to_ranges(one for one in done if one > watermark)
+    done_kept = id_ranges.lowest_that_fit(done_ranges, room - len(failed_text))
+    return _Ids(watermark, id_ranges.encode(done_kept), failed_text)
+
+
+def _text(state: RunState, ids: _Ids) -> str:
+    record = {
+        "version": VERSION,
+        "scope": state.scope_key,
+        "channel_id": str(state.channel_id),
+        "channel_name": state.channel_name,
+        "last_message_id": ids.last_message_id,
+        "total_downloaded": state.total_downloaded,
+        "total_uploaded": state.total_uploaded,
+        "total_size_gb": state.total_size_bytes / _BYTES_IN_A_GB,
+        "timestamp": _utc_text(state.timestamp),
+        "status": state.status.value,
+        "remote": state.remote,
+        "folder": state.folder,
+        "started": _utc_text(state.started),
+        "done_above": ids.done_above,
+        "failed": ids.failed,
+        "failures": dict(state.failures_by_reason),
+        "run": {"host": state.run.host, "pid": state.run.pid, "id": state.run.run_id},
+    }
+    return f"{HEADER}\n{_json(record)}\n{_for_people(state, ids.last_message_id)}"
+
+
+def _for_people(state: RunState, last_message_id: int) -> str:
+    gigabytes = state.total_size_bytes / _BYTES_IN_A_GB
+    line = (
+        f"{state.total_uploaded:,} files moved ({gigabytes:,.2f} GB), "
+        f"up to message {last_message_id}."
+    )
+    failed = sum(state.failures_by_reason.values())
+    return f"{line} {failed:,} failed." if failed else line
+
+
+def _fewer_reasons(state: RunState) -> dict[str, int]:
+    """The most frequent reasons; all others are added up as one."""
+    by_count = sorted(
+        state.failures_by_reason.items(),
+        key=lambda entry: (entry[0] == _OTHER_REASONS, -entry[1], entry[0]),
+    )
+    fewer: dict[str, int] = {}
+    for position, (reason, count) in enumerate(by_count):
+        name = _cut(reason, _MOST_REASON_UNITS) if position < _MOST_REASONS else _OTHER_REASONS
+        fewer[name] = fewer.get(name, 0) + count
+    return fewer
+
+
+def utf16_units(text: str) -> int:
+    """How long Telegram says that a text is."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _json(value: object) -> str:
+    """JSON on one line in which everything but plain, visible characters is escaped.
+
+    Control, format and combining characters are what servers and clients strip or reorder, and
+    the folder has to come back as it was.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return "".join(
+        char
+        if char.isprintable() and not unicodedata.category(char).startswith("M")
+        else json.dumps(char)[1:-1]
+        for char in text
+    )
+
+
+def _cut(text: str, most_units: int) -> str:
+    """The text, or its beginning and an ellipsis, in so many UTF-16 units of JSON at most."""
+    if utf16_units(_json(text)) - 2 <= most_units:
+        return text
+    units, kept = 1, []
+    for char in text:
+        units += utf16_units(_json(char)) - 2
+        if units > most_units:
+            break
+        kept.append(char)
+    return "".join(kept) + "…"
+
+
+def _utc_text(moment: datetime) -> str:
+    utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return utc.isoformat(timespec="seconds") + "Z"
+
+
+def decode(text: str) -> RunState:
+    """Read a text for which ``is_state_message`` holds.
+
+    ``StateUnreadable`` for anything that ``encode`` does not write: no JSON, a later version,
+    missing keys, numbers that can't be.
+    """
+    return decode_json(json_in(text), NEXT_STEP)
+
+
+def decode_json(json_text: str, next_step: str) -> RunState:
+    """Read the JSON object alone. ``next_step`` ends the message of ``StateUnreadable``."""
+    try:
+        return _state(Fields.load(json_text))
+    except (Unexpected, id_ranges.BadIdRanges) as error:
+        raise StateUnreadable(f"the saved state cannot be read: {error}. {next_step}") from error
+
+
+def _state(fields: Fields) -> RunState:
+    version = fields.whole("version", _GREATEST_COUNT)
+    if version != VERSION:
+        raise Unexpected(f"expected version {VERSION}, found {version} (a newer tdl_sync reads it)")
+    run = fields.object("run")
+    return RunState(
+        scope_key=fields.text("scope"),
+        channel_id=fields.whole_in_text("channel_id", _GREATEST_CHAT_ID),
+        channel_name=fields.text("channel_name"),
+        last_message_id=fields.whole("last_message_id", id_ranges.GREATEST_MESSAGE_ID),
+        total_downloaded=fields.whole("total_downloaded", _GREATEST_COUNT),
+        total_uploaded=fields.whole("total_uploaded", _GREATEST_COUNT),
+        total_size_bytes=round(fields.number("total_size_gb", _GREATEST_GB) * _BYTES_IN_A_GB),
+        timestamp=fields.moment("timestamp"),
+        status=RunStatus(fields.one_of("status", [one.value for one in RunStatus])),
+        remote=fields.text("remote"),
+        folder=fields.text("folder"),
+        started=fields.moment("started"),
+        done_above_ids=_ids(fields, "done_above"),
+        failed_ids=_ids(fields, "failed"),
+        failures_by_reason=fields.object("failures").counts(_GREATEST_COUNT),
+        run=RunIdentity(run.text("host"), run.whole("pid", _GREATEST_COUNT), run.text("id")),
+    )
+
+
+def _ids(fields: Fields, key: str) -> tuple[int, ...]:
+    return id_ranges.to_ids(id_ranges.decode(fields.text(key)))

@@ -1,0 +1,368 @@
+"""A state message holds any state, and whatever somebody makes of it is a clear error."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tdl_sync import id_ranges
+from tdl_sync.errors import StateUnreadable
+from tdl_sync.id_ranges import BadIdRanges, IdRange
+from tdl_sync.model import RunIdentity, RunState, RunStatus, Scope
+from tdl_sync.state_message import (
+    HEADER,
+    MOST_UNITS,
+    decode,
+    encode,
+    is_state_message,
+    json_in,
+    most_advanced,
+    scope_key,
+    scope_key_in,
+    utf16_units,
+)
+
+NOON = datetime(2024, 5, 6, 12, 0, 7, tzinfo=timezone.utc)
+SCOPE = Scope("gdrive:tdl-sync", -1001234567890)
+PLAIN = RunState(
+    scope_key=scope_key(SCOPE),
+    channel_id=-1001234567890,
+    channel_name="Лекции 📚",
+    last_message_id=12345,
+    total_downloaded=1240,
+    total_uploaded=1234,
+    total_size_bytes=56_700_000_001,
+    timestamp=NOON,
+    status=RunStatus.RUNNING,
+    remote="gdrive:tdl-sync",
+    folder="Лекции 📚 [-1001234567890]",
+    started=NOON - timedelta(hours=5),
+    done_above_ids=(12347, 12348, 12349, 12353),
+    failed_ids=(12, 77, 12350),
+    failures_by_reason={"wrong size": 2, "larger than the disk budget": 1},
+    run=RunIdentity("runner-7", 4711, "5f0c9a"),
+)
+
+
+def test_the_text_has_the_documented_shape() -> None:
+    header, json_line, for_people = encode(PLAIN).split("\n")
+    assert header == "📊 TDL Progress"
+    assert json.loads(json_line) == {
+        "version": 1,
+        "scope": PLAIN.scope_key,
+        "channel_id": "-1001234567890",
+        "channel_name": "Лекции 📚",
+        "last_message_id": 12345,
+        "total_downloaded": 1240,
+        "total_uploaded": 1234,
+        "total_size_gb": 56.700000001,
+        "timestamp": "2024-05-06T12:00:07Z",
+        "status": "running",
+        "remote": "gdrive:tdl-sync",
+        "folder": "Лекции 📚 [-1001234567890]",
+        "started": "2024-05-06T07:00:07Z",
+        "done_above": "12347-12349,12353",
+        "failed": "12,77,12350",
+        "failures": {"wrong size": 2, "larger than the disk budget": 1},
+        "run": {"host": "runner-7", "pid": 4711, "id": "5f0c9a"},
+    }
+    assert for_people == "1,234 files moved (56.70 GB), up to message 12345. 3 failed."
+
+
+def test_what_fits_comes_back_as_it_was() -> None:
+    assert decode(encode(PLAIN)) == PLAIN
+
+
+def test_a_scope_has_the_same_key_on_every_machine_and_another_one_has_another() -> None:
+    assert scope_key(SCOPE) == "48b6faa7c6a1904a"
+    others = {
+        replace(SCOPE, remote="b2:x"),
+        replace(SCOPE, chat_id=-1001),
+        replace(SCOPE, topic_id=1),
+        replace(SCOPE, filters="type=video"),
+        replace(SCOPE, lower_bound=7),
+    }
+    assert len({scope_key(one) for one in others | {SCOPE}}) == 6
+
+
+@st.composite
+def id_sets(draw: st.DrawFn) -> tuple[int, ...]:
+    """Few or many ids, dense or far apart, small or of ten digits."""
+    start = draw(st.sampled_from([1, 12_000, 2_000_000_000]))
+    step = draw(st.sampled_from([1, 2, 3, 1000]))
+    count = draw(st.sampled_from([0, 1, 5, 160, 170, 400, 3000, 120_000]))
+    count = min(count, 20_000 if step == 1000 else count)
+    extra = draw(st.sets(st.integers(1, id_ranges.GREATEST_MESSAGE_ID), max_size=5))
+    return tuple(sorted({start + step * number for number in range(count)} | extra))
+
+
+moments = st.datetimes(
+    datetime(1990, 1, 1), datetime(2200, 1, 1), timezones=st.just(timezone.utc)
+).map(lambda moment: moment.replace(microsecond=0))
+hostile_text = st.text(st.characters(), max_size=400)
+folders = st.text(st.characters(exclude_categories=["Cs"]), max_size=255).filter(
+    lambda name: len(name.encode()) <= 255
+)
+
+
+@st.composite
+def states(draw: st.DrawFn) -> RunState:
+    return RunState(
+        scope_key=scope_key(Scope(draw(hostile_text), draw(st.integers(0, 2**50)))),
+        channel_id=draw(st.integers(-(2**53), 2**53)),
+        channel_name=draw(hostile_text),
+        last_message_id=draw(st.integers(0, 2**31 - 1)),
+        total_downloaded=draw(st.integers(0, 2**40)),
+        total_uploaded=draw(st.integers(0, 2**40)),
+        total_size_bytes=draw(st.integers(0, 2**50)),
+        timestamp=draw(moments),
+        status=draw(st.sampled_from(RunStatus)),
+        remote=draw(hostile_text),
+        folder=draw(folders),
+        started=draw(moments),
+        done_above_ids=draw(id_sets()),
+        failed_ids=draw(id_sets()),
+        failures_by_reason=draw(st.dictionaries(hostile_text, st.integers(0, 10**6), max_size=20)),
+        run=RunIdentity(draw(hostile_text), draw(st.integers(0, 2**31)), draw(hostile_text)),
+    )
+
+
+FAR_APART = tuple(range(2_000_000_000, 2_000_040_000, 2))
+LONGEST_NAMES = replace(
+    PLAIN,
+    channel_name="\x01" * 300,
+    remote="\x01" * 3000,
+    folder="\x01" * 255,
+    run=RunIdentity("\x01" * 300, 2**31, "\x01" * 300),
+    failures_by_reason={chr(number) * 100: 2**40 for number in range(1, 30)},
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(states())
+@example(replace(PLAIN, done_above_ids=FAR_APART))
+@example(replace(PLAIN, failed_ids=FAR_APART))
+@example(replace(PLAIN, failed_ids=FAR_APART, done_above_ids=FAR_APART))
+@example(replace(PLAIN, last_message_id=2**31 - 1, failed_ids=FAR_APART))
+@example(replace(PLAIN, last_message_id=2**31 - 1, failed_ids=tuple(range(1, 150_000))))
+@example(replace(LONGEST_NAMES, done_above_ids=FAR_APART, failed_ids=FAR_APART))
+def test_any_state_fits_and_loses_nothing_that_correctness_needs(state: RunState) -> None:
+    text = encode(state)
+    read = decode(text)
+
+    assert utf16_units(text) <= MOST_UNITS
+    assert len(text.encode("utf-16-le")) // 2 == utf16_units(text), "Telegram takes no surrogates"
+    assert text.count("\n") == 2
+    # Every message that failed is either listed as failed or will be read again.
+    again = set(state.failed_ids) - set(read.failed_ids)
+    assert all(one > read.last_message_id for one in again)
+    assert not again & set(read.done_above_ids)
+    assert set(read.failed_ids) <= set(state.failed_ids)
+    # Nothing counts as done that was not.
+    assert read.last_message_id <= state.last_message_id
+    assert set(read.done_above_ids) <= set(state.done_above_ids) - set(state.failed_ids)
+    # The watermark is lowered only as far as it has to be.
+    if not again or min(again) > state.last_message_id:
+        assert read.last_message_id == state.last_message_id
+    else:
+        assert read.last_message_id == min(again) - 1
+    exact = ["scope_key", "channel_id", "folder", "status", "started", "timestamp"]
+    exact += ["total_downloaded", "total_uploaded", "total_size_bytes"]
+    assert [getattr(read, name) for name in exact] == [getattr(state, name) for name in exact]
+    assert sum(read.failures_by_reason.values()) == sum(state.failures_by_reason.values())
+    # Being read and written again, run after run, wears nothing away.
+    assert decode(encode(read)) == read
+
+
+def test_a_hundred_and_sixty_ranges_of_ten_digits_fit() -> None:
+    ids = tuple(
+        2_000_000_000 + 10 * number + offset for number in range(120) for offset in (0, 1, 2)
+    )
+    assert decode(encode(replace(PLAIN, done_above_ids=ids))).done_above_ids == ids
+
+
+def test_the_highest_done_ids_are_dropped_first_and_failed_ones_stay() -> None:
+    failed = tuple(range(20_000, 20_400, 2))
+    done = tuple(range(30_000, 40_000, 2))
+    read = decode(encode(replace(PLAIN, failed_ids=failed, done_above_ids=done)))
+    assert read.failed_ids == failed
+    assert read.done_above_ids == done[: len(read.done_above_ids)]
+    assert 0 < len(read.done_above_ids) < len(done)
+
+
+def test_a_folder_that_cannot_be_kept_whole_is_refused_rather_than_cut() -> None:
+    with pytest.raises(ValueError, match="too long"):
+        encode(replace(PLAIN, folder="x" * 5000))
+
+
+def test_a_state_that_could_not_be_read_again_is_never_written() -> None:
+    with pytest.raises(ValueError, match="could not be read again"):
+        encode(replace(PLAIN, total_uploaded=-1))
+
+
+NEXT_STEP = (
+    ". Delete that message in Saved Messages and run again: what is done is known from the marks "
+    "and from the remote's listing, and is not moved again"
+)
+
+
+def changed(**values: object) -> str:
+    record = json.loads(json_in(encode(PLAIN)))
+    record.update(values)
+    return f"{HEADER}\n{json.dumps(record)}"
+
+
+def without(key: str) -> str:
+    record = json.loads(json_in(encode(PLAIN)))
+    del record[key]
+    return f"{HEADER}\n{json.dumps(record)}"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (HEADER, "expected a JSON object, found ''"),
+        (f"{HEADER}\n{{'channel_id'", "expected a JSON object, found \"{'channel_id'\""),
+        (f"{HEADER}\n[]", "expected a JSON object, found '[]'"),
+        (f"{HEADER}\n" + "[" * 4000, f"expected a JSON object, found '{'[' * 40}'"),
+        (f"{HEADER}\n" + "9" * 5000, f"expected a JSON object, found '{'9' * 40}'"),
+        (
+            changed(version=2),
+            "expected version 1, found 2 (a newer tdl_sync reads it)",
+        ),
+        (
+            changed(last_message_id=2**31),
+            "expected 'last_message_id' to be a whole number from 0 to 2147483647, "
+            "found 2147483648",
+        ),
+        (
+            changed(last_message_id=True),
+            "expected 'last_message_id' to be a whole number from 0 to 2147483647, found True",
+        ),
+        (
+            changed(last_message_id=-1),
+            "expected 'last_message_id' to be a whole number from 0 to 2147483647, found -1",
+        ),
+        (
+            changed(total_size_gb=float("inf")),
+            "expected a number, found Infinity",
+        ),
+        (
+            changed(timestamp="yesterday"),
+            "expected 'timestamp' to be a time like 2024-01-31T12:00:00Z, found 'yesterday'",
+        ),
+        (
+            changed(status="\x1b[2Jgone"),
+            "expected 'status' to be one of running, stopped, quota, complete, "
+            "found '\\x1b[2Jgone'",
+        ),
+        (changed(channel_id=5), "expected 'channel_id' to be a text, found 5"),
+        (
+            changed(channel_id="99999999999999999999"),
+            "expected 'channel_id' to be a whole number from -9007199254740992 to "
+            "9007199254740992, as a text, found '99999999999999999999'",
+        ),
+        (
+            changed(done_above="1-2147483647"),
+            "expected 100000 ids at most, found 2147483647 up to '1-2147483647'",
+        ),
+        (changed(failed="5,5"), "expected ids above 6, found '5'"),
+        (changed(run=[]), "expected 'run' to be an object, found []"),
+        (without("folder"), "expected the key 'folder', found none"),
+    ],
+)
+def test_a_broken_message_says_what_is_wrong_and_what_to_do(text: str, told: str) -> None:
+    with pytest.raises(StateUnreadable) as caught:
+        decode(text)
+    assert str(caught.value) == f"the saved state cannot be read: {told}{NEXT_STEP}"
+
+
+@given(st.text(max_size=200), st.integers(0, 800), st.integers(0, 30))
+def test_no_edit_of_a_message_makes_anything_but_a_state_or_this_error(
+    inserted: str, position: int, deleted: int
+) -> None:
+    text = encode(PLAIN)
+    broken = text[:position] + inserted + text[position + deleted :]
+    with contextlib.suppress(StateUnreadable):
+        assert isinstance(decode(broken), RunState)
+
+
+def test_a_message_of_the_users_own_that_only_begins_alike_is_no_state() -> None:
+    assert is_state_message(f"{HEADER}\n{{}}")
+    assert is_state_message(HEADER)
+    assert not is_state_message(f"{HEADER} is what I call it\n{{}}")
+    assert not is_state_message("hello")
+
+
+def test_the_scope_of_a_broken_message_is_still_recognised() -> None:
+    text = encode(PLAIN)
+    assert scope_key_in(text[:100]) == PLAIN.scope_key
+    assert scope_key_in(text.replace('"version":1', '"version":2')) == PLAIN.scope_key
+    assert scope_key_in(f"{HEADER}\nmy notes") is None
+    named = replace(PLAIN, scope_key="", channel_name='"scope":"0123456789abcdef"')
+    assert scope_key_in(encode(named)) is None
+
+
+def test_the_most_advanced_state_counts() -> None:
+    older = replace(PLAIN, last_message_id=12344, timestamp=NOON + timedelta(hours=1))
+    less_done = replace(PLAIN, done_above_ids=())
+    earlier = replace(PLAIN, timestamp=NOON - timedelta(hours=1))
+    assert most_advanced([older, less_done, earlier, PLAIN]) is PLAIN
+
+
+@given(st.sets(st.integers(1, 3000) | st.integers(2**31 - 50, 2**31 - 1), max_size=300))
+def test_ids_come_back_from_their_ranges(message_ids: set[int]) -> None:
+    ranges = id_ranges.to_ranges(message_ids)
+    assert id_ranges.decode(id_ranges.encode(ranges)) == ranges
+    assert id_ranges.to_ids(ranges) == tuple(sorted(message_ids))
+
+
+@given(st.sets(st.integers(1, 3000)), st.integers(-5, 400), st.integers(0, 300))
+def test_what_fits_of_ranges_is_the_lowest_of_them(
+    message_ids: set[int], characters: int, most_ids: int
+) -> None:
+    ranges = id_ranges.to_ranges(message_ids)
+    kept = id_ranges.lowest_that_fit(ranges, characters, most_ids)
+    kept_ids = id_ranges.to_ids(kept)
+    assert len(id_ranges.encode(kept)) <= max(characters, 0)
+    assert len(kept_ids) <= most_ids
+    assert kept_ids == tuple(sorted(message_ids))[: len(kept_ids)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",",
+        "1,",
+        "0",
+        "01",
+        "-5",
+        "+5",
+        "1-",
+        "5-4",
+        "5-5",
+        "1,1",
+        "1-5,5",
+        "1-5,6",
+        "9,8",
+        "1 ,2",
+        "2147483648",
+        "1-2147483648",
+        "99999999999999999999",
+        "١",
+        "1-100001",
+    ],
+)
+def test_anything_but_what_we_write_is_refused(text: str) -> None:
+    with pytest.raises(BadIdRanges, match="expected"):
+        id_ranges.decode(text)
+
+
+def test_a_huge_range_is_never_laid_out_in_memory() -> None:
+    assert id_ranges.decode("1-2147483647", most_ids=2**31) == (IdRange(1, 2**31 - 1),)
