@@ -186,10 +186,8 @@ def test_an_unanswered_call_holds_up_no_other_one(telegram: StandIn, connect: Co
     telegram.faults.add(Fault("no_answer", rpc="upload.GetFile"))
 
     async def work(client: Any) -> list[Any]:
-        return await asyncio.gather(
-            outcome(client.session, part(telegram, 0), 1.0),
-            outcome(client.session, part(telegram, 1)),
-        )
+        unanswered = outcome(client.session, part(telegram, 0), 1.0)
+        return [*await asyncio.gather(unanswered, outcome(client.session, part(telegram, 1)))]
 
     assert with_client(telegram, connect, work) == ["no answer", MIB]
 
