@@ -77,26 +77,27 @@ class DiskBudget:
                 self._changed.notify_all()
         return Reservation(item, wanted_bytes)
 
-    def adopt(self, size_bytes: int) -> int:
-        """Take room for bytes that lie on the disk already, even beyond the budget.
+    def adopt(self, size_bytes: int) -> None:
+        """Take room for a file that lies on the disk already, even beyond the budget.
 
-        Returns the bytes taken, for ``give_back``. Nothing new is admitted until what lies there
-        has shrunk below the budget again.
+        Nothing new is admitted until what lies there has shrunk below the budget again.
         """
         with self._changed:
-            taken_bytes = whole_blocks(size_bytes, self._block_bytes)
-            self._used_bytes += taken_bytes
-            return taken_bytes
+            self._used_bytes += whole_blocks(size_bytes, self._block_bytes)
 
     def adopted(self, item: MediaItem) -> Reservation:
-        """The reservation of a staged file whose bytes were adopted."""
+        """The reservation of a staged file that was adopted."""
         return Reservation(item, whole_blocks(item.size_bytes, self._block_bytes))
 
     def release(self, reservation: Reservation) -> None:
         """Give the room back. Only when the file is gone from the disk."""
-        self.give_back(reservation.reserved_bytes)
+        self._give_back(reservation.reserved_bytes)
 
-    def give_back(self, taken_bytes: int) -> None:
+    def release_adopted(self, size_bytes: int) -> None:
+        """The same for an adopted file that belongs to no item."""
+        self._give_back(whole_blocks(size_bytes, self._block_bytes))
+
+    def _give_back(self, taken_bytes: int) -> None:
         with self._changed:
             self._used_bytes -= taken_bytes
             if self._used_bytes < 0:

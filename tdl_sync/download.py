@@ -12,7 +12,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from typing import BinaryIO
 
-from tdl_sync.errors import ItemFailed, SizeMismatch, StagingFailed
+from tdl_sync.attempts import with_attempts
+from tdl_sync.errors import SizeMismatch, StagingFailed
 from tdl_sync.model import MediaItem, Reservation, StagedFile
 from tdl_sync.operating_system import sync_directory
 from tdl_sync.ports import PART_BYTES, PartSource, ProgressListener
@@ -22,8 +23,6 @@ from tdl_sync.stop import StopFlag
 PARTS_IN_FLIGHT = 8
 """Parts of one file that are asked for at once; with the write it bounds memory per download."""
 
-ATTEMPTS = 3
-FIRST_PAUSE_SECONDS = 1.0
 STOP_POLL_SECONDS = 0.2
 
 
@@ -46,6 +45,7 @@ class Downloader:
         gone then, so that the reservation can be released.
         """
         item = reservation.item
+        self._stop.check()
         part_path = self._staging.part_path(item.key)
         self._progress.download_started(item)
         try:
@@ -63,14 +63,7 @@ class Downloader:
         # (and for an empty file): only an answer from there shows that nothing follows.
         missing = deque(range(0, item.size_bytes + 1, PART_BYTES))
         with path.open("wb", buffering=0) as file:
-            for attempt in range(1, ATTEMPTS + 1):
-                try:
-                    self._fill(item, file, missing)
-                    break
-                except ItemFailed as failure:
-                    if not failure.tried_again or attempt == ATTEMPTS:
-                        raise
-                    self._stop.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+            with_attempts(lambda: self._fill(item, file, missing), self._stop)
             os.fsync(file.fileno())
 
     def _fill(self, item: MediaItem, file: BinaryIO, missing: deque[int]) -> None:

@@ -52,3 +52,29 @@ class StopFlag:
         """Sleep, or raise ``Stopped`` as soon as the flag is set."""
         if self._event.wait(seconds):
             self.check()
+
+
+class Slots:
+    """So many things at once, and a wait that ends when the run stops. All threads may use it."""
+
+    def __init__(self, count: int, stop: StopFlag) -> None:
+        self._free = count
+        self._stop = stop
+        self._changed = threading.Condition()
+        stop.on_set(self._wake_all)
+
+    def take(self) -> None:
+        """Wait for a free slot and take it. Raises ``Stopped``."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stop.is_set or self._free > 0)
+            self._stop.check()
+            self._free -= 1
+
+    def give_back(self) -> None:
+        with self._changed:
+            self._free += 1
+            self._changed.notify()
+
+    def _wake_all(self) -> None:
+        with self._changed:
+            self._changed.notify_all()

@@ -27,6 +27,9 @@ from tdl_sync.telegram.media import DELETED, entry_of
 PAGE_MESSAGES = 100
 """The most that one call returns (https://core.telegram.org/api/offsets)."""
 
+LARGEST_FILE_BYTES = 4000 * 1024 * 1024
+"""What Telegram takes from Premium accounts; a larger declared size is not to be believed."""
+
 _COUNTED = (
     raw.types.InputMessagesFilterPhotos,
     raw.types.InputMessagesFilterVideo,
@@ -91,7 +94,11 @@ class TelegramChatReader:
             ),
         )
         entries = (entry_of(message, chat.id) for message in found.messages)
-        return [entry.size_bytes for entry in entries if isinstance(entry, MediaItem)]
+        return [
+            min(entry.size_bytes, LARGEST_FILE_BYTES)
+            for entry in entries
+            if isinstance(entry, MediaItem)
+        ]
 
     def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         read_up_to_id = after_id

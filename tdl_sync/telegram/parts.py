@@ -73,13 +73,21 @@ class DataCentre:
         if self._needs_another():
             async with self._opening:
                 if self._needs_another():
-                    self._in_flight[await self._open()] = 0
+                    self._in_flight[await self._opened()] = 0
         return min(self._in_flight, key=self._in_flight.__getitem__)
 
     def _needs_another(self) -> bool:
         return len(self._in_flight) < self._connections and all(
             busy >= REQUESTS_PER_CONNECTION for busy in self._in_flight.values()
         )
+
+    async def _opened(self) -> Session:
+        try:
+            return await self._open()
+        except (RPCError, OSError):
+            raise
+        except Exception as error:
+            raise DownloadFailed(f"no connection to data centre {self._dc_id}: {error}") from error
 
     async def _open(self) -> Session:
         client = self._telegram.client

@@ -1,0 +1,31 @@
+"""Trying again what may pass: three attempts, with a pause that doubles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from tdl_sync.errors import ItemFailed
+from tdl_sync.stop import StopFlag
+
+ATTEMPTS = 3
+FIRST_PAUSE_SECONDS = 1.0
+
+Result = TypeVar("Result")
+
+
+def with_attempts(work: Callable[[], Result], stop: StopFlag) -> Result:
+    """Call ``work`` until it returns; blocks between the attempts.
+
+    Only ``ItemFailed`` of a class that says ``tried_again`` is tried again; after the last
+    attempt it is raised, as is anything else at once. Raises ``Stopped`` when the run stops.
+    A library for retries would sleep through a stop.
+    """
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return work()
+        except ItemFailed as failure:
+            if not failure.tried_again:
+                raise
+        stop.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+    return work()

@@ -1,0 +1,43 @@
+"""Chaining stages that run in different thread pools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import TypeVar
+
+from tdl_sync.errors import Stopped
+
+First = TypeVar("First")
+Second = TypeVar("Second")
+
+
+def then(first: Future[First], pool: Executor, work: Callable[[First], Second]) -> Future[Second]:
+    """Run ``work`` on the result of ``first``, in ``pool``, as soon as it is there.
+
+    The future returned fails with whatever ``first`` or ``work`` raised, and with ``Stopped``
+    when the pool takes nothing more. No thread waits in between.
+    """
+    second: Future[Second] = Future()
+
+    def start(finished: Future[First]) -> None:
+        error = finished.exception()
+        if error is not None:
+            second.set_exception(error)
+            return
+        try:
+            running = pool.submit(work, finished.result())
+        except RuntimeError:  # how an executor says that it was shut down
+            second.set_exception(Stopped("the run is stopping"))
+            return
+        running.add_done_callback(finish)
+
+    def finish(running: Future[Second]) -> None:
+        error = running.exception()
+        if error is not None:
+            second.set_exception(error)
+        else:
+            second.set_result(running.result())
+
+    first.add_done_callback(start)
+    return second

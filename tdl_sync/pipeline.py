@@ -1,0 +1,305 @@
+"""Moves the files of one chat: message -> admitted -> downloaded -> checked -> handed off ->
+marked -> state.
+
+``Pipeline._move`` is the whole life of one file. Two pools run it, so that downloads and uploads
+overlap and neither can starve the other; the caller's thread lists the chat and admits items,
+and waits wherever there is no room, so nothing is listed far ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from tdl_sync.attempts import with_attempts
+from tdl_sync.budget import DiskBudget
+from tdl_sync.download import Downloader
+from tdl_sync.errors import (
+    ChatUnreadable,
+    ItemFailed,
+    LargerThanBudget,
+    MessageGone,
+    Stopped,
+    TdlSyncError,
+)
+from tdl_sync.futures import then
+from tdl_sync.ledger import Ledger
+from tdl_sync.model import (
+    Chat,
+    DoneMark,
+    HistoryEntry,
+    HistoryPage,
+    ListedFile,
+    MediaItem,
+    RemoteFile,
+    Reservation,
+    SkippedItem,
+    StagedFile,
+)
+from tdl_sync.naming import file_name
+from tdl_sync.ports import ChatReader, HandOff, Marks, ProgressListener
+from tdl_sync.shelf import Shelf
+from tdl_sync.staging import Leftover, Staging
+from tdl_sync.stop import Slots, StopFlag
+
+MOST_IN_FLIGHT = 1000
+"""Items admitted and not settled; the budget bounds their bytes, this bounds their number."""
+
+GONE = "deleted"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be moved: the messages with ``after_id < id <= up_to_id`` and ``again``.
+
+    ``again`` are files that earlier runs did not move, all up to ``after_id``; ``leftovers`` is
+    what they left in the staging directory; ``on_remote`` is what the remote's listing shows, by
+    message id.
+    """
+
+    chat: Chat
+    remote: str
+    folder: str
+    after_id: int
+    up_to_id: int
+    again: tuple[HistoryEntry, ...]
+    leftovers: tuple[Leftover, ...]
+    on_remote: Mapping[int, ListedFile]
+    retry_failed_for_good: bool
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The parts that a file passes through, shared by all chats of a run."""
+
+    reader: ChatReader
+    downloader: Downloader
+    hand_off: HandOff
+    marks: Marks
+    staging: Staging
+    budget: DiskBudget
+    shelf: Shelf
+    progress: ProgressListener
+    stop: StopFlag
+
+
+class Pipeline:
+    """One run over one chat. ``run`` once, ``wait_for_hand_offs`` after it was stopped."""
+
+    def __init__(
+        self, job: Job, stages: Stages, downloads: int, workers: int, on_settled: Callable[[], None]
+    ) -> None:
+        """``on_settled`` is called after each item that was moved, failed or found gone."""
+        self._job = job
+        self._stages = stages
+        self._downloads = ThreadPoolExecutor(downloads, "download")
+        self._hand_offs = ThreadPoolExecutor(workers, "hand-off")
+        self._download_slots = Slots(downloads, stages.stop)
+        self._flight_slots = Slots(MOST_IN_FLIGHT, stages.stop)
+        self._known_failures = {
+            failure.key: failure for failure in stages.marks.failures(job.remote, job.chat.id, 0)
+        }
+        self._taken_up_ids: set[int] = set()
+        self._given_up: TdlSyncError | None = None
+        self.ledger = Ledger(
+            job.remote, job.after_id, stages.marks, stages.progress, stages.stop, on_settled
+        )
+
+    def run(self) -> None:
+        """Move everything; returns when each item is settled.
+
+        Raises ``Stopped`` when the run was stopped (running hand-offs go on then, until
+        ``HandOff.terminate``), and ``ChatUnreadable`` when the chat ceased to be readable; what
+        was under way then has been finished first.
+        """
+        try:
+            self._take_up_leftovers()
+            for item in self._items():
+                self._move(item)
+            self.ledger.wait_for_all()
+        except ChatUnreadable as error:
+            self._given_up = error
+            self.ledger.wait_for_all()
+        finally:
+            self._downloads.shutdown(wait=True)
+            self._hand_offs.shutdown(wait=False)
+        if self._given_up is not None:
+            raise self._given_up
+
+    def wait_for_hand_offs(self) -> None:
+        """After a stop: block until each hand-off has ended, well or not."""
+        self._hand_offs.shutdown(wait=True)
+
+    def _move(self, item: MediaItem) -> None:
+        """The whole life of one file, from its message to its done-mark."""
+        reservation = self._admit(item)  # room on the disk is taken, or this waits
+        if reservation is None:
+            return
+        staged = self._downloads.submit(self._download, reservation)  # complete, checked, synced
+        marked = then(staged, self._hand_offs, self._hand_over)  # on the remote, off the disk
+        marked.add_done_callback(partial(self._settle, reservation))  # counted, room given back
+
+    def _admit(self, item: MediaItem) -> Reservation | None:
+        """Wait for a free download and for room; ``None`` if the item can never fit."""
+        self._flight_slots.take()
+        self._download_slots.take()
+        try:
+            reservation = self._stages.budget.reserve(item, self._stages.shelf.clear)
+        except LargerThanBudget as failure:
+            self._download_slots.give_back()
+            self._flight_slots.give_back()
+            self.ledger.opened()
+            self.ledger.failed(item, failure)
+            return None
+        self.ledger.opened()
+        self._stages.progress.disk(self._stages.budget.used_bytes)
+        return reservation
+
+    def _download(self, reservation: Reservation) -> StagedFile:
+        try:
+            staged = self._stages.downloader.download(reservation)
+        finally:
+            self._download_slots.give_back()
+        self.ledger.downloaded(reservation.item)
+        return staged
+
+    def _hand_over(self, staged: StagedFile) -> DoneMark:
+        """Upload, then mark: a kill between the two is mended by the remote's listing."""
+        remote_file = with_attempts(lambda: self._upload(staged), self._stages.stop)
+        mark = DoneMark(self._job.remote, remote_file)
+        self._stages.marks.write(mark)
+        return mark
+
+    def _upload(self, staged: StagedFile) -> RemoteFile:
+        progress, item = self._stages.progress, staged.item
+        self._stages.stop.check()
+        progress.upload_started(item)
+        try:
+            return self._stages.hand_off.move(
+                staged, self._job.folder, file_name(item), partial(progress.uploaded, item)
+            )
+        finally:
+            progress.upload_finished(item)
+
+    def _settle(self, reservation: Reservation, marked: Future[DoneMark]) -> None:
+        """Book what became of an item, and give its room back if its bytes are gone.
+
+        What can't even be booked ends the run.
+        """
+        try:
+            self._book(reservation, marked.exception())
+        except Exception as error:  # noqa: BLE001 - a callback's exception would only be logged
+            self._stages.stop.set(error)
+
+    def _book(self, reservation: Reservation, error: BaseException | None) -> None:
+        item = reservation.item
+        if not self._stages.staging.staged_path(item.key).exists():
+            self._stages.budget.release(reservation)
+        elif isinstance(error, ItemFailed):
+            self._stages.shelf.keep(reservation)
+        self._stages.progress.disk(self._stages.budget.used_bytes)
+        self._flight_slots.give_back()
+        if error is None:
+            self.ledger.moved(reservation)
+        elif isinstance(error, ItemFailed):
+            self.ledger.failed(item, error)
+        elif isinstance(error, MessageGone):
+            self.ledger.gone(item, GONE)
+        else:
+            self._end_for(error)
+            self.ledger.left()
+
+    def _end_for(self, error: BaseException) -> None:
+        """One item met something that ends more than itself: this chat, or the whole run."""
+        if isinstance(error, ChatUnreadable):
+            self._given_up = error
+        elif not isinstance(error, Stopped):
+            self._stages.stop.set(error)
+
+    def _items(self) -> Iterator[MediaItem]:
+        """The items that need moving, oldest first; the others are booked on the way."""
+        self.ledger.seen(len(self._job.again))
+        for entry in self._job.again:
+            if isinstance(entry, SkippedItem):
+                self._stages.marks.forget_failure(self._job.remote, entry.key)
+                self.ledger.skipped(entry)
+            elif self._is_done(entry):
+                self.ledger.done_before(entry)
+            else:
+                yield entry
+        reader, job = self._stages.reader, self._job
+        for page in reader.pages(job.chat, job.after_id, job.up_to_id):
+            yield from self._items_of(page)
+
+    def _items_of(self, page: HistoryPage) -> Iterator[MediaItem]:
+        self.ledger.listed(page)
+        entries = [
+            entry for entry in page.entries if entry.key.message_id not in self._taken_up_ids
+        ]
+        self.ledger.seen(len(entries))
+        for entry in entries:
+            self._stages.stop.check()
+            if self._given_up is not None:
+                raise self._given_up
+            if isinstance(entry, SkippedItem):
+                self.ledger.skipped(entry)
+            elif self._is_done(entry):
+                self.ledger.done_before(entry)
+            elif self._stays_failed(entry):
+                self.ledger.failed_before(entry, self._known_failures[entry.key])
+            else:
+                yield entry
+
+    def _is_done(self, item: MediaItem) -> bool:
+        """By its done-mark, or by the remote's listing; what was only listed gets its mark."""
+        if self._stages.marks.is_done(self._job.remote, item.key):
+            return True
+        listed = self._job.on_remote.get(item.message_id)
+        if listed is None or listed.size_bytes != item.size_bytes:
+            return False
+        remote_file = RemoteFile.listed(item, self._job.folder, listed)
+        self._stages.marks.write(DoneMark(self._job.remote, remote_file))
+        return True
+
+    def _stays_failed(self, item: MediaItem) -> bool:
+        """Whether an earlier run gave it up for good. What did not fit may fit today."""
+        failure = self._known_failures.get(item.key)
+        return (
+            failure is not None
+            and failure.for_good
+            and failure.reason != LargerThanBudget.reason
+            and not self._job.retry_failed_for_good
+        )
+
+    def _take_up_leftovers(self) -> None:
+        """Hand off what an earlier run had staged; delete what it had not finished."""
+        leftovers = self._job.leftovers
+        complete_ids = [left.key.message_id for left in leftovers if left.complete and left.key]
+        fetched = self._stages.reader.fetch(self._job.chat, complete_ids) if complete_ids else []
+        items = {entry.key: entry for entry in fetched if isinstance(entry, MediaItem)}
+        for leftover in leftovers:
+            item = items.get(leftover.key) if leftover.complete and leftover.key else None
+            if item is None or item.size_bytes != leftover.size_bytes or self._is_done(item):
+                self._delete(leftover)
+            else:
+                self._take_up(item, leftover)
+
+    def _take_up(self, item: MediaItem, leftover: Leftover) -> None:
+        self._flight_slots.take()
+        self._taken_up_ids.add(item.message_id)
+        self.ledger.seen(1)
+        self.ledger.opened()
+        reservation = self._stages.budget.adopted(item)
+        staged = StagedFile(reservation, leftover.path)
+        marked = self._hand_offs.submit(self._hand_over, staged)
+        marked.add_done_callback(partial(self._settle, reservation))
+
+    def _delete(self, leftover: Leftover) -> None:
+        leftover.path.unlink()
+        self._stages.budget.release_adopted(leftover.size_bytes)
+        self._stages.progress.message(
+            f"deleted {leftover.path.name}, which an earlier run left behind: "
+            f"{leftover.size_bytes} bytes freed on the staging disk"
+        )
