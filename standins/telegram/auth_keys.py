@@ -19,6 +19,8 @@ class Session:
     session_id: bytes
     announced: bool = False
     """The client was told that the session is new."""
+    wants_updates: bool = False
+    """Some call came without `invokeWithoutUpdates`, other than the one that opens a connection."""
     message_ids: ServerMessageIds = field(default_factory=ServerMessageIds)
     _seen: dict[int, None] = field(default_factory=dict)
 

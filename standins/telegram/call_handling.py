@@ -14,6 +14,7 @@ from standins.telegram import (  # noqa: F401 - importing registers the handlers
     rpc_chats,
     rpc_connection,
     rpc_history,
+    rpc_login,
     rpc_saved,
 )
 from standins.telegram.entities import chat_by_peer

@@ -103,9 +103,10 @@ class Connection:
         self._writer.transport.abort()
 
     def push(self, update: TlObject) -> None:
-        """Tell the client something that it did not ask for."""
-        if self.auth_key is not None and self._session is not None:
-            self._enqueue(self.auth_key, self._session, [update.write()], is_answer=False)
+        """Tell the client something that it did not ask for, if it wants updates."""
+        session = self._session
+        if self.auth_key is not None and session is not None and session.wants_updates:
+            self._enqueue(self.auth_key, session, [update.write()], is_answer=False)
 
     # Receiving
 
@@ -375,8 +376,11 @@ def _readable(call: Call, body: bytes) -> TlObject:
     except (KeyError, ValueError) as error:
         call.service.report_unknown(f"unreadable call: {error!r}")
         raise RpcError(400, "INPUT_FETCH_ERROR") from error
+    wants_updates = not isinstance(request, raw.functions.InitConnection)
     while isinstance(request, _WRAPPERS):
+        wants_updates &= not isinstance(request, raw.functions.InvokeWithoutUpdates)
         request = request.query
+    call.session.wants_updates |= wants_updates
     if call.auth_key.layer is None:
         raise RpcError(400, "CONNECTION_NOT_INITED")
     return request

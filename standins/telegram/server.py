@@ -8,17 +8,21 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from pyrogram import raw
+
 from standins.telegram import socks
 from standins.telegram.auth_keys import AuthKey
 from standins.telegram.connection import Connection
 from standins.telegram.data_centres import data_centre_of_address
 from standins.telegram.faults import Faults
+from standins.telegram.logins import token_of_link
 from standins.telegram.service import Service
 from standins.telegram.shaping import Shaping
 from standins.telegram.statistics import Statistics
@@ -142,6 +146,28 @@ class StandIn:
         """Let those connections stay open and never say anything more; how many there were."""
         return self._on_connections(which, _stall)
 
+    def accept_login_token(self, link: str) -> None:
+        """Do what a phone does that scans the QR code with this `tg://login?token=...` link.
+
+        The client that shows the code is told so, if it wants updates. ValueError for a token
+        that is unknown or expired.
+        """
+        token = token_of_link(link)
+
+        def accept() -> None:
+            login = self._service.logins.tokens.get(token)
+            if login is None or login.is_expired():
+                raise ValueError("this login token is unknown or expired")
+            login.accepted = True
+            update = raw.types.UpdateShort(
+                update=raw.types.UpdateLoginToken(), date=int(time.time())
+            )
+            for connection in self._connections:
+                if connection.auth_key is login.auth_key:
+                    connection.push(update)
+
+        self._on_loop(accept)
+
     def rotate_salts(self) -> None:
         """Every client's server salt is out of date from now on."""
         for key in self._service.auth_keys:
@@ -233,9 +259,8 @@ class StandIn:
         def run() -> None:
             try:
                 done.set_result(work())
-            except BaseException as error:
+            except ValueError as error:
                 done.set_exception(error)
-                raise
 
         self._loop.call_soon_threadsafe(run)
         return done.result()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from standins.telegram.auth_keys import AuthKeys
 from standins.telegram.faults import Faults
+from standins.telegram.logins import Logins
 from standins.telegram.shaping import Shaping, TokenBucket
 from standins.telegram.statistics import Statistics
 from standins.telegram.world import World
@@ -23,6 +24,7 @@ class Service:
     """Frozen; replaced as a whole, from any thread."""
     statistics: Statistics = field(default_factory=Statistics)
     auth_keys: AuthKeys = field(default_factory=AuthKeys)
+    logins: Logins = field(default_factory=Logins)
     total_bandwidth: TokenBucket = field(default_factory=TokenBucket)
     exported_authorizations: dict[bytes, int] = field(default_factory=dict)
     """From auth.exportAuthorization: the one-time bytes -> the data centre they are for."""
