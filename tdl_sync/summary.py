@@ -1,0 +1,74 @@
+"""What a run did, in words: the table for people and the last line for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from tdl_sync.human_units import human_bytes, human_seconds, human_speed
+from tdl_sync.model import Chat, FailedItem, Outcome, RunReport
+from tdl_sync.naming import printable
+
+_MOST_FAILED_ITEMS = 20
+
+
+def summary(report: RunReport, chat: Chat) -> str:
+    """The table at the end of a run over one chat, without a line break at its end."""
+    rows = [
+        ("seen", str(report.seen), ""),
+        ("done", str(report.done), f"{report.moved} moved now, {report.done_before} there before"),
+        ("skipped", str(report.skipped), _by_count(report.skipped_by_rule)),
+        ("failed", str(report.failed), _by_count(report.failed_by_reason)),
+    ]
+    if report.unfinished:
+        rows.append(("unfinished", str(report.unfinished), "left for the next run"))
+    rows += [
+        (
+            "downloaded",
+            human_bytes(report.downloaded_bytes),
+            _average(report.downloaded_bytes, report),
+        ),
+        ("uploaded", human_bytes(report.uploaded_bytes), _average(report.uploaded_bytes, report)),
+        ("time", human_seconds(report.seconds), ""),
+    ]
+    width = max(len(figure) for _, figure, _ in rows)
+    lines = [printable(chat.title) or str(chat.id)]
+    lines += [
+        f"  {label:<10}  {figure:>{width}}  {remark}".rstrip() for label, figure, remark in rows
+    ]
+    return "\n".join(lines + _failed_lines(report.failed_items))
+
+
+def result_line(outcome: Outcome, reports: Iterable[RunReport]) -> str:
+    """The last line on standard output. ``bytes`` are those that were uploaded by this run."""
+    reports = list(reports)
+    return (
+        f"result: status={outcome.value} "
+        f"seen={sum(report.seen for report in reports)} "
+        f"done={sum(report.done for report in reports)} "
+        f"skipped={sum(report.skipped for report in reports)} "
+        f"failed={sum(report.failed for report in reports)} "
+        f"bytes={sum(report.uploaded_bytes for report in reports)}"
+    )
+
+
+def _by_count(counts: Mapping[str, int]) -> str:
+    """Most frequent first: ``wrong size 4, larger than the disk budget 2``."""
+    ranked = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    return ", ".join(f"{printable(reason)} {count}" for reason, count in ranked if count)
+
+
+def _average(transferred_bytes: int, report: RunReport) -> str:
+    if transferred_bytes == 0 or report.seconds <= 0:
+        return ""
+    return f"{human_speed(transferred_bytes / report.seconds)} on average"
+
+
+def _failed_lines(items: tuple[FailedItem, ...]) -> list[str]:
+    if not items:
+        return []
+    lines = ["  failed items:"]
+    for item in items[:_MOST_FAILED_ITEMS]:
+        lines.append(f"    {item.message_id}  {printable(item.name)}: {printable(item.detail)}")
+    if len(items) > _MOST_FAILED_ITEMS:
+        lines.append(f"    and {len(items) - _MOST_FAILED_ITEMS} more")
+    return lines

@@ -1,0 +1,86 @@
+"""A progress listener that remembers what it was told."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+
+from tdl_sync.model import Chat, ChatTotals, Failure, MediaItem, MessageKey, RunReport
+
+
+class RecordingProgress:
+    """``ports.ProgressListener`` for tests. ``calls`` are (method, arguments), in order."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: list[tuple[str, tuple[object, ...]]] = []
+
+    def calls(self, method: str) -> list[tuple[object, ...]]:
+        """The arguments of all calls of this method so far."""
+        with self._lock:
+            return [arguments for name, arguments in self._calls if name == method]
+
+    def order(self, message_id: int) -> list[str]:
+        """The methods that were called with this message's item, key or failure."""
+        with self._lock:
+            calls = list(self._calls)
+        return [name for name, arguments in calls if _message_id(arguments) == message_id]
+
+    def _record(self, method: str, *arguments: object) -> None:
+        with self._lock:
+            self._calls.append((method, arguments))
+
+    def started(self, chat: Chat, totals: ChatTotals, budget_bytes: int) -> None:
+        self._record("started", chat, totals, budget_bytes)
+
+    def seen(self, items: int) -> None:
+        self._record("seen", items)
+
+    def done_before(self, item: MediaItem) -> None:
+        self._record("done_before", item)
+
+    def skipped(self, key: MessageKey, rule: str) -> None:
+        self._record("skipped", key, rule)
+
+    def download_started(self, item: MediaItem) -> None:
+        self._record("download_started", item)
+
+    def downloaded(self, item: MediaItem, more_bytes: int) -> None:
+        self._record("downloaded", item, more_bytes)
+
+    def download_finished(self, item: MediaItem) -> None:
+        self._record("download_finished", item)
+
+    def upload_started(self, item: MediaItem) -> None:
+        self._record("upload_started", item)
+
+    def uploaded(self, item: MediaItem, total_bytes: int) -> None:
+        self._record("uploaded", item, total_bytes)
+
+    def upload_finished(self, item: MediaItem) -> None:
+        self._record("upload_finished", item)
+
+    def moved(self, item: MediaItem) -> None:
+        self._record("moved", item)
+
+    def failed(self, failure: Failure, name: str) -> None:
+        self._record("failed", failure, name)
+
+    def disk(self, used_bytes: int) -> None:
+        self._record("disk", used_bytes)
+
+    def waiting(self, what: str, why: str, until: datetime | None) -> None:
+        self._record("waiting", what, why, until)
+
+    def message(self, line: str) -> None:
+        self._record("message", line)
+
+    def finished(self, report: RunReport) -> None:
+        self._record("finished", report)
+
+
+def _message_id(arguments: tuple[object, ...]) -> int | None:
+    first = arguments[0] if arguments else None
+    if isinstance(first, MediaItem | Failure):
+        return first.key.message_id
+    return first.message_id if isinstance(first, MessageKey) else None

@@ -1,0 +1,406 @@
+"""What a person sees of a run: on a terminal, in a log, and at the end."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import struct
+import termios
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from tqdm.utils import disp_len, disp_trim
+
+from tdl_sync.model import (
+    Chat,
+    ChatKind,
+    ChatTotals,
+    FailedItem,
+    Failure,
+    FileLocation,
+    LocationKind,
+    MediaItem,
+    MediaType,
+    MessageKey,
+    Outcome,
+    RunReport,
+)
+from tdl_sync.ports import ProgressListener
+from tdl_sync.progress import LogProgress, NullProgress, TerminalProgress, progress_for
+from tdl_sync.progress_numbers import Direction, ProgressNumbers, SpeedMeter, Waiting
+from tdl_sync.progress_text import Arrows, headline, log_line, status_lines, transfer_line
+from tdl_sync.summary import result_line, summary
+from tests.fakes.progress import RecordingProgress
+
+HOSTILE = "\x1b[31mred\x07\x1b]0;title\x07\r\n\N{RIGHT-TO-LEFT OVERRIDE}gpj.exe"
+CHAT = Chat(-1001, f"Films {HOSTILE}", ChatKind.CHANNEL)
+NOW = datetime(2024, 5, 6, 14, 0, 0)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def item(message_id: int, size_bytes: int = 1_000_000, name: str | None = "a.mp4") -> MediaItem:
+    return MediaItem(
+        MessageKey(CHAT.id, 0, message_id),
+        MediaType.VIDEO,
+        name,
+        "video/mp4",
+        size_bytes,
+        datetime(2020, 1, 1, tzinfo=timezone.utc),
+        FileLocation(LocationKind.DOCUMENT, 2, 1, 1, b""),
+    )
+
+
+def failure(message_id: int) -> Failure:
+    return Failure(item(message_id).key, "wrong size", "3 bytes, not 4", 1, False)
+
+
+def numbers(clock: Clock, files: int = 10, estimated_bytes: int = 10_000_000) -> ProgressNumbers:
+    return ProgressNumbers(CHAT, ChatTotals(files, estimated_bytes, 5), 50_000_000, clock)
+
+
+def test_a_speed_is_an_average_over_the_last_seconds_only() -> None:
+    clock = Clock()
+    meter = SpeedMeter(20.0, clock)
+    for _ in range(40):
+        clock.seconds += 1
+        meter.add(1000)
+    assert meter.bytes_per_second() == pytest.approx(1000, rel=0.1)
+    clock.seconds += 100
+    assert meter.bytes_per_second() == 0
+
+
+def test_the_first_second_does_not_show_a_giant_speed() -> None:
+    clock = Clock()
+    meter = SpeedMeter(20.0, clock)
+    clock.seconds += 0.001
+    meter.add(1_000_000)
+    assert meter.bytes_per_second() == 1_000_000
+
+
+def test_the_counts_add_up_and_the_bytes_are_those_on_the_remote() -> None:
+    counted = numbers(Clock())
+    counted.seen(4)
+    counted.done(item(1, 3_000_000))
+    counted.done(item(2, 2_000_000))
+    counted.skipped()
+    counted.failed()
+    snapshot = counted.snapshot()
+    assert (snapshot.done, snapshot.skipped, snapshot.failed, snapshot.finished) == (2, 1, 1, 4)
+    assert snapshot.done_bytes == 5_000_000
+
+
+def test_more_files_than_telegram_counted_never_show_as_more_than_all() -> None:
+    counted = numbers(Clock(), files=2, estimated_bytes=1_000_000)
+    counted.seen(3)
+    for message_id in (1, 2, 3):
+        counted.done(item(message_id))
+    snapshot = counted.snapshot()
+    assert (snapshot.finished, snapshot.total_files) == (3, 3)
+    assert snapshot.total_bytes == 3_000_000
+
+
+def test_the_forecast_follows_the_uploads_and_is_silent_before_the_first() -> None:
+    clock = Clock()
+    counted = numbers(clock)
+    assert counted.snapshot().remaining_seconds is None
+    counted.transfer_started(Direction.UP, item(1))
+    for step in range(1, 11):
+        clock.seconds += 1
+        counted.uploaded(item(1), step * 100_000)
+    counted.transfer_finished(Direction.UP, item(1))
+    counted.done(item(1))
+    # Nine files of 1 MB are left, and 100 kB/s were measured.
+    assert counted.snapshot().remaining_seconds == pytest.approx(90)
+
+
+def test_a_second_attempt_of_an_upload_counts_its_bytes_from_zero() -> None:
+    counted = numbers(Clock())
+    for _ in range(2):
+        counted.transfer_started(Direction.UP, item(1))
+        counted.uploaded(item(1), 400_000)
+    (transfer,) = counted.snapshot().transfers
+    assert transfer.done_bytes == 400_000
+
+
+def test_a_wait_is_shown_until_it_is_over() -> None:
+    clock = Clock()
+    counted = numbers(clock)
+    until = datetime.now(timezone.utc) + timedelta(seconds=100)
+    counted.waiting(Waiting("Telegram", "FLOOD_WAIT", until))
+    assert counted.snapshot().waiting is not None
+    clock.seconds += 101
+    assert counted.snapshot().waiting is None
+
+
+@pytest.mark.parametrize("width", [20, 40, 59, 119, 300])
+def test_no_part_of_the_status_is_lost_at_any_width(width: int) -> None:
+    counted = numbers(Clock())
+    counted.done(item(1))
+    counted.failed()
+    counted.disk(38_000_000)
+    lines = status_lines(counted.snapshot(), Arrows("↓", "↑"), NOW, width, disp_len)
+    told = "   ".join(lines)
+    for part in ("↓ 0 B/s ↑ 0 B/s", "1.0 MB of ~10 MB", "disk 38 MB of 50 MB", "1 failed"):
+        assert part in told
+    assert all(disp_len(line) <= width for line in lines)
+
+
+def test_the_total_is_named_as_telegrams_where_there_is_room() -> None:
+    snapshot = numbers(Clock()).snapshot()
+    assert headline(snapshot, 119, disp_trim).endswith(": 0 of 10 files by Telegram's count")
+    assert headline(snapshot, 59, disp_trim).endswith(": 0 of 10 files")
+    assert "0 of 10 files by Telegram's count; 0 B of ~10 MB" in log_line(snapshot, NOW)
+
+
+def test_a_file_in_flight_shows_direction_percent_size_and_name() -> None:
+    counted = numbers(Clock())
+    counted.transfer_started(Direction.DOWN, item(12, 4_000_000, None))
+    counted.downloaded(item(12), 1_000_000)
+    (transfer,) = counted.snapshot().transfers
+    assert transfer_line(transfer, Arrows("↓", "↑")) == "↓  25% 4.0 MB  12_video"
+
+
+def test_an_empty_file_in_flight_is_no_division_by_zero() -> None:
+    counted = numbers(Clock())
+    counted.transfer_started(Direction.UP, item(12, 0))
+    (transfer,) = counted.snapshot().transfers
+    assert transfer_line(transfer, Arrows("v", "^")).startswith("^ 100%")
+
+
+def test_arrows_are_letters_where_the_terminal_has_none() -> None:
+    assert Arrows.for_encoding("utf-8") == Arrows("↓", "↑")
+    assert Arrows.for_encoding("ascii") == Arrows("v", "^")
+
+
+def play(listener: ProgressListener) -> None:
+    """A run with everything in it, names as hostile as they come."""
+    listener.message("the staging directory is empty")
+    listener.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
+    listener.seen(5)
+    listener.done_before(item(1))
+    listener.skipped(item(2).key, "sticker")
+    hostile = item(3, name=HOSTILE)
+    listener.download_started(hostile)
+    listener.downloaded(hostile, 1_000_000)
+    listener.disk(1_000_000)
+    listener.download_finished(hostile)
+    listener.upload_started(hostile)
+    listener.uploaded(hostile, 1_000_000)
+    listener.upload_finished(hostile)
+    listener.moved(hostile)
+    listener.failed(failure(4), HOSTILE)
+    listener.waiting(f"Telegram {HOSTILE}", "FLOOD_WAIT", None)
+    listener.waiting(f"Telegram {HOSTILE}", "FLOOD_WAIT", None)
+    listener.message(f"freed 1.0 MB: {HOSTILE}")
+
+
+REPORT = RunReport(
+    seen=5,
+    moved=1,
+    done_before=1,
+    skipped_by_rule={"sticker": 1},
+    failed_by_reason={"wrong size": 1},
+    failed_items=(FailedItem(4, "4_a.mp4", "wrong size", "3 bytes, not 4", False),),
+    downloaded_bytes=1_000_000,
+    uploaded_bytes=1_000_000,
+    seconds=2.0,
+)
+
+
+def test_a_log_has_every_message_one_line_for_repeated_waits_and_the_summary() -> None:
+    stream = io.StringIO()
+    log = LogProgress(stream)
+    play(log)
+    log.finished(REPORT)
+    lines = [line[len("2024-05-06 14:00:00 ") :] for line in stream.getvalue().splitlines()]
+    assert lines[0] == "the staging directory is empty"
+    assert lines[1].startswith("failed: 4 ")
+    assert lines[1].endswith(": 3 bytes, not 4")
+    assert lines[2].startswith("Telegram ")
+    assert lines[2].endswith(" waits: FLOOD_WAIT")
+    assert lines[3].startswith("freed 1.0 MB: ")
+    assert "\n".join(lines[4:]) == summary(REPORT, CHAT)
+
+
+class Lines(io.StringIO):
+    """Tells when it was written to for the third time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.third = threading.Semaphore(0)
+
+    def write(self, text: str) -> int:
+        self.third.release()
+        return super().write(text)
+
+
+def test_a_log_says_how_far_the_run_is_though_nothing_happens() -> None:
+    stream = Lines()
+    log = LogProgress(stream, interval_seconds=0.01)
+    log.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
+    for _ in range(3):
+        assert stream.third.acquire(timeout=20)
+    log.close()
+    assert stream.getvalue().count("0 of 5 files by Telegram's count") >= 3
+
+
+@contextmanager
+def terminal(columns: int, rows: int) -> Iterator[tuple[int, io.TextIOWrapper]]:
+    """A pseudo terminal: the end that a person would look at, and the program's stream."""
+    looker, program = os.openpty()
+    fcntl.ioctl(program, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    with os.fdopen(program, "w", encoding="utf-8") as stream:
+        yield looker, stream
+    os.close(looker)
+
+
+class Screen:
+    """Reads what is shown until something expected is in it."""
+
+    def __init__(self, looker: int) -> None:
+        self._looker = looker
+        self.text = ""
+
+    def read_until(self, expected: str) -> str:
+        while expected not in self.text:
+            self.text += os.read(self._looker, 65536).decode("utf-8", "ignore")
+        return self.text
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(120, 40), (60, 24), (12, 4), (0, 0)])
+def test_a_terminal_shows_the_run_at_any_size_and_no_name_drives_it(
+    columns: int, rows: int
+) -> None:
+    with terminal(columns, rows) as (looker, stream):
+        progress = progress_for(stream)
+        assert isinstance(progress, TerminalProgress)
+        screen = Screen(looker)
+        play(progress)
+        screen.read_until("freed 1.0 MB")
+        progress.finished(REPORT)
+        shown = (
+            screen.read_until("not 4\r\n") if columns == 12 else screen.read_until("failed items")
+        )
+    for escape in ("\x1b[31m", "\x1b]", "\x07", "\N{RIGHT-TO-LEFT OVERRIDE}"):
+        assert escape not in shown
+
+
+def test_a_terminal_shows_what_is_in_flight() -> None:
+    with terminal(120, 40) as (looker, stream):
+        progress = TerminalProgress(stream)
+        progress.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
+        progress.download_started(item(12))
+        progress.downloaded(item(12), 500_000)
+        shown = Screen(looker).read_until("↓  50% 1.0 MB  12_a.mp4")
+        progress.close()
+    assert "0 of 5 files by Telegram's count" in shown
+
+
+def test_a_terminal_that_was_closed_does_not_stop_the_run() -> None:
+    looker, program = os.openpty()
+    stream = os.fdopen(program, "w", encoding="utf-8")
+    progress = TerminalProgress(stream)
+    progress.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
+    os.close(looker)
+    play(progress)
+    progress.finished(REPORT)
+    with suppress(OSError):
+        stream.close()
+
+
+def test_a_file_or_a_dumb_terminal_gets_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(progress_for(io.StringIO()), LogProgress)
+    monkeypatch.setenv("TERM", "dumb")
+    with terminal(80, 24) as (_, stream):
+        assert isinstance(progress_for(stream), LogProgress)
+
+
+def test_the_silent_listener_takes_everything() -> None:
+    listener = NullProgress()
+    play(listener)
+    listener.finished(REPORT)
+
+
+def test_the_recording_listener_knows_what_happened_to_a_message() -> None:
+    listener = RecordingProgress()
+    play(listener)
+    assert listener.order(3) == [
+        "download_started",
+        "downloaded",
+        "download_finished",
+        "upload_started",
+        "uploaded",
+        "upload_finished",
+        "moved",
+    ]
+    assert listener.order(4) == ["failed"]
+    assert listener.calls("disk") == [(1_000_000,)]
+
+
+def test_the_summary_says_everything_that_a_run_did() -> None:
+    chat = Chat(-1001, "Films", ChatKind.CHANNEL)
+    report = RunReport(
+        seen=300,
+        moved=200,
+        done_before=90,
+        skipped_by_rule={"deleted": 1, "sticker": 3},
+        failed_by_reason={"larger than the disk budget": 1, "wrong size": 2},
+        failed_items=(FailedItem(7, "7_a.mp4", "wrong size", "3 bytes, not 4", False),),
+        downloaded_bytes=1_500_000_000,
+        uploaded_bytes=1_200_000_000,
+        seconds=312.0,
+    )
+    assert summary(report, chat) == "\n".join(
+        [
+            "Films",
+            "  seen               300",
+            "  done               290  200 moved now, 90 there before",
+            "  skipped              4  sticker 3, deleted 1",
+            "  failed               3  wrong size 2, larger than the disk budget 1",
+            "  unfinished           3  left for the next run",
+            "  downloaded      1.5 GB  4.8 MB/s on average",
+            "  uploaded        1.2 GB  3.8 MB/s on average",
+            "  time        5 min 12 s",
+            "  failed items:",
+            "    7  7_a.mp4: 3 bytes, not 4",
+        ]
+    )
+
+
+def test_the_summary_names_twenty_failed_items_and_counts_the_others() -> None:
+    items = tuple(FailedItem(n, f"{n}_a", "r", "d", False) for n in range(1, 26))
+    lines = summary(RunReport(seen=25, failed_items=items), CHAT).splitlines()
+    assert lines[-2:] == ["    20  20_a: d", "    and 5 more"]
+
+
+def test_nothing_in_the_summary_drives_the_terminal() -> None:
+    items = (FailedItem(1, HOSTILE, "r", HOSTILE, False),)
+    text = summary(RunReport(seen=1, failed_items=items, failed_by_reason={HOSTILE: 1}), CHAT)
+    assert not [sign for sign in text.replace("\n", "") if not sign.isprintable()]
+
+
+def test_the_result_line_adds_up_all_chats() -> None:
+    reports = [
+        RunReport(seen=3, moved=1, done_before=1, skipped_by_rule={"x": 1}, uploaded_bytes=5),
+        RunReport(seen=2, moved=1, failed_by_reason={"y": 1}, uploaded_bytes=7),
+    ]
+    assert result_line(Outcome.FAILED, reports) == (
+        "result: status=failed seen=5 done=3 skipped=1 failed=1 bytes=12"
+    )
+
+
+def test_a_run_that_could_not_begin_has_a_result_line_too() -> None:
+    assert result_line(Outcome.ERROR, []) == (
+        "result: status=error seen=0 done=0 skipped=0 failed=0 bytes=0"
+    )
