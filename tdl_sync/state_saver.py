@@ -1,0 +1,230 @@
+"""The timer thread that keeps the state message up to date while a run works."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from enum import Enum
+from types import TracebackType
+
+from tdl_sync.errors import CredentialsRefused, Stopped, TdlSyncError
+from tdl_sync.local_state import LocalStates
+from tdl_sync.model import RunState
+from tdl_sync.ports import ProgressListener
+from tdl_sync.run_state import StateMessage
+from tdl_sync.state_message import encode, json_in
+
+FILES_BETWEEN_SAVES = 10
+SHORTEST_GAP_SECONDS = 30.0
+PAUSES_SECONDS = (2.0, 8.0)
+"""Before the second and the third attempt; after that the state goes to the local file."""
+
+
+class SavedIn(Enum):
+    """Where a save has put the state."""
+
+    TELEGRAM = "Saved Messages"
+    LOCAL_FILE = "a local file"
+    NOWHERE = "nowhere"
+
+
+class SaveSchedule:
+    """When the next save by itself is due. Pure: seconds come from outside, from one clock."""
+
+    def __init__(self, save_interval_seconds: float, now: float) -> None:
+        self._interval_seconds = max(save_interval_seconds, SHORTEST_GAP_SECONDS)
+        self._last_save = now
+        self._finished_files = 0
+
+    def file_finished(self) -> None:
+        self._finished_files += 1
+
+    def save_began(self) -> None:
+        """The state is being looked at now; what finishes from here on is for the next save."""
+        self._finished_files = 0
+
+    def save_ended(self, now: float) -> None:
+        self._last_save = now
+
+    @property
+    def due_at(self) -> float:
+        enough_files = self._finished_files >= FILES_BETWEEN_SAVES
+        return self._last_save + (SHORTEST_GAP_SECONDS if enough_files else self._interval_seconds)
+
+
+class StateSaver:
+    """Saves while it is entered (``with StateSaver(…) as saver:``); leaving it saves nothing.
+
+    A save is at least every ``save_interval_seconds``, and when ten files have finished, but
+    never less than 30 s after the one before; ``save_now`` saves at once. All methods may be
+    called from any thread, but none from within ``snapshot``.
+
+    What can't be saved in Telegram in three attempts goes to the local file, and the run goes on:
+    the listener gets one line when that begins and one when Telegram takes the state again.
+    """
+
+    def __init__(
+        self,
+        message: StateMessage,
+        local_states: LocalStates,
+        snapshot: Callable[[], RunState],
+        progress: ProgressListener,
+        save_interval_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+    ) -> None:
+        """``snapshot`` gives the state as it is now, in any thread.
+
+        ``wait`` waits for an event, or for seconds of ``clock``, whatever comes first.
+        """
+        self._message = message
+        self._local_states = local_states
+        self._snapshot = snapshot
+        self._progress = progress
+        self._clock = clock
+        self._wait = wait
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="state saver", daemon=True)
+        # Guards all that follows, and the event's being set together with what it announces.
+        self._changed = threading.Condition()
+        self._schedule = SaveSchedule(save_interval_seconds, clock())
+        self._asked_saves = 0
+        self._answered_saves = 0
+        self._local_saves = 0
+        self._saved_in = SavedIn.NOWHERE
+        self._telegram_fails = False
+        self._closing = False
+        self._ended = False
+
+    def __enter__(self) -> StateSaver:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the thread. It is not waited for when it hangs in a call to Telegram."""
+        with self._changed:
+            self._closing = True
+            self._wake.set()
+        self._thread.join(timeout=1.0)
+
+    def file_finished(self) -> None:
+        """One more file has come to its end; call it after its records are written."""
+        with self._changed:
+            due_at = self._schedule.due_at
+            self._schedule.file_finished()
+            if self._schedule.due_at != due_at:
+                self._wake.set()
+
+    def save_now(self, timeout_seconds: float | None = None) -> SavedIn:
+        """Save the state as it is now, or newer; blocks until that is done.
+
+        After ``timeout_seconds`` (a call to Telegram hangs, or waits for a flood wait) the state
+        is written to the local file here, so that on a stop it is durable in that time. Attempts
+        that fail follow each other without a pause.
+        """
+        with self._changed:
+            self._asked_saves += 1
+            mine = self._asked_saves
+            self._wake.set()
+            self._changed.wait_for(
+                lambda: self._answered_saves >= mine or self._ended, timeout_seconds
+            )
+            if self._answered_saves >= mine:
+                return self._saved_in
+        return self._save_locally(encode(self._snapshot()), "Telegram does not answer in time")
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._sleep()
+                with self._changed:
+                    self._wake.clear()
+                    asked, local_saves = self._asked_saves, self._local_saves
+                    wanted = asked > self._answered_saves
+                    if self._closing and not wanted:
+                        return
+                    if not wanted and self._clock() < self._schedule.due_at:
+                        continue
+                    self._schedule.save_began()
+                saved_in = self._save(local_saves)
+                with self._changed:
+                    self._schedule.save_ended(self._clock())
+                    self._answered_saves = asked
+                    self._saved_in = saved_in
+                    self._changed.notify_all()
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+    def _sleep(self) -> None:
+        with self._changed:
+            seconds = 0.0 if self._closing else self._schedule.due_at - self._clock()
+        if seconds > 0:
+            self._wait(self._wake, seconds)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait between two attempts, unless somebody waits for the save."""
+        with self._changed:
+            wanted = self._closing or self._asked_saves > self._answered_saves
+        if not wanted:
+            self._wait(self._wake, seconds)
+
+    def _save(self, local_saves_before: int) -> SavedIn:
+        text = encode(self._snapshot())
+        failure = ""
+        for pause_seconds in (0.0, *PAUSES_SECONDS):
+            if pause_seconds:
+                self._pause(pause_seconds)
+            try:
+                self._message.write(text)
+            except (CredentialsRefused, Stopped) as error:
+                failure = str(error)
+                break
+            except TdlSyncError as error:
+                failure = str(error)
+            else:
+                self._telegram_has_it(local_saves_before)
+                return SavedIn.TELEGRAM
+        return self._save_locally(text, failure)
+
+    def _telegram_has_it(self, local_saves_before: int) -> None:
+        """Drop the local copy, unless it was written after this state was looked at."""
+        lines = []
+        with self._changed:
+            if self._telegram_fails:
+                self._telegram_fails = False
+                lines.append("the state message is saved in Saved Messages again")
+            if self._local_saves == local_saves_before:
+                try:
+                    self._local_states.remove(self._message.scope_key)
+                except OSError as error:
+                    lines.append(f"warning: an old copy of the state stays: {error}")
+        for line in lines:
+            self._progress.message(line)
+
+    def _save_locally(self, text: str, failure: str) -> SavedIn:
+        key = self._message.scope_key
+        with self._changed:
+            self._local_saves += 1
+            first, self._telegram_fails = not self._telegram_fails, True
+        try:
+            self._local_states.write(key, json_in(text))
+        except OSError as error:
+            self._progress.message(
+                f"warning: the state can be saved neither in Saved Messages ({failure}) nor in "
+                f"{self._local_states.path(key)} ({error.strerror}); the run goes on"
+            )
+            return SavedIn.NOWHERE
+        if first:
+            self._progress.message(
+                f"warning: the state cannot be saved in Saved Messages ({failure}); it is kept in "
+                f"{self._local_states.path(key)} and the run goes on"
+            )
+        return SavedIn.LOCAL_FILE
