@@ -176,26 +176,28 @@ def _wait_for_all(processes: Sequence[subprocess.Popen[bytes]], seconds: float) 
             return
 
 
-def _ask_to_end(process: subprocess.Popen[bytes]) -> None:
-    if sys.platform == "win32":
+if sys.platform == "win32":
+
+    def _ask_to_end(process: subprocess.Popen[bytes]) -> None:
         if process.poll() is None:
             process.send_signal(signal.CTRL_BREAK_EVENT)
-    else:
+
+    def _kill(process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+
+else:
+
+    def _ask_to_end(process: subprocess.Popen[bytes]) -> None:
         _signal_group(process, signal.SIGTERM)
 
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if sys.platform == "win32":
-        process.kill()
-    else:
+    def _kill(process: subprocess.Popen[bytes]) -> None:
         _signal_group(process, signal.SIGKILL)
 
-
-def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    # The whole group: what the child started (ssh, a password command) holds its pipes open.
-    # A child that was not waited for keeps its id, so the id can't be another process's.
-    if process.poll() is None:
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            return
+    def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+        # The whole group: what the child started (ssh, a password command) holds its pipes open.
+        # A child that was not waited for keeps its id, so the id can't be another process's.
+        if process.poll() is None:
+            try:
+                os.killpg(process.pid, number)
+            except ProcessLookupError:
+                return
