@@ -29,6 +29,7 @@ from tdl_sync.ledger import Ledger
 from tdl_sync.model import (
     Chat,
     DoneMark,
+    Failure,
     HistoryEntry,
     HistoryPage,
     ListedFile,
@@ -83,6 +84,11 @@ class Stages:
     shelf: Shelf
     progress: ProgressListener
     stop: StopFlag
+
+
+def given_up(failure: Failure) -> bool:
+    """Whether no run tries it again by itself. What did not fit may fit today."""
+    return failure.for_good and failure.reason != LargerThanBudget.reason
 
 
 class Pipeline:
@@ -264,14 +270,8 @@ class Pipeline:
         return True
 
     def _stays_failed(self, item: MediaItem) -> bool:
-        """Whether an earlier run gave it up for good. What did not fit may fit today."""
         failure = self._known_failures.get(item.key)
-        return (
-            failure is not None
-            and failure.for_good
-            and failure.reason != LargerThanBudget.reason
-            and not self._job.retry_failed_for_good
-        )
+        return failure is not None and given_up(failure) and not self._job.retry_failed_for_good
 
     def _take_up_leftovers(self) -> None:
         """Hand off what an earlier run had staged; delete what it had not finished."""

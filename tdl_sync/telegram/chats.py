@@ -184,7 +184,8 @@ class ChatBook:
                 "Ask to be let in again, or log in with an account that is a member.",
             )
         if isinstance(found, raw.types.Chat) and found.migrated_to is not None:
-            moved_id = CHANNEL_MARK - int(found.migrated_to.channel_id)
+            moved_to: Any = found.migrated_to
+            moved_id = CHANNEL_MARK - int(moved_to.channel_id)
             raise ChatUnreadable(
                 spelling.text, "this group has become a supergroup", f"Its id is {moved_id} now."
             )

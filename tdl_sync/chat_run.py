@@ -1,0 +1,266 @@
+"""One run over one chat: where it goes on, what it moves, and the state that it leaves."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from tdl_sync.errors import ComeBackLater, ConfigurationError, Stopped, TdlSyncError
+from tdl_sync.human_units import human_bytes
+from tdl_sync.ledger import Ledger
+from tdl_sync.local_state import LocalStates
+from tdl_sync.model import (
+    Chat,
+    ChatTotals,
+    Failure,
+    HistoryEntry,
+    ListedFile,
+    MessageKey,
+    RunIdentity,
+    RunReport,
+    RunState,
+    RunStatus,
+    Scope,
+)
+from tdl_sync.naming import folder_name, message_id_of
+from tdl_sync.pipeline import Job, Pipeline, Stages, given_up
+from tdl_sync.ports import SavedMessages
+from tdl_sync.run_state import LoadedState, StateMessage, StateStore
+from tdl_sync.state_message import scope_key
+from tdl_sync.state_saver import StateSaver
+
+SAVE_ON_STOP_SECONDS = 1.5
+"""A stopped run has its state saved within 2 s, in Telegram or else on this disk."""
+
+SAVE_AT_END_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What the user asked for, as far as a chat's run is concerned."""
+
+    remote: str
+    remote_free_bytes: int | None
+    downloads: int
+    workers: int
+    save_interval_seconds: float
+    grace_seconds: float
+    demand_saved_state: bool
+    ignore_watermark: bool
+    only_failed: bool
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where a run of a scope goes on: what earlier runs, on any machine, have left."""
+
+    scope: Scope
+    loaded: LoadedState | None
+    folder: str
+    after_id: int
+    failures: tuple[Failure, ...]
+
+
+class ChatRun:
+    """``run`` once; ``report`` may be called from any thread at any time."""
+
+    def __init__(
+        self,
+        chat: Chat,
+        lower_bound: int,
+        settings: RunSettings,
+        stages: Stages,
+        saved_messages: SavedMessages,
+        local_states: LocalStates,
+    ) -> None:
+        self._chat = chat
+        self._scope = Scope(settings.remote, chat.id, lower_bound=lower_bound)
+        self._settings = settings
+        self._stages = stages
+        self._saved_messages = saved_messages
+        self._local_states = local_states
+        self._identity = RunIdentity(socket.gethostname(), os.getpid(), secrets.token_hex(8))
+        self._started_at = datetime.now(timezone.utc)
+        self._status = RunStatus.RUNNING
+        self._ledger: Ledger | None = None
+
+    def report(self) -> RunReport:
+        return RunReport() if self._ledger is None else self._ledger.report()
+
+    def run(self) -> None:
+        """Move the chat's files; on return, and whatever is raised, the state has been saved.
+
+        Raises ``Stopped``, ``ConfigurationError``, ``ChatUnreadable`` and what else ends a run.
+        """
+        beginning = self._begin()
+        job = self._job(beginning)
+        totals = self._stages.reader.totals(self._chat)
+        self._stages.progress.started(self._chat, totals, self._stages.budget.budget_bytes)
+        self._compare_with_room(totals)
+        message_id = beginning.loaded.message_id if beginning.loaded else None
+        saver = StateSaver(
+            StateMessage(self._saved_messages, scope_key(self._scope), message_id),
+            self._local_states,
+            lambda: self._state(beginning, pipeline.ledger),
+            self._stages.progress,
+            self._settings.save_interval_seconds,
+        )
+        pipeline = Pipeline(
+            job,
+            self._stages,
+            self._settings.downloads,
+            self._settings.workers,
+            saver.file_finished,
+        )
+        self._ledger = pipeline.ledger
+        with saver:
+            saver.save_now()
+            self._move(pipeline, saver)
+        self._stages.progress.finished(self.report())
+
+    def _move(self, pipeline: Pipeline, saver: StateSaver) -> None:
+        try:
+            pipeline.run()
+        except Stopped:
+            cause = self._stages.stop.cause
+            self._status = (
+                RunStatus.QUOTA if isinstance(cause, ComeBackLater) else RunStatus.STOPPED
+            )
+            saver.save_now(SAVE_ON_STOP_SECONDS)
+            self._stages.hand_off.terminate(self._settings.grace_seconds)
+            pipeline.wait_for_hand_offs()
+            saver.save_now(SAVE_ON_STOP_SECONDS)
+            self._stages.progress.finished(self.report())
+            raise
+        except TdlSyncError:
+            self._status = RunStatus.STOPPED
+            saver.save_now(SAVE_AT_END_SECONDS)
+            self._stages.progress.finished(self.report())
+            raise
+        self._status = RunStatus.COMPLETE
+        saver.save_now(SAVE_AT_END_SECONDS)
+
+    # --- where it goes on ----------------------------------------------------------------------
+
+    def _begin(self) -> Beginning:
+        stages, settings, scope = self._stages, self._settings, self._scope
+        loaded = StateStore(self._saved_messages, self._local_states).load(scope)
+        if loaded is None and settings.demand_saved_state:
+            raise ConfigurationError(
+                f"there is no saved state of {self._chat.title!r} for {settings.remote} to resume "
+                "(looked in Saved Messages and in the data directory); run without --resume to "
+                "start from the first message"
+            )
+        watermarks = [max(scope.lower_bound - 1, 0)]
+        if not settings.ignore_watermark:
+            watermarks.append(stages.marks.watermark(scope))
+            watermarks.extend([loaded.state.last_message_id] if loaded else [])
+        folder = loaded.state.folder if loaded else stages.hand_off.find_folder(self._chat.id)
+        return Beginning(
+            scope=scope,
+            loaded=loaded,
+            folder=folder or folder_name(self._chat),
+            after_id=max(watermarks),
+            failures=tuple(self._earlier_failures(loaded)),
+        )
+
+    def _earlier_failures(self, loaded: LoadedState | None) -> list[Failure]:
+        """The failures recorded here, and those that only the state message knows of."""
+        failures = self._stages.marks.failures(self._scope.remote, self._chat.id, 0)
+        known_ids = {failure.key.message_id for failure in failures}
+        saved_ids = loaded.state.failed_ids if loaded else ()
+        elsewhere = [
+            Failure(
+                MessageKey(self._chat.id, 0, message_id),
+                "failed on another machine",
+                "failed in an earlier run on another machine",
+                attempts=1,
+                for_good=False,
+            )
+            for message_id in saved_ids
+            if message_id not in known_ids
+        ]
+        return failures + elsewhere
+
+    def _job(self, beginning: Beginning) -> Job:
+        stages, settings = self._stages, self._settings
+        listing = stages.hand_off.prepare_folder(beginning.folder)
+        newest_id = stages.reader.newest_message_id(self._chat)
+        return Job(
+            chat=self._chat,
+            remote=settings.remote,
+            folder=beginning.folder,
+            after_id=beginning.after_id,
+            up_to_id=beginning.after_id if settings.only_failed else newest_id,
+            again=tuple(self._again(beginning)),
+            leftovers=tuple(
+                left
+                for left in stages.staging.leftovers
+                if left.key is not None and left.key.chat_id == self._chat.id
+            ),
+            on_remote=self._on_remote(listing),
+            retry_failed_for_good=settings.only_failed,
+        )
+
+    def _again(self, beginning: Beginning) -> list[HistoryEntry]:
+        """The files that failed before and deserve another try; the history is past them."""
+        wanted_ids = sorted(
+            failure.key.message_id
+            for failure in beginning.failures
+            if self._settings.only_failed or not given_up(failure)
+        )
+        if not self._settings.only_failed:
+            wanted_ids = [each for each in wanted_ids if each <= beginning.after_id]
+        return self._stages.reader.fetch(self._chat, wanted_ids) if wanted_ids else []
+
+    def _on_remote(self, listing: list[ListedFile]) -> dict[int, ListedFile]:
+        """What is on the remote by message id, if no mark says so: all of it on a new machine."""
+        found: dict[int, ListedFile] = {}
+        for file in listing:
+            message_id = message_id_of(file.name)
+            if message_id is not None:
+                key = MessageKey(self._chat.id, 0, message_id)
+                if not self._stages.marks.is_done(self._scope.remote, key):
+                    found[message_id] = file
+        return found
+
+    def _compare_with_room(self, totals: ChatTotals) -> None:
+        """Name a remote that is too small now, not after days."""
+        free_bytes = self._settings.remote_free_bytes
+        if free_bytes is not None and free_bytes < totals.estimated_bytes:
+            self._stages.progress.message(
+                f"warning: {self._settings.remote} has {human_bytes(free_bytes)} free, and "
+                f"{self._chat.title!r} holds about {human_bytes(totals.estimated_bytes)} "
+                "(an estimate): it will be full before the end unless most is there already"
+            )
+
+    # --- the state that it leaves --------------------------------------------------------------
+
+    def _state(self, beginning: Beginning, ledger: Ledger) -> RunState:
+        """What to save now. The watermark is saved on this disk, too."""
+        report, position = ledger.report(), ledger.position()
+        earlier = beginning.loaded.state if beginning.loaded else None
+        failures = self._stages.marks.failures(self._scope.remote, self._chat.id, 0)
+        self._stages.marks.save_watermark(self._scope, position.watermark)
+        return RunState(
+            scope_key=scope_key(self._scope),
+            channel_id=self._chat.id,
+            channel_name=self._chat.title,
+            last_message_id=position.watermark,
+            total_downloaded=ledger.downloaded_files + (earlier.total_downloaded if earlier else 0),
+            total_uploaded=report.moved + (earlier.total_uploaded if earlier else 0),
+            total_size_bytes=report.uploaded_bytes + (earlier.total_size_bytes if earlier else 0),
+            timestamp=datetime.now(timezone.utc),
+            status=self._status,
+            remote=self._settings.remote,
+            folder=beginning.folder,
+            started=earlier.started if earlier else self._started_at,
+            done_above_ids=position.done_above,
+            failed_ids=tuple(sorted(failure.key.message_id for failure in failures)),
+            failures_by_reason=Counter(failure.reason for failure in failures),
+            run=self._identity,
+        )
