@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from pyrogram import raw
-from pyrogram.raw.all import layer as OUR_LAYER
+from pyrogram.raw.all import layer as our_layer
 
 from standins.telegram import wire
 from standins.telegram.auth_keys import AuthKey, Session
@@ -366,8 +366,8 @@ def _readable(call: Call, body: bytes) -> TlObject:
     """
     if int.from_bytes(body[:4], "little") == _INVOKE_WITH_LAYER:
         layer = int.from_bytes(body[4:8], "little")
-        if layer != OUR_LAYER:
-            call.service.report_unknown(f"layer {layer}, expected {OUR_LAYER}")
+        if layer != our_layer:
+            call.service.report_unknown(f"layer {layer}, expected {our_layer}")
             raise RpcError(400, "CONNECTION_LAYER_INVALID")
         call.auth_key.layer = layer
         body = wire.ungzip(body[8:])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,14 @@ class Counts:
     most_in_flight: int
     """The most calls that were being answered at one moment."""
     most_file_parts_in_flight: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for json.dumps; parts become objects in a list."""
+        names = ("file_id", "offset", "bytes", "times")
+        parts = [
+            dict(zip(names, (*part, times), strict=True)) for part, times in self.parts.items()
+        ]
+        return {**asdict(self), "parts": parts}
 
 
 class Statistics:

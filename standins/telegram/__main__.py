@@ -1,0 +1,153 @@
+"""The stand-in as a process of its own.
+
+    python -m standins.telegram --world mixed --seed 7 --messages 500
+    python -m standins.telegram --world files --parameters '{"sizes": [1000, 5000000]}'
+
+prints one JSON line: what a program under test needs in its environment, and how to find the chat.
+Then it obeys JSON lines on standard input (see `COMMANDS`), answers each with one line, and ends
+at the end of the input or on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any
+
+from standins.telegram import worlds
+from standins.telegram.connection import Connection
+from standins.telegram.faults import Fault
+from standins.telegram.server import StandIn
+from standins.telegram.shaping import Shaping
+from standins.telegram.world import World
+
+WORLDS: dict[str, Callable[..., World]] = {
+    "mixed": worlds.mixed,
+    "sparse": worlds.sparse,
+    "files": worlds.files,
+}
+
+
+def _set_faults(telegram: StandIn, value: Any) -> None:
+    telegram.faults.replace([Fault.from_json(fault) for fault in value])
+
+
+def _add_faults(telegram: StandIn, value: Any) -> None:
+    telegram.faults.add(*(Fault.from_json(fault) for fault in value))
+
+
+def _strikes(telegram: StandIn, _: Any) -> list[int]:
+    return [struck for _, struck in telegram.faults.strikes()]
+
+
+def _set_shaping(telegram: StandIn, value: Any) -> None:
+    telegram.shaping = Shaping(**value)
+
+
+def _set_network_down(telegram: StandIn, value: Any) -> None:
+    telegram.faults.network_down = bool(value)
+
+
+def _statistics(telegram: StandIn, _: Any) -> dict[str, Any]:
+    return {**telegram.statistics.counts().as_json(), "unknown_rpcs": telegram.unknown_rpcs}
+
+
+def _expire_file_references(telegram: StandIn, _: Any) -> None:
+    telegram.world.file_reference_epoch += 1
+
+
+def _append(telegram: StandIn, value: Any) -> int:
+    chat_id = value.get("chat_id", telegram.world.source.chat_id)
+    return telegram.world.channels[chat_id].append(value["text"])
+
+
+COMMANDS: dict[str, Callable[[StandIn, Any], Any]] = {
+    "faults": _set_faults,  # a list of faults, instead of those that are armed
+    "add_faults": _add_faults,  # a list of further faults
+    "strikes": _strikes,  # true: how often each fault struck
+    "shaping": _set_shaping,  # the fields of Shaping, all at once
+    "network_down": _set_network_down,  # true or false
+    "statistics": _statistics,  # true
+    "drop_connections": lambda t, value: t.drop_connections(_chosen(value)),
+    "stall_connections": lambda t, value: t.stall_connections(_chosen(value)),
+    # both: true, or {"dc_id": ...} and/or {"number": ...}; answered with how many there were
+    "rotate_salts": lambda t, _: t.rotate_salts(),
+    "forget_auth_keys": lambda t, _: t.forget_auth_keys(),
+    "expire_file_references": _expire_file_references,  # true
+    "append": _append,  # {"text": ..., "chat_id": ...}; the new message's id
+    "accept_login_token": lambda t, link: t.accept_login_token(link),
+    "session_string": lambda t, _: t.session_string(),  # true: a new one
+}
+
+
+def _chosen(value: Any) -> Callable[[Connection], bool]:
+    wanted: Mapping[str, int] = value if isinstance(value, dict) else {}
+    unknown = set(wanted) - {"dc_id", "number"}
+    if unknown:
+        raise ValueError(f"connections are not chosen by {', '.join(sorted(unknown))}")
+    return lambda connection: all(getattr(connection, name) == n for name, n in wanted.items())
+
+
+def obey(telegram: StandIn, line: str) -> dict[str, Any]:
+    """Carry out one line of commands; the answers by command, or what was wrong with the line."""
+    try:
+        commands = json.loads(line)
+        if not isinstance(commands, dict):
+            raise ValueError(f"a JSON object is wanted, not {line.strip()!r}")
+        unknown = set(commands) - set(COMMANDS)
+        if unknown:
+            raise ValueError(f"no such command: {', '.join(sorted(unknown))}")
+        return {name: COMMANDS[name](telegram, value) for name, value in commands.items()}
+    except (ValueError, TypeError, KeyError) as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def make_world(arguments: argparse.Namespace) -> World:
+    parameters: dict[str, Any] = {"seed": arguments.seed, **json.loads(arguments.parameters)}
+    if arguments.messages is not None:
+        parameters["messages"] = arguments.messages
+    return WORLDS[arguments.world](**parameters)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m standins.telegram", description=__doc__)
+    parser.add_argument("--world", choices=sorted(WORLDS), default="mixed")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--messages", type=int)
+    parser.add_argument(
+        "--parameters", default="{}", help="more of the world's parameters, as a JSON object"
+    )
+    telegram = StandIn(make_world(parser.parse_args()))
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        with telegram:
+            _say(
+                {
+                    "environment": telegram.environment(),
+                    "username": telegram.world.source.username,
+                    "chat_id": telegram.world.source.chat_id,
+                }
+            )
+            for line in sys.stdin:
+                if line.strip():
+                    _say(obey(telegram, line))
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _end(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(value: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
