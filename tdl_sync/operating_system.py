@@ -36,6 +36,14 @@ class FileLock:
             raise
         return cls(descriptor)
 
+    @property
+    def inheritable_descriptors(self) -> tuple[int, ...]:
+        """What children must inherit so that the lock is held until the last of them is gone.
+
+        None on Windows, where a lock belongs to one process.
+        """
+        return () if sys.platform == "win32" else (self._descriptor,)
+
     def release(self) -> None:
         os.close(self._descriptor)
 

@@ -9,6 +9,7 @@ A name in it is made of ids, never of anything that Telegram sent:
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from tdl_sync.model import MessageKey
 from tdl_sync.operating_system import FileLock, LockHeld, disk_block_bytes
 
 LOCK_NAME = ".lock"
+ORPHANS_END_WITHIN_SECONDS = 5.0
+"""An rclone whose parent was killed ends within about a second, at its next line of output."""
+
+LOCK_POLL_SECONDS = 0.1
 _NAME = re.compile(r"m(-?\d+)_(\d+)_(\d+)\.(part|staged)")
 
 
@@ -35,6 +40,18 @@ class Leftover:
 def margin_bytes(free_bytes: int) -> int:
     """What is left free on the disk for everybody else: 5 %, at most 1 GB."""
     return min(free_bytes // 20, 1_000_000_000)
+
+
+def _patiently_locked(path: Path) -> FileLock:
+    """The lock, once the last rclone of a run that was killed has noticed and ended."""
+    deadline = time.monotonic() + ORPHANS_END_WITHIN_SECONDS
+    while True:
+        try:
+            return FileLock.acquire(path)
+        except LockHeld:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(LOCK_POLL_SECONDS)
 
 
 class Staging:
@@ -69,7 +86,7 @@ class Staging:
         """
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = FileLock.acquire(directory / LOCK_NAME)
+            lock = _patiently_locked(directory / LOCK_NAME)
         except LockHeld:
             raise HeldByAnotherRun(
                 f"another run uses the staging directory {directory}: wait for it, or give this "
@@ -95,6 +112,11 @@ class Staging:
                 "or choose another with --staging"
             )
         return staging
+
+    @property
+    def lock_descriptors(self) -> tuple[int, ...]:
+        """For children that work on staged files, so that the lock outlives us with them."""
+        return self._lock.inheritable_descriptors
 
     def close(self) -> None:
         self._lock.release()

@@ -114,9 +114,9 @@ class Sync:
         """All that can be wrong is found here, before the first byte is downloaded."""
         config = self._config
         make_data_dir(config)
-        remote, self._hand_off = self._checked_remote()
         staging = Staging.open(config.staging_dir, config.max_disk_bytes)
         closing.callback(staging.close)
+        remote, self._hand_off = self._checked_remote(staging)
         budget = self._budget(staging)
         marks = closing.enter_context(DoneMarks(config.data_dir / "marks"))
         telegram = self._telegram(closing)
@@ -152,12 +152,13 @@ class Sync:
             except ONE_CHAT_ONLY as error:
                 self._errors.append(error)
 
-    def _checked_remote(self) -> tuple[CheckedRemote, RcloneHandOff]:
+    def _checked_remote(self, staging: Staging) -> tuple[CheckedRemote, RcloneHandOff]:
         config = self._config
         rclone = Rclone.find(
             executable=config.rclone,
             config_file=config.rclone_config,
             extra_arguments=config.rclone_args,
+            inherited_fds=staging.lock_descriptors,
         )
         remote = check_remote(rclone, config.remote, must_be_drive=config.must_be_drive)
         for warning in remote.warnings:
