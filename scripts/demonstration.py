@@ -36,8 +36,13 @@ WORLD_PARAMETERS: dict[str, Any] = {
     "too_large_bytes": None,
 }
 BUDGET_BYTES = 50_000_000
-# A line slow enough to watch and quick enough not to bore: about half a minute in all.
-SHAPING = {"round_trip_seconds": 0.02, "total_bytes_per_second": 10_000_000}
+# Lines slow enough to watch and quick enough not to bore. Telegram's is the faster one, so that
+# the staging directory fills up and downloads have to wait for room.
+SHAPING = {"round_trip_seconds": 0.02, "total_bytes_per_second": 20_000_000}
+RCLONE_VARIABLES = {
+    "RCLONE_BWLIMIT": "4M",  # for each upload
+    "RCLONE_DISABLE": "Move",  # else a local remote would just rename, and nothing be sent
+}
 SAMPLE_SECONDS = 0.02
 READ_BYTES = 1024 * 1024
 STOP_SECONDS = 10.0
@@ -190,7 +195,9 @@ def run_program(places: Places, stand_in_variables: Mapping[str, str]) -> int:
     command += ["--staging", str(places.staging), "--data-dir", str(places.root / "data")]
     command += ["--rclone-config", str(places.rclone_config)]
     print(f"$ {shown(command, places)}", flush=True)
-    process = subprocess.Popen(command, cwd=ROOT, env={**own, **stand_in_variables})
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**own, **RCLONE_VARIABLES, **stand_in_variables}
+    )
     try:
         while True:
             try:
