@@ -18,7 +18,8 @@ class FakeSavedMessages:
 
     ``errors`` is what the next calls raise, one each; a ``None`` lets a call through.
     ``arrives_anyway`` makes a failing send leave its message, as when the answer gets lost.
-    ``hold`` makes every call hang until it is set. ``calls`` are the names of all calls.
+    ``hanging`` holds, by a call's name, the event that such calls wait for. ``calls`` are the
+    names of all calls.
     """
 
     def __init__(self) -> None:
@@ -26,8 +27,7 @@ class FakeSavedMessages:
         self.forwarded: set[int] = set()
         self.errors: list[TdlSyncError | None] = []
         self.arrives_anyway = False
-        self.hold = threading.Event()
-        self.hold.set()
+        self.hanging: dict[str, threading.Event] = {}
         self.calls: list[str] = []
         self._lock = threading.Lock()
         self._next_id = 100
@@ -90,7 +90,8 @@ class FakeSavedMessages:
 
     def _call(self, name: str) -> None:
         self.calls.append(name)
-        self.hold.wait()
+        if name in self.hanging:
+            self.hanging[name].wait()
         with self._lock:
             error = self.errors.pop(0) if self.errors else None
         if error is not None:

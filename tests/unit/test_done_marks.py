@@ -252,6 +252,20 @@ def test_a_write_that_failed_wrote_nothing_and_the_next_one_works(tmp_path: Path
         assert marks.is_done(REMOTE, MessageKey(CHAT, 0, 2))
 
 
+def test_a_mark_and_the_end_of_its_failure_are_written_both_or_neither(tmp_path: Path) -> None:
+    with DoneMarks(tmp_path) as marks:
+        marks.record_failure(REMOTE, failure_of(3))
+        with sqlite3.connect(tmp_path / "cache.db") as connection:
+            connection.execute(
+                "CREATE TRIGGER no_delete BEFORE DELETE ON Cache "
+                "BEGIN SELECT RAISE(ABORT, 'kept'); END"
+            )
+        with pytest.raises(ConfigurationError, match="kept"):
+            marks.write(mark_of(3))
+        assert not marks.is_done(REMOTE, MessageKey(CHAT, 0, 3))
+        assert marks.failures(REMOTE, CHAT, 0) == [failure_of(3)]
+
+
 def test_an_open_database_of_a_running_process_can_be_opened_by_another(tmp_path: Path) -> None:
     with DoneMarks(tmp_path) as writer, DoneMarks(tmp_path) as reader:
         writer.write(mark_of(5))
