@@ -393,6 +393,7 @@ def test_a_stop_is_durable_in_time_though_telegram_hangs(run: Run) -> None:
         eventually(lambda: "edit" in run.saved.calls)
         assert decode(run.saved.texts[0]) == PLAIN
         assert load(run.saved, run.local) == LoadedState(FURTHER, 101)
+        assert saver.save_now(timeout_seconds=0.05) is SavedIn.LOCAL_FILE
     # Leaving did not wait for the call that hangs; when it comes back, all is in order.
     editing.set()
     eventually(lambda: all(one.name != "state saver" for one in threading.enumerate()))
