@@ -58,7 +58,8 @@ class Config:
     ``remote`` has no slash at the end and is the text that done-marks are kept by;
     ``must_be_drive`` asks that its type be checked. ``chats`` is empty only for ``login`` and for
     ``--resume`` alone (every chat with an unfinished state). The directories are absolute and
-    need not exist. ``rclone_args`` are flags in their long form, one word each.
+    need not exist. ``rclone`` is ``None`` where the best one is to be found. ``rclone_args`` are
+    flags in their long form, one word each.
     """
 
     command: Command
@@ -77,7 +78,7 @@ class Config:
     grace_seconds: float
     data_dir: Path
     staging_dir: Path
-    rclone: str
+    rclone: str | None
     rclone_config: Path | None
     rclone_args: tuple[str, ...] = field(repr=False)
     proxy: Proxy | None
@@ -231,13 +232,13 @@ def _proxy(given: _Given) -> Proxy | None:
     )
 
 
-def _program(given: _Given, environ: Mapping[str, str]) -> str:
+def _program(given: _Given, environ: Mapping[str, str]) -> str | None:
     def program(text: str) -> str:
         if text.startswith("-") or "\0" in text:
             raise ValueError("the path or the name of the rclone program")
         return str(expand(text, environ)) if text.startswith("~") else text
 
-    return given.value("--rclone", program)
+    return given.optional("--rclone", program)
 
 
 def _path(given: _Given, name: str, environ: Mapping[str, str]) -> Path | None:

@@ -66,7 +66,8 @@ Places and programs:
   --staging DIR            the directory that --max-disk bounds, used for
                            nothing else; without it "staging" in the data
                            directory
-  --rclone PATH            the rclone program [default: rclone]
+  --rclone PATH            the rclone program; without it the one on PATH, else
+                           the one that pip has put beside this Python
   --rclone-config FILE     its configuration, if not rclone's own choice
   --rclone-arg ARG         a further flag for rclone's uploads, for example
                            "--rclone-arg=--bwlimit=8M"; may be given several

@@ -50,7 +50,7 @@ def test_one_option_is_enough() -> None:
     assert config.max_disk_bytes == 50_000_000_000
     assert (config.workers, config.downloads, config.connections) == (3, 4, 8)
     assert (config.save_interval_seconds, config.grace_seconds) == (300, 5)
-    assert config.rclone == "rclone"
+    assert config.rclone is None
     assert config.rclone_config is None
     assert config.rclone_args == ()
     assert config.proxy is None
@@ -62,7 +62,7 @@ def test_bare_and_sync_are_the_same() -> None:
 
 def test_every_documented_default_is_a_value_that_is_accepted() -> None:
     defaults = {name: option.default for name, option in OPTIONS.items() if option.default}
-    assert len(defaults) == 8
+    assert len(defaults) == 7
     given = " ".join(f"{name} {text}" for name, text in defaults.items())
     assert parse(f"-u me {given}") == parse("-u me")
 
