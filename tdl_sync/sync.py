@@ -145,7 +145,7 @@ class Sync:
                     settings,
                     stages,
                     saved_messages,
-                    LocalStates(config.data_dir / "states"),
+                    LocalStates(config.data_dir / "state"),
                 )
                 self._runs.append(run)
                 run.run()

@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import struct
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -205,7 +206,10 @@ class TelegramClient:
         Flood waits are waited for, exactly as long as asked. Raises ``RPCError`` for what
         Telegram refuses, translated errors for the rest (``translated``), ``Stopped``.
         """
-        return self.loop.call(self.invoke, query, doing)
+        try:
+            return self.loop.call(self.invoke, query, doing)
+        except CancelledError:
+            raise Stopped("the loop has ended") from None
 
     async def invoke(self, query: TLObject[Answer], doing: str) -> Answer:
         """The same, on the loop."""

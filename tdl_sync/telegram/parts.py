@@ -7,11 +7,8 @@ so parts are asked for here, many at once (https://core.telegram.org/api/files#d
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import OrderedDict, defaultdict
-from collections.abc import AsyncIterator
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -25,16 +22,13 @@ from pyrogram.errors import (
     RPCError,
     Unauthorized,
 )
-from pyrogram.session import Session
 
 from tdl_sync.errors import DownloadFailed, MessageGone, RefusedByTelegram
 from tdl_sync.model import FileLocation, LocationKind, MediaItem, MessageKey, SkippedItem
 from tdl_sync.telegram.answers import error_name, flood_wait_seconds, translated
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.history import TelegramChatReader
-
-REQUESTS_PER_CONNECTION = 2
-"""One on the wire while the answer to the other is decrypted."""
+from tdl_sync.telegram.media_connections import MediaConnections
 
 PART_SECONDS = 60.0
 """Longer than the library's 15 s: on a slow link all requests would time out and be sent again."""
@@ -46,82 +40,6 @@ REMEMBERED_LOCATIONS = 1000
 _EXPIRED = (FileReferenceEmpty, FileReferenceExpired, FileReferenceInvalid)
 
 
-class DataCentre:
-    """The media connections to one data centre, opened as they are needed. Lives on the loop."""
-
-    def __init__(self, telegram: TelegramClient, dc_id: int, connections: int) -> None:
-        self._telegram = telegram
-        self._dc_id = dc_id
-        self._connections = connections
-        self._slots = asyncio.Semaphore(connections * REQUESTS_PER_CONNECTION)
-        self._opening = asyncio.Lock()
-        self._in_flight: dict[Session, int] = {}
-        self._paused_until = 0.0
-
-    @asynccontextmanager
-    async def session(self) -> AsyncIterator[Session]:
-        """The least busy connection, for one request; first come first served."""
-        async with self._slots:
-            session = await self._least_busy()
-            self._in_flight[session] += 1
-            try:
-                yield session
-            finally:
-                self._in_flight[session] -= 1
-
-    async def _least_busy(self) -> Session:
-        if self._needs_another():
-            async with self._opening:
-                if self._needs_another():
-                    self._in_flight[await self._opened()] = 0
-        return min(self._in_flight, key=self._in_flight.__getitem__)
-
-    def _needs_another(self) -> bool:
-        return len(self._in_flight) < self._connections and all(
-            busy >= REQUESTS_PER_CONNECTION for busy in self._in_flight.values()
-        )
-
-    async def _opened(self) -> Session:
-        try:
-            return await self._open()
-        except (RPCError, OSError):
-            raise
-        except Exception as error:
-            raise DownloadFailed(f"no connection to data centre {self._dc_id}: {error}") from error
-
-    async def _open(self) -> Session:
-        client = self._telegram.client
-        if not self._in_flight:
-            # The first one makes the key and moves the authorization to a foreign data centre;
-            # the library keeps both, so the others only have to connect.
-            await client.get_session(self._dc_id)
-            first: Session = await client.get_session(
-                self._dc_id, is_media=True, temporary=True, export_authorization=False
-            )
-            self._telegram.sessions.add(first)
-            return first
-        sibling = next(iter(self._in_flight))
-        session: Session = await client.get_session(
-            self._dc_id,
-            is_media=True,
-            temporary=True,
-            export_authorization=False,
-            server_address=sibling.server_address,
-            port=sibling.port,
-        )
-        self._telegram.sessions.add(session)
-        return session
-
-    async def pause(self, seconds: int) -> None:
-        """Wait as long as Telegram asked; one line for the user however many requests wait."""
-        until = time.monotonic() + seconds
-        if until > self._paused_until + 1:
-            self._paused_until = until
-            await self._telegram.wait_as_told("downloads", seconds)
-        else:
-            await asyncio.sleep(seconds)
-
-
 class TelegramPartSource:
     """``ports.PartSource`` over the real Telegram."""
 
@@ -131,7 +49,7 @@ class TelegramPartSource:
         self._telegram = telegram
         self._reader = reader
         self._connections = connections
-        self._data_centres: dict[int, DataCentre] = {}
+        self._data_centres: dict[int, MediaConnections] = {}
         self._renewed: OrderedDict[MessageKey, FileLocation] = OrderedDict()
         self._renewing: defaultdict[MessageKey, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -143,7 +61,7 @@ class TelegramPartSource:
         while True:
             location = self._renewed.get(item.key, item.location)
             try:
-                return await self._ask(location, offset_bytes, limit_bytes)
+                return await self._ask(item.key, location, offset_bytes, limit_bytes)
             except (RPCError, OSError) as error:
                 seconds = flood_wait_seconds(error)
                 if seconds is not None:
@@ -167,14 +85,16 @@ class TelegramPartSource:
             self._remember(item.key, replace(location, dc_id=int(str(error.value))))
         elif isinstance(error, _EXPIRED):
             await self._renew(item, location)
-        else:
-            await asyncio.sleep(FIRST_PAUSE_SECONDS * 2 ** (failures - 1))
+        elif failures > 1:  # the first time another connection can take it at once
+            await asyncio.sleep(FIRST_PAUSE_SECONDS * 2 ** (failures - 2))
 
-    async def _ask(self, location: FileLocation, offset_bytes: int, limit_bytes: int) -> bytes:
+    async def _ask(
+        self, key: MessageKey, location: FileLocation, offset_bytes: int, limit_bytes: int
+    ) -> bytes:
         query = raw.functions.upload.GetFile(
             location=_input_location(location), offset=offset_bytes, limit=limit_bytes
         )
-        async with self._data_centre(location.dc_id).session() as session:
+        async with self._data_centre(location.dc_id).session(key) as session:
             answer: Any = await session.invoke(
                 query, retries=1, retry_delay=0, timeout=PART_SECONDS, sleep_threshold=0
             )
@@ -183,9 +103,9 @@ class TelegramPartSource:
             raise DownloadFailed(f"Telegram answered with {type(answer).__name__}")
         return bytes(answer.bytes)
 
-    def _data_centre(self, dc_id: int) -> DataCentre:
+    def _data_centre(self, dc_id: int) -> MediaConnections:
         if dc_id not in self._data_centres:
-            self._data_centres[dc_id] = DataCentre(self._telegram, dc_id, self._connections)
+            self._data_centres[dc_id] = MediaConnections(self._telegram, dc_id, self._connections)
         return self._data_centres[dc_id]
 
     async def _renew(self, item: MediaItem, expired: FileLocation) -> None:
