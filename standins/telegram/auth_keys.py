@@ -55,6 +55,12 @@ class AuthKey:
     def key_id(self) -> bytes:
         return sha1(self.key).digest()[-8:]
 
+    def session(self, session_id: bytes) -> Session:
+        """The session of that id, made when it is not there yet."""
+        if session_id not in self.sessions:
+            self.sessions[session_id] = Session(session_id)
+        return self.sessions[session_id]
+
     def rotate_salt(self) -> None:
         self.salt = int.from_bytes(os.urandom(8), "little", signed=True)
 

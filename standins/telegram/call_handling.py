@@ -1,10 +1,12 @@
-"""One call from its request to its answer: login check, faults, handler, statistics."""
+"""One call from its bytes to its answer: login check, faults, handler, statistics."""
 
 from __future__ import annotations
 
 import asyncio
 import traceback
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pyrogram import raw
@@ -17,6 +19,7 @@ from standins.telegram import (  # noqa: F401 - importing registers the handlers
     rpc_login,
     rpc_saved,
 )
+from standins.telegram.call_reading import Unreadable, read_call
 from standins.telegram.entities import chat_by_peer
 from standins.telegram.faults import CallFacts, Fault
 from standins.telegram.rpc import Answer, Call, Registered, RpcError, handler_of, name_of, serialise
@@ -26,82 +29,111 @@ from standins.telegram.wire import TlObject
 
 @dataclass(frozen=True)
 class Outcome:
-    """What becomes of a call. The one who gets it must report its end to the statistics."""
+    """What becomes of a call."""
 
-    call_name: str
     answer: bytes | None
     """Serialised; None when the call is never answered."""
     drops_connection: bool = False
     stalls_connection: bool = False
 
 
-async def answer_call(
-    call: Call,
-    request: TlObject,
-    connection_number: int,
-    loop: asyncio.AbstractEventLoop,
-    pool: Executor,
-) -> Outcome:
-    """Never raises: what the stand-in can't do is recorded and answered with an error."""
-    name = name_of(request)
-    statistics = call.service.statistics
-    statistics.call_began(name, call.dc_id)
-    fault: Fault | None = None
-    try:
-        registered = _registered(call, request, name)
-        fault = call.service.faults.strike(
-            _facts(call, request, name, registered, connection_number)
+class CallHandling:
+    """Handles the calls of one connection."""
+
+    def __init__(self, pool: Executor, connection_number: int) -> None:
+        self._pool = pool
+        self._connection_number = connection_number
+
+    @contextmanager
+    def begin(self, call: Call, body: bytes) -> Iterator[HandledCall]:
+        """The call counts as in flight until the end of the block, or as it says itself."""
+        handled = HandledCall(self._pool, self._connection_number, call, body)
+        try:
+            yield handled
+        finally:
+            if not handled.is_ended_by_another:
+                handled.end()
+
+
+class HandledCall:
+    """A call that is in flight. On the event loop's thread."""
+
+    def __init__(self, pool: Executor, connection_number: int, call: Call, body: bytes) -> None:
+        self._pool = pool
+        self._connection_number = connection_number
+        self._call = call
+        self._request = read_call(call, body)
+        self._name = "unreadable"
+        if not isinstance(self._request, Unreadable):
+            self._name = name_of(self._request)
+        self._statistics = call.service.statistics
+        self._statistics.call_began(self._name, call.dc_id)
+        self.is_ended_by_another = False
+
+    def end(self) -> None:
+        self._statistics.call_ended(self._name)
+
+    def ends_later(self) -> Callable[[], None]:
+        """Take over the duty to report the call's end: whoever gets this must call it once."""
+        self.is_ended_by_another = True
+        return self.end
+
+    async def outcome(self) -> Outcome:
+        """Never raises: what the stand-in can't do is recorded and answered with an error."""
+        fault: Fault | None = None
+        try:
+            if isinstance(self._request, Unreadable):
+                raise self._request.error
+            registered = self._registered(self._request)
+            fault = self._call.service.faults.strike(self._facts(self._request, registered))
+            if fault is not None:
+                _strike_before(self._call, self._request, fault)
+            body = await self._serialised(registered.handler(self._call, self._request), fault)
+        except RpcError as error:
+            self._statistics.error_answered(error.text)
+            body = raw.types.RpcError(error_code=error.code, error_message=error.text).write()
+        except Exception:  # noqa: BLE001 - a bug of the stand-in must not look like Telegram
+            self._call.service.report_unknown(f"{self._name} failed:\n{traceback.format_exc()}")
+            body = raw.types.RpcError(error_code=400, error_message="METHOD_INVALID").write()
+        kind = fault.kind if fault else None
+        return Outcome(
+            None if kind in ("stall", "no_answer") else body,
+            drops_connection=kind == "drop",
+            stalls_connection=kind == "stall",
         )
-        if fault is not None:
-            _strike_before(call, request, fault)
-        answer: Answer = registered.handler(call, request)
+
+    def _registered(self, request: TlObject) -> Registered:
+        registered = handler_of(request)
+        auth_key = self._call.auth_key
+        if registered is None:
+            self._call.service.report_unknown(self._name)
+            raise RpcError(400, "METHOD_INVALID")
+        if auth_key.dead_error is not None:
+            raise RpcError(*auth_key.dead_error)
+        if registered.needs_login and auth_key.user_id is None:
+            raise RpcError(401, "AUTH_KEY_UNREGISTERED")
+        return registered
+
+    def _facts(self, request: TlObject, registered: Registered) -> CallFacts:
+        file_id = file_id_of(request)
+        return CallFacts(
+            rpc=self._name,
+            needs_login=registered.needs_login,
+            file_id=file_id,
+            dc_id=self._call.dc_id,
+            connection=self._connection_number,
+            served_bytes_of_file=(0 if file_id is None else self._statistics.served_bytes(file_id)),
+            served_bytes=self._statistics.served_bytes(None),
+        )
+
+    async def _serialised(self, answer: Answer, fault: Fault | None) -> bytes:
         if isinstance(answer, FilePart):
-            answer = _part(call, answer, fault)
+            answer = _struck_part(answer, fault)
+            self._statistics.part_served(answer.record.file_id, answer.offset, answer.count_bytes())
         if callable(answer):
-            body = await loop.run_in_executor(pool, serialise, answer)
-        else:
-            body = serialise(answer)
-    except RpcError as error:
-        statistics.error_answered(error.text)
-        body = raw.types.RpcError(error_code=error.code, error_message=error.text).write()
-    except Exception:  # noqa: BLE001 - a bug of the stand-in must not look like Telegram's behaviour
-        call.service.report_unknown(f"{name} failed:\n{traceback.format_exc()}")
-        body = raw.types.RpcError(error_code=400, error_message="METHOD_INVALID").write()
-    kind = fault.kind if fault else None
-    return Outcome(
-        name,
-        None if kind in ("stall", "no_answer") else body,
-        drops_connection=kind == "drop",
-        stalls_connection=kind == "stall",
-    )
-
-
-def _registered(call: Call, request: TlObject, name: str) -> Registered:
-    registered = handler_of(request)
-    if registered is None:
-        call.service.report_unknown(name)
-        raise RpcError(400, "METHOD_INVALID")
-    if call.auth_key.dead_error is not None:
-        raise RpcError(*call.auth_key.dead_error)
-    if registered.needs_login and call.auth_key.user_id is None:
-        raise RpcError(401, "AUTH_KEY_UNREGISTERED")
-    return registered
-
-
-def _facts(
-    call: Call, request: TlObject, name: str, registered: Registered, connection_number: int
-) -> CallFacts:
-    file_id = file_id_of(request) if isinstance(request, raw.functions.upload.GetFile) else None
-    statistics = call.service.statistics
-    return CallFacts(
-        rpc=name,
-        needs_login=registered.needs_login,
-        file_id=file_id,
-        dc_id=call.dc_id,
-        connection=connection_number,
-        served_bytes_of_file=0 if file_id is None else statistics.served_bytes(file_id),
-        served_bytes=statistics.served_bytes(None),
-    )
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool, serialise, answer)
+        return serialise(answer)
 
 
 def _strike_before(call: Call, request: TlObject, fault: Fault) -> None:
@@ -119,12 +151,10 @@ def _strike_before(call: Call, request: TlObject, fault: Fault) -> None:
             chat_by_peer(call.world, peer).append("A message that came in between.")
 
 
-def _part(call: Call, part: FilePart, fault: Fault | None) -> FilePart:
-    """The part as it is served: shortened by a fault, and counted."""
+def _struck_part(part: FilePart, fault: Fault | None) -> FilePart:
     if fault is not None and fault.kind == "empty_part":
-        part = part.shortened(0)
-    elif fault is not None and fault.kind == "short_part":
+        return part.shortened(0)
+    if fault is not None and fault.kind == "short_part":
         kept = part.count_bytes() // 2 if fault.keep_bytes is None else fault.keep_bytes
-        part = part.shortened(kept)
-    call.service.statistics.part_served(part.record.file_id, part.offset, part.count_bytes())
+        return part.shortened(kept)
     return part

@@ -15,7 +15,7 @@ FaultKind = Literal[
     "flood_premium_wait",  # 420 FLOOD_PREMIUM_WAIT_<seconds>
     "file_reference_expired",  # every reference given out so far expires (a message has a new one)
     "timedout",  # -503 Timedout
-    "internal_error",  # 500 INTERNAL_SERVER_ERROR... as Telegram words it: RPC_CALL_FAIL
+    "internal_error",  # 500 RPC_CALL_FAIL
     "channel_private",  # 400 CHANNEL_PRIVATE
     "auth_key_unregistered",  # 401; with times=None as after a log-out elsewhere
     "session_revoked",  # 401
@@ -24,7 +24,7 @@ FaultKind = Literal[
     "drop",  # the connection breaks in the middle of the answer
     "stall",  # the connection stays open and says nothing more, for good
     "no_answer",  # this one call is never answered
-    "short_part",  # a file part with `keep_bytes` bytes less... see Fault.keep_bytes
+    "short_part",  # a file part of `keep_bytes` bytes
     "empty_part",  # a file part without bytes
     "history_grows",  # a message is appended to the chat before the page is answered
 ]

@@ -5,14 +5,11 @@ from __future__ import annotations
 import time
 
 from pyrogram import raw
-from pyrogram.raw.core import FutureSalts
-from pyrogram.raw.core.future_salt import FutureSalt
 
 from standins.telegram.data_centres import dc_options
 from standins.telegram.rpc import Call, handles
 from standins.telegram.wire import TlObject
 
-_SALT_SECONDS = 1800
 MESSAGE_LENGTH_MAX = 4096
 
 
@@ -76,13 +73,3 @@ def get_channel_difference(
     _: Call, request: raw.functions.updates.GetChannelDifference
 ) -> TlObject:
     return raw.types.updates.ChannelDifferenceEmpty(final=True, pts=request.pts)
-
-
-def pong(msg_id: int, ping_id: int) -> TlObject:
-    return raw.types.Pong(msg_id=msg_id, ping_id=ping_id)
-
-
-def future_salts(call: Call, req_msg_id: int, number: int) -> TlObject:
-    now = int(time.time())
-    salts = [FutureSalt(now - _SALT_SECONDS, now + _SALT_SECONDS, call.auth_key.salt)]
-    return FutureSalts(req_msg_id, now, salts[: max(1, number)])

@@ -10,7 +10,7 @@ from pyrogram.raw.core import Bytes
 
 from standins.telegram.content import FileRecord
 from standins.telegram.rpc import Answer, Call, RpcError, handles
-from standins.telegram.wire import UPLOAD_FILE
+from standins.telegram.wire import UPLOAD_FILE, TlObject
 from standins.telegram.world import World
 
 _BLOCK_BYTES = 1024 * 1024
@@ -47,8 +47,10 @@ def get_file(call: Call, request: raw.functions.upload.GetFile) -> Answer:
     return FilePart(record, request.offset, request.limit)
 
 
-def file_id_of(request: raw.functions.upload.GetFile) -> int | None:
-    return getattr(request.location, "id", None)
+def file_id_of(request: TlObject) -> int | None:
+    """The file that an upload.getFile is about."""
+    location = request.location if isinstance(request, raw.functions.upload.GetFile) else None
+    return getattr(location, "id", None)
 
 
 def _check_range(offset: int, limit: int, *, precise: bool) -> None:

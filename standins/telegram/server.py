@@ -144,7 +144,7 @@ class StandIn:
 
     def stall_connections(self, which: Callable[[Connection], bool] = lambda _: True) -> int:
         """Let those connections stay open and never say anything more; how many there were."""
-        return self._on_connections(which, _stall)
+        return self._on_connections(which, Connection.stall)
 
     def accept_login_token(self, link: str) -> None:
         """Do what a phone does that scans the QR code with this `tg://login?token=...` link.
@@ -264,10 +264,6 @@ class StandIn:
 
         self._loop.call_soon_threadsafe(run)
         return done.result()
-
-
-def _stall(connection: Connection) -> None:
-    connection.stalled = True
 
 
 def session_string(auth_key: AuthKey, user_id: int) -> str:

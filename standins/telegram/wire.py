@@ -24,6 +24,7 @@ MSG_CONTAINER = 0x73F1F8DC
 GZIP_PACKED = 0x3072CFA1
 RPC_RESULT = 0xF35C6D01
 UPLOAD_FILE = 0x096A18D5
+_HEADER_BYTES = 32
 
 GZIP_FROM_BYTES = 4096
 """Answers from this size on are sent gzipped, as Telegram does (file parts never are)."""
@@ -73,12 +74,18 @@ def decrypt(packet: bytes, key: bytes) -> Packet:
     if not encrypted or len(encrypted) % 16:
         raise WireError(f"encrypted data of {len(encrypted)} bytes")
     data = aes.ige256_decrypt(encrypted, *mtproto.kdf(key, msg_key, True))
+    if len(data) < _HEADER_BYTES:
+        raise WireError(f"a message of {len(data)} bytes with its header")
     if sha256(key[88:120] + data).digest()[8:24] != msg_key:
         raise WireError("wrong msg_key")
     salt, session_id, msg_id, seq_no, length = struct.unpack_from("<q8sqii", data)
-    if not 12 <= len(data) - 32 - length <= 1024 or length % 4 or length < 4:
+    if not 12 <= len(data) - _HEADER_BYTES - length <= 1024 or length % 4 or length < 4:
         raise WireError(f"a message of {length} bytes in {len(data)} bytes")
-    return Packet(salt, session_id, ClientMessage(msg_id, seq_no, data[32 : 32 + length]))
+    return Packet(
+        salt,
+        session_id,
+        ClientMessage(msg_id, seq_no, data[_HEADER_BYTES : _HEADER_BYTES + length]),
+    )
 
 
 def encrypt(

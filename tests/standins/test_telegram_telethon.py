@@ -116,6 +116,18 @@ def test_telethon_writes_edits_pins_and_deletes_a_message_to_itself(
     asyncio.run(run())
 
 
+def test_a_gzipped_request_is_read_like_any_other(start_stand_in: StartStandIn) -> None:
+    telegram = start_stand_in(worlds.mixed(messages=5))
+    text = ("long enough to be packed " * 100).strip()
+
+    async def run() -> str:
+        async with telethon(telegram) as client:
+            sent = await client.send_message("me", text)
+            return str((await client.get_messages("me", ids=sent.id)).text)
+
+    assert asyncio.run(run()) == text
+
+
 def test_telethon_lists_the_dialogs(start_stand_in: StartStandIn) -> None:
     telegram = start_stand_in(worlds.mixed(messages=5))
 
