@@ -1,0 +1,93 @@
+"""The real Telegram parts, connected to a stand-in in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from standins.telegram.inject import standin_public_key
+from standins.telegram.server import API_HASH, API_ID, StandIn
+from standins.telegram.world import World
+from tdl_sync import attempts
+from tdl_sync.chat_spelling import ByMarkedId, ByUsername, OwnSavedMessages
+from tdl_sync.credentials import Proxy
+from tdl_sync.event_loop import EventLoopThread
+from tdl_sync.model import Chat
+from tdl_sync.stop import StopFlag
+from tdl_sync.telegram.chats import ChatBook
+from tdl_sync.telegram.client import TelegramClient, TelegramSettings
+from tdl_sync.telegram.history import TelegramChatReader
+
+
+@dataclass(frozen=True)
+class ConnectedTelegram:
+    """The program's Telegram parts over TCP, and the stand-in that they talk to."""
+
+    standin: StandIn
+    stop: StopFlag
+    client: TelegramClient
+    chats: ChatBook
+    reader: TelegramChatReader
+    waits: list[tuple[str, str]]
+
+    @property
+    def chat(self) -> Chat:
+        """The chat that the stand-in's world is about."""
+        source = self.standin.world.source
+        if source.kind == "saved":
+            return self.chats.resolve(OwnSavedMessages())
+        if source.username is not None:
+            return self.chats.resolve(ByUsername(source.username))
+        return self.chats.resolve(ByMarkedId(source.chat_id))
+
+
+ConnectTelegram: TypeAlias = Callable[[World], ConnectedTelegram]
+
+
+@pytest.fixture
+def connect_telegram(tmp_path: Path) -> Iterator[ConnectTelegram]:
+    """Call it with a world. A call that the stand-in could not answer fails the test."""
+    standin_public_key.trust_in_this_process()
+    with ExitStack() as closing:
+        standins: list[StandIn] = []
+
+        def connect(world: World) -> ConnectedTelegram:
+            standin = closing.enter_context(StandIn(world))
+            standins.append(standin)
+            loop = EventLoopThread()
+            loop.start()
+            closing.callback(loop.stop)
+            stop = StopFlag()
+            waits: list[tuple[str, str]] = []
+
+            def on_wait(what: str, why: str, until: datetime) -> None:
+                waits.append((what, why))
+
+            settings = TelegramSettings(
+                session_directory=tmp_path,
+                api_id=API_ID,
+                api_hash=API_HASH,
+                session_string=standin.session_string(),
+                proxy=Proxy("socks5", "127.0.0.1", standin.port),
+            )
+            client = TelegramClient(loop, settings, stop, on_wait)
+            client.start()
+            closing.callback(client.stop)
+            chats = ChatBook(client)
+            reader = TelegramChatReader(client, chats)
+            return ConnectedTelegram(standin, stop, client, chats, reader, waits)
+
+        yield connect
+        assert [name for standin in standins for name in standin.unknown_rpcs] == []
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts follow each other at once."""
+    monkeypatch.setattr(attempts, "FIRST_PAUSE_SECONDS", 0.001)

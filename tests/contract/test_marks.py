@@ -1,0 +1,118 @@
+"""What every keeper of the durable records promises: the real one and the fake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tdl_sync.done_marks import DoneMarks
+from tdl_sync.model import DoneMark, Failure, ListedFile, MessageKey, RemoteFile, Scope
+from tdl_sync.ports import Marks
+from tests.fakes.chat import CHAT_ID, item_of
+from tests.fakes.marks import FakeMarks
+
+REMOTE = "gdrive:tdl-sync"
+SCOPE = Scope(REMOTE, CHAT_ID)
+
+
+@pytest.fixture(params=["fake", "real"])
+def marks(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Marks]:
+    if request.param == "fake":
+        yield FakeMarks()
+        return
+    with DoneMarks(tmp_path / "marks") as real:
+        yield real
+
+
+def key_of(message_id: int) -> MessageKey:
+    return MessageKey(CHAT_ID, 0, message_id)
+
+
+def mark_of(message_id: int, remote: str = REMOTE) -> DoneMark:
+    item = item_of(message_id, 5)
+    return DoneMark(remote, RemoteFile.listed(item, "Folder", ListedFile(f"{message_id}_a", 5)))
+
+
+def failure_of(message_id: int, attempts: int = 1) -> Failure:
+    return Failure(key_of(message_id), "wrong size", "4 of 5 bytes", attempts, for_good=False)
+
+
+def test_a_mark_counts_for_one_message_on_one_remote(marks: Marks) -> None:
+    assert not marks.is_done(REMOTE, key_of(7))
+    marks.write(mark_of(7))
+    assert marks.is_done(REMOTE, key_of(7))
+    assert not marks.is_done(REMOTE, key_of(8))
+    assert not marks.is_done("gdrive:other", key_of(7))
+    assert not marks.is_done(REMOTE, MessageKey(CHAT_ID, 3, 7))
+    assert not marks.is_done(REMOTE, MessageKey(CHAT_ID - 1, 0, 7))
+
+
+def test_marking_again_changes_nothing(marks: Marks) -> None:
+    marks.write(mark_of(7))
+    marks.write(mark_of(7))
+    assert marks.is_done(REMOTE, key_of(7))
+
+
+def test_the_attempts_of_a_failure_add_up_and_the_newest_reason_counts(marks: Marks) -> None:
+    assert marks.record_failure(REMOTE, failure_of(7)) == failure_of(7)
+    newest = replace(failure_of(7, attempts=2), reason="refused by Telegram", for_good=True)
+    total = replace(newest, attempts=3)
+    assert marks.record_failure(REMOTE, newest) == total
+    assert marks.failures(REMOTE, CHAT_ID, 0) == [total]
+
+
+def test_failures_are_listed_by_message_and_only_those_of_the_chat_and_remote(
+    marks: Marks,
+) -> None:
+    for message_id in (30, 2, 11):
+        marks.record_failure(REMOTE, failure_of(message_id))
+    marks.record_failure("gdrive:other", failure_of(4))
+    marks.record_failure(REMOTE, replace(failure_of(5), key=MessageKey(CHAT_ID, 9, 5)))
+    marks.record_failure(REMOTE, replace(failure_of(6), key=MessageKey(CHAT_ID - 1, 0, 6)))
+    listed = [failure.key.message_id for failure in marks.failures(REMOTE, CHAT_ID, 0)]
+    assert listed == [2, 11, 30]
+
+
+def test_a_mark_forgets_the_failure_of_its_message_on_its_remote_alone(marks: Marks) -> None:
+    for message_id in (7, 8):
+        marks.record_failure(REMOTE, failure_of(message_id))
+    marks.record_failure("gdrive:other", failure_of(7))
+    marks.write(mark_of(7))
+    assert marks.failures(REMOTE, CHAT_ID, 0) == [failure_of(8)]
+    assert marks.failures("gdrive:other", CHAT_ID, 0) == [failure_of(7)]
+
+
+def test_a_forgotten_failure_begins_anew_and_forgetting_what_is_not_there_is_no_error(
+    marks: Marks,
+) -> None:
+    marks.forget_failure(REMOTE, key_of(7))
+    marks.record_failure(REMOTE, failure_of(7, attempts=5))
+    marks.forget_failure(REMOTE, key_of(7))
+    assert marks.failures(REMOTE, CHAT_ID, 0) == []
+    assert marks.record_failure(REMOTE, failure_of(7)).attempts == 1
+
+
+def test_each_scope_has_a_watermark_of_its_own_which_may_go_down(marks: Marks) -> None:
+    assert marks.watermark(SCOPE) == 0
+    marks.save_watermark(SCOPE, 20)
+    marks.save_watermark(replace(SCOPE, lower_bound=5), 9)
+    marks.save_watermark(SCOPE, 12)
+    assert marks.watermark(SCOPE) == 12
+    assert marks.watermark(replace(SCOPE, lower_bound=5)) == 9
+    assert marks.watermark(replace(SCOPE, filters="video")) == 0
+
+
+def test_threads_that_write_at_once_lose_nothing(marks: Marks) -> None:
+    def work(message_id: int) -> None:
+        marks.record_failure(REMOTE, failure_of(1))
+        marks.record_failure(REMOTE, failure_of(message_id))
+        marks.write(mark_of(message_id))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(2, 42)))
+    assert all(marks.is_done(REMOTE, key_of(message_id)) for message_id in range(2, 42))
+    assert marks.failures(REMOTE, CHAT_ID, 0) == [failure_of(1, attempts=40)]

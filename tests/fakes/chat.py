@@ -1,0 +1,128 @@
+"""A chat in memory: what is read of it, and what changes it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from tdl_sync.errors import TdlSyncError
+from tdl_sync.model import (
+    Chat,
+    ChatTotals,
+    FileLocation,
+    HistoryEntry,
+    HistoryPage,
+    LocationKind,
+    MediaItem,
+    MediaType,
+    MessageKey,
+    SkippedItem,
+)
+
+CHAT_ID = -1002147483649
+FIRST_DATE = datetime(2021, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
+
+
+def item_of(
+    message_id: int,
+    size_bytes: int,
+    *,
+    chat_id: int = CHAT_ID,
+    file_name: str | None = "a.bin",
+    date: datetime = FIRST_DATE,
+) -> MediaItem:
+    """A document of that size in a channel."""
+    return MediaItem(
+        key=MessageKey(chat_id, 0, message_id),
+        media_type=MediaType.DOCUMENT,
+        file_name=file_name,
+        mime_type="application/octet-stream",
+        size_bytes=size_bytes,
+        date=date,
+        location=FileLocation(LocationKind.DOCUMENT, 2, message_id, 1, b"reference"),
+    )
+
+
+class FakeChatReader:
+    """``ports.ChatReader`` of one chat. All threads may call everything.
+
+    ``messages`` holds every message by id, ``None`` for one without a file. ``errors`` is what
+    the next calls raise, one each; a ``None`` lets a call through. ``calls`` counts the calls
+    that would be one of Telegram's.
+    """
+
+    def __init__(
+        self, messages: Mapping[int, HistoryEntry | None], messages_per_page: int = 100
+    ) -> None:
+        self.messages = dict(messages)
+        self.errors: list[TdlSyncError | None] = []
+        self.gone: TdlSyncError | None = None
+        self.calls = 0
+        self._messages_per_page = messages_per_page
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, items: Iterable[HistoryEntry], messages_per_page: int = 100) -> FakeChatReader:
+        return cls({item.key.message_id: item for item in items}, messages_per_page)
+
+    def newest_message_id(self, chat: Chat) -> int:
+        self._call()
+        with self._lock:
+            return max(self.messages, default=0)
+
+    def totals(self, chat: Chat) -> ChatTotals:
+        self._call()
+        with self._lock:
+            items = [each for each in self.messages.values() if isinstance(each, MediaItem)]
+        return ChatTotals(len(items), sum(item.size_bytes for item in items), len(items))
+
+    def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
+        read_up_to_id = after_id
+        while read_up_to_id < up_to_id:
+            self._call()
+            with self._lock:
+                newer = sorted(each for each in self.messages if each > read_up_to_id)
+                page = newer[: self._messages_per_page]
+                full = len(page) == self._messages_per_page
+                read_up_to_id = min(up_to_id, page[-1]) if full else up_to_id
+                wanted = [each for each in page if each <= up_to_id]
+                entries = [self.messages[each] for each in wanted]
+            yield HistoryPage(
+                tuple(entry for entry in entries if entry is not None), len(wanted), read_up_to_id
+            )
+
+    def fetch(self, chat: Chat, message_ids: Sequence[int]) -> list[HistoryEntry]:
+        self._call()
+        with self._lock:
+            return [
+                self.messages.get(message_id)
+                or SkippedItem(MessageKey(chat.id, 0, message_id), "deleted")
+                for message_id in message_ids
+            ]
+
+    def append(self, size_bytes: int) -> int:
+        """Somebody posts a file; the id of its message."""
+        with self._lock:
+            message_id = max(self.messages, default=0) + 1
+            self.messages[message_id] = item_of(message_id, size_bytes)
+            return message_id
+
+    def delete(self, message_id: int) -> None:
+        with self._lock:
+            del self.messages[message_id]
+
+    def resize(self, message_id: int, size_bytes: int) -> None:
+        """The sender replaces the file by another."""
+        with self._lock:
+            entry = self.messages[message_id]
+            assert isinstance(entry, MediaItem)
+            self.messages[message_id] = replace(entry, size_bytes=size_bytes)
+
+    def _call(self) -> None:
+        with self._lock:
+            self.calls += 1
+            error = self.errors.pop(0) if self.errors else self.gone
+        if error is not None:
+            raise error

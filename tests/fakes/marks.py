@@ -1,0 +1,73 @@
+"""The durable records in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from tdl_sync.errors import TdlSyncError
+from tdl_sync.model import DoneMark, Failure, MessageKey, Scope
+
+
+class FakeMarks:
+    """``ports.Marks`` without a disk. All threads may call everything.
+
+    ``errors`` is what the next writes raise, one each. ``on_write`` is called with each mark
+    before it counts.
+    """
+
+    def __init__(self) -> None:
+        self.marks: dict[tuple[str, MessageKey], DoneMark] = {}
+        self.errors: list[TdlSyncError] = []
+        self.on_write: Callable[[DoneMark], None] | None = None
+        self._failures: dict[tuple[str, MessageKey], Failure] = {}
+        self._watermarks: dict[Scope, int] = {}
+        self._lock = threading.Lock()
+
+    def is_done(self, remote: str, key: MessageKey) -> bool:
+        with self._lock:
+            return (remote, key) in self.marks
+
+    def write(self, mark: DoneMark) -> None:
+        if self.on_write is not None:
+            self.on_write(mark)
+        with self._lock:
+            self._fail_if_asked()
+            self.marks[mark.remote, mark.key] = mark
+            self._failures.pop((mark.remote, mark.key), None)
+
+    def watermark(self, scope: Scope) -> int:
+        with self._lock:
+            return self._watermarks.get(scope, 0)
+
+    def save_watermark(self, scope: Scope, message_id: int) -> None:
+        with self._lock:
+            self._fail_if_asked()
+            self._watermarks[scope] = message_id
+
+    def failures(self, remote: str, chat_id: int, topic_id: int) -> list[Failure]:
+        with self._lock:
+            return [
+                failure
+                for (failed_on, key), failure in sorted(self._failures.items())
+                if (failed_on, key.chat_id, key.topic_id) == (remote, chat_id, topic_id)
+            ]
+
+    def record_failure(self, remote: str, failure: Failure) -> Failure:
+        with self._lock:
+            self._fail_if_asked()
+            recorded = self._failures.get((remote, failure.key))
+            attempts = failure.attempts + (recorded.attempts if recorded else 0)
+            total = replace(failure, attempts=attempts)
+            self._failures[remote, failure.key] = total
+            return total
+
+    def forget_failure(self, remote: str, key: MessageKey) -> None:
+        with self._lock:
+            self._fail_if_asked()
+            self._failures.pop((remote, key), None)
+
+    def _fail_if_asked(self) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
