@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from pyrogram.errors import RPCError
 from pyrogram.session import Session
@@ -26,6 +27,14 @@ REQUESTS_PER_CONNECTION = 2
 Waiter = asyncio.Future[Session]
 
 
+@dataclass(frozen=True)
+class Address:
+    """Where a data centre serves files."""
+
+    host: str
+    port: int
+
+
 class MediaConnections:
     """The media connections to one data centre. Lives on the loop.
 
@@ -38,6 +47,8 @@ class MediaConnections:
         self._dc_id = dc_id
         self._connections = connections
         self._window = RequestWindow(connections * REQUESTS_PER_CONNECTION)
+        self._address: Address | None = None
+        self._starter: Session | None = None
         self._busy: dict[Session, int] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._waiting: OrderedDict[MessageKey, deque[Waiter]] = OrderedDict()
@@ -75,15 +86,14 @@ class MediaConnections:
         self._window.refused()
         await self._telegram.wait_as_told("downloads", seconds)
 
+    # --- who gets which connection -------------------------------------------------------------
+
     def _serve(self) -> None:
         """Give connections to those who wait, as many as the window allows."""
-        while self._waiting:
-            in_flight = sum(self._busy.values())
-            if in_flight >= self._window.limit:
-                return
+        if self._waiting:
+            self._open_what_is_wanted()
+        while self._waiting and sum(self._busy.values()) < self._window.limit:
             session = self._least_busy()
-            if session is None or self._busy[session] > 0:
-                self._open_more(in_flight)
             if session is None or self._busy[session] >= REQUESTS_PER_CONNECTION:
                 return
             waiter = self._next_waiter()
@@ -92,10 +102,13 @@ class MediaConnections:
                 waiter.set_result(session)
 
     def _least_busy(self) -> Session | None:
-        """A connection that is being opened anew by the library counts as the busiest."""
-        if not self._busy:
-            return None
-        return min(self._busy, key=lambda each: (not each.is_started.is_set(), self._busy[each]))
+        """One that the library is connecting anew counts as the busiest."""
+        media = [session for session in self._busy if session is not self._starter]
+        return min(
+            media or self._busy,
+            key=lambda session: (not session.is_started.is_set(), self._busy[session]),
+            default=None,
+        )
 
     def _next_waiter(self) -> Waiter:
         key, waiters = self._waiting.popitem(last=False)
@@ -104,59 +117,65 @@ class MediaConnections:
             self._waiting[key] = waiters
         return waiter
 
-    def _open_more(self, in_flight: int) -> None:
-        """Open as many as could be used at once; before the first is open, only that one."""
-        wanted = in_flight + sum(len(waiters) for waiters in self._waiting.values())
-        most = min(wanted, self._window.limit, self._connections) if self._busy else 1
-        while len(self._busy) + len(self._opening) < most:
-            task = asyncio.get_running_loop().create_task(self._open())
-            self._opening.add(task)
-            task.add_done_callback(self._opened)
+    # --- opening -------------------------------------------------------------------------------
 
-    def _opened(self, task: asyncio.Task[None]) -> None:
-        self._opening.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._fail_if_there_is_none(error)
-        self._serve()
-
-    def _fail_if_there_is_none(self, error: BaseException) -> None:
-        if self._busy or self._opening:
+    def _open_what_is_wanted(self) -> None:
+        """A connection for each request that waits or is under way, all of them side by side."""
+        if self._address is None:
+            if not self._opening:
+                self._begin(self._find())
             return
-        while self._waiting:
-            waiter = self._next_waiter()
-            if not waiter.done():
-                waiter.set_exception(error)
+        wanted = sum(self._busy.values()) + sum(map(len, self._waiting.values()))
+        media = sum(session is not self._starter for session in self._busy)
+        for _ in range(min(wanted, self._connections) - media - len(self._opening)):
+            self._begin(self._open(self._address))
 
-    async def _open(self) -> None:
+    def _begin(self, opening: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(opening)
+        self._opening.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._opening.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            self._serve()
+        elif not self._busy and not self._opening:
+            while self._waiting:
+                waiter = self._next_waiter()
+                if not waiter.done():
+                    waiter.set_exception(error)
+
+    async def _find(self) -> None:
+        """Learn where the data centre serves files.
+
+        The library keeps one connection to each data centre for calls. For a foreign one it
+        costs the only key exchange and the only authorization. Until the media connections are
+        open that connection carries the first part, whose answer shows what the link can carry.
+        """
+        client = self._telegram.client
         try:
-            session = await (self._sibling() if self._busy else self._first())
+            starter: Session = await client.get_session(self._dc_id)
+            self._starter = starter
+            self._busy[starter] = 0
+            self._serve()
+            option = await client.get_dc_option(self._dc_id, is_media=True, ipv6=client.ipv6)
         except (RPCError, OSError):
             raise
         except Exception as error:
             raise DownloadFailed(f"no connection to data centre {self._dc_id}: {error}") from error
-        self._telegram.sessions.add(session)
-        self._busy[session] = 0
+        self._address = Address(option.ip_address, option.port)
 
-    async def _first(self) -> Session:
-        """The one that costs a key exchange, and for a foreign data centre an authorization.
-
-        The library keeps both for the data centre, so the others only have to connect.
-        """
-        client = self._telegram.client
-        await client.get_session(self._dc_id)
-        session: Session = await client.get_session(
-            self._dc_id, is_media=True, temporary=True, export_authorization=False
-        )
-        return session
-
-    async def _sibling(self) -> Session:
-        first = next(iter(self._busy))
+    async def _open(self, address: Address) -> None:
         session: Session = await self._telegram.client.get_session(
             self._dc_id,
             is_media=True,
             temporary=True,
             export_authorization=False,
-            server_address=first.server_address,
-            port=first.port,
+            server_address=address.host,
+            port=address.port,
         )
-        return session
+        self._telegram.sessions.add(session)
+        self._busy[session] = 0

@@ -8,20 +8,22 @@ they queue, and a flood wait or a time-out halves it.
 
 from __future__ import annotations
 
-FIRST_LIMIT = 2
-TARGET_SECONDS = 1.5
+TARGET_SECONDS = 3.0
 """How long a request may take from its sending to its answer, queueing on the link included."""
 
-MOST_GROWTH = 4.0
+MOST_GROWTH = 8.0
 MOST_SHRINKING = 0.5
 
 
 class RequestWindow:
-    """Not thread-safe: it lives on the event loop."""
+    """Begins with one request, whose answer shows what the link can carry.
+
+    Not thread-safe: it lives on the event loop.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._limit = float(min(FIRST_LIMIT, most))
+        self._limit = 1.0
         self._fastest_seconds = float("inf")
         self._round_seconds = 0.0
         self._round_answers = 0
