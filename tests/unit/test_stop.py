@@ -1,0 +1,142 @@
+"""A stop reaches everything that waits, at once and once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tdl_sync import attempts
+from tdl_sync.attempts import with_attempts
+from tdl_sync.errors import DownloadFailed, RefusedByTelegram, Stopped
+from tdl_sync.stop import Slots, StopFlag
+from tests.waiting import in_thread, result_of, until
+
+
+def test_the_first_cause_counts() -> None:
+    stop = StopFlag()
+    first, second = ValueError("first"), ValueError("second")
+    stop.set(first)
+    stop.set(second)
+    stop.set()
+    assert stop.cause is first
+
+
+def test_a_person_who_stops_is_no_cause_and_what_fails_afterwards_is_none() -> None:
+    stop = StopFlag()
+    stop.set()
+    stop.set(ValueError("a consequence"))
+    assert stop.is_set
+    assert stop.cause is None
+
+
+def test_of_many_threads_that_stop_at_once_one_wakes_each_waiter_once() -> None:
+    stop = StopFlag()
+    woken: list[int] = []
+    for number in range(5):
+        stop.on_set(lambda number=number: woken.append(number))  # type: ignore[misc]
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(stop.set) for _ in range(8)]:
+            result_of(done)
+    assert woken == [0, 1, 2, 3, 4]
+
+
+def test_who_begins_to_wait_after_the_stop_is_woken_at_once() -> None:
+    stop = StopFlag()
+    stop.set()
+    woken: list[bool] = []
+    stop.on_set(lambda: woken.append(True))
+    assert woken == [True]
+
+
+def test_a_sleep_ends_with_the_stop() -> None:
+    stop = StopFlag()
+    sleep = in_thread(lambda: stop.sleep(3600))
+    stop.set()
+    with pytest.raises(Stopped):
+        result_of(sleep)
+
+
+def test_a_sleep_without_a_stop_just_ends() -> None:
+    StopFlag().sleep(0.001)
+
+
+def test_check_raises_only_after_the_stop() -> None:
+    stop = StopFlag()
+    stop.check()
+    stop.set()
+    with pytest.raises(Stopped):
+        stop.check()
+
+
+def test_slots_are_given_to_so_many_and_no_more() -> None:
+    slots = Slots(2, StopFlag())
+    slots.take()
+    slots.take()
+    third = in_thread(slots.take)
+    assert not third.done()
+    slots.give_back()
+    result_of(third)
+
+
+def test_a_stop_ends_the_wait_for_a_slot() -> None:
+    stop = StopFlag()
+    slots = Slots(0, stop)
+    waiting = [in_thread(slots.take) for _ in range(3)]
+    stop.set()
+    for wait in waiting:
+        with pytest.raises(Stopped):
+            result_of(wait)
+
+
+def test_after_a_stop_no_slot_is_given_even_if_one_is_free() -> None:
+    stop = StopFlag()
+    slots = Slots(1, stop)
+    stop.set()
+    with pytest.raises(Stopped):
+        slots.take()
+
+
+# Attempts
+
+
+def failing(times: int, error: Exception, calls: list[int]) -> str:
+    calls.append(1)
+    if len(calls) <= times:
+        raise error
+    return "done"
+
+
+@pytest.mark.usefixtures("short_pauses")
+def test_what_may_pass_is_tried_three_times() -> None:
+    calls: list[int] = []
+    assert with_attempts(lambda: failing(2, DownloadFailed("x"), calls), StopFlag()) == "done"
+    assert len(calls) == 3
+
+
+@pytest.mark.usefixtures("short_pauses")
+def test_after_the_third_attempt_the_failure_is_told() -> None:
+    calls: list[int] = []
+    with pytest.raises(DownloadFailed):
+        with_attempts(lambda: failing(99, DownloadFailed("x"), calls), StopFlag())
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize("error", [RefusedByTelegram("x"), Stopped("x"), ValueError("a bug")])
+def test_what_does_not_pass_is_told_at_once(error: Exception) -> None:
+    calls: list[int] = []
+    with pytest.raises(type(error)):
+        with_attempts(lambda: failing(99, error, calls), StopFlag())
+    assert len(calls) == 1
+
+
+def test_a_stop_ends_the_pause_between_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "FIRST_PAUSE_SECONDS", 3600.0)
+    stop = StopFlag()
+    calls: list[int] = []
+    work = in_thread(lambda: with_attempts(lambda: failing(9, DownloadFailed("x"), calls), stop))
+    until(lambda: bool(calls))
+    stop.set()
+    with pytest.raises(Stopped):
+        result_of(work)
+    assert len(calls) == 1
