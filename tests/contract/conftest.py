@@ -1,0 +1,61 @@
+"""Places to hand files off to: started once for all tests, empty for each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.contract.old_rclone import old_rclone
+from tests.contract.places import FakePlace, Place, RclonePlace, Remotes
+from tests.contract.rclone_servers import can_serve
+from tests.fakes.handoff import FakeHandOff
+
+KINDS = ["plain", "crypt", "webdav", "s3"]
+RCLONES = ["current", "oldest"]
+RCLONE_PLACES = [f"{kind}-{rclone}" for rclone in RCLONES for kind in KINDS]
+
+
+@pytest.fixture(scope="session")
+def remotes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remotes]:
+    with ExitStack() as closing:
+        yield Remotes(tmp_path_factory.mktemp("remotes"), closing)
+
+
+@pytest.fixture
+def plain_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's settings for rclone and for S3 would change what is tested here."""
+    for name in list(os.environ):
+        if name.startswith(("RCLONE_", "AWS_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(params=RCLONE_PLACES)
+def rclone_place(
+    request: pytest.FixtureRequest, remotes: Remotes, plain_variables: None
+) -> RclonePlace:
+    return _made(request.param, remotes)
+
+
+@pytest.fixture(params=[*RCLONE_PLACES, "fake"])
+def place(request: pytest.FixtureRequest, remotes: Remotes, plain_variables: None) -> Place:
+    if request.param == "fake":
+        return FakePlace(FakeHandOff())
+    return _made(request.param, remotes)
+
+
+def _made(name: str, remotes: Remotes) -> RclonePlace:
+    kind, _, rclone = name.partition("-")
+    if kind == "s3" and not can_serve("s3"):
+        pytest.skip("this rclone can't serve S3 (that came with 1.65)")
+    return remotes.place(kind, old_rclone() if rclone == "oldest" else None)
+
+
+@pytest.fixture
+def staging(tmp_path: Path) -> Path:
+    directory = tmp_path / "staging"
+    directory.mkdir()
+    return directory

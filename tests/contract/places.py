@@ -1,0 +1,151 @@
+"""Places to hand files off to, one for each kind of remote and each rclone, and the fake."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Protocol
+
+from tdl_sync.handoff import RcloneHandOff
+from tdl_sync.model import (
+    FileLocation,
+    LocationKind,
+    MediaItem,
+    MediaType,
+    MessageKey,
+    Reservation,
+    StagedFile,
+)
+from tdl_sync.ports import HandOff
+from tdl_sync.rclone import Rclone
+from tdl_sync.remote_check import CheckedRemote, check_remote
+from tests.contract.rclone_servers import S3_KEY, S3_SECRET, served
+from tests.fakes.handoff import FakeHandOff
+
+CHAT_ID = -1002147483649
+FOLDER = f"Ann's $(touch x) `films` [{CHAT_ID}]"
+MESSAGE_DATE = datetime(2021, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
+
+OBSCURED_PASSWORD = "8RfwdqxJ3jdk1n07bXGGY0XqPrJRIg"
+"""What `rclone obscure` makes of a word; it wants that form in a configuration."""
+
+
+class Place(Protocol):
+    """A hand-off and a look at what it made."""
+
+    @property
+    def handoff(self) -> HandOff: ...
+
+    def content(self, folder: str, name: str) -> bytes: ...
+
+
+@dataclass
+class FakePlace:
+    handoff: FakeHandOff
+
+    def content(self, folder: str, name: str) -> bytes:
+        return self.handoff.folders[folder][name]
+
+
+@dataclass
+class RclonePlace:
+    looker: Rclone
+    handoff: RcloneHandOff
+    remote: CheckedRemote
+
+    @property
+    def shares_hash(self) -> bool:
+        """Whether contents can be compared without sending them."""
+        return self.remote.shares_hash
+
+    def content(self, folder: str, name: str) -> bytes:
+        answer = self.looker.ask(["cat"], self.remote.path(folder, name))
+        assert answer.exit_status == 0, answer.last_error
+        return answer.stdout
+
+
+class Remotes:
+    """One remote of each kind, started when it is first asked for, shared by all tests."""
+
+    def __init__(self, directory: Path, closing: ExitStack) -> None:
+        self._directory = directory
+        self._closing = closing
+        self._config = directory / "rclone.conf"
+        self._config.touch()
+        self._makers: dict[str, Callable[[Path], str]] = {
+            "plain": _plain,
+            "crypt": _crypt,
+            "webdav": self._webdav,
+            "s3": self._s3,
+        }
+        self._started: set[str] = set()
+        self._checked: dict[tuple[str, str | None], CheckedRemote] = {}
+        self._numbers = itertools.count(1)
+
+    def place(self, kind: str, executable: str | None, *extra: str) -> RclonePlace:
+        """An empty place of its own. ``executable`` is None for the current rclone."""
+        self._start(kind)
+        looker = Rclone.find(executable, self._config)
+        if (kind, executable) not in self._checked:
+            self._checked[kind, executable] = check_remote(looker, f"{kind}:checked")
+        base = f"{kind}:place-{next(self._numbers)}/base"
+        remote = replace(self._checked[kind, executable], remote=base)
+        rclone = Rclone.find(executable, self._config, extra)
+        return RclonePlace(looker, RcloneHandOff(rclone, remote), remote)
+
+    def _start(self, kind: str) -> None:
+        if kind in self._started:
+            return
+        directory = self._directory / kind
+        directory.mkdir()
+        section = self._makers[kind](directory)
+        with self._config.open("a") as config:
+            config.write(f"[{kind}]\n{section}\n")
+        self._started.add(kind)
+
+    def _webdav(self, directory: Path) -> str:
+        url = self._closing.enter_context(served("webdav", directory))
+        return f"type = webdav\nurl = {url}\nvendor = other\n"
+
+    def _s3(self, directory: Path) -> str:
+        url = self._closing.enter_context(served("s3", directory))
+        return (
+            f"type = s3\nprovider = Other\nendpoint = {url}\n"
+            f"access_key_id = {S3_KEY}\nsecret_access_key = {S3_SECRET}\n"
+        )
+
+
+def _plain(directory: Path) -> str:
+    return f"type = alias\nremote = {directory}\n"
+
+
+def _crypt(directory: Path) -> str:
+    return (
+        f"type = crypt\nremote = {directory}\nfilename_encryption = off\nsuffix = none\n"
+        f"directory_name_encryption = false\npassword = {OBSCURED_PASSWORD}\n"
+    )
+
+
+def stage(staging: Path, content: bytes, message_id: int = 1) -> StagedFile:
+    path = staging / f"{message_id}.staged"
+    path.write_bytes(content)
+    os.utime(path, (MESSAGE_DATE.timestamp(), MESSAGE_DATE.timestamp()))
+    item = MediaItem(
+        MessageKey(CHAT_ID, 0, message_id),
+        MediaType.DOCUMENT,
+        "any name",
+        "application/octet-stream",
+        len(content),
+        MESSAGE_DATE,
+        FileLocation(LocationKind.DOCUMENT, 2, 1, 1, b""),
+    )
+    return StagedFile(Reservation(item, len(content)), path)
+
+
+def ignore_bytes(total_bytes: int) -> None:
+    """For moves whose progress does not matter."""

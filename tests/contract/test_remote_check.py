@@ -1,0 +1,164 @@
+"""The start-up checks: what can be wrong with rclone or the remote is said before any download."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tdl_sync.errors import ComeBackLater, ConfigurationError, CredentialsRefused
+from tdl_sync.rclone import Rclone
+from tdl_sync.rclone_errors import RcloneFailure, classified
+from tdl_sync.remote_check import check_remote
+from tests.contract.places import OBSCURED_PASSWORD
+
+
+def rclone_config(directory: Path) -> Path:
+    config = directory / "rclone.conf"
+    config.write_text(
+        f"[plain]\ntype = alias\nremote = {directory}/plain remote\n\n"
+        f"[secret]\ntype = crypt\nremote = {directory}/secret remote\n"
+        f"filename_encryption = off\nsuffix = none\ndirectory_name_encryption = false\n"
+        f"password = {OBSCURED_PASSWORD}\n"
+    )
+    return config
+
+
+def test_a_remote_without_a_common_hash_is_known_as_such(tmp_path: Path) -> None:
+    rclone = Rclone.find(config_file=rclone_config(tmp_path))
+    plain = check_remote(rclone, "plain:")
+    secret = check_remote(rclone, "secret:")
+    assert (plain.type, plain.shares_hash) == ("alias", True)
+    assert (secret.type, secret.shares_hash) == ("crypt", False)
+    assert plain.free_bytes is not None
+    assert plain.free_bytes > 0
+
+
+@pytest.mark.parametrize("form", ["plain:a/b", ":local:{0}/x y", "{0}/path", "plain,foo=1:c"])
+def test_the_check_takes_every_spelling_of_a_remote_and_leaves_nothing(
+    tmp_path: Path, form: str
+) -> None:
+    rclone = Rclone.find(config_file=rclone_config(tmp_path))
+    check_remote(rclone, form.format(tmp_path))
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files == [tmp_path / "rclone.conf"]
+
+
+def check_error(tmp_path: Path, remote: str, config: str | None = None) -> str:
+    config_file = rclone_config(tmp_path)
+    if config is not None:
+        config_file.write_text(config)
+    with pytest.raises(ConfigurationError) as caught:
+        check_remote(Rclone.find(config_file=config_file), remote)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_remote_that_is_not_configured_is_named_with_those_that_are(tmp_path: Path) -> None:
+    assert check_error(tmp_path, "gdrive:x") == (
+        "rclone knows no remote 'gdrive', only: plain:, secret:; make it with `rclone config`, "
+        "or name another with --remote or --rclone-config"
+    )
+
+
+def test_a_remote_that_takes_no_files_is_found_before_the_run(tmp_path: Path) -> None:
+    (tmp_path / "plain remote").write_bytes(b"in the way")
+    error = check_error(tmp_path, "plain:base")
+    assert re.fullmatch(
+        r"rclone can't (write to|open) 'plain:base': .*not a directory; .* with --remote", error
+    )
+
+
+def test_an_encrypted_configuration_is_named_and_nothing_waits_for_a_password(
+    tmp_path: Path,
+) -> None:
+    """The header alone decides; the base64 is a box that no password opens."""
+    config = "# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\n" + "A" * 120 + "\n"
+    error = check_error(tmp_path, "plain:", config)
+    assert error.startswith("rclone's configuration is encrypted and can't be opened (")
+    assert error.endswith("put its password into the environment variable RCLONE_CONFIG_PASS")
+
+
+def test_a_broken_configuration_is_named(tmp_path: Path) -> None:
+    error = check_error(tmp_path, "plain:", "[plain\ntype")
+    assert error.startswith("rclone can't read its configuration (")
+
+
+def test_a_configuration_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there is no rclone configuration '/none/x'"):
+        Rclone.find(config_file=Path("/none/x"))
+
+
+def test_gdrive_demands_a_google_drive(tmp_path: Path) -> None:
+    rclone = Rclone.find(config_file=rclone_config(tmp_path))
+    with pytest.raises(ConfigurationError, match="expects a remote of type 'drive', but 'plain:'"):
+        check_remote(rclone, "plain:", must_be_drive=True)
+
+
+def test_a_drive_without_a_token_is_refused_credentials_with_the_command(tmp_path: Path) -> None:
+    config = tmp_path / "drive.conf"
+    config.write_text("[gdrive]\ntype = drive\nclient_id = x\nclient_secret = y\n")
+    with pytest.raises(CredentialsRefused, match=r"Run: rclone config reconnect gdrive:$"):
+        check_remote(Rclone.find(config_file=config), "gdrive:x", must_be_drive=True)
+
+
+def test_an_rclone_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="there is no rclone at '/none/rclone'"):
+        Rclone.find("/none/rclone")
+
+
+def script(path: Path, line: str) -> str:
+    path.write_text(f"#!/bin/sh\necho '{line}'\n")
+    path.chmod(0o700)
+    return str(path)
+
+
+def test_an_rclone_that_is_too_old_is_named_with_both_versions(tmp_path: Path) -> None:
+    old = script(tmp_path / "old rclone", "rclone v1.53.3-DEV")
+    with pytest.raises(ConfigurationError, match=r"is rclone 1\.53, but at least 1\.60 is needed"):
+        Rclone.find(old)
+
+
+def test_a_program_that_is_not_rclone_is_named(tmp_path: Path) -> None:
+    other = script(tmp_path / "other", "hello")
+    with pytest.raises(ConfigurationError, match="does not say its version as rclone does"):
+        Rclone.find(other)
+
+
+def test_an_old_rclone_on_the_path_does_not_hide_the_one_beside_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Rclone.find().executable
+    (tmp_path / "old").mkdir()
+    (tmp_path / "environment").mkdir()
+    script(tmp_path / "old" / "rclone", "rclone v1.53.3-DEV")
+    (tmp_path / "environment" / "rclone").symlink_to(real)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'old'}:/usr/bin:/bin")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "environment" / "python"))
+    assert Rclone.find().executable == str(tmp_path / "environment" / "rclone")
+
+
+@pytest.mark.parametrize(
+    ("exit_status", "last_error", "expected"),
+    [
+        (1, 'oauth2: "invalid_grant" "Token has been expired"', CredentialsRefused),
+        (1, "couldn't fetch token - maybe it has expired?", CredentialsRefused),
+        (
+            7,
+            "googleapi: Error 403: User rate limit exceeded., userRateLimitExceeded",
+            ComeBackLater,
+        ),
+        (1, "googleapi: Error 403: User rate limit exceeded., userRateLimitExceeded", None),
+        (1, "googleapi: Error 403: full, storageQuotaExceeded", ComeBackLater),
+        (1, "write /x: no space left on device", ComeBackLater),
+        (1, "didn't find section in config file", ConfigurationError),
+        (1, "corrupted on transfer: md5 hashes differ", None),
+    ],
+)
+def test_what_ends_the_run_is_told_from_what_fails_one_file(
+    exit_status: int, last_error: str, expected: type[Exception] | None
+) -> None:
+    error = classified(RcloneFailure("gdrive:x", exit_status, last_error))
+    assert error is None if expected is None else type(error) is expected
