@@ -103,11 +103,7 @@ class Ledger:
     def moved(self, reservation: Reservation) -> None:
         item = reservation.item
         self._tally.moved(item)
-        self._progress.moved(item)
-        self._progress.message(
-            f"moved {printable(file_name(item))}: "
-            f"{reservation.reserved_bytes} bytes freed on the staging disk"
-        )
+        self._progress.moved(item, reservation.reserved_bytes)
         self._close(item)
 
     def gone(self, item: MediaItem, rule: str) -> None:

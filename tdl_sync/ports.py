@@ -155,7 +155,8 @@ class ProgressListener(Protocol):
     def upload_finished(self, item: MediaItem) -> None:
         """The hand-off ended, well or not."""
 
-    def moved(self, item: MediaItem) -> None: ...
+    def moved(self, item: MediaItem, freed_bytes: int) -> None:
+        """It is on the remote and marked; its staged file is deleted, which freed so much."""
 
     def failed(self, failure: Failure, name: str) -> None: ...
 

@@ -25,7 +25,7 @@ from tdl_sync.model import (
     MessageKey,
     RunReport,
 )
-from tdl_sync.naming import printable
+from tdl_sync.naming import file_name, printable
 from tdl_sync.progress_numbers import Direction, ProgressNumbers, Snapshot, Waiting
 from tdl_sync.progress_text import (
     Arrows,
@@ -59,7 +59,7 @@ class NullProgress:
     def upload_started(self, item: MediaItem) -> None: ...
     def uploaded(self, item: MediaItem, total_bytes: int) -> None: ...
     def upload_finished(self, item: MediaItem) -> None: ...
-    def moved(self, item: MediaItem) -> None: ...
+    def moved(self, item: MediaItem, freed_bytes: int) -> None: ...
     def failed(self, failure: Failure, name: str) -> None: ...
     def disk(self, used_bytes: int) -> None: ...
     def waiting(self, what: str, why: str, until: datetime | None) -> None: ...
@@ -116,7 +116,7 @@ class _Counting:
     def done_before(self, item: MediaItem) -> None:
         self._numbers.done(item)
 
-    def moved(self, item: MediaItem) -> None:
+    def moved(self, item: MediaItem, freed_bytes: int) -> None:
         self._numbers.done(item)
 
     def skipped(self, key: MessageKey, rule: str) -> None:
@@ -191,6 +191,13 @@ class LogProgress(_Counting):
         self._over.clear()
         self._thread = threading.Thread(target=self._report, name="progress log", daemon=True)
         self._thread.start()
+
+    def moved(self, item: MediaItem, freed_bytes: int) -> None:
+        """A log names each deletion from the staging disk; on a terminal it would only scroll."""
+        super().moved(item, freed_bytes)
+        self.message(
+            f"moved {printable(file_name(item))}: {freed_bytes} bytes freed on the staging disk"
+        )
 
     def _report(self) -> None:
         while not self._over.wait(self._interval_seconds):

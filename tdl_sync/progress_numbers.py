@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from enum import Enum
 
 from tdl_sync.model import Chat, ChatTotals, MediaItem, MessageKey
-from tdl_sync.naming import printable
+from tdl_sync.naming import file_name, printable
 
 _SPEED_WINDOW_SECONDS = 20.0
 _FORECAST_WINDOW_SECONDS = 300.0
@@ -69,7 +69,7 @@ class Snapshot:
 
     @property
     def finished(self) -> int:
-        return self.done + self.skipped + self.failed
+        return self.done + self.failed
 
 
 class SpeedMeter:
@@ -142,7 +142,7 @@ class ProgressNumbers:
             return replace(
                 counts,
                 # Messages may have come, or a counter may lag: never "5 of 4".
-                total_files=max(self._totals.files, counts.seen),
+                total_files=max(self._totals.files, counts.seen - counts.skipped),
                 total_bytes=max(self._totals.estimated_bytes, counts.done_bytes),
                 download_speed=self._download_meter.bytes_per_second(),
                 upload_speed=self._upload_meter.bytes_per_second(),
@@ -184,11 +184,9 @@ class ProgressNumbers:
             self._counts = replace(self._counts, waiting=waiting)
 
     def transfer_started(self, direction: Direction, item: MediaItem) -> None:
-        name = printable(item.file_name or item.media_type.value)
+        name = printable(file_name(item))
         with self._lock:
-            self._transfers[direction, item.key] = Transfer(
-                direction, f"{item.message_id}_{name}", 0, item.size_bytes
-            )
+            self._transfers[direction, item.key] = Transfer(direction, name, 0, item.size_bytes)
 
     def downloaded(self, item: MediaItem, more_bytes: int) -> None:
         with self._lock:

@@ -137,10 +137,10 @@ class Rclone:
     def transfer(self, command: Sequence[str], *paths: str) -> Iterator[subprocess.Popen[bytes]]:
         """A running transfer (``["moveto", "--checksum"]``) that writes its JSON log to stderr.
 
-        Progress comes every second. When we are killed, rclone ends within that second and
+        Progress comes twice a second. When we are killed, rclone ends within that time and
         keeps the source, since its next line meets a closed pipe.
         """
-        watched = ["-v", "--stats=1s", "--stats-log-level=INFO"]
+        watched = ["-v", "--stats=500ms", "--stats-log-level=INFO"]
         with self.children.reporting(
             [*self._base(), *watched, *command, *self.extra_arguments, "--", *paths],
             _environment(os.environ),

@@ -60,8 +60,8 @@ class RecordingProgress:
     def upload_finished(self, item: MediaItem) -> None:
         self._record("upload_finished", item)
 
-    def moved(self, item: MediaItem) -> None:
-        self._record("moved", item)
+    def moved(self, item: MediaItem, freed_bytes: int) -> None:
+        self._record("moved", item, freed_bytes)
 
     def failed(self, failure: Failure, name: str) -> None:
         self._record("failed", failure, name)

@@ -96,7 +96,7 @@ def test_the_counts_add_up_and_the_bytes_are_those_on_the_remote() -> None:
     counted.skipped()
     counted.failed()
     snapshot = counted.snapshot()
-    assert (snapshot.done, snapshot.skipped, snapshot.failed, snapshot.finished) == (2, 1, 1, 4)
+    assert (snapshot.done, snapshot.skipped, snapshot.failed, snapshot.finished) == (2, 1, 1, 3)
     assert snapshot.done_bytes == 5_000_000
 
 
@@ -168,7 +168,9 @@ def test_a_file_in_flight_shows_direction_percent_size_and_name() -> None:
     counted.transfer_started(Direction.DOWN, item(12, 4_000_000, None))
     counted.downloaded(item(12), 1_000_000)
     (transfer,) = counted.snapshot().transfers
-    assert transfer_line(transfer, Arrows("↓", "↑")) == "↓  25% 4.0 MB  12_video"
+    assert transfer_line(transfer, Arrows("↓", "↑")) == (
+        "↓  25% 4.0 MB  12_video_2020-01-01_00-00-00.mp4"
+    )
 
 
 def test_an_empty_file_in_flight_is_no_division_by_zero() -> None:
@@ -198,7 +200,7 @@ def play(listener: ProgressListener) -> None:
     listener.upload_started(hostile)
     listener.uploaded(hostile, 1_000_000)
     listener.upload_finished(hostile)
-    listener.moved(hostile)
+    listener.moved(hostile, 1_003_520)
     listener.failed(failure(4), HOSTILE)
     listener.waiting(f"Telegram {HOSTILE}", "FLOOD_WAIT", None)
     listener.waiting(f"Telegram {HOSTILE}", "FLOOD_WAIT", None)
@@ -225,12 +227,13 @@ def test_a_log_has_every_message_one_line_for_repeated_waits_and_the_summary() -
     log.finished(REPORT)
     lines = [line[len("2024-05-06 14:00:00 ") :] for line in stream.getvalue().splitlines()]
     assert lines[0] == "the staging directory is empty"
-    assert lines[1].startswith("failed: 4 ")
-    assert lines[1].endswith(": 3 bytes, not 4")
-    assert lines[2].startswith("Telegram ")
-    assert lines[2].endswith(" waits: FLOOD_WAIT")
-    assert lines[3].startswith("freed 1.0 MB: ")
-    assert "\n".join(lines[4:]) == summary(REPORT, CHAT)
+    assert lines[1].endswith(": 1003520 bytes freed on the staging disk")
+    assert lines[2].startswith("failed: 4 ")
+    assert lines[2].endswith(": 3 bytes, not 4")
+    assert lines[3].startswith("Telegram ")
+    assert lines[3].endswith(" waits: FLOOD_WAIT")
+    assert lines[4].startswith("freed 1.0 MB: ")
+    assert "\n".join(lines[5:]) == summary(REPORT, CHAT)
 
 
 class Lines(io.StringIO):
