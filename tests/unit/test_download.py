@@ -1,0 +1,301 @@
+"""A file counts as downloaded when all its bytes are there, and none too many."""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tdl_sync.download import PARTS_IN_FLIGHT, Downloader
+from tdl_sync.errors import (
+    CredentialsRefused,
+    DownloadFailed,
+    ItemFailed,
+    MessageGone,
+    RefusedByTelegram,
+    SizeMismatch,
+    StagingFailed,
+    Stopped,
+)
+from tdl_sync.model import MediaItem, Reservation
+from tdl_sync.ports import PART_BYTES
+from tdl_sync.staging import LOCK_NAME, Staging
+from tdl_sync.stop import StopFlag
+from tests.fakes.chat import item_of
+from tests.fakes.parts import (
+    FakePartSource,
+    Fault,
+    content_of,
+    empty_part,
+    long_part,
+    short_part,
+)
+from tests.fakes.progress import RecordingProgress
+from tests.waiting import finished, in_thread, result_of
+
+MIB = PART_BYTES
+
+
+class Bench:
+    """A downloader with a staging directory of its own."""
+
+    def __init__(self, directory: Path, most_seconds: float = 0.003) -> None:
+        self.stop = StopFlag()
+        self.parts = FakePartSource(most_seconds)
+        self.progress = RecordingProgress()
+        self.staging = Staging.open(directory, 10**9)
+        self.downloader = Downloader(self.parts, self.staging, self.progress, self.stop)
+
+    def download(self, item: MediaItem) -> Path:
+        return finished(lambda: self.downloader.download(Reservation(item, item.size_bytes)).path)
+
+    def on_disk(self) -> list[str]:
+        return sorted(p.name for p in self.staging.directory.iterdir() if p.name != LOCK_NAME)
+
+    def close(self) -> None:
+        self.staging.close()
+        self.parts.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, short_pauses: None) -> Iterator[Bench]:
+    bench = Bench(tmp_path / "staging")
+    yield bench
+    bench.close()
+
+
+@pytest.mark.parametrize(
+    "size_bytes", [0, 1, MIB - 1, MIB, MIB + 1, 2 * MIB, 7 * MIB + 3, 40 * MIB]
+)
+def test_every_size_arrives_with_its_bytes_whatever_the_order_of_its_parts(
+    size_bytes: int, bench: Bench
+) -> None:
+    item = item_of(17, size_bytes)
+    path = bench.download(item)
+    assert path == bench.staging.staged_path(item.key)
+    assert path.read_bytes() == content_of(item)
+    assert bench.on_disk() == [path.name]
+
+
+def test_each_part_is_asked_for_once_and_one_more_where_only_that_shows_the_end(
+    bench: Bench,
+) -> None:
+    """Files that end between two parts might go on; an empty file might not be empty."""
+    asked: dict[int, list[int]] = {}
+    for message_id, size_bytes in enumerate([0, 1, MIB - 1, MIB, MIB + 1, 3 * MIB], start=1):
+        bench.download(item_of(message_id, size_bytes))
+        asked[size_bytes] = sorted(offset // MIB for offset in bench.parts.asked_of(message_id))
+    assert asked == {
+        0: [0],
+        1: [0],
+        MIB - 1: [0],
+        MIB: [0, 1],
+        MIB + 1: [0, 1],
+        3 * MIB: [0, 1, 2, 3],
+    }
+
+
+def test_the_file_has_the_date_of_its_message(bench: Bench) -> None:
+    sent_at = datetime(2019, 2, 3, 4, 5, 6, tzinfo=timezone.utc)
+    path = bench.download(item_of(17, 100, date=sent_at))
+    assert datetime.fromtimestamp(path.stat().st_mtime, timezone.utc) == sent_at
+
+
+def test_the_listener_is_told_every_byte_once(bench: Bench) -> None:
+    item = item_of(17, 5 * MIB + 1)
+    bench.parts.faults[17] = [DownloadFailed("x")]
+    bench.download(item)
+    assert told_bytes(bench) == item.size_bytes
+    assert bench.progress.order(17)[0] == "download_started"
+    assert bench.progress.order(17)[-1] == "download_finished"
+
+
+def told_bytes(bench: Bench) -> int:
+    return sum(more for _, more in bench.progress.calls("downloaded") if isinstance(more, int))
+
+
+@pytest.mark.parametrize("size_bytes", [1, MIB, 3 * MIB + 5])
+@pytest.mark.parametrize("wrong", [short_part, empty_part, long_part])
+def test_a_part_of_another_length_is_a_failure_and_nothing_stays_on_the_disk(
+    wrong: Fault, size_bytes: int, bench: Bench
+) -> None:
+    bench.parts.faults[17] = [wrong] * 99
+    with pytest.raises(SizeMismatch) as caught:
+        bench.download(item_of(17, size_bytes))
+    assert caught.value.expected_bytes == size_bytes
+    assert caught.value.actual_bytes != size_bytes
+    assert bench.on_disk() == []
+    assert bench.progress.order(17)[-1] == "download_finished"
+
+
+def test_bytes_in_a_file_that_should_be_empty_are_a_failure(bench: Bench) -> None:
+    bench.parts.faults[17] = [long_part] * 3
+    with pytest.raises(SizeMismatch, match="Telegram declared 0 bytes and sent 1; the next run"):
+        bench.download(item_of(17, 0))
+    assert bench.on_disk() == []
+
+
+def test_bytes_behind_the_end_are_a_failure(bench: Bench) -> None:
+    """Every part before is whole; only the answer from behind the declared end tells."""
+
+    def behind_the_end(part: bytes) -> bytes:
+        return part or b"!"
+
+    bench.parts.faults[17] = [behind_the_end] * 99
+    with pytest.raises(SizeMismatch, match=f"declared {2 * MIB} bytes and sent {2 * MIB + 1};"):
+        bench.download(item_of(17, 2 * MIB))
+    assert bench.on_disk() == []
+
+
+def whole(part: bytes) -> bytes:
+    return part
+
+
+@pytest.mark.parametrize("passing", [short_part, empty_part, long_part, DownloadFailed("x")])
+def test_what_passes_is_tried_again_and_what_was_written_is_not_asked_for_again(
+    passing: Fault, bench: Bench
+) -> None:
+    """A part that was asked for again would be written, and told to the listener, twice."""
+    item = item_of(17, 30 * MIB)
+    bench.parts.faults[17] = [*[whole] * 20, passing]
+    assert bench.download(item).read_bytes() == content_of(item)
+    asked = bench.parts.asked_of(17)
+    assert set(asked) == set(range(0, 31 * MIB, MIB))
+    assert asked.count(20 * MIB) == 2
+    assert len(asked) <= 31 + PARTS_IN_FLIGHT
+    assert told_bytes(bench) == item.size_bytes
+
+
+def test_three_attempts_and_no_more(bench: Bench) -> None:
+    bench.parts.faults[17] = [DownloadFailed("x")] * 99
+    with pytest.raises(DownloadFailed):
+        bench.download(item_of(17, 100))
+    assert len(bench.parts.asked_of(17)) == 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RefusedByTelegram("FILE_ID_INVALID"),
+        MessageGone("deleted"),
+        CredentialsRefused("Telegram", "ended", "Log in."),
+        Stopped("stopping"),
+        ZeroDivisionError("a bug"),
+    ],
+)
+def test_what_does_not_pass_is_not_tried_again_and_nothing_stays_on_the_disk(
+    error: Exception, bench: Bench
+) -> None:
+    bench.parts.faults[17] = [error]
+    with pytest.raises(type(error)):
+        bench.download(item_of(17, 100))
+    assert len(bench.parts.asked_of(17)) == 1
+    assert bench.on_disk() == []
+
+
+def test_a_stop_in_mid_file_ends_the_download_and_leaves_nothing(bench: Bench) -> None:
+    answers = threading.Event()
+    asked = threading.Event()
+
+    def late(part: bytes) -> bytes:
+        asked.set()
+        answers.wait(60)
+        return part
+
+    bench.parts.faults[17] = [whole, late]
+    reservation = Reservation(item_of(17, 20 * MIB), 20 * MIB)
+    download = in_thread(lambda: bench.downloader.download(reservation))
+    assert asked.wait(60)
+    bench.stop.set()
+    with pytest.raises(Stopped):
+        result_of(download)
+    assert bench.on_disk() == []
+    answers.set()
+
+
+def test_after_a_stop_not_one_part_is_asked_for(bench: Bench) -> None:
+    bench.stop.set()
+    with pytest.raises(Stopped):
+        bench.download(item_of(17, 100))
+    assert bench.parts.asked == []
+
+
+def test_downloads_side_by_side_do_not_get_mixed_up(bench: Bench) -> None:
+    items = [item_of(message_id, message_id * 300_000) for message_id in range(1, 13)]
+    downloads = [in_thread(lambda item=item: bench.download(item)) for item in items]  # type: ignore[misc]
+    for item, download in zip(items, downloads, strict=True):
+        assert result_of(download).read_bytes() == content_of(item)
+
+
+def test_a_full_disk_fails_the_item_and_leaves_nothing(
+    small_disk: Path, short_pauses: None
+) -> None:
+    """The disk has less than it said: somebody else filled it in the meantime."""
+    bench = Bench(small_disk)
+    with pytest.raises(StagingFailed, match="the staging disk failed: No space left on device"):
+        bench.download(item_of(17, 6 * MIB))
+    assert bench.on_disk() == []
+    assert bench.download(item_of(18, 2 * MIB)).read_bytes() == content_of(item_of(18, 2 * MIB))
+    bench.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_disk_that_refuses_a_write_fails_the_item_and_leaves_nothing(bench: Bench) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3 * MIB, before[1]))
+    try:
+        with pytest.raises(StagingFailed, match="the staging disk failed: File too large"):
+            bench.download(item_of(17, 6 * MIB))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert bench.on_disk() == []
+
+
+def test_a_staging_directory_that_vanished_fails_the_item(bench: Bench) -> None:
+    (bench.staging.directory / LOCK_NAME).unlink()
+    bench.staging.directory.rmdir()
+    with pytest.raises(StagingFailed, match="No such file or directory"):
+        bench.download(item_of(17, 100))
+
+
+@given(
+    size_bytes=st.one_of(
+        st.integers(0, 5 * MIB),
+        st.integers(0, 4).map(lambda parts: parts * MIB),
+    ),
+    faults=st.lists(
+        st.sampled_from([whole, whole, short_part, empty_part, long_part, DownloadFailed("x")]),
+        max_size=12,
+    ),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=40, deadline=None)
+def test_whatever_goes_wrong_a_file_is_whole_or_not_there(
+    size_bytes: int,
+    faults: list[Fault],
+    seed: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    bench = Bench(tmp_path_factory.mktemp("any") / "staging", most_seconds=0.001)
+    bench.parts.faults[17] = random.Random(seed).sample(faults, len(faults))
+    item = item_of(17, size_bytes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tdl_sync.attempts.FIRST_PAUSE_SECONDS", 0.0001)
+        try:
+            path = bench.download(item)
+        except ItemFailed:
+            assert bench.on_disk() == []
+        else:
+            assert path.read_bytes() == content_of(item)
+            assert bench.on_disk() == [path.name]
+        finally:
+            bench.close()
