@@ -1,0 +1,155 @@
+"""The stand-in as tests, demo and benchmarks use it: start, look, change, stop."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from standins.drive.certificates import CertificateAuthority
+from standins.drive.faults import Faults
+from standins.drive.proxy import ProxyServer
+from standins.drive.rclone_config import write_rclone_config
+from standins.drive.service import HOSTS, Service
+from standins.drive.shaping import Shaping
+from standins.drive.statistics import Statistics
+from standins.drive.world import DriveFile, DriveName
+
+TERABYTE = 10**12
+MIB = 1024 * 1024
+_STOP_CHECK_SECONDS = 0.02
+
+
+class DriveStandIn:
+    """Google Drive behind an HTTPS proxy on 127.0.0.1.
+
+    Runs in threads of its own between `start` and `stop` (or as a context manager). Everything
+    here may be called from any thread. Contents of more than `keep_content_bytes` are known by
+    size and hashes only.
+    """
+
+    def __init__(
+        self,
+        shaping: Shaping | None = None,
+        faults: Faults | None = None,
+        *,
+        storage_limit_bytes: int = 2 * TERABYTE,
+        keep_content_bytes: int = MIB,
+        access_token_seconds: int = 3599,
+    ) -> None:
+        self._service = Service(
+            faults or Faults(),
+            shaping or Shaping(),
+            storage_limit_bytes=storage_limit_bytes,
+            keep_content_bytes=keep_content_bytes,
+            access_token_seconds=access_token_seconds,
+        )
+        self._authority = CertificateAuthority()
+        self._directory = tempfile.TemporaryDirectory(prefix="drive-stand-in-")
+        self._server = ProxyServer(self._service, self._authority.server_context(HOSTS))
+        self._thread = threading.Thread(target=self._run, name="drive-stand-in", daemon=True)
+
+    def start(self) -> None:
+        """Returns when clients can connect."""
+        self._ca_file.write_bytes(self._authority.certificate_pem)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Breaks all connections; returns when the port is closed."""
+        self._service.stopping.set()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.close_connections()
+        self._server.server_close()
+        self._directory.cleanup()
+
+    def __enter__(self) -> DriveStandIn:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # What a client needs
+
+    @property
+    def port(self) -> int:
+        return self._server.server_port
+
+    def environment(self) -> dict[str, str]:
+        """For the environment of rclone, over its own: every host is reached through here."""
+        proxy = f"http://127.0.0.1:{self.port}"
+        return {
+            "HTTPS_PROXY": proxy,
+            "HTTP_PROXY": proxy,
+            "NO_PROXY": "",
+            "no_proxy": "",
+            "RCLONE_CA_CERT": str(self._ca_file),
+        }
+
+    def rclone_config(self, directory: Path) -> Path:
+        """Write an rclone.conf there, 0600; returns its path.
+
+        Its remotes are `gdrive` (a refresh token), `gdrive-shared` (the same with a shared drive)
+        and `gdrive-sa` (a service account, which has a drive of its own).
+        """
+        shared_drive_id = self._service.world.tops["shared"].file_id
+        return write_rclone_config(directory, self._service.tokens, shared_drive_id)
+
+    # What tests look at and change
+
+    def files(self, drive: DriveName | None = None) -> list[DriveFile]:
+        """All files and folders, of one drive or of all, oldest first, trashed ones too."""
+        return self._service.world.files(drive)
+
+    @property
+    def faults(self) -> Faults:
+        return self._service.faults
+
+    @property
+    def shaping(self) -> Shaping:
+        return self._service.shaping
+
+    @shaping.setter
+    def shaping(self, shaping: Shaping) -> None:
+        self._service.shaping = shaping
+
+    @property
+    def storage_limit_bytes(self) -> int:
+        """What fits into the user's drive, and into the service account's."""
+        return self._service.storage_limit_bytes
+
+    @storage_limit_bytes.setter
+    def storage_limit_bytes(self, limit_bytes: int) -> None:
+        self._service.storage_limit_bytes = limit_bytes
+
+    @property
+    def statistics(self) -> Statistics:
+        return self._service.statistics
+
+    @property
+    def unknown_requests(self) -> list[str]:
+        """What the stand-in could not answer; a test fails when there is one."""
+        return self._service.unknown_requests()
+
+    def expire_access_tokens(self) -> None:
+        """All of them are refused from now on; refresh token and service account stay good."""
+        self._service.tokens.expire_access_tokens()
+
+    def drop_connections(self) -> int:
+        """Break all connections now; how many there were."""
+        return self._server.close_connections()
+
+    @property
+    def _ca_file(self) -> Path:
+        return Path(self._directory.name, "ca.pem")
+
+    def _run(self) -> None:
+        self._server.serve_forever(poll_interval=_STOP_CHECK_SECONDS)
