@@ -25,6 +25,7 @@ from tdl_sync.errors import (
     TdlSyncError,
 )
 from tdl_sync.futures import then
+from tdl_sync.lanes import DownloadLanes, Lane
 from tdl_sync.ledger import Ledger
 from tdl_sync.model import (
     Chat,
@@ -100,9 +101,8 @@ class Pipeline:
         """``on_settled`` is called after each item that was moved, failed or found gone."""
         self._job = job
         self._stages = stages
-        self._downloads = ThreadPoolExecutor(downloads, "download")
+        self._lanes = DownloadLanes(downloads, stages.stop)
         self._hand_offs = ThreadPoolExecutor(workers, "hand-off")
-        self._download_slots = Slots(downloads, stages.stop)
         self._flight_slots = Slots(MOST_IN_FLIGHT, stages.stop)
         self._known_failures = {
             failure.key: failure for failure in stages.marks.failures(job.remote, job.chat.id, 0)
@@ -129,7 +129,7 @@ class Pipeline:
             self._given_up = error
             self.ledger.wait_for_all()
         finally:
-            self._downloads.shutdown(wait=True)
+            self._lanes.shutdown()
             self._hand_offs.shutdown(wait=False)
         if self._given_up is not None:
             raise self._given_up
@@ -143,18 +143,20 @@ class Pipeline:
         reservation = self._admit(item)  # room on the disk is taken, or this waits
         if reservation is None:
             return
-        staged = self._downloads.submit(self._download, reservation)  # complete, checked, synced
+        lane = self._lanes.lane_of(item)
+        staged = lane.pool.submit(self._download, reservation, lane)  # complete, checked, synced
         marked = then(staged, self._hand_offs, self._hand_over)  # on the remote, off the disk
         marked.add_done_callback(partial(self._settle, reservation))  # counted, room given back
 
     def _admit(self, item: MediaItem) -> Reservation | None:
         """Wait for a free download and for room; ``None`` if the item can never fit."""
         self._flight_slots.take()
-        self._download_slots.take()
+        lane = self._lanes.lane_of(item)
+        lane.slots.take()
         try:
             reservation = self._stages.budget.reserve(item, self._stages.shelf.clear)
         except LargerThanBudget as failure:
-            self._download_slots.give_back()
+            lane.slots.give_back()
             self._flight_slots.give_back()
             self.ledger.opened()
             self.ledger.failed(item, failure)
@@ -163,11 +165,11 @@ class Pipeline:
         self._stages.progress.disk(self._stages.budget.used_bytes)
         return reservation
 
-    def _download(self, reservation: Reservation) -> StagedFile:
+    def _download(self, reservation: Reservation, lane: Lane) -> StagedFile:
         try:
             staged = self._stages.downloader.download(reservation)
         finally:
-            self._download_slots.give_back()
+            lane.slots.give_back()
         self.ledger.downloaded(reservation.item)
         return staged
 
