@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from pyrogram.connection import Connection
 from pyrogram.connection.transport import TCPAbridged
+from python_socks import ProxyError
 
 AUTH_KEY_UNKNOWN = 404
 """The transport error of a server that does not know our key
@@ -22,11 +23,17 @@ _TRANSPORT_ERROR_BYTES = 4
 class PromptTCP(TCPAbridged):
     """The abridged transport with TCP_NODELAY: its small requests go out at once.
 
-    Without it each new session waits for delayed acknowledgements several times.
+    Without it each new session waits for delayed acknowledgements several times. A proxy that
+    refuses is an ``OSError`` like every other failure of the network.
     """
 
     async def connect(self, address: tuple[str, int]) -> None:
-        await super().connect(address)
+        try:
+            await super().connect(address)
+        except ProxyError as error:
+            # No OSError, so the library would not try again: its session would end in silence,
+            # and whoever waits for it would wait for ever.
+            raise ConnectionError(f"the proxy refuses the connection: {error}") from error
         if self.writer is not None:
             connection = self.writer.get_extra_info("socket")
             if connection is not None:
