@@ -18,6 +18,7 @@ from pyrogram.connection import Connection
 from pyrogram.errors import RPCError
 from pyrogram.raw.core import TLObject
 from pyrogram.session import Session
+from pyrogram.session.session import AuthKeyNotFound
 
 from tdl_sync import __version__
 from tdl_sync.credentials import Proxy
@@ -126,6 +127,7 @@ class TelegramClient:
 
     async def make_client(self, no_updates: bool) -> Client:
         """Make the library's client, on the loop, as it must be."""
+        asyncio.get_running_loop().set_exception_handler(_unless_it_is_told_otherwise)
         self._client = Client(
             SESSION_NAME,
             api_id=self._settings.api_id or ANY_API_ID,
@@ -214,8 +216,7 @@ class TelegramClient:
     async def invoke(self, query: TLObject[Answer], doing: str) -> Answer:
         """The same, on the loop."""
         while True:
-            if self._key_unknown.is_set():
-                raise session_refused("it does not know its key any more")
+            self.check_key()
             try:
                 answer: Answer = await self.client.invoke(
                     query, retries=CALL_TRIES, timeout=CALL_SECONDS, sleep_threshold=0
@@ -229,6 +230,12 @@ class TelegramClient:
             except OSError as error:
                 raise translated(error, doing) from error
 
+    def check_key(self) -> None:
+        """Raise ``CredentialsRefused`` if Telegram has disowned our key: no request that is sent
+        after that is ever answered."""
+        if self._key_unknown.is_set():
+            raise session_refused("it does not know its key any more")
+
     async def wait_as_told(self, doing: str, seconds: int) -> None:
         """Wait out a flood wait, on the loop, with one line for the user. Raises ``Stopped``."""
         until = datetime.now(timezone.utc).astimezone() + timedelta(seconds=seconds)
@@ -238,6 +245,13 @@ class TelegramClient:
         except asyncio.TimeoutError:
             return
         raise Stopped("the run is stopping")
+
+
+def _unless_it_is_told_otherwise(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Report an error that nobody awaited, as asyncio does, but for one that ``guarded`` and
+    ``invoke`` tell the user of: the library's task ends with it, and it would be a traceback."""
+    if not isinstance(context.get("exception"), AuthKeyNotFound):
+        loop.default_exception_handler(context)
 
 
 def _library_proxy(proxy: Proxy | None) -> Any:

@@ -59,6 +59,7 @@ class TelegramPartSource:
     async def _fetch(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> bytes:
         failures = 0
         while True:
+            self._telegram.check_key()
             location = self._renewed.get(item.key, item.location)
             try:
                 return await self._ask(item.key, location, offset_bytes, limit_bytes)
