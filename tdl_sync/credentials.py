@@ -20,6 +20,7 @@ SESSION_STRING = VARIABLE_PREFIX + "SESSION_STRING"
 # user ids of 32 and of 64 bits (pyrogram's SESSION_STRING_FORMAT).
 _SESSION_BYTES = 271
 _OLD_SESSION_BYTES = (263, 267)
+_DATA_CENTRES = range(1, 6)
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,10 @@ def _check_session_string(text: str, *, has_api_id: bool) -> None:
         raise UsageError(f"{expected}, found characters that it can't hold; {mend}")
     bare = text.rstrip("=")
     try:
-        length = len(base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4)))
+        content = base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4))
     except binascii.Error:
-        length = 0
+        content = b""
+    length = len(content)
     if length in _OLD_SESSION_BYTES and not has_api_id:
         raise UsageError(f"{SESSION_STRING} is of an old form without an api id; {mend}")
     if length != _SESSION_BYTES and length not in _OLD_SESSION_BYTES:
@@ -86,6 +88,8 @@ def _check_session_string(text: str, *, has_api_id: bool) -> None:
             f"{expected} (362 characters), found {len(text)} characters: cut off in copying, "
             f"or made by another program; {mend}"
         )
+    if content[0] not in _DATA_CENTRES:
+        raise UsageError(f"{expected}, found one that names no data centre of Telegram; {mend}")
 
 
 def parse_proxy(text: str, *, from_command_line: bool) -> Proxy:

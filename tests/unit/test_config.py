@@ -501,6 +501,7 @@ def test_credentials_come_from_the_environment_alone() -> None:
         ({"SESSION_STRING": SESSION[:-1]}, "found 361 characters: cut off in copying"),
         ({"SESSION_STRING": f"'{SESSION}'"}, "found characters that it can't hold"),
         ({"SESSION_STRING": "A" * 351}, "of an old form without an api id"),
+        ({"SESSION_STRING": "A" * 362}, "found one that names no data centre of Telegram"),
     ],
 )
 def test_credentials_of_a_wrong_shape_are_named_and_not_repeated(
