@@ -37,7 +37,7 @@ def remote_files(machine: Machine) -> list[Path]:
 
 def assert_on_remote(machine: Machine, *chats: tuple[Channel, Iterable[WorldItem]]) -> None:
     """Exactly these files are on the remote, each once, whole, and dated as its message."""
-    found = {}
+    found: dict[tuple[str, int], Path] = {}
     for path in remote_files(machine):
         key = (path.parent.name.rpartition(" ")[2], int(path.name.partition("_")[0]))
         assert key not in found, f"twice: {path} and {found[key]}"
@@ -65,12 +65,11 @@ def assert_moved(ended: Ended, files: int) -> None:
 def state_texts(world: World) -> dict[int, str]:
     """The state messages in Saved Messages, by message id."""
     saved = world.saved_messages
-    messages = (saved.message(number) for number in range(1, saved.newest_id() + 1))
-    return {
-        message.id: str(message.message)
-        for message in messages
-        if message is not None and str(getattr(message, "message", "")).startswith(STATE_HEADER)
+    texts = {
+        number: str(getattr(saved.message(number), "message", ""))
+        for number in range(1, saved.newest_id() + 1)
     }
+    return {number: text for number, text in texts.items() if text.startswith(STATE_HEADER)}
 
 
 def the_state(world: World) -> dict[str, Any]:

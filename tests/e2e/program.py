@@ -86,7 +86,8 @@ class Running:
             time.sleep(0.005)
 
     def children(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
+        found: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
+        return found
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
