@@ -9,7 +9,9 @@ from pathlib import Path
 from standins.drive.tokens import Tokens
 
 
-def write_rclone_config(directory: Path, tokens: Tokens, shared_drive_id: str) -> Path:
+def write_rclone_config(
+    directory: Path, tokens: Tokens, shared_drive_id: str, token_seconds: int
+) -> Path:
     """The remotes are gdrive, gdrive-shared and gdrive-sa (a service account's own drive)."""
     service_account_file = directory / "service-account.json"
     _write_secret(service_account_file, tokens.service_account_json())
@@ -18,19 +20,19 @@ def write_rclone_config(directory: Path, tokens: Tokens, shared_drive_id: str) -
     config = directory / "rclone.conf"
     _write_secret(
         config,
-        f"[gdrive]\n{common}{client}token = {_token(tokens)}\n\n"
-        f"[gdrive-shared]\n{common}{client}token = {_token(tokens)}\n"
+        f"[gdrive]\n{common}{client}token = {_token(tokens, token_seconds)}\n\n"
+        f"[gdrive-shared]\n{common}{client}token = {_token(tokens, token_seconds)}\n"
         f"team_drive = {shared_drive_id}\n\n"
         f"[gdrive-sa]\n{common}service_account_file = {service_account_file}\n",
     )
     return config
 
 
-def _token(tokens: Tokens) -> str:
-    expiry = datetime.now(timezone.utc) + timedelta(seconds=tokens.access_token_seconds)
+def _token(tokens: Tokens, seconds: int) -> str:
+    expiry = datetime.now(timezone.utc) + timedelta(seconds=seconds)
     return json.dumps(
         {
-            "access_token": tokens.issue("user"),
+            "access_token": tokens.issue("user", seconds),
             "token_type": "Bearer",
             "refresh_token": tokens.refresh_token,
             "expiry": expiry.isoformat(),

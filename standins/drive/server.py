@@ -14,6 +14,7 @@ from standins.drive.rclone_config import write_rclone_config
 from standins.drive.service import HOSTS, Service
 from standins.drive.shaping import Shaping
 from standins.drive.statistics import Statistics
+from standins.drive.tokens import ACCESS_TOKEN_SECONDS
 from standins.drive.world import DriveFile, DriveName
 
 TERABYTE = 10**12
@@ -36,14 +37,12 @@ class DriveStandIn:
         *,
         storage_limit_bytes: int = 2 * TERABYTE,
         keep_content_bytes: int = MIB,
-        access_token_seconds: int = 3599,
     ) -> None:
         self._service = Service(
             faults or Faults(),
             shaping or Shaping(),
             storage_limit_bytes=storage_limit_bytes,
             keep_content_bytes=keep_content_bytes,
-            access_token_seconds=access_token_seconds,
         )
         self._authority = CertificateAuthority()
         self._directory = tempfile.TemporaryDirectory(prefix="drive-stand-in-")
@@ -94,14 +93,16 @@ class DriveStandIn:
             "RCLONE_CA_CERT": str(self._ca_file),
         }
 
-    def rclone_config(self, directory: Path) -> Path:
+    def rclone_config(self, directory: Path, *, token_seconds: int = ACCESS_TOKEN_SECONDS) -> Path:
         """Write an rclone.conf there, 0600; returns its path.
+
+        Its access token holds for `token_seconds`; with 0 rclone has to refresh it first.
 
         Its remotes are `gdrive` (a refresh token), `gdrive-shared` (the same with a shared drive)
         and `gdrive-sa` (a service account, which has a drive of its own).
         """
         shared_drive_id = self._service.world.tops["shared"].file_id
-        return write_rclone_config(directory, self._service.tokens, shared_drive_id)
+        return write_rclone_config(directory, self._service.tokens, shared_drive_id, token_seconds)
 
     # What tests look at and change
 
@@ -140,7 +141,10 @@ class DriveStandIn:
         return self._service.unknown_requests()
 
     def expire_access_tokens(self) -> None:
-        """All of them are refused from now on; refresh token and service account stay good."""
+        """All of them are refused from now on; refresh token and service account stay good.
+
+        rclone goes by the time of expiry that it knows: it is refused and does not refresh.
+        """
         self._service.tokens.expire_access_tokens()
 
     def drop_connections(self) -> int:

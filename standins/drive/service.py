@@ -52,10 +52,9 @@ class Service:
         *,
         storage_limit_bytes: int,
         keep_content_bytes: int,
-        access_token_seconds: int,
     ) -> None:
         self.world = World()
-        self.tokens = Tokens(access_token_seconds)
+        self.tokens = Tokens()
         self.faults = faults
         self.shaping = shaping
         self.statistics = Statistics()
@@ -205,7 +204,8 @@ class Service:
         grant_type = form.get("grant_type")
         if (request.method, request.path) == ("POST", "/token"):
             if grant_type == "refresh_token":
-                return _Call("token.refresh", lambda: self.tokens.refresh(form))
+                authorization = request.headers.get("Authorization", "")
+                return _Call("token.refresh", lambda: self.tokens.refresh(form, authorization))
             if grant_type == JWT_BEARER:
                 return _Call("token.service_account", lambda: self.tokens.from_assertion(form))
         raise UnknownRequest(f"{request.method} {request.host}{request.path} for {grant_type}")

@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from typing import Any, Literal
+from urllib.parse import unquote_plus
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -23,6 +24,7 @@ from standins.drive.http import Response
 
 TOKEN_URI = "https://oauth2.googleapis.com/token"
 SCOPE = "https://www.googleapis.com/auth/drive"
+ACCESS_TOKEN_SECONDS = 3599
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _LONGEST_ASSERTION_SECONDS = 3600
 _CLOCK_SKEW_SECONDS = 300
@@ -33,8 +35,7 @@ Account = Literal["user", "service"]
 class Tokens:
     """All credentials of this stand-in, made anew each time. Thread-safe."""
 
-    def __init__(self, access_token_seconds: int = 3599) -> None:
-        self.access_token_seconds = access_token_seconds
+    def __init__(self) -> None:
         self.client_id = f"{secrets.randbelow(10**12)}-standin.apps.googleusercontent.com"
         self.client_secret = secrets.token_urlsafe(18)
         self.refresh_token = "1//" + secrets.token_urlsafe(48)
@@ -43,10 +44,10 @@ class Tokens:
         self._lock = threading.Lock()
         self._issued: dict[str, tuple[Account, float]] = {}
 
-    def issue(self, account: Account) -> str:
+    def issue(self, account: Account, seconds: int = ACCESS_TOKEN_SECONDS) -> str:
         token = "ya29." + secrets.token_urlsafe(40)
         with self._lock:
-            self._issued[token] = (account, time.monotonic() + self.access_token_seconds)
+            self._issued[token] = (account, time.monotonic() + seconds)
         return token
 
     def expire_access_tokens(self) -> None:
@@ -68,9 +69,15 @@ class Tokens:
             )
         return account
 
-    def refresh(self, form: dict[str, str]) -> Response:
-        """`grant_type=refresh_token`. Raises TokenError."""
-        client = (form.get("client_id"), form.get("client_secret"))
+    def refresh(self, form: dict[str, str], authorization: str) -> Response:
+        """`grant_type=refresh_token`. Raises TokenError.
+
+        The client names itself in the form or by Basic authentication.
+        """
+        client = (form.get("client_id", ""), form.get("client_secret", ""))
+        if authorization.startswith("Basic "):
+            user, _, password = base64.b64decode(authorization[6:]).decode().partition(":")
+            client = (unquote_plus(user), unquote_plus(password))
         if client != (self.client_id, self.client_secret):
             raise TokenError("invalid_client", "The OAuth client was not found.", 401)
         if form.get("refresh_token") != self.refresh_token:
@@ -126,7 +133,7 @@ class Tokens:
         return Response.of_json(
             {
                 "access_token": self.issue(account),
-                "expires_in": self.access_token_seconds,
+                "expires_in": ACCESS_TOKEN_SECONDS,
                 "scope": SCOPE,
                 "token_type": "Bearer",
             }

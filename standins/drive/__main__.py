@@ -1,0 +1,123 @@
+"""The stand-in as a process of its own.
+
+    python -m standins.drive --directory /tmp/for-rclone
+
+prints one JSON line with what rclone needs in its environment, its configuration included. Then it
+obeys JSON lines on standard input (see `COMMANDS`), answers each with one line, and ends at the
+end of the input or on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from standins.drive.faults import Fault
+from standins.drive.server import DriveStandIn
+from standins.drive.shaping import Shaping
+
+
+def _set_faults(drive: DriveStandIn, value: Any) -> None:
+    drive.faults.replace([Fault.from_json(fault) for fault in value])
+
+
+def _add_faults(drive: DriveStandIn, value: Any) -> None:
+    drive.faults.add(*(Fault.from_json(fault) for fault in value))
+
+
+def _strikes(drive: DriveStandIn, _: Any) -> list[int]:
+    return [struck for _, struck in drive.faults.strikes()]
+
+
+def _set_shaping(drive: DriveStandIn, value: Any) -> None:
+    drive.shaping = Shaping(**value)
+
+
+def _set_network_down(drive: DriveStandIn, value: Any) -> None:
+    drive.faults.network_down = bool(value)
+
+
+def _set_storage_limit(drive: DriveStandIn, value: Any) -> None:
+    drive.storage_limit_bytes = int(value)
+
+
+def _statistics(drive: DriveStandIn, _: Any) -> dict[str, Any]:
+    return {
+        **drive.statistics.counts().as_json(),
+        "unknown_requests": drive.unknown_requests,
+    }
+
+
+def _files(drive: DriveStandIn, _: Any) -> list[dict[str, Any]]:
+    def described(field: tuple[str, Any]) -> bool:
+        return field[0] != "data"
+
+    return [dict(filter(described, asdict(file).items())) for file in drive.files()]
+
+
+COMMANDS: dict[str, Callable[[DriveStandIn, Any], Any]] = {
+    "faults": _set_faults,  # a list of faults, instead of those that are armed
+    "add_faults": _add_faults,  # a list of further faults
+    "strikes": _strikes,  # true: how often each fault struck
+    "shaping": _set_shaping,  # the fields of Shaping, all at once
+    "network_down": _set_network_down,  # true or false
+    "storage_limit_bytes": _set_storage_limit,  # a number
+    "expire_access_tokens": lambda drive, _: drive.expire_access_tokens(),  # true
+    "drop_connections": lambda drive, _: drive.drop_connections(),  # true: how many there were
+    "statistics": _statistics,  # true
+    "files": _files,  # true: all files and folders, without their contents
+}
+
+
+def obey(drive: DriveStandIn, line: str) -> dict[str, Any]:
+    """Carry out one line of commands; the answers by command, or what was wrong with the line."""
+    try:
+        commands = json.loads(line)
+        if not isinstance(commands, dict):
+            raise ValueError(f"a JSON object is wanted, not {line.strip()!r}")
+        unknown = set(commands) - set(COMMANDS)
+        if unknown:
+            raise ValueError(f"no such command: {', '.join(sorted(unknown))}")
+        return {name: COMMANDS[name](drive, value) for name, value in commands.items()}
+    except (ValueError, TypeError) as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m standins.drive", description=__doc__)
+    parser.add_argument(
+        "--directory", type=Path, help="where rclone.conf is written; else one that is deleted"
+    )
+    directory = parser.parse_args().directory
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        with tempfile.TemporaryDirectory() as temporary, DriveStandIn() as drive:
+            config = drive.rclone_config(directory or Path(temporary))
+            _say({"environment": {**drive.environment(), "RCLONE_CONFIG": str(config)}})
+            for line in sys.stdin:
+                if line.strip():
+                    _say(obey(drive, line))
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _end(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(value: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
