@@ -230,7 +230,7 @@ def test_no_host_but_google_s_is_reached(tmp_path: Path) -> None:
     [
         (["lsf", "--drive-shared-with-me", "gdrive:"], "sharedWithMe = true"),
         (["link", "gdrive:"], "permissions"),
-        (["lsjson", "-M", "gdrive:"], "field selection"),
+        (["lsf", "--drive-starred-only", "gdrive:"], "starred = true"),
     ],
 )
 def test_what_the_stand_in_does_not_know_is_refused_and_recorded(
