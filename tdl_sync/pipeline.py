@@ -116,23 +116,30 @@ class Pipeline:
     def run(self) -> None:
         """Move everything; returns when each item is settled.
 
-        Raises ``Stopped`` when the run was stopped (running hand-offs go on then, until
-        ``HandOff.terminate``), and ``ChatUnreadable`` when the chat ceased to be readable; what
-        was under way then has been finished first.
+        Raises ``Stopped`` when the run was stopped, from outside or by an error, which is the stop
+        flag's cause then (running hand-offs go on, until ``HandOff.terminate``), and
+        ``ChatUnreadable`` when the chat ceased to be readable; what was under way then has been
+        finished first.
         """
         try:
-            self._take_up_leftovers()
-            for item in self._items():
-                self._move(item)
-            self.ledger.wait_for_all()
-        except ChatUnreadable as error:
-            self._given_up = error
-            self.ledger.wait_for_all()
+            self._move_all()
+        except Exception as error:
+            self._stages.stop.set(error)  # no cause of its own if the flag is set already
+            raise Stopped("the run is stopping") from error
         finally:
             self._lanes.shutdown()
             self._hand_offs.shutdown(wait=False)
         if self._given_up is not None:
             raise self._given_up
+
+    def _move_all(self) -> None:
+        try:
+            self._take_up_leftovers()
+            for item in self._items():
+                self._move(item)
+        except ChatUnreadable as error:
+            self._given_up = error
+        self.ledger.wait_for_all()
 
     def wait_for_hand_offs(self) -> None:
         """After a stop: block until each hand-off has ended, well or not."""
@@ -220,16 +227,21 @@ class Pipeline:
             self.ledger.left()
 
     def _end_for(self, error: BaseException) -> None:
-        """One item met something that ends more than itself: this chat, or the whole run."""
+        """One item met something that ends more than itself: this chat, or the whole run.
+
+        A stage that was stopped is no cause: the flag is set already.
+        """
         if isinstance(error, ChatUnreadable):
             self._given_up = error
-        elif not isinstance(error, Stopped):
+        else:
             self._stages.stop.set(error)
 
     def _items(self) -> Iterator[MediaItem]:
         """The items that need moving, oldest first; the others are booked on the way."""
-        self.ledger.seen(len(self._job.again))
-        for entry in self._job.again:
+        # What was staged and not handed off is among the leftovers and among the failures.
+        again = [each for each in self._job.again if each.key.message_id not in self._taken_up_ids]
+        self.ledger.seen(len(again))
+        for entry in again:
             if isinstance(entry, SkippedItem):
                 self._stages.marks.forget_failure(self._job.remote, entry.key)
                 self.ledger.skipped(entry)

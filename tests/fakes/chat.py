@@ -57,7 +57,7 @@ class FakeChatReader:
         self, messages: Mapping[int, HistoryEntry | None], messages_per_page: int = 100
     ) -> None:
         self.messages = dict(messages)
-        self.errors: list[TdlSyncError | None] = []
+        self.errors: list[BaseException | None] = []
         self.gone: TdlSyncError | None = None
         self.calls = 0
         self._messages_per_page = messages_per_page

@@ -1,0 +1,318 @@
+"""The whole line on fakes: what outlives a run, and runs over it that are watched all the time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tdl_sync.budget import DiskBudget, whole_blocks
+from tdl_sync.download import Downloader
+from tdl_sync.errors import TdlSyncError
+from tdl_sync.ledger import Position
+from tdl_sync.model import (
+    Chat,
+    ChatKind,
+    HistoryEntry,
+    MediaItem,
+    RemoteFile,
+    RunReport,
+    StagedFile,
+)
+from tdl_sync.naming import file_name, message_id_of
+from tdl_sync.pipeline import Job, Pipeline, Stages, given_up
+from tdl_sync.shelf import Shelf
+from tdl_sync.staging import LOCK_NAME, Staging
+from tdl_sync.stop import StopFlag
+from tests.fakes.chat import CHAT_ID, FakeChatReader
+from tests.fakes.handoff import FakeHandOff
+from tests.fakes.marks import FakeMarks
+from tests.fakes.parts import FakePartSource, content_of
+from tests.fakes.progress import RecordingProgress
+from tests.waiting import finished
+
+BLOCK = 4096
+REMOTE = "fake:base"
+CHAT = Chat(CHAT_ID, "A channel", ChatKind.CHANNEL)
+FOLDER = f"A channel [{CHAT_ID}]"
+PLENTY_BYTES = 100 * 1024 * 1024
+
+Event = tuple[str, int]
+"""``fetch``, ``move``, ``moved`` or ``marked``, and the id of the message."""
+
+
+class Watch:
+    """Looks at the disk at every event of a run, and keeps the order of the events."""
+
+    def __init__(self, directory: Path, budget: DiskBudget) -> None:
+        self.events: list[Event] = []
+        self.wrong: list[str] = []
+        self.most_bytes = 0
+        self.on_event: Callable[[Event], None] = lambda event: None
+        self._directory = directory
+        self._budget = budget
+        self._adopted_bytes = budget.used_bytes
+        self._lock = threading.Lock()
+
+    def see(self, name: str, message_id: int) -> None:
+        """May be called from any thread; what is wrong is kept for the end of the test."""
+        with self._lock:
+            self.events.append((name, message_id))
+        self._look_at_the_disk()
+        self.on_event((name, message_id))
+
+    def _look_at_the_disk(self) -> None:
+        """A file that is there before and after was there in between, when we ask the budget."""
+        before = _blocks_by_file(self._directory)
+        used_bytes = self._budget.used_bytes
+        after = _blocks_by_file(self._directory)
+        present_bytes = sum(before[each] for each in before.keys() & after.keys())
+        allowed_bytes = max(self._budget.budget_bytes, self._adopted_bytes)
+        with self._lock:
+            self.most_bytes = max(self.most_bytes, present_bytes)
+            if not present_bytes <= used_bytes <= allowed_bytes:
+                self.wrong.append(
+                    f"{present_bytes} bytes on the disk, {used_bytes} reserved, "
+                    f"{allowed_bytes} allowed"
+                )
+
+    def count(self, name: str) -> int:
+        with self._lock:
+            return sum(event == name for event, _ in self.events)
+
+
+def _blocks_by_file(directory: Path) -> dict[str, int]:
+    """What the file of each message takes, whichever of its names it has at the moment."""
+    found: dict[str, int] = {}
+    for path in directory.iterdir():
+        if path.name != LOCK_NAME:
+            try:
+                size_bytes = path.stat().st_size
+            except FileNotFoundError:
+                continue
+            found[path.stem] = max(found.get(path.stem, 0), whole_blocks(size_bytes, BLOCK))
+    return found
+
+
+class WatchedHandOff(FakeHandOff):
+    def __init__(self, watch: Watch, seconds_per_move: float) -> None:
+        super().__init__(seconds_per_move)
+        self._watch = watch
+
+    def move(
+        self, staged: StagedFile, folder: str, name: str, on_bytes: Callable[[int], None]
+    ) -> RemoteFile:
+        self._watch.see("move", staged.item.message_id)
+        remote_file = super().move(staged, folder, name, on_bytes)
+        self._watch.see("moved", staged.item.message_id)
+        return remote_file
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What one run did, and how it ended.
+
+    ``error`` is what ``Pipeline.run`` raised; ``settled`` counts the calls of ``on_settled``.
+    """
+
+    report: RunReport
+    position: Position
+    error: BaseException | None
+    cause: BaseException | None
+    used_bytes: int
+    settled: int
+    watch: Watch
+    progress: RecordingProgress
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is about to begin, for what a test wants to change about it."""
+
+    pipeline: Pipeline
+    stages: Stages
+    hand_off: WatchedHandOff
+    watch: Watch
+    stop: StopFlag
+
+
+class Line:
+    """A chat, a remote, the records and a staging directory: all that a run finds and leaves."""
+
+    def __init__(self, directory: Path, entries: Iterable[HistoryEntry]) -> None:
+        self.reader = FakeChatReader.of(entries, messages_per_page=7)
+        self.parts = FakePartSource(most_seconds=0.002)
+        self.marks = FakeMarks()
+        self.directory = directory / "staging"
+        self.remote: dict[str, dict[str, bytes]] = {}
+        self.upload_errors: dict[str, list[TdlSyncError]] = {}
+        self.seconds_per_move = 0.0
+        self.after_id = 0
+
+    def close(self) -> None:
+        self.parts.close()
+
+    def run(
+        self,
+        *,
+        budget_bytes: int = PLENTY_BYTES,
+        downloads: int = 4,
+        workers: int = 3,
+        only_failed: bool = False,
+        prepare: Callable[[Run], None] = lambda run: None,
+    ) -> Ended:
+        """One run of the program, as far as the pipeline is concerned; its watermark is saved."""
+        staging = Staging.open(self.directory, budget_bytes)
+        try:
+            ended = self._run(staging, downloads, workers, only_failed, prepare)
+        finally:
+            staging.close()
+        self.after_id = ended.position.watermark
+        return ended
+
+    def _run(
+        self,
+        staging: Staging,
+        downloads: int,
+        workers: int,
+        only_failed: bool,
+        prepare: Callable[[Run], None],
+    ) -> Ended:
+        stop = StopFlag()
+        budget = DiskBudget(staging.budget_bytes, BLOCK, stop)
+        for leftover in staging.leftovers:
+            budget.adopt(leftover.size_bytes)
+        progress = RecordingProgress()
+        watch = Watch(self.directory, budget)
+        hand_off = WatchedHandOff(watch, self.seconds_per_move)
+        hand_off.folders = self.remote
+        hand_off.errors = self.upload_errors
+        self.parts.on_fetch = lambda item, offset: watch.see("fetch", item.message_id)
+        self.marks.on_write = lambda mark: watch.see("marked", mark.key.message_id)
+        stages = Stages(
+            reader=self.reader,
+            downloader=Downloader(self.parts, staging, progress, stop),
+            hand_off=hand_off,
+            marks=self.marks,
+            staging=staging,
+            budget=budget,
+            shelf=Shelf(staging, budget, progress),
+            progress=progress,
+            stop=stop,
+        )
+        settled: list[bool] = []
+        job = self._job(staging, hand_off, only_failed)
+        pipeline = Pipeline(job, stages, downloads, workers, lambda: settled.append(True))
+        prepare(Run(pipeline, stages, hand_off, watch, stop))
+        error = finished(lambda: _outcome(pipeline))
+        if stop.is_set:
+            finished(lambda: hand_off.terminate(0.0))
+        finished(pipeline.wait_for_hand_offs)
+        assert watch.wrong == []
+        return Ended(
+            report=pipeline.ledger.report(),
+            position=pipeline.ledger.position(),
+            error=error,
+            cause=stop.cause,
+            used_bytes=budget.used_bytes,
+            settled=len(settled),
+            watch=watch,
+            progress=progress,
+        )
+
+    def _job(self, staging: Staging, hand_off: FakeHandOff, only_failed: bool) -> Job:
+        failed_ids = [
+            failure.key.message_id
+            for failure in self.marks.failures(REMOTE, CHAT_ID, 0)
+            if only_failed or (not given_up(failure) and failure.key.message_id <= self.after_id)
+        ]
+        listed = hand_off.prepare_folder(FOLDER)
+        newest_id = max(self.reader.messages, default=0)
+        return Job(
+            chat=CHAT,
+            remote=REMOTE,
+            folder=FOLDER,
+            after_id=self.after_id,
+            up_to_id=self.after_id if only_failed else newest_id,
+            again=tuple(self.reader.fetch(CHAT, failed_ids)) if failed_ids else (),
+            leftovers=tuple(
+                left for left in staging.leftovers if left.key and left.key.chat_id == CHAT_ID
+            ),
+            on_remote={message_id_of(file.name) or 0: file for file in listed},
+            retry_failed_for_good=only_failed,
+        )
+
+    # What a test looks at afterwards
+
+    def items(self) -> list[MediaItem]:
+        return [entry for entry in self.reader.messages.values() if isinstance(entry, MediaItem)]
+
+    def is_done(self, item: MediaItem) -> bool:
+        return self.marks.is_done(REMOTE, item.key)
+
+    def staged(self) -> list[str]:
+        """The names in the staging directory."""
+        return sorted(path.name for path in self.directory.iterdir() if path.name != LOCK_NAME)
+
+    def assert_all_moved(self, items: Iterable[MediaItem] | None = None) -> None:
+        """Exactly these files are on the remote, each once, each with its bytes and its mark."""
+        expected = {
+            file_name(item): content_of(item) for item in (self.items() if items is None else items)
+        }
+        assert self.remote[FOLDER].keys() == expected.keys()
+        assert all(self.remote[FOLDER][name] == content for name, content in expected.items())
+        marked = {file_name(item) for item in self.items() if self.is_done(item)}
+        assert marked == expected.keys()
+
+
+def _outcome(pipeline: Pipeline) -> BaseException | None:
+    try:
+        pipeline.run()
+    except BaseException as error:  # noqa: BLE001 - it is what the test looks at
+        return error
+    return None
+
+
+def assert_complete(ended: Ended) -> None:
+    """The run ended by itself, and what it has seen it has accounted for."""
+    assert ended.error is None
+    assert ended.cause is None
+    report = ended.report
+    assert report.seen == report.done + report.skipped + report.failed
+    assert report.unfinished == 0
+    assert report.seen == sum(
+        seen for (seen,) in ended.progress.calls("seen") if isinstance(seen, int)
+    )
+    for told, counted in (
+        ("moved", report.moved),
+        ("done_before", report.done_before),
+        ("skipped", report.skipped),
+        ("failed", report.failed),
+    ):
+        assert len(ended.progress.calls(told)) == counted
+    assert ended.position.done_above == ()
+
+
+def assert_order(ended: Ended, listed_before: Iterable[int] = ()) -> None:
+    """No file is marked before its hand-off has returned, and none is handed off twice at once."""
+    on_remote = set(listed_before)
+    for name, message_id in ended.watch.events:
+        if name == "moved":
+            assert message_id not in on_remote
+            on_remote.add(message_id)
+        elif name == "marked":
+            assert message_id in on_remote
+
+
+def stop_at(name: str, count: int, cause: BaseException | None = None) -> Callable[[Run], None]:
+    """Stop the run when the ``count``-th event of this name happens, from its own thread."""
+
+    def prepare(run: Run) -> None:
+        def on_event(event: Event) -> None:
+            if event[0] == name and run.watch.count(name) >= count:
+                run.stop.set(cause)
+
+        run.watch.on_event = on_event
+
+    return prepare
