@@ -86,6 +86,40 @@ class FileLocation:
 
 
 @dataclass(frozen=True)
+class TextEntity:
+    """A part of a text that is marked: bold, a link, a mention …
+
+    ``offset`` and ``length`` are in UTF-16 units (https://core.telegram.org/api/entities).
+    ``target`` is what a link points to, where the text itself does not say it.
+    """
+
+    kind: str
+    offset: int
+    length: int
+    target: str | None = None
+
+
+@dataclass(frozen=True)
+class MessageDetails:
+    """What a message says beside its file, all of it hostile.
+
+    ``caption`` and ``entities`` are the message's own; ``album_caption`` is the text of the other
+    messages of its album, of which usually one has any. Ids of chats are marked ids.
+    """
+
+    caption: str = ""
+    entities: tuple[TextEntity, ...] = ()
+    album_id: int | None = None
+    album_caption: str = ""
+    sender_id: int | None = None
+    reply_to_id: int | None = None
+    topic_id: int | None = None
+    forwarded_from_id: int | None = None
+    views: int | None = None
+    edited_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class MediaItem:
     """One message's media: downloaded and uploaded as one file.
 
@@ -100,6 +134,7 @@ class MediaItem:
     size_bytes: int
     date: datetime
     location: FileLocation
+    details: MessageDetails = field(default_factory=MessageDetails, compare=False, repr=False)
 
     @property
     def message_id(self) -> int:
@@ -122,7 +157,8 @@ class HistoryPage:
     """One answer of Telegram's history: its files, and the id up to which all was read.
 
     ``messages`` counts all messages of the page, those without a file too. Pages without a
-    single file still move ``read_up_to_id``.
+    single file still move ``read_up_to_id``. Where the newest come first, it is the lowest id of
+    what was read.
     """
 
     entries: tuple[HistoryEntry, ...]
@@ -252,11 +288,18 @@ class RunStatus(str, Enum):
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """Which process on which machine wrote a state message."""
+    """Which process on which machine wrote a state message, and how long its silence may last.
+
+    ``host`` is for people, and many machines are called the same: ``machine`` tells them apart.
+    ``process_started`` is in seconds since 1970 and tells a process from a later one with its id.
+    """
 
     host: str
     pid: int
     run_id: str
+    machine: str = ""
+    process_started: int = 0
+    save_interval_seconds: int = 300
 
 
 @dataclass(frozen=True)
@@ -265,6 +308,7 @@ class RunState:
 
     Every message up to ``last_message_id`` is done, skipped, or among ``failed_ids``;
     ``done_above_ids`` are done beyond it. The totals count over all runs of the scope.
+    ``upload_bytes_per_second`` is what the run has measured, 0 for nothing yet.
     """
 
     scope_key: str
@@ -283,6 +327,8 @@ class RunState:
     failed_ids: tuple[int, ...]
     failures_by_reason: Mapping[str, int]
     run: RunIdentity
+    lower_bound: int = 0
+    upload_bytes_per_second: int = 0
 
 
 class Outcome(str, Enum):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import socket
 import sys
+import uuid
 from pathlib import Path
 
 DEFAULT_BLOCK_BYTES = 4096
@@ -46,6 +49,39 @@ class FileLock:
 
     def release(self) -> None:
         os.close(self._descriptor)
+
+
+def machine_id() -> str:
+    """The same text on this machine at all times, and another one on every other.
+
+    A host name alone is shared by many: laptops that are called ``ubuntu``, containers with a
+    fixed name. A container sees other processes than its host, so it counts as a machine.
+    """
+    facts = (socket.gethostname(), _installation(), _process_space())
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
+
+
+def _process_space() -> str:
+    """Where process ids mean the same processes (Linux: the pid namespace)."""
+    try:
+        return str(os.stat("/proc/self/ns/pid").st_ino)
+    except OSError:
+        return ""
+
+
+if sys.platform == "linux":
+
+    def _installation() -> str:
+        # https://www.freedesktop.org/software/systemd/man/latest/machine-id.html
+        try:
+            return Path("/etc/machine-id").read_text().strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+else:
+
+    def _installation() -> str:
+        return f"{uuid.getnode():x}"
 
 
 if sys.platform == "win32":

@@ -120,6 +120,12 @@ class SavedMessages(Protocol):
     def find(self, header: str) -> list[SavedText]:
         """All own messages (no forwards) that begin with ``header``, pinned or not."""
 
+    def read(self, message_id: int) -> SavedText | None:
+        """One message as it is now, ``None`` if it is gone."""
+
+    def send(self, text: str) -> SavedText:
+        """Send as plain text, silently. From then on every ``find`` sees it."""
+
     def send_pinned(self, text: str) -> SavedText:
         """Send as plain text, silently, and pin without a notice."""
 

@@ -39,6 +39,8 @@ _OTHER_REASONS = "other"
 _GREATEST_COUNT = 2**53
 _GREATEST_CHAT_ID = 2**53
 _GREATEST_GB = 1e9
+_GREATEST_SECONDS = 2**40
+_GREATEST_INTERVAL_SECONDS = 86400
 _BYTES_IN_A_GB = 10**9
 _SCOPE_KEY = re.compile(r'"scope"\s*:\s*"([0-9a-f]{16})"')
 
@@ -101,6 +103,7 @@ def encode(state: RunState) -> str:
             state.run,
             host=_cut(state.run.host, _MOST_HOST_UNITS),
             run_id=_cut(state.run.run_id, _MOST_HOST_UNITS),
+            machine=_cut(state.run.machine, _MOST_HOST_UNITS),
         ),
         failures_by_reason=_fewer_reasons(state),
     )
@@ -156,9 +159,23 @@ def _text(state: RunState, ids: _Ids) -> str:
         "done_above": ids.done_above,
         "failed": ids.failed,
         "failures": dict(state.failures_by_reason),
-        "run": {"host": state.run.host, "pid": state.run.pid, "id": state.run.run_id},
+        "lower_bound": state.lower_bound,
+        "upload_rate": state.upload_bytes_per_second,
+        "run": run_record(state.run),
     }
     return f"{HEADER}\n{_json(record)}\n{_for_people(state, ids.last_message_id)}"
+
+
+def run_record(run: RunIdentity) -> dict[str, str | int]:
+    """What is written of a run, for JSON."""
+    return {
+        "host": run.host,
+        "pid": run.pid,
+        "id": run.run_id,
+        "machine": run.machine,
+        "process_started": run.process_started,
+        "save_interval": run.save_interval_seconds,
+    }
 
 
 def _for_people(state: RunState, last_message_id: int) -> str:
@@ -243,7 +260,6 @@ def _state(fields: Fields) -> RunState:
     version = fields.whole("version", _GREATEST_COUNT)
     if version != VERSION:
         raise Unexpected(f"expected version {VERSION}, found {version} (a newer tdl_sync reads it)")
-    run = fields.object("run")
     return RunState(
         scope_key=fields.text("scope"),
         channel_id=fields.whole_in_text("channel_id", _GREATEST_CHAT_ID),
@@ -260,7 +276,21 @@ def _state(fields: Fields) -> RunState:
         done_above_ids=_ids(fields, "done_above"),
         failed_ids=_ids(fields, "failed"),
         failures_by_reason=fields.object("failures").counts(_GREATEST_COUNT),
-        run=RunIdentity(run.text("host"), run.whole("pid", _GREATEST_COUNT), run.text("id")),
+        run=run_in(fields.object("run")),
+        lower_bound=fields.whole("lower_bound", id_ranges.GREATEST_MESSAGE_ID),
+        upload_bytes_per_second=fields.whole("upload_rate", _GREATEST_COUNT),
+    )
+
+
+def run_in(fields: Fields) -> RunIdentity:
+    """The run that ``run_record`` has written. Raises ``Unexpected``."""
+    return RunIdentity(
+        host=fields.text("host"),
+        pid=fields.whole("pid", _GREATEST_COUNT),
+        run_id=fields.text("id"),
+        machine=fields.text("machine"),
+        process_started=fields.whole("process_started", _GREATEST_SECONDS),
+        save_interval_seconds=fields.whole("save_interval", _GREATEST_INTERVAL_SECONDS),
     )
 
 

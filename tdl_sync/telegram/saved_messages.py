@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -26,18 +27,34 @@ class TelegramSavedMessages:
         self._peer = raw.types.InputPeerSelf()
 
     def find(self, header: str) -> list[SavedText]:
-        # Telegram's text search knows words, not signs; and its index may lag behind a pin.
+        # Telegram's text search knows words, not signs; and its index may lag behind a pin and
+        # behind what was sent a moment ago, which the history shows at once.
         words = " ".join(word for word in header.split() if word.isalnum())
         found: dict[int, SavedText] = {}
-        for query, kind in (
-            ("", raw.types.InputMessagesFilterPinned()),
-            (words, raw.types.InputMessagesFilterEmpty()),
+        for message in (
+            *self._search("", raw.types.InputMessagesFilterPinned()),
+            *self._search(words, raw.types.InputMessagesFilterEmpty()),
+            *self._newest(),
         ):
-            for message in self._search(query, kind):
-                text = _own_text(message)
-                if text is not None and text.text.startswith(header):
-                    found[text.message_id] = text
+            text = _own_text(message)
+            if text is not None and text.text.startswith(header):
+                found[text.message_id] = text
         return [found[message_id] for message_id in sorted(found)]
+
+    def _newest(self) -> list[Any]:
+        answer: Any = self._call(
+            raw.functions.messages.GetHistory(
+                peer=self._peer,
+                offset_id=0,
+                offset_date=0,
+                add_offset=0,
+                limit=FOUND_AT_MOST,
+                max_id=0,
+                min_id=0,
+                hash=0,
+            )
+        )
+        return list(answer.messages)
 
     def _search(self, query: str, kind: raw.base.MessagesFilter) -> list[Any]:
         answer: Any = self._call(
@@ -57,7 +74,13 @@ class TelegramSavedMessages:
         )
         return list(answer.messages)
 
-    def send_pinned(self, text: str) -> SavedText:
+    def read(self, message_id: int) -> SavedText | None:
+        wanted: list[Any] = [raw.types.InputMessageID(id=message_id)]
+        answer: Any = self._call(raw.functions.messages.GetMessages(id=wanted))
+        texts = [_own_text(message) for message in answer.messages]
+        return next((text for text in texts if text and text.message_id == message_id), None)
+
+    def send(self, text: str) -> SavedText:
         updates: Any = self._call(
             raw.functions.messages.SendMessage(
                 peer=self._peer,
@@ -67,13 +90,16 @@ class TelegramSavedMessages:
                 silent=True,
             )
         )
-        message_id = _sent_id(updates)
+        return SavedText(_sent_id(updates), text, datetime.now(timezone.utc), pinned=False)
+
+    def send_pinned(self, text: str) -> SavedText:
+        sent = self.send(text)
         self._call(
             raw.functions.messages.UpdatePinnedMessage(
-                peer=self._peer, id=message_id, silent=True, pm_oneside=True
+                peer=self._peer, id=sent.message_id, silent=True, pm_oneside=True
             )
         )
-        return SavedText(message_id, text, datetime.now(timezone.utc), pinned=True)
+        return replace(sent, pinned=True)
 
     def edit(self, message_id: int, text: str) -> bool:
         # The raw call: the library's own would parse the JSON as Markdown.

@@ -108,6 +108,17 @@ def test_several_are_all_found(place: Place) -> None:
     assert texts(place) == {**sent, written: f"{HEADER} 3"}
 
 
+def test_a_message_is_read_as_it_is_now_until_it_is_gone(place: Place) -> None:
+    sent = place.saved.send(f"{HEADER} 1")
+    assert place.saved.edit(sent.message_id, f"{HEADER} 2")
+    read = place.saved.read(sent.message_id)
+    assert read is not None
+    assert (read.message_id, read.text) == (sent.message_id, f"{HEADER} 2")
+    assert texts(place) == {sent.message_id: f"{HEADER} 2"}
+    place.saved.delete([sent.message_id])
+    assert place.saved.read(sent.message_id) is None
+
+
 def test_an_edit_changes_the_text_in_place(place: Place) -> None:
     sent = place.saved.send_pinned(f"{HEADER} 1")
     assert place.saved.edit(sent.message_id, f"{HEADER} **2**")

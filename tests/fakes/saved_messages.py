@@ -19,7 +19,7 @@ class FakeSavedMessages:
     ``errors`` is what the next calls raise, one each; a ``None`` lets a call through.
     ``arrives_anyway`` makes a failing send leave its message, as when the answer gets lost.
     ``hanging`` holds, by a call's name, the event that such calls wait for. ``calls`` are the
-    names of all calls.
+    names of all calls. ``now`` is the server's time, which only the tests move on.
     """
 
     def __init__(self) -> None:
@@ -29,6 +29,7 @@ class FakeSavedMessages:
         self.arrives_anyway = False
         self.hanging: dict[str, threading.Event] = {}
         self.calls: list[str] = []
+        self.now = FIRST_EDIT
         self._lock = threading.Lock()
         self._next_id = 100
 
@@ -41,14 +42,16 @@ class FakeSavedMessages:
                 if message.text.startswith(header) and message.message_id not in self.forwarded
             ]
 
+    def read(self, message_id: int) -> SavedText | None:
+        self._call("read")
+        with self._lock:
+            return self.messages.get(message_id)
+
+    def send(self, text: str) -> SavedText:
+        return self._send("send", text)
+
     def send_pinned(self, text: str) -> SavedText:
-        try:
-            self._call("send_pinned")
-        except TdlSyncError:
-            if self.arrives_anyway:
-                self.put(text)
-            raise
-        return self.put(text)
+        return self._send("send_pinned", text)
 
     def edit(self, message_id: int, text: str) -> bool:
         self._call("edit")
@@ -58,7 +61,7 @@ class FakeSavedMessages:
                 return False
             old = self.messages[message_id]
             if old.text != text:
-                edited_at = old.edited_at + timedelta(minutes=1)
+                edited_at = max(old.edited_at + timedelta(seconds=1), self.now)
                 self.messages[message_id] = replace(old, text=text, edited_at=edited_at)
             return True
 
@@ -68,12 +71,21 @@ class FakeSavedMessages:
             for message_id in message_ids:
                 self.messages.pop(message_id, None)
 
+    def _send(self, name: str, text: str) -> SavedText:
+        try:
+            self._call(name)
+        except TdlSyncError:
+            if self.arrives_anyway:
+                self.put(text)
+            raise
+        return self.put(text)
+
     def put(self, text: str, forwarded: bool = False) -> SavedText:
         """The user, or another program, writes a message."""
         self._check_text(text)
         with self._lock:
             self._next_id += 1
-            message = SavedText(self._next_id, text, FIRST_EDIT, pinned=not forwarded)
+            message = SavedText(self._next_id, text, self.now, pinned=not forwarded)
             self.messages[message.message_id] = message
             if forwarded:
                 self.forwarded.add(message.message_id)

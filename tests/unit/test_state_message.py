@@ -46,7 +46,9 @@ PLAIN = RunState(
     done_above_ids=(12347, 12348, 12349, 12353),
     failed_ids=(12, 77, 12350),
     failures_by_reason={"wrong size": 2, "larger than the disk budget": 1},
-    run=RunIdentity("runner-7", 4711, "5f0c9a"),
+    run=RunIdentity("runner-7", 4711, "5f0c9a", "9c1d", 1_714_992_000, 300),
+    lower_bound=77,
+    upload_bytes_per_second=4_000_000,
 )
 
 
@@ -70,7 +72,16 @@ def test_the_text_has_the_documented_shape() -> None:
         "done_above": "12347-12349,12353",
         "failed": "12,77,12350",
         "failures": {"wrong size": 2, "larger than the disk budget": 1},
-        "run": {"host": "runner-7", "pid": 4711, "id": "5f0c9a"},
+        "lower_bound": 77,
+        "upload_rate": 4000000,
+        "run": {
+            "host": "runner-7",
+            "pid": 4711,
+            "id": "5f0c9a",
+            "machine": "9c1d",
+            "process_started": 1714992000,
+            "save_interval": 300,
+        },
     }
     assert for_people == "1,234 files moved (56.70 GB), up to message 12345. 3 failed."
 
@@ -139,7 +150,9 @@ LONGEST_NAMES = replace(
     channel_name="\x01" * 300,
     remote="\x01" * 3000,
     folder="\x01" * 255,
-    run=RunIdentity("\x01" * 300, 2**31, "\x01" * 300),
+    run=RunIdentity("\x01" * 300, 2**31, "\x01" * 300, "\x01" * 300, 2**40, 86400),
+    lower_bound=2**31 - 1,
+    upload_bytes_per_second=2**53,
     failures_by_reason={chr(number) * 100: 2**40 for number in range(1, 30)},
 )
 
