@@ -141,7 +141,7 @@ class Service:
         try:
             request.body.cut_after_bytes = fault.body_bytes
             if call.name in ("upload.chunk", "upload.finish"):
-                call.answer()  # keeps what arrives before the cut, as Drive does
+                self._healthy(call)  # keeps what arrives before the cut, as Drive does
             request.body.drain()
         except ConnectionCut:
             if fault.kind == "stall":
