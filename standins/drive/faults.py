@@ -68,8 +68,8 @@ class Fault:
     It strikes calls named `call` (`upload` is all of `upload.start`, `upload.chunk`, …; None is
     what fits the kind, never the token endpoint for those that fit all). It lets `after_calls` of
     them pass and waits until `after_bytes` of content were received (as the statistics count
-    them, so since their `reset`); it is over after
-    `times` strikes (None: no end) and `for_seconds` after its first strike (None: no end).
+    them, so since their `reset`); it is over after `times` strikes (None: no end) and
+    `for_seconds` after its first strike (None: no end).
     """
 
     kind: FaultKind
