@@ -40,24 +40,36 @@ class DiskBudget:
 
     @property
     def someone_waits(self) -> bool:
-        """Whether a ``reserve`` is waiting for room right now."""
+        """Whether a ``reserve`` is waiting for room right now, and the run goes on."""
         with self._changed:
-            return bool(self._queue)
+            return bool(self._queue) and not self._stop.is_set
 
     def fits(self, item: MediaItem) -> bool:
         """Whether the item could ever have room, with nothing else on the disk."""
-        return whole_blocks(item.size_bytes, self._block_bytes) <= self.budget_bytes
+        return self.needed_bytes(item) <= self.budget_bytes
 
-    def reserve(self, item: MediaItem, on_wait: Callable[[], None] | None = None) -> Reservation:
+    def needed_bytes(self, item: MediaItem) -> int:
+        """What the item's reservation takes."""
+        return whole_blocks(item.size_bytes, self._block_bytes)
+
+    def reserve(
+        self,
+        item: MediaItem,
+        on_wait: Callable[[], None] | None = None,
+        adopted_bytes: int = 0,
+    ) -> Reservation:
         """Wait for room for the whole item and take it.
 
+        ``adopted_bytes`` are reserved already, for a part of the item that lies on the disk: they
+        become part of its reservation, and stay reserved while this waits or if it raises.
         ``on_wait`` is called once, without any lock, when there is no room at once: the chance to
         free some. Raises ``LargerThanBudget`` where waiting would never end, ``Stopped`` when the
         run stops.
         """
-        wanted_bytes = whole_blocks(item.size_bytes, self._block_bytes)
-        if wanted_bytes > self.budget_bytes:
+        if not self.fits(item):
             raise LargerThanBudget(item.size_bytes, self.budget_bytes)
+        reserved_bytes = self.needed_bytes(item)
+        wanted_bytes = reserved_bytes - adopted_bytes
         ticket = object()
         with self._changed:
             self._queue.append(ticket)
@@ -75,29 +87,29 @@ class DiskBudget:
             with self._changed:
                 self._queue.remove(ticket)
                 self._changed.notify_all()
-        return Reservation(item, wanted_bytes)
+        return Reservation(item, reserved_bytes)
 
-    def adopt(self, size_bytes: int) -> None:
+    def adopt(self, size_bytes: int) -> int:
         """Take room for a file that lies on the disk already, even beyond the budget.
 
-        Nothing new is admitted until what lies there has shrunk below the budget again.
+        Nothing new is admitted until what lies there has shrunk below the budget again. Returns
+        the bytes that are reserved for it now.
         """
+        adopted_bytes = whole_blocks(size_bytes, self._block_bytes)
         with self._changed:
-            self._used_bytes += whole_blocks(size_bytes, self._block_bytes)
+            self._used_bytes += adopted_bytes
+        return adopted_bytes
 
     def adopted(self, item: MediaItem) -> Reservation:
         """The reservation of a staged file that was adopted."""
-        return Reservation(item, whole_blocks(item.size_bytes, self._block_bytes))
+        return Reservation(item, self.needed_bytes(item))
 
     def release(self, reservation: Reservation) -> None:
         """Give the room back. Only when the file is gone from the disk."""
-        self._give_back(reservation.reserved_bytes)
+        self.give_back(reservation.reserved_bytes)
 
-    def release_adopted(self, size_bytes: int) -> None:
-        """The same for an adopted file that belongs to no item."""
-        self._give_back(whole_blocks(size_bytes, self._block_bytes))
-
-    def _give_back(self, taken_bytes: int) -> None:
+    def give_back(self, taken_bytes: int) -> None:
+        """The same for what ``adopt`` has taken for a file that is gone now."""
         with self._changed:
             self._used_bytes -= taken_bytes
             if self._used_bytes < 0:

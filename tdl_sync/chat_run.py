@@ -197,11 +197,6 @@ class ChatRun:
             after_id=beginning.after_id,
             up_to_id=beginning.after_id if settings.only_failed else newest_id,
             again=tuple(self._again(beginning)),
-            leftovers=tuple(
-                left
-                for left in stages.staging.leftovers
-                if left.key is not None and left.key.chat_id == self._chat.id
-            ),
             on_remote=self._on_remote(listing),
             retry_failed_for_good=settings.only_failed,
         )

@@ -10,12 +10,12 @@ import os
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
-from typing import BinaryIO
 
 from tdl_sync.attempts import with_attempts
-from tdl_sync.errors import SizeMismatch, StagingFailed
+from tdl_sync.errors import ItemFailed, MessageGone, SizeMismatch, StagingFailed
 from tdl_sync.model import MediaItem, Reservation, StagedFile
 from tdl_sync.operating_system import sync_directory
+from tdl_sync.part_journal import PartialFile, PartialFiles, part_length
 from tdl_sync.ports import PART_BYTES, PartSource, ProgressListener
 from tdl_sync.staging import Staging
 from tdl_sync.stop import StopFlag
@@ -30,43 +30,58 @@ class Downloader:
     """Turns reservations into staged files. ``download`` may run in many threads at once."""
 
     def __init__(
-        self, parts: PartSource, staging: Staging, progress: ProgressListener, stop: StopFlag
+        self,
+        parts: PartSource,
+        staging: Staging,
+        partials: PartialFiles,
+        progress: ProgressListener,
+        stop: StopFlag,
     ) -> None:
         self._parts = parts
         self._staging = staging
+        self._partials = partials
         self._progress = progress
         self._stop = stop
 
     def download(self, reservation: Reservation) -> StagedFile:
         """Download one item; blocks until its staged file is complete and durable.
 
-        A part that was written is not asked for again by the next of the three attempts. Raises
-        ``ItemFailed``, ``MessageGone``, ``CredentialsRefused`` or ``Stopped``; the partial file is
-        gone then, so that the reservation can be released.
+        A part that was written is not asked for again, not by the next of the three attempts and
+        not by the next run. Raises ``ItemFailed``, ``MessageGone``, ``CredentialsRefused`` or
+        ``Stopped``. The partial file and its journal stay where going on makes sense: after
+        ``Stopped``, ``DownloadFailed`` and what ends more than this item.
         """
         item = reservation.item
         self._stop.check()
-        part_path = self._staging.part_path(item.key)
         self._progress.download_started(item)
         try:
-            self._write_parts(item, part_path)
-            staged_path = self._finish(item, part_path)
+            self._write_parts(item)
+            staged_path = self._finish(item)
         except OSError as error:
+            self._partials.remove(item.key)
             raise StagingFailed(error.strerror or str(error)) from error
+        except (ItemFailed, MessageGone) as error:
+            if isinstance(error, (MessageGone, SizeMismatch)) or error.for_good:
+                self._partials.remove(item.key)
+            raise
         finally:
-            part_path.unlink(missing_ok=True)
             self._progress.download_finished(item)
         return StagedFile(reservation, staged_path)
 
-    def _write_parts(self, item: MediaItem, path: Path) -> None:
-        # The range goes one past the last part where the size is a multiple of the part size
-        # (and for an empty file): only an answer from there shows that nothing follows.
-        missing = deque(range(0, item.size_bytes + 1, PART_BYTES))
-        with path.open("wb", buffering=0) as file:
+    def _write_parts(self, item: MediaItem) -> None:
+        with self._partials.open(item, self._stop.check) as file:
+            if file.offsets:
+                self._progress.message(
+                    f"message {item.message_id}: {file.written_bytes} of {item.size_bytes} bytes "
+                    "are there already, going on with the rest"
+                )
+            # The range goes one past the last part where the size is a multiple of the part size
+            # (and for an empty file): only an answer from there shows that nothing follows.
+            offsets = range(0, item.size_bytes + 1, PART_BYTES)
+            missing = deque(offset for offset in offsets if offset not in file.offsets)
             with_attempts(lambda: self._fill(item, file, missing), self._stop)
-            os.fsync(file.fileno())
 
-    def _fill(self, item: MediaItem, file: BinaryIO, missing: deque[int]) -> None:
+    def _fill(self, item: MediaItem, file: PartialFile, missing: deque[int]) -> None:
         """Fetch the missing parts, oldest first; what was not written is missing afterwards."""
         in_flight: dict[Future[bytes], int] = {}
         try:
@@ -83,24 +98,25 @@ class Downloader:
         finally:
             missing.extend(sorted(in_flight.values()))
 
-    def _write(self, item: MediaItem, file: BinaryIO, offset_bytes: int, part: bytes) -> None:
-        expected_bytes = min(PART_BYTES, item.size_bytes - offset_bytes)
+    def _write(self, item: MediaItem, file: PartialFile, offset_bytes: int, part: bytes) -> None:
+        expected_bytes = part_length(item.size_bytes, offset_bytes)
         if len(part) != expected_bytes:
             raise SizeMismatch(item.size_bytes, item.size_bytes + len(part) - expected_bytes)
-        file.seek(offset_bytes)
-        remaining = memoryview(part)
-        while remaining:
-            remaining = remaining[file.write(remaining) :]
+        file.write(offset_bytes, part)
         self._progress.downloaded(item, len(part))
 
-    def _finish(self, item: MediaItem, part_path: Path) -> Path:
-        """Check the size on disk, give the file the message's date, and rename it durably."""
+    def _finish(self, item: MediaItem) -> Path:
+        """Check the size on disk, give the file the message's date, and rename it: all durable."""
+        part_path = self._staging.part_path(item.key)
         actual_bytes = part_path.stat().st_size
         if actual_bytes != item.size_bytes:
             raise SizeMismatch(item.size_bytes, actual_bytes)
         sent_at = item.date.timestamp()
         os.utime(part_path, (sent_at, sent_at))
+        with part_path.open("r+b") as file:
+            os.fsync(file.fileno())
         staged_path = self._staging.staged_path(item.key)
         part_path.replace(staged_path)
         sync_directory(self._staging.directory)
+        self._partials.forget(item.key)
         return staged_path

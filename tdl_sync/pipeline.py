@@ -42,8 +42,9 @@ from tdl_sync.model import (
 )
 from tdl_sync.naming import file_name
 from tdl_sync.ports import ChatReader, HandOff, Marks, ProgressListener
+from tdl_sync.reconcile import take_up
 from tdl_sync.shelf import Shelf
-from tdl_sync.staging import Leftover, Staging
+from tdl_sync.staging import Staging
 from tdl_sync.stop import Slots, StopFlag
 
 MOST_IN_FLIGHT = 1000
@@ -56,9 +57,8 @@ GONE = "deleted"
 class Job:
     """What is to be moved: the messages with ``after_id < id <= up_to_id`` and ``again``.
 
-    ``again`` are files that earlier runs did not move, all up to ``after_id``; ``leftovers`` is
-    what they left in the staging directory; ``on_remote`` is what the remote's listing shows, by
-    message id.
+    ``again`` are files that earlier runs did not move, all up to ``after_id``; ``on_remote`` is
+    what the remote's listing shows, by message id.
     """
 
     chat: Chat
@@ -67,7 +67,6 @@ class Job:
     after_id: int
     up_to_id: int
     again: tuple[HistoryEntry, ...]
-    leftovers: tuple[Leftover, ...]
     on_remote: Mapping[int, ListedFile]
     retry_failed_for_good: bool
 
@@ -160,8 +159,10 @@ class Pipeline:
         self._flight_slots.take()
         lane = self._lanes.lane_of(item)
         lane.slots.take()
+        budget, shelf = self._stages.budget, self._stages.shelf
+        adopted_bytes = shelf.take_partial(item)
         try:
-            reservation = self._stages.budget.reserve(item, self._stages.shelf.clear)
+            reservation = budget.reserve(item, partial(shelf.make_room, item), adopted_bytes)
         except LargerThanBudget as failure:
             lane.slots.give_back()
             self._flight_slots.give_back()
@@ -169,7 +170,7 @@ class Pipeline:
             self.ledger.failed(item, failure)
             return None
         self.ledger.opened()
-        self._stages.progress.disk(self._stages.budget.used_bytes)
+        self._stages.progress.disk(budget.used_bytes)
         return reservation
 
     def _download(self, reservation: Reservation, lane: Lane) -> StagedFile:
@@ -210,9 +211,9 @@ class Pipeline:
 
     def _book(self, reservation: Reservation, error: BaseException | None) -> None:
         item = reservation.item
-        if not self._stages.staging.staged_path(item.key).exists():
+        if not self._stages.staging.holds(item.key):
             self._stages.budget.release(reservation)
-        elif isinstance(error, ItemFailed):
+        elif isinstance(error, (ItemFailed, ChatUnreadable)):
             self._stages.shelf.keep(reservation)
         self._stages.progress.disk(self._stages.budget.used_bytes)
         self._flight_slots.give_back()
@@ -288,32 +289,14 @@ class Pipeline:
         return failure is not None and given_up(failure) and not self._job.retry_failed_for_good
 
     def _take_up_leftovers(self) -> None:
-        """Hand off what an earlier run had staged; delete what it had not finished."""
-        leftovers = self._job.leftovers
-        complete_ids = [left.key.message_id for left in leftovers if left.complete and left.key]
-        fetched = self._stages.reader.fetch(self._job.chat, complete_ids) if complete_ids else []
-        items = {entry.key: entry for entry in fetched if isinstance(entry, MediaItem)}
-        for leftover in leftovers:
-            item = items.get(leftover.key) if leftover.complete and leftover.key else None
-            if item is None or item.size_bytes != leftover.size_bytes or self._is_done(item):
-                self._delete(leftover)
-            else:
-                self._take_up(item, leftover)
-
-    def _take_up(self, item: MediaItem, leftover: Leftover) -> None:
-        self._flight_slots.take()
-        self._taken_up_ids.add(item.message_id)
-        self.ledger.seen(1)
-        self.ledger.opened()
-        reservation = self._stages.budget.adopted(item)
-        staged = StagedFile(reservation, leftover.path)
-        marked = self._hand_offs.submit(self._hand_over, staged)
-        marked.add_done_callback(partial(self._settle, reservation))
-
-    def _delete(self, leftover: Leftover) -> None:
-        leftover.path.unlink()
-        self._stages.budget.release_adopted(leftover.size_bytes)
-        self._stages.progress.message(
-            f"deleted {leftover.path.name}, which an earlier run left behind: "
-            f"{leftover.size_bytes} bytes freed on the staging disk"
-        )
+        """Hand off what an earlier run had staged: see ``reconcile`` for all that it may find."""
+        stages = self._stages
+        for found in take_up(self._job.chat, stages.reader, stages.shelf, self._is_done):
+            self._flight_slots.take()
+            self._taken_up_ids.add(found.item.message_id)
+            self.ledger.seen(1)
+            self.ledger.opened()
+            reservation = stages.budget.adopted(found.item)
+            staged = StagedFile(reservation, found.leftover.path)
+            marked = self._hand_offs.submit(self._hand_over, staged)
+            marked.add_done_callback(partial(self._settle, reservation))

@@ -127,6 +127,10 @@ class Staging:
     def staged_path(self, key: MessageKey) -> Path:
         return self.directory / f"m{key.chat_id}_{key.topic_id}_{key.message_id}.staged"
 
+    def holds(self, key: MessageKey) -> bool:
+        """Whether anything of this message lies here, staged or partial."""
+        return self.staged_path(key).exists() or self.part_path(key).exists()
+
     def _scan(self) -> tuple[Leftover, ...]:
         return tuple(
             self._leftover(path)

@@ -25,6 +25,7 @@ from tdl_sync.handoff import RcloneHandOff
 from tdl_sync.human_units import human_bytes
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import RunReport, RunStatus, Scope
+from tdl_sync.part_journal import PartialFiles
 from tdl_sync.pipeline import Stages
 from tdl_sync.progress import LogProgress, TerminalProgress
 from tdl_sync.rclone import Rclone
@@ -123,14 +124,15 @@ class Sync:
         chats = ChatBook(telegram)
         reader = TelegramChatReader(telegram, chats)
         parts = TelegramPartSource(telegram, reader, config.connections)
+        partials = PartialFiles(staging, config.data_dir / "partial")
         stages = Stages(
             reader=reader,
-            downloader=Downloader(parts, staging, self._progress, self._stop),
+            downloader=Downloader(parts, staging, partials, self._progress, self._stop),
             hand_off=self._hand_off,
             marks=marks,
             staging=staging,
             budget=budget,
-            shelf=Shelf(staging, budget, self._progress),
+            shelf=Shelf(staging, partials, budget, self._progress),
             progress=self._progress,
             stop=self._stop,
         )
@@ -171,10 +173,7 @@ class Sync:
         self._progress.message(
             f"staging at most {human_bytes(staging.budget_bytes)} in {staging.directory}"
         )
-        budget = DiskBudget(staging.budget_bytes, staging.block_bytes, self._stop)
-        for leftover in staging.leftovers:
-            budget.adopt(leftover.size_bytes)
-        return budget
+        return DiskBudget(staging.budget_bytes, staging.block_bytes, self._stop)
 
     def _telegram(self, closing: ExitStack) -> TelegramClient:
         loop = EventLoopThread()

@@ -21,6 +21,7 @@ from tdl_sync.model import (
     StagedFile,
 )
 from tdl_sync.naming import file_name, message_id_of
+from tdl_sync.part_journal import PartialFiles
 from tdl_sync.pipeline import Job, Pipeline, Stages, given_up
 from tdl_sync.shelf import Shelf
 from tdl_sync.staging import LOCK_NAME, Staging
@@ -181,9 +182,9 @@ class Line:
     ) -> Ended:
         stop = StopFlag()
         budget = DiskBudget(staging.budget_bytes, BLOCK, stop)
-        for leftover in staging.leftovers:
-            budget.adopt(leftover.size_bytes)
         progress = RecordingProgress()
+        partials = PartialFiles(staging, self.directory.parent / "partial")
+        shelf = Shelf(staging, partials, budget, progress)
         watch = Watch(self.directory, budget)
         hand_off = WatchedHandOff(watch, self.seconds_per_move)
         hand_off.folders = self.remote
@@ -192,17 +193,17 @@ class Line:
         self.marks.on_write = lambda mark: watch.see("marked", mark.key.message_id)
         stages = Stages(
             reader=self.reader,
-            downloader=Downloader(self.parts, staging, progress, stop),
+            downloader=Downloader(self.parts, staging, partials, progress, stop),
             hand_off=hand_off,
             marks=self.marks,
             staging=staging,
             budget=budget,
-            shelf=Shelf(staging, budget, progress),
+            shelf=shelf,
             progress=progress,
             stop=stop,
         )
         settled: list[bool] = []
-        job = self._job(staging, hand_off, only_failed)
+        job = self._job(hand_off, only_failed)
         pipeline = Pipeline(job, stages, downloads, workers, lambda: settled.append(True))
         prepare(Run(pipeline, stages, hand_off, watch, stop))
         error = finished(lambda: _outcome(pipeline))
@@ -221,7 +222,7 @@ class Line:
             progress=progress,
         )
 
-    def _job(self, staging: Staging, hand_off: FakeHandOff, only_failed: bool) -> Job:
+    def _job(self, hand_off: FakeHandOff, only_failed: bool) -> Job:
         failed_ids = [
             failure.key.message_id
             for failure in self.marks.failures(REMOTE, CHAT_ID, 0)
@@ -236,9 +237,6 @@ class Line:
             after_id=self.after_id,
             up_to_id=self.after_id if only_failed else newest_id,
             again=tuple(self.reader.fetch(CHAT, failed_ids)) if failed_ids else (),
-            leftovers=tuple(
-                left for left in staging.leftovers if left.key and left.key.chat_id == CHAT_ID
-            ),
             on_remote={message_id_of(file.name) or 0: file for file in listed},
             retry_failed_for_good=only_failed,
         )

@@ -203,8 +203,7 @@ def test_what_lies_on_the_disk_already_counts_even_beyond_the_budget(budget: Dis
 
 
 def test_an_adopted_file_of_nobody_is_released_by_its_size(budget: DiskBudget) -> None:
-    budget.adopt(BLOCK + 1)
-    budget.release_adopted(BLOCK + 1)
+    budget.give_back(budget.adopt(BLOCK + 1))
     assert budget.used_bytes == 0
 
 

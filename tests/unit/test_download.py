@@ -25,6 +25,7 @@ from tdl_sync.errors import (
     Stopped,
 )
 from tdl_sync.model import MediaItem, Reservation
+from tdl_sync.part_journal import PartialFiles
 from tdl_sync.ports import PART_BYTES
 from tdl_sync.staging import LOCK_NAME, Staging
 from tdl_sync.stop import StopFlag
@@ -43,6 +44,10 @@ from tests.waiting import finished, in_thread, result_of
 MIB = PART_BYTES
 
 
+def whole(part: bytes) -> bytes:
+    return part
+
+
 class Bench:
     """A downloader with a staging directory of its own."""
 
@@ -51,13 +56,19 @@ class Bench:
         self.parts = FakePartSource(most_seconds)
         self.progress = RecordingProgress()
         self.staging = Staging.open(directory, 10**9)
-        self.downloader = Downloader(self.parts, self.staging, self.progress, self.stop)
+        self.partials = PartialFiles(self.staging, directory.parent / "partial")
+        self.downloader = Downloader(
+            self.parts, self.staging, self.partials, self.progress, self.stop
+        )
 
     def download(self, item: MediaItem) -> Path:
         return finished(lambda: self.downloader.download(Reservation(item, item.size_bytes)).path)
 
     def on_disk(self) -> list[str]:
         return sorted(p.name for p in self.staging.directory.iterdir() if p.name != LOCK_NAME)
+
+    def journals(self) -> list[str]:
+        return sorted(p.name for p in (self.staging.directory.parent / "partial").iterdir())
 
     def close(self) -> None:
         self.staging.close()
@@ -154,10 +165,6 @@ def test_bytes_behind_the_end_are_a_failure(bench: Bench) -> None:
     assert bench.on_disk() == []
 
 
-def whole(part: bytes) -> bytes:
-    return part
-
-
 @pytest.mark.parametrize("passing", [short_part, empty_part, long_part, DownloadFailed("x")])
 def test_what_passes_is_tried_again_and_what_was_written_is_not_asked_for_again(
     passing: Fault, bench: Bench
@@ -180,27 +187,45 @@ def test_three_attempts_and_no_more(bench: Bench) -> None:
     assert len(bench.parts.asked_of(17)) == 3
 
 
+@pytest.mark.parametrize("error", [RefusedByTelegram("FILE_ID_INVALID"), MessageGone("deleted")])
+def test_what_is_not_to_be_had_is_not_tried_again_and_nothing_of_it_stays(
+    error: Exception, bench: Bench
+) -> None:
+    bench.parts.faults[17] = [whole, whole, error]
+    with pytest.raises(type(error)):
+        bench.download(item_of(17, 5 * MIB))
+    assert bench.parts.asked_of(17) == sorted(set(bench.parts.asked_of(17)))
+    assert bench.on_disk() == []
+    assert bench.journals() == []
+
+
 @pytest.mark.parametrize(
     "error",
     [
-        RefusedByTelegram("FILE_ID_INVALID"),
-        MessageGone("deleted"),
         CredentialsRefused("Telegram", "ended", "Log in."),
         Stopped("stopping"),
         ZeroDivisionError("a bug"),
     ],
 )
-def test_what_does_not_pass_is_not_tried_again_and_nothing_stays_on_the_disk(
+def test_what_ends_the_run_is_not_tried_again_and_the_next_run_goes_on_from_there(
     error: Exception, bench: Bench
 ) -> None:
-    bench.parts.faults[17] = [error]
+    item = item_of(17, 30 * MIB)
+    bench.parts.faults[17] = [*[whole] * 25, error]
     with pytest.raises(type(error)):
-        bench.download(item_of(17, 100))
-    assert len(bench.parts.asked_of(17)) == 1
-    assert bench.on_disk() == []
+        bench.download(item)
+    before = bench.parts.asked_of(17)
+    assert len(before) == len(set(before))
+    assert bench.on_disk() == [bench.staging.part_path(item.key).name]
+    assert bench.download(item).read_bytes() == content_of(item)
+    again = [offset for offset in set(before) if bench.parts.asked_of(17).count(offset) > 1]
+    assert len(again) <= PARTS_IN_FLIGHT
+    assert told_bytes(bench) == item.size_bytes
+    assert bench.on_disk() == [bench.staging.staged_path(item.key).name]
+    assert bench.journals() == []
 
 
-def test_a_stop_in_mid_file_ends_the_download_and_leaves_nothing(bench: Bench) -> None:
+def test_a_stop_in_mid_file_ends_the_download_and_keeps_what_was_written(bench: Bench) -> None:
     answers = threading.Event()
     asked = threading.Event()
 
@@ -216,7 +241,8 @@ def test_a_stop_in_mid_file_ends_the_download_and_leaves_nothing(bench: Bench) -
     bench.stop.set()
     with pytest.raises(Stopped):
         result_of(download)
-    assert bench.on_disk() == []
+    assert bench.on_disk() == [bench.staging.part_path(reservation.item.key).name]
+    assert bench.journals() != []
     answers.set()
 
 
@@ -292,8 +318,12 @@ def test_whatever_goes_wrong_a_file_is_whole_or_not_there(
         patch.setattr("tdl_sync.attempts.FIRST_PAUSE_SECONDS", 0.0001)
         try:
             path = bench.download(item)
+        except DownloadFailed:
+            assert bench.on_disk() in ([], [bench.staging.part_path(item.key).name])
+            bench.parts.faults[17] = []
+            assert bench.download(item).read_bytes() == content_of(item)
         except ItemFailed:
-            assert bench.on_disk() == []
+            assert bench.on_disk() == bench.journals() == []
         else:
             assert path.read_bytes() == content_of(item)
             assert bench.on_disk() == [path.name]

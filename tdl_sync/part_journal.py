@@ -1,0 +1,265 @@
+"""Which parts of a partial file are there: known across kills and power cuts, without a sync each.
+
+The journal of ``m<chat>_<topic>_<message>.part`` in the staging directory is
+``m<chat>_<topic>_<message>.parts`` in the data directory, so that it takes nothing from the
+budget. It begins with one line of JSON that says what file this is: message, declared size,
+Telegram's file, and where the partial file lies. A journal with any other line belongs to another
+file, and its partial file is not believed. Then come records of 20 bytes, big-endian:
+
+    offset (8)  length (4)  CRC-32 of the part (4)  CRC-32 of the 16 bytes before (4)
+
+What is durable when:
+
+- The first line is synced, with its directory, before the partial file exists and before its
+  first byte is asked for.
+- A part is written, then its record; neither is synced. After ``kill -9`` both are there, since
+  the system keeps what was written; only the last record may be cut off, which its own checksum
+  shows. After a power cut any of them may be missing, so a part counts only when its bytes on the
+  disk have the CRC of its record. A sync for each part was rejected: it costs more than the parts
+  that a power cut can lose.
+- The whole file is synced before it is renamed to ``.staged`` (``download.py``).
+- The partial file is removed or renamed before its journal, so that a partial file without a
+  journal is never one that could have gone on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from tdl_sync.errors import ConfigurationError
+from tdl_sync.model import MediaItem, MessageKey
+from tdl_sync.operating_system import sync_directory
+from tdl_sync.ports import PART_BYTES
+from tdl_sync.staging import Staging
+
+_PART = struct.Struct(">QII")
+_CHECKSUM = struct.Struct(">I")
+RECORD_BYTES = _PART.size + _CHECKSUM.size
+_MOST_FIRST_LINE_BYTES = 16_384
+
+
+@dataclass(frozen=True)
+class PartRecord:
+    """One part that was written: where, how long, and the CRC-32 of its bytes."""
+
+    offset_bytes: int
+    length_bytes: int
+    crc32: int
+
+    def to_bytes(self) -> bytes:
+        fields = _PART.pack(self.offset_bytes, self.length_bytes, self.crc32)
+        return fields + _CHECKSUM.pack(zlib.crc32(fields))
+
+
+def part_length(size_bytes: int, offset_bytes: int) -> int:
+    """How long the part at this offset of a file of this size must be; 0 at its very end."""
+    return min(PART_BYTES, size_bytes - offset_bytes)
+
+
+class PartialFile:
+    """A ``.part`` that is open for writing, with its journal. For one thread."""
+
+    def __init__(
+        self,
+        size_bytes: int,
+        file: BinaryIO,
+        journal: BinaryIO,
+        journal_bytes: int,
+        offsets: set[int],
+    ) -> None:
+        """``offsets`` are the parts that are there; ``journal_bytes`` is where records go on."""
+        self.offsets = offsets
+        self._size_bytes = size_bytes
+        self._file = file
+        self._journal = journal
+        self._journal_bytes = journal_bytes
+
+    @property
+    def written_bytes(self) -> int:
+        """The bytes of the parts that are there."""
+        return sum(part_length(self._size_bytes, offset) for offset in self.offsets)
+
+    def write(self, offset_bytes: int, part: bytes) -> None:
+        """Write a whole part, then its record. Raises ``OSError``; the part is missing then."""
+        _write_at(self._file, offset_bytes, part)
+        record = PartRecord(offset_bytes, len(part), zlib.crc32(part)).to_bytes()
+        # At its place, not appended: half a record, from a full disk, is written over next time.
+        _write_at(self._journal, self._journal_bytes, record)
+        self._journal_bytes += RECORD_BYTES
+        self.offsets.add(offset_bytes)
+
+
+class PartialFiles:
+    """The partial files of a staging directory. Several threads may use it, one for each item."""
+
+    def __init__(self, staging: Staging, directory: Path) -> None:
+        """Make the journals' directory (0700), and remove journals whose file is gone.
+
+        Raises ``ConfigurationError`` where that can't be done.
+        """
+        self._staging = staging
+        self._directory = directory
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._remove_orphans()
+        except OSError as error:
+            raise ConfigurationError(
+                f"the directory {directory} cannot be used: {error.strerror}; make it readable "
+                "and writable for you, or name another --data-dir"
+            ) from error
+
+    def journal_path(self, key: MessageKey) -> Path:
+        return self._directory / f"{self._staging.part_path(key).name}s"
+
+    def is_partial(self, item: MediaItem) -> bool:
+        """Whether a partial file of exactly this file of Telegram's is there, with its journal."""
+        try:
+            with self.journal_path(item.key).open("rb") as journal:
+                same = journal.readline(_MOST_FIRST_LINE_BYTES) == self._first_line(item)
+        except FileNotFoundError:
+            return False
+        return same and self._staging.part_path(item.key).is_file()
+
+    @contextmanager
+    def open(self, item: MediaItem, check: Callable[[], None]) -> Iterator[PartialFile]:
+        """The item's partial file, with the parts that are there; made where there is none.
+
+        On entry its journal is durable. All parts are read again, so that this may take a while:
+        ``check`` is called before each, and may raise. Leaving the block closes both files, and
+        removes them only where no part was written. Raises ``OSError``.
+        """
+        path, journal_path = self._staging.part_path(item.key), self.journal_path(item.key)
+        records = []
+        if self.is_partial(item):
+            records = _verified(_records(journal_path, item.size_bytes), path, check)
+        else:
+            self.remove(item.key)
+        content = self._first_line(item) + b"".join(record.to_bytes() for record in records)
+        if not records or journal_path.read_bytes() != content:
+            _replace_durably(journal_path, content)
+        offsets = {record.offset_bytes for record in records}
+        try:
+            with _open_to_write(path) as file, journal_path.open("r+b", buffering=0) as journal:
+                yield PartialFile(item.size_bytes, file, journal, len(content), offsets)
+        finally:
+            if not offsets:
+                self.remove(item.key)
+
+    def remove(self, key: MessageKey) -> None:
+        """Remove the partial file and its journal, whichever is there."""
+        self._staging.part_path(key).unlink(missing_ok=True)
+        self.forget(key)
+
+    def forget(self, key: MessageKey) -> None:
+        """Remove the journal of a partial file that is gone, or has its final name."""
+        path = self.journal_path(key)
+        path.unlink(missing_ok=True)
+        _new(path).unlink(missing_ok=True)
+
+    def _first_line(self, item: MediaItem) -> bytes:
+        location = item.location
+        fields = {
+            "format": 1,
+            "part_bytes": PART_BYTES,
+            "message": [item.key.chat_id, item.key.topic_id, item.key.message_id],
+            "size_bytes": item.size_bytes,
+            "file": [location.kind.value, location.file_id, location.thumb_size],
+            "partial_file": str(self._staging.part_path(item.key).absolute()),
+        }
+        return json.dumps(fields).encode("ascii") + b"\n"
+
+    def _remove_orphans(self) -> None:
+        """Another staging directory's journals stay: its run may use this data directory too."""
+        for path in self._directory.glob("*.parts"):
+            partial_path = _partial_path(path)
+            if partial_path is None or (
+                partial_path.parent == self._staging.directory.absolute()
+                and not partial_path.exists()
+            ):
+                path.unlink(missing_ok=True)
+
+
+def _partial_path(journal_path: Path) -> Path | None:
+    """Where the first line says that the partial file lies; ``None`` for a broken line."""
+    try:
+        with journal_path.open("rb") as journal:
+            return Path(json.loads(journal.readline(_MOST_FIRST_LINE_BYTES))["partial_file"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _records(journal_path: Path, size_bytes: int) -> Iterator[PartRecord]:
+    """The records up to the first that is broken."""
+    with journal_path.open("rb") as journal:
+        journal.readline(_MOST_FIRST_LINE_BYTES)
+        while len(record := journal.read(RECORD_BYTES)) == RECORD_BYTES:
+            fields, checksum = record[: _PART.size], record[_PART.size :]
+            if _CHECKSUM.pack(zlib.crc32(fields)) != checksum:
+                return
+            part = PartRecord(*_PART.unpack(fields))
+            if part.offset_bytes % PART_BYTES or part.length_bytes != part_length(
+                size_bytes, part.offset_bytes
+            ):
+                return
+            yield part
+
+
+def _verified(
+    records: Iterator[PartRecord], path: Path, check: Callable[[], None]
+) -> list[PartRecord]:
+    """Those whose bytes are in the file, each once."""
+    verified: dict[int, PartRecord] = {}
+    with path.open("rb", buffering=0) as file:
+        for record in records:
+            check()
+            file.seek(record.offset_bytes)
+            part = _read(file, record.length_bytes)
+            if len(part) == record.length_bytes and zlib.crc32(part) == record.crc32:
+                verified[record.offset_bytes] = record
+    return list(verified.values())
+
+
+def _read(file: BinaryIO, length_bytes: int) -> bytes:
+    pieces = []
+    while length_bytes and (piece := file.read(length_bytes)):
+        pieces.append(piece)
+        length_bytes -= len(piece)
+    return b"".join(pieces)
+
+
+def _write_at(file: BinaryIO, offset_bytes: int, content: bytes) -> None:
+    file.seek(offset_bytes)
+    remaining = memoryview(content)
+    while remaining:
+        remaining = remaining[file.write(remaining) :]
+
+
+def _open_to_write(path: Path) -> BinaryIO:
+    """Open for writing anywhere, unbuffered, and keep what is in it."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags, 0o600), "r+b", buffering=0)
+
+
+def _new(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")
+
+
+def _replace_durably(path: Path, content: bytes) -> None:
+    new = _new(path)
+    descriptor = os.open(
+        new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600
+    )
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    sync_directory(path.parent)
