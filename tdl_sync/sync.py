@@ -183,7 +183,9 @@ class Sync:
         def on_wait(what: str, why: str, until: datetime) -> None:
             self._progress.waiting(what, why, until)
 
-        telegram = TelegramClient(loop, telegram_settings(self._config), self._stop, on_wait)
+        telegram = TelegramClient(
+            loop, telegram_settings(self._config), self._stop, on_wait, self._progress.message
+        )
         telegram.start()
         closing.callback(telegram.stop)
         return telegram
@@ -200,6 +202,7 @@ class Sync:
             demand_saved_state=config.resume,
             ignore_watermark=config.restart,
             only_failed=config.retry_failed,
+            choice=config.choice,
         )
 
     def _unfinished(self, saved_messages: TelegramSavedMessages) -> list[ChatSpelling]:

@@ -77,7 +77,7 @@ def login(config: Config) -> int:
             loop = EventLoopThread()
             loop.start()
             closing.callback(loop.stop)
-            telegram = TelegramClient(loop, settings, StopFlag(), lambda *_: None)
+            telegram = TelegramClient(loop, settings, StopFlag(), lambda *_: None, lambda _: None)
             closing.callback(telegram.stop)
             signing_in = Login(telegram, terminal)
             name = signing_in.sign_in(by_qr=config.login_by_qr)

@@ -37,6 +37,7 @@ class ConnectedTelegram:
     chats: ChatBook
     reader: TelegramChatReader
     waits: list[tuple[str, str]]
+    lines: list[str]
 
     @property
     def chat(self) -> Chat:
@@ -67,6 +68,7 @@ def connect_telegram(tmp_path: Path) -> Iterator[ConnectTelegram]:
             closing.callback(loop.stop)
             stop = StopFlag()
             waits: list[tuple[str, str]] = []
+            lines: list[str] = []
 
             def on_wait(what: str, why: str, until: datetime) -> None:
                 waits.append((what, why))
@@ -78,12 +80,12 @@ def connect_telegram(tmp_path: Path) -> Iterator[ConnectTelegram]:
                 session_string=standin.session_string(),
                 proxy=Proxy("socks5", "127.0.0.1", standin.port),
             )
-            client = TelegramClient(loop, settings, stop, on_wait)
+            client = TelegramClient(loop, settings, stop, on_wait, lines.append)
             client.start()
             closing.callback(client.stop)
             chats = ChatBook(client)
             reader = TelegramChatReader(client, chats)
-            return ConnectedTelegram(standin, stop, client, chats, reader, waits)
+            return ConnectedTelegram(standin, stop, client, chats, reader, waits, lines)
 
         yield connect
         assert [name for standin in standins for name in standin.unknown_rpcs] == []

@@ -7,18 +7,19 @@ import importlib.util
 import logging
 import struct
 from collections.abc import Callable
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pyrogram import Client
+from pyrogram import Client, raw
 from pyrogram.connection import Connection
 from pyrogram.errors import RPCError
 from pyrogram.raw.core import TLObject
 from pyrogram.session import Session
-from pyrogram.session.session import AuthKeyNotFound
+from pyrogram.session.session import AuthKeyNotFound, SessionState
 
 from tdl_sync import __version__
 from tdl_sync.credentials import Proxy
@@ -35,14 +36,17 @@ from tdl_sync.telegram.answers import (
     session_refused,
     translated,
 )
+from tdl_sync.telegram.network import Network, first_of
 from tdl_sync.telegram.transport import AUTH_KEY_UNKNOWN, PromptTCP, watched_connection
+from tdl_sync.telegram.tries import PASSING, Tries
 
 ANY_API_ID = 1
 SESSION_NAME = "telegram"
 START_SECONDS = 60.0
 CALL_SECONDS = 20.0
-CALL_TRIES = 3
+CONNECTING_SECONDS = 30.0
 STOP_SECONDS = 5.0
+STOP_POLL_SECONDS = 0.2
 
 Answer = TypeVar("Answer")
 OnWait = Callable[[str, str, datetime], None]
@@ -74,8 +78,14 @@ class TelegramClient:
     """Owns the Pyrogram client, which lives on the loop. Worker threads use ``call``."""
 
     def __init__(
-        self, loop: EventLoopThread, settings: TelegramSettings, stop: StopFlag, on_wait: OnWait
+        self,
+        loop: EventLoopThread,
+        settings: TelegramSettings,
+        stop: StopFlag,
+        on_wait: OnWait,
+        on_line: Callable[[str], None],
     ) -> None:
+        """``on_line`` is told what the user should know: that the network went, and is back."""
         self.loop = loop
         self._stop_flag = stop
         self.on_wait = on_wait
@@ -83,7 +93,9 @@ class TelegramClient:
         self._client: Client | None = None
         self._key_unknown = asyncio.Event()
         self._stopping = asyncio.Event()
+        self.network = Network(self._stopping, on_line)
         self.sessions: set[Session] = set()
+        self._account_id: int | None = None
 
     @property
     def client(self) -> Client:
@@ -93,10 +105,9 @@ class TelegramClient:
 
     @property
     def account_id(self) -> int:
-        me = self.client.me
-        if me is None:
+        if self._account_id is None:
             raise RuntimeError("the Telegram client was not started")
-        return me.id
+        return self._account_id
 
     def start(self) -> None:
         """Connect with the saved session. Blocks; any thread but the loop's.
@@ -138,7 +149,7 @@ class TelegramClient:
             workdir=self._settings.session_directory,
             no_updates=no_updates,
             sleep_threshold=0,
-            connection_factory=watched_connection(self._connection_ended),
+            connection_factory=watched_connection(self.network, self._connection_ended),
             protocol_factory=PromptTCP,
             loop=asyncio.get_running_loop(),
         )
@@ -147,18 +158,26 @@ class TelegramClient:
     async def _start(self) -> None:
         try:
             client = await self.make_client(no_updates=True)
-            await self.guarded(self._log_on(client), "connecting", START_SECONDS)
+            await self.guarded(self._connect(client), "connecting", START_SECONDS)
         except struct.error:
             raise ConfigurationError(
                 "TDL_SYNC_SESSION_STRING is not a session string: copy it whole from "
                 "tdl_sync.py login --print-session"
             ) from None
 
-    async def _log_on(self, client: Client) -> None:
+        self.network.watch()
+        try:
+            users: Any = await self.invoke(
+                raw.functions.users.GetUsers(id=[raw.types.InputUserSelf()]), "connecting"
+            )
+        except RPCError as error:
+            raise translated(error, "connecting") from error
+        self._account_id = int(users[0].id)
+
+    async def _connect(self, client: Client) -> None:
         authorized = await client.connect()
         if not authorized:
             raise session_refused("it was never logged in")
-        client.me = await client.get_me()
 
     async def guarded(self, work: Any, doing: str, seconds: float) -> None:
         """Run ``work`` until it is done, takes too long, or Telegram disowns our key.
@@ -183,9 +202,8 @@ class TelegramClient:
             await asyncio.gather(task, disowned, return_exceptions=True)
 
     async def _stop(self) -> None:
-        for session in list(self.sessions):
-            closing: Any = session.stop
-            await _within(closing())
+        closing: list[Any] = [session.stop for session in self.sessions]
+        await asyncio.gather(*(_within(stop()) for stop in closing))
         self.sessions.clear()
         await _within(self.client.disconnect())
 
@@ -205,46 +223,103 @@ class TelegramClient:
     def call(self, query: TLObject[Answer], doing: str) -> Answer:
         """Send one request from a worker thread; blocks for the answer.
 
-        Flood waits are waited for, exactly as long as asked. Raises ``RPCError`` for what
-        Telegram refuses, translated errors for the rest (``translated``), ``Stopped``.
+        Flood waits are waited for, exactly as long as asked, and a network that is gone until it
+        is back. Raises ``RPCError`` for what Telegram refuses, translated errors for the rest
+        (``translated``), and ``Stopped`` as soon as the run stops.
         """
+        return self._result(self.loop.submit(self.invoke, query, doing), self._stop_flag)
+
+    def call_if_there(self, query: TLObject[Answer], doing: str) -> Answer:
+        """The same for what can also be done elsewhere, and what a stopping run still does: a
+        network that is gone is ``NetworkUnreachable``, at once."""
+        return self._result(self.loop.submit(self._invoke_if_there, query, doing), None)
+
+    def _result(self, answer: Future[Answer], stop: StopFlag | None) -> Answer:
+        while True:
+            try:
+                return answer.result(None if stop is None else STOP_POLL_SECONDS)
+            except FutureTimeoutError:
+                if answer.done():  # the answer is an error of this very class
+                    return answer.result()
+                if stop is not None:
+                    stop.check()
+            except CancelledError:
+                raise Stopped("the loop has ended") from None
+
+    async def _invoke_if_there(self, query: TLObject[Answer], doing: str) -> Answer:
+        asking = asyncio.ensure_future(self.invoke(query, doing))
+        gone = asyncio.ensure_future(self.network.gone.wait())
         try:
-            return self.loop.call(self.invoke, query, doing)
-        except CancelledError:
-            raise Stopped("the loop has ended") from None
+            await asyncio.wait({asking, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if asking.done():
+                return await asking
+            raise translated(ConnectionError(), doing)
+        finally:
+            for waiting in (asking, gone):
+                waiting.cancel()
 
     async def invoke(self, query: TLObject[Answer], doing: str) -> Answer:
-        """The same, on the loop."""
+        """The same as ``call``, on the loop."""
+        tries = Tries(self.network)
+        without_updates = raw.functions.InvokeWithoutUpdates(query=query)
         while True:
-            self.check_key()
             try:
-                answer: Answer = await self.client.invoke(
-                    query, retries=CALL_TRIES, timeout=CALL_SECONDS, sleep_threshold=0
-                )
+                session: Any = self.client.session
+                answer: Answer = await self.ask(session, without_updates, CALL_SECONDS)
                 return answer
-            except RPCError as error:
-                seconds = flood_wait_seconds(error)
-                if seconds is None:
-                    raise
-                await self.wait_as_told(doing, seconds)
-            except OSError as error:
-                raise translated(error, doing) from error
+            except (RPCError, OSError) as error:
+                try:
+                    await self._mend(error, doing, tries)
+                except OSError as last:
+                    raise translated(last, doing) from last
 
-    def check_key(self) -> None:
-        """Raise ``CredentialsRefused`` if Telegram has disowned our key: no request that is sent
-        after that is ever answered."""
+    async def _mend(self, error: RPCError | OSError, doing: str, tries: Tries) -> None:
+        """Wait for what makes another try worth while, or raise the error."""
+        seconds = flood_wait_seconds(error)
+        if seconds is not None:
+            await self.wait_as_told(doing, seconds)
+        elif isinstance(error, PASSING):
+            await tries.another(error)
+        else:
+            raise error
+
+    async def ask(self, session: Session, query: TLObject[Any], seconds: float) -> Any:
+        """Send one request over one session, once, on the loop.
+
+        Raises ``RPCError`` for Telegram's refusals, its passing ones too, ``OSError`` where no
+        answer came, ``CredentialsRefused`` and ``Stopped``. The library's own ``invoke`` would
+        hide the passing refusals behind a ``TimeoutError``.
+        """
+        await self.network.wait()
         if self._key_unknown.is_set():
             raise session_refused("it does not know its key any more")
+        if session.state is SessionState.STOPPED:
+            # The library gave it up, with an error that nobody saw; the same comes again here.
+            starting: Any = session.start
+            await starting()
+        if not session.is_started.is_set():
+            await first_of(
+                session.is_started, self.network.gone, self._stopping, seconds=CONNECTING_SECONDS
+            )
+            if not session.is_started.is_set():
+                raise ConnectionError("the connection was not opened in time")
+        sending: Any = session.send
+        answer = await sending(query, timeout=seconds)
+        if isinstance(answer, raw.types.BadMsgNotification):
+            raise ConnectionError(f"Telegram did not take the message ({answer.error_code})")
+        return answer
 
     async def wait_as_told(self, doing: str, seconds: int) -> None:
         """Wait out a flood wait, on the loop, with one line for the user. Raises ``Stopped``."""
         until = datetime.now(timezone.utc).astimezone() + timedelta(seconds=seconds)
         self.on_wait(doing, f"Telegram asks for a pause of {seconds} s", until)
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except asyncio.TimeoutError:
-            return
-        raise Stopped("the run is stopping")
+        await self.sleep(seconds)
+
+    async def sleep(self, seconds: int) -> None:
+        """Sleep, on the loop. Raises ``Stopped`` as soon as the run stops."""
+        await first_of(self._stopping, seconds=seconds)
+        if self._stopping.is_set():
+            raise Stopped("the run is stopping")
 
 
 def _unless_it_is_told_otherwise(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

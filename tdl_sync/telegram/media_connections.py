@@ -80,7 +80,7 @@ class MediaConnections:
         """Wait as long as Telegram asked; one line for the user however many requests wait."""
         until = time.monotonic() + seconds
         if until <= self._paused_until + 1:
-            await asyncio.sleep(seconds)
+            await self._telegram.sleep(seconds)
             return
         self._paused_until = until
         self._window.refused()

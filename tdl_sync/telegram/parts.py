@@ -10,7 +10,6 @@ import asyncio
 from collections import OrderedDict, defaultdict
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any
 
 from pyrogram import raw
 from pyrogram.errors import (
@@ -29,12 +28,11 @@ from tdl_sync.telegram.answers import error_name, flood_wait_seconds, translated
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.history import TelegramChatReader
 from tdl_sync.telegram.media_connections import MediaConnections
+from tdl_sync.telegram.tries import PASSING, Tries
 
 PART_SECONDS = 60.0
 """Longer than the library's 15 s: on a slow link all requests would time out and be sent again."""
 
-TRIES = 5
-FIRST_PAUSE_SECONDS = 0.5
 REMEMBERED_LOCATIONS = 1000
 
 _EXPIRED = (FileReferenceEmpty, FileReferenceExpired, FileReferenceInvalid)
@@ -57,37 +55,36 @@ class TelegramPartSource:
         return self._telegram.loop.submit(self._fetch, item, offset_bytes, limit_bytes)
 
     async def _fetch(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> bytes:
-        failures = 0
+        tries = Tries(self._telegram.network)
         while True:
-            self._telegram.check_key()
             location = self._renewed.get(item.key, item.location)
             try:
                 return await self._ask(item.key, location, offset_bytes, limit_bytes)
             except (RPCError, OSError) as error:
-                seconds = flood_wait_seconds(error)
-                if seconds is not None:
-                    await self._data_centre(location.dc_id).pause(seconds)
-                    continue
-                failures += 1
-                await self._mend(item, location, error, failures)
+                await self._mend(item, location, error, tries)
 
     async def _mend(
-        self, item: MediaItem, location: FileLocation, error: RPCError | OSError, failures: int
+        self, item: MediaItem, location: FileLocation, error: RPCError | OSError, tries: Tries
     ) -> None:
         """Do what makes another try worth while, or raise what the error means for the item."""
+        seconds = flood_wait_seconds(error)
+        if seconds is not None:
+            await self._data_centre(location.dc_id).pause(seconds)
+            return
         if isinstance(error, (AuthKeyDuplicated, Unauthorized)):
             raise translated(error, "downloading") from error
-        if isinstance(error, RPCError) and not isinstance(error, (*_EXPIRED, FileMigrate)):
+        if isinstance(error, (*_EXPIRED, FileMigrate, *PASSING)):
+            try:
+                await tries.another(error)
+            except (RPCError, OSError) as last:
+                why = error_name(last) if isinstance(last, RPCError) else "no answer in time"
+                raise DownloadFailed(f"{tries.failed} tries for one part, at last: {why}") from last
+        elif isinstance(error, RPCError):
             raise RefusedByTelegram(error_name(error)) from error
-        if failures >= TRIES:
-            why = error_name(error) if isinstance(error, RPCError) else "no answer in time"
-            raise DownloadFailed(f"{failures} tries for one part, at last: {why}") from error
         if isinstance(error, FileMigrate):
             self._remember(item.key, replace(location, dc_id=int(str(error.value))))
         elif isinstance(error, _EXPIRED):
             await self._renew(item, location)
-        elif failures > 1:  # the first time another connection can take it at once
-            await asyncio.sleep(FIRST_PAUSE_SECONDS * 2 ** (failures - 2))
 
     async def _ask(
         self, key: MessageKey, location: FileLocation, offset_bytes: int, limit_bytes: int
@@ -95,10 +92,10 @@ class TelegramPartSource:
         query = raw.functions.upload.GetFile(
             location=_input_location(location), offset=offset_bytes, limit=limit_bytes
         )
+        # Not while the network is gone: a turn that waits for it would be nobody's.
+        await self._telegram.network.wait()
         async with self._data_centre(location.dc_id).session(key) as session:
-            answer: Any = await session.invoke(
-                query, retries=1, retry_delay=0, timeout=PART_SECONDS, sleep_threshold=0
-            )
+            answer = await self._telegram.ask(session, query, PART_SECONDS)
         if not isinstance(answer, raw.types.upload.File):
             # Redirects to a CDN are only for clients that say they can follow them.
             raise DownloadFailed(f"Telegram answered with {type(answer).__name__}")

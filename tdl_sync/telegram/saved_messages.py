@@ -42,7 +42,7 @@ class TelegramSavedMessages:
         return [found[message_id] for message_id in sorted(found)]
 
     def _newest(self) -> list[Any]:
-        answer: Any = self._call(
+        answer: Any = self._find(
             raw.functions.messages.GetHistory(
                 peer=self._peer,
                 offset_id=0,
@@ -57,7 +57,7 @@ class TelegramSavedMessages:
         return list(answer.messages)
 
     def _search(self, query: str, kind: raw.base.MessagesFilter) -> list[Any]:
-        answer: Any = self._call(
+        answer: Any = self._find(
             raw.functions.messages.Search(
                 peer=self._peer,
                 q=query,
@@ -104,7 +104,7 @@ class TelegramSavedMessages:
     def edit(self, message_id: int, text: str) -> bool:
         # The raw call: the library's own would parse the JSON as Markdown.
         try:
-            self._telegram.call(
+            self._telegram.call_if_there(
                 raw.functions.messages.EditMessage(
                     peer=self._peer, id=message_id, message=text, no_webpage=True
                 ),
@@ -121,9 +121,16 @@ class TelegramSavedMessages:
     def delete(self, message_ids: Iterable[int]) -> None:
         self._call(raw.functions.messages.DeleteMessages(id=list(message_ids), revoke=True))
 
-    def _call(self, query: TLObject[Any]) -> Any:
+    def _find(self, query: TLObject[Any]) -> Any:
         try:
-            return self._telegram.call(query, "saving the state")
+            return self._telegram.call(query, "reading the state")
+        except RPCError as error:
+            raise translated(error, "reading the state") from error
+
+    def _call(self, query: TLObject[Any]) -> Any:
+        """A save does not wait for a network that is gone: there is the local file."""
+        try:
+            return self._telegram.call_if_there(query, "saving the state")
         except RPCError as error:
             raise translated(error, "saving the state") from error
 

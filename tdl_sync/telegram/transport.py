@@ -13,6 +13,8 @@ from pyrogram.connection import Connection
 from pyrogram.connection.transport import TCPAbridged
 from python_socks import ProxyError
 
+from tdl_sync.telegram.network import Network
+
 AUTH_KEY_UNKNOWN = 404
 """The transport error of a server that does not know our key
 (https://core.telegram.org/mtproto/mtproto-transports#transport-errors)."""
@@ -41,21 +43,42 @@ class PromptTCP(TCPAbridged):
 
 
 def watched_connection(
-    on_end: Callable[[Connection, int | None], None],
+    network: Network, on_end: Callable[[Connection, int | None], None]
 ) -> type[Connection]:
-    """A class of connections that report their end.
+    """A class of connections that report to ``network`` how they fare.
 
-    ``on_end(connection, error)`` is called on the loop when the peer closed the connection
-    (``error`` is ``None``) or sent a transport error (its positive code).
+    ``on_end(connection, error)`` is called on the loop when the peer closed the connection, fell
+    silent (``error`` is ``None``) or sent a transport error (its positive code).
     """
 
     class WatchedConnection(Connection):
+        _is_closed_by_us = False
+
+        async def connect(self) -> None:
+            # What was sent in the moment in which the session's last connection ended went with it.
+            on_end(self, None)
+            try:
+                await super().connect()
+            except OSError:
+                network.failed()
+                await network.rest()
+                raise
+
         async def recv(self) -> bytes | None:
             packet: bytes | None = await super().recv()
             if packet is None:
+                if not self._is_closed_by_us:
+                    network.ended(self)
                 on_end(self, None)
-            elif len(packet) == _TRANSPORT_ERROR_BYTES:
+                return None
+            network.heard(self)
+            if len(packet) == _TRANSPORT_ERROR_BYTES:
                 on_end(self, -int.from_bytes(packet, "little", signed=True))
             return packet
+
+        async def close(self) -> None:
+            self._is_closed_by_us = True
+            network.closed(self)
+            await super().close()
 
     return WatchedConnection
