@@ -88,9 +88,17 @@ class StateMessage:
     ) -> None:
         """``message_id``: the message that ``StateStore.load`` found."""
         self._saved_messages = saved_messages
-        self.scope_key = scope_key
+        self._scope_key = scope_key
         self._message_id = message_id
         self._sending_in_doubt = False
+
+    @property
+    def scope_key(self) -> str:
+        return self._scope_key
+
+    @property
+    def message_id(self) -> int | None:
+        return self._message_id
 
     def write(self, text: str) -> None:
         """Edit the message in place; send and pin one where there is none or it was deleted.

@@ -166,6 +166,11 @@ def _text(state: RunState, ids: _Ids) -> str:
     return f"{HEADER}\n{_json(record)}\n{_for_people(state, ids.last_message_id)}"
 
 
+def names_remote(state: RunState, remote: str) -> bool:
+    """Whether a state that was read is about this remote; a long name is only its beginning."""
+    return state.remote == _cut(remote, _MOST_REMOTE_UNITS)
+
+
 def run_record(run: RunIdentity) -> dict[str, str | int]:
     """What is written of a run, for JSON."""
     return {

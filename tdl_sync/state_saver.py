@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from enum import Enum
 from types import TracebackType
+from typing import Protocol
 
-from tdl_sync.errors import CredentialsRefused, Stopped, TdlSyncError
+from tdl_sync.errors import CredentialsRefused, HeldByAnotherRun, Stopped, TdlSyncError
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import RunState
 from tdl_sync.ports import ProgressListener
-from tdl_sync.run_state import StateMessage
 from tdl_sync.state_message import encode, json_in
 
 FILES_BETWEEN_SAVES = 10
@@ -27,6 +27,15 @@ class SavedIn(Enum):
     TELEGRAM = "Saved Messages"
     LOCAL_FILE = "a local file"
     NOWHERE = "nowhere"
+
+
+class StateWriter(Protocol):
+    """Puts the text where the next run finds it; see ``run_state.StateMessage``."""
+
+    @property
+    def scope_key(self) -> str: ...
+
+    def write(self, text: str) -> None: ...
 
 
 class SaveSchedule:
@@ -66,7 +75,7 @@ class StateSaver:
 
     def __init__(
         self,
-        message: StateMessage,
+        message: StateWriter,
         local_states: LocalStates,
         snapshot: Callable[[], RunState],
         progress: ProgressListener,
@@ -184,7 +193,7 @@ class StateSaver:
                 self._pause(pause_seconds)
             try:
                 self._message.write(text)
-            except (CredentialsRefused, Stopped) as error:
+            except (CredentialsRefused, HeldByAnotherRun, Stopped) as error:
                 failure = str(error)
                 break
             except TdlSyncError as error:
