@@ -6,9 +6,10 @@ import os
 import secrets
 import socket
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
+from tdl_sync.choice import Choice
 from tdl_sync.errors import ComeBackLater, ConfigurationError, Stopped, TdlSyncError
 from tdl_sync.human_units import human_bytes
 from tdl_sync.ledger import Ledger
@@ -25,6 +26,7 @@ from tdl_sync.model import (
     RunState,
     RunStatus,
     Scope,
+    SkippedItem,
 )
 from tdl_sync.naming import folder_name, message_id_of
 from tdl_sync.pipeline import Job, Pipeline, Stages, given_up
@@ -52,6 +54,7 @@ class RunSettings:
     demand_saved_state: bool
     ignore_watermark: bool
     only_failed: bool
+    choice: Choice
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,17 @@ class Beginning:
     folder: str
     after_id: int
     failures: tuple[Failure, ...]
+
+
+def failed_elsewhere(key: MessageKey) -> Failure:
+    """What a state message says of a failure: only that there was one."""
+    return Failure(
+        key,
+        "failed on another machine",
+        "failed in an earlier run on another machine",
+        attempts=1,
+        for_good=False,
+    )
 
 
 class ChatRun:
@@ -78,7 +92,12 @@ class ChatRun:
         local_states: LocalStates,
     ) -> None:
         self._chat = chat
-        self._scope = Scope(settings.remote, chat.id, lower_bound=lower_bound)
+        self._scope = Scope(
+            settings.remote,
+            chat.id,
+            filters=settings.choice.filters.canonical_text,
+            lower_bound=lower_bound,
+        )
         self._settings = settings
         self._stages = stages
         self._saved_messages = saved_messages
@@ -87,9 +106,11 @@ class ChatRun:
         self._started_at = datetime.now(timezone.utc)
         self._status = RunStatus.RUNNING
         self._ledger: Ledger | None = None
+        self._more = False
 
     def report(self) -> RunReport:
-        return RunReport() if self._ledger is None else self._ledger.report()
+        report = RunReport() if self._ledger is None else self._ledger.report()
+        return replace(report, more=self._more)
 
     def run(self) -> None:
         """Move the chat's files; on return, and whatever is raised, the state has been saved.
@@ -141,7 +162,10 @@ class ChatRun:
             saver.save_now(SAVE_AT_END_SECONDS)
             self._stages.progress.finished(self.report())
             raise
-        self._status = RunStatus.COMPLETE
+        # --retry-failed does not read on, so what it leaves is as complete as what it found.
+        self._more = pipeline.limit_reached
+        ended_early = self._settings.only_failed or self._more
+        self._status = RunStatus.STOPPED if ended_early else RunStatus.COMPLETE
         saver.save_now(SAVE_AT_END_SECONDS)
 
     # --- where it goes on ----------------------------------------------------------------------
@@ -165,40 +189,39 @@ class ChatRun:
             loaded=loaded,
             folder=folder or folder_name(self._chat),
             after_id=max(watermarks),
-            failures=tuple(self._earlier_failures(loaded)),
+            failures=self._earlier_failures(loaded),
         )
 
-    def _earlier_failures(self, loaded: LoadedState | None) -> list[Failure]:
-        """The failures recorded here, and those that only the state message knows of."""
-        failures = self._stages.marks.failures(self._scope.remote, self._chat.id, 0)
-        known_ids = {failure.key.message_id for failure in failures}
-        saved_ids = loaded.state.failed_ids if loaded else ()
-        elsewhere = [
-            Failure(
-                MessageKey(self._chat.id, 0, message_id),
-                "failed on another machine",
-                "failed in an earlier run on another machine",
-                attempts=1,
-                for_good=False,
-            )
-            for message_id in saved_ids
-            if message_id not in known_ids
-        ]
-        return failures + elsewhere
+    def _earlier_failures(self, loaded: LoadedState | None) -> tuple[Failure, ...]:
+        """The failures recorded here, together with those that only the state message knows of.
+
+        The latter are recorded here at once: this run's own state message would forget them if
+        it ended before it came to try them.
+        """
+        marks, remote = self._stages.marks, self._scope.remote
+        known = {failure.key for failure in marks.failures(remote, self._chat.id, 0)}
+        for message_id in loaded.state.failed_ids if loaded else ():
+            key = MessageKey(self._chat.id, 0, message_id)
+            if key not in known and not marks.is_done(remote, key):
+                marks.record_failure(remote, failed_elsewhere(key))
+        return tuple(marks.failures(remote, self._chat.id, 0))
 
     def _job(self, beginning: Beginning) -> Job:
         stages, settings = self._stages, self._settings
         listing = stages.hand_off.prepare_folder(beginning.folder)
-        newest_id = stages.reader.newest_message_id(self._chat)
+        after_id = up_to_id = beginning.after_id
+        if not settings.only_failed:
+            after_id, up_to_id = settings.choice.bounds(stages.reader, self._chat, after_id)
         return Job(
             chat=self._chat,
             remote=settings.remote,
             folder=beginning.folder,
-            after_id=beginning.after_id,
-            up_to_id=beginning.after_id if settings.only_failed else newest_id,
+            after_id=after_id,
+            up_to_id=up_to_id,
             again=tuple(self._again(beginning)),
             on_remote=self._on_remote(listing),
             retry_failed_for_good=settings.only_failed,
+            choice=settings.choice,
         )
 
     def _again(self, beginning: Beginning) -> list[HistoryEntry]:
@@ -210,7 +233,13 @@ class ChatRun:
         )
         if not self._settings.only_failed:
             wanted_ids = [each for each in wanted_ids if each <= beginning.after_id]
-        return self._stages.reader.fetch(self._chat, wanted_ids) if wanted_ids else []
+        entries = self._stages.reader.fetch(self._chat, wanted_ids) if wanted_ids else []
+        filters = self._settings.choice.filters
+        return [
+            entry
+            for entry in entries
+            if isinstance(entry, SkippedItem) or filters.rule_against(entry) is None
+        ]
 
     def _on_remote(self, listing: list[ListedFile]) -> dict[int, ListedFile]:
         """What is on the remote by message id, if no mark says so: all of it on a new machine."""

@@ -96,7 +96,8 @@ def print_result(outcome: Outcome, result: SyncResult) -> None:
 
 def _outcome(status: int, result: SyncResult) -> Outcome:
     if status == EXIT_COMPLETE:
-        return Outcome.COMPLETE
+        more = any(report.more for report in result.reports)
+        return Outcome.MORE if more else Outcome.COMPLETE
     if status == EXIT_SOME_FAILED:
         return Outcome.FAILED
     if status > 128:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
 from typing import TypeVar
@@ -11,8 +12,17 @@ from typing import TypeVar
 from tdl_sync import __version__
 from tdl_sync.arguments import SEE_HELP, Arguments, Setting, gather
 from tdl_sync.chat_spelling import ChatSpelling, parse_chat
+from tdl_sync.choice import Choice
 from tdl_sync.credentials import Credentials, Proxy, credentials_from, parse_proxy
 from tdl_sync.errors import UsageError
+from tdl_sync.filters import (
+    Filters,
+    parse_extensions,
+    parse_pattern,
+    parse_since,
+    parse_types,
+    parse_until,
+)
 from tdl_sync.remote_argument import parse_remote, parse_upload_flag
 from tdl_sync.units import parse_bytes, parse_seconds
 from tdl_sync.usage import OPTIONS, USAGE
@@ -31,6 +41,11 @@ _EXCLUSIVE = (
     ("--restart", "--resume"),
     ("--retry-failed", "--restart"),
     ("--retry-failed", "--resume-from"),
+    ("--resume-from", "--from-id"),
+    ("--from-id", "--restart"),
+    ("--from-id", "--resume"),
+    ("--retry-failed", "--from-id"),
+    ("--include", "--exclude"),
 )
 
 T = TypeVar("T")
@@ -68,6 +83,7 @@ class Config:
     resume_from_id: int | None
     restart: bool
     retry_failed: bool
+    choice: Choice
     remote: str
     must_be_drive: bool
     max_disk_bytes: int
@@ -103,9 +119,11 @@ class Config:
             command=Command(arguments.command),
             chats=_chats(given),
             resume=given.switch("--resume"),
-            resume_from_id=given.optional("--resume-from", _whole(1, _LARGEST_MESSAGE_ID)),
+            resume_from_id=given.optional("--resume-from", _whole(1, _LARGEST_MESSAGE_ID))
+            or given.optional("--from-id", _whole(1, _LARGEST_MESSAGE_ID)),
             restart=given.switch("--restart"),
             retry_failed=given.switch("--retry-failed"),
+            choice=_choice(given, datetime.now(timezone.utc)),
             remote=_remote(given),
             must_be_drive=given.switch("--gdrive"),
             max_disk_bytes=given.value("--max-disk", _disk_bytes),
@@ -216,6 +234,25 @@ def _chats(given: _Given) -> tuple[ChatSpelling, ...]:
         return ()
     origin = "-u" if setting.from_command_line else setting.origin
     return tuple(dict.fromkeys(parse_chat(text, origin) for text in setting.texts))
+
+
+def _choice(given: _Given, now: datetime) -> Choice:
+    return Choice(
+        Filters(
+            types=given.optional("--type", parse_types) or frozenset(),
+            included_extensions=given.optional("--include", parse_extensions) or frozenset(),
+            excluded_extensions=given.optional("--exclude", parse_extensions) or frozenset(),
+            least_bytes=given.optional("--min-size", parse_bytes),
+            most_bytes=given.optional("--max-size", parse_bytes),
+            since=given.optional("--since", lambda text: parse_since(text, now)),
+            until=given.optional("--until", lambda text: parse_until(text, now)),
+            to_id=given.optional("--to-id", _whole(1, _LARGEST_MESSAGE_ID)),
+            name=given.optional("--match", parse_pattern),
+            caption=given.optional("--caption", parse_pattern),
+        ),
+        newest_first=given.switch("--desc"),
+        limit=given.optional("--limit", _whole(1, _LARGEST_MESSAGE_ID)),
+    )
 
 
 def _remote(given: _Given) -> str:

@@ -33,7 +33,7 @@ class Ledger:
     def __init__(
         self,
         remote: str,
-        after_id: int,
+        frontier: Frontier,
         marks: Marks,
         progress: ProgressListener,
         stop: StopFlag,
@@ -47,8 +47,7 @@ class Ledger:
         self._on_settled = on_settled
         self._tally = Tally()
         self._changed = threading.Condition()
-        self._frontier = Frontier(after_id)
-        self._read_up_to_id = after_id
+        self._frontier = frontier
         self._settled_unlisted: set[int] = set()
         self._open_items = 0
         stop.on_set(self._wake_all)
@@ -69,7 +68,6 @@ class Ledger:
         ids = [entry.message_id for entry in page.entries if isinstance(entry, MediaItem)]
         with self._changed:
             self._frontier.listed(ids, page.read_up_to_id)
-            self._read_up_to_id = page.read_up_to_id
             for message_id in self._settled_unlisted.intersection(ids):
                 self._settled_unlisted.remove(message_id)
                 self._frontier.settled(message_id)
@@ -140,10 +138,10 @@ class Ledger:
     def _settle(self, item: MediaItem) -> None:
         """Let the watermark pass. What was taken up before its page settles with its page."""
         with self._changed:
-            if item.message_id > self._read_up_to_id:
-                self._settled_unlisted.add(item.message_id)
-            else:
+            if self._frontier.covers(item.message_id):
                 self._frontier.settled(item.message_id)
+            else:
+                self._settled_unlisted.add(item.message_id)
 
     def _wake_all(self) -> None:
         with self._changed:

@@ -359,6 +359,7 @@ class RunReport:
 
     ``done`` are items that are on the remote: ``moved`` in this run, the others found there
     or marked before. ``unfinished`` is what a stop left open: neither done nor failed.
+    ``more`` says that the run ended early as it was told to (``--limit``): there may be more.
     """
 
     seen: int = 0
@@ -370,6 +371,7 @@ class RunReport:
     downloaded_bytes: int = 0
     uploaded_bytes: int = 0
     seconds: float = 0.0
+    more: bool = False
 
     @property
     def done(self) -> int:

@@ -78,8 +78,12 @@ def file_name(item: MediaItem) -> str:
     the same name. What is too long loses the end of its stem and keeps its extension.
     """
     prefix = f"{item.message_id}_"
-    name = _portable(item.file_name or "") or _made_up(item)
-    return prefix + _shortened(name, MAX_NAME_BYTES - len(prefix))
+    return prefix + _shortened(_plain_name(item), MAX_NAME_BYTES - len(prefix))
+
+
+def name_without_id(item: MediaItem) -> str:
+    """``file_name`` without the message's id in front."""
+    return file_name(item).partition("_")[2]
 
 
 def folder_name(chat: Chat) -> str:
@@ -149,6 +153,10 @@ def _portable_character(character: str) -> str:
     if category == "Cf":
         return ""
     return "_" if character in _UNPORTABLE or _is_broken(character, category) else character
+
+
+def _plain_name(item: MediaItem) -> str:
+    return _portable(item.file_name or "") or _made_up(item)
 
 
 def _made_up(item: MediaItem) -> str:

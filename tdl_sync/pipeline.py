@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 from tdl_sync.attempts import with_attempts
 from tdl_sync.budget import DiskBudget
+from tdl_sync.choice import WHOLE_CHAT, Choice
 from tdl_sync.download import Downloader
 from tdl_sync.errors import (
     ChatUnreadable,
@@ -46,6 +48,7 @@ from tdl_sync.reconcile import take_up
 from tdl_sync.shelf import Shelf
 from tdl_sync.staging import Staging
 from tdl_sync.stop import Slots, StopFlag
+from tdl_sync.watermark import NewestFirst, OldestFirst
 
 MOST_IN_FLIGHT = 1000
 """Items admitted and not settled; the budget bounds their bytes, this bounds their number."""
@@ -69,6 +72,7 @@ class Job:
     again: tuple[HistoryEntry, ...]
     on_remote: Mapping[int, ListedFile]
     retry_failed_for_good: bool
+    choice: Choice = WHOLE_CHAT
 
 
 @dataclass(frozen=True)
@@ -108,8 +112,14 @@ class Pipeline:
         }
         self._taken_up_ids: set[int] = set()
         self._given_up: TdlSyncError | None = None
+        frontier = (
+            NewestFirst(job.after_id, job.up_to_id)
+            if job.choice.newest_first
+            else OldestFirst(job.after_id)
+        )
+        self.limit_reached = False
         self.ledger = Ledger(
-            job.remote, job.after_id, stages.marks, stages.progress, stages.stop, on_settled
+            job.remote, frontier, stages.marks, stages.progress, stages.stop, on_settled
         )
 
     def run(self) -> None:
@@ -134,8 +144,11 @@ class Pipeline:
     def _move_all(self) -> None:
         try:
             self._take_up_leftovers()
-            for item in self._items():
+            taken = 0
+            for item in islice(self._items(), self._job.choice.limit):
                 self._move(item)
+                taken += 1
+            self.limit_reached = taken == self._job.choice.limit
         except ChatUnreadable as error:
             self._given_up = error
         self.ledger.wait_for_all()
@@ -238,11 +251,11 @@ class Pipeline:
             self._stages.stop.set(error)
 
     def _items(self) -> Iterator[MediaItem]:
-        """The items that need moving, oldest first; the others are booked on the way."""
+        """The items that need moving, in the order of the run; the others are booked on the way."""
         # What was staged and not handed off is among the leftovers and among the failures.
         again = [each for each in self._job.again if each.key.message_id not in self._taken_up_ids]
-        self.ledger.seen(len(again))
         for entry in again:
+            self.ledger.seen(1)
             if isinstance(entry, SkippedItem):
                 self._stages.marks.forget_failure(self._job.remote, entry.key)
                 self.ledger.skipped(entry)
@@ -251,16 +264,15 @@ class Pipeline:
             else:
                 yield entry
         reader, job = self._stages.reader, self._job
-        for page in reader.pages(job.chat, job.after_id, job.up_to_id):
+        for page in job.choice.pages(reader, job.chat, job.after_id, job.up_to_id):
             yield from self._items_of(page)
 
     def _items_of(self, page: HistoryPage) -> Iterator[MediaItem]:
         self.ledger.listed(page)
-        entries = [
-            entry for entry in page.entries if entry.key.message_id not in self._taken_up_ids
-        ]
-        self.ledger.seen(len(entries))
-        for entry in entries:
+        for entry in page.entries:
+            if entry.key.message_id in self._taken_up_ids:
+                continue
+            self.ledger.seen(1)
             self._stages.stop.check()
             if self._given_up is not None:
                 raise self._given_up

@@ -44,6 +44,12 @@ class ChatReader(Protocol):
     def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         """All messages with ``after_id < id <= up_to_id``, oldest first, one call a page."""
 
+    def pages_newest_first(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
+        """The same messages from the other end, newest first within a page, too."""
+
+    def last_id_before(self, chat: Chat, moment: datetime) -> int:
+        """The id of the newest message sent before ``moment``, 0 if there is none; one call."""
+
     def fetch(self, chat: Chat, message_ids: Sequence[int]) -> list[HistoryEntry]:
         """These messages' files as they are now; what is gone comes as a ``SkippedItem``."""
 

@@ -42,6 +42,25 @@ What to move:
                            the remote is not moved again
   --retry-failed           only what failed before, also what failed for good
 
+Which of its files (what is left out stays for a run with other filters):
+  --type LIST              only these, with commas between: document, video,
+                           audio, voice, video_note, animation, photo, sticker
+                           (without it all but stickers)
+  --include LIST           only names with these endings: mp4,mkv
+  --exclude LIST           only names without these endings
+  --min-size SIZE          only files at least this large
+  --max-size SIZE          only files at most this large
+  --since WHEN             only messages from this date on (2024-01-31, UTC), or
+                           not older than this age (30d, 12h)
+  --until WHEN             only messages up to this date, which counts whole, or
+                           at least this old
+  --match REGEX            only names in which this is found, in any case
+  --caption REGEX          only captions (or an album's) in which this is found
+  --from-id ID             only messages from this id on
+  --to-id ID               only messages up to this id
+  --limit N                stop after this many files of each chat
+  --desc                   the newest first
+
 Where it goes:
   --remote REMOTE:PATH     a remote of rclone and a folder in it, or an absolute
                            local path [default: gdrive:tdl-sync]

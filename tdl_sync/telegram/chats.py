@@ -33,8 +33,8 @@ from tdl_sync.errors import ChatUnreadable
 from tdl_sync.model import Chat, ChatKind
 from tdl_sync.telegram.answers import translated
 from tdl_sync.telegram.client import TelegramClient
+from tdl_sync.telegram.peers import CHANNEL_MARK, marked_id_of
 
-CHANNEL_MARK = -1_000_000_000_000
 DIALOGS_PER_PAGE = 100
 MOST_DIALOG_PAGES = 200
 
@@ -86,7 +86,7 @@ class ChatBook:
 
     def belongs(self, message: object, chat: Chat) -> bool:
         """Whether a message that was asked for by id is there, and in this chat."""
-        return isinstance(message, raw.types.Message) and _marked_id_of(message.peer_id) == chat.id
+        return isinstance(message, raw.types.Message) and marked_id_of(message.peer_id) == chat.id
 
     def _by_username(self, spelling: ByUsername) -> Chat:
         try:
@@ -100,7 +100,7 @@ class ChatBook:
             ) from None
         except RPCError as error:
             raise translated(error, f"finding {spelling.text!r}") from error
-        marked_id = _marked_id_of(found.peer)
+        marked_id = marked_id_of(found.peer)
         for candidate in (*found.chats, *found.users):
             if _marked_id(candidate) == marked_id:
                 return self._readable(spelling, candidate)
@@ -168,10 +168,10 @@ class ChatBook:
             return None
         peers = {_marked_id(each): each for each in (*answer.chats, *answer.users)}
         messages: Any = [message for message in answer.messages if message.peer_id is not None]
-        dates = {(each.id, _marked_id_of(each.peer_id)): each.date for each in messages}
+        dates = {(each.id, marked_id_of(each.peer_id)): each.date for each in messages}
         for dialog in reversed(answer.dialogs):
             if isinstance(dialog, raw.types.Dialog):
-                where = (dialog.top_message, _marked_id_of(dialog.peer))
+                where = (dialog.top_message, marked_id_of(dialog.peer))
                 if where in dates and where[1] in peers:
                     return dates[where], dialog.top_message, _input_peer(peers[where[1]])
         return None
@@ -198,14 +198,6 @@ class ChatBook:
         self._peers[chat.id] = peer
         self._chats[chat.id] = chat
         return chat
-
-
-def _marked_id_of(peer: Any) -> int:
-    if isinstance(peer, raw.types.PeerChannel):
-        return CHANNEL_MARK - int(peer.channel_id)
-    if isinstance(peer, raw.types.PeerChat):
-        return -int(peer.chat_id)
-    return int(peer.user_id)
 
 
 _MARKS: dict[type, Callable[[int], int]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from pyrogram import raw
@@ -22,10 +23,14 @@ from tdl_sync.model import (
 from tdl_sync.telegram.answers import error_name, translated
 from tdl_sync.telegram.chats import ChatBook
 from tdl_sync.telegram.client import TelegramClient
+from tdl_sync.telegram.details import with_album_captions
 from tdl_sync.telegram.media import DELETED, entry_of
 
 PAGE_MESSAGES = 100
 """The most that one call returns (https://core.telegram.org/api/offsets)."""
+
+ALBUM_NEIGHBOURS = 9
+"""An album is up to ten messages, one after the other."""
 
 LARGEST_FILE_BYTES = 4000 * 1024 * 1024
 """What Telegram takes from Premium accounts; a larger declared size is not to be believed."""
@@ -100,33 +105,51 @@ class TelegramChatReader:
             if isinstance(entry, MediaItem)
         ]
 
+    def last_id_before(self, chat: Chat, moment: datetime) -> int:
+        messages = self._history(
+            chat, offset_id=0, add_offset=0, limit=1, offset_date=int(moment.timestamp())
+        )
+        return max((message.id for message in messages), default=0)
+
     def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         read_up_to_id = after_id
+        # The messages before tell the caption of an album that the last run has broken off in.
+        offset_id = max(after_id + 1 - ALBUM_NEIGHBOURS, 1)
         while read_up_to_id < up_to_id:
             # A negative add_offset turns the page upwards: the 100 messages from offset_id on.
             # Near the newest message Telegram fills the page with older ones, dropped here.
             messages = [
                 message
                 for message in self._history(
-                    chat,
-                    offset_id=read_up_to_id + 1,
-                    add_offset=-PAGE_MESSAGES,
-                    limit=PAGE_MESSAGES,
+                    chat, offset_id=offset_id, add_offset=-PAGE_MESSAGES, limit=PAGE_MESSAGES
                 )
-                if message.id > read_up_to_id
+                if message.id >= offset_id
             ]
             messages.sort(key=lambda message: int(message.id))
             full = len(messages) >= PAGE_MESSAGES
+            messages = _whole_albums(messages) if full else messages
+            before_id = read_up_to_id
             read_up_to_id = min(up_to_id, messages[-1].id) if full else up_to_id
-            wanted = [message for message in messages if message.id <= up_to_id]
-            entries = (entry_of(message, chat.id) for message in wanted)
-            yield HistoryPage(
-                tuple(entry for entry in entries if entry is not None),
-                len(wanted),
-                read_up_to_id,
-            )
+            offset_id = read_up_to_id + 1
+            yield _page(chat, messages, range(before_id + 1, read_up_to_id + 1), read_up_to_id)
+
+    def pages_newest_first(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
+        read_down_to_id = up_to_id + 1
+        offset_id = read_down_to_id + ALBUM_NEIGHBOURS
+        while read_down_to_id > after_id + 1:
+            messages = self._history(chat, offset_id=offset_id, add_offset=0, limit=PAGE_MESSAGES)
+            messages.sort(key=lambda message: -int(message.id))
+            full = len(messages) >= PAGE_MESSAGES
+            messages = _whole_albums(messages) if full else messages
+            before_id = read_down_to_id
+            read_down_to_id = max(after_id + 1, messages[-1].id) if full else after_id + 1
+            offset_id = read_down_to_id
+            yield _page(chat, messages, range(read_down_to_id, before_id), read_down_to_id)
 
     def fetch(self, chat: Chat, message_ids: Sequence[int]) -> list[HistoryEntry]:
+        return self._with_albums(chat, self._entries(chat, message_ids))
+
+    def _entries(self, chat: Chat, message_ids: Sequence[int]) -> list[HistoryEntry]:
         entries: list[HistoryEntry] = []
         for start in range(0, len(message_ids), PAGE_MESSAGES):
             wanted_ids = message_ids[start : start + PAGE_MESSAGES]
@@ -144,15 +167,32 @@ class TelegramChatReader:
 
     def fetch_by_key(self, key: MessageKey) -> HistoryEntry:
         """One message's file as it is now, of a chat that this run has resolved."""
-        return self.fetch(self._chats.known(key.chat_id), [key.message_id])[0]
+        return self._entries(self._chats.known(key.chat_id), [key.message_id])[0]
 
-    def _history(self, chat: Chat, offset_id: int, add_offset: int, limit: int) -> list[Any]:
+    def _with_albums(self, chat: Chat, entries: list[HistoryEntry]) -> list[HistoryEntry]:
+        """The entries with the captions of their albums, for which the neighbours are asked for."""
+        known_ids = {entry.key.message_id for entry in entries}
+        neighbour_ids = {
+            message_id
+            for entry in entries
+            if isinstance(entry, MediaItem) and entry.details.album_id is not None
+            for message_id in range(
+                entry.message_id - ALBUM_NEIGHBOURS, entry.message_id + ALBUM_NEIGHBOURS + 1
+            )
+            if message_id > 0
+        }
+        neighbours = self._entries(chat, sorted(neighbour_ids - known_ids))
+        return with_album_captions([*entries, *neighbours])[: len(entries)]
+
+    def _history(
+        self, chat: Chat, offset_id: int, add_offset: int, limit: int, offset_date: int = 0
+    ) -> list[Any]:
         answer: Any = self._ask(
             chat,
             raw.functions.messages.GetHistory(
                 peer=self._chats.peer(chat),
                 offset_id=offset_id,
-                offset_date=0,
+                offset_date=offset_date,
                 add_offset=add_offset,
                 limit=limit,
                 max_id=0,
@@ -173,3 +213,27 @@ class TelegramChatReader:
             ) from error
         except RPCError as error:
             raise translated(error, f"reading {chat.title!r}") from error
+
+
+def _page(chat: Chat, messages: list[Any], ids: range, read_up_to_id: int) -> HistoryPage:
+    """The page of those messages whose ids are in ``ids``; the others are there to be looked at."""
+    entries = (entry_of(message, chat.id) for message in messages)
+    described = with_album_captions(entry for entry in entries if entry is not None)
+    return HistoryPage(
+        tuple(entry for entry in described if entry.key.message_id in ids),
+        sum(message.id in ids for message in messages),
+        read_up_to_id,
+    )
+
+
+def _whole_albums(messages: list[Any]) -> list[Any]:
+    """A full page without the album that it may have cut: the next page begins with it."""
+    album_id = getattr(messages[-1], "grouped_id", None)
+    if album_id is None:
+        return messages
+    end = len(messages)
+    while end > len(messages) - ALBUM_NEIGHBOURS and (
+        getattr(messages[end - 1], "grouped_id", None) == album_id
+    ):
+        end -= 1
+    return messages[:end]

@@ -5,6 +5,7 @@ Everything read here is hostile: it is copied into plain records and judged late
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 
 from pyrogram import raw
@@ -18,8 +19,8 @@ from tdl_sync.model import (
     MessageKey,
     SkippedItem,
 )
+from tdl_sync.telegram.details import details_of
 
-STICKER = "sticker"
 DELETED = "deleted"
 EXPIRED = "media expired"
 PAID = "paid media"
@@ -33,6 +34,11 @@ def entry_of(message: object, chat_id: int, topic_id: int = 0) -> HistoryEntry |
     """
     if not isinstance(message, raw.types.Message):
         return None
+    entry = _file_of(message, chat_id, topic_id)
+    return replace(entry, details=details_of(message)) if isinstance(entry, MediaItem) else entry
+
+
+def _file_of(message: raw.types.Message, chat_id: int, topic_id: int) -> HistoryEntry | None:
     key = MessageKey(chat_id, topic_id, message.id)
     media = message.media
     if isinstance(media, raw.types.MessageMediaPhoto):
@@ -86,8 +92,6 @@ def _photo(photo: raw.types.Photo, key: MessageKey, date: int) -> HistoryEntry:
 
 def _document(document: raw.types.Document, key: MessageKey, date: int) -> HistoryEntry:
     media_type = _media_type(document.attributes)
-    if media_type is MediaType.STICKER:
-        return SkippedItem(key, STICKER)
     if document.size < 0:
         return SkippedItem(key, NONSENSE_SIZE)
     names = [

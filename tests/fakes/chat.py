@@ -93,6 +93,33 @@ class FakeChatReader:
                 tuple(entry for entry in entries if entry is not None), len(wanted), read_up_to_id
             )
 
+    def pages_newest_first(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
+        read_down_to_id = up_to_id + 1
+        while read_down_to_id > after_id + 1:
+            self._call()
+            with self._lock:
+                older = sorted((e for e in self.messages if e < read_down_to_id), reverse=True)
+                page = older[: self._messages_per_page]
+                full = len(page) == self._messages_per_page
+                read_down_to_id = max(after_id + 1, page[-1]) if full else after_id + 1
+                wanted = [each for each in page if each >= read_down_to_id]
+                entries = [self.messages[each] for each in wanted]
+            yield HistoryPage(
+                tuple(entry for entry in entries if entry is not None), len(wanted), read_down_to_id
+            )
+
+    def last_id_before(self, chat: Chat, moment: datetime) -> int:
+        self._call()
+        with self._lock:
+            return max(
+                (
+                    message_id
+                    for message_id, entry in self.messages.items()
+                    if isinstance(entry, MediaItem) and entry.date < moment
+                ),
+                default=0,
+            )
+
     def fetch(self, chat: Chat, message_ids: Sequence[int]) -> list[HistoryEntry]:
         self._call()
         with self._lock:

@@ -12,7 +12,6 @@ from tdl_sync.model import (
     MediaItem,
     MediaType,
     MessageKey,
-    SkippedItem,
 )
 
 
@@ -31,8 +30,6 @@ def messages_of(world: World) -> dict[int, HistoryEntry | None]:
 def entry_of(world: World, item: WorldItem) -> HistoryEntry:
     key = MessageKey(world.source.chat_id, 0, item.message_id)
     media_type = MediaType(item.kind)
-    if media_type is MediaType.STICKER:
-        return SkippedItem(key, "sticker")
     is_photo = media_type is MediaType.PHOTO
     location = FileLocation(
         kind=LocationKind.PHOTO if is_photo else LocationKind.DOCUMENT,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdl_sync.watermark import MOST_REMEMBERED_ABOVE, Frontier
+from tdl_sync.watermark import MOST_REMEMBERED_ABOVE, OldestFirst
 
 ids_strategy = st.sets(st.integers(1, 400), min_size=1, max_size=60)
 
@@ -31,7 +31,7 @@ def test_nothing_is_skipped_for_any_order_of_listing_and_finishing(
     history: tuple[list[tuple[list[int], int]], list[int]], random: Random
 ) -> None:
     pages, order = history
-    frontier = Frontier()
+    frontier = OldestFirst()
     listed: set[int] = set()
     settled: set[int] = set()
     end = last_watermark = 0
@@ -58,7 +58,7 @@ def test_nothing_is_skipped_for_any_order_of_listing_and_finishing(
 
 
 def test_pages_without_a_file_move_the_watermark_but_not_past_an_open_item() -> None:
-    frontier = Frontier(10)
+    frontier = OldestFirst(10)
     frontier.listed([], 110)
     assert frontier.watermark == 110
     frontier.listed([150], 210)
@@ -69,7 +69,7 @@ def test_pages_without_a_file_move_the_watermark_but_not_past_an_open_item() -> 
 
 
 def test_settling_twice_or_below_the_start_changes_nothing() -> None:
-    frontier = Frontier(10)
+    frontier = OldestFirst(10)
     frontier.listed([11, 12, 13], 20)
     frontier.settled(12)
     frontier.settled(12)
@@ -79,18 +79,18 @@ def test_settling_twice_or_below_the_start_changes_nothing() -> None:
 
 def test_what_was_never_listed_cannot_settle() -> None:
     with pytest.raises(ValueError, match="message 21 settles, but only those up to 20"):
-        Frontier(20).settled(21)
+        OldestFirst(20).settled(21)
 
 
 @pytest.mark.parametrize(("ids", "end"), [([15], 30), ([35], 30), ([], 19)])
 def test_a_page_that_the_watermark_may_have_passed_is_refused(ids: list[int], end: int) -> None:
-    frontier = Frontier(20)
+    frontier = OldestFirst(20)
     with pytest.raises(ValueError, match="page"):
         frontier.listed(ids, end)
 
 
 def test_memory_stays_bounded_while_one_slow_file_holds_the_watermark() -> None:
-    frontier = Frontier()
+    frontier = OldestFirst()
     frontier.listed([1], 1)
     for message_id in range(2, 3 * MOST_REMEMBERED_ABOVE):
         frontier.listed([message_id], message_id)

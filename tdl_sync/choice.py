@@ -1,0 +1,48 @@
+"""What of a chat one run is to move: its filters, their bounds, the order and the number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tdl_sync.filters import ALL_BUT_STICKERS, Filters
+from tdl_sync.model import Chat, HistoryPage
+from tdl_sync.ports import ChatReader
+
+
+@dataclass(frozen=True)
+class Choice:
+    """``limit`` is the most files that a run moves of each chat, ``None`` without a limit.
+
+    Order and limit are no part of the scope: what they leave out lies above the watermark, so
+    that any later run of the same filters finds it.
+    """
+
+    filters: Filters = ALL_BUT_STICKERS
+    newest_first: bool = False
+    limit: int | None = None
+
+    def bounds(self, reader: ChatReader, chat: Chat, after_id: int) -> tuple[int, int]:
+        """``(after_id, up_to_id)``: what of the chat has to be listed at all.
+
+        Dates rise with the ids, so that Telegram finds the first and the last message itself.
+        """
+        up_to_id = reader.newest_message_id(chat)
+        if self.filters.since is not None:
+            after_id = max(after_id, reader.last_id_before(chat, self.filters.since.at))
+        if self.filters.until is not None:
+            up_to_id = min(up_to_id, reader.last_id_before(chat, self.filters.until.at))
+        if self.filters.to_id is not None:
+            up_to_id = min(up_to_id, self.filters.to_id)
+        return after_id, max(after_id, up_to_id)
+
+    def pages(
+        self, reader: ChatReader, chat: Chat, after_id: int, up_to_id: int
+    ) -> Iterator[HistoryPage]:
+        """The chat's pages in the order of the run, with what filters leave out as skipped."""
+        listing = reader.pages_newest_first if self.newest_first else reader.pages
+        for page in listing(chat, after_id, up_to_id):
+            yield self.filters.page(page)
+
+
+WHOLE_CHAT = Choice()
