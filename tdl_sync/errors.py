@@ -126,6 +126,21 @@ class LargerThanBudget(ItemFailed):
         )
 
 
+class LongerThanRun(ItemFailed):
+    """The item can't be moved within a whole ``--max-runtime``; it would never end."""
+
+    reason = "longer than the run time"
+
+    def __init__(self, item_bytes: int, needed_seconds: float, whole_seconds: float) -> None:
+        self.item_bytes = item_bytes
+        self.needed_seconds = needed_seconds
+        self.whole_seconds = whole_seconds
+        super().__init__(
+            f"the file has {item_bytes} bytes, which takes about {needed_seconds:.0f} s at the "
+            f"measured rate, and a whole run has {whole_seconds:.0f} s; raise --max-runtime"
+        )
+
+
 class RefusedByTelegram(ItemFailed):
     """Telegram answers that this file is not to be had."""
 

@@ -22,11 +22,13 @@ from tdl_sync.errors import (
     ChatUnreadable,
     ItemFailed,
     LargerThanBudget,
+    LongerThanRun,
     MessageGone,
     Stopped,
     TdlSyncError,
 )
 from tdl_sync.futures import then
+from tdl_sync.gate import OpenGate
 from tdl_sync.lanes import DownloadLanes, Lane
 from tdl_sync.ledger import Ledger
 from tdl_sync.model import (
@@ -99,11 +101,18 @@ class Pipeline:
     """One run over one chat. ``run`` once, ``wait_for_hand_offs`` after it was stopped."""
 
     def __init__(
-        self, job: Job, stages: Stages, downloads: int, workers: int, on_settled: Callable[[], None]
+        self,
+        job: Job,
+        stages: Stages,
+        downloads: int,
+        workers: int,
+        on_settled: Callable[[], None],
+        gate: OpenGate | None = None,
     ) -> None:
         """``on_settled`` is called after each item that was moved, failed or found gone."""
         self._job = job
         self._stages = stages
+        self._gate = gate or OpenGate()
         self._lanes = DownloadLanes(downloads, stages.stop)
         self._hand_offs = ThreadPoolExecutor(workers, "hand-off")
         self._flight_slots = Slots(MOST_IN_FLIGHT, stages.stop)
@@ -146,6 +155,9 @@ class Pipeline:
             self._take_up_leftovers()
             taken = 0
             for item in islice(self._items(), self._job.choice.limit):
+                if self._gate.is_over:
+                    self._gate.put_off(item)
+                    break
                 self._move(item)
                 taken += 1
             self.limit_reached = taken == self._job.choice.limit
@@ -168,7 +180,14 @@ class Pipeline:
         marked.add_done_callback(partial(self._settle, reservation))  # counted, room given back
 
     def _admit(self, item: MediaItem) -> Reservation | None:
-        """Wait for a free download and for room; ``None`` if the item can never fit."""
+        """Wait for leave, a free download and room; ``None`` if it must wait or can never fit."""
+        try:
+            if not self._gate.admits(item):
+                return None
+        except LongerThanRun as failure:
+            self.ledger.opened()
+            self.ledger.failed(item, failure)
+            return None
         self._flight_slots.take()
         lane = self._lanes.lane_of(item)
         lane.slots.take()
@@ -179,6 +198,7 @@ class Pipeline:
         except LargerThanBudget as failure:
             lane.slots.give_back()
             self._flight_slots.give_back()
+            self._gate.settled(item, moved=False)
             self.ledger.opened()
             self.ledger.failed(item, failure)
             return None
@@ -187,10 +207,12 @@ class Pipeline:
         return reservation
 
     def _download(self, reservation: Reservation, lane: Lane) -> StagedFile:
+        self._gate.downloading(reservation.item)
         try:
             staged = self._stages.downloader.download(reservation)
         finally:
             lane.slots.give_back()
+        self._gate.staged(reservation.item)
         self.ledger.downloaded(reservation.item)
         return staged
 
@@ -205,10 +227,14 @@ class Pipeline:
         progress, item = self._stages.progress, staged.item
         self._stages.stop.check()
         progress.upload_started(item)
+        self._gate.sending(item)
+
+        def sent(total_bytes: int) -> None:
+            progress.uploaded(item, total_bytes)
+            self._gate.sent(item, total_bytes)
+
         try:
-            return self._stages.hand_off.move(
-                staged, self._job.folder, file_name(item), partial(progress.uploaded, item)
-            )
+            return self._stages.hand_off.move(staged, self._job.folder, file_name(item), sent)
         finally:
             progress.upload_finished(item)
 
@@ -224,6 +250,7 @@ class Pipeline:
 
     def _book(self, reservation: Reservation, error: BaseException | None) -> None:
         item = reservation.item
+        self._gate.settled(item, moved=error is None)
         if not self._stages.staging.holds(item.key):
             self._stages.budget.release(reservation)
         elif isinstance(error, (ItemFailed, ChatUnreadable)):
@@ -305,6 +332,7 @@ class Pipeline:
         stages = self._stages
         for found in take_up(self._job.chat, stages.reader, stages.shelf, self._is_done):
             self._flight_slots.take()
+            self._gate.taken_up(found.item)
             self._taken_up_ids.add(found.item.message_id)
             self.ledger.seen(1)
             self.ledger.opened()

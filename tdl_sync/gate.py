@@ -1,0 +1,99 @@
+"""Whether a further item may begin: the chat must be ours, and the time must suffice."""
+
+from __future__ import annotations
+
+from tdl_sync.lease import Lease
+from tdl_sync.model import MediaItem
+from tdl_sync.ports import ProgressListener
+from tdl_sync.stop import StopFlag
+from tdl_sync.time_left import TimeLeft
+
+_POLL_SECONDS = 0.5
+
+
+class OpenGate:
+    """Lets everything through; what happens to an item behind it is of no interest."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is useless to look for further items."""
+        return False
+
+    def admits(self, item: MediaItem) -> bool:
+        """May block. False: this run must leave the item to the next one."""
+        return True
+
+    def put_off(self, item: MediaItem) -> None:
+        """There was no time to ask for it."""
+
+    def taken_up(self, item: MediaItem) -> None:
+        """It was staged by an earlier run and is handed off now."""
+
+    def downloading(self, item: MediaItem) -> None: ...
+
+    def staged(self, item: MediaItem) -> None: ...
+
+    def sending(self, item: MediaItem) -> None: ...
+
+    def sent(self, item: MediaItem, total_bytes: int) -> None: ...
+
+    def settled(self, item: MediaItem, *, moved: bool) -> None: ...
+
+
+class LeaseGate(OpenGate):
+    """Waits while it is not certain that the chat is still ours."""
+
+    def __init__(self, lease: Lease, stop: StopFlag, progress: ProgressListener) -> None:
+        self._lease = lease
+        self._stop = stop
+        self._progress = progress
+
+    def admits(self, item: MediaItem) -> bool:
+        if not self._lease.admits:
+            self._progress.waiting(
+                "new files",
+                "the state could not be saved in Saved Messages for two save intervals, so that "
+                "another run may take the chat",
+                None,
+            )
+        while not self._lease.admits:
+            self._stop.sleep(_POLL_SECONDS)
+        return True
+
+
+class TimedGate(LeaseGate):
+    """The same for a run that must be gone by a certain time."""
+
+    def __init__(
+        self, lease: Lease, stop: StopFlag, progress: ProgressListener, time_left: TimeLeft
+    ) -> None:
+        super().__init__(lease, stop, progress)
+        self._time_left = time_left
+
+    @property
+    def is_over(self) -> bool:
+        return self._time_left.is_over
+
+    def admits(self, item: MediaItem) -> bool:
+        return super().admits(item) and self._time_left.admits(item)
+
+    def put_off(self, item: MediaItem) -> None:
+        self._time_left.put_off(item)
+
+    def taken_up(self, item: MediaItem) -> None:
+        self._time_left.taken_up(item)
+
+    def downloading(self, item: MediaItem) -> None:
+        self._time_left.downloading(item)
+
+    def staged(self, item: MediaItem) -> None:
+        self._time_left.staged(item)
+
+    def sending(self, item: MediaItem) -> None:
+        self._time_left.sending(item)
+
+    def sent(self, item: MediaItem, total_bytes: int) -> None:
+        self._time_left.sent(item, total_bytes)
+
+    def settled(self, item: MediaItem, *, moved: bool) -> None:
+        self._time_left.settled(item, moved=moved)
