@@ -1,0 +1,334 @@
+"""Kills the real program at random moments and checks that nothing is lost, doubled or redone.
+
+The stand-in for Telegram runs in this process, so that it counts every part it serves; the
+program and rclone are processes of their own, and nothing in them knows of this. What a kill hit
+is read from outside: the staging directory, the journals, the marks database, the remote.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+import psutil
+
+from scripts.demonstration import Places, differences, expected_items
+from scripts.environment import ROOT
+from scripts.kill_snapshot import PART_BYTES, Part, Snapshot, Step, look
+from standins.telegram import worlds
+from standins.telegram.server import StandIn
+from standins.telegram.shaping import Shaping
+from standins.telegram.world import World
+
+DOWNLOADS = 4
+ASKED_FOR_AT_ONCE_BYTES = DOWNLOADS * (16 + 8) * PART_BYTES
+"""At most so much is asked for and not written: 16 parts of each large file, and 8 small files
+for each download."""
+
+BUDGET_BYTES = 30_000_000
+SHAPING = Shaping(round_trip_seconds=0.02, total_bytes_per_second=15_000_000)
+MEAN_FILE_BYTES = (150_000, 900_000)
+"""By turns: of small files many are in the short steps at once, large ones are cut in mid-file."""
+
+UPLOAD_RATE = "4M"
+LONGEST_START_SECONDS = 2.5
+SIGN_OF_LIFE_SECONDS = 60.0
+RUN_SECONDS = 600.0
+POLL_SECONDS = 0.003
+
+
+class Killing(str, Enum):
+    """What dies. The next run starts at once; where an rclone lives on it has to wait for it."""
+
+    PROGRAM = "the program alone"
+    PROGRAM_THEN_PATIENCE = "the program alone, the next run comes when its rclones have ended"
+    EVERYTHING = "the program and its rclones"
+    MACHINE = "everything, and the disk is wiped"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How often to kill, and how. ``longest_work_seconds`` is what a run gets at most."""
+
+    kills: int
+    wipe: bool
+    seed: int
+    messages: int = 366
+    longest_work_seconds: float = 2.5
+
+
+@dataclass
+class Figures:
+    """What came out. ``problems`` is empty when every promise held."""
+
+    kills: int = 0
+    channels: int = 0
+    files: int = 0
+    channel_bytes: int = 0
+    served_bytes: int = 0
+    lost_bytes: int = 0
+    most_lost_bytes: int = 0
+    partial_uploads_left: int = 0
+    kinds: Counter[Killing] = field(default_factory=Counter)
+    steps: Counter[Step] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+
+def run_campaign(plan: Plan, root: Path, tell: Callable[[str], None]) -> Figures:
+    """Move channel after channel until so many kills are done, and the last one is complete."""
+    figures = Figures()
+    dice = random.Random(plan.seed)
+    while figures.kills < plan.kills and not figures.problems:
+        number = figures.channels + 1
+        world = worlds.mixed(
+            seed=plan.seed + number,
+            messages=plan.messages,
+            mean_size_bytes=MEAN_FILE_BYTES[number % len(MEAN_FILE_BYTES)],
+            too_large_bytes=None,
+        )
+        with _places(root / f"channel-{number}") as places, StandIn(world, SHAPING) as telegram:
+            _Channel(plan, figures, dice, world, telegram, places).move()
+            figures.problems += [f"unknown call {name}" for name in telegram.unknown_rpcs]
+        tell(f"channel {number}: {figures.kills} of {plan.kills} kills")
+    return figures
+
+
+@contextmanager
+def _places(root: Path) -> Iterator[Places]:
+    places = Places(root)
+    places.drive.mkdir(parents=True)
+    places.rclone_config.write_text(f"[demo]\ntype = alias\nremote = {places.drive}\n", "utf-8")
+    yield places
+    shutil.rmtree(root)
+
+
+class _Channel:
+    """One channel, from the first start until it is complete."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        figures: Figures,
+        dice: random.Random,
+        world: World,
+        telegram: StandIn,
+        places: Places,
+    ) -> None:
+        self._plan = plan
+        self._figures = figures
+        self._dice = dice
+        self._world = world
+        self._telegram = telegram
+        self._places = places
+        self._items = expected_items(world)
+        self._environment = self._make_environment()
+        self._served: Counter[Part] = Counter()
+        self._complete: set[Part] = set()
+        self._marked: set[int] = set()
+        self._lost_bytes = 0
+
+    def move(self) -> None:
+        while not self._figures.problems:
+            process = self._start()
+            if self._figures.kills < self._plan.kills and self._reaches_its_moment(process):
+                self._kill(process)
+            else:
+                self._check_end(process)
+                return
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        places = self._places
+        command = [sys.executable, str(ROOT / "tdl_sync.py"), "-u", worlds.SOURCE_USERNAME]
+        command += ["--max-disk", f"{BUDGET_BYTES}B", "--remote", "demo:channels"]
+        command += ["--downloads", str(DOWNLOADS), "--staging", str(places.staging)]
+        command += ["--data-dir", str(places.root / "data")]
+        command += ["--rclone-config", str(places.rclone_config)]
+        with self._log.open("wb") as log:
+            return subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _make_environment(self) -> dict[str, str]:
+        own = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("TDL_SYNC_", "RCLONE_"))
+        }
+        # Without the server-side move a local remote really copies. One channel in two is copied
+        # in place, so that a killed rclone leaves half a file under the final name.
+        rclone = {"RCLONE_BWLIMIT": UPLOAD_RATE, "RCLONE_DISABLE": "Move"}
+        rclone["RCLONE_INPLACE"] = self._dice.choice(["true", "false"])
+        return {**own, **rclone, **self._telegram.environment()}
+
+    @property
+    def _log(self) -> Path:
+        return self._places.root / "program.log"
+
+    def _reaches_its_moment(self, process: subprocess.Popen[bytes]) -> bool:
+        """Wait for a random moment; false if the program ended before."""
+        if self._dice.random() < 0.15:
+            return _lives_for(process, self._dice.uniform(0, LONGEST_START_SECONDS))
+        before = self._signs_of_work()
+        deadline = time.monotonic() + SIGN_OF_LIFE_SECONDS
+        while self._signs_of_work() == before and time.monotonic() < deadline:
+            if not _lives_for(process, POLL_SECONDS):
+                return False
+        return _lives_for(process, self._dice.uniform(0, self._plan.longest_work_seconds))
+
+    def _signs_of_work(self) -> tuple[int, frozenset[str]]:
+        staging = self._places.staging
+        names = frozenset(os.listdir(staging)) if staging.exists() else frozenset()
+        return self._telegram.statistics.served_bytes(None), names - {".lock"}
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        killing = Killing.MACHINE if self._plan.wipe else self._dice.choice(_ON_THIS_MACHINE)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.wait()
+        uploading = self._uploading()
+        if killing in (Killing.EVERYTHING, Killing.MACHINE):
+            for child in [*children, *self._orphans()]:
+                _kill_one(child)
+        if killing is not Killing.PROGRAM:
+            self._wait_for_orphans()
+        snapshot = look(self._places, self._items, self._marked, uploading)
+        self._book(killing, snapshot)
+        if self._plan.wipe:
+            shutil.rmtree(self._places.staging, ignore_errors=True)
+            shutil.rmtree(self._places.root / "data", ignore_errors=True)
+
+    def _book(self, killing: Killing, snapshot: Snapshot) -> None:
+        figures = self._figures
+        figures.kills += 1
+        figures.kinds[killing] += 1
+        figures.steps.update(set(snapshot.steps.values()) or {Step.NOTHING})
+        safe = snapshot.on_remote if self._plan.wipe else snapshot.complete
+        lost_bytes = self._compare_with_served(safe)
+        allowed_bytes = ASKED_FOR_AT_ONCE_BYTES
+        allowed_bytes += snapshot.lying_bytes if self._plan.wipe else 0
+        if lost_bytes > allowed_bytes:
+            figures.problems.append(
+                f"kill {figures.kills} lost {lost_bytes} bytes, expected {allowed_bytes} at most"
+            )
+        figures.lost_bytes += lost_bytes
+        figures.most_lost_bytes = max(figures.most_lost_bytes, lost_bytes)
+        self._lost_bytes += lost_bytes
+        self._marked = set() if self._plan.wipe else snapshot.marked
+        self._complete = safe
+
+    def _compare_with_served(self, safe: set[Part]) -> int:
+        """The bytes of this run that have to be served again. Nothing that was safe at the last
+        kill may have been served in this run."""
+        lost_bytes = 0
+        served: Counter[Part] = Counter()
+        for (file_id, offset, length), times in self._telegram.statistics.counts().parts.items():
+            part = Part(file_id, offset)
+            served[part] = times
+            more = times - self._served[part]
+            if more and part in self._complete:
+                self._figures.problems.append(f"{part} was safe and was served again")
+            if part not in safe:
+                lost_bytes += more * length
+        self._served = served
+        return lost_bytes
+
+    def _check_end(self, process: subprocess.Popen[bytes]) -> None:
+        """The program ends by itself: the channel has to be complete, and served but once."""
+        figures = self._figures
+        try:
+            status = process.wait(RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            status = process.wait()
+        if status != 0:
+            last_words = self._log.read_text("utf-8", "replace")[-3000:]
+            figures.problems.append(f"a run ended with exit status {status}:\n{last_words}")
+            return
+        snapshot = look(self._places, self._items, self._marked, set())
+        self._compare_with_served(snapshot.complete)
+        for path in self._places.drive.rglob("*.partial"):
+            # rclone's own, in a local directory; on Drive a killed upload leaves nothing.
+            figures.partial_uploads_left += 1
+            path.unlink()
+        figures.problems += differences(self._world, self._places.drive)
+        left = [name for name in os.listdir(self._places.staging) if name != ".lock"]
+        figures.problems += [f"left in the staging directory: {name}" for name in left]
+        channel_bytes = sum(item.file.size_bytes for item in self._items.values())
+        served_bytes = self._telegram.statistics.served_bytes(None)
+        if served_bytes > channel_bytes + self._lost_bytes:
+            figures.problems.append(
+                f"{served_bytes} bytes were served, expected {channel_bytes} and "
+                f"{self._lost_bytes} lost by kills"
+            )
+        figures.channels += 1
+        figures.files += len(self._items)
+        figures.channel_bytes += channel_bytes
+        figures.served_bytes += served_bytes
+
+    def _orphans(self) -> list[psutil.Process]:
+        """The processes that work on this staging directory."""
+        return list(_processes_with(str(self._places.staging)))
+
+    def _uploading(self) -> set[str]:
+        """The names of the staged files that an rclone works on."""
+        return {
+            Path(word).name
+            for process in self._orphans()
+            for word in _command_line(process)
+            if word.startswith(str(self._places.staging)) and word.endswith(".staged")
+        }
+
+    def _wait_for_orphans(self) -> None:
+        deadline = time.monotonic() + SIGN_OF_LIFE_SECONDS
+        while self._orphans() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+
+
+_ON_THIS_MACHINE = (Killing.PROGRAM, Killing.PROGRAM_THEN_PATIENCE, Killing.EVERYTHING)
+
+
+def _lives_for(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _processes_with(text: str) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        if process.pid != os.getpid() and any(text in word for word in _command_line(process)):
+            yield process
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    try:
+        words: list[str] = process.cmdline()
+    except psutil.Error:
+        return []
+    return words
+
+
+def _kill_one(process: psutil.Process) -> None:
+    try:
+        process.send_signal(signal.SIGKILL)
+        process.wait(SIGN_OF_LIFE_SECONDS)
+    except psutil.NoSuchProcess:
+        return

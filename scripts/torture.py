@@ -1,0 +1,71 @@
+"""Kills the program with signal 9 at random moments, again and again, and checks every file.
+
+    python scripts/torture.py                          200 kills on one machine
+    python scripts/torture.py --kills 100 --wipe       100 kills, each with the loss of the disk
+
+It needs the packages of ``requirements-dev.txt`` (``scripts/environment.py``), an rclone and
+Linux or macOS. It prints what the kills hit, and ends with 1 if a promise was broken: a file lost,
+doubled or wrong, a finished file downloaded again, or more served than the kills explain.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scripts.kill_campaign import Figures, Plan, run_campaign
+from scripts.kill_snapshot import Step
+
+
+def parse(arguments: Sequence[str]) -> Plan:
+    parser = argparse.ArgumentParser(prog="torture.py", allow_abbrev=False)
+    parser.add_argument("--kills", type=int, default=200, help="how often (default 200)")
+    parser.add_argument(
+        "--wipe", action="store_true", help="wipe staging and data directory at each kill"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of all that is random (default 1)")
+    parsed = parser.parse_args(arguments)
+    return Plan(kills=parsed.kills, wipe=parsed.wipe, seed=parsed.seed)
+
+
+def report(figures: Figures, seconds: float) -> str:
+    def megabytes(count_bytes: float) -> str:
+        return f"{count_bytes / 1e6:.1f} MB"
+
+    mean = figures.lost_bytes / max(1, figures.kills)
+    lines = [
+        f"{figures.kills} kills in {seconds:.0f} s, {figures.channels} channels with "
+        f"{figures.files} files",
+        f"channels {megabytes(figures.channel_bytes)}, served {megabytes(figures.served_bytes)}; "
+        f"lost by kills {megabytes(figures.lost_bytes)}: {megabytes(mean)} each on average, "
+        f"{megabytes(figures.most_lost_bytes)} at most",
+        f"unfinished copies that killed rclones left: {figures.partial_uploads_left}",
+        "",
+        *(f"{figures.kinds[kind]:5} killed {kind.value}" for kind in figures.kinds),
+        "",
+        "kills that caught at least one file in this step:",
+        *(f"{figures.steps[step]:5} {step.value}" for step in Step),
+        "",
+    ]
+    if figures.problems:
+        return "\n".join([*lines, *figures.problems[:20], f"FAILED: {len(figures.problems)}"])
+    return "\n".join([*lines, "Every file is there once, with the right bytes."])
+
+
+def main(arguments: Sequence[str]) -> int:
+    plan = parse(arguments)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="tdl_sync-torture-") as root:
+        figures = run_campaign(plan, Path(root), lambda line: print(line, flush=True))
+    print(report(figures, time.monotonic() - began))
+    return 1 if figures.problems else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
