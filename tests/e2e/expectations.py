@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from standins.telegram.world import Channel, World, WorldItem
-from tests.e2e.program import Ended, Machine
+from tests.e2e.program import NOTHING_DONE, Ended, Machine
 
 STATE_HEADER = "📊 TDL Progress"
 
@@ -80,3 +80,10 @@ def the_state(world: World) -> dict[str, Any]:
     assert header == STATE_HEADER
     state: dict[str, Any] = json.loads(text)
     return state
+
+
+def assert_refused(ended: Ended, exit_status: int, line: str, stdout: str = NOTHING_DONE) -> None:
+    """The whole of what a user gets: one line on standard error, the exit status, the result."""
+    assert ended.said == f"tdl_sync: {line}\n"
+    assert ended.exit_status == exit_status
+    assert ended.stdout == stdout

@@ -140,6 +140,8 @@ class Machine:
         self.variables = {
             **{name: os.environ[name] for name in kept if name in os.environ},
             "HOME": str(directory / "home"),
+            # Else a local remote would just rename, and nothing would be sent.
+            "RCLONE_DISABLE": "Move,Copy",
             "TDL_SYNC_REMOTE": REMOTE,
             "TDL_SYNC_DATA_DIR": str(self.data_directory),
             "TDL_SYNC_STAGING": str(self.staging_directory),
