@@ -206,10 +206,16 @@ class Line:
         job = self._job(hand_off, only_failed)
         pipeline = Pipeline(job, stages, downloads, workers, lambda: settled.append(True))
         prepare(Run(pipeline, stages, hand_off, watch, stop))
-        error = finished(lambda: _outcome(pipeline))
-        if stop.is_set:
-            finished(lambda: hand_off.terminate(0.0))
-        finished(pipeline.wait_for_hand_offs)
+        try:
+            error = finished(lambda: _outcome(pipeline))
+            if stop.is_set:
+                finished(lambda: hand_off.terminate(0.0))
+            finished(pipeline.wait_for_hand_offs)
+        except AssertionError:
+            # Nothing came back: without this the test process would not end after the failure.
+            stop.set()
+            hand_off.terminate(0.0)
+            raise
         assert watch.wrong == []
         return Ended(
             report=pipeline.ledger.report(),

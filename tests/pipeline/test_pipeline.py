@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,9 @@ from tdl_sync.errors import (
     TdlSyncError,
 )
 from tdl_sync.model import (
+    Chat,
     HistoryEntry,
+    HistoryPage,
     MediaItem,
     MessageKey,
     SkippedItem,
@@ -45,6 +48,7 @@ from tests.pipeline.line import (
     assert_order,
     stop_at,
 )
+from tests.waiting import in_thread, until
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
@@ -208,6 +212,36 @@ def test_a_file_larger_than_the_budget_fails_for_good_and_nothing_waits_for_it(
     line.assert_all_moved([item for item in line.items() if item.message_id in (1, 3, 5)])
 
 
+@pytest.mark.parametrize("size_bytes", [11 * BLOCK, 2 * PART_BYTES])
+def test_any_number_of_files_that_are_too_large_blocks_nothing(
+    size_bytes: int, make_line: MakeLine
+) -> None:
+    too_large = [item_of(number, size_bytes) for number in range(1, 31)]
+    line = make_line(*too_large, 10)
+    ended = line.run(budget_bytes=10 * BLOCK, downloads=1, workers=1)
+    assert_complete(ended)
+    assert ended.report.failed_by_reason == {"larger than the disk budget": 30}
+    assert ended.report.moved == 1
+
+
+def test_only_so_many_are_in_flight_and_each_end_makes_room_for_another(
+    make_line: MakeLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever becomes of an item: moved, failed, gone, too large, or staged before."""
+    monkeypatch.setattr("tdl_sync.pipeline.MOST_IN_FLIGHT", 2)
+    line = make_line(*[1] * 20, *[11] * 5)
+    for message_id in (3, 4, 5, 6):
+        line.parts.faults[message_id] = [MessageGone("x")]
+    for message_id in (7, 8, 9):
+        line.parts.faults[message_id] = [RefusedByTelegram("x")]
+    failing_uploads(line, 10, 11, 12)
+    for message_id in (13, 14, 15):
+        stage(line, staged_name(message_id), content_of(line.items()[message_id - 1]))
+    ended = line.run(budget_bytes=10 * BLOCK)
+    assert_complete(ended)
+    assert (ended.report.moved, ended.report.skipped, ended.report.failed) == (10, 4, 11)
+
+
 def test_what_did_not_fit_is_moved_by_a_run_with_a_larger_budget(make_line: MakeLine) -> None:
     line = make_line(2, 11, 3)
     line.run(budget_bytes=10 * BLOCK)
@@ -365,6 +399,27 @@ def test_a_kept_file_gives_way_when_its_room_is_needed(make_line: MakeLine) -> N
     assert_complete(again)
     assert again.report.moved == 4
     line.assert_all_moved()
+
+
+def test_a_file_that_was_kept_long_ago_gives_way_too(
+    make_line: MakeLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waited when its upload failed; now somebody needs the whole budget."""
+    line = make_line(*[1] * 7, 10)
+    failing_uploads(line, 3)
+    read_pages = line.reader.pages
+
+    def pages(chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
+        for page in read_pages(chat, after_id, up_to_id):
+            if page.read_up_to_id > 7:
+                until(lambda: bool(line.marks.failures(REMOTE, CHAT_ID, 0)))
+            yield page
+
+    monkeypatch.setattr(line.reader, "pages", pages)
+    ended = line.run(budget_bytes=10 * BLOCK)
+    assert_complete(ended)
+    assert ended.report.moved == 7
+    assert line.staged() == []
 
 
 def test_a_kept_file_stays_while_there_is_room(make_line: MakeLine) -> None:
@@ -639,6 +694,23 @@ def test_a_stop_while_all_wait_for_room_wakes_everybody(make_line: MakeLine) -> 
     ended = line.run(budget_bytes=10 * BLOCK, prepare=stop_at("move", 1))
     assert isinstance(ended.error, Stopped)
     assert line.staged() == [staged_name(1)]
+
+
+def test_a_stop_while_the_last_uploads_run_waits_for_none_of_them(make_line: MakeLine) -> None:
+    line = make_line(1, 1)
+    line.seconds_per_move = 3600.0
+
+    def prepare(run: Run) -> None:
+        def stop_later() -> None:
+            until(lambda: run.watch.count("move") == 2)
+            time.sleep(0.05)
+            run.stop.set()
+
+        in_thread(stop_later)
+
+    ended = line.run(prepare=prepare)
+    assert isinstance(ended.error, Stopped)
+    assert line.staged() == [staged_name(1), staged_name(2)]
 
 
 # Anything at all
