@@ -1,0 +1,42 @@
+"""Measures the program against the usual ways, on this machine. Standard library only.
+
+    python3 scripts/bench.py                   everything (about 20 minutes)
+    python3 scripts/bench.py --quick           smaller and each thing once (about 4 minutes)
+    python3 scripts/bench.py downloads         one group: downloads, job, memory or uploads
+    python3 scripts/bench.py downloads --only 100kb --runs 5
+
+Sets up the virtual environment, then runs ``scripts/benchmark`` in it. Nothing leaves the machine:
+Telegram and Drive are stand-ins, processes of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scripts.environment import ROOT, SetUpFailed, prepare_environment
+from scripts.test import TEST_REQUIREMENTS
+
+
+def main() -> int:
+    try:
+        environment = prepare_environment(TEST_REQUIREMENTS)
+    except SetUpFailed as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    command = [str(environment.python), "-m", "scripts.benchmark", *sys.argv[1:]]
+    os.chdir(ROOT)
+    if os.name == "posix":
+        os.execve(command[0], command, environment.variables())
+    return subprocess.call(command, env=environment.variables())
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main())
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -1,0 +1,1 @@
+"""The benchmark, run inside the environment: see ``scripts/bench.py``."""

@@ -1,0 +1,98 @@
+"""Chooses the cases, measures them one after another, and prints the table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Sequence
+
+from scripts.benchmark import downloads
+from scripts.benchmark.frame import BenchFailed, Case, Plan, Row
+
+CASES: tuple[Case, ...] = (*downloads.CASES,)
+GROUPS = tuple(dict.fromkeys(case.group for case in CASES))
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench.py", description=__doc__)
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}")
+    parser.add_argument("--quick", action="store_true", help="smaller, and each thing once")
+    parser.add_argument("--runs", type=int, help="how often each thing is measured")
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="CASE",
+        help=f"of {', '.join(case.name for case in CASES)}; repeatable",
+    )
+    arguments = parser.parse_args()
+    for given, known in (
+        (arguments.groups, GROUPS),
+        (arguments.only or (), [case.name for case in CASES]),
+    ):
+        unknown = set(given) - set(known)
+        if unknown:
+            parser.error(
+                f"no such thing: {', '.join(sorted(unknown))}; there is {', '.join(known)}"
+            )
+    return arguments
+
+
+def chosen(arguments: argparse.Namespace) -> list[Case]:
+    return [
+        case
+        for case in CASES
+        if (not arguments.groups or case.group in arguments.groups)
+        and (arguments.only is None or case.name in arguments.only)
+    ]
+
+
+def verdict(row: Row) -> str:
+    return {True: "met", False: "NOT MET", None: ""}[row.met]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """A Markdown table that reads well as plain text, too."""
+    lines = [("case", "aim", "result", "", "figures")]
+    lines += [(row.case, row.aim, row.result, verdict(row), row.details) for row in rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    written = [
+        "| "
+        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        + " |"
+        for line in lines
+    ]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([written[0], rule, *written[1:]])
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    plan = Plan(runs=arguments.runs or (1 if arguments.quick else 3), quick=arguments.quick)
+    rows: list[Row] = []
+    failures: list[str] = []
+    began = time.monotonic()
+    for case in chosen(arguments):
+        print(f"{case.group} {case.name}", file=sys.stderr, flush=True)
+        try:
+            rows += case.measure(plan)
+        except BenchFailed as error:
+            failures.append(f"{case.name} could not be measured: {error}")
+    minutes = (time.monotonic() - began) / 60
+    print(table(rows))
+    print(
+        f"\nRound trip 80 ms, medians of {plan.runs}, {minutes:.0f} minutes; "
+        f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}."
+    )
+    for line in failures:
+        print(line, file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main())
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

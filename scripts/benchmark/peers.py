@@ -1,0 +1,138 @@
+"""A child: the usual ways to get the files of a chat, each with its library's own downloads.
+
+    python -m scripts.benchmark.peers download_media CHAT --at-once 4
+    python -m scripts.benchmark.peers telethon CHAT
+    python -m scripts.benchmark.peers script CHAT REMOTE:PATH
+
+``script`` is how people do the whole job today: download one file, ``rclone moveto`` it, next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import os
+import struct
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pyrogram
+
+from scripts.benchmark.child import Meter
+from scripts.benchmark.frame import temporary_directory
+
+API_ID, API_HASH = 1, "0" * 32
+PYROGRAM_SESSION = ">BI?256sQ?"
+
+Download = Callable[[Any, Path], Awaitable[None]]
+
+
+def proxy() -> tuple[str, int]:
+    host, _, port = os.environ["TDL_SYNC_PROXY"].removeprefix("socks5://").partition(":")
+    return host, int(port)
+
+
+@asynccontextmanager
+async def with_pyrogram(chat: str, at_once: int) -> AsyncIterator[tuple[list[Any], Download]]:
+    host, port = proxy()
+    client = pyrogram.Client(
+        "bench",
+        session_string=os.environ["TDL_SYNC_SESSION_STRING"],
+        proxy={"scheme": "socks5", "hostname": host, "port": port},
+        in_memory=True,
+        no_updates=True,
+        # By default one: whoever downloads several at once sets it.
+        max_concurrent_transmissions=at_once,
+    )
+    async with client:
+        found = [message async for message in client.get_chat_history(chat) if message.media]
+
+        async def download(message: Any, path: Path) -> None:
+            await client.download_media(message, file_name=str(path))
+
+        yield found[::-1], download
+
+
+@asynccontextmanager
+async def with_telethon(chat: str) -> AsyncIterator[tuple[list[Any], Download]]:
+    import telethon
+    from telethon.crypto import AuthKey
+    from telethon.sessions import StringSession
+
+    from standins.telegram.data_centres import ADDRESSES, PORT
+
+    packed = os.environ["TDL_SYNC_SESSION_STRING"]
+    packed += "=" * (-len(packed) % 4)
+    dc_id, _, _, key, _, _ = struct.unpack(PYROGRAM_SESSION, base64.urlsafe_b64decode(packed))
+    session = StringSession()
+    session.set_dc(dc_id, ADDRESSES[dc_id], PORT)
+    session.auth_key = AuthKey(key)
+    client = telethon.TelegramClient(session, API_ID, API_HASH, proxy=("socks5", *proxy()))
+    await client.connect()
+    try:
+        found = [m async for m in client.iter_messages(chat, reverse=True) if m.media]
+
+        async def download(message: Any, path: Path) -> None:
+            await client.download_media(message, str(path))
+
+        yield found, download
+    finally:
+        await client.disconnect()
+
+
+async def download_all(messages: list[Any], download: Download, at_once: int) -> None:
+    """Measure the downloads, so many at once; each file is deleted when it is there."""
+    turn = asyncio.Semaphore(at_once)
+    with temporary_directory() as directory:
+        meter = Meter()
+
+        async def one(message: Any) -> int:
+            async with turn:
+                path = directory / f"{message.id}.bin"
+                await download(message, path)
+                size_bytes = path.stat().st_size
+                path.unlink()
+                return size_bytes
+
+        meter.report(sum(await asyncio.gather(*map(one, messages))))
+
+
+async def script_of_today(messages: list[Any], download: Download, remote: str) -> None:
+    with temporary_directory() as directory:
+        meter = Meter()
+        moved_bytes = 0
+        for message in messages:
+            path = directory / f"{message.id}_{message.document.file_name}"
+            await download(message, path)
+            moved_bytes += path.stat().st_size
+            subprocess.run(["rclone", "moveto", str(path), f"{remote}/{path.name}"], check=True)
+        meter.report(moved_bytes)
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    if arguments.way == "telethon":
+        async with with_telethon(arguments.chat) as (messages, download):
+            await download_all(messages, download, arguments.at_once)
+        return
+    async with with_pyrogram(arguments.chat, arguments.at_once) as (messages, download):
+        if arguments.way == "script":
+            await script_of_today(messages, download, arguments.remote)
+        else:
+            await download_all(messages, download, arguments.at_once)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("way", choices=("download_media", "telethon", "script"))
+    parser.add_argument("chat")
+    parser.add_argument("remote", nargs="?")
+    parser.add_argument("--at-once", type=int, default=1)
+    asyncio.run(run(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
