@@ -1,0 +1,256 @@
+"""What was written of a file is known after any kill and power cut, and never more than that."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tdl_sync.errors import ConfigurationError, Stopped
+from tdl_sync.model import FileLocation, LocationKind, MediaItem
+from tdl_sync.part_journal import RECORD_BYTES, PartialFiles
+from tdl_sync.ports import PART_BYTES
+from tdl_sync.staging import Staging
+from tests.fakes.chat import item_of
+from tests.fakes.parts import content_of
+
+MIB = PART_BYTES
+SIZE = 5 * MIB + 123
+ITEM = item_of(17, SIZE)
+CONTENT = content_of(ITEM)
+
+
+class Disk:
+    """A staging directory and a data directory; ``files`` are opened anew by each run."""
+
+    def __init__(self, directory: Path) -> None:
+        self.staging = Staging.open(directory / "staging", 10**9)
+        self.journals = directory / "data" / "partial"
+
+    @property
+    def files(self) -> PartialFiles:
+        return PartialFiles(self.staging, self.journals)
+
+    def write(self, item: MediaItem, *parts: int) -> None:
+        """One run writes these parts, by their number."""
+        with self.files.open(item, lambda: None) as partial:
+            for number in parts:
+                offset = number * MIB
+                partial.write(offset, CONTENT[offset : offset + MIB])
+
+    def parts(self, item: MediaItem) -> list[int]:
+        """What the next run finds."""
+        with self.files.open(item, lambda: None) as partial:
+            return sorted(offset // MIB for offset in partial.offsets)
+
+    def part(self, item: MediaItem) -> Path:
+        return self.staging.part_path(item.key)
+
+    def journal(self, item: MediaItem) -> Path:
+        return self.files.journal_path(item.key)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    disk = Disk(tmp_path)
+    yield disk
+    disk.staging.close()
+
+
+def test_the_next_run_finds_the_parts_that_were_written_and_goes_on(disk: Disk) -> None:
+    disk.write(ITEM, 3, 0)
+    assert disk.parts(ITEM) == [0, 3]
+    disk.write(ITEM, 5)
+    assert disk.parts(ITEM) == [0, 3, 5]
+    disk.write(ITEM, 1, 2, 4)
+    assert disk.parts(ITEM) == [0, 1, 2, 3, 4, 5]
+    assert disk.part(ITEM).read_bytes() == CONTENT
+
+
+def test_the_empty_answer_that_shows_the_end_is_remembered_too(disk: Disk) -> None:
+    item = item_of(17, 2 * MIB)
+    with disk.files.open(item, lambda: None) as partial:
+        partial.write(2 * MIB, b"")
+    assert disk.parts(item) == [2]
+
+
+def test_the_journal_says_which_file_it_is_before_the_first_byte_is_asked_for(disk: Disk) -> None:
+    with disk.files.open(ITEM, lambda: None):
+        (line,) = disk.journal(ITEM).read_text().splitlines()
+        assert disk.part(ITEM).stat().st_size == 0
+    fields = json.loads(line)
+    assert fields["message"] == [ITEM.key.chat_id, 0, 17]
+    assert fields["size_bytes"] == SIZE
+    assert fields["file"] == ["document", ITEM.location.file_id, ""]
+    assert fields["partial_file"] == str(disk.part(ITEM))
+
+
+def test_a_file_of_which_nothing_was_written_leaves_nothing(disk: Disk) -> None:
+    disk.write(ITEM)
+    assert not disk.part(ITEM).exists()
+    assert not disk.journal(ITEM).exists()
+
+
+def test_what_goes_wrong_while_writing_keeps_what_was_written(disk: Disk) -> None:
+    def breaks() -> None:
+        with disk.files.open(ITEM, lambda: None) as partial:
+            partial.write(0, CONTENT[:MIB])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        breaks()
+    assert disk.parts(ITEM) == [0]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        item_of(17, SIZE - 1),
+        item_of(17, SIZE + MIB),
+        replace(ITEM, location=replace(ITEM.location, file_id=ITEM.location.file_id + 1)),
+        replace(ITEM, location=replace(ITEM.location, thumb_size="y")),
+        replace(ITEM, location=replace(ITEM.location, kind=LocationKind.PHOTO)),
+    ],
+)
+def test_parts_of_another_file_of_the_same_message_are_thrown_away(
+    other: MediaItem, disk: Disk
+) -> None:
+    disk.write(ITEM, 0, 1)
+    assert disk.files.is_partial(ITEM)
+    assert not disk.files.is_partial(other)
+    with disk.files.open(other, lambda: None) as partial:
+        assert partial.offsets == set()
+        assert disk.part(other).stat().st_size == 0
+
+
+def test_a_fresh_file_reference_is_still_the_same_file(disk: Disk) -> None:
+    disk.write(ITEM, 0)
+    old = ITEM.location
+    fresh = FileLocation(old.kind, 5, old.file_id, 99, b"another reference", old.thumb_size)
+    assert disk.parts(replace(ITEM, location=fresh)) == [0]
+
+
+def test_a_partial_file_without_its_journal_is_not_believed(disk: Disk) -> None:
+    disk.write(ITEM, 0, 1)
+    disk.journal(ITEM).unlink()
+    assert not disk.files.is_partial(ITEM)
+    assert disk.parts(ITEM) == []
+
+
+def test_a_journal_without_its_file_is_removed_when_a_run_begins(disk: Disk) -> None:
+    disk.write(ITEM, 0, 1)
+    disk.part(ITEM).unlink()
+    assert list(disk.journals.iterdir()) != []
+    assert disk.parts(ITEM) == []
+    assert list(disk.journals.iterdir()) == []
+
+
+def test_the_journals_of_another_staging_directory_stay(disk: Disk, tmp_path: Path) -> None:
+    disk.write(ITEM, 0, 1)
+    other = Staging.open(tmp_path / "elsewhere", 10**9)
+    PartialFiles(other, disk.journals)
+    assert disk.parts(ITEM) == [0, 1]
+    other.close()
+
+
+@pytest.mark.parametrize("line", [b"", b"\x00" * 60, b"{}\n", b"[1]\n", b'{"partial_file": 5}\n'])
+def test_a_journal_whose_first_line_was_lost_counts_for_nothing(line: bytes, disk: Disk) -> None:
+    disk.write(ITEM, 0, 1)
+    disk.journal(ITEM).write_bytes(line)
+    assert disk.parts(ITEM) == []
+
+
+def test_a_record_that_was_cut_off_costs_its_part_alone(disk: Disk) -> None:
+    for cut in range(1, RECORD_BYTES + 1):
+        disk.write(ITEM, 0, 1, 2)
+        path = disk.journal(ITEM)
+        os.truncate(path, path.stat().st_size - cut)
+        assert disk.parts(ITEM) == [0, 1]
+        disk.files.remove(ITEM.key)
+
+
+def test_writing_goes_on_behind_the_last_whole_record(disk: Disk) -> None:
+    disk.write(ITEM, 0, 1)
+    with disk.journal(ITEM).open("ab") as journal:
+        journal.write(b"half a rec")
+    disk.write(ITEM, 2, 3)
+    assert disk.parts(ITEM) == [0, 1, 2, 3]
+
+
+def test_a_part_whose_bytes_did_not_reach_the_disk_is_asked_for_again(disk: Disk) -> None:
+    """A power cut: the journal was written, the data not yet."""
+    disk.write(ITEM, 0, 1, 2, 4)
+    with disk.part(ITEM).open("r+b") as file:
+        file.seek(MIB)
+        file.write(bytes(MIB))
+        file.truncate(4 * MIB + 17)
+    assert disk.parts(ITEM) == [0, 2]
+
+
+def test_a_stop_cuts_the_reading_of_many_parts_short(disk: Disk) -> None:
+    disk.write(ITEM, 0, 1, 2)
+    checks = iter([None, None])
+
+    def check() -> None:
+        if next(checks, "stop") == "stop":
+            raise Stopped("stopping")
+
+    with pytest.raises(Stopped), disk.files.open(ITEM, check):
+        pass
+    assert disk.parts(ITEM) == [0, 1, 2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")
+def test_only_the_owner_may_read_what_lies_there(disk: Disk) -> None:
+    disk.write(ITEM, 0)
+    assert stat.S_IMODE(disk.journals.stat().st_mode) == 0o700
+    assert stat.S_IMODE(disk.journal(ITEM).stat().st_mode) == 0o600
+    assert stat.S_IMODE(disk.part(ITEM).stat().st_mode) == 0o600
+
+
+def test_a_data_directory_that_cannot_be_used_is_named(disk: Disk, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match=r"cannot be used: .*; .* another --data-dir"):
+        PartialFiles(disk.staging, tmp_path / "file" / "partial")
+
+
+@given(parts=st.lists(st.integers(0, 5), unique=True, max_size=6), seed=st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_whatever_is_damaged_a_part_that_counts_has_its_bytes(
+    parts: list[int], seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Bytes of the file and of the journal are overwritten or cut off at random."""
+    disk = Disk(tmp_path_factory.mktemp("any"))
+    dice = random.Random(seed)
+    disk.write(ITEM, *parts)
+    for path in (disk.part(ITEM), disk.journal(ITEM)):
+        if path.exists() and dice.random() < 0.8:
+            damage(path, dice)
+    found = disk.parts(ITEM)
+    assert set(found) <= set(parts)
+    with disk.files.open(ITEM, lambda: None) as partial:
+        content = disk.part(ITEM).read_bytes()
+        for offset in partial.offsets:
+            assert content[offset : offset + MIB] == CONTENT[offset : offset + MIB]
+    disk.write(ITEM, *(number for number in range(6) if number not in found))
+    assert disk.part(ITEM).read_bytes() == CONTENT
+    disk.staging.close()
+
+
+def damage(path: Path, dice: random.Random) -> None:
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        if dice.random() < 0.5:
+            file.truncate(dice.randint(0, size))
+        for _ in range(dice.randint(0, 2)):
+            file.seek(dice.randint(0, size))
+            file.write(dice.randbytes(dice.randint(1, 40)))
