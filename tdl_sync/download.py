@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import ExitStack
 from pathlib import Path
 
 from tdl_sync.attempts import with_attempts
 from tdl_sync.errors import ItemFailed, MessageGone, SizeMismatch, StagingFailed
+from tdl_sync.full_disk import FullDisk
 from tdl_sync.model import MediaItem, Reservation, StagedFile
 from tdl_sync.operating_system import sync_directory
 from tdl_sync.part_journal import PartialFile, PartialFiles, part_length
@@ -42,6 +44,7 @@ class Downloader:
         self._partials = partials
         self._progress = progress
         self._stop = stop
+        self._full_disk = FullDisk((staging.directory, partials.directory), progress, stop)
 
     def download(self, reservation: Reservation) -> StagedFile:
         """Download one item; blocks until its staged file is complete and durable.
@@ -69,7 +72,11 @@ class Downloader:
         return StagedFile(reservation, staged_path)
 
     def _write_parts(self, item: MediaItem) -> None:
-        with self._partials.open(item, self._stop.check) as file:
+        with ExitStack() as closing:
+            opening = self._partials.open
+            file = self._full_disk.rest_while_full(
+                lambda: closing.enter_context(opening(item, self._stop.check))
+            )
             if file.offsets:
                 self._progress.message(
                     f"message {item.message_id}: {file.written_bytes} of {item.size_bytes} bytes "
@@ -102,7 +109,7 @@ class Downloader:
         expected_bytes = part_length(item.size_bytes, offset_bytes)
         if len(part) != expected_bytes:
             raise SizeMismatch(item.size_bytes, item.size_bytes + len(part) - expected_bytes)
-        file.write(offset_bytes, part)
+        self._full_disk.rest_while_full(lambda: file.write(offset_bytes, part))
         self._progress.downloaded(item, len(part))
 
     def _finish(self, item: MediaItem) -> Path:

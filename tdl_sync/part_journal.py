@@ -106,7 +106,7 @@ class PartialFiles:
         Raises ``ConfigurationError`` where that can't be done.
         """
         self._staging = staging
-        self._directory = directory
+        self.directory = directory
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._remove_orphans()
@@ -117,7 +117,7 @@ class PartialFiles:
             ) from error
 
     def journal_path(self, key: MessageKey) -> Path:
-        return self._directory / f"{self._staging.part_path(key).name}s"
+        return self.directory / f"{self._staging.part_path(key).name}s"
 
     def is_partial(self, item: MediaItem) -> bool:
         """Whether a partial file of exactly this file of Telegram's is there, with its journal."""
@@ -178,7 +178,7 @@ class PartialFiles:
 
     def _remove_orphans(self) -> None:
         """Another staging directory's journals stay: its run may use this data directory too."""
-        for path in self._directory.glob("*.parts"):
+        for path in self.directory.glob("*.parts"):
             partial_path = _partial_path(path)
             if partial_path is None or (
                 partial_path.parent == self._staging.directory.absolute()

@@ -178,6 +178,9 @@ class TelegramClient:
         authorized = await client.connect()
         if not authorized:
             raise session_refused("it was never logged in")
+        # Without a network the library only promises to go on trying.
+        session: Any = client.session
+        await session.is_started.wait()
 
     async def guarded(self, work: Any, doing: str, seconds: float) -> None:
         """Run ``work`` until it is done, takes too long, or Telegram disowns our key.

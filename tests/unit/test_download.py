@@ -39,7 +39,7 @@ from tests.fakes.parts import (
     short_part,
 )
 from tests.fakes.progress import RecordingProgress
-from tests.waiting import finished, in_thread, result_of
+from tests.waiting import finished, in_thread, result_of, until
 
 MIB = PART_BYTES
 
@@ -260,15 +260,40 @@ def test_downloads_side_by_side_do_not_get_mixed_up(bench: Bench) -> None:
         assert result_of(download).read_bytes() == content_of(item)
 
 
-def test_a_full_disk_fails_the_item_and_leaves_nothing(
-    small_disk: Path, short_pauses: None
+def test_a_full_disk_lets_the_download_rest_in_mid_part_until_there_is_room(
+    small_disk: Path, short_pauses: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk has less than it said: somebody else filled it in the meantime."""
+    """Somebody else has filled the disk in the meantime, and clears it up later."""
+    monkeypatch.setattr("tdl_sync.full_disk.REST_SECONDS", 0.01)
     bench = Bench(small_disk)
-    with pytest.raises(StagingFailed, match="the staging disk failed: No space left on device"):
-        bench.download(item_of(17, 6 * MIB))
-    assert bench.on_disk() == []
-    assert bench.download(item_of(18, 2 * MIB)).read_bytes() == content_of(item_of(18, 2 * MIB))
+    foreign = small_disk / "foreign"
+    foreign.write_bytes(bytes(MIB + MIB // 2))
+    items = [item_of(17, 2 * MIB), item_of(18, MIB)]
+    downloads = [in_thread(lambda item=item: bench.download(item)) for item in items]  # type: ignore[misc]
+    until(lambda: bench.progress.calls("waiting") != [])
+    assert bench.progress.calls("message") == []
+    foreign.unlink()
+    for item, download in zip(items, downloads, strict=True):
+        assert result_of(download).read_bytes() == content_of(item)
+        assert len(bench.parts.asked_of(item.message_id)) == item.size_bytes // MIB + 1
+    ((what, why, _),) = bench.progress.calls("waiting")
+    assert (what, why) == (
+        "downloads",
+        f"the disk of {bench.staging.directory} is full; they go on when it has room again, "
+        "uploads go on",
+    )
+    assert bench.progress.calls("message") == [("the disk has room again: downloads go on",)]
+    bench.close()
+
+
+def test_a_stop_ends_the_rest_on_a_full_disk(small_disk: Path) -> None:
+    bench = Bench(small_disk)
+    (small_disk / "foreign").write_bytes(bytes(3 * MIB))
+    download = in_thread(lambda: bench.download(item_of(17, 3 * MIB)))
+    until(lambda: bench.progress.calls("waiting") != [])
+    bench.stop.set()
+    with pytest.raises(Stopped):
+        result_of(download)
     bench.close()
 
 
