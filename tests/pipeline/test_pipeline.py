@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tdl_sync.download import PARTS_IN_FLIGHT
 from tdl_sync.errors import (
     ChatUnreadable,
     ComeBackLater,
@@ -642,6 +643,48 @@ def test_leftovers_beyond_a_smaller_budget_drain_before_anything_new(make_line: 
     assert ended.report.failed_by_reason == {HandOffFailed.reason: 1}
     assert_complete(line.run(budget_bytes=12 * BLOCK))
     line.assert_all_moved()
+
+
+def test_a_download_goes_on_where_it_was_stopped_in_a_budget_of_just_that_file(
+    make_line: MakeLine,
+) -> None:
+    """Its parts hold their room already; asking for all of it again would wait for ever."""
+    line = make_line(item_of(1, 40 * PART_BYTES))
+    budget_bytes = 40 * PART_BYTES
+    line.run(budget_bytes=budget_bytes, prepare=stop_at("fetch", 30))
+    asked_before = len(line.parts.asked_of(1))
+    line.parts.asked.clear()
+    ended = line.run(budget_bytes=budget_bytes)
+    assert_complete(ended)
+    written_before = asked_before - PARTS_IN_FLIGHT
+    assert 0 < len(line.parts.asked_of(1)) <= 41 - written_before
+    assert line.staged() == []
+    line.assert_all_moved()
+
+
+def test_what_other_chats_left_gives_way_to_work_that_would_wait_for_ever(
+    make_line: MakeLine,
+) -> None:
+    """As much as is needed and no more; the file that it makes room for is moved."""
+    line = make_line(8)
+    for message_id in (1, 2, 3):
+        stage(line, f"m-100777_0_{message_id}.staged", b"x" * 3 * BLOCK)
+    ended = line.run(budget_bytes=12 * BLOCK)
+    assert_complete(ended)
+    assert line.staged() == ["m-100777_0_3.staged"]
+    line.assert_all_moved()
+
+
+def test_files_of_others_in_the_staging_directory_are_never_touched_and_bound_what_fits(
+    make_line: MakeLine,
+) -> None:
+    line = make_line(8, 9, 2)
+    stage(line, "holiday.mp4", b"x" * 4 * BLOCK)
+    ended = line.run(budget_bytes=12 * BLOCK)
+    assert_complete(ended)
+    assert ended.report.failed_by_reason == {"larger than the disk budget": 1}
+    assert line.staged() == ["holiday.mp4"]
+    line.assert_all_moved([item for item in line.items() if item.message_id != 2])
 
 
 # Stops

@@ -30,6 +30,12 @@ time.sleep(600)
 """
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run waits some seconds for the last rclone of a killed one."""
+    monkeypatch.setattr("tdl_sync.staging.ORPHANS_END_WITHIN_SECONDS", 0.3)
+
+
 @contextmanager
 def another_run(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that owns the directory."""
