@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
+from time import time
 
+from tdl_sync.chat_lock import ChatLock
 from tdl_sync.choice import Choice
-from tdl_sync.errors import ComeBackLater, ConfigurationError, Stopped, TdlSyncError
+from tdl_sync.deadline import Deadline
+from tdl_sync.errors import (
+    ComeBackLater,
+    ConfigurationError,
+    Stopped,
+    TdlSyncError,
+    TimeIsUp,
+)
+from tdl_sync.futures import in_thread
+from tdl_sync.gate import LeaseGate, TimedGate
 from tdl_sync.human_units import human_bytes
+from tdl_sync.lease import Lease, Subject
 from tdl_sync.ledger import Ledger
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import (
@@ -31,12 +44,18 @@ from tdl_sync.model import (
 from tdl_sync.naming import folder_name, message_id_of
 from tdl_sync.pipeline import Job, Pipeline, Stages, given_up
 from tdl_sync.ports import SavedMessages
+from tdl_sync.run_identity import is_gone, this_run
 from tdl_sync.run_state import LoadedState, StateMessage, StateStore
 from tdl_sync.state_message import scope_key
 from tdl_sync.state_saver import StateSaver
+from tdl_sync.time_left import TimeLeft
 
 SAVE_ON_STOP_SECONDS = 1.5
 """A stopped run has its state saved within 2 s, in Telegram or else on this disk."""
+
+SAVE_AGAIN_SECONDS = 1.0
+WIND_DOWN_SECONDS = 1.0
+"""What hangs longer than this after a stop is left behind: the end of the program ends it."""
 
 SAVE_AT_END_SECONDS = 60.0
 
@@ -55,6 +74,9 @@ class RunSettings:
     ignore_watermark: bool
     only_failed: bool
     choice: Choice
+    take_over: bool
+    lock_directory: Path
+    deadline: Deadline | None
 
 
 @dataclass(frozen=True)
@@ -102,7 +124,8 @@ class ChatRun:
         self._stages = stages
         self._saved_messages = saved_messages
         self._local_states = local_states
-        self._identity = RunIdentity(socket.gethostname(), os.getpid(), secrets.token_hex(8))
+        self._identity = this_run(settings.save_interval_seconds)
+        self._time_left: TimeLeft | None = None
         self._started_at = datetime.now(timezone.utc)
         self._status = RunStatus.RUNNING
         self._ledger: Ledger | None = None
@@ -112,19 +135,65 @@ class ChatRun:
         report = RunReport() if self._ledger is None else self._ledger.report()
         return replace(report, more=self._more)
 
+    @property
+    def is_moving(self) -> bool:
+        """Whether there is a state to save when the run is stopped."""
+        return self._ledger is not None
+
     def run(self) -> None:
         """Move the chat's files; on return, and whatever is raised, the state has been saved.
 
         Raises ``Stopped``, ``ConfigurationError``, ``ChatUnreadable`` and what else ends a run.
         """
+        with self._hold() as lease:
+            self._run(lease)
+
+    @contextmanager
+    def _hold(self) -> Iterator[Lease]:
+        """The chat is ours: by a lock on this machine, by a lease among all of them."""
+        settings, stages = self._settings, self._stages
+        # Scopes of one chat share its folder on the remote, so they share the lock.
+        key = scope_key(Scope(settings.remote, self._chat.id))
+        lock = ChatLock.acquire(settings.lock_directory, key, self._identity, self._chat.title)
+
+        def has_ended(run: RunIdentity) -> bool:
+            return run == lock.previous or is_gone(run)
+
+        subject = Subject(settings.remote, self._chat.id, key, self._chat.title)
+        lease = Lease(self._saved_messages, subject, self._identity, has_ended, stages.stop)
+        try:
+            lease.take(
+                seconds_since_start=time() - self._identity.process_started,
+                take_over=settings.take_over,
+            )
+            yield lease
+        finally:
+            lease.release()
+            lock.release()
+
+    def _gate(self, lease: Lease, loaded: LoadedState | None) -> LeaseGate:
+        settings, stages = self._settings, self._stages
+        if settings.deadline is None:
+            return LeaseGate(lease, stages.stop, stages.progress)
+        self._time_left = TimeLeft(
+            settings.deadline.seconds_left,
+            settings.deadline.working_seconds,
+            settings.workers,
+            loaded.state.upload_bytes_per_second if loaded else 0,
+            stages.stop,
+        )
+        return TimedGate(lease, stages.stop, stages.progress, self._time_left)
+
+    def _run(self, lease: Lease) -> None:
         beginning = self._begin()
         job = self._job(beginning)
         totals = self._stages.reader.totals(self._chat)
         self._stages.progress.started(self._chat, totals, self._stages.budget.budget_bytes)
         self._compare_with_room(totals)
         message_id = beginning.loaded.message_id if beginning.loaded else None
+        lease.hold_by(StateMessage(self._saved_messages, scope_key(self._scope), message_id))
         saver = StateSaver(
-            StateMessage(self._saved_messages, scope_key(self._scope), message_id),
+            lease,
             self._local_states,
             lambda: self._state(beginning, pipeline.ledger),
             self._stages.progress,
@@ -136,37 +205,47 @@ class ChatRun:
             self._settings.downloads,
             self._settings.workers,
             saver.file_finished,
+            self._gate(lease, beginning.loaded),
         )
         self._ledger = pipeline.ledger
         with saver:
-            saver.save_now()
+            saver.save_soon()  # it can wait: until then the claim says that the chat is ours
             self._move(pipeline, saver)
         self._stages.progress.finished(self.report())
 
     def _move(self, pipeline: Pipeline, saver: StateSaver) -> None:
+        """Beside the pipeline's thread, so that nothing that hangs in it delays a stop."""
+        moving = in_thread(pipeline.run, "pipeline")
+        self._stages.stop.wait_beside(moving)
+        if self._stages.stop.is_set:
+            self._wind_down(pipeline, saver, moving)
+            self._stages.stop.check()
         try:
-            pipeline.run()
-        except Stopped:
-            cause = self._stages.stop.cause
-            self._status = (
-                RunStatus.QUOTA if isinstance(cause, ComeBackLater) else RunStatus.STOPPED
-            )
-            saver.save_now(SAVE_ON_STOP_SECONDS)
-            self._stages.hand_off.terminate(self._settings.grace_seconds)
-            pipeline.wait_for_hand_offs()
-            saver.save_now(SAVE_ON_STOP_SECONDS)
-            self._stages.progress.finished(self.report())
-            raise
+            moving.result()
         except TdlSyncError:
             self._status = RunStatus.STOPPED
             saver.save_now(SAVE_AT_END_SECONDS)
             self._stages.progress.finished(self.report())
             raise
         # --retry-failed does not read on, so what it leaves is as complete as what it found.
-        self._more = pipeline.limit_reached
+        put_off = self._time_left is not None and self._time_left.some_put_off
+        self._more = pipeline.limit_reached or put_off
         ended_early = self._settings.only_failed or self._more
         self._status = RunStatus.STOPPED if ended_early else RunStatus.COMPLETE
         saver.save_now(SAVE_AT_END_SECONDS)
+
+    def _wind_down(self, pipeline: Pipeline, saver: StateSaver, moving: Future[None]) -> None:
+        """The run was stopped: save, let running hand-offs end in their grace time, save again."""
+        cause = self._stages.stop.cause
+        self._more = isinstance(cause, TimeIsUp)
+        self._status = RunStatus.QUOTA if isinstance(cause, ComeBackLater) else RunStatus.STOPPED
+        saver.save_now(SAVE_ON_STOP_SECONDS)
+        grace_seconds = self._settings.grace_seconds - self._stages.stop.seconds_ago
+        self._stages.hand_off.terminate(max(0.0, grace_seconds))
+        ending = in_thread(pipeline.wait_for_hand_offs, "the last hand-offs")
+        wait((moving, ending), WIND_DOWN_SECONDS)
+        saver.save_now(SAVE_AGAIN_SECONDS)
+        self._stages.progress.finished(self.report())
 
     # --- where it goes on ----------------------------------------------------------------------
 
@@ -287,4 +366,11 @@ class ChatRun:
             failed_ids=tuple(sorted(failure.key.message_id for failure in failures)),
             failures_by_reason=Counter(failure.reason for failure in failures),
             run=self._identity,
+            lower_bound=self._scope.lower_bound,
+            upload_bytes_per_second=self._upload_bytes_per_second(earlier),
         )
+
+    def _upload_bytes_per_second(self, earlier: RunState | None) -> int:
+        if self._time_left is not None:
+            return self._time_left.upload_bytes_per_second
+        return earlier.upload_bytes_per_second if earlier else 0

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FrameType
+from typing import NoReturn
 
 from tdl_sync.config import Command, Config, TextRequested
+from tdl_sync.deadline import Deadline
 from tdl_sync.errors import (
     EXIT_BUG,
     EXIT_COME_BACK_LATER,
@@ -20,6 +24,7 @@ from tdl_sync.errors import (
     EXIT_SOME_FAILED,
     ComeBackLater,
     TdlSyncError,
+    TimeIsUp,
 )
 from tdl_sync.model import Outcome
 from tdl_sync.naming import printable
@@ -32,6 +37,13 @@ from tdl_sync.terminal_login import login, offer_login
 STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM") if hasattr(signal, name)
 )
+
+SECONDS_AFTER_GRACE = 2.4
+"""What hangs is left behind this long after the grace time: with the usual 5 s of it the whole
+stop takes less than the 7.5 s that CI runners give."""
+
+SECONDS_BEFORE_MOVING = 1.5
+"""The same where nothing was moved yet, so that nothing is to be saved or waited for."""
 
 # The order in which exit states count when a run over several chats met more than one.
 EXIT_ORDER = (1, 2, 4, 5, 129, 130, 143, 75, 3, 0)
@@ -85,7 +97,18 @@ def sync(config: Config) -> int:
     statuses.append(EXIT_SOME_FAILED if result.some_failed_for_now else EXIT_COMPLETE)
     status = min(statuses, key=EXIT_ORDER.index)
     print_result(_outcome(status, result), result)
+    if supervisor.stopping:
+        # The interpreter would wait for threads that hang, in a call or on a disk.
+        leave(status)
     return status
+
+
+def leave(status: int) -> NoReturn:
+    """End the process without waiting for any thread."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def print_result(outcome: Outcome, result: SyncResult) -> None:
@@ -96,8 +119,7 @@ def print_result(outcome: Outcome, result: SyncResult) -> None:
 
 def _outcome(status: int, result: SyncResult) -> Outcome:
     if status == EXIT_COMPLETE:
-        more = any(report.more for report in result.reports)
-        return Outcome.MORE if more else Outcome.COMPLETE
+        return Outcome.MORE if result.more else Outcome.COMPLETE
     if status == EXIT_SOME_FAILED:
         return Outcome.FAILED
     if status > 128:
@@ -117,7 +139,14 @@ class Supervisor:
     def __init__(self, config: Config) -> None:
         self._events: queue.SimpleQueue[Ended | BaseException | int] = queue.SimpleQueue()
         self._stop = StopFlag()
-        self._sync = Sync(config, self._stop, progress_for(sys.stderr))
+        self._grace_seconds = config.grace_seconds
+        self._deadline: Deadline | None = None
+        if config.max_runtime_seconds is not None:
+            self._deadline = Deadline.of_this_process(
+                config.max_runtime_seconds, config.grace_seconds
+            )
+        self._sync = Sync(config, self._stop, progress_for(sys.stderr), self._deadline)
+        self._leave_at = float("inf") if self._deadline is None else self._deadline.exit_at
         self.signal_number: int | None = None
 
     def run(self) -> SyncResult:
@@ -126,7 +155,11 @@ class Supervisor:
         threading.Thread(target=self._work, name="sync", daemon=True).start()
         try:
             while True:
-                event = self._events.get()
+                try:
+                    event = self._events.get(timeout=self._seconds_to_next_alarm())
+                except queue.Empty:
+                    self._alarm()
+                    continue
                 if isinstance(event, Ended):
                     return event.result
                 if isinstance(event, BaseException):
@@ -136,19 +169,51 @@ class Supervisor:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
+    @property
+    def stopping(self) -> bool:
+        return self._stop.is_set
+
+    def _seconds_to_next_alarm(self) -> float | None:
+        alarms = [self._leave_at]
+        if self._deadline is not None and not self.stopping:
+            alarms.append(self._deadline.stop_at)
+        seconds = min(alarms) - time.monotonic()
+        return None if seconds == float("inf") else max(0.0, seconds)
+
+    def _alarm(self) -> None:
+        """``--max-runtime`` is near, or a stop takes longer than it may."""
+        now = time.monotonic()
+        if now >= self._leave_at:
+            self._leave()
+        if self._deadline is not None and now >= self._deadline.stop_at:
+            self._stop.set(TimeIsUp("--max-runtime is reached"))
+
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._events.put(number)
 
     def _obey(self, number: int) -> None:
         if self.signal_number is None:
             self.signal_number = number
+            patience_seconds = (
+                self._grace_seconds + SECONDS_AFTER_GRACE
+                if self._sync.is_moving
+                else SECONDS_BEFORE_MOVING
+            )
+            self._leave_at = min(self._leave_at, time.monotonic() + patience_seconds)
             self._stop.set()
             return
+        self._leave()
+
+    def _leave(self) -> NoReturn:
+        """End the children and the process, whatever still hangs."""
         self._sync.abandon()
-        print_result(Outcome.STOPPED, SyncResult(self._sync.reports(), ()))
-        sys.stderr.write("tdl_sync: stopped at once; what was under way is taken up next time\n")
-        sys.stderr.flush()
-        os._exit(128 + number)
+        outcome = Outcome.MORE if self.signal_number is None else Outcome.STOPPED
+        with contextlib.suppress(OSError, ValueError):
+            print_result(outcome, self._sync.result())
+            sys.stderr.write(
+                "tdl_sync: stopped at once; what was under way is taken up next time\n"
+            )
+        leave(EXIT_COMPLETE if self.signal_number is None else 128 + self.signal_number)
 
     def _work(self) -> None:
         try:

@@ -14,6 +14,7 @@ from tdl_sync.arguments import SEE_HELP, Arguments, Setting, gather
 from tdl_sync.chat_spelling import ChatSpelling, parse_chat
 from tdl_sync.choice import Choice
 from tdl_sync.credentials import Credentials, Proxy, credentials_from, parse_proxy
+from tdl_sync.deadline import CLOSING_SECONDS
 from tdl_sync.errors import UsageError
 from tdl_sync.filters import (
     Filters,
@@ -34,6 +35,7 @@ _LARGEST_DISK_BYTES = 10**15
 _LARGEST_MESSAGE_ID = 2**31 - 1
 _DAY_SECONDS = 86400.0
 _LONGEST_GRACE_SECONDS = 3600.0
+_LONGEST_RUN_SECONDS = 366 * _DAY_SECONDS
 
 _EXCLUSIVE = (
     ("--resume-from", "--restart"),
@@ -92,6 +94,8 @@ class Config:
     connections: int
     save_interval_seconds: float
     grace_seconds: float
+    max_runtime_seconds: float | None
+    take_over: bool
     data_dir: Path
     staging_dir: Path
     rclone: str | None
@@ -132,6 +136,8 @@ class Config:
             connections=given.value("--connections", _whole(1, 32)),
             save_interval_seconds=given.value("--save-interval", _seconds(1, _DAY_SECONDS)),
             grace_seconds=given.value("--grace", _seconds(0, _LONGEST_GRACE_SECONDS)),
+            max_runtime_seconds=given.optional("--max-runtime", _seconds(1, _LONGEST_RUN_SECONDS)),
+            take_over=given.switch("--take-over"),
             data_dir=data_dir,
             staging_dir=_path(given, "--staging", environ) or data_dir / "staging",
             rclone=_program(given, environ),
@@ -210,6 +216,12 @@ def _after_exclusions(arguments: Arguments) -> Mapping[str, Setting]:
 
 
 def _refuse_what_does_not_fit(config: Config) -> None:
+    least_seconds = config.grace_seconds + CLOSING_SECONDS
+    if config.max_runtime_seconds is not None and config.max_runtime_seconds <= least_seconds:
+        raise UsageError(
+            f"--max-runtime: expected more than {least_seconds:g} seconds (--grace and "
+            f"{CLOSING_SECONDS:g} s for closing), found {config.max_runtime_seconds:g}"
+        )
     if not config.chats and (not config.resume or config.retry_failed):
         why = " (--retry-failed needs one)" if config.retry_failed else ""
         raise UsageError(

@@ -87,6 +87,12 @@ class Stopped(TdlSyncError):
     exit_status = 130
 
 
+class TimeIsUp(TdlSyncError):
+    """``--max-runtime`` is near: the run ends, and all is well."""
+
+    exit_status = EXIT_COMPLETE
+
+
 class ItemFailed(TdlSyncError):
     """One item can't be moved; the others go on. ``reason`` groups the summary's counts."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import TypeVar
@@ -10,6 +11,20 @@ from tdl_sync.errors import Stopped
 
 First = TypeVar("First")
 Second = TypeVar("Second")
+
+
+def in_thread(work: Callable[[], First], name: str) -> Future[First]:
+    """Run ``work`` in a thread of its own, which the end of the program does not wait for."""
+    result: Future[First] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+            result.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return result
 
 
 def then(first: Future[First], pool: Executor, work: Callable[[First], Second]) -> Future[Second]:

@@ -26,7 +26,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from tdl_sync.errors import CredentialsRefused, HeldByAnotherRun, StateUnreadable, TdlSyncError
+from tdl_sync.errors import (
+    CredentialsRefused,
+    HeldByAnotherRun,
+    NetworkUnreachable,
+    StateUnreadable,
+    Stopped,
+    TdlSyncError,
+)
 from tdl_sync.model import RunIdentity, RunState, RunStatus
 from tdl_sync.ports import SavedMessages, SavedText
 from tdl_sync.run_state import StateMessage
@@ -153,6 +160,7 @@ class Lease:
         self._claim_id: int | None = None
         self._message: StateMessage | None = None
         self._in_the_message = False
+        self._is_written = True
         self._renewed_at = self._now()
 
     def take(self, *, seconds_since_start: float, take_over: bool) -> None:
@@ -162,14 +170,23 @@ class Lease:
         Raises ``HeldByAnotherRun``, or what a call to Telegram raises.
         """
         self._renewed_at = self._now()
-        own_id = self._saved_messages.send(claim_text(self._subject, self._run)).message_id
-        self._claim_id = own_id
-        messages, now = self._read_with_own(own_id)
+        try:
+            own_id = self._saved_messages.send(claim_text(self._subject, self._run)).message_id
+        except (CredentialsRefused, NetworkUnreachable, Stopped):
+            raise
+        except TdlSyncError:
+            # No state can be saved there either, so it goes to the local file, and the run goes
+            # on; without a claim nobody else's can be lower.
+            self._is_written = False
+            own_id, messages, now = 0, self._saved_messages.find(HEADER), datetime.now(timezone.utc)
+        else:
+            self._claim_id = own_id
+            messages, now = self._read_with_own(own_id)
         others = [
             hold
             for hold in holds_among(messages, self._subject)
             if hold.run.run_id != self._run.run_id
-            and not (hold.is_claim and hold.message_id > own_id)
+            and not (hold.is_claim and hold.message_id > own_id > 0)
         ]
         began_at = now - timedelta(seconds=seconds_since_start)
         for hold in others:
@@ -228,7 +245,7 @@ class Lease:
             self._stop.set(error)
             raise
         self._renewed_at = began_at
-        self._in_the_message = True
+        self._in_the_message = self._is_written = True
         if self._claim_id is not None:
             self._saved_messages.delete([self._claim_id])
             self._claim_id = None
@@ -252,11 +269,15 @@ class Lease:
 
     @property
     def admits(self) -> bool:
-        """False when the lease is not certain to be ours: it was not renewed for two intervals."""
+        """False when the lease is not certain to be ours: it was not renewed for two intervals.
+
+        True in a run that never could write one: there is none to lose.
+        """
         silent_seconds = max(
             now - then for now, then in zip(self._now(), self._renewed_at, strict=True)
         )
-        return silent_seconds < INTERVALS_TO_PAUSE * self._run.save_interval_seconds
+        allowed_seconds = INTERVALS_TO_PAUSE * self._run.save_interval_seconds
+        return not self._is_written or silent_seconds < allowed_seconds
 
     def release(self) -> None:
         """Remove a claim that no save has replaced. Best effort and quick: it would lapse."""

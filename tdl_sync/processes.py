@@ -104,6 +104,14 @@ class Children:
         for process in running:
             _kill(process)
 
+    def kill(self) -> None:
+        """Start nothing more and end what runs, at once. Does not wait."""
+        with self._lock:
+            self._stopping = True
+            running = tuple(self._running)
+        for process in running:
+            _kill(process)
+
     def _start(
         self,
         arguments: Sequence[str],

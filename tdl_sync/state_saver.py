@@ -130,6 +130,12 @@ class StateSaver:
             if self._schedule.due_at != due_at:
                 self._wake.set()
 
+    def save_soon(self) -> None:
+        """Save the state without waiting for it."""
+        with self._changed:
+            self._asked_saves += 1
+            self._wake.set()
+
     def save_now(self, timeout_seconds: float | None = None) -> SavedIn:
         """Save the state as it is now, or newer; blocks until that is done.
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
 
 from tdl_sync.errors import Stopped
 
@@ -19,6 +22,7 @@ class StopFlag:
         self._lock = threading.Lock()
         self._wake_ups: list[Callable[[], None]] = []
         self.cause: BaseException | None = None
+        self._set_at = 0.0
 
     def set(self, cause: BaseException | None = None) -> None:
         """Stop. Of several causes the first counts. Not to be called from a signal handler."""
@@ -26,6 +30,7 @@ class StopFlag:
             if self._event.is_set():
                 return
             self.cause = cause
+            self._set_at = time.monotonic()
             self._event.set()
             wake_ups = list(self._wake_ups)
         for wake_up in wake_ups:
@@ -34,6 +39,18 @@ class StopFlag:
     @property
     def is_set(self) -> bool:
         return self._event.is_set()
+
+    @property
+    def seconds_ago(self) -> float:
+        """How long the flag has been set; 0 if it is not."""
+        return time.monotonic() - self._set_at if self._event.is_set() else 0.0
+
+    def wait_beside(self, work: Future[Any]) -> None:
+        """Block until the work has ended or the flag is set, whatever comes first."""
+        either = threading.Event()
+        work.add_done_callback(lambda _: either.set())
+        self.on_set(either.set)
+        either.wait()
 
     def on_set(self, wake_up: Callable[[], None]) -> None:
         """Call this when the flag is set (at once if it is): for waits on other conditions."""

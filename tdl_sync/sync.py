@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
 from tdl_sync.budget import DiskBudget
 from tdl_sync.chat_run import ChatRun, RunSettings
-from tdl_sync.chat_spelling import ByMarkedId, ChatSpelling
+from tdl_sync.chat_spelling import ChatSpelling
 from tdl_sync.config import Config
+from tdl_sync.deadline import Deadline
 from tdl_sync.done_marks import DoneMarks
 from tdl_sync.download import Downloader
 from tdl_sync.errors import (
@@ -19,12 +22,14 @@ from tdl_sync.errors import (
     StateUnreadable,
     Stopped,
     TdlSyncError,
+    TimeIsUp,
 )
 from tdl_sync.event_loop import EventLoopThread
+from tdl_sync.futures import in_thread
 from tdl_sync.handoff import RcloneHandOff
 from tdl_sync.human_units import human_bytes
 from tdl_sync.local_state import LocalStates
-from tdl_sync.model import RunReport, RunStatus, Scope
+from tdl_sync.model import RunReport
 from tdl_sync.part_journal import PartialFiles
 from tdl_sync.pipeline import Stages
 from tdl_sync.progress import LogProgress, TerminalProgress
@@ -32,24 +37,36 @@ from tdl_sync.rclone import Rclone
 from tdl_sync.remote_check import CheckedRemote, check_remote
 from tdl_sync.shelf import Shelf
 from tdl_sync.staging import Staging
-from tdl_sync.state_message import HEADER, decode, scope_key
+from tdl_sync.state_message import HEADER
 from tdl_sync.stop import StopFlag
 from tdl_sync.telegram.chats import ChatBook
 from tdl_sync.telegram.client import TelegramClient, TelegramSettings
 from tdl_sync.telegram.history import TelegramChatReader
 from tdl_sync.telegram.parts import TelegramPartSource
 from tdl_sync.telegram.saved_messages import TelegramSavedMessages
+from tdl_sync.unfinished import unfinished_in
 
 ONE_CHAT_ONLY = (ChatUnreadable, StateUnreadable, HeldByAnotherRun, ConfigurationError)
 """Errors that end one chat of several; the others go on."""
 
+CLOSE_AFTER_STOP_SECONDS = 1.0
+
 
 @dataclass(frozen=True)
 class SyncResult:
-    """How it went. ``errors`` are what ended a chat, or all of them; a signal is none."""
+    """How it went. ``errors`` are what ended a chat, or all of them; a signal is none.
+
+    ``time_is_up``: the run was ended by ``--max-runtime``, which is no error either.
+    """
 
     reports: tuple[RunReport, ...]
     errors: tuple[BaseException, ...]
+    time_is_up: bool = False
+
+    @property
+    def more(self) -> bool:
+        """Whether something is left that this run was not to do."""
+        return self.time_is_up or any(report.more for report in self.reports)
 
     @property
     def some_failed_for_now(self) -> bool:
@@ -81,12 +98,17 @@ class Sync:
     """``run`` once, in a worker thread. ``abandon`` and ``reports`` from any other."""
 
     def __init__(
-        self, config: Config, stop: StopFlag, progress: LogProgress | TerminalProgress
+        self,
+        config: Config,
+        stop: StopFlag,
+        progress: LogProgress | TerminalProgress,
+        deadline: Deadline | None = None,
     ) -> None:
         self._config = config
+        self._deadline = deadline
+        self._rclone: Rclone | None = None
         self._stop = stop
         self._progress = progress
-        self._hand_off: RcloneHandOff | None = None
         self._runs: list[ChatRun] = []
         self._errors: list[BaseException] = []
 
@@ -97,19 +119,32 @@ class Sync:
             try:
                 self._run_all(closing)
             except Stopped:
-                if self._stop.cause is not None:
+                if self._stop.cause is not None and not self._time_is_up:
                     self._errors.append(self._stop.cause)
             except TdlSyncError as error:
                 self._errors.append(error)
-        return SyncResult(self.reports(), tuple(self._errors))
+        return self.result()
+
+    def result(self) -> SyncResult:
+        """How it went so far."""
+        return SyncResult(self.reports(), tuple(self._errors), self._time_is_up)
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether there is a state to save and hand-offs that get a grace time."""
+        return any(run.is_moving for run in self._runs[-1:])
+
+    @property
+    def _time_is_up(self) -> bool:
+        return isinstance(self._stop.cause, TimeIsUp)
 
     def reports(self) -> tuple[RunReport, ...]:
         return tuple(run.report() for run in self._runs)
 
     def abandon(self) -> None:
         """End all children now; what they were sending is kept and taken up next time."""
-        if self._hand_off is not None:
-            self._hand_off.terminate(grace_seconds=0.0)
+        if self._rclone is not None:
+            self._rclone.children.kill()
 
     def _run_all(self, closing: ExitStack) -> None:
         """All that can be wrong is found here, before the first byte is downloaded."""
@@ -117,7 +152,7 @@ class Sync:
         make_data_dir(config)
         staging = Staging.open(config.staging_dir, config.max_disk_bytes)
         closing.callback(staging.close)
-        remote, self._hand_off = self._checked_remote(staging)
+        remote, hand_off = self._checked_remote(staging)
         budget = self._budget(staging)
         marks = closing.enter_context(DoneMarks(config.data_dir / "marks"))
         telegram = self._telegram(closing)
@@ -128,7 +163,7 @@ class Sync:
         stages = Stages(
             reader=reader,
             downloader=Downloader(parts, staging, partials, self._progress, self._stop),
-            hand_off=self._hand_off,
+            hand_off=hand_off,
             marks=marks,
             staging=staging,
             budget=budget,
@@ -156,7 +191,7 @@ class Sync:
 
     def _checked_remote(self, staging: Staging) -> tuple[CheckedRemote, RcloneHandOff]:
         config = self._config
-        rclone = Rclone.find(
+        self._rclone = rclone = Rclone.find(
             executable=config.rclone,
             config_file=config.rclone_config,
             extra_arguments=config.rclone_args,
@@ -178,7 +213,7 @@ class Sync:
     def _telegram(self, closing: ExitStack) -> TelegramClient:
         loop = EventLoopThread()
         loop.start()
-        closing.callback(loop.stop)
+        closing.callback(lambda: self._close(loop.stop))
 
         def on_wait(what: str, why: str, until: datetime) -> None:
             self._progress.waiting(what, why, until)
@@ -187,8 +222,15 @@ class Sync:
             loop, telegram_settings(self._config), self._stop, on_wait, self._progress.message
         )
         telegram.start()
-        closing.callback(telegram.stop)
+        closing.callback(lambda: self._close(telegram.stop))
         return telegram
+
+    def _close(self, close: Callable[[], None]) -> None:
+        """After a stop nothing that hangs is waited for: all that matters was saved before."""
+        closing = in_thread(close, "closing")
+        wait([closing], CLOSE_AFTER_STOP_SECONDS if self._stop.is_set else None)
+        if closing.done():
+            closing.result()
 
     def _settings(self, remote: CheckedRemote) -> RunSettings:
         config = self._config
@@ -202,14 +244,16 @@ class Sync:
             demand_saved_state=config.resume,
             ignore_watermark=config.restart,
             only_failed=config.retry_failed,
+            take_over=config.take_over,
+            lock_directory=config.data_dir / "locks",
+            deadline=self._deadline,
             choice=config.choice,
         )
 
-    def _unfinished(self, saved_messages: TelegramSavedMessages) -> list[ChatSpelling]:
-        """``--resume`` without a chat: every chat whose state message is not complete."""
-        return [
-            ByMarkedId(state.channel_id, text=str(state.channel_id))
-            for state in (decode(saved.text) for saved in saved_messages.find(HEADER))
-            if state.status is not RunStatus.COMPLETE
-            and state.scope_key == scope_key(Scope(self._config.remote, state.channel_id))
-        ]
+    def _unfinished(self, saved_messages: TelegramSavedMessages) -> tuple[ChatSpelling, ...]:
+        """``--resume`` without a chat; a line says what is left out."""
+        filters = self._config.choice.filters.canonical_text
+        found = unfinished_in(saved_messages.find(HEADER), self._config.remote, filters)
+        for line in found.left_out:
+            self._progress.message(line)
+        return found.chats

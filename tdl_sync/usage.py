@@ -76,6 +76,11 @@ Disk and speed (SIZE is in GB, or like 500M, 1.5T, 20GiB):
 State and stopping (DUR is in seconds, or like 90s, 5m, 1h30m):
   --save-interval DUR      save the state at least this often (it is never
                            saved twice within 30 s) [default: 5m]
+  --max-runtime DUR        be gone after this long, e.g. 5h40m; before that only
+                           what can still be uploaded in time is begun
+  --take-over              take the chat from another run that is dead for
+                           certain; without it a dead run on another machine
+                           holds its chat for three save intervals
   --grace DUR              time that running uploads get after a signal to stop
                            [default: 5s]
 
@@ -122,7 +127,7 @@ Exit states (the first that holds):
   129   stopped by SIGHUP, 130 by SIGINT (Ctrl-C), 143 by SIGTERM; state saved
    75   come back later: quota or storage is used up, or no network
     3   some files failed for now; the next run tries them again
-    0   nothing is left to do
+    0   nothing is left to do, or --max-runtime was reached
 """
 
 
