@@ -1,0 +1,179 @@
+"""The whole job, from Telegram to Drive: against its slower leg, and against today's script."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from scripts.benchmark.frame import (
+    MEGABYTE,
+    ROUND_TRIP_SECONDS,
+    Case,
+    Measured,
+    Plan,
+    Row,
+    StandInProcess,
+    files_of,
+    median,
+    run_child,
+    say,
+    stand_in,
+    telegram,
+    temporary_directory,
+)
+from scripts.benchmark.program import Watched, run_program
+
+LINE_BYTES_PER_SECOND = 10 * MEGABYTE
+SLOW_LINE_BYTES_PER_SECOND = 4 * MEGABYTE
+BUDGET_BYTES = 60 * MEGABYTE
+
+
+def mixed_sizes(rounds: int) -> list[int]:
+    """As a channel has them: a few large files carry most bytes, most files are small."""
+    one_round = [8_000_000] * 5 + [3_000_000] * 8 + [1_200_000] * 12 + [150_000] * 20
+    sizes = one_round * rounds
+    random.Random(5).shuffle(sizes)
+    return sizes
+
+
+@dataclass(frozen=True)
+class Place:
+    """Telegram, Drive, and a directory for what runs between them."""
+
+    telegram: StandInProcess
+    drive: StandInProcess
+    directory: Path
+    numbers: Iterator[int]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**self.telegram.environment, **self.drive.environment}
+
+    @property
+    def chat(self) -> str:
+        return str(self.telegram.greeting["username"])
+
+    def new_remote(self) -> str:
+        return f"gdrive:run-{next(self.numbers)}"
+
+    def new_machine(self) -> Path:
+        machine = self.directory / f"machine-{next(self.numbers)}"
+        machine.mkdir()
+        return machine
+
+    def shape_telegram(self, bytes_per_second: float | None) -> None:
+        shaping = {"round_trip_seconds": ROUND_TRIP_SECONDS}
+        if bytes_per_second is not None:
+            shaping["total_bytes_per_second"] = bytes_per_second
+        self.telegram.ask("shaping", shaping)
+
+
+@contextmanager
+def place(sizes: list[int], drive_bytes_per_second: float) -> Iterator[Place]:
+    with ExitStack() as stack:
+        drive = stack.enter_context(stand_in("standins.drive"))
+        drive.ask(
+            "shaping",
+            {
+                "call_seconds": ROUND_TRIP_SECONDS,
+                "connect_seconds": ROUND_TRIP_SECONDS,
+                "total_bytes_per_second": drive_bytes_per_second,
+            },
+        )
+        yield Place(
+            stack.enter_context(telegram("files", files_of(sizes))),
+            drive,
+            stack.enter_context(temporary_directory()),
+            count(1),
+        )
+
+
+def whole_job(plan: Plan) -> list[Row]:
+    sizes = mixed_sizes(plan.choose(2, 1))
+    ours, download, upload, script = [], [], [], []
+    with place(sizes, LINE_BYTES_PER_SECOND) as where:
+        for _ in range(plan.runs):
+            where.shape_telegram(None)
+            upload.append(_child(where, sizes, "our_way", "upload", where.new_remote()))
+            where.shape_telegram(LINE_BYTES_PER_SECOND)
+            download.append(_child(where, sizes, "our_way", "download"))
+            ours.append(_program(where, "--remote", where.new_remote()).seconds)
+            script.append(_child(where, sizes, "peers", "script", where.new_remote()))
+    legs = {
+        "download": median([each.seconds for each in download]),
+        "upload": median([each.seconds for each in upload]),
+    }
+    slower = max(legs, key=lambda leg: legs[leg])
+    mine, theirs = median(ours), median([each.seconds for each in script])
+    case = f"whole job, {len(sizes)} files of mixed sizes, 10 MB/s both ways"
+    both = ", ".join(f"{leg} alone {seconds:.1f} s" for leg, seconds in legs.items())
+    return [
+        Row(
+            case,
+            "at most 1.1 times the slower leg",
+            f"{mine / legs[slower]:.2f} times",
+            mine <= 1.1 * legs[slower],
+            f"{mine:.1f} s with start and end; {both}",
+        ),
+        Row(
+            case,
+            "2.5 times today's script",
+            f"{theirs / mine:.2f} times",
+            theirs >= 2.5 * mine,
+            f"{mine:.1f} s against {theirs:.1f} s",
+        ),
+    ]
+
+
+def budget_in_use(plan: Plan) -> list[Row]:
+    """From the first staged file to the end of the last download, as the disk shows it."""
+    sizes = mixed_sizes(plan.choose(3, 2))
+    shares = []
+    with place(sizes, SLOW_LINE_BYTES_PER_SECOND) as where:
+        for _ in range(plan.runs):
+            watched = _program(
+                where, "--remote", where.new_remote(), "--max-disk", f"{BUDGET_BYTES}B"
+            )
+            shares.append(_share_of_budget(watched))
+    return [
+        Row(
+            f"budget in use, {sum(sizes) // MEGABYTE} MB through {BUDGET_BYTES // MEGABYTE} MB, "
+            "upload the slower leg",
+            "at least 80 % on average",
+            f"{median(shares):.0%}",
+            median(shares) >= 0.8,
+            f"{watched.seconds:.0f} s",
+        )
+    ]
+
+
+def _share_of_budget(watched: Watched) -> float:
+    samples = watched.staging
+    first = next(i for i, sample in enumerate(samples) if sample.staged_files)
+    last = max(i for i, sample in enumerate(samples) if sample.partial_files)
+    busy = samples[first : last + 1]
+    return sum(sample.bytes for sample in busy) / len(busy) / BUDGET_BYTES
+
+
+def _child(where: Place, sizes: list[int], module: str, name: str, *arguments: str) -> Measured:
+    measured = run_child(module, where.environment, sum(sizes), name, where.chat, *arguments)
+    say(f"{name}: {measured}")
+    return measured
+
+
+def _program(where: Place, *arguments: str) -> Watched:
+    watched = run_program(
+        where.new_machine(), where.environment, "-u", f"@{where.chat}", *arguments
+    )
+    say(f"tdl_sync: {watched.seconds:.2f} s")
+    return watched
+
+
+CASES = (
+    Case("job", "whole-job", whole_job),
+    Case("job", "budget", budget_in_use),
+)
