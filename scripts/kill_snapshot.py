@@ -134,10 +134,13 @@ def _written(part: Path, journal: Path, item: WorldItem) -> set[Part]:
 
 
 def _by_message(directory: Path) -> dict[int, dict[str, Path]]:
-    """The files ``m<chat>_<topic>_<message>.<ending>`` by message and ending."""
+    """The files ``m<chat>_<topic>_<message>.<ending>`` by message and ending.
+
+    A journal that is being made has a second ending, and is none yet.
+    """
     found: dict[int, dict[str, Path]] = {}
     for path in _children(directory):
-        if path.name.startswith("m"):
+        if path.suffix in (".part", ".parts", ".staged"):
             found.setdefault(int(path.stem.rpartition("_")[2]), {})[path.suffix] = path
     return found
 
