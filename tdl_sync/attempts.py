@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -17,9 +18,9 @@ Result = TypeVar("Result")
 def with_attempts(work: Callable[[], Result], stop: StopFlag) -> Result:
     """Call ``work`` until it returns; blocks between the attempts.
 
-    Only ``ItemFailed`` of a class that says ``tried_again`` is tried again; after the last
-    attempt it is raised, as is anything else at once. Raises ``Stopped`` when the run stops.
-    A library for retries would sleep through a stop.
+    Only ``ItemFailed`` of a class that says ``tried_again`` is tried again, not before the time
+    that it names; after the last attempt it is raised, as is anything else at once. Raises
+    ``Stopped`` when the run stops. A library for retries would sleep through a stop.
     """
     for attempt in range(1, ATTEMPTS):
         try:
@@ -27,5 +28,8 @@ def with_attempts(work: Callable[[], Result], stop: StopFlag) -> Result:
         except ItemFailed as failure:
             if not failure.tried_again:
                 raise
-        stop.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+            asked_seconds = failure.retry_after_seconds
+        # Spread out, so that what failed together does not come back together.
+        pause_seconds = FIRST_PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
+        stop.sleep(max(pause_seconds, asked_seconds))
     return work()

@@ -24,6 +24,7 @@ from tdl_sync.filters import (
     parse_types,
     parse_until,
 )
+from tdl_sync.pace import OnQuota
 from tdl_sync.remote_argument import parse_remote, parse_upload_flag
 from tdl_sync.units import parse_bytes, parse_seconds
 from tdl_sync.usage import OPTIONS, USAGE
@@ -96,6 +97,7 @@ class Config:
     grace_seconds: float
     max_runtime_seconds: float | None
     take_over: bool
+    on_quota: OnQuota
     data_dir: Path
     staging_dir: Path
     rclone: str | None
@@ -138,6 +140,7 @@ class Config:
             grace_seconds=given.value("--grace", _seconds(0, _LONGEST_GRACE_SECONDS)),
             max_runtime_seconds=given.optional("--max-runtime", _seconds(1, _LONGEST_RUN_SECONDS)),
             take_over=given.switch("--take-over"),
+            on_quota=given.value("--on-quota", _on_quota),
             data_dir=data_dir,
             staging_dir=_path(given, "--staging", environ) or data_dir / "staging",
             rclone=_program(given, environ),
@@ -319,6 +322,13 @@ def _seconds(least: float, most: float) -> Callable[[str], float]:
         return seconds
 
     return convert
+
+
+def _on_quota(text: str) -> OnQuota:
+    try:
+        return OnQuota(text.strip().lower())
+    except ValueError:
+        raise ValueError("exit or wait") from None
 
 
 def _disk_bytes(text: str) -> int:

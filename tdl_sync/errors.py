@@ -8,7 +8,10 @@ attempt can help (``tried_again``) and whether later runs should bother (``for_g
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
+
+from tdl_sync.human_units import human_bytes
 
 EXIT_COMPLETE = 0
 EXIT_BUG = 1
@@ -59,6 +62,18 @@ class CredentialsRefused(TdlSyncError):
         super().__init__(f"{who}: {why}. {next_step}")
 
 
+class RemoteCredentialsRefused(CredentialsRefused):
+    """The remote refuses its token; ``remote_name`` is what ``rclone config`` calls it."""
+
+    def __init__(self, remote_name: str, why: str, next_step: str) -> None:
+        self.remote_name = remote_name
+        super().__init__(f"the remote {remote_name!r} refuses its credentials", why, next_step)
+
+
+class AccessTokenRefused(RemoteCredentialsRefused):
+    """The short-lived token is refused though rclone takes it for good: a new one may do."""
+
+
 class HeldByAnotherRun(TdlSyncError):
     """Another run owns the staging directory or the chat."""
 
@@ -71,10 +86,61 @@ class ComeBackLater(TdlSyncError):
     exit_status = EXIT_COME_BACK_LATER
 
 
+class QuotaExceeded(ComeBackLater):
+    """The remote takes no more bytes today. ``resume_at`` is the latest that it does again."""
+
+    def __init__(self, resume_at: datetime, why: str) -> None:
+        self.resume_at = resume_at
+        self.why = why
+        super().__init__(
+            f"Quota exceeded, resume in 24 hours, at {resume_at:%Y-%m-%d %H:%M}: "
+            f"Google Drive takes 750 GB a day ({why})"
+        )
+
+
+class StorageFull(ComeBackLater):
+    """The remote has no room for a file. ``file_bytes`` and ``free_bytes`` where they are known."""
+
+    def __init__(
+        self, remote: str, why: str, file_bytes: int | None = None, free_bytes: int | None = None
+    ) -> None:
+        self.remote = remote
+        self.why = why
+        needed = "" if file_bytes is None else f"this file needs {human_bytes(file_bytes)}"
+        free = "" if free_bytes is None else f"{human_bytes(free_bytes)} are free"
+        room = " and ".join(part for part in (needed, free) if part)
+        super().__init__(
+            f"the remote {remote!r} is full{room and ': '}{room} ({why}); "
+            "make room there and start again"
+        )
+
+
+class RateLimited(ComeBackLater):
+    """The remote takes no more calls for the moment. 0 seconds: it does not say how long."""
+
+    def __init__(self, remote: str, why: str, retry_after_seconds: float = 0.0) -> None:
+        self.remote = remote
+        self.why = why
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(f"the remote {remote!r} limits the rate ({why}); start again later")
+
+
 class NetworkUnreachable(TdlSyncError):
-    """Telegram does not answer at all; the run could not begin or go on."""
+    """Telegram or the remote does not answer at all; the run could not begin or go on."""
 
     exit_status = EXIT_COME_BACK_LATER
+
+
+class RemoteUnreachable(NetworkUnreachable):
+    """No connection to the remote comes about."""
+
+    def __init__(self, remote: str, why: str) -> None:
+        self.remote = remote
+        self.why = why
+        super().__init__(
+            f"the remote {remote!r} can't be reached ({why}); check the network, or the address "
+            "in rclone's configuration, and start again"
+        )
 
 
 class StateUnreadable(ConfigurationError):
@@ -100,6 +166,8 @@ class ItemFailed(TdlSyncError):
     reason: ClassVar[str] = "failed"
     tried_again: ClassVar[bool] = False
     for_good: ClassVar[bool] = False
+    retry_after_seconds: float = 0.0
+    """The next attempt should not begin before."""
 
 
 class SizeMismatch(ItemFailed):
@@ -186,12 +254,19 @@ class HandOffFailed(ItemFailed):
     reason = "upload failed"
     tried_again = True
 
-    def __init__(self, exit_status: int, last_line: str) -> None:
+    def __init__(self, exit_status: int, last_line: str, retry_after_seconds: float = 0.0) -> None:
         self.rclone_exit_status = exit_status
         self.last_line = last_line
+        self.retry_after_seconds = retry_after_seconds
         super().__init__(
             f"rclone ended with status {exit_status}: {last_line}; the next run tries again"
         )
+
+
+class CorruptedInTransfer(HandOffFailed):
+    """What arrived on the remote has another hash; rclone has deleted it there."""
+
+    reason = "corrupted in transfer"
 
 
 class MessageGone(TdlSyncError):

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from tdl_sync.errors import ConfigurationError, HandOffFailed, StagingFailed, Stopped, TdlSyncError
+from tdl_sync.drive_folder import (
+    LISTING_LAG_SECONDS,
+    LISTING_SECONDS,
+    folder_error,
+    listed_folders,
+    make_drive_folder,
+)
+from tdl_sync.errors import (
+    AccessTokenRefused,
+    HandOffFailed,
+    QuotaExceeded,
+    RateLimited,
+    RemoteUnreachable,
+    StagingFailed,
+    Stopped,
+    StorageFull,
+    TdlSyncError,
+)
 from tdl_sync.model import ListedFile, RemoteFile, StagedFile
-from tdl_sync.rclone import Rclone, RcloneAnswer, RcloneLog
-from tdl_sync.rclone_errors import RcloneFailure, classified, is_missing_directory
-from tdl_sync.remote_check import CheckedRemote
-
-_LISTING_SECONDS = 3600.0
-"""A folder of 100,000 files is a hundred pages on Drive, each of some seconds on a bad day."""
+from tdl_sync.naming import chat_id_of_folder, printable
+from tdl_sync.pace import OnQuota, Pace, Turn
+from tdl_sync.rclone import CallTriedAgain, Rclone, RcloneLog, Sent
+from tdl_sync.rclone_errors import (
+    RcloneFailure,
+    is_missing_directory,
+    is_rate_limit,
+    transfer_error,
+)
+from tdl_sync.remote_check import CheckedRemote, free_bytes
+from tdl_sync.remote_token import TokenRenewal
 
 _TRANSFER_FLAGS = (
     # One attempt of rclone's: the attempts are ours, with a pause between and the reason known.
@@ -23,6 +47,20 @@ _TRANSFER_FLAGS = (
     "--drive-stop-on-upload-limit",
 )
 
+# An upload session even for small files. Without one, a request whose answer was lost is sent
+# again by rclone and the file is there twice, when the listing lags. One more call for a file.
+_UPLOAD_SESSION = "--drive-upload-cutoff=0"
+# rclone makes no session for a file without content; so nothing is sent again, but by us, later.
+_SEND_ONCE = "--low-level-retries=1"
+
+
+@dataclass
+class _Folder:
+    """``drive_id`` where files go by the folder's id. ``names`` may be in it already."""
+
+    drive_id: str | None
+    names: set[str] = field(default_factory=set)
+
 
 class RcloneHandOff:
     """``ports.HandOff`` over rclone. All methods may be called from any thread.
@@ -31,9 +69,22 @@ class RcloneHandOff:
     two moves to one name make two files on Drive.
     """
 
-    def __init__(self, rclone: Rclone, remote: CheckedRemote) -> None:
+    def __init__(
+        self,
+        rclone: Rclone,
+        remote: CheckedRemote,
+        pace: Pace,
+        on_warning: Callable[[str], None],
+        on_quota: OnQuota = OnQuota.EXIT,
+    ) -> None:
         self._rclone = rclone
         self._remote = remote
+        self._pace = pace
+        self._on_warning = on_warning
+        self._on_quota = on_quota
+        self._folders: dict[str, _Folder] = {}
+        self._making_folders = threading.RLock()
+        self._token = TokenRenewal(rclone)
         # What rclone takes for the same file it does not send, but deletes at the source. By
         # default that is same size and time. Where there is no common hash, --checksum compares
         # the size alone, so there everything is sent.
@@ -46,27 +97,16 @@ class RcloneHandOff:
 
         Only the exit status is believed, and that the source is gone. ``on_bytes`` is called
         about once a second, never with more than the file's size; not at all for a file that
-        rclone found on the remote already.
+        rclone found on the remote already. While the remote limits the rate or can't be reached,
+        this waits for as long as that takes, and so it does for the daily quota if asked to.
         """
-        size_bytes = staged.item.size_bytes
-        target = self._remote.path(folder, name)
-        if not staged.path.is_file():
-            # rclone would take it for a folder and say something strange.
-            raise StagingFailed(f"{staged.path.name} is not in the staging directory any more")
-        command = ["moveto", *_TRANSFER_FLAGS, self._comparison]
-        log = RcloneLog()
-        with self._rclone.transfer(command, str(staged.path), target) as process:
-            assert process.stderr is not None
-            for line in process.stderr:
-                sent_bytes = log.read(line)
-                if sent_bytes is not None:
-                    on_bytes(min(sent_bytes, size_bytes))
-            exit_status = process.wait()
-        if exit_status == 0 and not staged.path.exists():
-            return RemoteFile.moved(staged, folder, name)
-        if exit_status != 0 and self._rclone.children.stopping:
-            raise Stopped("the hand-off was ended; the file is kept")
-        raise self._move_error(exit_status, log.last_error)
+        self._remote.path(*folder.split("/"), name)  # refuses what is not a name
+        self._in_turn(lambda turn: self._move_once(turn, staged, folder, name, on_bytes))
+        return RemoteFile.moved(staged, folder, name)
+
+    def put(self, content: bytes, folder: str, name: str) -> None:
+        """See ``ports.HandOff.put``. It waits and fails as ``move`` does."""
+        self._in_turn(lambda turn: self._put_once(content, folder, name))
 
     def prepare_folder(self, folder: str) -> list[ListedFile]:
         """Make the folder and list its files. Call it once, before the first ``move``.
@@ -75,17 +115,27 @@ class RcloneHandOff:
         Raises ``ConfigurationError``, ``CredentialsRefused``, ``ComeBackLater`` or ``Stopped``.
         """
         path = self._remote.path(folder)
-        made = self._rclone.ask(["mkdir"], path)
-        if made.exit_status != 0:
-            raise self._folder_error(f"make the folder {folder!r}", made)
-        listed = self._rclone.ask(
-            ["lsjson", "--files-only", "--no-modtime", "--no-mimetype"],
-            path,
-            timeout_seconds=_LISTING_SECONDS,
-        )
-        if listed.exit_status != 0:
-            raise self._folder_error(f"list the folder {folder!r}", listed)
-        return [ListedFile(entry["Name"], entry["Size"]) for entry in listed.json()]
+        if not self._remote.takes_folder_ids:
+            made = self._rclone.ask(["mkdir"], path)
+            if made.exit_status != 0:
+                failure = made.failure(self._remote.remote)
+                raise folder_error(f"make the folder {folder!r}", failure)
+            self._folders[folder] = _Folder(drive_id=None)
+            return self._listed(path)
+        on_drive = make_drive_folder(self._rclone, self._remote.remote, path, folder)
+        if on_drive.duplicates:
+            self._on_warning(
+                f"warning: Drive has {len(on_drive.ids)} folders {path!r}; files go into the one "
+                f"with the id {on_drive.ids[0]}, those in the others count as moved. "
+                f"`rclone dedupe` makes one folder of them"
+            )
+        listing = [
+            file
+            for folder_id in on_drive.ids
+            for file in self._listed(self._remote.inside(folder_id))
+        ]
+        self._folders[folder] = _Folder(on_drive.ids[0], {file.name for file in listing})
+        return listing
 
     def find_folder(self, chat_id: int) -> str | None:
         """See ``ports.HandOff.find_folder``. Of several the first in alphabetical order counts.
@@ -93,17 +143,9 @@ class RcloneHandOff:
         That is arbitrary, but the same for every run and machine; modification times of folders
         are not kept by many remotes.
         """
-        listed = self._rclone.ask(
-            ["lsjson", "--dirs-only", "--no-modtime"],
-            self._remote.remote,
-            timeout_seconds=_LISTING_SECONDS,
-        )
-        if listed.exit_status != 0:
-            if is_missing_directory(listed.failure(self._remote.remote)):
-                return None
-            raise self._folder_error("list the folders", listed)
-        names = [str(entry["Name"]) for entry in listed.json()]
-        return min((name for name in names if name.endswith(f"[{chat_id}]")), default=None)
+        folders = listed_folders(self._rclone, self._remote.remote) or []
+        names = (name for name, _ in folders)
+        return min((name for name in names if chat_id_of_folder(name) == chat_id), default=None)
 
     def terminate(self, grace_seconds: float) -> None:
         """Start nothing more; give running moves this long, then end them. Blocks until then.
@@ -113,17 +155,140 @@ class RcloneHandOff:
         """
         self._rclone.children.terminate(grace_seconds)
 
-    def _move_error(self, exit_status: int, last_error: str) -> TdlSyncError:
+    def _in_turn(self, send: Callable[[Turn], None]) -> None:
+        """Let ``send`` run when the remote's pace allows, again and again while it must wait."""
+        while True:
+            turn = self._pace.take_turn()
+            try:
+                send(turn)
+            except RateLimited as limit:
+                why = f"the remote limits the rate ({limit.why})"
+                self._pace.slow_down(turn, why, limit.retry_after_seconds)
+            except RemoteUnreachable as error:
+                self._pace.slow_down(turn, f"the remote can't be reached ({error.why})")
+            except QuotaExceeded as quota:
+                if self._on_quota is OnQuota.EXIT:
+                    raise
+                self._pace.rest(turn, quota)
+            except AccessTokenRefused as refused:
+                self._token.renew(refused, turn.began_at)
+            else:
+                self._pace.went_well(turn)
+                self._token.worked(turn.began_at)
+                return
+
+    def _move_once(
+        self,
+        turn: Turn,
+        staged: StagedFile,
+        folder: str,
+        name: str,
+        on_bytes: Callable[[int], None],
+    ) -> None:
+        if not staged.path.is_file():
+            # rclone would take it for a folder and say something strange.
+            raise StagingFailed(f"{staged.path.name} is not in the staging directory any more")
+        target, flags = self._target(staged.item.size_bytes, folder, name)
+        size_bytes = staged.item.size_bytes
+        log = RcloneLog()
+        command = ["moveto", *_TRANSFER_FLAGS, self._comparison, *flags]
+        with self._rclone.transfer(command, str(staged.path), target) as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                told = log.read(line)
+                if isinstance(told, Sent):
+                    on_bytes(min(told.total_bytes, size_bytes))
+                elif isinstance(told, CallTriedAgain) and is_rate_limit(told.reason):
+                    self._pace.slow_down(turn, f"the remote limits the rate ({told.reason})")
+            exit_status = process.wait()
+        if exit_status == 0 and not staged.path.exists():
+            return
+        if exit_status != 0 and self._rclone.children.stopping:
+            raise Stopped("the hand-off was ended; the file is kept")
+        last_error = log.last_error
+        # A name must not pass for an error message.
+        for hostile in (name, *folder.split("/")):
+            last_error = last_error.replace(printable(hostile), "…")
+        raise self._move_error(staged, exit_status, last_error)
+
+    def _put_once(self, content: bytes, folder: str, name: str) -> None:
+        target, flags = self._target(len(content), folder, name)
+        # It reads from a pipe, and looks itself whether the name is there already.
+        flags = [flag for flag in flags if flag != "--no-check-dest"]
+        answer = self._rclone.ask(
+            ["rcat", "--retries=1", "--drive-stop-on-upload-limit", *flags], target, stdin=content
+        )
+        if answer.exit_status != 0:
+            if self._rclone.children.stopping:
+                raise Stopped("the upload was ended")
+            raise transfer_error(answer.failure(self._remote.remote))
+
+    def _folder(self, folder: str) -> _Folder | None:
+        """What is known of a folder. One below the chat's folder is made when it is first needed:
+        once, since several that make it at a time would make several of one name."""
+        if "/" in folder and folder not in self._folders:
+            with self._making_folders:
+                if folder not in self._folders:
+                    self._folders[folder] = self._made_below(folder)
+        return self._folders.get(folder)
+
+    def _made_below(self, folder: str) -> _Folder:
+        parent_folder, _, name = folder.rpartition("/")
+        parent = self._folder(parent_folder)
+        if parent is None or parent.drive_id is None:
+            made = self._rclone.ask(["mkdir"], self._remote.path(*folder.split("/")))
+            if made.exit_status != 0:
+                raise folder_error("make a folder", made.failure(self._remote.remote))
+            return _Folder(drive_id=None)
+        inside = self._remote.inside(parent.drive_id)
+        path = self._remote.inside(parent.drive_id, name)
+        drive_id = make_drive_folder(self._rclone, inside, path, name).ids[0]
+        listing = self._listed(self._remote.inside(drive_id))
+        return _Folder(drive_id, {file.name for file in listing})
+
+    def _target(self, size_bytes: int, folder: str, name: str) -> tuple[str, list[str]]:
+        """Where the file goes, and the flags that this takes. By the folder's id if there is one.
+
+        There Drive is asked three times for a file that is new: is the name free (rclone looks
+        before each upload), begin a session, send. ``--no-check-dest`` leaves out looking twice.
+        """
+        known = self._folder(folder)
+        if known is None or known.drive_id is None:
+            return self._remote.path(*folder.split("/"), name), []
+        flags = [_UPLOAD_SESSION if size_bytes else _SEND_ONCE]
+        if name not in known.names:
+            flags.append("--no-check-dest")
+            known.names.add(name)
+        return self._remote.inside(known.drive_id, name), flags
+
+    def _listed(self, path: str) -> list[ListedFile]:
+        listed = self._rclone.ask(
+            ["lsjson", "-R", "--files-only", "--no-modtime", "--no-mimetype"],
+            path,
+            timeout_seconds=LISTING_SECONDS,
+        )
+        if listed.exit_status == 0:
+            return [
+                ListedFile(entry["Name"], entry["Size"], entry["Path"].rpartition("/")[0])
+                for entry in listed.json()
+            ]
+        failure = listed.failure(self._remote.remote)
+        if is_missing_directory(failure):
+            return []  # remotes that know no empty folders
+        raise folder_error("list the files", failure)
+
+    def _move_error(self, staged: StagedFile, exit_status: int, last_error: str) -> TdlSyncError:
         if exit_status == 0:
             last_error = "it says that the file was moved, but the source is still there"
         elif exit_status < 0:
             last_error = f"it was killed by signal {-exit_status}"
-        failure = RcloneFailure(self._remote.remote, exit_status, last_error)
-        return classified(failure) or HandOffFailed(exit_status, last_error or "without a reason")
-
-    def _folder_error(self, what: str, answer: RcloneAnswer) -> TdlSyncError:
-        failure = answer.failure(self._remote.remote)
-        return classified(failure) or ConfigurationError(
-            f"rclone can't {what} on {self._remote.remote!r}: {answer.last_error}; "
-            "mend that or name another place with --remote"
-        )
+        remote = self._remote.remote
+        failure = RcloneFailure(remote, exit_status, last_error, self._rclone.config_file)
+        error = transfer_error(failure)
+        if isinstance(error, StorageFull):
+            free = free_bytes(self._rclone, remote)
+            return StorageFull(remote, last_error, staged.item.size_bytes, free)
+        if isinstance(error, HandOffFailed) and self._remote.takes_folder_ids:
+            # What this attempt may have left is seen by the next one, which then makes no double.
+            error.retry_after_seconds = max(error.retry_after_seconds, LISTING_LAG_SECONDS)
+        return error

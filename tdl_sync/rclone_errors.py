@@ -8,33 +8,65 @@ that failed before one that worked leaves error lines too.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
 
 from tdl_sync.errors import (
-    ComeBackLater,
+    AccessTokenRefused,
     ConfigurationError,
-    CredentialsRefused,
+    CorruptedInTransfer,
+    HandOffFailed,
+    QuotaExceeded,
+    RateLimited,
+    RemoteCredentialsRefused,
+    RemoteUnreachable,
+    StorageFull,
     TdlSyncError,
 )
 
 _EXIT_FATAL = 7
 _EXIT_DIRECTORY_NOT_FOUND = 3
 _EXIT_FILE_NOT_FOUND = 4
+_QUOTA_DAY = timedelta(hours=24)
+
+_RATE_LIMIT = (
+    # https://developers.google.com/workspace/drive/api/guides/handle-errors, and what others say
+    r"rate ?limit ?exceeded|too many requests|too_many_requests|error 429|status code:? 429|"
+    r"quota exceeded for quota metric|SlowDown"
+)
 
 
 @dataclass(frozen=True)
 class RcloneFailure:
-    """One call of rclone that failed. ``last_error`` is printable; ``remote`` as configured."""
+    """One call of rclone that failed. ``last_error`` is printable; ``remote`` as configured.
+
+    ``config_file`` is the one that was named to rclone, if any.
+    """
 
     remote: str
     exit_status: int
     last_error: str
+    config_file: Path | None = None
 
     @property
     def remote_name(self) -> str:
         """What ``rclone config`` calls the remote: ``gdrive`` of ``gdrive,acknowledge=1:x``."""
-        return re.split("[:,]", self.remote, maxsplit=1)[0]
+        # rclone names it where it is another: the Drive below a crypt remote.
+        named = re.search(r'rclone config reconnect ([^\s"\']+):', self.last_error)
+        return named[1] if named else re.split("[:,]", self.remote, maxsplit=1)[0]
+
+    @property
+    def retry_after_seconds(self) -> float:
+        """What the server asked for, where rclone says it; else 0."""
+        asked = re.search(
+            r"(?:try(?:ing)? again (?:after|in)|retry[- ]after:?) ((?:[\d.]+(?:ms|[hms])?)+)",
+            self.last_error,
+            re.IGNORECASE,
+        )
+        return _go_seconds(asked[1]) if asked else 0.0
 
 
 def is_missing_remote(failure: RcloneFailure) -> bool:
@@ -48,6 +80,18 @@ def is_missing_directory(failure: RcloneFailure) -> bool:
     )
 
 
+def is_missing_file(failure: RcloneFailure) -> bool:
+    return (
+        failure.exit_status == _EXIT_FILE_NOT_FOUND
+        or "is a directory or doesn't exist" in failure.last_error
+    )
+
+
+def is_rate_limit(reason: str) -> bool:
+    """Whether this is why rclone tries a call again."""
+    return re.search(_RATE_LIMIT, reason, re.IGNORECASE) is not None
+
+
 def classified(failure: RcloneFailure) -> TdlSyncError | None:
     """The error that this failure is for the whole run, or None if it is of one call only."""
     for symptom in _SYMPTOMS:
@@ -56,6 +100,24 @@ def classified(failure: RcloneFailure) -> TdlSyncError | None:
         ):
             return symptom.error(failure)
     return None
+
+
+def transfer_error(failure: RcloneFailure) -> TdlSyncError:
+    """What a failed transfer is: for the whole run, or for its file alone."""
+    of_the_run = classified(failure)
+    if of_the_run is not None:
+        return of_the_run
+    corrupted = "corrupted on transfer" in failure.last_error
+    return (CorruptedInTransfer if corrupted else HandOffFailed)(
+        failure.exit_status, failure.last_error or "without a reason", failure.retry_after_seconds
+    )
+
+
+def _go_seconds(text: str) -> float:
+    """``1m30s`` as Go writes durations; a bare number is in seconds."""
+    unit_seconds = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[hms])?", text)
+    return sum(float(number) * unit_seconds[unit] for number, unit in parts)
 
 
 def _missing_remote(failure: RcloneFailure) -> TdlSyncError:
@@ -94,25 +156,41 @@ def _wrong_flag(failure: RcloneFailure) -> TdlSyncError:
 
 
 def _credentials(failure: RcloneFailure) -> TdlSyncError:
-    return CredentialsRefused(
-        f"the remote {failure.remote_name!r} refuses its credentials",
+    return RemoteCredentialsRefused(failure.remote_name, failure.last_error, _reconnect(failure))
+
+
+def _access_token(failure: RcloneFailure) -> TdlSyncError:
+    return AccessTokenRefused(failure.remote_name, failure.last_error, _reconnect(failure))
+
+
+def _service_account(failure: RcloneFailure) -> TdlSyncError:
+    return RemoteCredentialsRefused(
+        failure.remote_name,
         failure.last_error,
-        f"Run: rclone config reconnect {failure.remote_name}:",
+        "Make a new key for the service account and put it where service_account_file of "
+        "rclone's configuration points",
     )
+
+
+def _reconnect(failure: RcloneFailure) -> str:
+    named = f" --config {shlex.quote(str(failure.config_file))}" if failure.config_file else ""
+    return f"Run: rclone config reconnect {failure.remote_name}:{named}"
 
 
 def _storage_full(failure: RcloneFailure) -> TdlSyncError:
-    return ComeBackLater(
-        f"the remote {failure.remote!r} is full ({failure.last_error}); "
-        "make room there and start again"
-    )
+    return StorageFull(failure.remote, failure.last_error)
 
 
 def _daily_quota(failure: RcloneFailure) -> TdlSyncError:
-    return ComeBackLater(
-        f"Quota exceeded, resume in 24 hours: Google Drive takes 750 GB a day "
-        f"({failure.last_error})"
-    )
+    return QuotaExceeded(datetime.now().astimezone() + _QUOTA_DAY, failure.last_error)
+
+
+def _rate_limited(failure: RcloneFailure) -> TdlSyncError:
+    return RateLimited(failure.remote, failure.last_error, failure.retry_after_seconds)
+
+
+def _unreachable(failure: RcloneFailure) -> TdlSyncError:
+    return RemoteUnreachable(failure.remote, failure.last_error)
 
 
 @dataclass(frozen=True)
@@ -135,15 +213,27 @@ _SYMPTOMS = (
     _symptom(r"didn't find backend called", _unknown_backend),
     _symptom(r"unknown (shorthand )?flag|invalid argument .* for .* flag", _wrong_flag),
     _symptom(
+        r"invalid JWT|account not found|error processing credentials|service account",
+        _service_account,
+    ),
+    _symptom(
         r"invalid_grant|invalid_client|unauthorized_client|couldn't fetch token|"
         r"empty token found|no refresh token",
         _credentials,
     ),
+    _symptom(r"error 401|authError", _access_token),
     _symptom(
-        r"storageQuotaExceeded|no space left on device|not enough space on the disk|"
-        r"disk quota exceeded|507 Insufficient Storage",
+        r"storageQuotaExceeded|teamDriveFileLimitExceeded|no space left on device|"
+        r"not enough space on the disk|disk quota exceeded|507 Insufficient Storage",
         _storage_full,
     ),
     # Exit status 7 alone is any fatal error; without it the same words are a passing rate limit.
     _symptom(r"upload limit|rate ?limit ?exceeded", _daily_quota, _EXIT_FATAL),
+    _symptom(_RATE_LIMIT, _rate_limited),
+    # Only what says that no connection came about; one that broke is the affair of its file.
+    _symptom(
+        r"dial tcp|no such host|network is unreachable|no route to host|proxyconnect|"
+        r"TLS handshake timeout",
+        _unreachable,
+    ),
 )

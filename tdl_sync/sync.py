@@ -30,6 +30,7 @@ from tdl_sync.handoff import RcloneHandOff
 from tdl_sync.human_units import human_bytes
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import RunReport
+from tdl_sync.pace import Pace
 from tdl_sync.part_journal import PartialFiles
 from tdl_sync.pipeline import Stages
 from tdl_sync.progress import LogProgress, TerminalProgress
@@ -200,7 +201,10 @@ class Sync:
         remote = check_remote(rclone, config.remote, must_be_drive=config.must_be_drive)
         for warning in remote.warnings:
             self._progress.message(f"warning: {warning}")
-        return remote, RcloneHandOff(rclone, remote)
+        pace = Pace(self._stop, self._progress.waiting)
+        return remote, RcloneHandOff(
+            rclone, remote, pace, self._progress.message, self._config.on_quota
+        )
 
     def _budget(self, staging: Staging) -> DiskBudget:
         if staging.warning is not None:

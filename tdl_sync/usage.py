@@ -83,6 +83,9 @@ State and stopping (DUR is in seconds, or like 90s, 5m, 1h30m):
                            holds its chat for three save intervals
   --grace DUR              time that running uploads get after a signal to stop
                            [default: 5s]
+  --on-quota WHAT          what to do when Google Drive takes no more today:
+                           exit (saves the state) or wait (goes on by itself)
+                           [default: exit]
 
 Places and programs:
   --data-dir DIR           session, records and log; without it the directory

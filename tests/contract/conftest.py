@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.contract.places import FakePlace, Place, RclonePlace, Remotes
 from tests.contract.rclone_servers import can_serve
 from tests.fakes.handoff import FakeHandOff
 
-KINDS = ["plain", "crypt", "webdav", "s3"]
+KINDS = ["plain", "crypt", "webdav", "s3", "gdrive"]
 RCLONES = ["current", "oldest"]
 RCLONE_PLACES = [f"{kind}-{rclone}" for rclone in RCLONES for kind in KINDS]
 
@@ -26,32 +26,34 @@ def remotes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remotes]:
 
 
 @pytest.fixture
-def plain_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user's settings for rclone and for S3 would change what is tested here."""
+def make_place(remotes: Remotes, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], RclonePlace]:
+    # A user's settings for rclone and for S3 would change what is tested here.
     for name in list(os.environ):
         if name.startswith(("RCLONE_", "AWS_")):
             monkeypatch.delenv(name)
 
+    def make(name: str) -> RclonePlace:
+        kind, _, rclone = name.partition("-")
+        if kind == "s3" and not can_serve("s3"):
+            pytest.skip("this rclone can't serve S3 (that came with 1.65)")
+        remotes.start(kind)
+        for variable, value in remotes.variables.items():
+            monkeypatch.setenv(variable, value)
+        return remotes.place(kind, old_rclone() if rclone == "oldest" else None)
+
+    return make
+
 
 @pytest.fixture(params=RCLONE_PLACES)
 def rclone_place(
-    request: pytest.FixtureRequest, remotes: Remotes, plain_variables: None
+    request: pytest.FixtureRequest, make_place: Callable[[str], RclonePlace]
 ) -> RclonePlace:
-    return _made(request.param, remotes)
+    return make_place(request.param)
 
 
 @pytest.fixture(params=[*RCLONE_PLACES, "fake"])
-def place(request: pytest.FixtureRequest, remotes: Remotes, plain_variables: None) -> Place:
-    if request.param == "fake":
-        return FakePlace(FakeHandOff())
-    return _made(request.param, remotes)
-
-
-def _made(name: str, remotes: Remotes) -> RclonePlace:
-    kind, _, rclone = name.partition("-")
-    if kind == "s3" and not can_serve("s3"):
-        pytest.skip("this rclone can't serve S3 (that came with 1.65)")
-    return remotes.place(kind, old_rclone() if rclone == "oldest" else None)
+def place(request: pytest.FixtureRequest, make_place: Callable[[str], RclonePlace]) -> Place:
+    return FakePlace(FakeHandOff()) if request.param == "fake" else make_place(request.param)
 
 
 @pytest.fixture

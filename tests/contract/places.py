@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Protocol
 
+from standins.drive.server import DriveStandIn
 from tdl_sync.handoff import RcloneHandOff
 from tdl_sync.model import (
     FileLocation,
@@ -21,9 +22,11 @@ from tdl_sync.model import (
     Reservation,
     StagedFile,
 )
+from tdl_sync.pace import Pace
 from tdl_sync.ports import HandOff
 from tdl_sync.rclone import Rclone
 from tdl_sync.remote_check import CheckedRemote, check_remote
+from tdl_sync.stop import StopFlag
 from tests.contract.rclone_servers import S3_KEY, S3_SECRET, served
 from tests.fakes.handoff import FakeHandOff
 
@@ -69,8 +72,20 @@ class RclonePlace:
         return answer.stdout
 
 
+def hand_off(rclone: Rclone, remote: CheckedRemote) -> RcloneHandOff:
+    """As a run makes it, for moves of which neither a wait nor a warning is expected."""
+
+    def unexpected(*told: object) -> None:
+        raise AssertionError(told)
+
+    return RcloneHandOff(rclone, remote, Pace(StopFlag(), unexpected), unexpected)
+
+
 class Remotes:
-    """One remote of each kind, started when it is first asked for, shared by all tests."""
+    """One remote of each kind, started when it is first asked for, shared by all tests.
+
+    ``start`` one, and set ``variables`` in the environment of rclone, before its ``place``.
+    """
 
     def __init__(self, directory: Path, closing: ExitStack) -> None:
         self._directory = directory
@@ -82,23 +97,25 @@ class Remotes:
             "crypt": _crypt,
             "webdav": self._webdav,
             "s3": self._s3,
+            "gdrive": self._drive,
         }
         self._started: set[str] = set()
+        self.variables: dict[str, str] = {}
         self._checked: dict[tuple[str, str | None], CheckedRemote] = {}
         self._numbers = itertools.count(1)
 
     def place(self, kind: str, executable: str | None, *extra: str) -> RclonePlace:
         """An empty place of its own. ``executable`` is None for the current rclone."""
-        self._start(kind)
         looker = Rclone.find(executable, self._config)
         if (kind, executable) not in self._checked:
             self._checked[kind, executable] = check_remote(looker, f"{kind}:checked")
-        base = f"{kind}:place-{next(self._numbers)}/base"
+        base = f"{kind}:place-{next(self._numbers)}"
+        assert looker.ask(["mkdir"], base).exit_status == 0
         remote = replace(self._checked[kind, executable], remote=base)
         rclone = Rclone.find(executable, self._config, extra)
-        return RclonePlace(looker, RcloneHandOff(rclone, remote), remote)
+        return RclonePlace(looker, hand_off(rclone, remote), remote)
 
-    def _start(self, kind: str) -> None:
+    def start(self, kind: str) -> None:
         if kind in self._started:
             return
         directory = self._directory / kind
@@ -107,6 +124,13 @@ class Remotes:
         with self._config.open("a") as config:
             config.write(f"[{kind}]\n{section}\n")
         self._started.add(kind)
+
+    def _drive(self, directory: Path) -> str:
+        drive = self._closing.enter_context(DriveStandIn())
+        self._closing.callback(lambda: _check(drive))
+        self.variables.update(drive.environment(), RCLONE_DRIVE_PACER_MIN_SLEEP="1ms")
+        sections = drive.rclone_config(directory).read_text().split("\n\n")
+        return sections[0].partition("\n")[2]
 
     def _webdav(self, directory: Path) -> str:
         url = self._closing.enter_context(served("webdav", directory))
@@ -118,6 +142,10 @@ class Remotes:
             f"type = s3\nprovider = Other\nendpoint = {url}\n"
             f"access_key_id = {S3_KEY}\nsecret_access_key = {S3_SECRET}\n"
         )
+
+
+def _check(drive: DriveStandIn) -> None:
+    assert drive.unknown_requests == []
 
 
 def _plain(directory: Path) -> str:

@@ -16,7 +16,6 @@ import psutil
 import pytest
 
 from tdl_sync.errors import HandOffFailed, Stopped
-from tdl_sync.handoff import RcloneHandOff
 from tdl_sync.rclone import Rclone
 from tdl_sync.remote_check import check_remote
 from tests.contract.places import (
@@ -25,6 +24,7 @@ from tests.contract.places import (
     FakePlace,
     Place,
     RclonePlace,
+    hand_off,
     ignore_bytes,
     stage,
 )
@@ -40,7 +40,7 @@ def encrypted_place(directory: Path, *extra: str) -> RclonePlace:
     )
     rclone = Rclone.find(config_file=config, extra_arguments=extra)
     remote = check_remote(rclone, "crypt:base")
-    return RclonePlace(Rclone.find(config_file=config), RcloneHandOff(rclone, remote), remote)
+    return RclonePlace(Rclone.find(config_file=config), hand_off(rclone, remote), remote)
 
 
 @pytest.fixture(params=["crypt", "fake"])

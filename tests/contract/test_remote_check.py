@@ -8,9 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.errors import ComeBackLater, ConfigurationError, CredentialsRefused
+from tdl_sync.errors import (
+    AccessTokenRefused,
+    ConfigurationError,
+    CorruptedInTransfer,
+    CredentialsRefused,
+    HandOffFailed,
+    QuotaExceeded,
+    RateLimited,
+    RemoteCredentialsRefused,
+    RemoteUnreachable,
+    StorageFull,
+)
 from tdl_sync.rclone import Rclone
-from tdl_sync.rclone_errors import RcloneFailure, classified
+from tdl_sync.rclone_errors import RcloneFailure, transfer_error
 from tdl_sync.remote_check import check_remote
 from tests.contract.places import OBSCURED_PASSWORD
 
@@ -100,7 +111,8 @@ def test_gdrive_demands_a_google_drive(tmp_path: Path) -> None:
 def test_a_drive_without_a_token_is_refused_credentials_with_the_command(tmp_path: Path) -> None:
     config = tmp_path / "drive.conf"
     config.write_text("[gdrive]\ntype = drive\nclient_id = x\nclient_secret = y\n")
-    with pytest.raises(CredentialsRefused, match=r"Run: rclone config reconnect gdrive:$"):
+    reconnect = rf"Run: rclone config reconnect gdrive: --config {re.escape(str(config))}$"
+    with pytest.raises(CredentialsRefused, match=reconnect):
         check_remote(Rclone.find(config_file=config), "gdrive:x", must_be_drive=True)
 
 
@@ -143,22 +155,52 @@ def test_an_old_rclone_on_the_path_does_not_hide_the_one_beside_python(
 @pytest.mark.parametrize(
     ("exit_status", "last_error", "expected"),
     [
-        (1, 'oauth2: "invalid_grant" "Token has been expired"', CredentialsRefused),
-        (1, "couldn't fetch token - maybe it has expired?", CredentialsRefused),
+        (1, 'oauth2: "invalid_grant" "Token has been expired"', RemoteCredentialsRefused),
+        (1, "couldn't fetch token - maybe it has expired?", RemoteCredentialsRefused),
+        (1, 'oauth2: "invalid_grant" "Invalid JWT Signature."', RemoteCredentialsRefused),
+        (1, "googleapi: Error 401: Invalid Credentials, authError", AccessTokenRefused),
         (
             7,
             "googleapi: Error 403: User rate limit exceeded., userRateLimitExceeded",
-            ComeBackLater,
+            QuotaExceeded,
         ),
-        (1, "googleapi: Error 403: User rate limit exceeded., userRateLimitExceeded", None),
-        (1, "googleapi: Error 403: full, storageQuotaExceeded", ComeBackLater),
-        (1, "write /x: no space left on device", ComeBackLater),
+        (1, "googleapi: Error 403: User Rate Limit Exceeded, userRateLimitExceeded", RateLimited),
+        (1, "googleapi: Error 403: Quota exceeded for quota metric 'Queries'", RateLimited),
+        (1, "operation error S3: PutObject, api error SlowDown: please wait", RateLimited),
+        (1, "googleapi: Error 403: full, storageQuotaExceeded", StorageFull),
+        (7, "googleapi: Error 403: the file limit, teamDriveFileLimitExceeded", StorageFull),
+        (1, "write /x: no space left on device", StorageFull),
         (1, "didn't find section in config file", ConfigurationError),
-        (1, "corrupted on transfer: md5 hashes differ", None),
+        (1, 'Get "https://x/": dial tcp: lookup x: no such host', RemoteUnreachable),
+        (1, "corrupted on transfer: md5 hashes differ", CorruptedInTransfer),
+        (1, 'Put "https://x/": read tcp: connection reset by peer', HandOffFailed),
+        (1, "what nobody ever saw", HandOffFailed),
     ],
 )
-def test_what_ends_the_run_is_told_from_what_fails_one_file(
-    exit_status: int, last_error: str, expected: type[Exception] | None
+def test_every_reason_of_rclone_has_its_class(
+    exit_status: int, last_error: str, expected: type[Exception]
 ) -> None:
-    error = classified(RcloneFailure("gdrive:x", exit_status, last_error))
-    assert error is None if expected is None else type(error) is expected
+    error = transfer_error(RcloneFailure("gdrive:x", exit_status, last_error))
+    assert type(error) is expected
+    assert last_error in str(error) or expected is ConfigurationError
+    assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("last_error", "seconds"),
+    [
+        ("too many requests: try again after 1m30s (2024-01-01 00:00:00)", 90.0),
+        ("429 Too Many Requests: Trying again in 300 seconds.", 300.0),
+        ("Error 429: Rate Limit Exceeded", 0.0),
+    ],
+)
+def test_the_time_that_a_server_asks_for_is_read_where_rclone_says_it(
+    last_error: str, seconds: float
+) -> None:
+    assert RcloneFailure("box:", 1, last_error).retry_after_seconds == seconds
+
+
+def test_the_command_names_the_drive_below_an_encrypted_remote() -> None:
+    said = 'couldn\'t fetch token: invalid_grant: try "rclone config reconnect gdrive:"'
+    error = transfer_error(RcloneFailure("secret:x", 1, said))
+    assert str(error).endswith("Run: rclone config reconnect gdrive:")

@@ -62,7 +62,7 @@ def test_bare_and_sync_are_the_same() -> None:
 
 def test_every_documented_default_is_a_value_that_is_accepted() -> None:
     defaults = {name: option.default for name, option in OPTIONS.items() if option.default}
-    assert len(defaults) == 7
+    assert len(defaults) == 8
     given = " ".join(f"{name} {text}" for name, text in defaults.items())
     assert parse(f"-u me {given}") == parse("-u me")
 

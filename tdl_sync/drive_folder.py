@@ -1,0 +1,124 @@
+"""Folders on Google Drive, where one name can stand for many: each is made once, and has an id.
+
+Drive's listings lag, so what was just made may not be seen, by us or by rclone: who then makes it
+again has two of it. So a folder is made by one request, and then waited for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tdl_sync.errors import ComeBackLater, ConfigurationError, RateLimited, TdlSyncError
+from tdl_sync.rclone import Rclone, RcloneAnswer
+from tdl_sync.rclone_errors import RcloneFailure, classified, is_missing_directory
+
+LISTING_LAG_SECONDS = 10.0
+"""What a call has made that failed without an answer is in the listings after this time."""
+
+LISTING_SECONDS = 3600.0
+"""A folder of 100,000 files is a hundred pages on Drive, each of some seconds on a bad day."""
+
+_SHOWN_WITHIN_SECONDS = 60.0
+_LOOK_AGAIN_SECONDS = 0.5
+_TRIES = 3
+
+# One request: rclone itself would send it again when its answer was lost, and make two.
+_MKDIR_ONCE = ["mkdir", "--retries=1", "--low-level-retries=1"]
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class DriveFolder:
+    """``ids`` are those of all folders of this name; files go into the first."""
+
+    ids: tuple[str, ...]
+
+    @property
+    def duplicates(self) -> int:
+        return len(self.ids) - 1
+
+
+def make_drive_path(rclone: Rclone, path: str) -> None:
+    """Make ``REMOTE:PATH`` with all its parents; returns when Drive shows it.
+
+    Raises ``TdlSyncError`` classes, each one line with the mend.
+    """
+
+    def look() -> bool | None:
+        return True if listed_folders(rclone, path) is not None else None
+
+    _make_once(rclone, path, look)
+
+
+def make_drive_folder(rclone: Rclone, parent: str, path: str, name: str) -> DriveFolder:
+    """Make ``path``, which is ``name`` below ``parent``; returns when Drive shows it.
+
+    Of several folders with that name every run takes the same as the first: the least id, since
+    Drive has no order that does not change. Raises as ``make_drive_path``.
+    """
+
+    def look() -> DriveFolder | None:
+        folders = listed_folders(rclone, parent) or []
+        ids = sorted(folder_id for folder_name, folder_id in folders if folder_name == name)
+        return DriveFolder(tuple(ids)) if ids else None
+
+    return _make_once(rclone, path, look)
+
+
+def listed_folders(rclone: Rclone, path: str) -> list[tuple[str, str]] | None:
+    """Name and id (empty on remotes without) of each folder in ``path``; None: no such path."""
+    listed = rclone.ask(
+        ["lsjson", "--dirs-only", "--no-modtime"], path, timeout_seconds=LISTING_SECONDS
+    )
+    if listed.exit_status == 0:
+        return [(entry["Name"], entry.get("ID", "")) for entry in listed.json()]
+    failure = listed.failure(path)
+    if is_missing_directory(failure):
+        return None
+    raise folder_error("list the folders", failure)
+
+
+def folder_error(what: str, failure: RcloneFailure) -> TdlSyncError:
+    return classified(failure) or ConfigurationError(
+        f"rclone can't {what} on {failure.remote!r}: {failure.last_error}; "
+        "mend that or name another place with --remote"
+    )
+
+
+def _make_once(rclone: Rclone, path: str, look: Callable[[], Found | None]) -> Found:
+    found = look()
+    if found is not None:
+        return found
+    made = RcloneAnswer(0, b"", "")
+    for _ in range(_TRIES):
+        made = rclone.ask(_MKDIR_ONCE, path)
+        if made.exit_status != 0:
+            _raise_unless_it_may_pass(made, path)
+        found = _wait_for(
+            look, _SHOWN_WITHIN_SECONDS if made.exit_status == 0 else LISTING_LAG_SECONDS
+        )
+        if found is not None:
+            return found
+        if made.exit_status == 0:
+            raise ComeBackLater(
+                f"{path!r} was made, but the remote has not shown it for a minute; "
+                "start again later"
+            )
+    raise folder_error("make the folder", made.failure(path))
+
+
+def _raise_unless_it_may_pass(made: RcloneAnswer, path: str) -> None:
+    error = classified(made.failure(path))
+    if error is not None and not isinstance(error, RateLimited):
+        raise error
+
+
+def _wait_for(look: Callable[[], Found | None], seconds: float) -> Found | None:
+    deadline = time.monotonic() + seconds
+    while (found := look()) is None and time.monotonic() < deadline:
+        time.sleep(_LOOK_AGAIN_SECONDS)
+    return found
