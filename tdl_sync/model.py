@@ -205,10 +205,14 @@ class StagedFile:
 
 @dataclass(frozen=True)
 class ListedFile:
-    """One file as the remote's own listing shows it, by its name in the chat's folder."""
+    """One file as the remote's own listing shows it.
+
+    ``subfolder`` is its path below the chat's folder, empty for what lies there itself.
+    """
 
     name: str
     size_bytes: int
+    subfolder: str = ""
 
 
 @dataclass(frozen=True)
@@ -232,7 +236,7 @@ class RemoteFile:
                 f"{listing.name!r} has {listing.size_bytes} bytes on the remote, "
                 f"the message declares {item.size_bytes}"
             )
-        return cls(item, folder, listing.name)
+        return cls(item, "/".join(filter(None, (folder, listing.subfolder))), listing.name)
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,19 @@ def file_name(item: MediaItem) -> str:
     A name with nothing usable in it (``..``, blanks) counts as none. The same item always gets
     the same name. What is too long loses the end of its stem and keeps its extension.
     """
+    return portable_name(item, item.file_name or "")
+
+
+def portable_name(item: MediaItem, text: str) -> str:
+    """``<message id>_<text>`` by the rules of this module; a made-up name if nothing is left."""
     prefix = f"{item.message_id}_"
-    return prefix + _shortened(_plain_name(item), MAX_NAME_BYTES - len(prefix))
+    name = _portable(text) or _made_up(item)
+    return prefix + _shortened(name, MAX_NAME_BYTES - len(prefix))
+
+
+def portable_folder(text: str) -> str:
+    """``text`` as the name of a folder; ``_`` if nothing is left of it."""
+    return _cut(_no_device(_portable(text).lstrip(" .")), MAX_NAME_BYTES).rstrip(" .") or "_"
 
 
 def name_without_id(item: MediaItem) -> str:
@@ -89,10 +100,7 @@ def name_without_id(item: MediaItem) -> str:
 def folder_name(chat: Chat) -> str:
     """``<title> [<chat id>]``. Choose it once for a chat: titles change."""
     suffix = f" [{chat.id}]"
-    title = _portable(chat.title).lstrip(" .") or str(chat.kind.value)
-    device = _WINDOWS_DEVICE.match(title)
-    if device:
-        title = f"{title[: device.end()]}_{title[device.end() :]}"
+    title = _no_device(_portable(chat.title).lstrip(" .") or str(chat.kind.value))
     return _cut(title, MAX_NAME_BYTES - len(suffix)).rstrip(" .") + suffix
 
 
@@ -155,8 +163,9 @@ def _portable_character(character: str) -> str:
     return "_" if character in _UNPORTABLE or _is_broken(character, category) else character
 
 
-def _plain_name(item: MediaItem) -> str:
-    return _portable(item.file_name or "") or _made_up(item)
+def _no_device(name: str) -> str:
+    device = _WINDOWS_DEVICE.match(name)
+    return f"{name[: device.end()]}_{name[device.end() :]}" if device else name
 
 
 def _made_up(item: MediaItem) -> str:

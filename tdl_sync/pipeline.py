@@ -29,6 +29,7 @@ from tdl_sync.errors import (
 )
 from tdl_sync.futures import then
 from tdl_sync.gate import OpenGate
+from tdl_sync.keeping import PLAINLY, Keeping
 from tdl_sync.lanes import DownloadLanes, Lane
 from tdl_sync.ledger import Ledger
 from tdl_sync.model import (
@@ -44,7 +45,6 @@ from tdl_sync.model import (
     SkippedItem,
     StagedFile,
 )
-from tdl_sync.naming import file_name
 from tdl_sync.ports import ChatReader, HandOff, Marks, ProgressListener
 from tdl_sync.reconcile import take_up
 from tdl_sync.shelf import Shelf
@@ -75,6 +75,7 @@ class Job:
     on_remote: Mapping[int, ListedFile]
     retry_failed_for_good: bool
     choice: Choice = WHOLE_CHAT
+    keeping: Keeping = PLAINLY
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,9 @@ class Pipeline:
             self._gate.sent(item, total_bytes)
 
         try:
-            return self._stages.hand_off.move(staged, self._job.folder, file_name(item), sent)
+            return self._job.keeping.move(
+                self._stages.hand_off, staged, self._job.chat, self._job.folder, sent
+            )
         finally:
             progress.upload_finished(item)
 

@@ -74,13 +74,18 @@ class HandOff(Protocol):
     ) -> RemoteFile:
         """Upload, verify and delete one staged file; blocks until it is on the remote.
 
+        ``folder`` is the chat's, or a path below it, which is made if it is not there.
+
         ``on_bytes`` is told how many bytes of the file have been sent so far. When this returns
         the staged file is gone and the remote has it. Raises ``HandOffFailed`` (the file is kept),
         ``CredentialsRefused``, ``ComeBackLater`` or ``Stopped``.
         """
 
+    def put(self, content: bytes, folder: str, name: str) -> None:
+        """Write a small text of our own, instead of one that is there. Raises as ``move``."""
+
     def prepare_folder(self, folder: str) -> list[ListedFile]:
-        """Make the chat's folder, once, and list what is in it. Before the first ``move``."""
+        """Make the chat's folder, once, and list what is in it and below. Before ``move``."""
 
     def find_folder(self, chat_id: int) -> str | None:
         """The folder that an earlier run made for this chat (``… [<chat id>]``), if any."""

@@ -46,8 +46,19 @@ class FakeHandOff:
 
     def prepare_folder(self, folder: str) -> list[ListedFile]:
         with self._changed:
-            files = self.folders.setdefault(folder, {})
-            return [ListedFile(name, len(content)) for name, content in files.items()]
+            self.folders.setdefault(folder, {})
+            return [
+                ListedFile(name, len(content), path.removeprefix(folder).removeprefix("/"))
+                for path, files in self.folders.items()
+                if f"{path}/".startswith(f"{folder}/")
+                for name, content in files.items()
+            ]
+
+    def put(self, content: bytes, folder: str, name: str) -> None:
+        with self._changed:
+            if self._stopping:
+                raise Stopped("the run is stopping")
+            self.folders.setdefault(folder, {})[name] = content
 
     def find_folder(self, chat_id: int) -> str | None:
         with self._changed:

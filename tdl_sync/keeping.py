@@ -1,0 +1,33 @@
+"""How a file is kept on the remote: its folder and name, and what is kept beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tdl_sync.model import Chat, RemoteFile, StagedFile
+from tdl_sync.name_template import PLAIN_NAMES, NameTemplate
+from tdl_sync.ports import HandOff
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """``template`` says where in the chat's folder a file goes."""
+
+    template: NameTemplate = PLAIN_NAMES
+
+    def move(
+        self,
+        hand_off: HandOff,
+        staged: StagedFile,
+        chat: Chat,
+        chat_folder: str,
+        on_bytes: Callable[[int], None],
+    ) -> RemoteFile:
+        """``HandOff.move`` to the file's place, with the same errors."""
+        place = self.template.place(staged.item, chat)
+        folder = "/".join((chat_folder, *place.folders))
+        return hand_off.move(staged, folder, place.name, on_bytes)
+
+
+PLAINLY = Keeping()
