@@ -207,6 +207,35 @@ def test_an_adopted_file_of_nobody_is_released_by_its_size(budget: DiskBudget) -
     assert budget.used_bytes == 0
 
 
+def test_what_lies_there_of_an_item_becomes_part_of_its_reservation(budget: DiskBudget) -> None:
+    """It waits for the rest alone; what lies there stays counted all the time."""
+    adopted_bytes = budget.adopt(4 * BLOCK - 1)
+    held = budget.reserve(item_of(1, 3 * BLOCK))
+    item = item_of(2, 8 * BLOCK)
+    queued = threading.Event()
+    whole = in_thread(lambda: budget.reserve(item, queued.set, adopted_bytes))
+    assert queued.wait(60)
+    assert budget.used_bytes == 7 * BLOCK
+    budget.release(held)
+    assert result_of(whole).reserved_bytes == 8 * BLOCK
+    assert budget.used_bytes == 8 * BLOCK
+    budget.release(result_of(whole))
+    assert budget.used_bytes == 0
+
+
+def test_what_lies_there_stays_reserved_when_the_wait_for_the_rest_breaks(
+    budget: DiskBudget, stop: StopFlag
+) -> None:
+    adopted_bytes = budget.adopt(4 * BLOCK)
+    with pytest.raises(LargerThanBudget):
+        budget.reserve(item_of(1, 11 * BLOCK), adopted_bytes=adopted_bytes)
+    assert budget.used_bytes == 4 * BLOCK
+    stop.set()
+    with pytest.raises(Stopped):
+        budget.reserve(item_of(1, 8 * BLOCK), adopted_bytes=adopted_bytes)
+    assert budget.used_bytes == 4 * BLOCK
+
+
 def test_releasing_twice_is_a_bug_that_is_not_hidden(budget: DiskBudget) -> None:
     reservation = budget.reserve(item_of(1, BLOCK))
     budget.release(reservation)
