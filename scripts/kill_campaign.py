@@ -85,9 +85,8 @@ class Figures:
     problems: list[str] = field(default_factory=list)
 
 
-def run_campaign(plan: Plan, root: Path, tell: Callable[[str], None]) -> Figures:
+def run_campaign(plan: Plan, root: Path, figures: Figures, tell: Callable[[str], None]) -> None:
     """Move channel after channel until so many kills are done, and the last one is complete."""
-    figures = Figures()
     dice = random.Random(plan.seed)
     while figures.kills < plan.kills and not figures.problems:
         number = figures.channels + 1
@@ -101,7 +100,6 @@ def run_campaign(plan: Plan, root: Path, tell: Callable[[str], None]) -> Figures
             _Channel(plan, figures, dice, world, telegram, places, tell).move()
             figures.problems += [f"unknown call {name}" for name in telegram.unknown_rpcs]
         tell(f"channel {number} is complete")
-    return figures
 
 
 @contextmanager
@@ -143,11 +141,15 @@ class _Channel:
     def move(self) -> None:
         while not self._figures.problems:
             process = self._start()
-            if self._figures.kills < self._plan.kills and self._reaches_its_moment(process):
-                self._kill(process)
-            else:
-                self._check_end(process)
-                return
+            try:
+                if self._figures.kills < self._plan.kills and self._reaches_its_moment(process):
+                    self._kill(process)
+                else:
+                    self._check_end(process)
+                    return
+            finally:
+                process.kill()
+                process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
         places = self._places

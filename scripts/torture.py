@@ -11,6 +11,7 @@ doubled or wrong, a finished file downloaded again, or more served than the kill
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -59,10 +60,14 @@ def report(figures: Figures, seconds: float) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    plan = parse(arguments)
+    plan, figures = parse(arguments), Figures()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tdl_sync-torture-") as root:
-        figures = run_campaign(plan, Path(root), lambda line: print(line, flush=True))
+        try:
+            run_campaign(plan, Path(root), figures, lambda line: print(line, flush=True))
+        except KeyboardInterrupt:
+            figures.problems.append(f"interrupted after {figures.kills} of {plan.kills} kills")
     print(report(figures, time.monotonic() - began))
     return 1 if figures.problems else 0
 

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSI
 
 
 def campaign(plan: Plan, directory: Path) -> Figures:
-    figures = run_campaign(plan, directory, print)
+    figures = Figures()
+    run_campaign(plan, directory, figures, print)
     assert figures.problems == []
     assert figures.kills == plan.kills
     return figures
