@@ -1,0 +1,104 @@
+"""Never more than the budget lies on the staging disk, and a disk of that size is enough."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from standins.telegram import worlds
+from standins.telegram.shaping import Shaping
+from tests.e2e.conftest import Stage
+from tests.e2e.disk import Sampler, fill, free_bytes, small_disk
+from tests.e2e.expectations import assert_moved, assert_on_remote, wanted
+from tests.e2e.program import SOURCE
+
+MIB = 1024 * 1024
+FILE_BYTES = MIB - 100
+"""Takes a whole MiB of a disk that gives out blocks."""
+
+BUDGET_BYTES = 3 * MIB
+BUDGET = f"--max-disk={BUDGET_BYTES}B"
+BLOCK_BYTES = 4096
+
+
+def test_eight_downloads_at_once_never_hold_more_than_three_files_of_room(stage: Stage) -> None:
+    scene = stage(worlds.files(sizes=[FILE_BYTES] * 30))
+    with Sampler(scene.machine.staging_directory) as sampler:
+        ended = scene.machine.run("-u", SOURCE, "--downloads=8", BUDGET)
+    print(f"{sampler.samples} samples, the longest gap {sampler.longest_gap_seconds * 1000:.0f} ms")
+    assert_moved(ended, 30)
+    assert sampler.most_bytes <= BUDGET_BYTES
+    assert sampler.most_files >= 2
+    assert sampler.samples > 200
+    assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
+
+
+def test_a_disk_of_exactly_the_budget_is_enough(stage: Stage, tmp_path: Path) -> None:
+    """The program keeps a margin off what is free, so the disk is filled up after it looked."""
+    scene = stage(worlds.files(sizes=[FILE_BYTES] * 20), Shaping(round_trip_seconds=0.1))
+    with small_disk(tmp_path / "disk", 64 * MIB) as disk:
+        staging = disk / "staging"
+        running = scene.machine.start("-u", SOURCE, "--downloads=8", BUDGET, f"--staging={staging}")
+        running.wait_for("staging at most 3.1 MB")
+        fill(disk / "ballast", free_bytes(disk) - BUDGET_BYTES)
+        assert free_bytes(disk) == BUDGET_BYTES
+        scene.telegram.shaping = Shaping()
+        with Sampler(staging) as sampler:
+            ended = running.wait()
+        assert_moved(ended, 20)
+        assert not [line for line in ended.log if "disk failed" in line]
+        assert sampler.most_bytes <= BUDGET_BYTES
+        # The exam is real: what the budget holds fits, and one block more does not.
+        fill(disk / "fits", BUDGET_BYTES)
+        (disk / "fits").unlink()
+        with pytest.raises(OSError, match="No space left") as caught:
+            fill(disk / "too large", BUDGET_BYTES + BLOCK_BYTES)
+        assert caught.value.errno == errno.ENOSPC
+    assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
+
+
+def test_what_a_killed_run_left_counts_and_a_staged_file_is_not_downloaded_again(
+    stage: Stage,
+) -> None:
+    sizes = [2 * MIB, 6 * MIB, 6 * MIB]
+    scene = stage(worlds.files(sizes=sizes), Shaping(total_bytes_per_second=3 * MIB))
+    staging = scene.machine.staging_directory
+    budget = f"--max-disk={8 * MIB}B"
+    with Sampler(staging) as sampler:
+        running = scene.machine.start("-u", SOURCE, budget, "--rclone-arg=--bwlimit=100k")
+        running.wait_until(
+            lambda: bool(list(staging.glob("*_1.staged"))) and bool(list(staging.glob("*_2.part")))
+        )
+        running.kill()
+    (staged,) = staging.glob("*.staged")
+    assert staged.stat().st_size == 2 * MIB
+    assert list(staging.glob("*.part"))
+    scene.telegram.shaping = Shaping()
+    scene.telegram.statistics.reset()
+    with Sampler(staging) as again:
+        ended = scene.machine.run("-u", SOURCE, budget)
+    assert_moved(ended, 3)
+    assert max(sampler.most_bytes, again.most_bytes) <= 8 * MIB
+    first = scene.world.source.item(1)
+    assert first is not None
+    assert first.file.file_id not in scene.telegram.statistics.counts().bytes_by_file
+    assert [path.name for path in staging.iterdir()] == [".lock"]
+    assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
+
+
+def test_a_budget_that_the_disk_does_not_have_is_made_smaller_and_said(
+    stage: Stage, tmp_path: Path
+) -> None:
+    scene = stage(worlds.files(sizes=[FILE_BYTES] * 4))
+    with small_disk(tmp_path / "disk", 4 * MIB) as disk:
+        staging = disk / "staging"
+        free = free_bytes(disk)
+        ended = scene.machine.run("-u", SOURCE, f"--staging={staging}")
+        assert_moved(ended, 4)
+    kept_back = free // 20
+    assert ended.log[0] == (
+        f"warning: --max-disk asks for 50000000000 bytes, but {staging} has only {free} free: "
+        f"using {free - kept_back}"
+    )
