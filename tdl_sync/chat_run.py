@@ -17,13 +17,13 @@ from tdl_sync.deadline import Deadline
 from tdl_sync.errors import (
     ComeBackLater,
     ConfigurationError,
-    Stopped,
     TdlSyncError,
     TimeIsUp,
 )
 from tdl_sync.futures import in_thread
 from tdl_sync.gate import LeaseGate, TimedGate
 from tdl_sync.human_units import human_bytes
+from tdl_sync.keeping import Keeping
 from tdl_sync.lease import Lease, Subject
 from tdl_sync.ledger import Ledger
 from tdl_sync.local_state import LocalStates
@@ -74,6 +74,7 @@ class RunSettings:
     ignore_watermark: bool
     only_failed: bool
     choice: Choice
+    keeping: Keeping
     take_over: bool
     lock_directory: Path
     deadline: Deadline | None
@@ -301,6 +302,7 @@ class ChatRun:
             on_remote=self._on_remote(listing),
             retry_failed_for_good=settings.only_failed,
             choice=settings.choice,
+            keeping=settings.keeping,
         )
 
     def _again(self, beginning: Beginning) -> list[HistoryEntry]:
@@ -348,7 +350,7 @@ class ChatRun:
         report, position = ledger.report(), ledger.position()
         earlier = beginning.loaded.state if beginning.loaded else None
         failures = self._stages.marks.failures(self._scope.remote, self._chat.id, 0)
-        self._stages.marks.save_watermark(self._scope, position.watermark)
+        self._save_watermark(position.watermark)
         return RunState(
             scope_key=scope_key(self._scope),
             channel_id=self._chat.id,
@@ -374,3 +376,10 @@ class ChatRun:
         if self._time_left is not None:
             return self._time_left.upload_bytes_per_second
         return earlier.upload_bytes_per_second if earlier else 0
+
+    def _save_watermark(self, message_id: int) -> None:
+        """On this disk. Where it can't be written the run ends, but its state is still saved."""
+        try:
+            self._stages.marks.save_watermark(self._scope, message_id)
+        except TdlSyncError as error:
+            self._stages.stop.set(error)

@@ -24,6 +24,8 @@ from tdl_sync.filters import (
     parse_types,
     parse_until,
 )
+from tdl_sync.keeping import Keeping
+from tdl_sync.name_template import PLAIN_NAMES, parse_name_template
 from tdl_sync.pace import OnQuota
 from tdl_sync.remote_argument import parse_remote, parse_upload_flag
 from tdl_sync.units import parse_bytes, parse_seconds
@@ -87,6 +89,7 @@ class Config:
     restart: bool
     retry_failed: bool
     choice: Choice
+    keeping: Keeping
     remote: str
     must_be_drive: bool
     max_disk_bytes: int
@@ -130,6 +133,10 @@ class Config:
             restart=given.switch("--restart"),
             retry_failed=given.switch("--retry-failed"),
             choice=_choice(given, datetime.now(timezone.utc)),
+            keeping=Keeping(
+                template=given.optional("--name", parse_name_template) or PLAIN_NAMES,
+                with_sidecar=given.switch("--sidecar"),
+            ),
             remote=_remote(given),
             must_be_drive=given.switch("--gdrive"),
             max_disk_bytes=given.value("--max-disk", _disk_bytes),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tdl_sync.model import Chat, RemoteFile, StagedFile
 from tdl_sync.name_template import PLAIN_NAMES, NameTemplate
 from tdl_sync.ports import HandOff
+from tdl_sync.sidecar import sidecar, sidecar_name
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class Keeping:
     """``template`` says where in the chat's folder a file goes."""
 
     template: NameTemplate = PLAIN_NAMES
+    with_sidecar: bool = False
 
     def move(
         self,
@@ -24,9 +26,15 @@ class Keeping:
         chat_folder: str,
         on_bytes: Callable[[int], None],
     ) -> RemoteFile:
-        """``HandOff.move`` to the file's place, with the same errors."""
+        """``HandOff.move`` to the file's place, with the same errors.
+
+        The sidecar goes first: where the file is on the remote, which is what a lost machine's
+        next run goes by, its sidecar is there, too.
+        """
         place = self.template.place(staged.item, chat)
         folder = "/".join((chat_folder, *place.folders))
+        if self.with_sidecar:
+            hand_off.put(sidecar(staged, chat, place), folder, sidecar_name(staged.item))
         return hand_off.move(staged, folder, place.name, on_bytes)
 
 

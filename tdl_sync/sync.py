@@ -252,6 +252,7 @@ class Sync:
             lock_directory=config.data_dir / "locks",
             deadline=self._deadline,
             choice=config.choice,
+            keeping=config.keeping,
         )
 
     def _unfinished(self, saved_messages: TelegramSavedMessages) -> tuple[ChatSpelling, ...]:

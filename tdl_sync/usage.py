@@ -64,6 +64,13 @@ Which of its files (what is left out stays for a run with other filters):
 Where it goes:
   --remote REMOTE:PATH     a remote of rclone and a folder in it, or an absolute
                            local path [default: gdrive:tdl-sync]
+  --name TEMPLATE          names and folders below the chat's own folder, such as
+                           "{date:%Y-%m}/{stem} ({type}).{ext}"; fields:
+                           {message_id} {file_name} {stem} {ext} {date} {chat}
+                           {topic} {album} {type} {caption}. The message's id is
+                           put in front of each name
+  --sidecar                beside each file a JSON file with its caption, sender,
+                           date and hash (docs/sidecar.md)
   --gdrive                 use gdrive:tdl-sync, and check that it is a Drive
 
 Disk and speed (SIZE is in GB, or like 500M, 1.5T, 20GiB):

@@ -1,0 +1,83 @@
+"""The JSON file beside each media file (``--sidecar``): what its message says, for a rebuild.
+
+Its shape is documented in docs/sidecar.md; whoever changes it here changes ``VERSION`` and that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from pathlib import Path
+
+from tdl_sync.errors import StagingFailed
+from tdl_sync.model import Chat, MediaItem, StagedFile
+from tdl_sync.name_template import RemotePlace
+
+VERSION = 1
+_READ_BYTES = 1024 * 1024
+
+
+def sidecar_name(item: MediaItem) -> str:
+    """``4711.json``: no media file is called so, since their names are ``4711_…``."""
+    return f"{item.message_id}.json"
+
+
+def sidecar(staged: StagedFile, chat: Chat, place: RemotePlace) -> bytes:
+    """The text, UTF-8. Reads the staged file for its hash. Raises ``StagingFailed``."""
+    item = staged.item
+    details = item.details
+    record = {
+        "version": VERSION,
+        "chat": {
+            "id": chat.id,
+            "title": chat.title,
+            "kind": chat.kind.value,
+            "username": chat.username,
+        },
+        "message_id": item.message_id,
+        "date": _utc_text(item.date),
+        "edited": details.edited_at and _utc_text(details.edited_at),
+        "sender_id": details.sender_id,
+        "forwarded_from_id": details.forwarded_from_id,
+        "reply_to_id": details.reply_to_id,
+        "topic_id": details.topic_id,
+        "album_id": None if details.album_id is None else str(details.album_id),
+        "views": details.views,
+        "caption": details.caption,
+        "entities": [
+            {
+                "kind": entity.kind,
+                "offset": entity.offset,
+                "length": entity.length,
+                **({} if entity.target is None else {"target": entity.target}),
+            }
+            for entity in details.entities
+        ],
+        "album_caption": details.album_caption,
+        "file": {
+            "folder": "/".join(place.folders),
+            "name": place.name,
+            "original_name": item.file_name,
+            "type": item.media_type.value,
+            "mime_type": item.mime_type,
+            "size_bytes": item.size_bytes,
+            "sha256": _sha256(staged.path),
+        },
+    }
+    return json.dumps(record, ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n"
+
+
+def _utc_text(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_READ_BYTES):
+                digest.update(block)
+    except OSError as error:
+        raise StagingFailed(error.strerror or str(error)) from error
+    return digest.hexdigest()
