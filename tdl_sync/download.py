@@ -78,10 +78,7 @@ class Downloader:
                 lambda: closing.enter_context(opening(item, self._stop.check))
             )
             if file.offsets:
-                self._progress.message(
-                    f"message {item.message_id}: {file.written_bytes} of {item.size_bytes} bytes "
-                    "are there already, going on with the rest"
-                )
+                self._progress.resumed(item, file.written_bytes)
             # The range goes one past the last part where the size is a multiple of the part size
             # (and for an empty file): only an answer from there shows that nothing follows.
             offsets = range(0, item.size_bytes + 1, PART_BYTES)

@@ -160,6 +160,9 @@ class ProgressListener(Protocol):
 
     def download_started(self, item: MediaItem) -> None: ...
 
+    def resumed(self, item: MediaItem, bytes_there: int) -> None:
+        """A download goes on where an earlier one ended: so many of its bytes are there."""
+
     def downloaded(self, item: MediaItem, more_bytes: int) -> None: ...
 
     def download_finished(self, item: MediaItem) -> None:

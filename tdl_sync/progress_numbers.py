@@ -188,14 +188,22 @@ class ProgressNumbers:
         with self._lock:
             self._transfers[direction, item.key] = Transfer(direction, name, 0, item.size_bytes)
 
+    def resumed(self, item: MediaItem, bytes_there: int) -> None:
+        """They count for the file, and not for the speed."""
+        with self._lock:
+            self._add_to_download(item, bytes_there)
+
     def downloaded(self, item: MediaItem, more_bytes: int) -> None:
         with self._lock:
             self._download_meter.add(more_bytes)
-            transfer = self._transfers.get((Direction.DOWN, item.key))
-            if transfer is not None:
-                self._transfers[Direction.DOWN, item.key] = replace(
-                    transfer, done_bytes=transfer.done_bytes + more_bytes
-                )
+            self._add_to_download(item, more_bytes)
+
+    def _add_to_download(self, item: MediaItem, more_bytes: int) -> None:
+        transfer = self._transfers.get((Direction.DOWN, item.key))
+        if transfer is not None:
+            self._transfers[Direction.DOWN, item.key] = replace(
+                transfer, done_bytes=transfer.done_bytes + more_bytes
+            )
 
     def uploaded(self, item: MediaItem, total_bytes: int) -> None:
         with self._lock:

@@ -45,6 +45,9 @@ class RecordingProgress:
     def download_started(self, item: MediaItem) -> None:
         self._record("download_started", item)
 
+    def resumed(self, item: MediaItem, bytes_there: int) -> None:
+        self._record("resumed", item, bytes_there)
+
     def downloaded(self, item: MediaItem, more_bytes: int) -> None:
         self._record("downloaded", item, more_bytes)
 

@@ -110,6 +110,19 @@ def test_more_files_than_telegram_counted_never_show_as_more_than_all() -> None:
     assert snapshot.total_bytes == 3_000_000
 
 
+def test_bytes_that_an_earlier_run_wrote_count_for_the_file_and_not_for_the_speed() -> None:
+    clock = Clock()
+    counted = numbers(clock)
+    counted.transfer_started(Direction.DOWN, item(12))
+    counted.resumed(item(12), 700_000)
+    clock.seconds += 1
+    counted.downloaded(item(12), 100_000)
+    snapshot = counted.snapshot()
+    (transfer,) = snapshot.transfers
+    assert transfer.done_bytes == 800_000
+    assert snapshot.download_speed == pytest.approx(100_000)
+
+
 def test_the_forecast_follows_the_uploads_and_is_silent_before_the_first() -> None:
     clock = Clock()
     counted = numbers(clock)
