@@ -113,7 +113,7 @@ class Config:
 
     @classmethod
     def parse(cls, argv: Sequence[str], environ: Mapping[str, str]) -> Config:
-        """``argv`` is without the program's name. Reads nothing else, but for the home directory.
+        """``argv`` is without the program's name. Reads the file of ``--chats``, if that is given.
 
         Raises ``UsageError``, one line that never holds a secret, or ``TextRequested``.
         """
@@ -126,7 +126,7 @@ class Config:
         data_dir = _path(given, "--data-dir", environ) or default_data_dir(environ)
         config = cls(
             command=Command(arguments.command),
-            chats=_chats(given),
+            chats=_chats(given, environ),
             resume=given.switch("--resume"),
             resume_from_id=given.optional("--resume-from", _whole(1, _LARGEST_MESSAGE_ID))
             or given.optional("--from-id", _whole(1, _LARGEST_MESSAGE_ID)),
@@ -250,12 +250,33 @@ def _refuse_what_does_not_fit(config: Config) -> None:
         )
 
 
-def _chats(given: _Given) -> tuple[ChatSpelling, ...]:
+def _chats(given: _Given, environ: Mapping[str, str]) -> tuple[ChatSpelling, ...]:
+    chats: list[ChatSpelling] = []
     setting = given.setting("--url")
-    if setting is None:
-        return ()
-    origin = "-u" if setting.from_command_line else setting.origin
-    return tuple(dict.fromkeys(parse_chat(text, origin) for text in setting.texts))
+    if setting is not None:
+        origin = "-u" if setting.from_command_line else setting.origin
+        chats += [parse_chat(text, origin) for text in setting.texts]
+    path = _path(given, "--chats", environ)
+    if path is not None:
+        chats += _chats_in(path)
+    return tuple(dict.fromkeys(chats))
+
+
+def _chats_in(path: Path) -> list[ChatSpelling]:
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"--chats: {str(path)!r} cannot be read ({why})") from None
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
+    chats = [
+        parse_chat(line, f"{path}, line {number}")
+        for number, line in lines
+        if line and not line.startswith("#")
+    ]
+    if not chats:
+        raise UsageError(f"--chats: there is no chat in {str(path)!r}; write one in each line")
+    return chats
 
 
 def _choice(given: _Given, now: datetime) -> Choice:

@@ -34,6 +34,8 @@ What to move:
                              https://t.me/c/ID/123    a private channel
                              https://t.me/+invite     joined already
                              me (Saved Messages), or an id: -1001234567890
+  --chats FILE             a file with a chat in each line, spelt as for -u;
+                           lines that begin with # are left out
   --resume                 demand a saved state; without -u: every chat that is
                            unfinished. (Otherwise a saved state is used if there
                            is one, and else the first message is the start.)
@@ -64,13 +66,13 @@ Which of its files (what is left out stays for a run with other filters):
 Where it goes:
   --remote REMOTE:PATH     a remote of rclone and a folder in it, or an absolute
                            local path [default: gdrive:tdl-sync]
-  --name TEMPLATE          names and folders below the chat's own folder, such as
+  --name TEMPLATE          names, and folders below the chat's own, such as
                            "{date:%Y-%m}/{stem} ({type}).{ext}"; fields:
                            {message_id} {file_name} {stem} {ext} {date} {chat}
                            {topic} {album} {type} {caption}. The message's id is
                            put in front of each name
-  --sidecar                beside each file a JSON file with its caption, sender,
-                           date and hash (docs/sidecar.md)
+  --sidecar                beside each file a JSON file: caption, sender, date,
+                           hash (docs/sidecar.md)
   --gdrive                 use gdrive:tdl-sync, and check that it is a Drive
 
 Disk and speed (SIZE is in GB, or like 500M, 1.5T, 20GiB):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdl_sync.watermark import MOST_REMEMBERED_ABOVE, OldestFirst
+from tdl_sync.watermark import MOST_REMEMBERED_ABOVE, NewestFirst, OldestFirst
 
 ids_strategy = st.sets(st.integers(1, 400), min_size=1, max_size=60)
 
@@ -100,3 +100,37 @@ def test_memory_stays_bounded_while_one_slow_file_holds_the_watermark() -> None:
     frontier.settled(1)
     assert frontier.watermark == 3 * MOST_REMEMBERED_ABOVE - 1
     assert frontier.done_above() == ()
+
+
+# --- newest first -------------------------------------------------------------------------------
+
+
+def test_newest_first_the_watermark_waits_for_the_last_page() -> None:
+    frontier = NewestFirst(10, 30)
+    frontier.listed([30, 25], 21)
+    for message_id in (30, 25):
+        frontier.settled(message_id)
+    assert (frontier.watermark, frontier.done_above()) == (10, (25, 30))
+    frontier.listed([12], 11)
+    assert (frontier.watermark, frontier.done_above()) == (11, (25, 30))
+    frontier.settled(12)
+    assert (frontier.watermark, frontier.done_above()) == (30, ())
+
+
+def test_newest_first_covers_what_was_read_and_what_lies_before_the_beginning() -> None:
+    frontier = NewestFirst(10, 30)
+    assert [frontier.covers(n) for n in (5, 10, 11, 30, 31)] == [True, True, False, False, True]
+    frontier.listed([], 20)
+    assert [frontier.covers(n) for n in (10, 11, 19, 20, 30)] == [True, False, False, True, True]
+
+
+def test_newest_first_with_nothing_to_read_stands_at_its_end() -> None:
+    assert NewestFirst(10, 10).watermark == NewestFirst(10, 7).watermark == 10
+
+
+@pytest.mark.parametrize(("ids", "read_down_to"), [([31], 20), ([19], 20), ([], 32), ([], 10)])
+def test_newest_first_a_page_that_does_not_follow_is_refused(
+    ids: list[int], read_down_to: int
+) -> None:
+    with pytest.raises(ValueError, match="a page"):
+        NewestFirst(10, 30).listed(ids, read_down_to)

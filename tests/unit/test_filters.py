@@ -1,0 +1,109 @@
+"""Filters judge an item alone, and their scope's text is the same however they are written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from tdl_sync.filters import (
+    ALL_BUT_STICKERS,
+    MOST_SEARCHED_CHARACTERS,
+    Filters,
+    parse_extensions,
+    parse_pattern,
+    parse_since,
+    parse_types,
+    parse_until,
+)
+from tdl_sync.model import HistoryPage, MediaType, MessageDetails, SkippedItem
+from tests.fakes.chat import item_of
+
+NOW = datetime(2024, 5, 31, 12, tzinfo=timezone.utc)
+
+
+def test_without_filters_all_but_stickers_pass_and_the_scope_has_no_name() -> None:
+    assert ALL_BUT_STICKERS.rule_against(item_of(1, 10)) is None
+    sticker = replace(item_of(1, 10), media_type=MediaType.STICKER)
+    assert ALL_BUT_STICKERS.rule_against(sticker) == "sticker"
+    assert Filters(types=frozenset({MediaType.STICKER})).rule_against(sticker) is None
+    assert ALL_BUT_STICKERS.canonical_text == ""
+
+
+def test_each_filter_names_the_scope_and_spelling_does_not() -> None:
+    texts = {
+        Filters(types=parse_types("video,photo")).canonical_text,
+        Filters(included_extensions=parse_extensions("mp4")).canonical_text,
+        Filters(excluded_extensions=parse_extensions("mp4")).canonical_text,
+        Filters(least_bytes=0).canonical_text,
+        Filters(most_bytes=0).canonical_text,
+        Filters(since=parse_since("30d", NOW)).canonical_text,
+        Filters(until=parse_until("30d", NOW)).canonical_text,
+        Filters(since=parse_since("2024-01-31", NOW)).canonical_text,
+        Filters(until=parse_until("2024-01-31", NOW)).canonical_text,
+        Filters(to_id=7).canonical_text,
+        Filters(name=parse_pattern("a")).canonical_text,
+        Filters(caption=parse_pattern("a")).canonical_text,
+    }
+    assert len(texts) == 12
+    same = Filters(types=parse_types(" Photo,VIDEO,photo"))
+    assert same.canonical_text == Filters(types=parse_types("video,photo")).canonical_text
+    assert parse_extensions(".MP4, mkv") == parse_extensions("mkv,mp4")
+
+
+def test_an_age_is_the_same_scope_on_every_day_and_another_moment() -> None:
+    today, tomorrow = (parse_since("30d", NOW + timedelta(days=days)) for days in (0, 1))
+    assert today.text == tomorrow.text == parse_since("720h", NOW).text
+    assert tomorrow.at - today.at == timedelta(days=1)
+    assert today.at == NOW - timedelta(days=30)
+
+
+def test_a_day_counts_from_its_beginning_and_to_its_end_in_utc() -> None:
+    day = datetime(2024, 1, 31, tzinfo=timezone.utc)
+    assert parse_since("2024-01-31", NOW).at == day
+    assert parse_until("2024-01-31", NOW).at == day + timedelta(days=1)
+    assert parse_until("2024-01-31T12:30", NOW).at == day + timedelta(hours=12, minutes=30)
+    filters = Filters(since=parse_since("2024-01-31", NOW), until=parse_until("2024-01-31", NOW))
+    judged = [
+        filters.rule_against(item_of(1, 10, date=day + timedelta(seconds=seconds)))
+        for seconds in (-1, 0, 86_399, 86_400)
+    ]
+    assert judged == ["date", None, None, "date"]
+
+
+@pytest.mark.parametrize(
+    "text", ["30", "yesterday", "2024-13-01", "2024-1-1", "d", "-3d", "9" * 12 + "d", "", "3y"]
+)
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="a date such as"):
+        parse_since(text, NOW)
+
+
+@pytest.mark.parametrize("text", ["(", "[", "a" * 501, "(?P<x>a)(?P<x>b)", "*"])
+def test_what_is_no_expression_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="a regular expression"):
+        parse_pattern(text)
+
+
+def test_only_the_beginning_of_a_hostile_caption_is_searched() -> None:
+    found = Filters(caption=re.compile("x$"))
+    short = replace(item_of(1, 1), details=MessageDetails(caption="a" * 50 + "x"))
+    long = replace(
+        item_of(1, 1), details=MessageDetails(caption="a" * MOST_SEARCHED_CHARACTERS + "x")
+    )
+    assert found.rule_against(short) is None
+    assert found.rule_against(long) == "caption"
+
+
+def test_an_albums_caption_is_that_of_each_of_its_files() -> None:
+    item = replace(item_of(1, 1), details=MessageDetails(album_id=7, album_caption="The Beach"))
+    assert Filters(caption=parse_pattern("beach")).rule_against(item) is None
+
+
+def test_what_is_left_out_of_a_page_is_skipped_by_its_rule_and_the_rest_stays_as_it_is() -> None:
+    gone = SkippedItem(item_of(3, 1).key, "deleted")
+    small, large = item_of(1, 10), item_of(2, 1000)
+    page = Filters(least_bytes=100).page(HistoryPage((small, large, gone), 5, 9))
+    assert page == HistoryPage((SkippedItem(small.key, "size"), large, gone), 5, 9)
