@@ -5,8 +5,11 @@ Names of the errors: https://core.telegram.org/api/errors.
 
 from __future__ import annotations
 
+import re
+
 from pyrogram.errors import (
     AuthKeyDuplicated,
+    Flood,
     FloodPremiumWait,
     FloodWait,
     RPCError,
@@ -27,6 +30,10 @@ def flood_wait_seconds(error: BaseException) -> int | None:
     """
     if isinstance(error, (FloodWait, FloodPremiumWait)):
         return int(error.seconds or 0)
+    if isinstance(error, Flood) and not isinstance(error.value, int):
+        # One without a name in the library; all of them end with their seconds.
+        seconds = re.search(r"_(\d+)$", error_name(error))
+        return int(seconds[1]) if seconds else None
     return None
 
 

@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import logging
 import struct
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 
 from pyrogram import Client, raw
 from pyrogram.connection import Connection
-from pyrogram.errors import RPCError
+from pyrogram.errors import AuthKeyDuplicated, RPCError, Unauthorized
 from pyrogram.raw.core import TLObject
 from pyrogram.session import Session
 from pyrogram.session.session import AuthKeyNotFound, SessionState
@@ -29,6 +30,7 @@ from tdl_sync.errors import (
     Stopped,
 )
 from tdl_sync.event_loop import EventLoopThread
+from tdl_sync.human_units import human_seconds
 from tdl_sync.stop import StopFlag
 from tdl_sync.telegram.answers import (
     LOG_IN_AGAIN,
@@ -39,12 +41,15 @@ from tdl_sync.telegram.answers import (
 from tdl_sync.telegram.network import Network, first_of
 from tdl_sync.telegram.transport import AUTH_KEY_UNKNOWN, PromptTCP, watched_connection
 from tdl_sync.telegram.tries import PASSING, Tries
+from tdl_sync.telegram.unnamed_errors import UnnamedError, keep_unnamed_errors
 
 ANY_API_ID = 1
 SESSION_NAME = "telegram"
 START_SECONDS = 60.0
 CALL_SECONDS = 20.0
 CONNECTING_SECONDS = 30.0
+CONNECTING_POLL_SECONDS = 0.5
+CLOCK_SECONDS = 60.0
 STOP_SECONDS = 5.0
 STOP_POLL_SECONDS = 0.2
 
@@ -94,6 +99,7 @@ class TelegramClient:
         self._key_unknown = asyncio.Event()
         self._stopping = asyncio.Event()
         self.network = Network(self._stopping, on_line)
+        self._on_line = on_line
         self.sessions: set[Session] = set()
         self._account_id: int | None = None
 
@@ -166,6 +172,7 @@ class TelegramClient:
             ) from None
 
         self.network.watch()
+        self._compare_clocks(client)
         try:
             users: Any = await self.invoke(
                 raw.functions.users.GetUsers(id=[raw.types.InputUserSelf()]), "connecting"
@@ -174,6 +181,16 @@ class TelegramClient:
             raise translated(error, "connecting") from error
         self._account_id = int(users[0].id)
 
+    def _compare_clocks(self, client: Client) -> None:
+        """The library has set its own clock by Telegram's when it connected."""
+        ahead_seconds = time.time() - client.server_time
+        if abs(ahead_seconds) > CLOCK_SECONDS:
+            way = "ahead of" if ahead_seconds > 0 else "behind"
+            self._on_line(
+                f"warning: this machine's clock is {human_seconds(abs(ahead_seconds))} {way} "
+                "Telegram's: the times that are shown are wrong by as much; set the clock"
+            )
+
     async def _connect(self, client: Client) -> None:
         authorized = await client.connect()
         if not authorized:
@@ -181,6 +198,7 @@ class TelegramClient:
         # Without a network the library only promises to go on trying.
         session: Any = client.session
         await session.is_started.wait()
+        keep_unnamed_errors(session)
 
     async def guarded(self, work: Any, doing: str, seconds: float) -> None:
         """Run ``work`` until it is done, takes too long, or Telegram disowns our key.
@@ -296,21 +314,33 @@ class TelegramClient:
         await self.network.wait()
         if self._key_unknown.is_set():
             raise session_refused("it does not know its key any more")
-        if session.state is SessionState.STOPPED:
-            # The library gave it up, with an error that nobody saw; the same comes again here.
-            starting: Any = session.start
-            await starting()
-        if not session.is_started.is_set():
-            await first_of(
-                session.is_started, self.network.gone, self._stopping, seconds=CONNECTING_SECONDS
-            )
-            if not session.is_started.is_set():
-                raise ConnectionError("the connection was not opened in time")
+        await self._connected(session)
         sending: Any = session.send
         answer = await sending(query, timeout=seconds)
         if isinstance(answer, raw.types.BadMsgNotification):
             raise ConnectionError(f"Telegram did not take the message ({answer.error_code})")
+        if isinstance(answer, UnnamedError):
+            raise answer.exception()
         return answer
+
+    async def _connected(self, session: Session) -> None:
+        """Wait until the session has a connection. Raises what ended the session, or ``OSError``
+        where it takes too long."""
+        deadline = time.monotonic() + CONNECTING_SECONDS
+        while not session.is_started.is_set():
+            if session.state is SessionState.STOPPED:
+                # The library gave it up, with an error that nobody saw; the same comes again here.
+                starting: Any = session.start
+                await starting()
+            await first_of(
+                session.is_started,
+                self.network.gone,
+                self._stopping,
+                seconds=CONNECTING_POLL_SECONDS,
+            )
+            given_up = self.network.gone.is_set() or self._stopping.is_set()
+            if not session.is_started.is_set() and (given_up or time.monotonic() > deadline):
+                raise ConnectionError("the connection was not opened in time")
 
     async def wait_as_told(self, doing: str, seconds: int) -> None:
         """Wait out a flood wait, on the loop, with one line for the user. Raises ``Stopped``."""
@@ -325,10 +355,13 @@ class TelegramClient:
             raise Stopped("the run is stopping")
 
 
+_TOLD_OTHERWISE = (AuthKeyNotFound, AuthKeyDuplicated, Unauthorized)
+
+
 def _unless_it_is_told_otherwise(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Report an error that nobody awaited, as asyncio does, but for one that ``guarded`` and
     ``invoke`` tell the user of: the library's task ends with it, and it would be a traceback."""
-    if not isinstance(context.get("exception"), AuthKeyNotFound):
+    if not isinstance(context.get("exception"), _TOLD_OTHERWISE):
         loop.default_exception_handler(context)
 
 

@@ -18,21 +18,25 @@ from pyrogram.session import Session
 
 from tdl_sync.errors import DownloadFailed
 from tdl_sync.model import MessageKey
+from tdl_sync.ports import PART_BYTES
+from tdl_sync.telegram.addresses import Address, DataCentreAddresses
 from tdl_sync.telegram.client import TelegramClient
+from tdl_sync.telegram.unnamed_errors import keep_unnamed_errors
 from tdl_sync.telegram.window import RequestWindow
 
-REQUESTS_PER_CONNECTION = 2
-"""While the answer to one is on its way, the other is being prepared or decrypted."""
+BYTES_PER_CONNECTION = 2 * PART_BYTES
+"""While the answer to one request for a whole part is on its way, the other is decrypted."""
 
-Waiter = asyncio.Future[Session]
+SMALLEST_REQUEST_BYTES = PART_BYTES // 8
+"""What the smallest request counts for: more than 16 at once gain nothing on a connection."""
 
 
 @dataclass(frozen=True)
-class Address:
-    """Where a data centre serves files."""
+class Waiter:
+    """A request that waits for its turn: what it counts for, and who is told."""
 
-    host: str
-    port: int
+    size_bytes: int
+    turn: asyncio.Future[Session]
 
 
 class MediaConnections:
@@ -42,38 +46,49 @@ class MediaConnections:
     by turn between files, so that a large file does not keep small ones waiting.
     """
 
-    def __init__(self, telegram: TelegramClient, dc_id: int, connections: int) -> None:
+    def __init__(
+        self,
+        telegram: TelegramClient,
+        addresses: DataCentreAddresses,
+        dc_id: int,
+        connections: int,
+    ) -> None:
         self._telegram = telegram
+        self._addresses = addresses
         self._dc_id = dc_id
         self._connections = connections
-        self._window = RequestWindow(connections * REQUESTS_PER_CONNECTION)
+        self._window = RequestWindow(connections * BYTES_PER_CONNECTION)
         self._address: Address | None = None
         self._starter: Session | None = None
-        self._busy: dict[Session, int] = {}
+        self._busy_bytes: dict[Session, int] = {}
+        self._under_way = 0
         self._opening: set[asyncio.Task[None]] = set()
         self._waiting: OrderedDict[MessageKey, deque[Waiter]] = OrderedDict()
         self._paused_until = 0.0
 
     @asynccontextmanager
-    async def session(self, key: MessageKey) -> AsyncIterator[Session]:
+    async def session(self, key: MessageKey, size_bytes: int) -> AsyncIterator[Session]:
         """A connection for one request of this file, for as long as the request is under way.
 
-        Raises what opening a connection raised, if there is none at all.
+        ``size_bytes`` is how long its answer will be. Raises what opening a connection raised,
+        if there is none at all.
         """
-        waiter: Waiter = asyncio.get_running_loop().create_future()
+        size_bytes = max(size_bytes, SMALLEST_REQUEST_BYTES)
+        waiter = Waiter(size_bytes, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(key, deque()).append(waiter)
         self._serve()
-        session = await waiter
-        started_at = time.monotonic()
+        session = await waiter.turn
+        sent = self._window.sent()
         try:
             yield session
         except OSError:
             self._window.refused()
             raise
         else:
-            self._window.answered(time.monotonic() - started_at)
+            self._window.answered(sent, size_bytes)
         finally:
-            self._busy[session] -= 1
+            self._busy_bytes[session] -= size_bytes
+            self._under_way -= 1
             self._serve()
 
     async def pause(self, seconds: int) -> None:
@@ -92,21 +107,29 @@ class MediaConnections:
         """Give connections to those who wait, as many as the window allows."""
         if self._waiting:
             self._open_what_is_wanted()
-        while self._waiting and sum(self._busy.values()) < self._window.limit:
+        while self._waiting:
             session = self._least_busy()
-            if session is None or self._busy[session] >= REQUESTS_PER_CONNECTION:
+            size_bytes = next(iter(self._waiting.values()))[0].size_bytes
+            if session is None or not self._has_room(session, size_bytes):
                 return
             waiter = self._next_waiter()
-            if not waiter.done():
-                self._busy[session] += 1
-                waiter.set_result(session)
+            if not waiter.turn.done():
+                self._busy_bytes[session] += size_bytes
+                self._under_way += 1
+                waiter.turn.set_result(session)
+
+    def _has_room(self, session: Session, size_bytes: int) -> bool:
+        return (
+            sum(self._busy_bytes.values()) + size_bytes <= self._window.limit_bytes
+            and self._busy_bytes[session] + size_bytes <= BYTES_PER_CONNECTION
+        )
 
     def _least_busy(self) -> Session | None:
         """One that the library is connecting anew counts as the busiest."""
-        media = [session for session in self._busy if session is not self._starter]
+        media = [session for session in self._busy_bytes if session is not self._starter]
         return min(
-            media or self._busy,
-            key=lambda session: (not session.is_started.is_set(), self._busy[session]),
+            media or self._busy_bytes,
+            key=lambda session: (not session.is_started.is_set(), self._busy_bytes[session]),
             default=None,
         )
 
@@ -125,8 +148,8 @@ class MediaConnections:
             if not self._opening:
                 self._begin(self._find())
             return
-        wanted = sum(self._busy.values()) + sum(map(len, self._waiting.values()))
-        media = sum(session is not self._starter for session in self._busy)
+        wanted = self._under_way + sum(map(len, self._waiting.values()))
+        media = sum(session is not self._starter for session in self._busy_bytes)
         for _ in range(min(wanted, self._connections) - media - len(self._opening)):
             self._begin(self._open(self._address))
 
@@ -142,11 +165,11 @@ class MediaConnections:
         error = task.exception()
         if error is None:
             self._serve()
-        elif not self._busy and not self._opening:
+        elif not self._busy_bytes and not self._opening:
             while self._waiting:
                 waiter = self._next_waiter()
-                if not waiter.done():
-                    waiter.set_exception(error)
+                if not waiter.turn.done():
+                    waiter.turn.set_exception(error)
 
     async def _find(self) -> None:
         """Learn where the data centre serves files.
@@ -155,18 +178,18 @@ class MediaConnections:
         costs the only key exchange and the only authorization. Until the media connections are
         open that connection carries the first part, whose answer shows what the link can carry.
         """
-        client = self._telegram.client
+        calls = await self._addresses.of(self._dc_id, media=False)
         try:
-            starter: Session = await client.get_session(self._dc_id)
-            self._starter = starter
-            self._busy[starter] = 0
-            self._serve()
-            option = await client.get_dc_option(self._dc_id, is_media=True, ipv6=client.ipv6)
+            starter: Session = await self._telegram.client.get_session(
+                self._dc_id, server_address=calls.host, port=calls.port
+            )
         except (RPCError, OSError):
             raise
         except Exception as error:
             raise DownloadFailed(f"no connection to data centre {self._dc_id}: {error}") from error
-        self._address = Address(option.ip_address, option.port)
+        self._starter = starter
+        self._busy_bytes[starter] = 0
+        self._address = await self._addresses.of(self._dc_id, media=True)
 
     async def _open(self, address: Address) -> None:
         session: Session = await self._telegram.client.get_session(
@@ -177,5 +200,6 @@ class MediaConnections:
             server_address=address.host,
             port=address.port,
         )
+        keep_unnamed_errors(session)
         self._telegram.sessions.add(session)
-        self._busy[session] = 0
+        self._busy_bytes[session] = 0
