@@ -1,0 +1,167 @@
+"""Near its end a run begins only what can still be uploaded, at the rates that it measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from tdl_sync.errors import LongerThanRun, Stopped
+from tdl_sync.model import MediaItem
+from tdl_sync.stop import StopFlag
+from tdl_sync.time_left import (
+    ASSUMED_BYTES_PER_SECOND,
+    MOST_PUT_OFF,
+    TimeLeft,
+    Transfer,
+    rates_of,
+    seconds_per_file,
+)
+from tests.fakes.chat import item_of
+from tests.waiting import in_thread, result_of
+
+MIB = 1024 * 1024
+
+
+@dataclass
+class Run:
+    """A run whose clock is the test's."""
+
+    whole_seconds: float = 1000.0
+    earlier: float = 0.0
+    now: float = 0.0
+    next_id: int = 1
+    stop: StopFlag = field(default_factory=StopFlag)
+
+    def __post_init__(self) -> None:
+        self.time_left = TimeLeft(
+            lambda: self.whole_seconds - self.now,
+            self.whole_seconds,
+            3,
+            self.earlier,
+            self.stop,
+            lambda: self.now,
+        )
+
+    def item(self, size_bytes: int) -> MediaItem:
+        self.next_id += 1
+        return item_of(self.next_id, size_bytes)
+
+    def move(self, size_bytes: int, download_seconds: float, upload_seconds: float) -> None:
+        item = self.item(size_bytes)
+        assert self.time_left.admits(item)
+        self.time_left.downloading(item)
+        self.now += download_seconds
+        self.time_left.staged(item)
+        self.time_left.sending(item)
+        self.now += upload_seconds
+        self.time_left.settled(item, moved=True)
+
+
+def test_what_the_measured_rates_can_move_in_time_is_admitted_and_no_more() -> None:
+    run = Run()
+    run.move(100 * MIB, 10, 90)
+    # 900 s are left, with 10 and 1.1 MiB/s: a MiB takes about a second, and a quarter of reserve.
+    assert run.time_left.admits(run.item(600 * MIB))
+    run = Run()
+    run.move(100 * MIB, 10, 90)
+    assert not run.time_left.admits(run.item(750 * MIB))
+    assert run.time_left.some_put_off
+
+
+def test_smaller_ones_are_still_taken_until_nothing_fits() -> None:
+    run = Run()
+    run.move(100 * MIB, 10, 90)
+    run.now = 900
+    assert not run.time_left.admits(run.item(100 * MIB))
+    assert not run.time_left.is_over
+    assert run.time_left.admits(run.item(10 * MIB))
+    run.now = 999
+    assert run.time_left.is_over
+
+
+def test_what_fits_alone_waits_for_what_is_on_its_way() -> None:
+    run = Run()
+    run.move(100 * MIB, 10, 90)
+    first = run.item(500 * MIB)
+    assert run.time_left.admits(first)
+    second = in_thread(lambda: run.time_left.admits(run.item(400 * MIB)))
+    assert not second.done()
+    run.time_left.downloading(first)
+    run.time_left.staged(first)
+    run.time_left.settled(first, moved=False)
+    assert result_of(second)
+
+
+def test_a_wait_ends_when_the_run_is_stopped() -> None:
+    run = Run()
+    run.move(100 * MIB, 10, 90)
+    assert run.time_left.admits(run.item(500 * MIB))
+    waiting = in_thread(lambda: run.time_left.admits(run.item(400 * MIB)))
+    run.stop.set()
+    with pytest.raises(Stopped):
+        result_of(waiting)
+
+
+def test_what_would_not_fit_into_a_whole_run_fails_once_a_rate_is_known() -> None:
+    run = Run()
+    run.move(100 * MIB, 10, 90)
+    with pytest.raises(LongerThanRun, match="raise --max-runtime"):
+        run.time_left.admits(run.item(2000 * MIB))
+    assert not run.time_left.some_put_off
+    run = Run(earlier=1.0 * MIB)
+    with pytest.raises(LongerThanRun):
+        run.time_left.admits(run.item(2000 * MIB))
+
+
+def test_without_a_known_rate_such_an_item_is_tried_alone_in_the_first_half() -> None:
+    run = Run()
+    assert run.time_left.admits(run.item(2000 * MIB))
+    run = Run()
+    run.now = 501
+    assert not run.time_left.admits(run.item(2000 * MIB))
+
+
+def test_a_running_upload_is_measured_too() -> None:
+    run = Run()
+    item = run.item(500 * MIB)
+    assert run.time_left.admits(item)
+    run.time_left.downloading(item)
+    run.time_left.staged(item)
+    run.time_left.sending(item)
+    run.now += 100
+    run.time_left.sent(item, 10 * MIB)
+    assert run.time_left.upload_bytes_per_second == pytest.approx(MIB / 10, rel=0.01)
+    with pytest.raises(LongerThanRun):
+        run.time_left.admits(run.item(400 * MIB))
+
+
+def test_the_rate_is_kept_for_the_next_run_until_this_one_has_its_own() -> None:
+    run = Run(earlier=5.0 * MIB)
+    assert run.time_left.upload_bytes_per_second == 5 * MIB
+    run.move(1000, 0.1, 3)
+    assert run.time_left.upload_bytes_per_second == 5 * MIB
+    run.move(10 * MIB, 1, 10)
+    assert run.time_left.upload_bytes_per_second == MIB
+
+
+def test_small_files_show_the_time_of_a_file_and_not_the_width_of_the_line() -> None:
+    small = [Transfer(number, number + 3, 1000, 1000) for number in range(5)]
+    assert not rates_of(small, ASSUMED_BYTES_PER_SECOND).measured
+    assert seconds_per_file(small) == 3
+
+
+def test_uploads_side_by_side_share_the_line() -> None:
+    side_by_side = [Transfer(0, 10, 10 * MIB, 10 * MIB) for _ in range(3)]
+    rates = rates_of(side_by_side, 1)
+    assert (rates.stream, rates.total) == (MIB, 3 * MIB)
+
+
+def test_after_many_that_came_too_late_nothing_more_is_looked_for() -> None:
+    run = Run()
+    run.move(100 * MIB, 10, 90)
+    run.now = 900
+    for _ in range(MOST_PUT_OFF):
+        assert not run.time_left.is_over
+        assert not run.time_left.admits(run.item(100 * MIB))
+    assert run.time_left.is_over
