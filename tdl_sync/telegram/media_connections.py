@@ -27,8 +27,8 @@ from tdl_sync.telegram.window import RequestWindow
 BYTES_PER_CONNECTION = 2 * PART_BYTES
 """While the answer to one request for a whole part is on its way, the other is decrypted."""
 
-SMALLEST_REQUEST_BYTES = PART_BYTES // 8
-"""What the smallest request counts for: more than 16 at once gain nothing on a connection."""
+SMALLEST_REQUEST_BYTES = PART_BYTES // 16
+"""What the smallest request counts for, so that even tiny files are not asked for without end."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class MediaConnections:
         ``size_bytes`` is how long its answer will be. Raises what opening a connection raised,
         if there is none at all.
         """
-        size_bytes = max(size_bytes, SMALLEST_REQUEST_BYTES)
-        waiter = Waiter(size_bytes, asyncio.get_running_loop().create_future())
+        counted_bytes = max(size_bytes, SMALLEST_REQUEST_BYTES)
+        waiter = Waiter(counted_bytes, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(key, deque()).append(waiter)
         self._serve()
         session = await waiter.turn
@@ -87,7 +87,7 @@ class MediaConnections:
         else:
             self._window.answered(sent, size_bytes)
         finally:
-            self._busy_bytes[session] -= size_bytes
+            self._busy_bytes[session] -= counted_bytes
             self._under_way -= 1
             self._serve()
 

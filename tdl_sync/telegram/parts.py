@@ -24,6 +24,7 @@ from pyrogram.errors import (
 
 from tdl_sync.errors import DownloadFailed, MessageGone, RefusedByTelegram
 from tdl_sync.model import FileLocation, LocationKind, MediaItem, MessageKey, SkippedItem
+from tdl_sync.telegram.addresses import DataCentreAddresses
 from tdl_sync.telegram.answers import error_name, flood_wait_seconds, translated
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.history import TelegramChatReader
@@ -47,9 +48,11 @@ class TelegramPartSource:
         self._telegram = telegram
         self._reader = reader
         self._connections = connections
+        self._addresses = DataCentreAddresses(telegram)
         self._data_centres: dict[int, MediaConnections] = {}
         self._renewed: OrderedDict[MessageKey, FileLocation] = OrderedDict()
         self._renewing: defaultdict[MessageKey, asyncio.Lock] = defaultdict(asyncio.Lock)
+        telegram.loop.submit(self._addresses.learn)
 
     def fetch_part(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> Future[bytes]:
         return self._telegram.loop.submit(self._fetch, item, offset_bytes, limit_bytes)
@@ -59,7 +62,7 @@ class TelegramPartSource:
         while True:
             location = self._renewed.get(item.key, item.location)
             try:
-                return await self._ask(item.key, location, offset_bytes, limit_bytes)
+                return await self._ask(item, location, offset_bytes, limit_bytes)
             except (RPCError, OSError) as error:
                 await self._mend(item, location, error, tries)
 
@@ -87,14 +90,16 @@ class TelegramPartSource:
             await self._renew(item, location)
 
     async def _ask(
-        self, key: MessageKey, location: FileLocation, offset_bytes: int, limit_bytes: int
+        self, item: MediaItem, location: FileLocation, offset_bytes: int, limit_bytes: int
     ) -> bytes:
         query = raw.functions.upload.GetFile(
             location=_input_location(location), offset=offset_bytes, limit=limit_bytes
         )
         # Not while the network is gone: a turn that waits for it would be nobody's.
         await self._telegram.network.wait()
-        async with self._data_centre(location.dc_id).session(key) as session:
+        answer_bytes = min(limit_bytes, item.size_bytes - offset_bytes)
+        connections = self._data_centre(location.dc_id)
+        async with connections.session(item.key, answer_bytes) as session:
             answer = await self._telegram.ask(session, query, PART_SECONDS)
         if not isinstance(answer, raw.types.upload.File):
             # Redirects to a CDN are only for clients that say they can follow them.
@@ -103,7 +108,9 @@ class TelegramPartSource:
 
     def _data_centre(self, dc_id: int) -> MediaConnections:
         if dc_id not in self._data_centres:
-            self._data_centres[dc_id] = MediaConnections(self._telegram, dc_id, self._connections)
+            self._data_centres[dc_id] = MediaConnections(
+                self._telegram, self._addresses, dc_id, self._connections
+            )
         return self._data_centres[dc_id]
 
     async def _renew(self, item: MediaItem, expired: FileLocation) -> None:

@@ -1,12 +1,19 @@
-"""How many requests may be in flight at once, found out while they are answered.
+"""How many bytes may be asked for at once, found out while they arrive.
 
 A fixed number is wrong on both ends: too few leave a fast link idle for a round trip, too many
 make each request on a slow link wait so long that it is given up and sent again, for ever. So the
-number follows the time that answers take: it grows while they come quickly and shrinks while
-they queue, and a flood wait or a time-out halves it.
+number follows what the link carries: as many bytes as arrive in ``TARGET_SECONDS``, and a flood
+wait or a time-out halves it. It counts bytes, not requests: twenty photos may be under way where
+two parts of a video may.
 """
 
 from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tdl_sync.ports import PART_BYTES
 
 TARGET_SECONDS = 3.0
 """How long a request may take from its sending to its answer, queueing on the link included."""
@@ -15,39 +22,57 @@ MOST_GROWTH = 8.0
 MOST_SHRINKING = 0.5
 
 
+@dataclass(frozen=True)
+class Sent:
+    """A request that is under way: when it was sent, and what had arrived until then."""
+
+    at_seconds: float
+    arrived_bytes: int
+
+
 class RequestWindow:
-    """Begins with one request, whose answer shows what the link can carry.
+    """Begins with one part, whose answer shows what the link can carry.
 
     Not thread-safe: it lives on the event loop.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._limit = 1.0
+    def __init__(self, most_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most_bytes = most_bytes
+        self._clock = clock
+        self._limit_bytes = float(PART_BYTES)
+        self._arrived_bytes = 0
         self._fastest_seconds = float("inf")
-        self._round_seconds = 0.0
-        self._round_answers = 0
+        self._round_began_bytes = 0
+        self._round_rates: list[float] = []
 
     @property
-    def limit(self) -> int:
-        return int(self._limit)
+    def limit_bytes(self) -> int:
+        """Never less than one part."""
+        return int(self._limit_bytes)
 
-    def answered(self, seconds: float) -> None:
-        """A request was answered after so long. Each round of answers moves the limit once."""
+    def sent(self) -> Sent:
+        """A request goes out now."""
+        return Sent(self._clock(), self._arrived_bytes)
+
+    def answered(self, sent: Sent, size_bytes: int) -> None:
+        """Its answer of so many bytes is there. Each round of answers moves the limit once."""
+        self._arrived_bytes += size_bytes
+        seconds = max(self._clock() - sent.at_seconds, 1e-6)
         self._fastest_seconds = min(self._fastest_seconds, seconds)
-        self._round_seconds += seconds
-        self._round_answers += 1
-        if self._round_answers >= self.limit:
-            mean_seconds = max(self._round_seconds / self._round_answers, 1e-6)
+        self._round_rates.append((self._arrived_bytes - sent.arrived_bytes) / seconds)
+        if self._arrived_bytes - self._round_began_bytes >= self.limit_bytes:
             # On a link whose round trip alone is long, waiting is not queueing.
             target_seconds = max(TARGET_SECONDS, 2 * self._fastest_seconds)
-            self._scale(min(max(target_seconds / mean_seconds, MOST_SHRINKING), MOST_GROWTH))
+            rate = sum(self._round_rates) / len(self._round_rates)
+            factor = rate * target_seconds / self._limit_bytes
+            self._scale(min(max(factor, MOST_SHRINKING), MOST_GROWTH))
 
     def refused(self) -> None:
         """Telegram asked for a pause, or an answer did not come."""
         self._scale(MOST_SHRINKING)
 
     def _scale(self, factor: float) -> None:
-        self._limit = min(max(self._limit * factor, 1.0), float(self._most))
-        self._round_seconds = 0.0
-        self._round_answers = 0
+        most = float(self._most_bytes)
+        self._limit_bytes = min(max(self._limit_bytes * factor, float(PART_BYTES)), most)
+        self._round_began_bytes = self._arrived_bytes
+        self._round_rates.clear()
