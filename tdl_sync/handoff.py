@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,6 +37,11 @@ from tdl_sync.rclone_errors import (
 )
 from tdl_sync.remote_check import CheckedRemote, free_bytes
 from tdl_sync.remote_token import TokenRenewal
+
+_UNDER_WAY = re.compile(r".*\.[0-9a-f]{8}\.partial", re.DOTALL)
+"""What rclone calls a file while it sends it to a remote that can rename it afterwards. One that
+was killed leaves it behind, and it may have the whole file's size without having been verified
+(https://rclone.org/docs/#inplace)."""
 
 _TRANSFER_FLAGS = (
     # One attempt of rclone's: the attempts are ours, with a pause between and the reason known.
@@ -271,6 +277,7 @@ class RcloneHandOff:
             return [
                 ListedFile(entry["Name"], entry["Size"], entry["Path"].rpartition("/")[0])
                 for entry in listed.json()
+                if not _UNDER_WAY.fullmatch(entry["Name"])
             ]
         failure = listed.failure(self._remote.remote)
         if is_missing_directory(failure):
