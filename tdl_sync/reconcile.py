@@ -20,9 +20,10 @@ directory, "staged" is ``m….staged``; the mark is the one of ``done_marks.py``
 6.  rclone uploads it. A killed run's rclone ends within a second, as its next line of log meets a
     closed pipe, and keeps the staged file; until then it holds the lock of the staging directory,
     and the next run waits for that lock before it looks at anything (``Staging.open``).
-    *Dies here:* staged, and on the remote nothing, or (rclone before 1.63 on some remotes, or a
-    remote without whole uploads) a part of the file under its final name. Its size is another, so
-    it does not count as done, and the next ``moveto`` to the same name overwrites it.
+    *Dies here:* staged, and on the remote nothing. On remotes that are mere file systems there is
+    a part of the file: before rclone 1.63 under its final name, where its size shows that it is
+    not done and the next ``moveto`` overwrites it; since then under a name of rclone's own, which
+    no listing of ours shows.
 7.  The file is on the remote, whole; the staged file is not yet deleted.
     *Dies here:* the listing shows the message's id with the declared size: it is marked, and the
     staged file is deleted without another upload.
