@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from tdl_sync.config import Command, Config, TextRequested
 from tdl_sync.deadline import Deadline
@@ -80,11 +80,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def report_error(error: BaseException) -> int:
     """Say on standard error what went wrong; the status to exit with."""
     if isinstance(error, TdlSyncError):
-        sys.stderr.write(f"tdl_sync: {printable(str(error))}\n")
+        say(sys.stderr, f"tdl_sync: {printable(str(error))}\n")
         return error.exit_status
-    traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)
-    sys.stderr.write("tdl_sync: this is a bug in tdl_sync; please report the lines above\n")
+    say(sys.stderr, "".join(traceback.format_exception(error)))
+    say(sys.stderr, "tdl_sync: this is a bug in tdl_sync; please report the lines above\n")
     return EXIT_BUG
+
+
+def say(stream: TextIO, text: str) -> None:
+    """Write, if there is still anybody to read it: a terminal or a pipe may be closed by now."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError):
+        # What is left in the buffer would make the interpreter's own flush fail, and with it
+        # the exit status: https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def sync(config: Config) -> int:
@@ -104,17 +116,13 @@ def sync(config: Config) -> int:
 
 
 def leave(status: int) -> NoReturn:
-    """End the process without waiting for any thread."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
+    """End the process without waiting for any thread. What was said is written."""
     os._exit(status)
 
 
 def print_result(outcome: Outcome, result: SyncResult) -> None:
     """The last line on standard output, for scripts."""
-    sys.stdout.write(result_line(outcome, result.reports) + "\n")
-    sys.stdout.flush()
+    say(sys.stdout, result_line(outcome, result.reports) + "\n")
 
 
 def _outcome(status: int, result: SyncResult) -> Outcome:
@@ -208,11 +216,11 @@ class Supervisor:
         """End the children and the process, whatever still hangs."""
         self._sync.abandon()
         outcome = Outcome.MORE if self.signal_number is None else Outcome.STOPPED
-        with contextlib.suppress(OSError, ValueError):
-            print_result(outcome, self._sync.result())
-            sys.stderr.write(
-                "tdl_sync: stopped at once; what was under way is taken up next time\n"
-            )
+        print_result(outcome, self._sync.result())
+        say(
+            sys.stderr,
+            "tdl_sync: stopped at once; what was under way is taken up next time\n",
+        )
         leave(EXIT_COMPLETE if self.signal_number is None else 128 + self.signal_number)
 
     def _work(self) -> None:
