@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tdl_sync.filters import ALL_BUT_STICKERS, Filters
-from tdl_sync.model import Chat, HistoryPage
+from tdl_sync.filters import ALL_BUT_STICKERS, Filters, without_posts
+from tdl_sync.model import Chat, HistoryPage, Scope
 from tdl_sync.ports import ChatReader
 
 
@@ -42,7 +42,16 @@ class Choice:
         """The chat's pages in the order of the run, with what filters leave out as skipped."""
         listing = reader.pages_newest_first if self.newest_first else reader.pages
         for page in listing(chat, after_id, up_to_id):
+            if chat.comments_on_id is not None:
+                page = without_posts(page, chat.comments_on_id)
             yield self.filters.page(page)
+
+    def scope(self, remote: str, chat: Chat, lower_bound: int) -> Scope:
+        """What a run of this choice over this chat is about. Comments leave out the posts."""
+        filters = self.filters.canonical_text
+        if chat.comments_on_id is not None:
+            filters = f"{filters} comments".lstrip()
+        return Scope(remote, chat.id, chat.topic_id, filters, lower_bound)
 
 
 WHOLE_CHAT = Choice()

@@ -51,6 +51,7 @@ _EXCLUSIVE = (
     ("--from-id", "--resume"),
     ("--retry-failed", "--from-id"),
     ("--include", "--exclude"),
+    ("--topic", "--comments"),
 )
 
 T = TypeVar("T")
@@ -88,6 +89,8 @@ class Config:
     resume_from_id: int | None
     restart: bool
     retry_failed: bool
+    topic_id: int | None
+    comments: bool
     choice: Choice
     keeping: Keeping
     remote: str
@@ -132,6 +135,8 @@ class Config:
             or given.optional("--from-id", _whole(1, _LARGEST_MESSAGE_ID)),
             restart=given.switch("--restart"),
             retry_failed=given.switch("--retry-failed"),
+            topic_id=given.optional("--topic", _whole(1, _LARGEST_MESSAGE_ID)),
+            comments=given.switch("--comments"),
             choice=_choice(given, datetime.now(timezone.utc)),
             keeping=Keeping(
                 template=given.optional("--name", parse_name_template) or PLAIN_NAMES,
@@ -237,6 +242,11 @@ def _refuse_what_does_not_fit(config: Config) -> None:
         raise UsageError(
             f"no chat is given{why}: say which with -u, for example "
             f"tdl_sync.py -u @channel, or go on with all that is unfinished by --resume; {SEE_HELP}"
+        )
+    if config.topic_id is not None and len(config.chats) != 1:
+        raise UsageError(
+            f"--topic is a topic of one chat, and {len(config.chats)} chats are given; "
+            "name one with -u"
         )
     if config.resume_from_id is not None and len(config.chats) > 1:
         raise UsageError(

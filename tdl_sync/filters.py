@@ -26,6 +26,7 @@ MOST_SEARCHED_CHARACTERS = 1024
 """So much of a caption is searched, the limit of a caption's own length without Premium."""
 
 STICKER_RULE = "sticker"
+POST_RULE = "the post itself"
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _DATE_AND_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(Z?)")
@@ -120,6 +121,24 @@ class Filters:
 
 
 ALL_BUT_STICKERS = Filters()
+
+
+def without_posts(page: HistoryPage, channel_id: int) -> HistoryPage:
+    """The page of a discussion group without the copies of the channel's own posts.
+
+    Telegram puts one in the group for each post, sent in the channel's name
+    (https://core.telegram.org/api/discussion); what people forward is theirs.
+    """
+    return replace(
+        page,
+        entries=tuple(
+            SkippedItem(entry.key, POST_RULE)
+            if isinstance(entry, MediaItem)
+            and entry.details.sender_id == entry.details.forwarded_from_id == channel_id
+            else entry
+            for entry in page.entries
+        ),
+    )
 
 
 def parse_types(text: str) -> frozenset[MediaType]:

@@ -41,12 +41,18 @@ class ChatKind(str, Enum):
 
 @dataclass(frozen=True)
 class Chat:
-    """A chat that was found and may be read. ``id`` is the marked id (``-100…`` for channels)."""
+    """A chat that was found and may be read. ``id`` is the marked id (``-100…`` for channels).
+
+    ``topic_id`` is the one topic of a forum that is wanted, 0 for all. ``comments_on_id`` is the
+    channel whose posts are discussed here, if that is why the chat is read.
+    """
 
     id: int
     title: str
     kind: ChatKind
     username: str | None = None
+    topic_id: int = 0
+    comments_on_id: int | None = None
 
 
 @dataclass(frozen=True, order=True)

@@ -36,6 +36,9 @@ What to move:
                              me (Saved Messages), or an id: -1001234567890
   --chats FILE             a file with a chat in each line, spelt as for -u;
                            lines that begin with # are left out
+  --topic ID               only this topic of a forum (the number in its link)
+  --comments               also the comments on a channel's posts: the files in
+                           its discussion group, into a folder of their own
   --resume                 demand a saved state; without -u: every chat that is
                            unfinished. (Otherwise a saved state is used if there
                            is one, and else the first message is the start.)

@@ -68,6 +68,8 @@ class Channel:
         self.joined = joined
         self.protected = protected
         self.private = False
+        self.discussion: Channel | None = None
+        """The group in which the posts of this channel are discussed."""
         self.access_hash = derived_number("chat", world.seed, chat_id)
         self.created_date = int(datetime(2021, 3, 4, tzinfo=timezone.utc).timestamp())
         self._lock = threading.RLock()
@@ -131,22 +133,21 @@ class Channel:
             )
             return [self._message(i) for i in ids], len(self._history.ids)
 
-    def search(
+    def replies(
         self,
-        filter_type: type,
+        topic_id: int,
         offset_id: int,
+        offset_date: int,
         add_offset: int,
         limit: int,
         max_id: int,
         min_id: int,
-        query: str = "",
     ) -> tuple[list[Message], int]:
-        """A page of messages.search, newest first, and the count of all that match.
-
-        KeyError for a filter that the stand-in does not know.
-        """
+        """A page of messages.getReplies, like `page`, of one topic of a forum."""
         with self._lock:
-            found = self._history.matching(filter_type, query)
+            if offset_date > 0 and offset_id <= 0:
+                offset_id = self._history.first_id_from(offset_date)
+            found = self._in_topic(topic_id, self._history.ids)
             ids = page_ids(
                 SortedIds(found),
                 offset_id=offset_id,
@@ -157,10 +158,40 @@ class Channel:
             )
             return [self._message(i) for i in ids], len(found)
 
-    def counters(self) -> dict[type, int]:
+    def search(
+        self,
+        filter_type: type,
+        offset_id: int,
+        add_offset: int,
+        limit: int,
+        max_id: int,
+        min_id: int,
+        query: str = "",
+        topic_id: int | None = None,
+    ) -> tuple[list[Message], int]:
+        """A page of messages.search, newest first, and the count of all that match.
+
+        KeyError for a filter that the stand-in does not know.
+        """
+        with self._lock:
+            found = self._in_topic(topic_id, self._history.matching(filter_type, query))
+            ids = page_ids(
+                SortedIds(found),
+                offset_id=offset_id,
+                add_offset=add_offset,
+                limit=limit,
+                max_id=max_id,
+                min_id=min_id,
+            )
+            return [self._message(i) for i in ids], len(found)
+
+    def counters(self, topic_id: int | None = None) -> dict[type, int]:
         """How many messages each filter finds, for messages.getSearchCounters."""
         with self._lock:
-            counts = {known: len(self._history.matching(known, "")) for known in FILTER_KINDS}
+            counts = {
+                known: len(self._in_topic(topic_id, self._history.matching(known, "")))
+                for known in FILTER_KINDS
+            }
             counts[raw.types.InputMessagesFilterPinned] = len(self._history.pinned)
             return counts
 
@@ -218,6 +249,8 @@ class Channel:
         date: int | None = None,
         grouped_id: int | None = None,
         forward: raw.types.MessageFwdHeader | None = None,
+        topic_id: int | None = None,
+        sender: raw.types.PeerChannel | raw.types.PeerUser | None = None,
     ) -> int:
         """Adds a message and returns its id.
 
@@ -233,7 +266,8 @@ class Channel:
                 file=file,
                 grouped_id=grouped_id,
             )
-            self._history.append(message_id, Appended(plan, tuple(entities), forward))
+            appended = Appended(plan, tuple(entities), forward, topic_id, sender)
+            self._history.append(message_id, appended)
             return message_id
 
     def delete(self, message_ids: Iterable[int]) -> list[int]:
@@ -259,6 +293,20 @@ class Channel:
             self._history.edits[message_id] = Edit(text, tuple(entities), int(time.time()))
             return True
 
+    def replace_file(self, message_id: int, file: FilePlan) -> None:
+        """Edit a message to hold another file: a photo in the place of what is none, or the other
+        way round, as ids of files are made of the message and that.
+
+        KeyError when there is no such message, ValueError when the file would keep its id.
+        """
+        with self._lock:
+            if message_id not in self._history.ids:
+                raise KeyError(message_id)
+            old = self._history.plan(message_id).file
+            if old is None or (old.kind == "photo") == (file.kind == "photo"):
+                raise ValueError("only a photo and a file of another kind can replace each other")
+            self._history.replaced[message_id] = file
+
     def pin(self, message_id: int, on: bool) -> None:
         """KeyError when there is no such message."""
         with self._lock:
@@ -274,6 +322,13 @@ class Channel:
         return self._history.ids.newest
 
     # Parts of the above; the caller holds the lock
+
+    def _in_topic(self, topic_id: int | None, ids: Iterable[int]) -> list[int]:
+        """Those of the ids that are in this topic, all for None."""
+        if topic_id is None:
+            return list(ids)
+        appended = self._history.appended
+        return [i for i in ids if i in appended and appended[i].topic_id == topic_id]
 
     def _newest_date(self) -> int:
         newest_id = self._history.newest_id()
@@ -316,9 +371,13 @@ class Channel:
             noforwards=self.protected or None,
             edit_date=edit.date if edit else None,
             grouped_id=plan.grouped_id,
+            reply_to=_topic_header(appended.topic_id) if appended else None,
         )
 
-    def _sender(self, message_id: int) -> raw.types.PeerUser | None:
+    def _sender(self, message_id: int) -> raw.types.PeerChannel | raw.types.PeerUser | None:
+        appended = self._history.appended.get(message_id)
+        if appended is not None and appended.sender is not None:
+            return appended.sender
         if self.kind == "channel":
             return None
         if self.kind == "saved" or message_id in self._history.appended:
@@ -343,6 +402,13 @@ class Channel:
         record = self._record(message_id, preview, is_preview=True)
         picture = media.photo(record, self.world.reference(record.file_id), plan.date)
         return media.web_page(message_id, picture)
+
+
+def _topic_header(topic_id: int | None) -> raw.types.MessageReplyHeader | None:
+    """How a message says which topic it is in (https://core.telegram.org/api/forum)."""
+    if topic_id is None:
+        return None
+    return raw.types.MessageReplyHeader(forum_topic=True, reply_to_msg_id=topic_id)
 
 
 def _preview_plan(plan: MessagePlan, dc_id: int) -> FilePlan | None:

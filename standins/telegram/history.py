@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyrogram import raw
 
 from standins.telegram.id_sequence import LiveIds
-from standins.telegram.plan import DELETED, MessagePlan, Recipe
+from standins.telegram.plan import DELETED, FilePlan, MessagePlan, Recipe
 
 Entities = tuple[raw.base.MessageEntity, ...]
 
@@ -42,11 +42,17 @@ class Edit:
 
 @dataclass(frozen=True)
 class Appended:
-    """A message that is no part of the recipe; `forward` is where it came from, if elsewhere."""
+    """A message that is no part of the recipe; `forward` is where it came from, if elsewhere.
+
+    `topic_id` is the first message of the forum's topic that it is in, `sender` who sent it if
+    not the account.
+    """
 
     plan: MessagePlan
     entities: Entities
     forward: raw.types.MessageFwdHeader | None
+    topic_id: int | None = None
+    sender: raw.types.PeerChannel | raw.types.PeerUser | None = None
 
 
 class History:
@@ -57,6 +63,8 @@ class History:
         self.appended: dict[int, Appended] = {}
         self.edits: dict[int, Edit] = {}
         self.pinned: set[int] = set()
+        self.replaced: dict[int, FilePlan] = {}
+        """The files of messages that were edited to hold another."""
         self._ids_by_filter: dict[type, list[int]] = {}
         gaps = [] if recipe is None else _positions(recipe.kinds(), frozenset({DELETED}))
         self.ids = LiveIds(0 if recipe is None else recipe.newest_id, gaps)
@@ -66,6 +74,13 @@ class History:
 
     def plan(self, message_id: int) -> MessagePlan:
         """KeyError for an id where no message ever was; deleted later does not matter."""
+        plan = self._first_plan(message_id)
+        if message_id in self.replaced:
+            file = self.replaced[message_id]
+            return replace(plan, kind=file.kind, file=file)
+        return plan
+
+    def _first_plan(self, message_id: int) -> MessagePlan:
         if message_id in self.appended:
             return self.appended[message_id].plan
         if self._recipe is None or not 1 <= message_id <= self._recipe.newest_id:

@@ -96,8 +96,9 @@ def get_full_channel(call: Call, request: raw.functions.channels.GetFullChannel)
             pts=newest_id + 1,
             participants_count=3,
             pinned_msg_id=pinned[0] if pinned else None,
+            linked_chat_id=channel.discussion.raw_id if channel.discussion else None,
         ),
-        chats=[chat(channel)],
+        chats=[chat(each) for each in (channel, channel.discussion) if each is not None],
         users=[],
     )
 

@@ -28,6 +28,24 @@ def get_history(call: Call, request: raw.functions.messages.GetHistory) -> TlObj
     return _messages(call, channel, messages, total)
 
 
+@handles(raw.functions.messages.GetReplies)
+def get_replies(call: Call, request: raw.functions.messages.GetReplies) -> TlObject:
+    """Of a forum's topic only; comments are read in their group."""
+    channel = chat_by_peer(call.world, request.peer)
+    if channel.kind != "supergroup" or channel.message(request.msg_id) is None:
+        raise RpcError(400, "MSG_ID_INVALID")
+    messages, total = channel.replies(
+        request.msg_id,
+        request.offset_id,
+        request.offset_date or 0,
+        request.add_offset,
+        request.limit,
+        request.max_id,
+        request.min_id,
+    )
+    return _messages(call, channel, messages, total)
+
+
 @handles(raw.functions.messages.Search)
 def search(call: Call, request: raw.functions.messages.Search) -> TlObject:
     channel = chat_by_peer(call.world, request.peer)
@@ -43,13 +61,14 @@ def search(call: Call, request: raw.functions.messages.Search) -> TlObject:
         request.max_id,
         request.min_id,
         request.q,
+        request.top_msg_id,
     )
     return _messages(call, channel, messages, total)
 
 
 @handles(raw.functions.messages.GetSearchCounters)
 def get_search_counters(call: Call, request: raw.functions.messages.GetSearchCounters) -> Answer:
-    counts = chat_by_peer(call.world, request.peer).counters()
+    counts = chat_by_peer(call.world, request.peer).counters(request.top_msg_id)
     for wanted in request.filters:
         if type(wanted) not in counts:
             raise RpcError(400, "FILTER_NOT_SUPPORTED")

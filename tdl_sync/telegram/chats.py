@@ -8,6 +8,7 @@ them: through a user name, an invite, or its list of dialogs
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pyrogram import raw
@@ -63,6 +64,31 @@ class ChatBook:
         if isinstance(spelling, ByInviteHash):
             return self._by_invite(spelling)
         return self._by_marked_id(spelling)
+
+    def discussion_of(self, chat: Chat) -> Chat:
+        """The group in which a channel's posts are commented on.
+
+        Raises ``ChatUnreadable`` for a chat that has none.
+        """
+        if chat.kind is ChatKind.CHANNEL:
+            full = self._ask_about(chat)
+            for candidate in full.chats:
+                if candidate.id == full.full_chat.linked_chat_id:
+                    group = self._readable(ByMarkedId(_marked_id(candidate)), candidate)
+                    return replace(group, comments_on_id=chat.id)
+        raise ChatUnreadable(
+            chat.title, "it has no comments", "Leave --comments out for this chat."
+        )
+
+    def _ask_about(self, chat: Chat) -> Any:
+        peer: Any = self._peers[chat.id]
+        channel = raw.types.InputChannel(channel_id=peer.channel_id, access_hash=peer.access_hash)
+        try:
+            return self._telegram.call(
+                raw.functions.channels.GetFullChannel(channel=channel), "finding the comments"
+            )
+        except RPCError as error:
+            raise translated(error, f"finding the comments on {chat.title!r}") from error
 
     def known(self, chat_id: int) -> Chat:
         """A chat that was resolved before."""

@@ -7,7 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from pyrogram import raw
-from pyrogram.errors import ChannelInvalid, ChannelPrivate, RPCError
+from pyrogram.errors import (
+    ChannelInvalid,
+    ChannelPrivate,
+    MsgIdInvalid,
+    RPCError,
+    TopicIdInvalid,
+)
 from pyrogram.raw.core import TLObject
 
 from tdl_sync.errors import ChatUnreadable
@@ -63,7 +69,9 @@ class TelegramChatReader:
         counters: Any = self._ask(
             chat,
             raw.functions.messages.GetSearchCounters(
-                peer=peer, filters=[kind() for kind in _COUNTED]
+                peer=peer,
+                filters=[kind() for kind in _COUNTED],
+                top_msg_id=chat.topic_id or None,
             ),
         )
         visual_files = sum(c.count for c in counters if isinstance(c.filter, _VISUAL))
@@ -96,6 +104,7 @@ class TelegramChatReader:
                 max_id=0,
                 min_id=0,
                 hash=0,
+                top_msg_id=chat.topic_id or None,
             ),
         )
         entries = (entry_of(message, chat.id) for message in found.messages)
@@ -187,19 +196,23 @@ class TelegramChatReader:
     def _history(
         self, chat: Chat, offset_id: int, add_offset: int, limit: int, offset_date: int = 0
     ) -> list[Any]:
-        answer: Any = self._ask(
-            chat,
-            raw.functions.messages.GetHistory(
-                peer=self._chats.peer(chat),
-                offset_id=offset_id,
-                offset_date=offset_date,
-                add_offset=add_offset,
-                limit=limit,
-                max_id=0,
-                min_id=0,
-                hash=0,
-            ),
-        )
+        where: dict[str, Any] = {
+            "peer": self._chats.peer(chat),
+            "offset_id": offset_id,
+            "offset_date": offset_date,
+            "add_offset": add_offset,
+            "limit": limit,
+            "max_id": 0,
+            "min_id": 0,
+            "hash": 0,
+        }
+        answer: Any
+        if chat.topic_id:
+            answer = self._ask(
+                chat, raw.functions.messages.GetReplies(msg_id=chat.topic_id, **where)
+            )
+        else:
+            answer = self._ask(chat, raw.functions.messages.GetHistory(**where))
         return list(answer.messages)
 
     def _ask(self, chat: Chat, query: TLObject[Any]) -> Any:
@@ -210,6 +223,14 @@ class TelegramChatReader:
                 chat.title,
                 f"Telegram no longer shows it to this account ({error_name(error)})",
                 "Join it again, then run again: what is done stays done.",
+            ) from error
+        except (MsgIdInvalid, TopicIdInvalid) as error:
+            if not chat.topic_id:
+                raise translated(error, f"reading {chat.title!r}") from error
+            raise ChatUnreadable(
+                chat.title,
+                f"it has no topic {chat.topic_id}",
+                "A topic's id is the number in its link, after that of the chat.",
             ) from error
         except RPCError as error:
             raise translated(error, f"reading {chat.title!r}") from error
