@@ -29,6 +29,7 @@ from tdl_sync.handoff import RcloneHandOff
 from tdl_sync.lanes import DownloadLanes, Lane
 from tdl_sync.model import MediaItem, Reservation, StagedFile
 from tdl_sync.naming import file_name
+from tdl_sync.pace import Pace
 from tdl_sync.part_journal import PartialFiles
 from tdl_sync.progress import NullProgress
 from tdl_sync.rclone import Rclone
@@ -169,7 +170,9 @@ def main() -> None:
             return
         staged = download_all(parts, keep=True)
         rclone = Rclone.find()
-        hand_off = RcloneHandOff(rclone, check_remote(rclone, arguments.remote))
+        remote = check_remote(rclone, arguments.remote)
+        pace = Pace(parts.stop, lambda *_: None)
+        hand_off = RcloneHandOff(rclone, remote, pace, lambda _: None)
         hand_off.prepare_folder(FOLDER)
         meter = Meter()
         upload_all(staged, hand_off, shipped("--workers"))

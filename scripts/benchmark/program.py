@@ -34,6 +34,8 @@ class Watched:
     """One run, from its start to its end."""
 
     seconds: float = 0.0
+    start_seconds: float = 0.0
+    """Of these, until the first file was seen in the staging directory."""
     peak_memory_bytes: int = 0
     peak_child_memory_bytes: int = 0
     """Of all children together."""
@@ -99,7 +101,10 @@ def _look(program: psutil.Process, staging: Path, watched: Watched) -> None:
     except psutil.NoSuchProcess:
         return
     if staging.is_dir():
-        watched.staging.append(_sample(staging))
+        sample = _sample(staging)
+        watched.staging.append(sample)
+        if watched.start_seconds == 0 and sample.partial_files + sample.staged_files:
+            watched.start_seconds = watched.seconds
 
 
 def _memory_of(child: psutil.Process) -> int:
