@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 from tdl_sync.ports import PART_BYTES
 
-TARGET_SECONDS = 3.0
+TARGET_SECONDS = 4.0
 """How long a request may take from its sending to its answer, queueing on the link included."""
 
-MOST_GROWTH = 8.0
+MOST_GROWTH = 16.0
 MOST_SHRINKING = 0.5
 
 
