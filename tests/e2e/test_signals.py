@@ -16,6 +16,7 @@ from tests.e2e.program import SOURCE, Running
 
 MIB = 1024 * 1024
 FILES = 12
+AT_ONCE = "tdl_sync: stopped at once; what was under way is taken up next time\n"
 SLOW_UPLOADS = ("--workers=2", "--rclone-arg=--bwlimit=200k")
 
 
@@ -26,6 +27,13 @@ def in_mid_run(stage: Stage, *arguments: str) -> tuple[Scene, Running]:
     running = scene.machine.start("-u", SOURCE, "--downloads=2", *arguments)
     running.wait_for("moved 1_file-1.bin")
     return scene, running
+
+
+def left_alive(children: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run; who has ended may wait a while for being reaped."""
+    return [
+        child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE
+    ]
 
 
 def uploads(running: Running) -> list[psutil.Process]:
@@ -64,7 +72,7 @@ def assert_the_next_run_finishes(scene: Scene) -> None:
 def test_a_signal_stops_a_run_with_its_state_saved(
     stage: Stage, number: signal.Signals, exit_status: int
 ) -> None:
-    scene, running = in_mid_run(stage)
+    scene, running = in_mid_run(stage, "--grace=1m")
     running.signal(number)
     ended = running.wait()
     assert (ended.exit_status, ended.result["status"], ended.said) == (exit_status, "stopped", "")
@@ -84,7 +92,7 @@ def test_a_running_upload_gets_its_grace_and_then_ends_with_its_file_kept(stage:
     running.signal(signal.SIGTERM)
     ended = running.wait()
     assert (ended.exit_status, ended.said) == (143, "")
-    assert not [child for child in children if child.is_running()]
+    assert left_alive(children) == []
     assert list(scene.machine.staging_directory.glob("*.staged"))
     assert_the_next_run_finishes(scene)
 
@@ -98,8 +106,8 @@ def test_a_second_signal_ends_at_once_and_leaves_no_rclone(stage: Stage) -> None
     running.signal(signal.SIGINT)
     ended = running.wait()
     assert (ended.exit_status, ended.result["status"]) == (130, "stopped")
-    assert ended.said == ("tdl_sync: stopped at once; what was under way is taken up next time\n")
-    assert not [child for child in children if child.is_running()]
+    assert ended.said == AT_ONCE
+    assert left_alive(children) == []
     assert_the_next_run_finishes(scene)
 
 
@@ -109,7 +117,8 @@ def test_a_signal_during_the_checks_leaves_at_once_with_nothing_done(stage: Stag
     running.wait_for("staging at most")
     running.signal(signal.SIGINT)
     ended = running.wait()
-    assert (ended.exit_status, ended.said) == (130, "")
+    assert ended.exit_status == 130
+    assert ended.said in ("", AT_ONCE)  # by whether the network answered in time
     assert ended.stdout == "result: status=stopped seen=0 done=0 skipped=0 failed=0 bytes=0\n"
     assert remote_files(scene.machine) == []
 
