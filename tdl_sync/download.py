@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tdl_sync.attempts import with_attempts
-from tdl_sync.errors import ItemFailed, MessageGone, SizeMismatch, StagingFailed
+from tdl_sync.errors import FileReplaced, ItemFailed, MessageGone, SizeMismatch, StagingFailed
 from tdl_sync.full_disk import FullDisk
 from tdl_sync.model import MediaItem, Reservation, StagedFile
 from tdl_sync.operating_system import sync_directory
@@ -64,7 +64,7 @@ class Downloader:
             self._partials.remove(item.key)
             raise StagingFailed(error.strerror or str(error)) from error
         except (ItemFailed, MessageGone) as error:
-            if isinstance(error, (MessageGone, SizeMismatch)) or error.for_good:
+            if isinstance(error, (MessageGone, SizeMismatch, FileReplaced)) or error.for_good:
                 self._partials.remove(item.key)
             raise
         finally:

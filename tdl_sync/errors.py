@@ -237,6 +237,15 @@ class DownloadFailed(ItemFailed):
         super().__init__(f"the download failed: {why}; the next run tries again")
 
 
+class FileReplaced(ItemFailed):
+    """The message was edited while its item was queued; this run knows only its old file."""
+
+    reason = "file replaced"
+
+    def __init__(self) -> None:
+        super().__init__("the message holds another file now; the next run moves that")
+
+
 class StagingFailed(ItemFailed):
     """The staging disk refused to take or keep the bytes."""
 

@@ -229,9 +229,11 @@ class Channel:
         """The file at a place, whether its message is deleted or not; None if none was there."""
         with self._lock:
             try:
-                plan = self._history.plan(place.message_id)
+                first = self._history.first_plan(place.message_id)
             except KeyError:
                 return None
+            is_first = first.file is not None and (first.file.kind == "photo") == place.is_photo
+            plan = first if is_first else self._history.plan(place.message_id)
         file = _preview_plan(plan, self.world.home_dc_id) if place.is_preview else plan.file
         if file is None or (file.kind == "photo") != place.is_photo:
             return None

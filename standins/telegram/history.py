@@ -74,13 +74,14 @@ class History:
 
     def plan(self, message_id: int) -> MessagePlan:
         """KeyError for an id where no message ever was; deleted later does not matter."""
-        plan = self._first_plan(message_id)
+        plan = self.first_plan(message_id)
         if message_id in self.replaced:
             file = self.replaced[message_id]
             return replace(plan, kind=file.kind, file=file)
         return plan
 
-    def _first_plan(self, message_id: int) -> MessagePlan:
+    def first_plan(self, message_id: int) -> MessagePlan:
+        """The message as it was posted: the file that it held then can still be had."""
         if message_id in self.appended:
             return self.appended[message_id].plan
         if self._recipe is None or not 1 <= message_id <= self._recipe.newest_id:

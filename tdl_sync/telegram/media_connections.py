@@ -187,6 +187,7 @@ class MediaConnections:
             raise
         except Exception as error:
             raise DownloadFailed(f"no connection to data centre {self._dc_id}: {error}") from error
+        keep_unnamed_errors(starter)
         self._starter = starter
         self._busy_bytes[starter] = 0
         self._address = await self._addresses.of(self._dc_id, media=True)

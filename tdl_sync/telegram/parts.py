@@ -14,6 +14,8 @@ from dataclasses import replace
 from pyrogram import raw
 from pyrogram.errors import (
     AuthKeyDuplicated,
+    ChannelInvalid,
+    ChannelPrivate,
     FileMigrate,
     FileReferenceEmpty,
     FileReferenceExpired,
@@ -22,7 +24,7 @@ from pyrogram.errors import (
     Unauthorized,
 )
 
-from tdl_sync.errors import DownloadFailed, MessageGone, RefusedByTelegram
+from tdl_sync.errors import DownloadFailed, FileReplaced, MessageGone, RefusedByTelegram
 from tdl_sync.model import FileLocation, LocationKind, MediaItem, MessageKey, SkippedItem
 from tdl_sync.telegram.addresses import DataCentreAddresses
 from tdl_sync.telegram.answers import error_name, flood_wait_seconds, translated
@@ -83,6 +85,9 @@ class TelegramPartSource:
                 why = error_name(last) if isinstance(last, RPCError) else "no answer in time"
                 raise DownloadFailed(f"{tries.failed} tries for one part, at last: {why}") from last
         elif isinstance(error, RPCError):
+            if isinstance(error, (ChannelPrivate, ChannelInvalid)):
+                # Where it is the whole chat that is closed this says so.
+                await asyncio.to_thread(self._reader.fetch_by_key, item.key)
             raise RefusedByTelegram(error_name(error)) from error
         if isinstance(error, FileMigrate):
             self._remember(item.key, replace(location, dc_id=int(str(error.value))))
@@ -123,8 +128,8 @@ class TelegramPartSource:
             entry = await asyncio.to_thread(self._reader.fetch_by_key, item.key)
         if isinstance(entry, SkippedItem):
             raise MessageGone(entry.rule)
-        if entry.size_bytes != item.size_bytes:
-            raise DownloadFailed("the message holds another file now")
+        if _file(entry) != _file(item):
+            raise FileReplaced
         self._remember(item.key, entry.location)
 
     def _remember(self, key: MessageKey, location: FileLocation) -> None:
@@ -132,6 +137,11 @@ class TelegramPartSource:
         while len(self._renewed) > REMEMBERED_LOCATIONS:
             forgotten, _ = self._renewed.popitem(last=False)
             self._renewing.pop(forgotten, None)
+
+
+def _file(item: MediaItem) -> tuple[LocationKind, int, int]:
+    """What stays the same of a file when its reference is renewed."""
+    return item.location.kind, item.location.file_id, item.size_bytes
 
 
 def _input_location(location: FileLocation) -> raw.base.InputFileLocation:

@@ -17,6 +17,7 @@ from standins.telegram.world import World
 from tdl_sync.errors import (
     CredentialsRefused,
     DownloadFailed,
+    FileReplaced,
     MessageGone,
     RefusedByTelegram,
     Stopped,
@@ -305,7 +306,7 @@ def test_a_message_whose_file_was_replaced_is_not_mixed_with_the_old_file(
     """The reference has expired, and the message holds a file of another size by now."""
     item = items_of(world)[0]
     world.file_reference_epoch += 1
-    with pytest.raises(DownloadFailed, match="another file now"):
+    with pytest.raises(FileReplaced, match="another file now"):
         fetch(place, replace(item, size_bytes=item.size_bytes + 1))
 
 
