@@ -18,6 +18,8 @@ Result = TypeVar("Result")
 CLOSING_SECONDS = 5.0
 """How long tasks get to clean up after they were cancelled."""
 
+CANCEL_AGAIN_SECONDS = 0.25
+
 
 class EventLoopThread:
     """An asyncio loop in a daemon thread. ``start`` once, ``stop`` once; both may be called from
@@ -89,9 +91,13 @@ class EventLoopThread:
 
     async def _cancel_tasks(self) -> None:
         # Tasks are cancelled, not the futures that threads hold: cancelling a future would
-        # return to its thread while the task still cleans up.
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=CLOSING_SECONDS)
+        # return to its thread while the task still cleans up. Again and again, because before
+        # Python 3.12 asyncio.wait_for loses a cancellation that meets the end of its wait.
+        deadline = self.loop.time() + CLOSING_SECONDS
+        while self.loop.time() < deadline:
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            if not tasks:
+                return
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=CANCEL_AGAIN_SECONDS)
