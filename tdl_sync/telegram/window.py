@@ -18,6 +18,9 @@ from tdl_sync.ports import PART_BYTES
 TARGET_SECONDS = 4.0
 """How long a request may take from its sending to its answer, queueing on the link included."""
 
+LONGEST_TARGET_SECONDS = 8.0
+"""The same where the way alone takes seconds."""
+
 MOST_GROWTH = 16.0
 MOST_SHRINKING = 0.5
 
@@ -61,8 +64,9 @@ class RequestWindow:
         self._fastest_seconds = min(self._fastest_seconds, seconds)
         self._round_rates.append((self._arrived_bytes - sent.arrived_bytes) / seconds)
         if self._arrived_bytes - self._round_began_bytes >= self.limit_bytes:
-            # On a link whose round trip alone is long, waiting is not queueing.
-            target_seconds = max(TARGET_SECONDS, 2 * self._fastest_seconds)
+            # Where even the fastest answer took long, waiting need not be queueing.
+            longest_seconds = min(2 * self._fastest_seconds, LONGEST_TARGET_SECONDS)
+            target_seconds = max(TARGET_SECONDS, longest_seconds)
             rate = sum(self._round_rates) / len(self._round_rates)
             factor = rate * target_seconds / self._limit_bytes
             self._scale(min(max(factor, MOST_SHRINKING), MOST_GROWTH))
