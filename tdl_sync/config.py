@@ -91,6 +91,7 @@ class Config:
     retry_failed: bool
     topic_id: int | None
     comments: bool
+    takeout: bool
     choice: Choice
     keeping: Keeping
     remote: str
@@ -137,6 +138,7 @@ class Config:
             retry_failed=given.switch("--retry-failed"),
             topic_id=given.optional("--topic", _whole(1, _LARGEST_MESSAGE_ID)),
             comments=given.switch("--comments"),
+            takeout=given.switch("--takeout"),
             choice=_choice(given, datetime.now(timezone.utc)),
             keeping=Keeping(
                 template=given.optional("--name", parse_name_template) or PLAIN_NAMES,

@@ -39,6 +39,8 @@ What to move:
   --topic ID               only this topic of a forum (the number in its link)
   --comments               also the comments on a channel's posts: the files in
                            its discussion group, into a folder of their own
+  --takeout                read within an export that Telegram asks you to
+                           confirm, and for which its limits are milder
   --resume                 demand a saved state; without -u: every chat that is
                            unfinished. (Otherwise a saved state is used if there
                            is one, and else the first message is the start.)

@@ -18,6 +18,7 @@ _WRAPPERS = (
     raw.functions.InvokeWithoutUpdates,
     raw.functions.InvokeAfterMsg,
     raw.functions.InvokeAfterMsgs,
+    raw.functions.InvokeWithTakeout,
 )
 
 
@@ -48,6 +49,10 @@ def read_call(call: Call, body: bytes) -> TlObject | Unreadable:
         return Unreadable(RpcError(400, "INPUT_FETCH_ERROR"))
     wants_updates = not isinstance(request, raw.functions.InitConnection)
     while isinstance(request, _WRAPPERS):
+        if isinstance(request, raw.functions.InvokeWithTakeout) and not (
+            call.service.takeout.takes(request.takeout_id, type(request.query))
+        ):
+            return Unreadable(RpcError(400, "TAKEOUT_INVALID"))
         wants_updates &= not isinstance(request, raw.functions.InvokeWithoutUpdates)
         request = request.query
     call.session.wants_updates |= wants_updates

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyrogram import raw
+from pyrogram.raw.core.primitives import Bool
 
 from standins.telegram.data_centres import ADDRESSES
 from standins.telegram.entities import own_user, user, user_access_hash
@@ -27,6 +28,20 @@ def import_authorization(call: Call, request: raw.functions.auth.ImportAuthoriza
         raise RpcError(400, "AUTH_BYTES_INVALID")
     call.auth_key.user_id = account.user_id
     return raw.types.auth.Authorization(user=own_user(call.world))
+
+
+@handles(raw.functions.account.InitTakeoutSession)
+def init_takeout_session(call: Call, request: raw.functions.account.InitTakeoutSession) -> TlObject:
+    return raw.types.account.Takeout(id=call.service.takeout.begin())
+
+
+@handles(raw.functions.account.FinishTakeoutSession)
+def finish_takeout_session(
+    call: Call, request: raw.functions.account.FinishTakeoutSession
+) -> Answer:
+    if not call.service.takeout.end(success=bool(request.success)):
+        raise RpcError(403, "TAKEOUT_REQUIRED")
+    return bytes(Bool(True))
 
 
 @handles(raw.functions.users.GetUsers)

@@ -26,6 +26,7 @@ from standins.telegram.logins import token_of_link
 from standins.telegram.service import Service
 from standins.telegram.shaping import Shaping
 from standins.telegram.statistics import Statistics
+from standins.telegram.takeout import Takeout
 from standins.telegram.world import World
 
 API_ID = 1234567
@@ -128,6 +129,10 @@ class StandIn:
     @shaping.setter
     def shaping(self, shaping: Shaping) -> None:
         self._service.shaping = shaping
+
+    @property
+    def takeout(self) -> Takeout:
+        return self._service.takeout
 
     @property
     def statistics(self) -> Statistics:

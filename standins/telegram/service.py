@@ -11,6 +11,7 @@ from standins.telegram.faults import Faults
 from standins.telegram.logins import Logins
 from standins.telegram.shaping import Shaping, TokenBucket
 from standins.telegram.statistics import Statistics
+from standins.telegram.takeout import Takeout
 from standins.telegram.world import World
 
 
@@ -29,6 +30,7 @@ class Service:
     exported_authorizations: dict[bytes, int] = field(default_factory=dict)
     """From auth.exportAuthorization: the one-time bytes -> the data centre they are for."""
     used_random_ids: set[int] = field(default_factory=set)
+    takeout: Takeout = field(default_factory=Takeout)
     pts: int = 1
     _unknown_rpcs: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)

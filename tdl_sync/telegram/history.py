@@ -12,6 +12,7 @@ from pyrogram.errors import (
     ChannelPrivate,
     MsgIdInvalid,
     RPCError,
+    TakeoutInvalid,
     TopicIdInvalid,
 )
 from pyrogram.raw.core import TLObject
@@ -31,6 +32,7 @@ from tdl_sync.telegram.chats import ChatBook
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.details import with_album_captions
 from tdl_sync.telegram.media import DELETED, entry_of
+from tdl_sync.telegram.takeout import Takeout, TakeoutEnded
 
 PAGE_MESSAGES = 100
 """The most that one call returns (https://core.telegram.org/api/offsets)."""
@@ -56,9 +58,13 @@ _VISUAL = (raw.types.InputMessagesFilterPhotos, raw.types.InputMessagesFilterVid
 class TelegramChatReader:
     """``ports.ChatReader`` over the real Telegram."""
 
-    def __init__(self, telegram: TelegramClient, chats: ChatBook) -> None:
+    def __init__(
+        self, telegram: TelegramClient, chats: ChatBook, takeout: Takeout | None = None
+    ) -> None:
+        """Messages are read within ``takeout`` as long as that is open."""
         self._telegram = telegram
         self._chats = chats
+        self._takeout = takeout or Takeout()
 
     def newest_message_id(self, chat: Chat) -> int:
         messages = self._history(chat, offset_id=0, add_offset=0, limit=1)
@@ -162,7 +168,7 @@ class TelegramChatReader:
         entries: list[HistoryEntry] = []
         for start in range(0, len(message_ids), PAGE_MESSAGES):
             wanted_ids = message_ids[start : start + PAGE_MESSAGES]
-            answer: Any = self._ask(chat, self._chats.get_messages(chat, wanted_ids))
+            answer: Any = self._read(chat, self._chats.get_messages(chat, wanted_ids))
             found = {
                 message.id: entry_of(message, chat.id)
                 for message in answer.messages
@@ -208,12 +214,19 @@ class TelegramChatReader:
         }
         answer: Any
         if chat.topic_id:
-            answer = self._ask(
+            answer = self._read(
                 chat, raw.functions.messages.GetReplies(msg_id=chat.topic_id, **where)
             )
         else:
-            answer = self._ask(chat, raw.functions.messages.GetHistory(**where))
+            answer = self._read(chat, raw.functions.messages.GetHistory(**where))
         return list(answer.messages)
+
+    def _read(self, chat: Chat, query: TLObject[Any]) -> Any:
+        try:
+            return self._ask(chat, self._takeout.wrapped(query))
+        except TakeoutEnded:
+            self._takeout.is_over()
+            return self._ask(chat, query)
 
     def _ask(self, chat: Chat, query: TLObject[Any]) -> Any:
         try:
@@ -224,6 +237,8 @@ class TelegramChatReader:
                 f"Telegram no longer shows it to this account ({error_name(error)})",
                 "Join it again, then run again: what is done stays done.",
             ) from error
+        except TakeoutInvalid as error:
+            raise TakeoutEnded("reading the chat", error_name(error)) from error
         except (MsgIdInvalid, TopicIdInvalid) as error:
             if not chat.topic_id:
                 raise translated(error, f"reading {chat.title!r}") from error

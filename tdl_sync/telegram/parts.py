@@ -21,6 +21,7 @@ from pyrogram.errors import (
     FileReferenceExpired,
     FileReferenceInvalid,
     RPCError,
+    TakeoutInvalid,
     Unauthorized,
 )
 
@@ -31,6 +32,7 @@ from tdl_sync.telegram.answers import error_name, flood_wait_seconds, translated
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.history import TelegramChatReader
 from tdl_sync.telegram.media_connections import MediaConnections
+from tdl_sync.telegram.takeout import Takeout
 from tdl_sync.telegram.tries import PASSING, Tries
 
 PART_SECONDS = 60.0
@@ -45,8 +47,14 @@ class TelegramPartSource:
     """``ports.PartSource`` over the real Telegram."""
 
     def __init__(
-        self, telegram: TelegramClient, reader: TelegramChatReader, connections: int
+        self,
+        telegram: TelegramClient,
+        reader: TelegramChatReader,
+        connections: int,
+        takeout: Takeout | None = None,
     ) -> None:
+        """Files are read within ``takeout`` as long as that is open."""
+        self._takeout = takeout or Takeout()
         self._telegram = telegram
         self._reader = reader
         self._connections = connections
@@ -97,15 +105,21 @@ class TelegramPartSource:
     async def _ask(
         self, item: MediaItem, location: FileLocation, offset_bytes: int, limit_bytes: int
     ) -> bytes:
-        query = raw.functions.upload.GetFile(
-            location=_input_location(location), offset=offset_bytes, limit=limit_bytes
+        query = self._takeout.wrapped(
+            raw.functions.upload.GetFile(
+                location=_input_location(location), offset=offset_bytes, limit=limit_bytes
+            )
         )
         # Not while the network is gone: a turn that waits for it would be nobody's.
         await self._telegram.network.wait()
         answer_bytes = min(limit_bytes, item.size_bytes - offset_bytes)
         connections = self._data_centre(location.dc_id)
         async with connections.session(item.key, answer_bytes) as session:
-            answer = await self._telegram.ask(session, query, PART_SECONDS)
+            try:
+                answer = await self._telegram.ask(session, query, PART_SECONDS)
+            except TakeoutInvalid as error:
+                self._takeout.is_over()
+                raise ConnectionError("the takeout session is over") from error
         if not isinstance(answer, raw.types.upload.File):
             # Redirects to a CDN are only for clients that say they can follow them.
             raise DownloadFailed(f"Telegram answered with {type(answer).__name__}")
