@@ -45,7 +45,9 @@ from tdl_sync.telegram.client import TelegramClient, TelegramSettings
 from tdl_sync.telegram.history import TelegramChatReader
 from tdl_sync.telegram.parts import TelegramPartSource
 from tdl_sync.telegram.saved_messages import TelegramSavedMessages
+from tdl_sync.telegram.takeout import Takeout
 from tdl_sync.unfinished import unfinished_in
+from tdl_sync.wanted_chats import wanted_chats
 
 ONE_CHAT_ONLY = (ChatUnreadable, StateUnreadable, HeldByAnotherRun, ConfigurationError)
 """Errors that end one chat of several; the others go on."""
@@ -158,8 +160,9 @@ class Sync:
         marks = closing.enter_context(DoneMarks(config.data_dir / "marks"))
         telegram = self._telegram(closing)
         chats = ChatBook(telegram)
-        reader = TelegramChatReader(telegram, chats)
-        parts = TelegramPartSource(telegram, reader, config.connections)
+        takeout = self._takeout(telegram, closing)
+        reader = TelegramChatReader(telegram, chats, takeout)
+        parts = TelegramPartSource(telegram, reader, config.connections, takeout)
         partials = PartialFiles(staging, config.data_dir / "partial")
         stages = Stages(
             reader=reader,
@@ -174,12 +177,12 @@ class Sync:
         )
         saved_messages = TelegramSavedMessages(telegram)
         settings = self._settings(remote)
-        for spelling in config.chats or self._unfinished(saved_messages):
+        for wanted in wanted_chats(config.chats or self._unfinished(saved_messages), config):
             self._stop.check()
             try:
                 run = ChatRun(
-                    chats.resolve(spelling),
-                    config.resume_from_id or spelling.from_message_id,
+                    wanted.find(chats),
+                    wanted.lower_bound,
                     settings,
                     stages,
                     saved_messages,
@@ -235,6 +238,19 @@ class Sync:
         wait([closing], CLOSE_AFTER_STOP_SECONDS if self._stop.is_set else None)
         if closing.done():
             closing.result()
+
+    def _takeout(self, telegram: TelegramClient, closing: ExitStack) -> Takeout:
+        takeout = Takeout()
+
+        def end() -> None:
+            line = takeout.end(telegram, success=not self._errors and not self._stop.is_set)
+            if line is not None:
+                self._progress.message(line)
+
+        if self._config.takeout:
+            takeout.begin(telegram)
+            closing.callback(end)
+        return takeout
 
     def _settings(self, remote: CheckedRemote) -> RunSettings:
         config = self._config
