@@ -17,6 +17,8 @@ from tdl_sync.deadline import Deadline
 from tdl_sync.errors import (
     ComeBackLater,
     ConfigurationError,
+    Stopped,
+    StorageFull,
     TdlSyncError,
     TimeIsUp,
 )
@@ -115,12 +117,7 @@ class ChatRun:
         local_states: LocalStates,
     ) -> None:
         self._chat = chat
-        self._scope = Scope(
-            settings.remote,
-            chat.id,
-            filters=settings.choice.filters.canonical_text,
-            lower_bound=lower_bound,
-        )
+        self._scope = settings.choice.scope(settings.remote, chat, lower_bound)
         self._settings = settings
         self._stages = stages
         self._saved_messages = saved_messages
@@ -211,7 +208,12 @@ class ChatRun:
         self._ledger = pipeline.ledger
         with saver:
             saver.save_soon()  # it can wait: until then the claim says that the chat is ours
-            self._move(pipeline, saver)
+            try:
+                self._move(pipeline, saver)
+            except Stopped:
+                if isinstance(self._stages.stop.cause, StorageFull):
+                    self._say_what_is_left(totals, beginning)
+                raise
         self._stages.progress.finished(self.report())
 
     def _move(self, pipeline: Pipeline, saver: StateSaver) -> None:
@@ -342,6 +344,15 @@ class ChatRun:
                 f"{self._chat.title!r} holds about {human_bytes(totals.estimated_bytes)} "
                 "(an estimate): it will be full before the end unless most is there already"
             )
+
+    def _say_what_is_left(self, totals: ChatTotals, beginning: Beginning) -> None:
+        """How much room is needed, for the remote is full."""
+        earlier_bytes = beginning.loaded.state.total_size_bytes if beginning.loaded else 0
+        left_bytes = totals.estimated_bytes - earlier_bytes - self.report().uploaded_bytes
+        self._stages.progress.message(
+            f"about {human_bytes(max(0, left_bytes))} of {self._chat.title!r} are not on "
+            f"{self._settings.remote} yet (an estimate)"
+        )
 
     # --- the state that it leaves --------------------------------------------------------------
 
