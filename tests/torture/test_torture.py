@@ -27,7 +27,7 @@ def campaign(plan: Plan, directory: Path) -> Figures:
 
 def test_on_one_machine_twenty_kills_cost_nothing_that_was_complete(tmp_path: Path) -> None:
     figures = campaign(
-        Plan(kills=20, wipe=False, seed=3, messages=150, longest_work_seconds=0.8), tmp_path
+        Plan(kills=20, wipe=False, seed=3, messages=120, longest_work_seconds=0.8), tmp_path
     )
     assert figures.steps[Step.SOME_PARTS] > 0
     assert figures.steps[Step.UPLOADING] > 0
@@ -36,4 +36,4 @@ def test_on_one_machine_twenty_kills_cost_nothing_that_was_complete(tmp_path: Pa
 def test_with_the_disk_lost_at_ten_kills_the_remote_and_the_state_message_suffice(
     tmp_path: Path,
 ) -> None:
-    campaign(Plan(kills=10, wipe=True, seed=4, messages=100, longest_work_seconds=1.5), tmp_path)
+    campaign(Plan(kills=10, wipe=True, seed=4, messages=60, longest_work_seconds=1.2), tmp_path)
