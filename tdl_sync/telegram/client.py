@@ -50,6 +50,9 @@ CALL_SECONDS = 20.0
 CONNECTING_SECONDS = 30.0
 CONNECTING_POLL_SECONDS = 0.5
 CLOCK_SECONDS = 60.0
+OWN_CLOCK_SECONDS = 10.0
+"""Telegram takes message ids of up to 30 s in the future."""
+
 STOP_SECONDS = 5.0
 STOP_POLL_SECONDS = 0.2
 
@@ -182,8 +185,7 @@ class TelegramClient:
         self._account_id = int(users[0].id)
 
     def _compare_clocks(self, client: Client) -> None:
-        """The library has set its own clock by Telegram's when it connected."""
-        ahead_seconds = time.time() - client.server_time
+        ahead_seconds = _ahead_seconds(client)
         if abs(ahead_seconds) > CLOCK_SECONDS:
             way = "ahead of" if ahead_seconds > 0 else "behind"
             self._on_line(
@@ -195,10 +197,26 @@ class TelegramClient:
         authorized = await client.connect()
         if not authorized:
             raise session_refused("it was never logged in")
-        # Without a network the library only promises to go on trying.
+        if abs(_ahead_seconds(client)) > OWN_CLOCK_SECONDS:
+            client.session = await self._session_by_telegrams_clock(client)
         session: Any = client.session
+        # Without a network the library only promises to go on trying.
         await session.is_started.wait()
         keep_unnamed_errors(session)
+
+    async def _session_by_telegrams_clock(self, client: Client) -> Any:
+        """A new session in the place of the first, which began with message ids of our own clock:
+        ids only grow, so one that was ahead has none that Telegram takes until its clock is there
+        (https://core.telegram.org/mtproto/service_messages_about_messages)."""
+        first: Any = client.session
+        await first.stop()
+        storage: Any = client.storage
+        return await client.get_session(
+            server_address=await storage.server_address(),
+            port=await storage.port(),
+            export_authorization=False,
+            temporary=True,
+        )
 
     async def guarded(self, work: Any, doing: str, seconds: float) -> None:
         """Run ``work`` until it is done, takes too long, or Telegram disowns our key.
@@ -363,6 +381,11 @@ def _unless_it_is_told_otherwise(loop: asyncio.AbstractEventLoop, context: dict[
     ``invoke`` tell the user of: the library's task ends with it, and it would be a traceback."""
     if not isinstance(context.get("exception"), _TOLD_OTHERWISE):
         loop.default_exception_handler(context)
+
+
+def _ahead_seconds(client: Client) -> float:
+    """How far this machine's clock is ahead; the library keeps Telegram's since it connected."""
+    return time.time() - float(client.server_time)
 
 
 def _library_proxy(proxy: Proxy | None) -> Any:
