@@ -67,7 +67,7 @@ class RclonePlace:
         return self.remote.shares_hash
 
     def content(self, folder: str, name: str) -> bytes:
-        answer = self.looker.ask(["cat"], self.remote.path(folder, name))
+        answer = self.looker.ask(["cat"], self.remote.path(*folder.split("/"), name))
         assert answer.exit_status == 0, answer.last_error
         return answer.stdout
 
