@@ -64,6 +64,7 @@ class Moved:
     first_counts: Counts
     second_counts: Counts
     first_files: dict[Path, tuple[int, int]]
+    first_state_ids: list[int]
 
     @property
     def items(self) -> list[WorldItem]:
@@ -100,11 +101,11 @@ def moved(module_stage: Stage) -> Moved:
     assert not ABSOLUTE.exists()
     first = scene.machine.run("-u", SOURCE, "--max-disk=500k")
     first_counts = scene.telegram.statistics.counts()
-    first_files = identities(scene)
+    first_files, first_state_ids = identities(scene), list(state_texts(scene.world))
     scene.telegram.statistics.reset()
     second = scene.machine.run("-u", SOURCE, "--max-disk=500k")
     second_counts = scene.telegram.statistics.counts()
-    return Moved(scene, first, second, first_counts, second_counts, first_files)
+    return Moved(scene, first, second, first_counts, second_counts, first_files, first_state_ids)
 
 
 def test_the_channel_holds_all_that_this_file_is_about(moved: Moved) -> None:
@@ -197,9 +198,9 @@ def test_a_file_larger_than_the_budget_is_named_with_its_mend(moved: Moved) -> N
 
 def test_one_pinned_state_message_says_the_same(moved: Moved) -> None:
     world, state = moved.scene.world, the_state(moved.scene.world)
-    assert world.saved_messages.pinned_ids() == list(state_texts(world))
-    assert moved.first_counts.calls["messages.SendMessage"] == 1
-    assert "messages.SendMessage" not in moved.second_counts.calls
+    assert world.saved_messages.pinned_ids() == list(state_texts(world)) == moved.first_state_ids
+    assert moved.first_counts.calls["messages.UpdatePinnedMessage"] == 1
+    assert "messages.UpdatePinnedMessage" not in moved.second_counts.calls
     assert moved.second_counts.calls["messages.EditMessage"] >= 1
     assert state["channel_id"] == str(world.source.chat_id)
     assert state["last_message_id"] == world.source.newest_id()
