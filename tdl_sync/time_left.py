@@ -127,14 +127,21 @@ class TimeLeft:
         self._downloads: deque[Transfer] = deque(maxlen=REMEMBERED)
         self._uploads: deque[Transfer] = deque(maxlen=REMEMBERED)
         self._put_off = 0
+        self._relied_on_earlier = False
         stop.on_set(self._wake_all)
 
     @property
     def upload_bytes_per_second(self) -> int:
-        """For the next run: measured, or else what the run before has measured."""
+        """For the next run: measured, or else what the run before has measured.
+
+        The latter is doubled when items failed by it alone, so that a rate which was measured on
+        a bad day is forgotten after a few runs.
+        """
         with self._changed:
             rates = self._upload_rates()
-        return int(rates.total) if rates.measured else int(self._earlier)
+            if rates.measured:
+                return int(rates.total)
+            return int(self._earlier * (2 if self._relied_on_earlier else 1))
 
     @property
     def some_put_off(self) -> bool:
@@ -198,6 +205,9 @@ class TimeLeft:
     def settled(self, item: MediaItem, *, moved: bool) -> None:
         """It is on the remote, or it is not on its way any more."""
         with self._changed:
+            rates = self._upload_rates()
+            if rates.measured and not moved:
+                self._earlier = rates.total  # what it has shown is not forgotten with it
             flight = self._on_their_way.pop(item.key, None)
             if flight is not None and flight.sending_at is not None and moved:
                 size_bytes = item.size_bytes
@@ -218,6 +228,7 @@ class TimeLeft:
             return None
         if self._rate_is_known:
             if alone > self._whole_seconds:
+                self._relied_on_earlier = not self._upload_rates().measured
                 raise LongerThanRun(size_bytes, alone, self._whole_seconds)
             return False
         if left * 2 < self._whole_seconds:
@@ -252,7 +263,9 @@ class TimeLeft:
         running = [
             Transfer(each.sending_at, now, each.sent_bytes, each.size_bytes)
             for each in self._on_their_way.values()
-            if each.sending_at is not None and now - each.sending_at >= _RUNNING_SECONDS
+            if each.sent_bytes > 0
+            and each.sending_at is not None
+            and now - each.sending_at >= _RUNNING_SECONDS
         ]
         return rates_of([*self._uploads, *running], self._earlier or ASSUMED_BYTES_PER_SECOND)
 

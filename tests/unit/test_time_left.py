@@ -136,6 +136,30 @@ def test_a_running_upload_is_measured_too() -> None:
         run.time_left.admits(run.item(400 * MIB))
 
 
+def test_what_an_upload_has_shown_that_the_end_cut_off_is_kept_for_the_next_run() -> None:
+    run = Run()
+    item = run.item(500 * MIB)
+    assert run.time_left.admits(item)
+    run.time_left.sending(item)
+    run.now += 100
+    assert run.time_left.upload_bytes_per_second == 0
+    run.time_left.sent(item, 10 * MIB)
+    run.time_left.settled(item, moved=False)
+    assert run.time_left.upload_bytes_per_second == pytest.approx(MIB / 10, rel=0.01)
+
+
+def test_a_rate_of_a_bad_day_is_forgotten_after_a_few_runs() -> None:
+    earlier, tries = 1000.0, 0
+    while tries < 20:
+        run = Run(earlier=earlier)
+        try:
+            run.time_left.admits(run.item(100 * MIB))
+            break
+        except LongerThanRun:
+            earlier, tries = run.time_left.upload_bytes_per_second, tries + 1
+    assert 0 < tries < 10
+
+
 def test_the_rate_is_kept_for_the_next_run_until_this_one_has_its_own() -> None:
     run = Run(earlier=5.0 * MIB)
     assert run.time_left.upload_bytes_per_second == 5 * MIB
