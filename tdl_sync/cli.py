@@ -33,6 +33,7 @@ from tdl_sync.stop import StopFlag
 from tdl_sync.summary import result_line
 from tdl_sync.sync import Sync, SyncResult
 from tdl_sync.terminal_login import login, offer_login
+from tdl_sync.terminal_reconnect import offer_reconnect
 
 STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM") if hasattr(signal, name)
@@ -104,6 +105,8 @@ def sync(config: Config) -> int:
     supervisor = Supervisor(config)
     result = supervisor.run()
     statuses = [report_error(error) for error in result.errors]
+    if supervisor.signal_number is None and offer_reconnect(config, result.errors):
+        return sync(config)
     if supervisor.signal_number is not None:
         statuses.append(128 + supervisor.signal_number)
     statuses.append(EXIT_SOME_FAILED if result.some_failed_for_now else EXIT_COMPLETE)

@@ -15,7 +15,7 @@ from tdl_sync.errors import ComeBackLater, ConfigurationError, RateLimited, TdlS
 from tdl_sync.rclone import Rclone, RcloneAnswer
 from tdl_sync.rclone_errors import RcloneFailure, classified, is_missing_directory
 
-LISTING_LAG_SECONDS = 10.0
+LISTING_LAG_SECONDS = 6.0
 """What a call has made that failed without an answer is in the listings after this time."""
 
 LISTING_SECONDS = 3600.0

@@ -148,6 +148,14 @@ class Children:
                 self._running.discard(process)
 
 
+def run_at_terminal(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a program that has our terminal to itself until it ends; returns its exit status.
+
+    Ctrl-C reaches both; raises ``KeyboardInterrupt`` then.
+    """
+    return subprocess.run(list(arguments), env=dict(environment), check=False).returncode
+
+
 def _start_detached(
     arguments: Sequence[str],
     environment: Mapping[str, str],

@@ -22,7 +22,7 @@ from rclone_python.utils import extract_rclone_progress
 
 from tdl_sync.errors import ConfigurationError, NetworkUnreachable
 from tdl_sync.naming import printable
-from tdl_sync.processes import Children, Unanswered
+from tdl_sync.processes import Children, Unanswered, run_at_terminal
 from tdl_sync.rclone_errors import RcloneFailure
 
 OLDEST_VERSION = (1, 60)
@@ -83,6 +83,8 @@ class Rclone:
     config_file: Path | None
     extra_arguments: tuple[str, ...]
     children: Children
+    config_copy: Path | None = None
+    """Used instead of ``config_file``, which is named in errors."""
 
     @classmethod
     def find(
@@ -144,6 +146,12 @@ class Rclone:
             log.read(line)
         return RcloneAnswer(answer.exit_status, answer.stdout, log.last_error, self.config_file)
 
+    def converse(self, command: Sequence[str], *paths: str) -> int:
+        """Run a command that talks with the person at the terminal; returns its exit status."""
+        config = [] if self.config_file is None else [f"--config={self.config_file}"]
+        arguments = [self.executable, *config, *command, "--", *paths]
+        return run_at_terminal(arguments, _environment(os.environ))
+
     @contextmanager
     def transfer(self, command: Sequence[str], *paths: str) -> Iterator[subprocess.Popen[bytes]]:
         """A running transfer (``["moveto", "--checksum"]``) that writes its JSON log to stderr.
@@ -151,7 +159,8 @@ class Rclone:
         Progress comes twice a second. When we are killed, rclone ends within that time and
         keeps the source, since its next line meets a closed pipe.
         """
-        watched = ["-v", "--stats=500ms", "--stats-log-level=INFO"]
+        # -vv: only there it says why it tries a call again, which it may do for half an hour.
+        watched = ["-vv", "--stats=500ms", "--stats-log-level=INFO"]
         with self.children.reporting(
             [*self._base(), *watched, *command, *self.extra_arguments, "--", *paths],
             _environment(os.environ),
@@ -159,7 +168,8 @@ class Rclone:
             yield process
 
     def _base(self) -> list[str]:
-        config = [] if self.config_file is None else [f"--config={self.config_file}"]
+        config_file = self.config_copy or self.config_file
+        config = [] if config_file is None else [f"--config={config_file}"]
         return [self.executable, *config, "--use-json-log", "--ask-password=false"]
 
 

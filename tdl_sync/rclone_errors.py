@@ -18,6 +18,7 @@ from tdl_sync.errors import (
     AccessTokenRefused,
     ConfigurationError,
     CorruptedInTransfer,
+    CredentialsRefused,
     HandOffFailed,
     QuotaExceeded,
     RateLimited,
@@ -55,7 +56,8 @@ class RcloneFailure:
     def remote_name(self) -> str:
         """What ``rclone config`` calls the remote: ``gdrive`` of ``gdrive,acknowledge=1:x``."""
         # rclone names it where it is another: the Drive below a crypt remote.
-        named = re.search(r'rclone config reconnect ([^\s"\']+):', self.last_error)
+        # In braces it notes that options were given with the name.
+        named = re.search(r'rclone config reconnect ([^\s"\'{}]+)(?:\{\w*\})?:', self.last_error)
         return named[1] if named else re.split("[:,]", self.remote, maxsplit=1)[0]
 
     @property
@@ -164,8 +166,8 @@ def _access_token(failure: RcloneFailure) -> TdlSyncError:
 
 
 def _service_account(failure: RcloneFailure) -> TdlSyncError:
-    return RemoteCredentialsRefused(
-        failure.remote_name,
+    return CredentialsRefused(
+        f"the remote {failure.remote_name!r} refuses its service account",
         failure.last_error,
         "Make a new key for the service account and put it where service_account_file of "
         "rclone's configuration points",

@@ -35,6 +35,7 @@ from tdl_sync.part_journal import PartialFiles
 from tdl_sync.pipeline import Stages
 from tdl_sync.progress import LogProgress, TerminalProgress
 from tdl_sync.rclone import Rclone
+from tdl_sync.rclone_config import with_writable_config
 from tdl_sync.remote_check import CheckedRemote, check_remote
 from tdl_sync.shelf import Shelf
 from tdl_sync.staging import Staging
@@ -201,6 +202,7 @@ class Sync:
             extra_arguments=config.rclone_args,
             inherited_fds=staging.lock_descriptors,
         )
+        rclone = with_writable_config(rclone, config.data_dir, self._progress.message)
         remote = check_remote(rclone, config.remote, must_be_drive=config.must_be_drive)
         for warning in remote.warnings:
             self._progress.message(f"warning: {warning}")

@@ -157,7 +157,7 @@ def test_an_old_rclone_on_the_path_does_not_hide_the_one_beside_python(
     [
         (1, 'oauth2: "invalid_grant" "Token has been expired"', RemoteCredentialsRefused),
         (1, "couldn't fetch token - maybe it has expired?", RemoteCredentialsRefused),
-        (1, 'oauth2: "invalid_grant" "Invalid JWT Signature."', RemoteCredentialsRefused),
+        (1, 'oauth2: "invalid_grant" "Invalid JWT Signature."', CredentialsRefused),
         (1, "googleapi: Error 401: Invalid Credentials, authError", AccessTokenRefused),
         (
             7,
@@ -201,6 +201,6 @@ def test_the_time_that_a_server_asks_for_is_read_where_rclone_says_it(
 
 
 def test_the_command_names_the_drive_below_an_encrypted_remote() -> None:
-    said = 'couldn\'t fetch token: invalid_grant: try "rclone config reconnect gdrive:"'
+    said = 'couldn\'t fetch token: invalid_grant: try "rclone config reconnect gdrive{X4}:"'
     error = transfer_error(RcloneFailure("secret:x", 1, said))
     assert str(error).endswith("Run: rclone config reconnect gdrive:")
