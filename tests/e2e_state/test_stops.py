@@ -35,6 +35,7 @@ def scene(stage: Stage) -> Scene:
 def uploading(scene: Scene, *arguments: str) -> Running:
     """A run whose large file is being uploaded and will be for a minute; its state is saved."""
     running = scene.machine.start("-u", SOURCE, SLOW_UPLOAD, *arguments)
+    running.wait_for("moved 1_file-1.bin")
     running.wait_until(lambda: staged(scene.machine) == [2] and bool(running.children()))
     running.wait_until(lambda: " claim\n" not in "".join(state_texts(scene.world).values()))
     return running
