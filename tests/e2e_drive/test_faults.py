@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import termios
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -198,6 +199,24 @@ def test_a_run_that_waits_for_the_quota_can_be_stopped(scene: SetScene) -> None:
     running.signal(signal.SIGTERM)
     assert running.wait().exit_status == 143
     assert_next_run_finishes(on)
+
+
+def test_downloads_fill_the_disk_while_uploads_wait_then_rest_and_go_on_by_themselves(
+    scene: SetScene,
+) -> None:
+    on = scene(worlds.files(sizes=[200_000] * 12))
+    budget_bytes = 1_000_000  # four of them, in whole blocks
+    on.drive.faults.add(Fault("daily_quota", times=None, after_calls=PROBE))
+    running = on.start("--on-quota", "wait", "--max-disk", f"{budget_bytes}B")
+    running.wait_for("uploading waits: Quota exceeded")
+    running.wait_until(lambda: len(on.staged()) == 4)
+    served = on.telegram.statistics.counts().file_bytes
+    time.sleep(1)
+    assert len(on.staged()) == 4
+    assert on.telegram.statistics.counts().file_bytes == served
+    on.drive.faults.clear()
+    assert_moved(running.wait(), 12)
+    on.assert_all_there()
 
 
 def test_full_storage_says_how_much_is_needed(scene: SetScene) -> None:
