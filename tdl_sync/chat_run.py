@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from time import time
 
-from tdl_sync.chat_lock import ChatLock
 from tdl_sync.choice import Choice
 from tdl_sync.deadline import Deadline
 from tdl_sync.errors import (
@@ -24,9 +20,10 @@ from tdl_sync.errors import (
 )
 from tdl_sync.futures import in_thread
 from tdl_sync.gate import LeaseGate, TimedGate
+from tdl_sync.hold import holding
 from tdl_sync.human_units import human_bytes
 from tdl_sync.keeping import Keeping
-from tdl_sync.lease import Lease, Subject
+from tdl_sync.lease import Lease
 from tdl_sync.ledger import Ledger
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import (
@@ -36,7 +33,6 @@ from tdl_sync.model import (
     HistoryEntry,
     ListedFile,
     MessageKey,
-    RunIdentity,
     RunReport,
     RunState,
     RunStatus,
@@ -46,7 +42,7 @@ from tdl_sync.model import (
 from tdl_sync.naming import folder_name, message_id_of
 from tdl_sync.pipeline import Job, Pipeline, Stages, given_up
 from tdl_sync.ports import SavedMessages
-from tdl_sync.run_identity import is_gone, this_run
+from tdl_sync.run_identity import this_run
 from tdl_sync.run_state import LoadedState, StateMessage, StateStore
 from tdl_sync.state_message import scope_key
 from tdl_sync.state_saver import StateSaver
@@ -143,31 +139,17 @@ class ChatRun:
 
         Raises ``Stopped``, ``ConfigurationError``, ``ChatUnreadable`` and what else ends a run.
         """
-        with self._hold() as lease:
+        settings = self._settings
+        with holding(
+            self._chat,
+            settings.remote,
+            self._identity,
+            self._saved_messages,
+            settings.lock_directory,
+            self._stages.stop,
+            take_over=settings.take_over,
+        ) as lease:
             self._run(lease)
-
-    @contextmanager
-    def _hold(self) -> Iterator[Lease]:
-        """The chat is ours: by a lock on this machine, by a lease among all of them."""
-        settings, stages = self._settings, self._stages
-        # Scopes of one chat share its folder on the remote, so they share the lock.
-        key = scope_key(Scope(settings.remote, self._chat.id))
-        lock = ChatLock.acquire(settings.lock_directory, key, self._identity, self._chat.title)
-
-        def has_ended(run: RunIdentity) -> bool:
-            return run == lock.previous or is_gone(run)
-
-        subject = Subject(settings.remote, self._chat.id, key, self._chat.title)
-        lease = Lease(self._saved_messages, subject, self._identity, has_ended, stages.stop)
-        try:
-            lease.take(
-                seconds_since_start=time() - self._identity.process_started,
-                take_over=settings.take_over,
-            )
-            yield lease
-        finally:
-            lease.release()
-            lock.release()
 
     def _gate(self, lease: Lease, loaded: LoadedState | None) -> LeaseGate:
         settings, stages = self._settings, self._stages

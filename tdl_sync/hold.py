@@ -1,0 +1,44 @@
+"""A chat is ours: by a lock on this machine, by a lease among all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import time
+
+from tdl_sync.chat_lock import ChatLock
+from tdl_sync.lease import Lease, Subject
+from tdl_sync.model import Chat, RunIdentity, Scope
+from tdl_sync.ports import SavedMessages
+from tdl_sync.run_identity import is_gone
+from tdl_sync.state_message import scope_key
+from tdl_sync.stop import StopFlag
+
+
+@contextmanager
+def holding(
+    chat: Chat,
+    remote: str,
+    run: RunIdentity,
+    saved_messages: SavedMessages,
+    lock_directory: Path,
+    stop: StopFlag,
+    *,
+    take_over: bool,
+) -> Iterator[Lease]:
+    """Raises ``HeldByAnotherRun``, ``ConfigurationError``, or what a call to Telegram raises."""
+    # Scopes of one chat share its folder on the remote, so they share the lock.
+    key = scope_key(Scope(remote, chat.id))
+    lock = ChatLock.acquire(lock_directory, key, run, chat.title)
+
+    def has_ended(other: RunIdentity) -> bool:
+        return other == lock.previous or is_gone(other)
+
+    lease = Lease(saved_messages, Subject(remote, chat.id, key, chat.title), run, has_ended, stop)
+    try:
+        lease.take(seconds_since_start=time() - run.process_started, take_over=take_over)
+        yield lease
+    finally:
+        lease.release()
+        lock.release()
