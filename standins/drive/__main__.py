@@ -10,16 +10,14 @@ end of the input or on SIGTERM.
 from __future__ import annotations
 
 import argparse
-import json
-import signal
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
+from standins import control
 from standins.drive.faults import Fault
 from standins.drive.server import DriveStandIn
 from standins.drive.shaping import Shaping
@@ -77,46 +75,23 @@ COMMANDS: dict[str, Callable[[DriveStandIn, Any], Any]] = {
 }
 
 
-def obey(drive: DriveStandIn, line: str) -> dict[str, Any]:
-    """Carry out one line of commands; the answers by command, or what was wrong with the line."""
-    try:
-        commands = json.loads(line)
-        if not isinstance(commands, dict):
-            raise ValueError(f"a JSON object is wanted, not {line.strip()!r}")
-        unknown = set(commands) - set(COMMANDS)
-        if unknown:
-            raise ValueError(f"no such command: {', '.join(sorted(unknown))}")
-        return {name: COMMANDS[name](drive, value) for name, value in commands.items()}
-    except (ValueError, TypeError) as error:
-        return {"error": f"{type(error).__name__}: {error}"}
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m standins.drive", description=__doc__)
     parser.add_argument(
         "--directory", type=Path, help="where rclone.conf is written; else one that is deleted"
     )
     directory = parser.parse_args().directory
-    signal.signal(signal.SIGTERM, _end)
+    control.end_on_sigterm()
     try:
         with tempfile.TemporaryDirectory() as temporary, DriveStandIn() as drive:
             config = drive.rclone_config(directory or Path(temporary))
-            _say({"environment": {**drive.environment(), "RCLONE_CONFIG": str(config)}})
-            for line in sys.stdin:
-                if line.strip():
-                    _say(obey(drive, line))
+            environment = {**drive.environment(), "RCLONE_CONFIG": str(config)}
+            control.serve(
+                {"environment": environment}, lambda line: control.obey(COMMANDS, drive, line)
+            )
     except KeyboardInterrupt:
         pass
     return 0
-
-
-def _end(_: int, __: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _say(value: Mapping[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

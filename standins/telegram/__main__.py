@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from collections.abc import Callable, Mapping
-from types import FrameType
 from typing import Any
 
+from standins import control
 from standins.telegram import worlds
 from standins.telegram.connection import Connection
 from standins.telegram.faults import Fault
@@ -92,20 +91,6 @@ def _chosen(value: Any) -> Callable[[Connection], bool]:
     return lambda connection: all(getattr(connection, name) == n for name, n in wanted.items())
 
 
-def obey(telegram: StandIn, line: str) -> dict[str, Any]:
-    """Carry out one line of commands; the answers by command, or what was wrong with the line."""
-    try:
-        commands = json.loads(line)
-        if not isinstance(commands, dict):
-            raise ValueError(f"a JSON object is wanted, not {line.strip()!r}")
-        unknown = set(commands) - set(COMMANDS)
-        if unknown:
-            raise ValueError(f"no such command: {', '.join(sorted(unknown))}")
-        return {name: COMMANDS[name](telegram, value) for name, value in commands.items()}
-    except (ValueError, TypeError, KeyError) as error:
-        return {"error": f"{type(error).__name__}: {error}"}
-
-
 def make_world(arguments: argparse.Namespace) -> World:
     parameters: dict[str, Any] = {"seed": arguments.seed, **json.loads(arguments.parameters)}
     if arguments.messages is not None:
@@ -122,31 +107,18 @@ def main() -> int:
         "--parameters", default="{}", help="more of the world's parameters, as a JSON object"
     )
     telegram = StandIn(make_world(parser.parse_args()))
-    signal.signal(signal.SIGTERM, _end)
+    control.end_on_sigterm()
     try:
         with telegram:
-            _say(
-                {
-                    "environment": telegram.environment(),
-                    "username": telegram.world.source.username,
-                    "chat_id": telegram.world.source.chat_id,
-                }
-            )
-            for line in sys.stdin:
-                if line.strip():
-                    _say(obey(telegram, line))
+            greeting = {
+                "environment": telegram.environment(),
+                "username": telegram.world.source.username,
+                "chat_id": telegram.world.source.chat_id,
+            }
+            control.serve(greeting, lambda line: control.obey(COMMANDS, telegram, line))
     except KeyboardInterrupt:
         pass
     return 0
-
-
-def _end(_: int, __: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _say(value: Mapping[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
