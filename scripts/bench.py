@@ -1,8 +1,8 @@
 """Measures the program against the usual ways, on this machine. Standard library only.
 
     python3 scripts/bench.py                   everything (about 20 minutes)
-    python3 scripts/bench.py --quick           smaller and each thing once (about 4 minutes)
-    python3 scripts/bench.py downloads         one group: downloads, job, memory or uploads
+    python3 scripts/bench.py --quick           smaller and each thing once (about 6 minutes)
+    python3 scripts/bench.py downloads         one group: downloads, job or memory
     python3 scripts/bench.py downloads --only 100kb --runs 5
 
 Sets up the virtual environment, then runs ``scripts/benchmark`` in it. Nothing leaves the machine:
