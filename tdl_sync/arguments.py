@@ -56,7 +56,7 @@ def gather(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
     except DocoptExit:
         # Its text prints every value.
         raise UsageError(f"the command line can't be understood; {SEE_HELP}") from None
-    command = "login" if parsed["login"] else "sync"
+    command = next((name for name in OF_COMMAND if parsed[name]), "sync")
     settings = _from_environment(environ)
     for option in OPTIONS.values():
         value = parsed[option.name]
@@ -132,7 +132,7 @@ def _about_stray_word(word: str, command: str | None) -> str:
     """Prints the word only where it can't be a secret that lost its option."""
     if re.match(r"@|-100\d|(https?://)?(t|telegram)\.me/|tg:", word):
         return f"a chat is given with -u (-u {word}); {SEE_HELP}"
-    commands = " and ".join(OF_COMMAND)
+    commands = ", ".join(OF_COMMAND)
     if not re.fullmatch(r"[a-z][a-z-]{0,11}", word):
         return f"a word that belongs to no option; quote values that hold spaces, or {SEE_HELP}"
     if command is not None:

@@ -17,6 +17,7 @@ from typing import NoReturn, TextIO
 
 from tdl_sync.config import Command, Config, TextRequested
 from tdl_sync.deadline import Deadline
+from tdl_sync.doctor import examine
 from tdl_sync.errors import (
     EXIT_BUG,
     EXIT_COME_BACK_LATER,
@@ -70,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if config.command is Command.LOGIN:
             return login(config)
+        if config.command is Command.DOCTOR:
+            return doctor(config)
         offer_login(config)
         return sync(config)
     except KeyboardInterrupt:
@@ -98,6 +101,16 @@ def say(stream: TextIO, text: str) -> None:
         # the exit status: https://docs.python.org/3/library/signal.html#note-on-sigpipe
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def doctor(config: Config) -> int:
+    """Print a line for each part that a run needs; the status of the first error that holds."""
+    statuses = []
+    for finding in examine(config):
+        sys.stdout.write(finding.line() + "\n")
+        sys.stdout.flush()
+        statuses.append(finding.exit_status)
+    return min(statuses, key=EXIT_ORDER.index)
 
 
 def sync(config: Config) -> int:

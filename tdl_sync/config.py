@@ -62,6 +62,7 @@ class Command(str, Enum):
 
     SYNC = "sync"
     LOGIN = "login"
+    DOCTOR = "doctor"
 
 
 class TextRequested(Exception):

@@ -23,11 +23,8 @@ def with_writable_config(rclone: Rclone, directory: Path, tell: Callable[[str], 
 
     Each run copies anew, so that what the user changes counts. Raises ``ConfigurationError``.
     """
-    config_file = rclone.config_file or _own_choice(rclone)
-    if config_file is None or not config_file.is_file():
-        return rclone
-    # rclone puts a new file in the place of the old one.
-    if os.access(config_file.resolve().parent, os.W_OK):
+    config_file = used_config(rclone)
+    if config_file is None or is_writable(config_file):
         return rclone
     copy = directory / COPY_NAME
     try:
@@ -41,6 +38,17 @@ def with_writable_config(rclone: Rclone, directory: Path, tell: Callable[[str], 
         ) from error
     tell(f"rclone's configuration {config_file} can't be written; renewed tokens go into a copy")
     return replace(rclone, config_copy=copy)
+
+
+def is_writable(config_file: Path) -> bool:
+    """Whether rclone can change it: by a new file in the place of the old one."""
+    return os.access(config_file.resolve().parent, os.W_OK)
+
+
+def used_config(rclone: Rclone) -> Path | None:
+    """The file that was named to rclone, else its own choice; ``None`` if it is not there."""
+    config_file = rclone.config_file or _own_choice(rclone)
+    return config_file if config_file is not None and config_file.is_file() else None
 
 
 def _own_choice(rclone: Rclone) -> Path | None:

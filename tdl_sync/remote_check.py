@@ -74,7 +74,7 @@ def check_remote(rclone: Rclone, remote: str, *, must_be_drive: bool = False) ->
 
 
 def _check(rclone: Rclone, remote: str, must_be_drive: bool) -> CheckedRemote:
-    types = _configured_types(rclone, remote)
+    types = configured_types(rclone, remote)
     remote_type = _type_of(remote, types)
     if must_be_drive and remote_type != DRIVE:
         raise ConfigurationError(
@@ -108,7 +108,8 @@ def _remote_prefix(remote: str) -> str | None:
     return match[1]
 
 
-def _configured_types(rclone: Rclone, remote: str) -> dict[str, str]:
+def configured_types(rclone: Rclone, remote: str) -> dict[str, str]:
+    """The type of each configured remote by its name. Raises ``ConfigurationError``."""
     answer = rclone.ask(["listremotes", "--long"])
     if answer.exit_status != 0:
         raise _error(

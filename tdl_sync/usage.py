@@ -19,6 +19,7 @@ rclone remote) through a small disk. It can be stopped and started anywhere.
 
 Examples:
   tdl_sync.py login                          sign in to Telegram, once
+  tdl_sync.py doctor                         check all that a run needs
   tdl_sync.py -u @channel --max-disk 50      move it through 50 GB of disk
   tdl_sync.py -u https://t.me/+AbCdEf --remote box:telegram --workers 6
   tdl_sync.py --resume                       go on with everything unfinished
@@ -26,6 +27,7 @@ Examples:
 Usage:
   tdl_sync.py [sync] [-u CHAT]... [--rclone-arg ARG]... [options]
   tdl_sync.py login [--qr] [--print-session] [options]
+  tdl_sync.py doctor [--rclone-arg ARG]... [options]
 
 What to move:
   -u CHAT, --url CHAT      the chat to read; may be given several times:
@@ -197,8 +199,13 @@ WITHOUT_DEFAULTS = _DEFAULT.sub("", USAGE)
 
 ABOUT_THE_PROGRAM = frozenset({"--help", "--version"})
 LOGIN_ONLY = frozenset({"--qr", "--print-session"})
+WHAT_A_RUN_NEEDS = frozenset(
+    "--remote --gdrive --max-disk --data-dir --staging --rclone --rclone-config --rclone-arg "
+    "--proxy".split()
+)
 OF_COMMAND: Mapping[str, frozenset[str]] = {
     "sync": frozenset(OPTIONS) - LOGIN_ONLY,
     "login": LOGIN_ONLY | {"--data-dir", "--proxy"} | ABOUT_THE_PROGRAM,
+    "doctor": WHAT_A_RUN_NEEDS | ABOUT_THE_PROGRAM,
 }
 """Which options each command takes on the command line."""

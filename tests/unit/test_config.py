@@ -316,7 +316,10 @@ def test_variables_that_resemble_none_are_left_alone() -> None:
         ("--max-disc=3 -u me", "unknown option '--max-disc'; did you mean --max-disk?"),
         ("-x", "unknown option '-x'; see tdl_sync.py --help"),
         ("--work 3 -u me", "unknown option '--work'; did you mean --workers?"),
-        ("sycn -u me", "unknown command 'sycn' (there are sync and login); did you mean sync?"),
+        (
+            "sycn -u me",
+            "unknown command 'sycn' (there are sync, login, doctor); did you mean sync?",
+        ),
         ("sync login", "'login' after the command sync belongs to no option"),
         ("@channel", "a chat is given with -u (-u @channel)"),
         ("https://t.me/name", "a chat is given with -u (-u https://t.me/name)"),

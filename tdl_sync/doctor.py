@@ -1,0 +1,151 @@
+"""``doctor``: looks at everything that a run needs, part by part, and says how to mend it.
+
+It asks the same questions as a run and in the same way; what is wrong with one part keeps no
+other from being looked at.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import psutil
+
+from tdl_sync.config import Config
+from tdl_sync.errors import EXIT_COMPLETE, EXIT_USAGE, ConfigurationError, TdlSyncError
+from tdl_sync.event_loop import EventLoopThread
+from tdl_sync.human_units import human_bytes
+from tdl_sync.naming import printable
+from tdl_sync.rclone import Rclone
+from tdl_sync.rclone_config import is_writable, used_config, with_writable_config
+from tdl_sync.remote_check import check_remote, configured_types
+from tdl_sync.staging import Staging
+from tdl_sync.stop import StopFlag
+from tdl_sync.sync import make_data_dir, telegram_settings
+from tdl_sync.telegram.client import TelegramClient
+
+OLDEST_PYTHON = (3, 10)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found about one part. ``exit_status`` is 0 where all is right."""
+
+    part: str
+    text: str
+    exit_status: int = EXIT_COMPLETE
+
+    def line(self) -> str:
+        verdict = "right" if self.exit_status == EXIT_COMPLETE else "WRONG"
+        return f"{verdict}  {self.part}: {printable(self.text)}"
+
+
+def examine(config: Config) -> Iterator[Finding]:
+    """One finding for each part, as soon as it is known. Raises only what is a bug."""
+    yield _finding("Python", _python)
+    yield _finding("tgcrypto", _tgcrypto)
+    yield _finding("data directory", lambda: _data_directory(config))
+    yield _finding("staging disk", lambda: _staging_disk(config))
+    yield from _rclone_and_remote(config)
+    yield from _telegram(config)
+
+
+def _finding(part: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(part, look())
+    except TdlSyncError as error:
+        return Finding(part, str(error), error.exit_status)
+
+
+def _python() -> str:
+    if sys.version_info < OLDEST_PYTHON:
+        needed = ".".join(map(str, OLDEST_PYTHON))
+        raise ConfigurationError(
+            f"this is {platform.python_version()}, and at least {needed} is needed; install a "
+            "newer Python and run the program with it"
+        )
+    return f"{platform.python_version()} ({sys.executable})"
+
+
+def _tgcrypto() -> str:
+    if importlib.util.find_spec("tgcrypto") is None:
+        raise ConfigurationError(
+            "it is missing, and without it decryption runs at 0.4 MB/s; install it: "
+            "python3 -m pip install tgcrypto-pyrofork"
+        )
+    return "installed"
+
+
+def _data_directory(config: Config) -> str:
+    make_data_dir(config)
+    free_bytes = psutil.disk_usage(str(config.data_dir)).free
+    return f"{config.data_dir}, {human_bytes(free_bytes)} free"
+
+
+def _staging_disk(config: Config) -> str:
+    staging = Staging.open(config.staging_dir, config.max_disk_bytes)
+    staging.close()
+    left = f", {len(staging.leftovers)} files of earlier runs in it" if staging.leftovers else ""
+    return staging.warning or f"{human_bytes(staging.budget_bytes)} in {staging.directory}{left}"
+
+
+def _rclone_and_remote(config: Config) -> Iterator[Finding]:
+    try:
+        rclone = Rclone.find(config.rclone, None, config.rclone_args)
+    except TdlSyncError as error:
+        yield Finding("rclone", str(error), error.exit_status)
+        return
+    version = ".".join(map(str, rclone.version))
+    yield Finding("rclone", f"{version} ({rclone.executable})")
+    notes: list[str] = []
+    try:
+        rclone = Rclone.find(config.rclone, config.rclone_config, config.rclone_args)
+        types = configured_types(rclone, config.remote)
+        used = used_config(rclone)
+        if used is not None and not is_writable(used):
+            notes.append("it can't be written: renewed tokens go into a copy")
+        rclone = with_writable_config(rclone, config.data_dir, lambda line: None)
+    except TdlSyncError as error:
+        yield Finding("rclone's configuration", str(error), error.exit_status)
+        return
+    remotes = ", ".join(f"{name}: ({kind})" for name, kind in sorted(types.items())) or "no remote"
+    where = used or "none yet, `rclone config` makes one"
+    text = "; ".join([f"{where}: {remotes}", *notes])
+    yield Finding("rclone's configuration", text)
+    yield _finding("remote", lambda: _remote(rclone, config))
+
+
+def _remote(rclone: Rclone, config: Config) -> str:
+    remote = check_remote(rclone, config.remote, must_be_drive=config.must_be_drive)
+    free = "" if remote.free_bytes is None else f", {human_bytes(remote.free_bytes)} free"
+    return "; ".join([f"{remote.remote} takes files{free}", *remote.warnings])
+
+
+def _telegram(config: Config) -> Iterator[Finding]:
+    lines: list[str] = []
+    with ExitStack() as closing:
+        loop = EventLoopThread()
+        loop.start()
+        closing.callback(loop.stop)
+        client = TelegramClient(
+            loop, telegram_settings(config), StopFlag(), lambda *_: None, lines.append
+        )
+        closing.callback(client.stop)
+        session = _finding("Telegram session", lambda: _session(client))
+    yield session
+    if session.exit_status != EXIT_COMPLETE:
+        return
+    wrong_clocks = [line.removeprefix("warning: ") for line in lines if "machine's clock" in line]
+    if wrong_clocks:
+        yield Finding("clock", wrong_clocks[0], EXIT_USAGE)
+    else:
+        yield Finding("clock", "agrees with Telegram's")
+
+
+def _session(client: TelegramClient) -> str:
+    client.start()
+    return f"signed in, account {client.account_id}"
