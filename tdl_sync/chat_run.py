@@ -6,6 +6,7 @@ from collections import Counter
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from tdl_sync.choice import Choice
@@ -37,7 +38,6 @@ from tdl_sync.model import (
     RunState,
     RunStatus,
     Scope,
-    SkippedItem,
 )
 from tdl_sync.naming import folder_name, message_id_of
 from tdl_sync.pipeline import Job, Pipeline, Stages, given_up
@@ -46,6 +46,7 @@ from tdl_sync.run_identity import this_run
 from tdl_sync.run_state import LoadedState, StateMessage, StateStore
 from tdl_sync.state_message import scope_key
 from tdl_sync.state_saver import StateSaver
+from tdl_sync.texts import TextArchive
 from tdl_sync.time_left import TimeLeft
 
 SAVE_ON_STOP_SECONDS = 1.5
@@ -73,6 +74,7 @@ class RunSettings:
     only_failed: bool
     choice: Choice
     keeping: Keeping
+    texts_directory: Path | None
     take_over: bool
     lock_directory: Path
     deadline: Deadline | None
@@ -200,7 +202,7 @@ class ChatRun:
 
     def _move(self, pipeline: Pipeline, saver: StateSaver) -> None:
         """Beside the pipeline's thread, so that nothing that hangs in it delays a stop."""
-        moving = in_thread(pipeline.run, "pipeline")
+        moving = in_thread(partial(self._work, pipeline), "pipeline")
         self._stages.stop.wait_beside(moving)
         if self._stages.stop.is_set:
             self._wind_down(pipeline, saver, moving)
@@ -218,6 +220,11 @@ class ChatRun:
         ended_early = self._settings.only_failed or self._more
         self._status = RunStatus.STOPPED if ended_early else RunStatus.COMPLETE
         saver.save_now(SAVE_AT_END_SECONDS)
+
+    def _work(self, pipeline: Pipeline) -> None:
+        if self._settings.texts_directory is not None and not self._settings.only_failed:
+            self._texts.keep(self._settings.texts_directory, self._stages)
+        pipeline.run()
 
     def _wind_down(self, pipeline: Pipeline, saver: StateSaver, moving: Future[None]) -> None:
         """The run was stopped: save, let running hand-offs end in their grace time, save again."""
@@ -273,6 +280,7 @@ class ChatRun:
     def _job(self, beginning: Beginning) -> Job:
         stages, settings = self._stages, self._settings
         listing = stages.hand_off.prepare_folder(beginning.folder)
+        self._texts = TextArchive(self._chat, settings.remote, beginning.folder, listing)
         after_id = up_to_id = beginning.after_id
         if not settings.only_failed:
             after_id, up_to_id = settings.choice.bounds(stages.reader, self._chat, after_id)
@@ -299,12 +307,7 @@ class ChatRun:
         if not self._settings.only_failed:
             wanted_ids = [each for each in wanted_ids if each <= beginning.after_id]
         entries = self._stages.reader.fetch(self._chat, wanted_ids) if wanted_ids else []
-        filters = self._settings.choice.filters
-        return [
-            entry
-            for entry in entries
-            if isinstance(entry, SkippedItem) or filters.rule_against(entry) is None
-        ]
+        return self._settings.choice.filters.without_left_out(entries)
 
     def _on_remote(self, listing: list[ListedFile]) -> dict[int, ListedFile]:
         """What is on the remote by message id, if no mark says so: all of it on a new machine."""

@@ -105,6 +105,14 @@ class Filters:
         """The page with what is left out as skipped."""
         return replace(page, entries=tuple(self._judged(entry) for entry in page.entries))
 
+    def without_left_out(self, entries: list[HistoryEntry]) -> list[HistoryEntry]:
+        """The entries without the files that a rule is against: what is gone stays among them."""
+        return [
+            entry
+            for entry in entries
+            if isinstance(entry, SkippedItem) or self.rule_against(entry) is None
+        ]
+
     def _judged(self, entry: HistoryEntry) -> HistoryEntry:
         rule = self.rule_against(entry) if isinstance(entry, MediaItem) else None
         return entry if rule is None else SkippedItem(entry.key, rule)

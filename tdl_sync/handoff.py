@@ -60,6 +60,10 @@ _UPLOAD_SESSION = "--drive-upload-cutoff=0"
 _SEND_ONCE = "--low-level-retries=1"
 
 
+_PUT_SECONDS = 90.0
+_SLOWEST_BYTES_PER_SECOND = 50_000
+
+
 @dataclass
 class _Folder:
     """``drive_id`` where files go by the folder's id. ``names`` may be in it already."""
@@ -113,6 +117,14 @@ class RcloneHandOff:
     def put(self, content: bytes, folder: str, name: str) -> None:
         """See ``ports.HandOff.put``. It waits and fails as ``move`` does."""
         self._in_turn(lambda turn: self._put_once(content, folder, name))
+
+    def read(self, folder: str, name: str) -> bytes:
+        """See ``ports.HandOff.read``."""
+        target, _ = self._target(0, folder, name)
+        answer = self._rclone.ask(["cat"], target, timeout_seconds=LISTING_SECONDS)
+        if answer.exit_status != 0:
+            raise transfer_error(answer.failure(self._remote.remote))
+        return answer.stdout
 
     def prepare_folder(self, folder: str) -> list[ListedFile]:
         """Make the folder and list its files. Call it once, before the first ``move``.
@@ -222,7 +234,10 @@ class RcloneHandOff:
         # It reads from a pipe, and looks itself whether the name is there already.
         flags = [flag for flag in flags if flag != "--no-check-dest"]
         answer = self._rclone.ask(
-            ["rcat", "--retries=1", "--drive-stop-on-upload-limit", *flags], target, stdin=content
+            ["rcat", "--retries=1", "--drive-stop-on-upload-limit", *flags],
+            target,
+            timeout_seconds=_PUT_SECONDS + len(content) / _SLOWEST_BYTES_PER_SECOND,
+            stdin=content,
         )
         if answer.exit_status != 0:
             if self._rclone.children.stopping:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from tdl_sync.message_details import TextMessage
 from tdl_sync.model import (
     Chat,
     ChatTotals,
@@ -46,6 +47,9 @@ class ChatReader(Protocol):
 
     def pages_newest_first(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         """The same messages from the other end, newest first within a page, too."""
+
+    def texts(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[list[TextMessage]]:
+        """The text messages among the same, oldest first, a page at a time."""
 
     def last_id_before(self, chat: Chat, moment: datetime) -> int:
         """The id of the newest message sent before ``moment``, 0 if there is none; one call."""
@@ -83,6 +87,9 @@ class HandOff(Protocol):
 
     def put(self, content: bytes, folder: str, name: str) -> None:
         """Write a small text of our own, instead of one that is there. Raises as ``move``."""
+
+    def read(self, folder: str, name: str) -> bytes:
+        """The content of a text that was ``put``. Raises as ``move``."""
 
     def prepare_folder(self, folder: str) -> list[ListedFile]:
         """Make the chat's folder, once, and list what is in it and below. Before ``move``."""

@@ -9,8 +9,10 @@ import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from tdl_sync.errors import StagingFailed
+from tdl_sync.message_details import MessageDetails
 from tdl_sync.model import Chat, MediaItem, StagedFile
 from tdl_sync.name_template import RemotePlace
 
@@ -36,24 +38,9 @@ def sidecar(staged: StagedFile, chat: Chat, place: RemotePlace) -> bytes:
             "username": chat.username,
         },
         "message_id": item.message_id,
-        "date": _utc_text(item.date),
-        "edited": details.edited_at and _utc_text(details.edited_at),
-        "sender_id": details.sender_id,
-        "forwarded_from_id": details.forwarded_from_id,
-        "reply_to_id": details.reply_to_id,
-        "topic_id": details.topic_id,
+        "date": utc_text(item.date),
+        **message_record(details),
         "album_id": None if details.album_id is None else str(details.album_id),
-        "views": details.views,
-        "caption": details.caption,
-        "entities": [
-            {
-                "kind": entity.kind,
-                "offset": entity.offset,
-                "length": entity.length,
-                **({} if entity.target is None else {"target": entity.target}),
-            }
-            for entity in details.entities
-        ],
         "album_caption": details.album_caption,
         "file": {
             "folder": "/".join(place.folders),
@@ -68,7 +55,29 @@ def sidecar(staged: StagedFile, chat: Chat, place: RemotePlace) -> bytes:
     return json.dumps(record, ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n"
 
 
-def _utc_text(moment: datetime) -> str:
+def message_record(details: MessageDetails) -> dict[str, Any]:
+    """What a message says beside its file, as JSON has it."""
+    return {
+        "edited": details.edited_at and utc_text(details.edited_at),
+        "sender_id": details.sender_id,
+        "forwarded_from_id": details.forwarded_from_id,
+        "reply_to_id": details.reply_to_id,
+        "topic_id": details.topic_id,
+        "views": details.views,
+        "caption": details.caption,
+        "entities": [
+            {
+                "kind": entity.kind,
+                "offset": entity.offset,
+                "length": entity.length,
+                **({} if entity.target is None else {"target": entity.target}),
+            }
+            for entity in details.entities
+        ],
+    }
+
+
+def utc_text(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 

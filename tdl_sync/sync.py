@@ -271,6 +271,7 @@ class Sync:
             deadline=self._deadline,
             choice=config.choice,
             keeping=config.keeping,
+            texts_directory=config.data_dir / "texts" if config.texts else None,
         )
 
     def _unfinished(self, saved_messages: TelegramSavedMessages) -> tuple[ChatSpelling, ...]:

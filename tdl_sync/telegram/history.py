@@ -18,6 +18,7 @@ from pyrogram.errors import (
 from pyrogram.raw.core import TLObject
 
 from tdl_sync.errors import ChatUnreadable
+from tdl_sync.message_details import TextMessage
 from tdl_sync.model import (
     Chat,
     ChatTotals,
@@ -31,7 +32,7 @@ from tdl_sync.telegram.answers import error_name, translated
 from tdl_sync.telegram.chats import ChatBook
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.details import with_album_captions
-from tdl_sync.telegram.media import DELETED, entry_of
+from tdl_sync.telegram.media import DELETED, entry_of, text_of
 from tdl_sync.telegram.takeout import Takeout, TakeoutEnded
 
 PAGE_MESSAGES = 100
@@ -127,6 +128,18 @@ class TelegramChatReader:
         return max((message.id for message in messages), default=0)
 
     def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
+        for messages, ids in self._upwards(chat, after_id, up_to_id):
+            yield _page(chat, messages, ids, ids[-1])
+
+    def texts(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[list[TextMessage]]:
+        for messages, ids in self._upwards(chat, after_id, up_to_id):
+            texts = (text_of(message) for message in messages if message.id in ids)
+            yield [text for text in texts if text is not None]
+
+    def _upwards(
+        self, chat: Chat, after_id: int, up_to_id: int
+    ) -> Iterator[tuple[list[Any], range]]:
+        """Messages, oldest first, and which ids among them the page is about."""
         read_up_to_id = after_id
         # The messages before tell the caption of an album that the last run has broken off in.
         offset_id = max(after_id + 1 - ALBUM_NEIGHBOURS, 1)
@@ -146,7 +159,7 @@ class TelegramChatReader:
             before_id = read_up_to_id
             read_up_to_id = min(up_to_id, messages[-1].id) if full else up_to_id
             offset_id = read_up_to_id + 1
-            yield _page(chat, messages, range(before_id + 1, read_up_to_id + 1), read_up_to_id)
+            yield messages, range(before_id + 1, read_up_to_id + 1)
 
     def pages_newest_first(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         read_down_to_id = up_to_id + 1

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 
 from pyrogram import raw
 
+from tdl_sync.message_details import TextMessage
 from tdl_sync.model import (
     FileLocation,
     HistoryEntry,
@@ -36,6 +37,15 @@ def entry_of(message: object, chat_id: int, topic_id: int = 0) -> HistoryEntry |
         return None
     entry = _file_of(message, chat_id, topic_id)
     return replace(entry, details=details_of(message)) if isinstance(entry, MediaItem) else entry
+
+
+def text_of(message: object) -> TextMessage | None:
+    """The message if it is a text without a file."""
+    if not isinstance(message, raw.types.Message) or not message.message:
+        return None
+    if _file_of(message, 0, 0) is not None:
+        return None
+    return TextMessage(message.id, _utc(message.date), details_of(message))
 
 
 def _file_of(message: raw.types.Message, chat_id: int, topic_id: int) -> HistoryEntry | None:

@@ -38,4 +38,5 @@ def test_a_text_that_is_put_again_is_there_once_and_as_it_was_put_last(place: Pl
         ("", "1.json", 10): 1,
         ("texts", "1.json", 10): 1,
     }
+    assert place.handoff.read(FOLDER, "1.json") == place.handoff.read(below, "1.json")
     assert place.content(FOLDER, "1.json") == place.content(below, "1.json") == b"second, \xc3\xa9"

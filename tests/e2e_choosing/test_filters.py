@@ -96,7 +96,8 @@ def test_what_is_too_old_is_not_even_listed(stage: Stage) -> None:
     late = [item for item in wanted(scene.world.source) if item.message_id >= 1900]
     assert late
     assert_on_remote(scene.machine, (scene.world.source, late))
-    assert scene.telegram.statistics.counts().calls["messages.GetHistory"] <= 4
+    # The whole chat would take 20 calls more.
+    assert scene.telegram.statistics.counts().calls["messages.GetHistory"] <= 6
 
 
 def test_a_wider_run_picks_up_what_a_filter_left_out_and_moves_nothing_twice(stage: Stage) -> None:

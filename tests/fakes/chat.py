@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from tdl_sync.errors import TdlSyncError
+from tdl_sync.message_details import TextMessage
 from tdl_sync.model import (
     Chat,
     ChatTotals,
@@ -107,6 +108,11 @@ class FakeChatReader:
             yield HistoryPage(
                 tuple(entry for entry in entries if entry is not None), len(wanted), read_down_to_id
             )
+
+    def texts(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[list[TextMessage]]:
+        """There are none here."""
+        self._call()
+        return iter(())
 
     def last_id_before(self, chat: Chat, moment: datetime) -> int:
         self._call()

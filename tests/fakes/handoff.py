@@ -60,6 +60,10 @@ class FakeHandOff:
                 raise Stopped("the run is stopping")
             self.folders.setdefault(folder, {})[name] = content
 
+    def read(self, folder: str, name: str) -> bytes:
+        with self._changed:
+            return self.folders[folder][name]
+
     def find_folder(self, chat_id: int) -> str | None:
         with self._changed:
             return min((f for f in self.folders if f.endswith(f"[{chat_id}]")), default=None)

@@ -18,7 +18,8 @@ from tdl_sync.filters import (
     parse_types,
     parse_until,
 )
-from tdl_sync.model import HistoryPage, MediaType, MessageDetails, SkippedItem
+from tdl_sync.message_details import MessageDetails
+from tdl_sync.model import HistoryPage, MediaType, SkippedItem
 from tests.fakes.chat import item_of
 
 NOW = datetime(2024, 5, 31, 12, tzinfo=timezone.utc)

@@ -29,10 +29,11 @@ PLACES = {
 """Where each library may be imported; a package stands for all its modules."""
 
 FOUNDATION: dict[str, set[str]] = {
-    "model": set(),
+    "message_details": set(),
+    "model": {"message_details"},
     "human_units": set(),
     "errors": {"human_units"},
-    "ports": {"model"},
+    "ports": {"message_details", "model"},
 }
 """What everything rests on, and what of ours each of it may import."""
 
