@@ -95,6 +95,7 @@ class Config:
     takeout: bool
     choice: Choice
     keeping: Keeping
+    texts: bool
     remote: str
     must_be_drive: bool
     max_disk_bytes: int
@@ -145,6 +146,7 @@ class Config:
                 template=given.optional("--name", parse_name_template) or PLAIN_NAMES,
                 with_sidecar=given.switch("--sidecar"),
             ),
+            texts=given.switch("--text"),
             remote=_remote(given),
             must_be_drive=given.switch("--gdrive"),
             max_disk_bytes=given.value("--max-disk", _disk_bytes),

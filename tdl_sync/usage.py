@@ -80,6 +80,8 @@ Where it goes:
                            put in front of each name
   --sidecar                beside each file a JSON file: caption, sender, date,
                            hash (docs/sidecar.md)
+  --text                   messages.jsonl in the chat's folder: all messages
+                           that are text only, whatever the filters
   --gdrive                 use gdrive:tdl-sync, and check that it is a Drive
 
 Disk and speed (SIZE is in GB, or like 500M, 1.5T, 20GiB):
