@@ -29,6 +29,7 @@ from tdl_sync.errors import (
 )
 from tdl_sync.model import Outcome
 from tdl_sync.naming import printable
+from tdl_sync.operating_system import share_freed_memory
 from tdl_sync.progress import progress_for
 from tdl_sync.stop import StopFlag
 from tdl_sync.summary import result_line
@@ -61,6 +62,7 @@ class Ended:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Returns the exit status; never raises for what a user can cause."""
     os.umask(0o077)
+    share_freed_memory()
     try:
         config = Config.parse(sys.argv[1:] if arguments is None else arguments, os.environ)
     except TextRequested as wanted:

@@ -53,9 +53,12 @@ class DataCentreAddresses:
         asking = self._asking
         if asking is None or (asking.done() and (asking.cancelled() or asking.exception())):
             asking = asyncio.get_running_loop().create_task(self._ask())
+            # Whoever needs an address is told; where the run ends before, nobody has to be.
+            asking.add_done_callback(lambda task: task.cancelled() or task.exception())
             self._asking = asking
         return asking
 
     async def _ask(self) -> Any:
         query = raw.functions.InvokeWithoutUpdates(query=raw.functions.help.GetConfig())
-        return await self._telegram.ask(self._telegram.client.session, query, CALL_SECONDS)
+        session: Any = self._telegram.client.session
+        return await self._telegram.ask(session, query, CALL_SECONDS)
