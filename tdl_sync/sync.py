@@ -42,10 +42,11 @@ from tdl_sync.staging import Staging
 from tdl_sync.state_message import HEADER
 from tdl_sync.stop import StopFlag
 from tdl_sync.telegram.chats import ChatBook
-from tdl_sync.telegram.client import TelegramClient, TelegramSettings
+from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.history import TelegramChatReader
 from tdl_sync.telegram.parts import TelegramPartSource
 from tdl_sync.telegram.saved_messages import TelegramSavedMessages
+from tdl_sync.telegram.settings import TelegramSettings
 from tdl_sync.telegram.takeout import Takeout
 from tdl_sync.unfinished import unfinished_in
 from tdl_sync.wanted_chats import wanted_chats

@@ -23,8 +23,9 @@ from tdl_sync.event_loop import EventLoopThread
 from tdl_sync.model import Chat
 from tdl_sync.stop import StopFlag
 from tdl_sync.telegram.chats import ChatBook
-from tdl_sync.telegram.client import TelegramClient, TelegramSettings
+from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.history import TelegramChatReader
+from tdl_sync.telegram.settings import TelegramSettings
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,10 @@ from tdl_sync.remote_check import check_remote
 from tdl_sync.staging import Staging
 from tdl_sync.stop import StopFlag
 from tdl_sync.telegram.chats import ChatBook
-from tdl_sync.telegram.client import TelegramClient, TelegramSettings
+from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.history import TelegramChatReader
 from tdl_sync.telegram.parts import TelegramPartSource
+from tdl_sync.telegram.settings import TelegramSettings
 from tdl_sync.usage import OPTIONS
 
 BUDGET_BYTES = 10**12

@@ -10,9 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pyrogram import Client, raw
@@ -23,15 +21,14 @@ from pyrogram.session import Session
 from pyrogram.session.session import AuthKeyNotFound, SessionState
 
 from tdl_sync import __version__
-from tdl_sync.credentials import Proxy
 from tdl_sync.errors import (
     ConfigurationError,
     CredentialsRefused,
     Stopped,
 )
 from tdl_sync.event_loop import EventLoopThread
-from tdl_sync.human_units import human_seconds
 from tdl_sync.stop import StopFlag
+from tdl_sync.telegram import clock
 from tdl_sync.telegram.answers import (
     LOG_IN_AGAIN,
     flood_wait_seconds,
@@ -39,20 +36,16 @@ from tdl_sync.telegram.answers import (
     translated,
 )
 from tdl_sync.telegram.network import Network, first_of
+from tdl_sync.telegram.settings import SESSION_NAME, TelegramSettings
 from tdl_sync.telegram.transport import AUTH_KEY_UNKNOWN, PromptTCP, watched_connection
 from tdl_sync.telegram.tries import PASSING, Tries
 from tdl_sync.telegram.unnamed_errors import UnnamedError, keep_unnamed_errors
 
 ANY_API_ID = 1
-SESSION_NAME = "telegram"
 START_SECONDS = 60.0
 CALL_SECONDS = 20.0
 CONNECTING_SECONDS = 30.0
 CONNECTING_POLL_SECONDS = 0.5
-CLOCK_SECONDS = 60.0
-OWN_CLOCK_SECONDS = 10.0
-"""Telegram takes message ids of up to 30 s in the future."""
-
 STOP_SECONDS = 5.0
 STOP_POLL_SECONDS = 0.2
 
@@ -65,21 +58,6 @@ logging.getLogger("pyrogram").setLevel(logging.CRITICAL)
 
 # 2 s by default: on a link with a round trip beyond that it would never connect.
 Session.START_TIMEOUT = 15
-
-
-@dataclass(frozen=True)
-class TelegramSettings:
-    """How to reach Telegram and as whom. ``session_string`` wins over the session file."""
-
-    session_directory: Path
-    api_id: int | None = None
-    api_hash: str | None = field(default=None, repr=False)
-    session_string: str | None = field(default=None, repr=False)
-    proxy: Proxy | None = field(default=None, repr=False)
-
-    @property
-    def session_path(self) -> Path:
-        return self.session_directory / f"{SESSION_NAME}.session"
 
 
 class TelegramClient:
@@ -153,7 +131,7 @@ class TelegramClient:
             api_id=self._settings.api_id or ANY_API_ID,
             api_hash=self._settings.api_hash or "0" * 32,
             app_version=f"tdl_sync {__version__}",
-            proxy=_library_proxy(self._settings.proxy),
+            proxy=self._settings.library_proxy,
             session_string=self._settings.session_string,
             workdir=self._settings.session_directory,
             no_updates=no_updates,
@@ -175,7 +153,8 @@ class TelegramClient:
             ) from None
 
         self.network.watch()
-        self._compare_clocks(client)
+        if (warning := clock.warning(client)) is not None:
+            self._on_line(warning)
         try:
             users: Any = await self.invoke(
                 raw.functions.users.GetUsers(id=[raw.types.InputUserSelf()]), "connecting"
@@ -184,39 +163,15 @@ class TelegramClient:
             raise translated(error, "connecting") from error
         self._account_id = int(users[0].id)
 
-    def _compare_clocks(self, client: Client) -> None:
-        ahead_seconds = _ahead_seconds(client)
-        if abs(ahead_seconds) > CLOCK_SECONDS:
-            way = "ahead of" if ahead_seconds > 0 else "behind"
-            self._on_line(
-                f"warning: this machine's clock is {human_seconds(abs(ahead_seconds))} {way} "
-                "Telegram's: the times that are shown are wrong by as much; set the clock"
-            )
-
     async def _connect(self, client: Client) -> None:
         authorized = await client.connect()
         if not authorized:
             raise session_refused("it was never logged in")
-        if abs(_ahead_seconds(client)) > OWN_CLOCK_SECONDS:
-            client.session = await self._session_by_telegrams_clock(client)
+        await clock.keep_telegrams(client)
         session: Any = client.session
         # Without a network the library only promises to go on trying.
         await session.is_started.wait()
         keep_unnamed_errors(session)
-
-    async def _session_by_telegrams_clock(self, client: Client) -> Any:
-        """A new session in the place of the first, which began with message ids of our own clock:
-        ids only grow, so one that was ahead has none that Telegram takes until its clock is there
-        (https://core.telegram.org/mtproto/service_messages_about_messages)."""
-        first: Any = client.session
-        await first.stop()
-        storage: Any = client.storage
-        return await client.get_session(
-            server_address=await storage.server_address(),
-            port=await storage.port(),
-            export_authorization=False,
-            temporary=True,
-        )
 
     async def guarded(self, work: Any, doing: str, seconds: float) -> None:
         """Run ``work`` until it is done, takes too long, or Telegram disowns our key.
@@ -381,21 +336,6 @@ def _unless_it_is_told_otherwise(loop: asyncio.AbstractEventLoop, context: dict[
     ``invoke`` tell the user of: the library's task ends with it, and it would be a traceback."""
     if not isinstance(context.get("exception"), _TOLD_OTHERWISE):
         loop.default_exception_handler(context)
-
-
-def _ahead_seconds(client: Client) -> float:
-    """How far this machine's clock is ahead; the library keeps Telegram's since it connected."""
-    return time.time() - float(client.server_time)
-
-
-def _library_proxy(proxy: Proxy | None) -> Any:
-    """The library's own record of a proxy."""
-    if proxy is None:
-        return None
-    settings = {"scheme": proxy.scheme, "hostname": proxy.host, "port": proxy.port}
-    if proxy.username is not None:
-        settings |= {"username": proxy.username, "password": proxy.password or ""}
-    return settings
 
 
 async def _within(closing: Any) -> None:
