@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
-from pathlib import Path
 
-from tdl_sync.choice import Choice
-from tdl_sync.deadline import Deadline
+from tdl_sync.beginning import Beginning, Start
 from tdl_sync.errors import (
     ComeBackLater,
-    ConfigurationError,
     Stopped,
     StorageFull,
     TdlSyncError,
@@ -23,27 +20,21 @@ from tdl_sync.futures import in_thread
 from tdl_sync.gate import LeaseGate, TimedGate
 from tdl_sync.hold import holding
 from tdl_sync.human_units import human_bytes
-from tdl_sync.keeping import Keeping
 from tdl_sync.lease import Lease
 from tdl_sync.ledger import Ledger
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import (
     Chat,
     ChatTotals,
-    Failure,
-    HistoryEntry,
-    ListedFile,
-    MessageKey,
     RunReport,
     RunState,
     RunStatus,
-    Scope,
 )
-from tdl_sync.naming import folder_name, message_id_of
-from tdl_sync.pipeline import Job, Pipeline, Stages, given_up
+from tdl_sync.pipeline import Pipeline, Stages
 from tdl_sync.ports import SavedMessages
 from tdl_sync.run_identity import this_run
-from tdl_sync.run_state import LoadedState, StateMessage, StateStore
+from tdl_sync.run_settings import RunSettings
+from tdl_sync.run_state import LoadedState, StateMessage
 from tdl_sync.state_message import scope_key
 from tdl_sync.state_saver import StateSaver
 from tdl_sync.texts import TextArchive
@@ -57,49 +48,6 @@ WIND_DOWN_SECONDS = 1.0
 """What hangs longer than this after a stop is left behind: the end of the program ends it."""
 
 SAVE_AT_END_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """What the user asked for, as far as a chat's run is concerned."""
-
-    remote: str
-    remote_free_bytes: int | None
-    downloads: int
-    workers: int
-    save_interval_seconds: float
-    grace_seconds: float
-    demand_saved_state: bool
-    ignore_watermark: bool
-    only_failed: bool
-    choice: Choice
-    keeping: Keeping
-    texts_directory: Path | None
-    take_over: bool
-    lock_directory: Path
-    deadline: Deadline | None
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """Where a run of a scope goes on: what earlier runs, on any machine, have left."""
-
-    scope: Scope
-    loaded: LoadedState | None
-    folder: str
-    after_id: int
-    failures: tuple[Failure, ...]
-
-
-def failed_elsewhere(key: MessageKey) -> Failure:
-    """What a state message says of a failure: only that there was one."""
-    return Failure(
-        key,
-        "failed on another machine",
-        "failed in an earlier run on another machine",
-        attempts=1,
-        for_good=False,
-    )
 
 
 class ChatRun:
@@ -167,8 +115,18 @@ class ChatRun:
         return TimedGate(lease, stages.stop, stages.progress, self._time_left)
 
     def _run(self, lease: Lease) -> None:
-        beginning = self._begin()
-        job = self._job(beginning)
+        start = Start(
+            self._chat,
+            self._scope,
+            self._settings,
+            self._stages,
+            self._saved_messages,
+            self._local_states,
+        )
+        beginning = start.begin()
+        listing = self._stages.hand_off.prepare_folder(beginning.folder)
+        remote = self._settings.remote
+        self._texts = TextArchive(self._chat, remote, beginning.folder, listing)
         totals = self._stages.reader.totals(self._chat)
         self._stages.progress.started(self._chat, totals, self._stages.budget.budget_bytes)
         self._compare_with_room(totals)
@@ -182,7 +140,7 @@ class ChatRun:
             self._settings.save_interval_seconds,
         )
         pipeline = Pipeline(
-            job,
+            start.job(beginning, listing),
             self._stages,
             self._settings.downloads,
             self._settings.workers,
@@ -239,86 +197,7 @@ class ChatRun:
         saver.save_now(SAVE_AGAIN_SECONDS)
         self._stages.progress.finished(self.report())
 
-    # --- where it goes on ----------------------------------------------------------------------
-
-    def _begin(self) -> Beginning:
-        stages, settings, scope = self._stages, self._settings, self._scope
-        loaded = StateStore(self._saved_messages, self._local_states).load(scope)
-        if loaded is None and settings.demand_saved_state:
-            raise ConfigurationError(
-                f"there is no saved state of {self._chat.title!r} for {settings.remote} to resume "
-                "(looked in Saved Messages and in the data directory); run without --resume to "
-                "start from the first message"
-            )
-        watermarks = [max(scope.lower_bound - 1, 0)]
-        if not settings.ignore_watermark:
-            watermarks.append(stages.marks.watermark(scope))
-            watermarks.extend([loaded.state.last_message_id] if loaded else [])
-        folder = loaded.state.folder if loaded else stages.hand_off.find_folder(self._chat.id)
-        return Beginning(
-            scope=scope,
-            loaded=loaded,
-            folder=folder or folder_name(self._chat),
-            after_id=max(watermarks),
-            failures=self._earlier_failures(loaded),
-        )
-
-    def _earlier_failures(self, loaded: LoadedState | None) -> tuple[Failure, ...]:
-        """The failures recorded here, together with those that only the state message knows of.
-
-        The latter are recorded here at once: this run's own state message would forget them if
-        it ended before it came to try them.
-        """
-        marks, remote = self._stages.marks, self._scope.remote
-        known = {failure.key for failure in marks.failures(remote, self._chat.id, 0)}
-        for message_id in loaded.state.failed_ids if loaded else ():
-            key = MessageKey(self._chat.id, 0, message_id)
-            if key not in known and not marks.is_done(remote, key):
-                marks.record_failure(remote, failed_elsewhere(key))
-        return tuple(marks.failures(remote, self._chat.id, 0))
-
-    def _job(self, beginning: Beginning) -> Job:
-        stages, settings = self._stages, self._settings
-        listing = stages.hand_off.prepare_folder(beginning.folder)
-        self._texts = TextArchive(self._chat, settings.remote, beginning.folder, listing)
-        after_id = up_to_id = beginning.after_id
-        if not settings.only_failed:
-            after_id, up_to_id = settings.choice.bounds(stages.reader, self._chat, after_id)
-        return Job(
-            chat=self._chat,
-            remote=settings.remote,
-            folder=beginning.folder,
-            after_id=after_id,
-            up_to_id=up_to_id,
-            again=tuple(self._again(beginning)),
-            on_remote=self._on_remote(listing),
-            retry_failed_for_good=settings.only_failed,
-            choice=settings.choice,
-            keeping=settings.keeping,
-        )
-
-    def _again(self, beginning: Beginning) -> list[HistoryEntry]:
-        """The files that failed before and deserve another try; the history is past them."""
-        wanted_ids = sorted(
-            failure.key.message_id
-            for failure in beginning.failures
-            if self._settings.only_failed or not given_up(failure)
-        )
-        if not self._settings.only_failed:
-            wanted_ids = [each for each in wanted_ids if each <= beginning.after_id]
-        entries = self._stages.reader.fetch(self._chat, wanted_ids) if wanted_ids else []
-        return self._settings.choice.filters.without_left_out(entries)
-
-    def _on_remote(self, listing: list[ListedFile]) -> dict[int, ListedFile]:
-        """What is on the remote by message id, if no mark says so: all of it on a new machine."""
-        found: dict[int, ListedFile] = {}
-        for file in listing:
-            message_id = message_id_of(file.name)
-            if message_id is not None:
-                key = MessageKey(self._chat.id, 0, message_id)
-                if not self._stages.marks.is_done(self._scope.remote, key):
-                    found[message_id] = file
-        return found
+    # --- what is said of the remote's room ----------------------------------------------------
 
     def _compare_with_room(self, totals: ChatTotals) -> None:
         """Name a remote that is too small now, not after days."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tdl_sync.budget import DiskBudget
-from tdl_sync.chat_run import ChatRun, RunSettings
+from tdl_sync.chat_run import ChatRun
 from tdl_sync.chat_spelling import ChatSpelling
 from tdl_sync.config import Config
 from tdl_sync.deadline import Deadline
@@ -37,6 +37,7 @@ from tdl_sync.progress import LogProgress, TerminalProgress
 from tdl_sync.rclone import Rclone
 from tdl_sync.rclone_config import with_writable_config
 from tdl_sync.remote_check import CheckedRemote, check_remote
+from tdl_sync.run_settings import RunSettings
 from tdl_sync.shelf import Shelf
 from tdl_sync.staging import Staging
 from tdl_sync.state_message import HEADER

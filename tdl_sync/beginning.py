@@ -1,0 +1,137 @@
+"""Where a run over a chat goes on: what earlier runs, on any machine, have left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tdl_sync.errors import ConfigurationError
+from tdl_sync.local_state import LocalStates
+from tdl_sync.model import Chat, Failure, HistoryEntry, ListedFile, MessageKey, Scope
+from tdl_sync.naming import folder_name, message_id_of
+from tdl_sync.pipeline import Job, Stages, given_up
+from tdl_sync.ports import SavedMessages
+from tdl_sync.run_settings import RunSettings
+from tdl_sync.run_state import LoadedState, StateStore
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where a run of a scope goes on: what earlier runs, on any machine, have left."""
+
+    scope: Scope
+    loaded: LoadedState | None
+    folder: str
+    after_id: int
+    failures: tuple[Failure, ...]
+
+
+def failed_elsewhere(key: MessageKey) -> Failure:
+    """What a state message says of a failure: only that there was one."""
+    return Failure(
+        key,
+        "failed on another machine",
+        "failed in an earlier run on another machine",
+        attempts=1,
+        for_good=False,
+    )
+
+
+class Start:
+    """Finds the beginning of one chat's run, and makes its job. Blocks, in any worker thread."""
+
+    def __init__(
+        self,
+        chat: Chat,
+        scope: Scope,
+        settings: RunSettings,
+        stages: Stages,
+        saved_messages: SavedMessages,
+        local_states: LocalStates,
+    ) -> None:
+        self._chat = chat
+        self._scope = scope
+        self._settings = settings
+        self._stages = stages
+        self._saved_messages = saved_messages
+        self._local_states = local_states
+
+    def begin(self) -> Beginning:
+        """Load the state and choose the folder. Raises ``ConfigurationError`` where a saved state
+        was demanded and there is none, ``StateUnreadable``, and what the remote's listing raises.
+        """
+        stages, settings, scope = self._stages, self._settings, self._scope
+        loaded = StateStore(self._saved_messages, self._local_states).load(scope)
+        if loaded is None and settings.demand_saved_state:
+            raise ConfigurationError(
+                f"there is no saved state of {self._chat.title!r} for {settings.remote} to resume "
+                "(looked in Saved Messages and in the data directory); run without --resume to "
+                "start from the first message"
+            )
+        watermarks = [max(scope.lower_bound - 1, 0)]
+        if not settings.ignore_watermark:
+            watermarks.append(stages.marks.watermark(scope))
+            watermarks.extend([loaded.state.last_message_id] if loaded else [])
+        folder = loaded.state.folder if loaded else stages.hand_off.find_folder(self._chat.id)
+        return Beginning(
+            scope=scope,
+            loaded=loaded,
+            folder=folder or folder_name(self._chat),
+            after_id=max(watermarks),
+            failures=self._earlier_failures(loaded),
+        )
+
+    def _earlier_failures(self, loaded: LoadedState | None) -> tuple[Failure, ...]:
+        """The failures recorded here, together with those that only the state message knows of.
+
+        The latter are recorded here at once: this run's own state message would forget them if
+        it ended before it came to try them.
+        """
+        marks, remote = self._stages.marks, self._scope.remote
+        known = {failure.key for failure in marks.failures(remote, self._chat.id, 0)}
+        for message_id in loaded.state.failed_ids if loaded else ():
+            key = MessageKey(self._chat.id, 0, message_id)
+            if key not in known and not marks.is_done(remote, key):
+                marks.record_failure(remote, failed_elsewhere(key))
+        return tuple(marks.failures(remote, self._chat.id, 0))
+
+    def job(self, beginning: Beginning, listing: list[ListedFile]) -> Job:
+        """What is to be moved; ``listing`` is the chat's folder on the remote."""
+        stages, settings = self._stages, self._settings
+        after_id = up_to_id = beginning.after_id
+        if not settings.only_failed:
+            after_id, up_to_id = settings.choice.bounds(stages.reader, self._chat, after_id)
+        return Job(
+            chat=self._chat,
+            remote=settings.remote,
+            folder=beginning.folder,
+            after_id=after_id,
+            up_to_id=up_to_id,
+            again=tuple(self._again(beginning)),
+            on_remote=self._on_remote(listing),
+            retry_failed_for_good=settings.only_failed,
+            choice=settings.choice,
+            keeping=settings.keeping,
+        )
+
+    def _again(self, beginning: Beginning) -> list[HistoryEntry]:
+        """The files that failed before and deserve another try; the history is past them."""
+        wanted_ids = sorted(
+            failure.key.message_id
+            for failure in beginning.failures
+            if self._settings.only_failed or not given_up(failure)
+        )
+        if not self._settings.only_failed:
+            wanted_ids = [each for each in wanted_ids if each <= beginning.after_id]
+        entries = self._stages.reader.fetch(self._chat, wanted_ids) if wanted_ids else []
+        return self._settings.choice.filters.without_left_out(entries)
+
+    def _on_remote(self, listing: list[ListedFile]) -> dict[int, ListedFile]:
+        """What is on the remote by message id, if no mark says so: all of it on a new machine."""
+        found: dict[int, ListedFile] = {}
+        for file in listing:
+            message_id = message_id_of(file.name)
+            if message_id is not None:
+                key = MessageKey(self._chat.id, 0, message_id)
+                if not self._stages.marks.is_done(self._scope.remote, key):
+                    found[message_id] = file
+        return found
