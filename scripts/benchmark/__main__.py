@@ -9,10 +9,15 @@ import sys
 import time
 from collections.abc import Sequence
 
-from scripts.benchmark import downloads, job, memory
+from scripts.benchmark import downloads, job, memory, uploads
 from scripts.benchmark.frame import BenchFailed, Case, Plan, Row
 
-CASES: tuple[Case, ...] = (*downloads.CASES, *job.CASES, *memory.CASES)
+CASES: tuple[Case, ...] = (
+    *downloads.CASES,
+    *uploads.CASES,
+    *job.CASES,
+    *memory.CASES,
+)
 GROUPS = tuple(dict.fromkeys(case.group for case in CASES))
 
 
