@@ -74,6 +74,10 @@ class AccessTokenRefused(RemoteCredentialsRefused):
     """The short-lived token is refused though rclone takes it for good: a new one may do."""
 
 
+class SessionEnded(CredentialsRefused):
+    """The session of Telegram that is there is of no use any more; signing in makes a new one."""
+
+
 class HeldByAnotherRun(TdlSyncError):
     """Another run owns the staging directory or the chat."""
 

@@ -3,38 +3,88 @@
 from __future__ import annotations
 
 import getpass
+import queue
 import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import qrcode
 
 from tdl_sync.config import Config
-from tdl_sync.credentials import Credentials, credentials_from
-from tdl_sync.errors import CredentialsRefused, UsageError
+from tdl_sync.credentials import credentials_from
+from tdl_sync.errors import CredentialsRefused, SessionEnded, UsageError
 from tdl_sync.event_loop import EventLoopThread
 from tdl_sync.naming import printable
 from tdl_sync.stop import StopFlag
 from tdl_sync.sync import make_data_dir, telegram_settings
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.login import Login
+from tdl_sync.telegram.settings import TelegramSettings
 
 API_PAGE = "https://my.telegram.org/apps"
 
 
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What ``read`` is to find out at the terminal, and where the answer is waited for."""
+
+    read: Callable[[], str]
+    answer: Future[str]
+
+
 class Terminal:
-    """``telegram.login.Prompter`` on standard input and standard error."""
+    """``telegram.login.Prompter`` on standard input and standard error.
+
+    Only the main thread reads there, since only the main thread is interrupted by Ctrl-C; in any
+    other thread the answer would be waited for even when the program has ended.
+    """
+
+    def __init__(self) -> None:
+        self._questions: queue.SimpleQueue[Question | None] = queue.SimpleQueue()
 
     def ask(self, question: str) -> str:
-        sys.stderr.write(question)
-        sys.stderr.flush()
-        answer = sys.stdin.readline()
-        if not answer:
-            raise CredentialsRefused("Telegram", "signing in was given up", "Run login again")
-        return answer.strip()
+        return self._asked(lambda: _read_line(question))
 
     def ask_secret(self, question: str) -> str:
-        return getpass.getpass(printable(question))
+        return self._asked(lambda: _read_secret(question))
+
+    def attend(self, work: Callable[[], Result]) -> Result:
+        """Run ``work`` in another thread and answer its questions until it ends.
+
+        Main thread only. Raises what ``work`` raises, and ``KeyboardInterrupt`` at once.
+        """
+        done: Future[Result] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - raised by done.result() below
+                done.set_exception(error)
+            finally:
+                self._questions.put(None)
+
+        threading.Thread(target=run, name="login", daemon=True).start()
+        while (question := self._questions.get()) is not None:
+            try:
+                question.answer.set_result(question.read())
+            except BaseException:
+                question.answer.set_exception(_given_up())
+                raise
+        return done.result()
+
+    def _asked(self, read: Callable[[], str]) -> str:
+        if threading.current_thread() is threading.main_thread():
+            return read()
+        question = Question(read, Future())
+        self._questions.put(question)
+        return question.answer.result()
 
     def show(self, text: str) -> None:
         sys.stderr.write(printable(text) + "\n")
@@ -68,29 +118,35 @@ def login(config: Config) -> int:
     make_data_dir(config)
     terminal = Terminal()
     settings = replace(telegram_settings(config), session_string=None)
-    existed = settings.session_path.exists()
-    if not existed and settings.api_id is None:
-        credentials = _asked_credentials(terminal)
-        settings = replace(settings, api_id=credentials.api_id, api_hash=credentials.api_hash)
+    if settings.session_path.exists():
+        try:
+            _sign_in(config, settings, terminal)
+            return 0
+        except SessionEnded:
+            terminal.show("The stored session has ended; a new one takes its place.")
+            settings.session_path.unlink()
     try:
-        with ExitStack() as closing:
-            loop = EventLoopThread()
-            loop.start()
-            closing.callback(loop.stop)
-            telegram = TelegramClient(loop, settings, StopFlag(), lambda *_: None, lambda _: None)
-            closing.callback(telegram.stop)
-            signing_in = Login(telegram, terminal)
-            name = signing_in.sign_in(by_qr=config.login_by_qr)
-            terminal.show(f"Signed in as {name}. The session is in {settings.session_path}")
-            if config.print_session:
-                terminal.show("Keep this secret, and use it on one machine only:")
-                sys.stdout.write(signing_in.session_string() + "\n")
+        _sign_in(config, _with_credentials(settings, terminal), terminal)
     except BaseException:
         # A file without a signed-in session would be taken for one by the next run.
-        if not existed:
-            settings.session_path.unlink(missing_ok=True)
+        settings.session_path.unlink(missing_ok=True)
         raise
     return 0
+
+
+def _sign_in(config: Config, settings: TelegramSettings, terminal: Terminal) -> None:
+    with ExitStack() as closing:
+        loop = EventLoopThread()
+        loop.start()
+        closing.callback(loop.stop)
+        telegram = TelegramClient(loop, settings, StopFlag(), lambda *_: None, lambda _: None)
+        closing.callback(telegram.stop)
+        signing_in = Login(telegram, terminal)
+        name = terminal.attend(lambda: signing_in.sign_in(by_qr=config.login_by_qr))
+        terminal.show(f"Signed in as {name}. The session is in {settings.session_path}")
+        if config.print_session:
+            terminal.show("Keep this secret, and use it on one machine only:")
+            sys.stdout.write(signing_in.session_string() + "\n")
 
 
 def offer_login(config: Config) -> None:
@@ -103,11 +159,35 @@ def offer_login(config: Config) -> None:
         login(config)
 
 
-def _asked_credentials(terminal: Terminal) -> Credentials:
+def _with_credentials(settings: TelegramSettings, terminal: Terminal) -> TelegramSettings:
+    """The environment's api id and hash, or else what the person copies."""
+    if settings.api_id is not None:
+        return settings
     terminal.show(f"Telegram wants to know which app this is: copy both from {API_PAGE}")
-    return credentials_from(
+    credentials = credentials_from(
         {
             "TDL_SYNC_API_ID": terminal.ask("API id: "),
             "TDL_SYNC_API_HASH": terminal.ask_secret("API hash: "),
         }
     )
+    return replace(settings, api_id=credentials.api_id, api_hash=credentials.api_hash)
+
+
+def _read_line(question: str) -> str:
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    answer = sys.stdin.readline()
+    if not answer:
+        raise _given_up()
+    return answer.strip()
+
+
+def _read_secret(question: str) -> str:
+    try:
+        return getpass.getpass(printable(question))
+    except EOFError:
+        raise _given_up() from None
+
+
+def _given_up() -> CredentialsRefused:
+    return CredentialsRefused("Telegram", "signing in was given up", "Run login again")

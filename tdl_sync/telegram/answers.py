@@ -17,7 +17,7 @@ from pyrogram.errors import (
     Unauthorized,
 )
 
-from tdl_sync.errors import CredentialsRefused, NetworkUnreachable, TdlSyncError
+from tdl_sync.errors import NetworkUnreachable, SessionEnded, TdlSyncError
 
 LOG_IN_AGAIN = "log in again: tdl_sync.py login"
 
@@ -42,8 +42,8 @@ def error_name(error: RPCError) -> str:
     return str(error.ID or error.value or type(error).__name__)
 
 
-def session_used_twice() -> CredentialsRefused:
-    return CredentialsRefused(
+def session_used_twice() -> SessionEnded:
+    return SessionEnded(
         "Telegram",
         "this session was used on two machines at once, and Telegram has ended it "
         "(AUTH_KEY_DUPLICATED)",
@@ -51,8 +51,8 @@ def session_used_twice() -> CredentialsRefused:
     )
 
 
-def session_refused(name: str) -> CredentialsRefused:
-    return CredentialsRefused(
+def session_refused(name: str) -> SessionEnded:
+    return SessionEnded(
         "Telegram", f"it does not accept this session any more ({name})", f"Please {LOG_IN_AGAIN}"
     )
 
