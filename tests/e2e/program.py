@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "tdl_sync.py"
 SOURCE = "@stand_in_source"
 REMOTE = "box:files"
-PATIENCE_SECONDS = 150.0
+PATIENCE_SECONDS = 120.0
 NOTHING_DONE = "result: status=error seen=0 done=0 skipped=0 failed=0 bytes=0\n"
 
 _STAMPED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (.*)")
