@@ -1,0 +1,163 @@
+"""What opens an account never shows: not in output, not to other users, not to child processes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from standins.telegram import worlds
+from standins.telegram.faults import Fault
+from standins.telegram.server import API_HASH
+from tests.e2e.conftest import Scene, Stage
+from tests.e2e.expectations import assert_moved
+from tests.e2e.program import SOURCE, Ended, Running
+
+PROXY_PASSWORD = "proxy-pass-word"
+MIB = 1024 * 1024
+
+if not Path("/proc/self/environ").exists():
+    pytest.skip("needs /proc to look into processes", allow_module_level=True)
+
+
+@dataclass
+class Seen:
+    """Command lines and environments of a run's children, by what other users and they see."""
+
+    command_lines: set[str]
+    environments: set[str]
+
+
+@contextmanager
+def watched(running: Running) -> Iterator[Seen]:
+    """Look at all children of a run, again and again, until it has ended."""
+    seen = Seen(set(), set())
+    over = threading.Event()
+
+    def look() -> None:
+        children = Path(f"/proc/{running.process.pid}/task")
+        while not over.wait(0.002):
+            try:
+                numbers = {
+                    number
+                    for task in children.iterdir()
+                    for number in (task / "children").read_text().split()
+                }
+                for number in (*numbers, str(running.process.pid)):
+                    line = Path(f"/proc/{number}/cmdline").read_bytes().replace(b"\0", b" ")
+                    seen.command_lines.add(line.decode(errors="replace"))
+                for number in numbers:
+                    environment = Path(f"/proc/{number}/environ").read_bytes()
+                    # Between fork and exec a child still is the program itself.
+                    if b"rclone" in Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")[0]:
+                        seen.environments.add(environment.decode(errors="replace"))
+            except OSError:
+                continue  # it has ended meanwhile
+
+    thread = threading.Thread(target=look, name="process watcher", daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
+
+
+def secrets_of(scene: Scene) -> list[str]:
+    return [scene.machine.variables["TDL_SYNC_SESSION_STRING"], API_HASH, PROXY_PASSWORD]
+
+
+@dataclass(frozen=True)
+class Watched:
+    scene: Scene
+    ended: Ended
+    seen: Seen
+
+
+@pytest.fixture(scope="module")
+def whole_run(module_stage: Stage) -> Watched:
+    """A run that has something to report: waits, failures, warnings."""
+    scene = module_stage(worlds.files(sizes=[1000, MIB, 5000, 0, 2 * MIB, 3 * MIB]))
+    proxy = scene.telegram.proxy_url.replace("//", f"//ada:{PROXY_PASSWORD}@")
+    scene.telegram.faults.add(
+        Fault("flood_wait", rpc="upload.GetFile", seconds=1),
+        Fault("internal_error", rpc="messages.Search"),
+        Fault("drop", rpc="upload.GetFile", after_calls=2),
+    )
+    running = scene.machine.start(
+        "-u",
+        SOURCE,
+        "--rclone-arg=--bwlimit=4M",
+        variables={"TDL_SYNC_PROXY": proxy, "RCLONE_VERBOSE": "1"},
+    )
+    with watched(running) as seen:
+        ended = running.wait()
+    return Watched(scene, ended, seen)
+
+
+def test_the_run_is_one_to_learn_from(whole_run: Watched) -> None:
+    assert_moved(whole_run.ended, 6)
+    assert any("moveto" in line for line in whole_run.seen.command_lines)
+    assert len(whole_run.seen.environments) >= 1
+
+
+def test_no_secret_is_printed(whole_run: Watched) -> None:
+    for secret in secrets_of(whole_run.scene):
+        assert secret not in whole_run.ended.stderr + whole_run.ended.stdout
+
+
+def test_no_secret_is_in_a_command_line_that_other_users_see(whole_run: Watched) -> None:
+    lines = "\n".join(whole_run.seen.command_lines)
+    for secret in secrets_of(whole_run.scene):
+        assert secret not in lines
+
+
+def test_children_inherit_no_variable_of_the_program(whole_run: Watched) -> None:
+    for environment in whole_run.seen.environments:
+        assert "TDL_SYNC_" not in environment
+        assert "RCLONE_VERBOSE=1" in environment  # what is the user's own stays
+        for secret in secrets_of(whole_run.scene):
+            assert secret not in environment
+
+
+def test_no_secret_is_in_a_file_that_the_run_wrote(whole_run: Watched) -> None:
+    """The session string comes from the environment and stays there."""
+    machine = whole_run.scene.machine
+    for root in (machine.data_directory, machine.staging_directory, machine.remote_directory):
+        for path in root.rglob("*"):
+            if path.is_file():
+                content = path.read_bytes()
+                assert not [s for s in secrets_of(whole_run.scene) if s.encode() in content], path
+
+
+def test_files_are_for_the_owner_alone_whatever_the_umask_was(stage: Stage) -> None:
+    scene = stage(worlds.files(sizes=[1000, MIB]))
+    with_no_umask = ["/bin/sh", "-c", 'umask 000; exec "$@"', "sh", *scene.machine.command()]
+    assert_moved(scene.machine.start("-u", SOURCE, command=with_no_umask).wait(), 2)
+    for root in (scene.machine.data_directory, scene.machine.staging_directory):
+        for path in (root, *root.rglob("*")):
+            wanted = 0o700 if path.is_dir() else 0o600
+            assert path.stat().st_mode & 0o777 == wanted, path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--proxy=socks5://ada:proxy-pass-word@127.0.0.1:1",),
+        ("--session-string", "proxy-pass-word"),
+        ("--api-hash=proxy-pass-word",),
+        ("--remote=box,pass=proxy-pass-word:x",),
+        ("-u", SOURCE, "proxy-pass-word"),
+    ],
+)
+def test_a_secret_on_the_command_line_is_refused_and_not_repeated(
+    stage: Stage, arguments: tuple[str, ...]
+) -> None:
+    ended = stage(worlds.files(sizes=[1])).machine.run(*arguments)
+    assert (ended.exit_status, ended.stdout) == (2, "")
+    assert ended.said.startswith("tdl_sync: ")
+    assert "proxy-pass-word" not in ended.stderr
