@@ -252,7 +252,7 @@ class Channel:
         grouped_id: int | None = None,
         forward: raw.types.MessageFwdHeader | None = None,
         topic_id: int | None = None,
-        sender: raw.types.PeerChannel | raw.types.PeerUser | None = None,
+        sender: raw.base.Peer | None = None,
     ) -> int:
         """Adds a message and returns its id.
 
@@ -376,7 +376,7 @@ class Channel:
             reply_to=_topic_header(appended.topic_id) if appended else None,
         )
 
-    def _sender(self, message_id: int) -> raw.types.PeerChannel | raw.types.PeerUser | None:
+    def _sender(self, message_id: int) -> raw.base.Peer | None:
         appended = self._history.appended.get(message_id)
         if appended is not None and appended.sender is not None:
             return appended.sender

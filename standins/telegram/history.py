@@ -52,7 +52,7 @@ class Appended:
     entities: Entities
     forward: raw.types.MessageFwdHeader | None
     topic_id: int | None = None
-    sender: raw.types.PeerChannel | raw.types.PeerUser | None = None
+    sender: raw.base.Peer | None = None
 
 
 class History:

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pyrogram import raw
+
 from standins.telegram import worlds
 from standins.telegram.world import Channel
 from tests.e2e.conftest import Stage
@@ -21,11 +23,11 @@ def archive(machine: Machine) -> list[dict[str, Any]]:
 
 def texts_of(channel: Channel) -> dict[int, str]:
     files = {item.message_id for item in channel.items()}
-    messages = {n: channel.message(n) for n in range(1, channel.newest_id() + 1)}
+    messages = (channel.message(n) for n in range(1, channel.newest_id() + 1))
     return {
-        n: str(message.message)
-        for n, message in messages.items()
-        if n not in files and message is not None and getattr(message, "message", "")
+        message.id: message.message
+        for message in messages
+        if isinstance(message, raw.types.Message) and message.message and message.id not in files
     }
 
 
