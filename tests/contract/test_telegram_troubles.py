@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -163,9 +165,10 @@ def test_a_stop_ends_the_wait_for_the_network(
     part = parts.fetch_part(first_item(world), 0, PART_BYTES)
     until(lambda: telegram.lines != [])
     telegram.stop.set()
-    for waiting in (reading, part):
+    waiting: tuple[Future[Any], ...] = (reading, part)
+    for future in waiting:
         with pytest.raises(Stopped):
-            result_of(waiting)
+            result_of(future)
 
 
 def test_one_connection_that_breaks_is_not_the_network(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -86,7 +86,7 @@ def scene(tmp_path: Path) -> Iterator[SetScene]:
     """Call it with a world (and what else `DriveStandIn` takes)."""
     with ExitStack() as closing:
 
-        def set_scene(world: World, **drive_settings: int) -> DriveScene:
+        def set_scene(world: World, **drive_settings: Any) -> DriveScene:
             telegram = closing.enter_context(StandIn(world))
             drive = closing.enter_context(DriveStandIn(**drive_settings))
             machine = Machine(tmp_path / "machine", telegram)

@@ -18,7 +18,7 @@ MOST_LINES = 400
 PLACES = {
     "diskcache": ["done_marks"],
     "docopt": ["arguments"],
-    "psutil": ["deadline", "full_disk", "run_identity", "staging"],
+    "psutil": ["deadline", "doctor", "full_disk", "run_identity", "staging"],
     "pyrogram": ["telegram"],
     "python_socks": ["telegram"],
     "qrcode": ["terminal_login"],
