@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from tdl_sync.drive_folder import LISTING_LAG_SECONDS, make_drive_path
@@ -74,27 +75,36 @@ def check_remote(rclone: Rclone, remote: str, *, must_be_drive: bool = False) ->
 
 
 def _check(rclone: Rclone, remote: str, must_be_drive: bool) -> CheckedRemote:
-    types = configured_types(rclone, remote)
-    remote_type = _type_of(remote, types)
-    if must_be_drive and remote_type != DRIVE:
-        raise ConfigurationError(
-            f"--gdrive expects a remote of type 'drive', but {remote!r} is of type "
-            f"{remote_type or 'unknown'!r}; leave --gdrive out or name another with --remote"
+    # Side by side what asks for no token, and one question that does: it renews one that is past
+    # its time, and the others then find the new one.
+    with ThreadPoolExecutor(4, "remote check") as pool:
+        features = pool.submit(rclone.ask, ["backend", "features"], remote)
+        local_features = pool.submit(rclone.ask, ["backend", "features"], _ALL_HASHES_REMOTE)
+        shows_what_others_share = pool.submit(_shows_what_others_share, rclone, remote)
+        types = configured_types(rclone, remote)
+        remote_type = _type_of(remote, types)
+        if must_be_drive and remote_type != DRIVE:
+            raise ConfigurationError(
+                f"--gdrive expects a remote of type 'drive', but {remote!r} is of type "
+                f"{remote_type or 'unknown'!r}; leave --gdrive out or name another with --remote"
+            )
+        hashes = _hashes(features.result(), remote, types)
+        local_hashes = _hashes(local_features.result(), _ALL_HASHES_REMOTE, types)
+        unprobed = CheckedRemote(
+            remote,
+            remote_type,
+            shares_hash=bool(hashes & local_hashes),
+            free_bytes=None,
+            takes_folder_ids=(
+                remote_type == DRIVE
+                and _NAME_AND_OPTIONS.match(remote) is not None
+                and not shows_what_others_share.result()
+            ),
         )
-    shares_hash = bool(_hashes(rclone, remote, types) & _hashes(rclone, _ALL_HASHES_REMOTE, types))
-    unprobed = CheckedRemote(
-        remote,
-        remote_type,
-        shares_hash,
-        free_bytes=None,
-        takes_folder_ids=(
-            remote_type == DRIVE
-            and _NAME_AND_OPTIONS.match(remote) is not None
-            and not _shows_what_others_share(rclone, remote)
-        ),
-    )
-    warnings = _prove_writable(rclone, unprobed)
-    return replace(unprobed, free_bytes=free_bytes(rclone, remote), warnings=warnings)
+        _make_base(rclone, unprobed)
+        free = pool.submit(free_bytes, rclone, remote)
+        warnings = _prove_writable(rclone, unprobed)
+        return replace(unprobed, free_bytes=free.result(), warnings=warnings)
 
 
 def _remote_prefix(remote: str) -> str | None:
@@ -128,8 +138,7 @@ def _type_of(remote: str, types: dict[str, str]) -> str:
     return prefix[1:] if prefix.startswith(":") else types.get(prefix, "")
 
 
-def _hashes(rclone: Rclone, remote: str, types: dict[str, str]) -> set[str]:
-    answer = rclone.ask(["backend", "features"], remote)
+def _hashes(answer: RcloneAnswer, remote: str, types: dict[str, str]) -> set[str]:
     failure = answer.failure(remote)
     if answer.exit_status == 0:
         return set(answer.json()["Hashes"])
@@ -158,13 +167,16 @@ def _shows_what_others_share(rclone: Rclone, remote: str) -> bool:
     )
 
 
-def _prove_writable(rclone: Rclone, remote: CheckedRemote) -> tuple[str, ...]:
-    # A name of its own: two runs that probe at once must not delete each other's file.
-    probe = remote.path(_PROBE_PREFIX + secrets.token_hex(4))
+def _make_base(rclone: Rclone, remote: CheckedRemote) -> None:
     if remote.type == DRIVE:
         make_drive_path(rclone, remote.remote)
     else:
         _must_work(rclone.ask(["mkdir"], remote.remote), remote.remote)
+
+
+def _prove_writable(rclone: Rclone, remote: CheckedRemote) -> tuple[str, ...]:
+    # A name of its own: two runs that probe at once must not delete each other's file.
+    probe = remote.path(_PROBE_PREFIX + secrets.token_hex(4))
     # --drive-upload-cutoff: a request of an upload session can be sent again without doubling.
     rcat = ["rcat", "--drive-upload-cutoff=0"]
     _must_work(rclone.ask(rcat, probe, stdin=b"probe\n"), remote.remote)
