@@ -25,7 +25,7 @@ from tests.e2e_state.machines import OTHER_HOST, another, begun, is_downloading,
 
 SIZES = (1_500_000, 2_500_000)
 SLOW = Fault("flood_wait", rpc="upload.GetFile", seconds=2, times=None)
-ROUNDS = 10
+ROUNDS = 3
 
 
 @pytest.fixture
