@@ -106,7 +106,7 @@ State and stopping (DUR is in seconds, or like 90s, 5m, 1h30m):
                            [default: exit]
 
 Places and programs:
-  --data-dir DIR           session, records and log; without it the directory
+  --data-dir DIR           session and records; without it the directory
                            for a user's program data (~/.local/share/tdl-sync)
   --staging DIR            the directory that --max-disk bounds, used for
                            nothing else; without it "staging" in the data
