@@ -279,6 +279,22 @@ def test_a_session_that_ends_in_mid_run_ends_the_run_and_loses_nothing(
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
 
 
+def test_a_key_that_telegram_forgets_in_mid_run_ends_the_run(stage: Stage) -> None:
+    slow = Shaping(total_bytes_per_second=3 * MIB)
+    scene = stage(worlds.files(sizes=[1000, *[2 * MIB] * 8]), slow)
+    running = scene.machine.start("-u", SOURCE, "--downloads=1")
+    running.wait_for("moved 1_file-1.bin")
+    scene.telegram.forget_auth_keys()
+    ended = running.wait()
+    assert (ended.exit_status, ended.result["status"], ended.said) == (
+        4,
+        "error",
+        "tdl_sync: Telegram: it does not accept this session any more (it does not know its key "
+        "any more). Please log in again: tdl_sync.py login\n",
+    )
+    assert 1 <= ended.numbers()["done"] == len(remote_files(scene.machine)) < 9
+
+
 def test_a_chat_that_becomes_private_in_mid_run_is_said_and_the_next_chat_goes_on(
     stage: Stage,
 ) -> None:
