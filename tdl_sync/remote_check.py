@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-import secrets
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -80,7 +81,7 @@ def _check(rclone: Rclone, remote: str, must_be_drive: bool) -> CheckedRemote:
     with ThreadPoolExecutor(4, "remote check") as pool:
         features = pool.submit(rclone.ask, ["backend", "features"], remote)
         local_features = pool.submit(rclone.ask, ["backend", "features"], _ALL_HASHES_REMOTE)
-        shows_what_others_share = pool.submit(_shows_what_others_share, rclone, remote)
+        shows_shared = pool.submit(shows_what_others_share, rclone, remote)
         types = configured_types(rclone, remote)
         remote_type = _type_of(remote, types)
         if must_be_drive and remote_type != DRIVE:
@@ -98,7 +99,7 @@ def _check(rclone: Rclone, remote: str, must_be_drive: bool) -> CheckedRemote:
             takes_folder_ids=(
                 remote_type == DRIVE
                 and _NAME_AND_OPTIONS.match(remote) is not None
-                and not shows_what_others_share.result()
+                and not shows_shared.result()
             ),
         )
         _make_base(rclone, unprobed)
@@ -157,7 +158,7 @@ def _hashes(answer: RcloneAnswer, remote: str, types: dict[str, str]) -> set[str
     )
 
 
-def _shows_what_others_share(rclone: Rclone, remote: str) -> bool:
+def shows_what_others_share(rclone: Rclone, remote: str) -> bool:
     """With ``shared_with_me`` rclone takes any root folder for the list of all that is shared."""
     shown = rclone.ask(["config", "show"], _remote_prefix(remote) or "")
     set_in = (remote, shown.stdout.decode("utf-8", "replace"), *rclone.extra_arguments)
@@ -175,8 +176,10 @@ def _make_base(rclone: Rclone, remote: CheckedRemote) -> None:
 
 
 def _prove_writable(rclone: Rclone, remote: CheckedRemote) -> tuple[str, ...]:
-    # A name of its own: two runs that probe at once must not delete each other's file.
-    probe = remote.path(_PROBE_PREFIX + secrets.token_hex(4))
+    # A name of the machine's own: another machine's probe must not delete ours, and what a kill
+    # leaves between the two calls is overwritten and deleted by the next run here.
+    machine = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+    probe = remote.path(_PROBE_PREFIX + machine)
     # --drive-upload-cutoff: a request of an upload session can be sent again without doubling.
     rcat = ["rcat", "--drive-upload-cutoff=0"]
     _must_work(rclone.ask(rcat, probe, stdin=b"probe\n"), remote.remote)
