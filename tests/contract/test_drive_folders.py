@@ -1,0 +1,103 @@
+"""Folders on Google Drive, where one name can stand for several, and listings lag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from standins.drive.faults import Fault
+from standins.drive.server import DriveStandIn
+from standins.drive.shaping import Shaping
+from tdl_sync.handoff import RcloneHandOff
+from tdl_sync.pace import Pace
+from tdl_sync.rclone import Rclone
+from tdl_sync.remote_check import check_remote, shows_what_others_share
+from tdl_sync.stop import StopFlag
+from tests.contract.places import CHAT_ID, hand_off, ignore_bytes, stage
+
+FOLDER = f"A channel [{CHAT_ID}]"
+LAG = Shaping(listing_lag_seconds=2.0)
+
+
+@pytest.fixture
+def drive(monkeypatch: pytest.MonkeyPatch) -> Iterator[DriveStandIn]:
+    with DriveStandIn() as standin:
+        for name, value in standin.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("RCLONE_DRIVE_PACER_MIN_SLEEP", "1ms")
+        yield standin
+        assert standin.unknown_requests == []
+
+
+@pytest.fixture
+def rclone(drive: DriveStandIn, tmp_path: Path) -> Rclone:
+    return Rclone.find(config_file=drive.rclone_config(tmp_path))
+
+
+def present(drive: DriveStandIn) -> list[str]:
+    return [file.path for file in drive.files("user") if not file.trashed]
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_folder_is_made_once_though_answers_are_lost_and_listings_lag(
+    drive: DriveStandIn, rclone: Rclone, lost: int
+) -> None:
+    drive.shaping = LAG
+    drive.faults.add(Fault("answer_lost", call="files.create", times=lost))
+    remote = check_remote(rclone, "gdrive:a/b")
+    assert hand_off(rclone, remote).prepare_folder(FOLDER) == []
+    assert present(drive) == ["a", "a/b", f"a/b/{FOLDER}"]
+
+
+def test_of_two_folders_with_one_name_all_files_count_and_one_takes_the_new(
+    drive: DriveStandIn, rclone: Rclone, staging: Path
+) -> None:
+    """A warning says so; every run takes the same one."""
+    remote = check_remote(rclone, "gdrive:a")
+    (base_id,) = (file.file_id for file in drive.files("user") if file.path == "a")
+    drive.shaping = LAG
+    for _ in range(2):  # as two programs do that do not see each other's folder yet
+        assert rclone.ask(["mkdir"], remote.inside(base_id, FOLDER)).exit_status == 0
+    drive.shaping = Shaping()
+    ids = sorted(file.file_id for file in drive.files("user") if file.name == FOLDER)
+    assert len(ids) == 2
+    for number, folder_id in enumerate(ids, start=1):
+        target = remote.inside(folder_id, f"{number}_old")
+        assert rclone.ask(["rcat"], target, stdin=b"old").exit_status == 0
+    warnings: list[str] = []
+    pace = Pace(StopFlag(), lambda *_: None)
+    two_runs = [RcloneHandOff(rclone, remote, pace, warnings.append) for _ in range(2)]
+    for number, run in enumerate(two_runs, start=3):
+        listed = {file.name for file in run.prepare_folder(FOLDER)}
+        assert {"1_old", "2_old"} <= listed
+        run.move(stage(staging, b"new", number), FOLDER, f"{number}_new", ignore_bytes)
+    new = [file for file in drive.files("user") if file.name.endswith("_new")]
+    assert [file.parents for file in new] == [(ids[0],)] * 2
+    assert len(warnings) == 2
+    assert warnings[0].startswith(f"warning: Drive has 2 folders 'gdrive:a/{FOLDER}'")
+    assert "`rclone dedupe`" in warnings[0]
+
+
+def test_what_others_share_is_known_wherever_that_is_said(
+    rclone: Rclone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There a folder's id would show all that is shared, instead of that folder: paths are used."""
+    assert not shows_what_others_share(rclone, "gdrive:a")
+    assert shows_what_others_share(rclone, "gdrive,shared_with_me=true:a")
+    assert rclone.config_file is not None
+    config = rclone.config_file.read_text()
+    rclone.config_file.write_text(config.replace("[gdrive]", "[gdrive]\nshared_with_me = true"))
+    assert shows_what_others_share(rclone, "gdrive:a")
+    rclone.config_file.write_text(config)
+    monkeypatch.setenv("RCLONE_DRIVE_SHARED_WITH_ME", "true")
+    assert shows_what_others_share(rclone, "gdrive:a")
+
+
+def test_only_a_drive_itself_is_addressed_by_id(drive: DriveStandIn, rclone: Rclone) -> None:
+    """A wrapper of a Drive would ignore the id without a word, and put the file elsewhere."""
+    assert rclone.config_file is not None
+    with rclone.config_file.open("a") as config:
+        config.write("\n[wrapper]\ntype = alias\nremote = gdrive:wrapped\n")
+    assert not check_remote(rclone, "wrapper:a").takes_folder_ids
