@@ -97,6 +97,8 @@ class _Counting:
         self._chat = nobody
         self._numbers = ProgressNumbers(nobody, ChatTotals(0, 0, 0), 0)
         self._said_waits: dict[tuple[str, str], float] = {}
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def started(self, chat: Chat, totals: ChatTotals, budget_bytes: int) -> None:
         self._chat = chat
@@ -109,7 +111,10 @@ class _Counting:
 
     def close(self) -> None:
         """End the display without a summary. Again, or before ``started``: does nothing."""
-        raise NotImplementedError
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
 
     def seen(self, items: int) -> None:
         self._numbers.seen(items)
@@ -168,6 +173,13 @@ class _Counting:
         self._write(printable(line))
 
     def _begin(self) -> None:
+        self.close()
+        self._over.clear()
+        self._thread = threading.Thread(target=self._display, name="progress", daemon=True)
+        self._thread.start()
+
+    def _display(self) -> None:
+        """Show how far the run is, in a thread of its own, until ``_over`` is set."""
         raise NotImplementedError
 
     def _write(self, text: str) -> None:
@@ -185,20 +197,6 @@ class LogProgress(_Counting):
         super().__init__()
         self._output = _Output(stream)
         self._interval_seconds = interval_seconds
-        self._over = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def close(self) -> None:
-        self._over.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-
-    def _begin(self) -> None:
-        self.close()
-        self._over.clear()
-        self._thread = threading.Thread(target=self._report, name="progress log", daemon=True)
-        self._thread.start()
 
     def moved(self, item: MediaItem, freed_bytes: int) -> None:
         """A log names each deletion from the staging disk; on a terminal it would only scroll."""
@@ -207,7 +205,7 @@ class LogProgress(_Counting):
             f"moved {printable(file_name(item))}: {freed_bytes} bytes freed on the staging disk"
         )
 
-    def _report(self) -> None:
+    def _display(self) -> None:
         while not self._over.wait(self._interval_seconds):
             self._write(log_line(self._numbers.snapshot(), datetime.now()))
 
@@ -227,20 +225,6 @@ class TerminalProgress(_Counting):
         super().__init__()
         self._output = _Output(stream)
         self._messages: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._over = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def close(self) -> None:
-        self._over.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-
-    def _begin(self) -> None:
-        self.close()
-        self._over.clear()
-        self._thread = threading.Thread(target=self._show, name="progress bars", daemon=True)
-        self._thread.start()
 
     def _write(self, text: str) -> None:
         if self._thread is None:
@@ -248,7 +232,7 @@ class TerminalProgress(_Counting):
         else:
             self._messages.put(text)
 
-    def _show(self) -> None:
+    def _display(self) -> None:
         try:
             bars = _Bars(self._output)
             try:
