@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn, TextIO
@@ -71,12 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TdlSyncError as error:
         return report_error(error)
     try:
-        if config.command is Command.LOGIN:
-            return login(config)
-        if config.command is Command.DOCTOR:
-            return doctor(config)
-        offer_login(config)
-        return sync(config)
+        return COMMANDS[config.command](config)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except Exception as error:  # noqa: BLE001 - the one place where errors become text
@@ -113,6 +108,11 @@ def doctor(config: Config) -> int:
         sys.stdout.flush()
         statuses.append(finding.exit_status)
     return min(statuses, key=EXIT_ORDER.index)
+
+
+def signed_in_sync(config: Config) -> int:
+    offer_login(config)
+    return sync(config)
 
 
 def sync(config: Config) -> int:
@@ -246,3 +246,11 @@ class Supervisor:
             self._events.put(Ended(self._sync.run()))
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
             self._events.put(error)
+
+
+COMMANDS: Mapping[Command, Callable[[Config], int]] = {
+    Command.SYNC: signed_in_sync,
+    Command.LOGIN: login,
+    Command.DOCTOR: doctor,
+}
+"""What each command runs; it returns the exit status."""

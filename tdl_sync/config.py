@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
-from typing import TypeVar
 
 from tdl_sync import __version__
-from tdl_sync.arguments import SEE_HELP, Arguments, Setting, gather
+from tdl_sync.arguments import SEE_HELP, gather
 from tdl_sync.chat_spelling import ChatSpelling, parse_chat
 from tdl_sync.choice import Choice
 from tdl_sync.credentials import Credentials, Proxy, credentials_from, parse_proxy
@@ -24,15 +23,14 @@ from tdl_sync.filters import (
     parse_types,
     parse_until,
 )
+from tdl_sync.given import Given, after_exclusions, seconds_between, whole
 from tdl_sync.keeping import Keeping
 from tdl_sync.name_template import PLAIN_NAMES, parse_name_template
 from tdl_sync.pace import OnQuota
 from tdl_sync.remote_argument import parse_remote, parse_upload_flag
-from tdl_sync.units import parse_bytes, parse_seconds
-from tdl_sync.usage import OPTIONS, USAGE
+from tdl_sync.units import parse_bytes
+from tdl_sync.usage import USAGE
 from tdl_sync.user_directories import default_data_dir, expand
-
-DEFAULT_REMOTE = OPTIONS["--remote"].default or ""
 
 _LARGEST_DISK_BYTES = 10**15
 _LARGEST_MESSAGE_ID = 2**31 - 1
@@ -40,28 +38,15 @@ _DAY_SECONDS = 86400.0
 _LONGEST_GRACE_SECONDS = 3600.0
 _LONGEST_RUN_SECONDS = 366 * _DAY_SECONDS
 
-_EXCLUSIVE = (
-    ("--resume-from", "--restart"),
-    ("--resume-from", "--resume"),
-    ("--restart", "--resume"),
-    ("--retry-failed", "--restart"),
-    ("--retry-failed", "--resume-from"),
-    ("--resume-from", "--from-id"),
-    ("--from-id", "--restart"),
-    ("--from-id", "--resume"),
-    ("--retry-failed", "--from-id"),
-    ("--include", "--exclude"),
-    ("--topic", "--comments"),
-)
-
-T = TypeVar("T")
-
 
 class Command(str, Enum):
     """What the program is asked to do."""
 
     SYNC = "sync"
     LOGIN = "login"
+    CHATS = "chats"
+    STATUS = "status"
+    VERIFY = "verify"
     DOCTOR = "doctor"
 
 
@@ -71,6 +56,24 @@ class TextRequested(Exception):
     def __init__(self, text: str) -> None:
         self.text = text
         super().__init__(text)
+
+
+class Verbosity(str, Enum):
+    """How much a run says."""
+
+    QUIET = "quiet"
+    NORMAL = "normal"
+    VERBOSE = "verbose"
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What a run says, and where. ``log_file`` is a second place for its lines."""
+
+    verbosity: Verbosity
+    log_file: Path | None
+    lines_as_json: bool
+    notify: bool
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,9 @@ class Config:
     topic_id: int | None
     comments: bool
     takeout: bool
+    follow: bool
+    dry_run: bool
+    dedupe: bool
     choice: Choice
     keeping: Keeping
     texts: bool
@@ -116,6 +122,9 @@ class Config:
     credentials: Credentials
     login_by_qr: bool
     print_session: bool
+    telling: Telling
+    as_json: bool
+    repair: bool
 
     @classmethod
     def parse(cls, argv: Sequence[str], environ: Mapping[str, str]) -> Config:
@@ -128,19 +137,22 @@ class Config:
         if "--version" in argv:
             raise TextRequested(f"tdl_sync {__version__}\n")
         arguments = gather(argv, environ)
-        given = _Given(_after_exclusions(arguments))
+        given = Given(after_exclusions(arguments))
         data_dir = _path(given, "--data-dir", environ) or default_data_dir(environ)
         config = cls(
             command=Command(arguments.command),
             chats=_chats(given, environ),
             resume=given.switch("--resume"),
-            resume_from_id=given.optional("--resume-from", _whole(1, _LARGEST_MESSAGE_ID))
-            or given.optional("--from-id", _whole(1, _LARGEST_MESSAGE_ID)),
+            resume_from_id=given.optional("--resume-from", whole(1, _LARGEST_MESSAGE_ID))
+            or given.optional("--from-id", whole(1, _LARGEST_MESSAGE_ID)),
             restart=given.switch("--restart"),
             retry_failed=given.switch("--retry-failed"),
-            topic_id=given.optional("--topic", _whole(1, _LARGEST_MESSAGE_ID)),
+            topic_id=given.optional("--topic", whole(1, _LARGEST_MESSAGE_ID)),
             comments=given.switch("--comments"),
             takeout=given.switch("--takeout"),
+            follow=given.switch("--follow"),
+            dry_run=given.switch("--dry-run"),
+            dedupe=given.switch("--dedupe"),
             choice=_choice(given, datetime.now(timezone.utc)),
             keeping=Keeping(
                 template=given.optional("--name", parse_name_template) or PLAIN_NAMES,
@@ -150,12 +162,14 @@ class Config:
             remote=_remote(given),
             must_be_drive=given.switch("--gdrive"),
             max_disk_bytes=given.value("--max-disk", _disk_bytes),
-            workers=given.value("--workers", _whole(1, 32)),
-            downloads=given.value("--downloads", _whole(1, 64)),
-            connections=given.value("--connections", _whole(1, 32)),
-            save_interval_seconds=given.value("--save-interval", _seconds(1, _DAY_SECONDS)),
-            grace_seconds=given.value("--grace", _seconds(0, _LONGEST_GRACE_SECONDS)),
-            max_runtime_seconds=given.optional("--max-runtime", _seconds(1, _LONGEST_RUN_SECONDS)),
+            workers=given.value("--workers", whole(1, 32)),
+            downloads=given.value("--downloads", whole(1, 64)),
+            connections=given.value("--connections", whole(1, 32)),
+            save_interval_seconds=given.value("--save-interval", seconds_between(1, _DAY_SECONDS)),
+            grace_seconds=given.value("--grace", seconds_between(0, _LONGEST_GRACE_SECONDS)),
+            max_runtime_seconds=given.optional(
+                "--max-runtime", seconds_between(1, _LONGEST_RUN_SECONDS)
+            ),
             take_over=given.switch("--take-over"),
             on_quota=given.value("--on-quota", _on_quota),
             data_dir=data_dir,
@@ -167,72 +181,13 @@ class Config:
             credentials=credentials_from(environ),
             login_by_qr=given.switch("--qr"),
             print_session=given.switch("--print-session"),
+            telling=_telling(given, environ),
+            as_json=given.switch("--json"),
+            repair=given.switch("--repair"),
         )
         if config.command is Command.SYNC:
             _refuse_what_does_not_fit(config)
         return config
-
-
-class _Given:
-    """Converts what was given, or its default, and says in every error where it came from."""
-
-    def __init__(self, settings: Mapping[str, Setting]) -> None:
-        self._settings = settings
-
-    def setting(self, name: str) -> Setting | None:
-        return self._settings.get(name)
-
-    def switch(self, name: str) -> bool:
-        return name in self._settings
-
-    def values(
-        self, name: str, convert: Callable[[str], T], *, secret: bool = True
-    ) -> tuple[T, ...]:
-        """``convert`` raises ``ValueError`` with what it expected."""
-        setting = self._settings.get(name)
-        if setting is None:
-            return ()
-        converted = []
-        for text in setting.texts:
-            try:
-                converted.append(convert(text))
-            except ValueError as error:
-                found = "" if secret else f", found {_shortened(text)!r}"
-                raise UsageError(f"{setting.origin}: expected {error}{found}; {SEE_HELP}") from None
-        return tuple(converted)
-
-    def optional(self, name: str, convert: Callable[[str], T], *, secret: bool = False) -> T | None:
-        converted = self.values(name, convert, secret=secret)
-        return converted[0] if converted else None
-
-    def value(self, name: str, convert: Callable[[str], T], *, secret: bool = False) -> T:
-        """Of an option that has a default."""
-        if name in self._settings:
-            return self.values(name, convert, secret=secret)[0]
-        default = OPTIONS[name].default
-        assert default is not None, name
-        return convert(default)
-
-
-def _after_exclusions(arguments: Arguments) -> Mapping[str, Setting]:
-    """Settings that exclude each other: the command line wins over a variable, else an error."""
-    settings = dict(arguments.settings)
-    remote = settings.get("--remote")
-    pairs: tuple[tuple[str, str], ...] = _EXCLUSIVE
-    if remote is not None and remote.texts[0].rstrip("/") != DEFAULT_REMOTE:
-        pairs = (*_EXCLUSIVE, ("--gdrive", "--remote"))
-    for first, second in pairs:
-        if first not in settings or second not in settings:
-            continue
-        one, other = settings[first], settings[second]
-        if one.from_command_line == other.from_command_line:
-            means = f" ({first} means --remote {DEFAULT_REMOTE})" if first == "--gdrive" else ""
-            raise UsageError(
-                f"{one.origin} and {other.origin} exclude each other{means}; "
-                f"give only one of them, or {SEE_HELP}"
-            )
-        del settings[second if one.from_command_line else first]
-    return settings
 
 
 def _refuse_what_does_not_fit(config: Config) -> None:
@@ -265,7 +220,7 @@ def _refuse_what_does_not_fit(config: Config) -> None:
         )
 
 
-def _chats(given: _Given, environ: Mapping[str, str]) -> tuple[ChatSpelling, ...]:
+def _chats(given: Given, environ: Mapping[str, str]) -> tuple[ChatSpelling, ...]:
     chats: list[ChatSpelling] = []
     setting = given.setting("--url")
     if setting is not None:
@@ -294,7 +249,7 @@ def _chats_in(path: Path) -> list[ChatSpelling]:
     return chats
 
 
-def _choice(given: _Given, now: datetime) -> Choice:
+def _choice(given: Given, now: datetime) -> Choice:
     return Choice(
         Filters(
             types=given.optional("--type", parse_types) or frozenset(),
@@ -304,22 +259,36 @@ def _choice(given: _Given, now: datetime) -> Choice:
             most_bytes=given.optional("--max-size", parse_bytes),
             since=given.optional("--since", lambda text: parse_since(text, now)),
             until=given.optional("--until", lambda text: parse_until(text, now)),
-            to_id=given.optional("--to-id", _whole(1, _LARGEST_MESSAGE_ID)),
+            to_id=given.optional("--to-id", whole(1, _LARGEST_MESSAGE_ID)),
             name=given.optional("--match", parse_pattern),
             caption=given.optional("--caption", parse_pattern),
         ),
         newest_first=given.switch("--desc"),
-        limit=given.optional("--limit", _whole(1, _LARGEST_MESSAGE_ID)),
+        limit=given.optional("--limit", whole(1, _LARGEST_MESSAGE_ID)),
     )
 
 
-def _remote(given: _Given) -> str:
+def _telling(given: Given, environ: Mapping[str, str]) -> Telling:
+    verbosity = Verbosity.NORMAL
+    if given.switch("--quiet"):
+        verbosity = Verbosity.QUIET
+    elif given.switch("--verbose"):
+        verbosity = Verbosity.VERBOSE
+    return Telling(
+        verbosity=verbosity,
+        log_file=_path(given, "--log-file", environ),
+        lines_as_json=given.switch("--log-json"),
+        notify=given.switch("--notify"),
+    )
+
+
+def _remote(given: Given) -> str:
     setting = given.setting("--remote")
     may_hold_secrets = setting is not None and "," in setting.texts[0]
     return given.value("--remote", parse_remote, secret=may_hold_secrets)
 
 
-def _proxy(given: _Given) -> Proxy | None:
+def _proxy(given: Given) -> Proxy | None:
     setting = given.setting("--proxy")
     from_command_line = setting is not None and setting.from_command_line
     return given.optional(
@@ -327,7 +296,7 @@ def _proxy(given: _Given) -> Proxy | None:
     )
 
 
-def _program(given: _Given, environ: Mapping[str, str]) -> str | None:
+def _program(given: Given, environ: Mapping[str, str]) -> str | None:
     def program(text: str) -> str:
         if text.startswith("-") or "\0" in text:
             raise ValueError("the path or the name of the rclone program")
@@ -336,35 +305,13 @@ def _program(given: _Given, environ: Mapping[str, str]) -> str | None:
     return given.optional("--rclone", program)
 
 
-def _path(given: _Given, name: str, environ: Mapping[str, str]) -> Path | None:
+def _path(given: Given, name: str, environ: Mapping[str, str]) -> Path | None:
     def path(text: str) -> Path:
         if text.startswith("-") or "\0" in text:
             raise ValueError("a path (one that begins with a dash: ./-name)")
         return expand(text, environ).absolute()
 
     return given.optional(name, path)
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def convert(text: str) -> int:
-        stripped = text.strip()
-        if not (stripped.isascii() and stripped.isdigit() and len(stripped) < 20):
-            raise ValueError(f"a whole number from {least} to {most}")
-        if not least <= int(stripped) <= most:
-            raise ValueError(f"a whole number from {least} to {most}")
-        return int(stripped)
-
-    return convert
-
-
-def _seconds(least: float, most: float) -> Callable[[str], float]:
-    def convert(text: str) -> float:
-        seconds = parse_seconds(text)
-        if not least <= seconds <= most:
-            raise ValueError(f"a duration from {least:g} to {most:g} seconds")
-        return seconds
-
-    return convert
 
 
 def _on_quota(text: str) -> OnQuota:
@@ -379,7 +326,3 @@ def _disk_bytes(text: str) -> int:
     if not 0 < size_bytes <= _LARGEST_DISK_BYTES:
         raise ValueError("a size above 0 and up to 1 PB (a bare number is in GB; 4096B in bytes)")
     return size_bytes
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 60 else text[:60] + "…"

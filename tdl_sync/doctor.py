@@ -25,8 +25,8 @@ from tdl_sync.rclone_config import is_writable, used_config, with_writable_confi
 from tdl_sync.remote_check import check_remote, configured_types
 from tdl_sync.staging import Staging
 from tdl_sync.stop import StopFlag
-from tdl_sync.sync import make_data_dir, telegram_settings
 from tdl_sync.telegram.client import TelegramClient
+from tdl_sync.telegram_session import make_data_dir, telegram_settings
 
 OLDEST_PYTHON = (3, 10)
 

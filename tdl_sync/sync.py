@@ -47,8 +47,8 @@ from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.history import TelegramChatReader
 from tdl_sync.telegram.parts import TelegramPartSource
 from tdl_sync.telegram.saved_messages import TelegramSavedMessages
-from tdl_sync.telegram.settings import TelegramSettings
 from tdl_sync.telegram.takeout import Takeout
+from tdl_sync.telegram_session import make_data_dir, telegram_settings
 from tdl_sync.unfinished import unfinished_in
 from tdl_sync.wanted_chats import wanted_chats
 
@@ -77,27 +77,6 @@ class SyncResult:
     @property
     def some_failed_for_now(self) -> bool:
         return any(not item.for_good for report in self.reports for item in report.failed_items)
-
-
-def telegram_settings(config: Config) -> TelegramSettings:
-    return TelegramSettings(
-        session_directory=config.data_dir,
-        api_id=config.credentials.api_id,
-        api_hash=config.credentials.api_hash,
-        session_string=config.credentials.session_string,
-        proxy=config.proxy,
-    )
-
-
-def make_data_dir(config: Config) -> None:
-    """Make the data directory for the owner alone. Raises ``ConfigurationError``."""
-    try:
-        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the data directory {config.data_dir} cannot be made: {error.strerror}; "
-            "choose another with --data-dir"
-        ) from error
 
 
 class Sync:

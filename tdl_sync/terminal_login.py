@@ -20,10 +20,10 @@ from tdl_sync.errors import CredentialsRefused, SessionEnded, UsageError
 from tdl_sync.event_loop import EventLoopThread
 from tdl_sync.naming import printable
 from tdl_sync.stop import StopFlag
-from tdl_sync.sync import make_data_dir, telegram_settings
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.login import Login
 from tdl_sync.telegram.settings import TelegramSettings
+from tdl_sync.telegram_session import make_data_dir, telegram_settings
 
 API_PAGE = "https://my.telegram.org/apps"
 

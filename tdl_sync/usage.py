@@ -22,11 +22,17 @@ Examples:
   tdl_sync.py doctor                         check all that a run needs
   tdl_sync.py -u @channel --max-disk 50      move it through 50 GB of disk
   tdl_sync.py -u https://t.me/+AbCdEf --remote box:telegram --workers 6
+  tdl_sync.py -u @channel --dry-run          only say what would be moved
   tdl_sync.py --resume                       go on with everything unfinished
+  tdl_sync.py status                         how far each chat is
+  tdl_sync.py verify -u @channel             compare the remote with the chat
 
 Usage:
   tdl_sync.py [sync] [-u CHAT]... [--rclone-arg ARG]... [options]
   tdl_sync.py login [--qr] [--print-session] [options]
+  tdl_sync.py chats [--json] [options]
+  tdl_sync.py status [-u CHAT]... [--json] [options]
+  tdl_sync.py verify [-u CHAT]... [--repair] [--rclone-arg ARG]... [options]
   tdl_sync.py doctor [--rclone-arg ARG]... [options]
 
 What to move:
@@ -50,6 +56,8 @@ What to move:
   --restart                look at all messages again; what is known to be on
                            the remote is not moved again
   --retry-failed           only what failed before, also what failed for good
+  --follow                 then stay, and move new messages as they come
+  --dry-run                only say what would be moved, and write nothing
 
 Which of its files (what is left out stays for a run with other filters):
   --type LIST              only these, with commas between: document, video,
@@ -69,6 +77,7 @@ Which of its files (what is left out stays for a run with other filters):
   --to-id ID               only messages up to this id
   --limit N                stop after this many files of each chat
   --desc                   the newest first
+  --dedupe                 move a file that was posted several times only once
 
 Where it goes:
   --remote REMOTE:PATH     a remote of rclone and a folder in it, or an absolute
@@ -104,6 +113,18 @@ State and stopping (DUR is in seconds, or like 90s, 5m, 1h30m):
   --on-quota WHAT          what to do when Google Drive takes no more today:
                            exit (saves the state) or wait (goes on by itself)
                            [default: exit]
+
+Telling:
+  --notify                 send a message to Saved Messages when the run ends,
+                           fails, or has used up the Drive's day
+  -q, --quiet              say only what is wrong, and the result
+  -v, --verbose            say more: each step of each file
+  --log-file FILE          keep the lines in this file, too; at 10 MB it is put
+                           aside, and the last five are kept
+  --log-json               a JSON object for each line instead of text
+  --json                   (chats, status, verify) JSON instead of a table
+  --repair                 (verify) forget that the missing and wrong ones are
+                           done, so that the next run moves them again
 
 Places and programs:
   --data-dir DIR           session and records; without it the directory
@@ -201,13 +222,22 @@ WITHOUT_DEFAULTS = _DEFAULT.sub("", USAGE)
 
 ABOUT_THE_PROGRAM = frozenset({"--help", "--version"})
 LOGIN_ONLY = frozenset({"--qr", "--print-session"})
+LOOKING_ONLY = frozenset({"--json", "--repair"})
+WHICH_FILES = frozenset(
+    "--url --chats --topic --comments --takeout --from-id --type --include --exclude --min-size "
+    "--max-size --since --until --match --caption --to-id".split()
+)
 WHAT_A_RUN_NEEDS = frozenset(
     "--remote --gdrive --max-disk --data-dir --staging --rclone --rclone-config --rclone-arg "
     "--proxy".split()
 )
 OF_COMMAND: Mapping[str, frozenset[str]] = {
-    "sync": frozenset(OPTIONS) - LOGIN_ONLY,
+    "sync": frozenset(OPTIONS) - LOGIN_ONLY - LOOKING_ONLY,
     "login": LOGIN_ONLY | {"--data-dir", "--proxy"} | ABOUT_THE_PROGRAM,
+    "chats": frozenset({"--json", "--data-dir", "--proxy"}) | ABOUT_THE_PROGRAM,
+    "status": frozenset({"--url", "--chats", "--json", "--data-dir", "--proxy"})
+    | ABOUT_THE_PROGRAM,
+    "verify": WHICH_FILES | LOOKING_ONLY | WHAT_A_RUN_NEEDS | ABOUT_THE_PROGRAM,
     "doctor": WHAT_A_RUN_NEEDS | ABOUT_THE_PROGRAM,
 }
 """Which options each command takes on the command line."""

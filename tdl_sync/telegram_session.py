@@ -1,0 +1,66 @@
+"""The user's Telegram session and data directory, as the commands open them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+
+from tdl_sync.config import Config
+from tdl_sync.errors import ConfigurationError
+from tdl_sync.event_loop import EventLoopThread
+from tdl_sync.naming import printable
+from tdl_sync.progress_numbers import Waiting
+from tdl_sync.progress_text import waiting_line
+from tdl_sync.stop import StopFlag
+from tdl_sync.telegram.client import TelegramClient
+from tdl_sync.telegram.settings import TelegramSettings
+
+
+def telegram_settings(config: Config) -> TelegramSettings:
+    return TelegramSettings(
+        session_directory=config.data_dir,
+        api_id=config.credentials.api_id,
+        api_hash=config.credentials.api_hash,
+        session_string=config.credentials.session_string,
+        proxy=config.proxy,
+    )
+
+
+def make_data_dir(config: Config) -> None:
+    """Make the data directory for the owner alone. Raises ``ConfigurationError``."""
+    try:
+        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the data directory {config.data_dir} cannot be made: {error.strerror}; "
+            "choose another with --data-dir"
+        ) from error
+
+
+@contextmanager
+def opened_to_look(config: Config) -> Iterator[TelegramClient]:
+    """A signed-in client for a command that moves nothing; closed on leaving.
+
+    What there is to say meanwhile (a flood wait, a network that is gone) goes to standard error.
+    Raises what ``TelegramClient.start`` raises.
+    """
+    make_data_dir(config)
+    with ExitStack() as closing:
+        loop = EventLoopThread()
+        loop.start()
+        closing.callback(loop.stop)
+        client = TelegramClient(loop, telegram_settings(config), StopFlag(), _say_wait, _say)
+        client.start()
+        closing.callback(client.stop)
+        yield client
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{printable(line)}\n")
+    sys.stderr.flush()
+
+
+def _say_wait(what: str, why: str, until: datetime | None) -> None:
+    _say(waiting_line(Waiting(what, why, until)))
