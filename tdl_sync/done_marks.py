@@ -5,9 +5,9 @@ one transaction. Each write is a transaction of its own with ``synchronous=FULL`
 when a method returns, its record outlives ``kill -9`` and a loss of power
 (https://www.sqlite.org/pragma.html#pragma_synchronous). A method that raised wrote nothing.
 
-Keys are JSON arrays (``["done",remote,chat,topic,message]``) and values are JSON texts. diskcache
-would pickle any other type, and reading a pickle runs what is written in it, so ``TextDisk``
-refuses everything that is not a ``str``. The database is not for network file systems.
+Keys and values are texts (``mark_records``). diskcache would pickle any other type, and reading a
+pickle runs what is written in it, so ``TextDisk`` refuses everything that is not a ``str``. The
+database is not for network file systems.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,13 +27,23 @@ import diskcache
 from diskcache.core import DBNAME, MODE_RAW
 
 from tdl_sync.errors import ConfigurationError, HeldByAnotherRun, TdlSyncError
-from tdl_sync.model import DoneMark, Failure, MessageKey, Scope
+from tdl_sync.mark_records import (
+    ForeignRecord,
+    failure_text,
+    group_of,
+    group_prefix,
+    id_of,
+    key_text,
+    mark_text,
+    read_failure,
+    read_failure_with_key,
+    read_mark,
+    read_watermark,
+    watermark_key,
+)
+from tdl_sync.model import DoneMark, Failure, MarkedFile, MessageKey, Scope
 
 _LOCK_WAIT_SECONDS = 30.0
-
-
-class ForeignRecord(Exception):
-    """A record in the database that this program did not write."""
 
 
 class TextDisk(diskcache.Disk):  # type: ignore[misc]
@@ -105,21 +114,20 @@ class DoneMarks:
     def is_done(self, remote: str, key: MessageKey) -> bool:
         """Whether the file of this message is on this remote. A look-up of microseconds."""
         with self._errors_named():
-            return _key("done", remote, key) in self._cache
+            return key_text("done", remote, key) in self._cache
+
+    def marked(self, remote: str, key: MessageKey) -> MarkedFile | None:
+        """What the mark of this message says, ``None`` if there is none."""
+        with self._errors_named():
+            text = self._cache.get(key_text("done", remote, key))
+            return None if text is None else read_mark(text)
 
     def write(self, mark: DoneMark) -> None:
         """Record a file as done and forget its failure: both are durable, or neither."""
-        record = {
-            "remote": mark.remote,
-            "folder": mark.file.folder,
-            "name": mark.file.name,
-            "size_bytes": mark.file.item.size_bytes,
-            "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        }
         with self._writing:
             with self._transaction() as cache:
-                cache.set(_key("done", mark.remote, mark.key), json.dumps(record))
-                cache.delete(_key("failed", mark.remote, mark.key))
+                cache.set(key_text("done", mark.remote, mark.key), mark_text(mark))
+                cache.delete(key_text("failed", mark.remote, mark.key))
             self._drop_loaded(mark.remote, mark.key)
 
     def done_count(self, remote: str, chat_id: int, topic_id: int) -> int:
@@ -132,22 +140,22 @@ class DoneMarks:
         It goes through all keys of the database (80 ms for 100,000 marks), a hundred at a time
         and without a lock: marks that are written meanwhile may be missing.
         """
-        prefix = _group_prefix("done", remote, chat_id, topic_id)
+        prefix = group_prefix("done", remote, chat_id, topic_id)
         with self._errors_named():
             for key in iter(self._cache):
                 if key.startswith(prefix):
-                    yield _id_of(key, prefix)
+                    yield id_of(key, prefix)
 
     def watermark(self, scope: Scope) -> int:
         """The last saved watermark of the scope, 0 if there is none."""
         with self._errors_named():
-            text = self._cache.get(_watermark_key(scope))
-            return 0 if text is None else _watermark(text)
+            text = self._cache.get(watermark_key(scope))
+            return 0 if text is None else read_watermark(text)
 
     def save_watermark(self, scope: Scope, message_id: int) -> None:
         """Set the scope's watermark, which may also go down; durable on return."""
         with self._writing, self._transaction() as cache:
-            cache.set(_watermark_key(scope), json.dumps(message_id))
+            cache.set(watermark_key(scope), json.dumps(message_id))
 
     def failures(self, remote: str, chat_id: int, topic_id: int) -> list[Failure]:
         """The failures on record, by message id. From memory: they were read when we opened."""
@@ -157,22 +165,31 @@ class DoneMarks:
 
     def record_failure(self, remote: str, failure: Failure) -> Failure:
         """Remember it, adding its attempts to those on record; durable when the sum returns."""
-        key = _key("failed", remote, failure.key)
+        key = key_text("failed", remote, failure.key)
         with self._writing:
             with self._transaction() as cache:
                 recorded = cache.get(key)
-                before = 0 if recorded is None else _failure(failure.key, recorded).attempts
+                before = 0 if recorded is None else read_failure(failure.key, recorded).attempts
                 total = replace(failure, attempts=before + failure.attempts)
-                cache.set(key, _failure_text(total))
-            group = self._failures.setdefault(_group(remote, failure.key), {})
+                cache.set(key, failure_text(total))
+            group = self._failures.setdefault(group_of(remote, failure.key), {})
             group[failure.key.message_id] = total
         return total
+
+    def replace_mark(self, remote: str, failure: Failure) -> None:
+        """Remove the mark of a message and record why: both are durable, or neither."""
+        with self._writing:
+            with self._transaction() as cache:
+                cache.delete(key_text("done", remote, failure.key))
+                cache.set(key_text("failed", remote, failure.key), failure_text(failure))
+            group = self._failures.setdefault(group_of(remote, failure.key), {})
+            group[failure.key.message_id] = failure
 
     def forget_failure(self, remote: str, key: MessageKey) -> None:
         """Remove a failure from the record, if it is there; durable on return."""
         with self._writing:
             with self._transaction() as cache:
-                cache.delete(_key("failed", remote, key))
+                cache.delete(key_text("failed", remote, key))
             self._drop_loaded(remote, key)
 
     def _load_failures(self) -> dict[tuple[str, int, int], dict[int, Failure]]:
@@ -181,13 +198,13 @@ class DoneMarks:
             if text_key.startswith('["failed",'):
                 text = self._cache.get(text_key)
                 if text is not None:
-                    remote, failure = _failure_with_key(text_key, text)
-                    group = loaded.setdefault(_group(remote, failure.key), {})
+                    remote, failure = read_failure_with_key(text_key, text)
+                    group = loaded.setdefault(group_of(remote, failure.key), {})
                     group[failure.key.message_id] = failure
         return loaded
 
     def _drop_loaded(self, remote: str, key: MessageKey) -> None:
-        self._failures.get(_group(remote, key), {}).pop(key.message_id, None)
+        self._failures.get(group_of(remote, key), {}).pop(key.message_id, None)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[diskcache.Cache]:
@@ -271,67 +288,3 @@ def _found_text(value: Any) -> str:
     if type(value) is not str:
         raise ForeignRecord(f"a record should be text and is {type(value).__name__}")
     return value
-
-
-def _key(kind: str, remote: str, key: MessageKey) -> str:
-    return f"{_group_prefix(kind, remote, key.chat_id, key.topic_id)}{key.message_id}]"
-
-
-def _group_prefix(kind: str, remote: str, chat_id: int, topic_id: int) -> str:
-    return json.dumps([kind, remote, chat_id, topic_id], separators=(",", ":"))[:-1] + ","
-
-
-def _group(remote: str, key: MessageKey) -> tuple[str, int, int]:
-    return remote, key.chat_id, key.topic_id
-
-
-def _watermark_key(scope: Scope) -> str:
-    parts = [scope.remote, scope.chat_id, scope.topic_id, scope.filters, scope.lower_bound]
-    return json.dumps(["watermark", *parts], separators=(",", ":"))
-
-
-def _failure_text(failure: Failure) -> str:
-    return json.dumps(
-        {
-            "reason": failure.reason,
-            "detail": failure.detail,
-            "attempts": failure.attempts,
-            "for_good": failure.for_good,
-        }
-    )
-
-
-def _failure(key: MessageKey, text: str) -> Failure:
-    try:
-        record = json.loads(text)
-        return Failure(
-            key,
-            str(record["reason"]),
-            str(record["detail"]),
-            int(record["attempts"]),
-            bool(record["for_good"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ForeignRecord(f"the failure {text[:80]!r} is not one of ours") from error
-
-
-def _failure_with_key(text_key: str, text: str) -> tuple[str, Failure]:
-    try:
-        _, remote, chat_id, topic_id, message_id = json.loads(text_key)
-    except (TypeError, ValueError) as error:
-        raise ForeignRecord(f"the key {text_key[:80]!r} is not one of ours") from error
-    return str(remote), _failure(MessageKey(chat_id, topic_id, message_id), text)
-
-
-def _id_of(text_key: str, prefix: str) -> int:
-    try:
-        return int(text_key[len(prefix) : -1])
-    except ValueError as error:
-        raise ForeignRecord(f"the key {text_key[:80]!r} is not one of ours") from error
-
-
-def _watermark(text: str) -> int:
-    try:
-        return int(json.loads(text))
-    except (TypeError, ValueError) as error:
-        raise ForeignRecord(f"the watermark {text[:80]!r} is not a number") from error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from tdl_sync.content_hash import sha256_of
 from tdl_sync.model import Chat, RemoteFile, StagedFile
 from tdl_sync.name_template import PLAIN_NAMES, NameTemplate
 from tdl_sync.ports import HandOff
@@ -33,9 +34,11 @@ class Keeping:
         """
         place = self.template.place(staged.item, chat)
         folder = "/".join((chat_folder, *place.folders))
+        sha256 = sha256_of(staged.path)
         if self.with_sidecar:
-            hand_off.put(sidecar(staged, chat, place), folder, sidecar_name(staged.item))
-        return hand_off.move(staged, folder, place.name, on_bytes)
+            text = sidecar(staged.item, chat, place, sha256)
+            hand_off.put(text, folder, sidecar_name(staged.item))
+        return replace(hand_off.move(staged, folder, place.name, on_bytes), sha256=sha256)
 
 
 PLAINLY = Keeping()

@@ -182,20 +182,26 @@ class ListedFile:
     """One file as the remote's own listing shows it.
 
     ``subfolder`` is its path below the chat's folder, empty for what lies there itself.
+    ``sha256`` is ``None`` where the listing was not asked for it or has none.
     """
 
     name: str
     size_bytes: int
     subfolder: str = ""
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """An item that is on the remote for certain. Made by ``moved`` or ``listed`` only."""
+    """An item that is on the remote for certain. Made by ``moved`` or ``listed`` only.
+
+    ``sha256`` is the hash of what was handed off, ``None`` where it was only listed.
+    """
 
     item: MediaItem
     folder: str
     name: str
+    sha256: str | None = None
 
     @classmethod
     def moved(cls, staged: StagedFile, folder: str, name: str) -> RemoteFile:
@@ -223,6 +229,16 @@ class DoneMark:
     @property
     def key(self) -> MessageKey:
         return self.file.item.key
+
+
+@dataclass(frozen=True)
+class MarkedFile:
+    """What a done-mark says of its file. ``sha256`` is ``None`` where it was not known."""
+
+    folder: str
+    name: str
+    size_bytes: int
+    sha256: str | None
 
 
 @dataclass(frozen=True)

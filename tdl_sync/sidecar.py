@@ -5,19 +5,15 @@ Its shape is documented in docs/sidecar.md; whoever changes it here changes ``VE
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from tdl_sync.errors import StagingFailed
 from tdl_sync.message_details import MessageDetails
-from tdl_sync.model import Chat, MediaItem, StagedFile
+from tdl_sync.model import Chat, MediaItem
 from tdl_sync.name_template import RemotePlace
 
 VERSION = 1
-_READ_BYTES = 1024 * 1024
 
 
 def sidecar_name(item: MediaItem) -> str:
@@ -25,9 +21,8 @@ def sidecar_name(item: MediaItem) -> str:
     return f"{item.message_id}.json"
 
 
-def sidecar(staged: StagedFile, chat: Chat, place: RemotePlace) -> bytes:
-    """The text, UTF-8. Reads the staged file for its hash. Raises ``StagingFailed``."""
-    item = staged.item
+def sidecar(item: MediaItem, chat: Chat, place: RemotePlace, sha256: str) -> bytes:
+    """The text, UTF-8."""
     details = item.details
     record = {
         "version": VERSION,
@@ -49,7 +44,7 @@ def sidecar(staged: StagedFile, chat: Chat, place: RemotePlace) -> bytes:
             "type": item.media_type.value,
             "mime_type": item.mime_type,
             "size_bytes": item.size_bytes,
-            "sha256": _sha256(staged.path),
+            "sha256": sha256,
         },
     }
     return json.dumps(record, ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n"
@@ -79,14 +74,3 @@ def message_record(details: MessageDetails) -> dict[str, Any]:
 
 def utc_text(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(_READ_BYTES):
-                digest.update(block)
-    except OSError as error:
-        raise StagingFailed(error.strerror or str(error)) from error
-    return digest.hexdigest()

@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from tdl_sync.model import (
     FileLocation,
     ListedFile,
     LocationKind,
+    MarkedFile,
     MediaItem,
     MediaType,
     MessageKey,
@@ -76,6 +78,32 @@ def test_a_mark_says_where_the_file_is_and_when_it_got_there(tmp_path: Path) -> 
     record = json.loads(str(value))
     assert datetime.fromisoformat(record.pop("when")).tzinfo is not None
     assert record == {"remote": REMOTE, "folder": "Folder", "name": "7_a", "size_bytes": 5}
+
+
+def test_a_mark_keeps_the_hash_of_what_was_handed_off(tmp_path: Path) -> None:
+    hashed = replace(mark_of(8), file=replace(mark_of(8).file, sha256="ab" * 32))
+    with DoneMarks(tmp_path) as marks:
+        marks.write(mark_of(7))
+        marks.write(hashed)
+    with DoneMarks(tmp_path) as marks:
+        keys = [MessageKey(CHAT, 0, number) for number in (7, 8, 9)]
+        assert [marks.marked(REMOTE, key) for key in keys] == [
+            MarkedFile("Folder", "7_a", 5, None),
+            MarkedFile("Folder", "8_a", 5, "ab" * 32),
+            None,
+        ]
+
+
+def test_a_mark_that_is_replaced_by_a_failure_is_gone_and_the_failure_is_there(
+    tmp_path: Path,
+) -> None:
+    with DoneMarks(tmp_path) as marks:
+        marks.write(mark_of(7))
+        marks.replace_mark(REMOTE, failure_of(7))
+        assert marks.failures(REMOTE, CHAT, 0) == [failure_of(7)]
+    with DoneMarks(tmp_path) as marks:
+        assert not marks.is_done(REMOTE, MessageKey(CHAT, 0, 7))
+        assert marks.failures(REMOTE, CHAT, 0) == [failure_of(7)]
 
 
 def test_a_mark_counts_for_its_remote_chat_topic_and_message_alone(tmp_path: Path) -> None:

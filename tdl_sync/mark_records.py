@@ -1,0 +1,108 @@
+"""How the durable records are written: JSON arrays for keys, JSON texts for values.
+
+["done",remote,chat,topic,message]      what is on the remote under which name
+["failed",remote,chat,topic,message]    what is not, and why
+["watermark",remote,chat,topic,filters,lower bound]
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+
+from tdl_sync.model import DoneMark, Failure, MarkedFile, MessageKey, Scope
+
+
+class ForeignRecord(Exception):
+    """A record in the database that this program did not write."""
+
+
+def key_text(kind: str, remote: str, key: MessageKey) -> str:
+    return f"{group_prefix(kind, remote, key.chat_id, key.topic_id)}{key.message_id}]"
+
+
+def group_prefix(kind: str, remote: str, chat_id: int, topic_id: int) -> str:
+    return json.dumps([kind, remote, chat_id, topic_id], separators=(",", ":"))[:-1] + ","
+
+
+def group_of(remote: str, key: MessageKey) -> tuple[str, int, int]:
+    return remote, key.chat_id, key.topic_id
+
+
+def watermark_key(scope: Scope) -> str:
+    parts = [scope.remote, scope.chat_id, scope.topic_id, scope.filters, scope.lower_bound]
+    return json.dumps(["watermark", *parts], separators=(",", ":"))
+
+
+def failure_text(failure: Failure) -> str:
+    return json.dumps(
+        {
+            "reason": failure.reason,
+            "detail": failure.detail,
+            "attempts": failure.attempts,
+            "for_good": failure.for_good,
+        }
+    )
+
+
+def read_failure(key: MessageKey, text: str) -> Failure:
+    try:
+        record = json.loads(text)
+        return Failure(
+            key,
+            str(record["reason"]),
+            str(record["detail"]),
+            int(record["attempts"]),
+            bool(record["for_good"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ForeignRecord(f"the failure {text[:80]!r} is not one of ours") from error
+
+
+def read_failure_with_key(text_key: str, text: str) -> tuple[str, Failure]:
+    try:
+        _, remote, chat_id, topic_id, message_id = json.loads(text_key)
+    except (TypeError, ValueError) as error:
+        raise ForeignRecord(f"the key {text_key[:80]!r} is not one of ours") from error
+    return str(remote), read_failure(MessageKey(chat_id, topic_id, message_id), text)
+
+
+def id_of(text_key: str, prefix: str) -> int:
+    try:
+        return int(text_key[len(prefix) : -1])
+    except ValueError as error:
+        raise ForeignRecord(f"the key {text_key[:80]!r} is not one of ours") from error
+
+
+def read_watermark(text: str) -> int:
+    try:
+        return int(json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise ForeignRecord(f"the watermark {text[:80]!r} is not a number") from error
+
+
+def mark_text(mark: DoneMark) -> str:
+    record = {
+        "remote": mark.remote,
+        "folder": mark.file.folder,
+        "name": mark.file.name,
+        "size_bytes": mark.file.item.size_bytes,
+        "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    if mark.file.sha256 is not None:
+        record["sha256"] = mark.file.sha256
+    return json.dumps(record)
+
+
+def read_mark(text: str) -> MarkedFile:
+    try:
+        record = json.loads(text)
+        sha256 = record.get("sha256")
+        return MarkedFile(
+            str(record["folder"]),
+            str(record["name"]),
+            int(record["size_bytes"]),
+            None if sha256 is None else str(sha256),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ForeignRecord(f"the done-mark {text[:80]!r} is not one of ours") from error
