@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
 from tdl_sync.errors import Stopped
+
+_WakeUp = Callable[[], None]
 
 
 class StopFlag:
@@ -20,7 +24,7 @@ class StopFlag:
     def __init__(self) -> None:
         self._event = threading.Event()
         self._lock = threading.Lock()
-        self._wake_ups: list[Callable[[], None]] = []
+        self._wake_ups: list[Callable[[], _WakeUp | None]] = []
         self.cause: BaseException | None = None
         self._set_at = 0.0
 
@@ -32,7 +36,7 @@ class StopFlag:
             self.cause = cause
             self._set_at = time.monotonic()
             self._event.set()
-            wake_ups = list(self._wake_ups)
+            wake_ups = [there for each in self._wake_ups if (there := each()) is not None]
         for wake_up in wake_ups:
             wake_up()
 
@@ -52,11 +56,16 @@ class StopFlag:
         self.on_set(either.set)
         either.wait()
 
-    def on_set(self, wake_up: Callable[[], None]) -> None:
-        """Call this when the flag is set (at once if it is): for waits on other conditions."""
+    def on_set(self, wake_up: _WakeUp) -> None:
+        """Call this when the flag is set (at once if it is): for waits on other conditions.
+
+        A method is forgotten together with its object, in which nobody can wait any more: a run
+        that stays for weeks makes and drops many of them.
+        """
         with self._lock:
             if not self._event.is_set():
-                self._wake_ups.append(wake_up)
+                self._wake_ups = [each for each in self._wake_ups if each() is not None]
+                self._wake_ups.append(_without_holding(wake_up))
                 return
         wake_up()
 
@@ -69,6 +78,12 @@ class StopFlag:
         """Sleep, or raise ``Stopped`` as soon as the flag is set."""
         if self._event.wait(seconds):
             self.check()
+
+
+def _without_holding(wake_up: _WakeUp) -> Callable[[], _WakeUp | None]:
+    if inspect.ismethod(wake_up):
+        return weakref.WeakMethod(wake_up)
+    return lambda: wake_up
 
 
 class Slots:

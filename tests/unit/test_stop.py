@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -47,6 +49,17 @@ def test_who_begins_to_wait_after_the_stop_is_woken_at_once() -> None:
     woken: list[bool] = []
     stop.on_set(lambda: woken.append(True))
     assert woken == [True]
+
+
+def test_who_waits_no_more_is_forgotten() -> None:
+    """A run that stays for weeks makes slots for each of its rounds."""
+    stop = StopFlag()
+    slots = [Slots(1, stop) for _ in range(3)]
+    gone = [weakref.ref(each) for each in slots]
+    slots.clear()
+    gc.collect()
+    assert [each() for each in gone] == [None] * 3
+    stop.set()
 
 
 def test_a_sleep_ends_with_the_stop() -> None:
