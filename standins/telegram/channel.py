@@ -41,7 +41,8 @@ class WorldItem:
 class Channel:
     """Any chat: kind "channel", "supergroup", "group", "user" or "saved".
 
-    `private`, `joined`, `protected`, `title` and `username` may be changed while the stand-in runs.
+    `private`, `joined`, `protected`, `title`, `username`, `archived`, `banned` and `migrated_to`
+    may be changed while the stand-in runs.
     """
 
     def __init__(
@@ -68,6 +69,11 @@ class Channel:
         self.joined = joined
         self.protected = protected
         self.private = False
+        self.archived = False
+        self.banned = False
+        """The account was removed: what is left is the dialog, which names a forbidden chat."""
+        self.migrated_to: Channel | None = None
+        """The supergroup that this group has become."""
         self.discussion: Channel | None = None
         """The group in which the posts of this channel are discussed."""
         self.access_hash = derived_number("chat", world.seed, chat_id)
@@ -253,11 +259,13 @@ class Channel:
         forward: raw.types.MessageFwdHeader | None = None,
         topic_id: int | None = None,
         sender: raw.base.Peer | None = None,
+        by: object = None,
     ) -> int:
         """Adds a message and returns its id.
 
         `date` is now unless given, and never earlier than that of the message before.
         `kind` is the file's kind, or "text"; another of `plan.OTHER_KINDS` may be given.
+        `by` is the session that sends it, which needs no telling.
         """
         with self.world.append_lock, self._lock:
             message_id = self.world.next_message_id(self)
@@ -270,7 +278,9 @@ class Channel:
             )
             appended = Appended(plan, tuple(entities), forward, topic_id, sender)
             self._history.append(message_id, appended)
-            return message_id
+        for tell in list(self.world.on_append):
+            tell(self, message_id, by)
+        return message_id
 
     def delete(self, message_ids: Iterable[int]) -> list[int]:
         """Returns those that were there."""

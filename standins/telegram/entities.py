@@ -48,9 +48,12 @@ def user_access_hash(world: World, user_id: int) -> int:
     return dialog.access_hash if dialog else derived_number("chat", world.seed, user_id)
 
 
-def chat(channel: Channel) -> raw.types.Channel | raw.types.Chat:
+def chat(channel: Channel) -> raw.base.Chat:
     """A channel, supergroup or basic group; not for dialogs with users."""
+    if channel.banned:
+        return _forbidden(channel)
     if channel.kind == "group":
+        moved_to = channel.migrated_to
         return raw.types.Chat(
             id=channel.raw_id,
             title=channel.title,
@@ -60,6 +63,8 @@ def chat(channel: Channel) -> raw.types.Channel | raw.types.Chat:
             version=1,
             left=not channel.joined or None,
             noforwards=channel.protected or None,
+            deactivated=moved_to is not None or None,
+            migrated_to=None if moved_to is None else _input_channel(moved_to),
         )
     return raw.types.Channel(
         id=channel.raw_id,
@@ -76,9 +81,26 @@ def chat(channel: Channel) -> raw.types.Channel | raw.types.Chat:
     )
 
 
+def _input_channel(channel: Channel) -> raw.types.InputChannel:
+    return raw.types.InputChannel(channel_id=channel.raw_id, access_hash=channel.access_hash)
+
+
+def _forbidden(channel: Channel) -> raw.base.Chat:
+    if channel.kind == "group":
+        return raw.types.ChatForbidden(id=channel.raw_id, title=channel.title)
+    return raw.types.ChannelForbidden(
+        id=channel.raw_id,
+        access_hash=channel.access_hash,
+        title=channel.title,
+        broadcast=channel.kind == "channel" or None,
+        megagroup=channel.kind == "supergroup" or None,
+    )
+
+
 def is_readable(channel: Channel) -> bool:
     """A private chat that the account is no member of shows nothing."""
-    return not channel.private and (channel.joined or channel.username is not None)
+    barred = channel.private or channel.banned
+    return not barred and (channel.joined or channel.username is not None)
 
 
 def chats_and_users(

@@ -15,7 +15,7 @@ from standins.telegram.entities import (
 )
 from standins.telegram.rpc import Call, RpcError, handles
 from standins.telegram.wire import TlObject
-from standins.telegram.world import Channel, Message
+from standins.telegram.world import CHANNEL_ID_SHIFT, Channel, Message
 
 _USERNAME = re.compile(r"[a-z](?:_?[a-z0-9])*", re.IGNORECASE)
 _INVITE_HASH = re.compile(r"[A-Za-z0-9_-]{16,32}")
@@ -125,24 +125,33 @@ def get_dialogs(call: Call, request: raw.functions.messages.GetDialogs) -> TlObj
     """Joined chats that hold a message, the latest first, from the one after `offset_peer` on.
 
     https://core.telegram.org/api/offsets (dialogs are paged by the last one of the page before)
+    https://core.telegram.org/api/folders#peer-folders (folder 1 is the archive; without a folder
+    both are listed)
     """
-    dialogs = _dialogs(call)
-    if request.folder_id:
-        dialogs = []
+    everything = _dialogs(call)
+    dialogs = [
+        (channel, message)
+        for channel, message in everything
+        if request.folder_id is None or channel.archived == (request.folder_id == 1)
+    ]
     start = 0
     if not isinstance(request.offset_peer, raw.types.InputPeerEmpty):
-        offset_chat = chat_by_peer(call.world, request.offset_peer)
-        position = [channel is offset_chat for channel, _ in dialogs]
+        offset_id = _marked_id(request.offset_peer)
+        position = [channel.chat_id == offset_id for channel, _ in dialogs]
         start = position.index(True) + 1 if True in position else 0
     elif request.offset_date:
         start = sum(message.date >= request.offset_date for _, message in dialogs)
     limit = min(request.limit or _MOST_DIALOGS, _MOST_DIALOGS)
     page = dialogs[start : start + limit]
+    archived = [pair for pair in everything if pair[0].archived]
+    rows = archived[:1] if request.folder_id == 0 and start == 0 else []
+    raw_dialogs: list[raw.base.Dialog] = [_archive(*row) for row in rows]
+    raw_dialogs += [_dialog(channel, message) for channel, message in page]
+    shown = [*rows, *page]
+    messages: list[raw.base.Message] = [message for _, message in shown]
     chats, users = chats_and_users(
-        call.world, [channel for channel, _ in page], [message for _, message in page]
+        call.world, [channel for channel, _ in shown], [message for _, message in shown]
     )
-    messages: list[raw.base.Message] = [message for _, message in page]
-    raw_dialogs: list[raw.base.Dialog] = [_dialog(channel, message) for channel, message in page]
     if len(page) == len(dialogs):
         return raw.types.messages.Dialogs(
             dialogs=raw_dialogs, messages=messages, chats=chats, users=users
@@ -155,7 +164,7 @@ def get_dialogs(call: Call, request: raw.functions.messages.GetDialogs) -> TlObj
 def _dialogs(call: Call) -> list[tuple[Channel, Message]]:
     found = []
     for channel in call.world.channels.values():
-        if channel.joined and is_readable(channel):
+        if channel.banned or (channel.joined and is_readable(channel)):
             top = channel.message(channel.newest_id())
             if top is not None:
                 found.append((channel, top))
@@ -174,4 +183,31 @@ def _dialog(channel: Channel, top: Message) -> raw.types.Dialog:
         unread_poll_votes_count=0,
         notify_settings=raw.types.PeerNotifySettings(),
         pts=top.id + 1 if channel.is_channel else None,
+        folder_id=1 if channel.archived else None,
     )
+
+
+def _archive(channel: Channel, top: Message) -> raw.types.DialogFolder:
+    """The archive as one row of the main list, named by its latest chat."""
+    return raw.types.DialogFolder(
+        folder=raw.types.Folder(id=1, title="Archive"),
+        peer=channel.peer,
+        top_message=top.id,
+        unread_muted_peers_count=0,
+        unread_unmuted_peers_count=0,
+        unread_muted_messages_count=0,
+        unread_unmuted_messages_count=0,
+    )
+
+
+def _marked_id(peer: raw.base.InputPeer) -> int:
+    """Of a chat that need not be readable: dialogs are paged by any of them."""
+    match peer:
+        case raw.types.InputPeerChannel():
+            return -(CHANNEL_ID_SHIFT + peer.channel_id)
+        case raw.types.InputPeerChat():
+            return -peer.chat_id
+        case raw.types.InputPeerUser():
+            return peer.user_id
+        case _:
+            raise RpcError(400, "PEER_ID_INVALID")

@@ -1,13 +1,17 @@
-"""Telegram's ids of chats and users as one kind of number, the marked id.
+"""Chats and users as Telegram describes them: their one kind of id, and what is said of them.
 
 https://core.telegram.org/api/bots/ids
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from pyrogram import raw
+
+from tdl_sync.model import Chat, ChatKind
 
 CHANNEL_MARK = -1_000_000_000_000
 
@@ -19,3 +23,76 @@ def marked_id_of(peer: Any) -> int:
     if isinstance(peer, raw.types.PeerChat):
         return -int(peer.chat_id)
     return int(peer.user_id)
+
+
+_MARKS: dict[type, Callable[[int], int]] = {
+    raw.types.Channel: lambda number: CHANNEL_MARK - number,
+    raw.types.ChannelForbidden: lambda number: CHANNEL_MARK - number,
+    raw.types.Chat: lambda number: -number,
+    raw.types.ChatForbidden: lambda number: -number,
+}
+
+
+def marked_id(found: Any) -> int:
+    """Of a whole chat or user, as here and below."""
+    mark = _MARKS.get(type(found))
+    return int(found.id) if mark is None else mark(int(found.id))
+
+
+def input_peer(found: Any) -> raw.base.InputPeer:
+    """How to address it."""
+    if isinstance(found, (raw.types.Channel, raw.types.ChannelForbidden)):
+        return raw.types.InputPeerChannel(channel_id=found.id, access_hash=found.access_hash or 0)
+    if isinstance(found, raw.types.User):
+        return raw.types.InputPeerUser(user_id=found.id, access_hash=found.access_hash or 0)
+    if isinstance(found, (raw.types.Chat, raw.types.ChatForbidden)):
+        return raw.types.InputPeerChat(chat_id=found.id)
+    return raw.types.InputPeerEmpty()
+
+
+def chat_of(found: Any) -> Chat:
+    return Chat(marked_id(found), _title(found), _kind(found), _username(found))
+
+
+@dataclass(frozen=True)
+class Barred:
+    """Why a chat may not be read, and what its user can do."""
+
+    why: str
+    next_step: str
+
+
+def why_unreadable(found: Any) -> Barred | None:
+    """``None`` for a chat that looks as if it can be read."""
+    if isinstance(found, (raw.types.ChannelForbidden, raw.types.ChatForbidden)):
+        return Barred(
+            "this account was removed from it",
+            "Ask to be let in again, or log in with an account that is a member.",
+        )
+    if isinstance(found, raw.types.Chat) and found.migrated_to is not None:
+        moved_to: Any = found.migrated_to
+        moved_id = CHANNEL_MARK - int(moved_to.channel_id)
+        return Barred("this group has become a supergroup", f"Its id is {moved_id} now.")
+    return None
+
+
+def _title(found: Any) -> str:
+    if isinstance(found, raw.types.User):
+        names = (found.first_name, found.last_name)
+        return " ".join(name for name in names if name) or str(found.id)
+    return str(found.title)
+
+
+def _kind(found: Any) -> ChatKind:
+    if isinstance(found, (raw.types.Channel, raw.types.ChannelForbidden)):
+        return ChatKind.CHANNEL if found.broadcast else ChatKind.SUPERGROUP
+    return ChatKind.USER if isinstance(found, raw.types.User) else ChatKind.GROUP
+
+
+def _username(found: Any) -> str | None:
+    """The one that leads to it; what was bought at auction stands in a list of its own
+    (https://core.telegram.org/api/fragment)."""
+    several: Any = getattr(found, "usernames", None) or ()
+    active = [one.username for one in several if one.active]
+    name: str | None = getattr(found, "username", None) or next(iter(active), None)
+    return name

@@ -181,6 +181,31 @@ def test_dialogs_name_every_joined_chat_page_by_page(
     assert set(found) == joined
 
 
+def test_the_main_list_of_dialogs_has_the_archive_as_one_row_above_the_others(
+    start_stand_in: StartStandIn, connect: Connect
+) -> None:
+    telegram = start_stand_in(worlds.mixed(messages=5))
+    archived = next(c for c in telegram.world.channels.values() if c.title == "Talk")
+    archived.archived = True
+
+    async def run(folder_id: int) -> list[Any]:
+        async with connect(telegram) as client:
+            request = raw.functions.messages.GetDialogs(
+                offset_date=0,
+                offset_id=0,
+                offset_peer=raw.types.InputPeerEmpty(),
+                limit=100,
+                hash=0,
+                folder_id=folder_id,
+            )
+            return list((await client.invoke(request)).dialogs)
+
+    first, *others = asyncio.run(run(0))
+    assert isinstance(first, raw.types.DialogFolder)
+    assert archived.chat_id not in {_marked_id(dialog.peer) for dialog in others}
+    assert [_marked_id(dialog.peer) for dialog in asyncio.run(run(1))] == [archived.chat_id]
+
+
 def _marked_id(peer: Any) -> int:
     match peer:
         case raw.types.PeerChannel():

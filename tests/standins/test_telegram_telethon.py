@@ -139,6 +139,34 @@ def test_telethon_lists_the_dialogs(start_stand_in: StartStandIn) -> None:
     assert asyncio.run(run()) == joined
 
 
+def test_telethon_finds_an_archived_chat_in_its_folder_and_a_lost_one_as_forbidden(
+    start_stand_in: StartStandIn,
+) -> None:
+    telegram = start_stand_in(worlds.mixed(messages=5))
+    chats = {chat.title: chat for chat in telegram.world.channels.values()}
+    chats["Talk"].archived = True
+    chats["News"].banned = True
+    chats["Family"].migrated_to = chats["Talk"]
+
+    async def run() -> tuple[set[str], set[str], dict[str, str], int]:
+        async with telethon(telegram) as client:
+            everything = [dialog async for dialog in client.iter_dialogs()]
+            kinds = {dialog.name: type(dialog.entity).__name__ for dialog in everything}
+            moved = next(dialog.entity for dialog in everything if dialog.name == "Family")
+            return (
+                {dialog.name for dialog in everything},
+                {dialog.name async for dialog in client.iter_dialogs(folder=1)},
+                kinds,
+                int(moved.migrated_to.channel_id),
+            )
+
+    everything, archived, kinds, moved_to = asyncio.run(run())
+    assert {"Talk", "News", "Family"} <= everything
+    assert archived == {"Talk"}
+    assert (kinds["News"], kinds["Talk"]) == ("ChannelForbidden", "Channel")
+    assert moved_to == chats["Talk"].raw_id
+
+
 def test_telethon_gets_through_a_new_salt_and_a_dropped_connection(
     start_stand_in: StartStandIn,
 ) -> None:

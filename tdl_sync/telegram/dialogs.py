@@ -1,0 +1,100 @@
+"""The account's list of chats, which Telegram calls dialogs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pyrogram import raw
+from pyrogram.errors import RPCError
+
+from tdl_sync.telegram.answers import translated
+from tdl_sync.telegram.client import TelegramClient
+from tdl_sync.telegram.peers import input_peer, marked_id, marked_id_of
+
+DIALOGS_PER_PAGE = 100
+"""The most that one call returns (https://core.telegram.org/api/offsets)."""
+
+MOST_PAGES = 200
+FOLDERS = (0, 1)
+"""The main list and the archive (https://core.telegram.org/api/folders#peer-folders). Each is asked
+for by its number: whether a list without one holds the archive is not documented."""
+
+
+@dataclass(frozen=True)
+class Dialog:
+    """``found`` is the raw chat or user; ``newest_message_id`` is 0 where there is no message."""
+
+    found: Any
+    newest_message_id: int
+
+
+@dataclass(frozen=True)
+class DialogPage:
+    """One answer: its dialogs, and all chats and users that it speaks of."""
+
+    dialogs: tuple[Dialog, ...]
+    chats_and_users: tuple[Any, ...]
+
+
+def dialog_pages(telegram: TelegramClient) -> Iterator[DialogPage]:
+    """Both folders, the latest dialog first; no dialog twice. Blocks.
+
+    Raises what ``translated`` makes of Telegram's refusals.
+    """
+    seen: set[int] = set()
+    for folder_id in FOLDERS:
+        for answer in _answers(telegram, folder_id):
+            chats_and_users = (*answer.chats, *answer.users)
+            by_id = {marked_id(each): each for each in chats_and_users}
+            dialogs = []
+            for each in answer.dialogs:
+                chat_id = marked_id_of(each.peer)
+                is_chat = isinstance(each, raw.types.Dialog)  # else: the archive, as one row
+                if is_chat and chat_id in by_id and chat_id not in seen:
+                    seen.add(chat_id)
+                    dialogs.append(Dialog(by_id[chat_id], int(each.top_message)))
+            yield DialogPage(tuple(dialogs), chats_and_users)
+
+
+def _answers(telegram: TelegramClient, folder_id: int) -> Iterator[Any]:
+    offset_date, offset_id = 0, 0
+    offset_peer: raw.base.InputPeer = raw.types.InputPeerEmpty()
+    for page in range(MOST_PAGES):
+        try:
+            answer: Any = telegram.call(
+                raw.functions.messages.GetDialogs(
+                    offset_date=offset_date,
+                    offset_id=offset_id,
+                    offset_peer=offset_peer,
+                    limit=DIALOGS_PER_PAGE,
+                    hash=0,
+                    # They stand above all others on the first page, and would on each.
+                    exclude_pinned=page > 0 or None,
+                    folder_id=folder_id,
+                ),
+                "reading the list of chats",
+            )
+        except RPCError as error:
+            raise translated(error, "reading the list of chats") from error
+        yield answer
+        last = _last_dialog(answer)
+        if last is None:
+            return
+        offset_date, offset_id, offset_peer = last
+
+
+def _last_dialog(answer: Any) -> tuple[int, int, raw.base.InputPeer] | None:
+    """Where the next page begins, ``None`` after the last page."""
+    if not isinstance(answer, raw.types.messages.DialogsSlice):
+        return None
+    peers = {marked_id(each): each for each in (*answer.chats, *answer.users)}
+    messages: Any = [message for message in answer.messages if message.peer_id is not None]
+    dates = {(each.id, marked_id_of(each.peer_id)): each.date for each in messages}
+    for dialog in reversed(answer.dialogs):
+        if isinstance(dialog, raw.types.Dialog):
+            where = (dialog.top_message, marked_id_of(dialog.peer))
+            if where in dates and where[1] in peers:
+                return dates[where], dialog.top_message, input_peer(peers[where[1]])
+    return None
