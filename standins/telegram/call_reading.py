@@ -9,7 +9,7 @@ from pyrogram import raw
 from pyrogram.raw.all import layer as our_layer
 
 from standins.telegram import wire
-from standins.telegram.rpc import Call, RpcError
+from standins.telegram.rpc import Call, RpcError, name_of
 from standins.telegram.wire import TlObject
 
 _INVOKE_WITH_LAYER = 0xDA9B0D0D
@@ -55,6 +55,8 @@ def read_call(call: Call, body: bytes) -> TlObject | Unreadable:
             return Unreadable(RpcError(400, "TAKEOUT_INVALID"))
         wants_updates &= not isinstance(request, raw.functions.InvokeWithoutUpdates)
         request = request.query
+    # A connection for files is told nothing (https://core.telegram.org/api/updates).
+    wants_updates &= not name_of(request).startswith("upload.")
     call.session.wants_updates |= wants_updates
     if call.auth_key.layer is None:
         return Unreadable(RpcError(400, "CONNECTION_NOT_INITED"))

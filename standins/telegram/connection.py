@@ -78,6 +78,10 @@ class Connection:
             self._sender.abandon()
             self._writer.close()
 
+    @property
+    def is_logged_in(self) -> bool:
+        return self.auth_key is not None and self.auth_key.user_id is not None
+
     def drop(self) -> None:
         """Break the connection now."""
         self._sender.drop()
@@ -86,11 +90,16 @@ class Connection:
         """Stay open and say nothing any more."""
         self._sender.stalled = True
 
-    def push(self, update: TlObject) -> None:
-        """Tell the client something that it did not ask for, if it wants updates."""
-        session = self._session
-        if self.auth_key is not None and session is not None and session.wants_updates:
-            self._sender.enqueue(self.auth_key, session, [update.write()], is_answer=False)
+    def push(self, update: TlObject, by: object = None) -> bool:
+        """Tell the client something that it did not ask for, if it wants updates; whether it did.
+
+        The session `by` that made it happen has its answer, and is told nothing.
+        """
+        auth_key, session = self.auth_key, self._session
+        if auth_key is None or session is None or session is by or not session.wants_updates:
+            return False
+        self._sender.enqueue(auth_key, session, [update.write()], is_answer=False)
+        return True
 
     async def _receive(self, packet: bytes, received_at: float) -> None:
         if packet[:8] == bytes(8):

@@ -128,6 +128,8 @@ class Faults:
         self._armed = [_Armed(fault) for fault in faults]
         self.network_down = False
         """While true every new connection is refused; see also StandIn.drop_connections."""
+        self.updates_lost = False
+        """While true no client is told of new messages."""
 
     def add(self, *faults: Fault) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""Calls that open and keep a connection, and those about updates (there are none to tell)."""
+"""Calls that open and keep a connection, and those that ask for updates (there are none old)."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def send_message(call: Call, request: raw.functions.messages.SendMessage) -> TlO
     if request.random_id in call.service.used_random_ids:
         raise RpcError(500, "RANDOM_ID_DUPLICATE")
     call.service.used_random_ids.add(request.random_id)
-    message_id = saved.append(request.message, entities=request.entities or ())
+    message_id = saved.append(request.message, entities=request.entities or (), by=call.session)
     sent = raw.types.UpdateMessageID(id=message_id, random_id=request.random_id)
     new = raw.types.UpdateNewMessage(
         message=_message(saved, message_id), pts=call.service.next_pts(), pts_count=1

@@ -27,7 +27,8 @@ from standins.telegram.service import Service
 from standins.telegram.shaping import Shaping
 from standins.telegram.statistics import Statistics
 from standins.telegram.takeout import Takeout
-from standins.telegram.world import World
+from standins.telegram.updates import new_message_update
+from standins.telegram.world import Channel, World
 
 API_ID = 1234567
 API_HASH = "0123456789abcdef0123456789abcdef"
@@ -60,9 +61,12 @@ class StandIn:
         """Returns when clients can connect."""
         self._thread.start()
         self._started.result()
+        self.world.on_append.append(self._tell_of)
 
     def stop(self) -> None:
         """Breaks all connections; returns when the thread is gone."""
+        if self._tell_of in self.world.on_append:
+            self.world.on_append.remove(self._tell_of)
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._request_stop)
             self._thread.join()
@@ -178,11 +182,16 @@ class StandIn:
         for key in self._service.auth_keys:
             key.rotate_salt()
 
-    def forget_auth_keys(self) -> None:
-        """Every key is unknown from now on: clients get a transport error -404."""
+    def forget_auth_keys(
+        self, which: Callable[[AuthKey], bool] = lambda _: True, *, drop: bool = True
+    ) -> None:
+        """These keys are unknown from now on: clients get a transport error -404, when they
+        connect again or, where connections are not dropped, for the next thing that they send."""
         for key in self._service.auth_keys:
-            self._service.auth_keys.forget(key)
-        self.drop_connections()
+            if which(key):
+                self._service.auth_keys.forget(key)
+        if drop:
+            self.drop_connections(lambda each: each.auth_key is None or which(each.auth_key))
 
     # The thread
 
@@ -246,6 +255,19 @@ class StandIn:
     def _request_stop(self) -> None:
         if self._stopping is not None:
             self._stopping.set()
+
+    def _tell_of(self, channel: Channel, message_id: int, by: object) -> None:
+        """Somebody posted: tell every client that wants updates, but not the one that did it."""
+
+        def tell() -> None:
+            update = new_message_update(self._service, channel, message_id)
+            if update is None or self.faults.updates_lost:
+                return
+            for connection in self._connections:
+                if connection.is_logged_in and connection.push(update, by):
+                    self.statistics.update_sent()
+
+        self._loop.call_soon_threadsafe(tell)
 
     def _on_connections(
         self, which: Callable[[Connection], bool], act: Callable[[Connection], None]

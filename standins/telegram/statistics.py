@@ -28,6 +28,8 @@ class Counts:
     most_in_flight: int
     """The most calls that were being answered at one moment."""
     most_file_parts_in_flight: int
+    updates: int
+    """How often a client was told of a new message."""
 
     def as_json(self) -> dict[str, Any]:
         """The same for json.dumps; parts become objects in a list."""
@@ -57,6 +59,7 @@ class Statistics:
             self._parts: Counter[tuple[int, int, int]] = Counter()
             self._most_in_flight = 0
             self._most_file_parts_in_flight = 0
+            self._updates = 0
 
     def connection_opened(self) -> int:
         """Returns the connection's number, the first being 1."""
@@ -91,6 +94,10 @@ class Statistics:
         with self._lock:
             self._errors[text] += 1
 
+    def update_sent(self) -> None:
+        with self._lock:
+            self._updates += 1
+
     def part_served(self, file_id: int, offset: int, count_bytes: int) -> None:
         with self._lock:
             self._bytes_by_file[file_id] += count_bytes
@@ -116,4 +123,5 @@ class Statistics:
                 file_bytes=self._bytes_by_file.total(),
                 most_in_flight=self._most_in_flight,
                 most_file_parts_in_flight=self._most_file_parts_in_flight,
+                updates=self._updates,
             )

@@ -6,6 +6,7 @@ All methods of all classes may be called from any thread.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from standins.telegram import media
@@ -50,6 +51,8 @@ class World:
         self.channels: dict[int, Channel] = {}
         self.file_reference_epoch = 1
         self.append_lock = threading.RLock()
+        self.on_append: list[Callable[[Channel, int, object], None]] = []
+        """Told the chat, the new message's id and who sent it (``Channel.append``)."""
         self._by_number: list[Channel] = []
 
     def add(
