@@ -1,0 +1,57 @@
+"""What Telegram tells by itself: which chats have a new message, and nothing more.
+
+https://core.telegram.org/api/updates. An update is never believed for its content, and may get
+lost: what a chat holds is what its history shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pyrogram import Client, raw
+
+from tdl_sync.telegram.peers import CHANNEL_MARK, marked_id_of
+
+OnNews = Callable[[int | None], None]
+"""Told the id of a chat that has something new; ``None``: any chat may. Called on the loop."""
+
+
+class ListeningClient(Client):
+    """The library's client, which hands on where there is news.
+
+    Its own way is a queue that nobody would empty here, and a call for the difference now and
+    then, whose flood waits and errors nobody would see.
+    """
+
+    def __init__(self, on_news: OnNews, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._on_news = on_news
+
+    async def handle_updates(self, updates: Any) -> None:
+        """Called by the library for everything that is no answer."""
+        for chat_id in chats_with_news(updates):
+            self._on_news(chat_id)
+
+
+def chats_with_news(updates: Any) -> Iterator[int | None]:
+    """The marked ids of the chats with a new message; ``None`` where Telegram has lost count."""
+    if isinstance(updates, (raw.types.Updates, raw.types.UpdatesCombined)):
+        for update in updates.updates:
+            yield from _in_update(update)
+    elif isinstance(updates, raw.types.UpdateShort):
+        yield from _in_update(updates.update)
+    elif isinstance(updates, raw.types.UpdateShortMessage):
+        yield int(updates.user_id)
+    elif isinstance(updates, raw.types.UpdateShortChatMessage):
+        yield -int(updates.chat_id)
+    elif isinstance(updates, raw.types.UpdatesTooLong):
+        yield None
+
+
+def _in_update(update: Any) -> Iterator[int | None]:
+    if isinstance(update, (raw.types.UpdateNewMessage, raw.types.UpdateNewChannelMessage)):
+        peer = getattr(update.message, "peer_id", None)
+        yield None if peer is None else marked_id_of(peer)
+    elif isinstance(update, raw.types.UpdateChannelTooLong):
+        yield CHANNEL_MARK - int(update.channel_id)
