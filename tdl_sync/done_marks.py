@@ -30,6 +30,8 @@ from tdl_sync.errors import ConfigurationError, HeldByAnotherRun, TdlSyncError
 from tdl_sync.mark_records import (
     ForeignRecord,
     failure_text,
+    file_key,
+    files_known_key,
     group_of,
     group_prefix,
     id_of,
@@ -37,11 +39,12 @@ from tdl_sync.mark_records import (
     mark_text,
     read_failure,
     read_failure_with_key,
+    read_id,
     read_mark,
-    read_watermark,
     watermark_key,
+    with_file,
 )
-from tdl_sync.model import DoneMark, Failure, MarkedFile, MessageKey, Scope
+from tdl_sync.model import DoneMark, Failure, FileIdentity, MarkedFile, MediaItem, MessageKey, Scope
 
 _LOCK_WAIT_SECONDS = 30.0
 
@@ -123,12 +126,65 @@ class DoneMarks:
             return None if text is None else read_mark(text)
 
     def write(self, mark: DoneMark) -> None:
-        """Record a file as done and forget its failure: both are durable, or neither."""
+        """Record a file as done, and which file it is, and forget its failure: all of it is
+        durable, or nothing."""
         with self._writing:
             with self._transaction() as cache:
                 cache.set(key_text("done", mark.remote, mark.key), mark_text(mark))
                 cache.delete(key_text("failed", mark.remote, mark.key))
+                if mark.file.identity is not None:
+                    self._find_by_file(mark.remote, mark.key, mark.file.identity)
             self._drop_loaded(mark.remote, mark.key)
+
+    def message_with(
+        self, remote: str, chat_id: int, topic_id: int, file: FileIdentity
+    ) -> int | None:
+        """A message that is done and whose mark says that it is this file, ``None`` for none."""
+        with self._errors_named():
+            text = self._cache.get(file_key(remote, chat_id, topic_id, file))
+        if text is None:
+            return None
+        # The message may have lost its mark since, or have been moved with another file.
+        with self._errors_named():
+            message_id = read_id(text)
+        marked = self.marked(remote, MessageKey(chat_id, topic_id, message_id))
+        return message_id if marked is not None and marked.identity == file else None
+
+    def ids_of_unknown_files(self, remote: str, chat_id: int, topic_id: int) -> list[int]:
+        """The marked messages of which no mark says which file they are, if any were left.
+
+        Reads all marks (5 s for 100,000), until ``files_are_known`` was called.
+        """
+        with self._errors_named():
+            if files_known_key(remote, chat_id, topic_id) in self._cache:
+                return []
+        unknown = []
+        for message_id in self.all_done_ids(remote, chat_id, topic_id):
+            marked = self.marked(remote, MessageKey(chat_id, topic_id, message_id))
+            if marked is not None and marked.identity is None:
+                unknown.append(message_id)
+        return sorted(unknown)
+
+    def learn_file(self, remote: str, item: MediaItem) -> None:
+        """Add to a mark which file it is, if it does not say so; durable on return.
+
+        The item is the message as it is now: nothing is learnt if it was edited, or has another
+        size.
+        """
+        file = item.identity_if_unedited
+        marked = self.marked(remote, item.key)
+        if file is None or marked is None or marked.identity is not None:
+            return
+        if marked.size_bytes == item.size_bytes:
+            with self._writing, self._transaction() as cache:
+                key = key_text("done", remote, item.key)
+                cache.set(key, with_file(cache[key], file))
+                self._find_by_file(remote, item.key, file)
+
+    def files_are_known(self, remote: str, chat_id: int, topic_id: int) -> None:
+        """What could be learnt of marks that did not say their file was learnt; durable."""
+        with self._writing, self._transaction() as cache:
+            cache.set(files_known_key(remote, chat_id, topic_id), "{}")
 
     def done_count(self, remote: str, chat_id: int, topic_id: int) -> int:
         """How many messages are marked. Reads all keys, see ``all_done_ids``."""
@@ -150,7 +206,7 @@ class DoneMarks:
         """The last saved watermark of the scope, 0 if there is none."""
         with self._errors_named():
             text = self._cache.get(watermark_key(scope))
-            return 0 if text is None else read_watermark(text)
+            return 0 if text is None else read_id(text)
 
     def save_watermark(self, scope: Scope, message_id: int) -> None:
         """Set the scope's watermark, which may also go down; durable on return."""
@@ -191,6 +247,13 @@ class DoneMarks:
             with self._transaction() as cache:
                 cache.delete(key_text("failed", remote, key))
             self._drop_loaded(remote, key)
+
+    def _find_by_file(self, remote: str, key: MessageKey, file: FileIdentity) -> None:
+        """In a transaction, after the mark: of several messages with one file the first counts."""
+        if self.message_with(remote, key.chat_id, key.topic_id, file) is None:
+            self._cache.set(
+                file_key(remote, key.chat_id, key.topic_id, file), json.dumps(key.message_id)
+            )
 
     def _load_failures(self) -> dict[tuple[str, int, int], dict[int, Failure]]:
         loaded: dict[tuple[str, int, int], dict[int, Failure]] = {}

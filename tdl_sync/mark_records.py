@@ -3,6 +3,8 @@
 ["done",remote,chat,topic,message]      what is on the remote under which name
 ["failed",remote,chat,topic,message]    what is not, and why
 ["watermark",remote,chat,topic,filters,lower bound]
+["file",remote,chat,topic,kind,file id,size]    a message whose mark says that it is this file
+["files known",remote,chat,topic]       every mark says which file it is, as far as can be known
 """
 
 from __future__ import annotations
@@ -10,7 +12,15 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 
-from tdl_sync.model import DoneMark, Failure, MarkedFile, MessageKey, Scope
+from tdl_sync.model import (
+    DoneMark,
+    Failure,
+    FileIdentity,
+    LocationKind,
+    MarkedFile,
+    MessageKey,
+    Scope,
+)
 
 
 class ForeignRecord(Exception):
@@ -23,6 +33,15 @@ def key_text(kind: str, remote: str, key: MessageKey) -> str:
 
 def group_prefix(kind: str, remote: str, chat_id: int, topic_id: int) -> str:
     return json.dumps([kind, remote, chat_id, topic_id], separators=(",", ":"))[:-1] + ","
+
+
+def file_key(remote: str, chat_id: int, topic_id: int, file: FileIdentity) -> str:
+    parts = ["file", remote, chat_id, topic_id, file.kind.value, file.file_id, file.size_bytes]
+    return json.dumps(parts, separators=(",", ":"))
+
+
+def files_known_key(remote: str, chat_id: int, topic_id: int) -> str:
+    return json.dumps(["files known", remote, chat_id, topic_id], separators=(",", ":"))
 
 
 def group_of(remote: str, key: MessageKey) -> tuple[str, int, int]:
@@ -74,11 +93,12 @@ def id_of(text_key: str, prefix: str) -> int:
         raise ForeignRecord(f"the key {text_key[:80]!r} is not one of ours") from error
 
 
-def read_watermark(text: str) -> int:
+def read_id(text: str) -> int:
+    """A watermark, or which message it is."""
     try:
         return int(json.loads(text))
     except (TypeError, ValueError) as error:
-        raise ForeignRecord(f"the watermark {text[:80]!r} is not a number") from error
+        raise ForeignRecord(f"the message id {text[:80]!r} is not a number") from error
 
 
 def mark_text(mark: DoneMark) -> str:
@@ -91,18 +111,26 @@ def mark_text(mark: DoneMark) -> str:
     }
     if mark.file.sha256 is not None:
         record["sha256"] = mark.file.sha256
-    return json.dumps(record)
+    text = json.dumps(record)
+    return text if mark.file.identity is None else with_file(text, mark.file.identity)
+
+
+def with_file(text: str, file: FileIdentity) -> str:
+    """The text of a mark that also says which file it is; its size is the one of the mark."""
+    return json.dumps({**json.loads(text), "file": [file.kind.value, file.file_id]})
 
 
 def read_mark(text: str) -> MarkedFile:
     try:
         record = json.loads(text)
-        sha256 = record.get("sha256")
+        sha256, file = record.get("sha256"), record.get("file")
+        size_bytes = int(record["size_bytes"])
         return MarkedFile(
             str(record["folder"]),
             str(record["name"]),
-            int(record["size_bytes"]),
+            size_bytes,
             None if sha256 is None else str(sha256),
+            None if file is None else FileIdentity(LocationKind(file[0]), int(file[1]), size_bytes),
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise ForeignRecord(f"the done-mark {text[:80]!r} is not one of ours") from error

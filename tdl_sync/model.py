@@ -94,6 +94,19 @@ class FileLocation:
 
 
 @dataclass(frozen=True)
+class FileIdentity:
+    """Which of Telegram's files a message holds: the same when it is forwarded or sent again.
+
+    A photo has one id in all its sizes, and a size may be declared wrongly, so that only files
+    of one id and one size count as the same.
+    """
+
+    kind: LocationKind
+    file_id: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
 class MediaItem:
     """One message's media: downloaded and uploaded as one file.
 
@@ -113,6 +126,16 @@ class MediaItem:
     @property
     def message_id(self) -> int:
         return self.key.message_id
+
+    @property
+    def identity(self) -> FileIdentity:
+        return FileIdentity(self.location.kind, self.location.file_id, self.size_bytes)
+
+    @property
+    def identity_if_unedited(self) -> FileIdentity | None:
+        """For what was moved or staged by an earlier run, of which only the size is known: an
+        edit may have put another file into the message since."""
+        return self.identity if self.details.edited_at is None else None
 
 
 @dataclass(frozen=True)
@@ -171,10 +194,16 @@ class StagedFile:
 
     reservation: Reservation
     path: Path
+    from_earlier_run: bool = False
 
     @property
     def item(self) -> MediaItem:
         return self.reservation.item
+
+    @property
+    def identity(self) -> FileIdentity | None:
+        """Which file these bytes are, ``None`` where that is not certain."""
+        return self.item.identity_if_unedited if self.from_earlier_run else self.item.identity
 
 
 @dataclass(frozen=True)
@@ -195,18 +224,20 @@ class ListedFile:
 class RemoteFile:
     """An item that is on the remote for certain. Made by ``moved`` or ``listed`` only.
 
-    ``sha256`` is the hash of what was handed off, ``None`` where it was only listed.
+    ``sha256`` is the hash of what was handed off, ``None`` where it was only listed;
+    ``identity`` says which file it is, ``None`` where that is not certain.
     """
 
     item: MediaItem
     folder: str
     name: str
     sha256: str | None = None
+    identity: FileIdentity | None = None
 
     @classmethod
     def moved(cls, staged: StagedFile, folder: str, name: str) -> RemoteFile:
         """The proof is the transfer: rclone exited 0, having really sent or compared the file."""
-        return cls(staged.item, folder, name)
+        return cls(staged.item, folder, name, identity=staged.identity)
 
     @classmethod
     def listed(cls, item: MediaItem, folder: str, listing: ListedFile) -> RemoteFile:
@@ -216,7 +247,12 @@ class RemoteFile:
                 f"{listing.name!r} has {listing.size_bytes} bytes on the remote, "
                 f"the message declares {item.size_bytes}"
             )
-        return cls(item, "/".join(filter(None, (folder, listing.subfolder))), listing.name)
+        return cls(
+            item,
+            "/".join(filter(None, (folder, listing.subfolder))),
+            listing.name,
+            identity=item.identity_if_unedited,
+        )
 
 
 @dataclass(frozen=True)
@@ -233,12 +269,13 @@ class DoneMark:
 
 @dataclass(frozen=True)
 class MarkedFile:
-    """What a done-mark says of its file. ``sha256`` is ``None`` where it was not known."""
+    """What a done-mark says of its file; ``sha256`` and ``identity`` where they were known."""
 
     folder: str
     name: str
     size_bytes: int
     sha256: str | None
+    identity: FileIdentity | None = None
 
 
 @dataclass(frozen=True)

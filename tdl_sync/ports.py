@@ -18,6 +18,7 @@ from tdl_sync.model import (
     ChatTotals,
     DoneMark,
     Failure,
+    FileIdentity,
     HistoryEntry,
     HistoryPage,
     ListedFile,
@@ -107,7 +108,24 @@ class Marks(Protocol):
     def is_done(self, remote: str, key: MessageKey) -> bool: ...
 
     def write(self, mark: DoneMark) -> None:
-        """Record a file as done and forget its failure, both or neither."""
+        """Record a file as done, and which file it is, and forget its failure: all or nothing."""
+
+    def message_with(
+        self, remote: str, chat_id: int, topic_id: int, file: FileIdentity
+    ) -> int | None:
+        """A message that is done and whose mark says that it is this file, ``None`` for none."""
+
+    def ids_of_unknown_files(self, remote: str, chat_id: int, topic_id: int) -> list[int]:
+        """The marked messages whose marks do not say which file they are.
+
+        Slow, and empty once ``files_are_known`` was called.
+        """
+
+    def learn_file(self, remote: str, item: MediaItem) -> None:
+        """Add to the message's mark which file it is, if that can be told from the message now."""
+
+    def files_are_known(self, remote: str, chat_id: int, topic_id: int) -> None:
+        """What could be learnt of the marks that did not say their file was learnt."""
 
     def watermark(self, scope: Scope) -> int:
         """The last saved watermark of the scope, 0 if there is none."""
@@ -165,6 +183,9 @@ class ProgressListener(Protocol):
 
     def skipped(self, key: MessageKey, rule: str) -> None: ...
 
+    def admitted(self, item: MediaItem) -> None:
+        """It has room on the staging disk, and a download will begin with it."""
+
     def download_started(self, item: MediaItem) -> None: ...
 
     def resumed(self, item: MediaItem, bytes_there: int) -> None:
@@ -174,6 +195,9 @@ class ProgressListener(Protocol):
 
     def download_finished(self, item: MediaItem) -> None:
         """The download ended, well or not."""
+
+    def staged(self, item: MediaItem) -> None:
+        """It is on the staging disk, checked and durable."""
 
     def upload_started(self, item: MediaItem) -> None: ...
 
@@ -187,6 +211,9 @@ class ProgressListener(Protocol):
 
     def failed(self, failure: Failure, name: str) -> None: ...
 
+    def tried_again(self, item: MediaItem, why: str, pause_seconds: float) -> None:
+        """An attempt failed; the next one comes after this pause."""
+
     def disk(self, used_bytes: int) -> None:
         """So much of the budget is reserved now."""
 
@@ -194,7 +221,8 @@ class ProgressListener(Protocol):
         """Something waits (a flood wait, a rate limit, a dead network); one clear line."""
 
     def message(self, line: str) -> None:
-        """A line for the log: a start, a deletion from the staging disk, a warning."""
+        """A line for the log: a start, a deletion from the staging disk, or a warning, which
+        begins with ``warning: ``."""
 
     def finished(self, report: RunReport) -> None:
         """The run over this chat has ended: bars are gone, the summary is printed."""

@@ -10,9 +10,19 @@ from pathlib import Path
 import pytest
 
 from tdl_sync.done_marks import DoneMarks
-from tdl_sync.model import DoneMark, Failure, ListedFile, MessageKey, RemoteFile, Scope
+from tdl_sync.message_details import MessageDetails
+from tdl_sync.model import (
+    DoneMark,
+    Failure,
+    FileIdentity,
+    ListedFile,
+    LocationKind,
+    MessageKey,
+    RemoteFile,
+    Scope,
+)
 from tdl_sync.ports import Marks
-from tests.fakes.chat import CHAT_ID, item_of
+from tests.fakes.chat import CHAT_ID, FIRST_DATE, item_of
 from tests.fakes.marks import FakeMarks
 
 REMOTE = "gdrive:tdl-sync"
@@ -116,3 +126,68 @@ def test_threads_that_write_at_once_lose_nothing(marks: Marks) -> None:
         list(pool.map(work, range(2, 42)))
     assert all(marks.is_done(REMOTE, key_of(message_id)) for message_id in range(2, 42))
     assert marks.failures(REMOTE, CHAT_ID, 0) == [failure_of(1, attempts=40)]
+
+
+# --- which file a message is
+
+
+def file_of(message_id: int, size_bytes: int = 5) -> FileIdentity:
+    return FileIdentity(LocationKind.DOCUMENT, message_id, size_bytes)
+
+
+def with_file(mark: DoneMark, file: FileIdentity | None) -> DoneMark:
+    return replace(mark, file=replace(mark.file, identity=file))
+
+
+def test_a_file_is_found_in_its_chat_and_remote_alone(marks: Marks) -> None:
+    marks.write(mark_of(7))
+    assert marks.message_with(REMOTE, CHAT_ID, 0, file_of(7)) == 7
+    assert marks.message_with(REMOTE, CHAT_ID, 0, file_of(8)) is None
+    assert marks.message_with(REMOTE, CHAT_ID, 0, file_of(7, size_bytes=6)) is None
+    photo = replace(file_of(7), kind=LocationKind.PHOTO)
+    assert marks.message_with(REMOTE, CHAT_ID, 0, photo) is None
+    assert marks.message_with("gdrive:other", CHAT_ID, 0, file_of(7)) is None
+    assert marks.message_with(REMOTE, CHAT_ID - 1, 0, file_of(7)) is None
+
+
+def test_of_several_messages_with_one_file_the_first_that_was_marked_counts(marks: Marks) -> None:
+    for message_id in (7, 9, 11):
+        marks.write(with_file(mark_of(message_id), file_of(7)))
+    assert marks.message_with(REMOTE, CHAT_ID, 0, file_of(7)) == 7
+
+
+def test_what_marks_did_not_say_is_learnt_from_messages_that_were_not_edited(
+    marks: Marks,
+) -> None:
+    for message_id in (7, 8, 9, 10):
+        marks.write(with_file(mark_of(message_id), None))
+    marks.write(mark_of(11))
+    assert marks.ids_of_unknown_files(REMOTE, CHAT_ID, 0) == [7, 8, 9, 10]
+    edited = MessageDetails(edited_at=FIRST_DATE)
+    marks.learn_file(REMOTE, item_of(7, 5))
+    marks.learn_file(REMOTE, item_of(8, 6))
+    marks.learn_file(REMOTE, replace(item_of(9, 5), details=edited))
+    marks.learn_file(REMOTE, item_of(12, 5))
+    found = [marks.message_with(REMOTE, CHAT_ID, 0, file_of(each)) for each in range(7, 13)]
+    assert found == [7, None, None, None, 11, None]
+    assert marks.message_with(REMOTE, CHAT_ID, 0, file_of(8, 6)) is None
+    assert marks.ids_of_unknown_files(REMOTE, CHAT_ID, 0) == [8, 9, 10]
+    marks.files_are_known(REMOTE, CHAT_ID, 0)
+    assert marks.ids_of_unknown_files(REMOTE, CHAT_ID, 0) == []
+    assert marks.ids_of_unknown_files("gdrive:other", CHAT_ID, 0) == []
+    assert not marks.is_done(REMOTE, key_of(12))
+
+
+def test_what_a_mark_says_of_its_file_is_not_learnt_anew(marks: Marks) -> None:
+    marks.write(with_file(mark_of(7), file_of(70)))
+    marks.learn_file(REMOTE, item_of(7, 5))
+    assert marks.message_with(REMOTE, CHAT_ID, 0, file_of(70)) == 7
+    assert marks.message_with(REMOTE, CHAT_ID, 0, file_of(7)) is None
+
+
+def test_what_was_only_listed_says_nothing_of_an_edited_message(marks: Marks) -> None:
+    item = replace(item_of(7, 5), details=MessageDetails(edited_at=FIRST_DATE))
+    listed = RemoteFile.listed(item, "Folder", ListedFile("7_a", 5))
+    marks.write(DoneMark(REMOTE, listed))
+    assert marks.is_done(REMOTE, key_of(7))
+    assert marks.message_with(REMOTE, CHAT_ID, 0, file_of(7)) is None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tdl_sync.errors import TdlSyncError
-from tdl_sync.model import DoneMark, Failure, MessageKey, Scope
+from tdl_sync.model import DoneMark, Failure, FileIdentity, MediaItem, MessageKey, Scope
 
 
 class FakeMarks:
@@ -23,6 +23,7 @@ class FakeMarks:
         self.on_write: Callable[[DoneMark], None] | None = None
         self._failures: dict[tuple[str, MessageKey], Failure] = {}
         self._watermarks: dict[Scope, int] = {}
+        self._files_known: set[tuple[str, int, int]] = set()
         self._lock = threading.Lock()
 
     def is_done(self, remote: str, key: MessageKey) -> bool:
@@ -36,6 +37,44 @@ class FakeMarks:
             self._fail_if_asked()
             self.marks[mark.remote, mark.key] = mark
             self._failures.pop((mark.remote, mark.key), None)
+
+    def message_with(
+        self, remote: str, chat_id: int, topic_id: int, file: FileIdentity
+    ) -> int | None:
+        with self._lock:
+            return min(
+                (
+                    key.message_id
+                    for (marked_on, key), mark in self.marks.items()
+                    if (marked_on, key.chat_id, key.topic_id) == (remote, chat_id, topic_id)
+                    and mark.file.identity == file
+                ),
+                default=None,
+            )
+
+    def ids_of_unknown_files(self, remote: str, chat_id: int, topic_id: int) -> list[int]:
+        with self._lock:
+            if (remote, chat_id, topic_id) in self._files_known:
+                return []
+            return sorted(
+                key.message_id
+                for (marked_on, key), mark in self.marks.items()
+                if (marked_on, key.chat_id, key.topic_id) == (remote, chat_id, topic_id)
+                and mark.file.identity is None
+            )
+
+    def learn_file(self, remote: str, item: MediaItem) -> None:
+        with self._lock:
+            mark = self.marks.get((remote, item.key))
+            if mark is None or mark.file.identity is not None:
+                return
+            if mark.file.item.size_bytes == item.size_bytes:
+                known = replace(mark.file, identity=item.identity_if_unedited)
+                self.marks[remote, item.key] = replace(mark, file=known)
+
+    def files_are_known(self, remote: str, chat_id: int, topic_id: int) -> None:
+        with self._lock:
+            self._files_known.add((remote, chat_id, topic_id))
 
     def watermark(self, scope: Scope) -> int:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -22,6 +23,7 @@ from tdl_sync.errors import ConfigurationError
 from tdl_sync.model import (
     DoneMark,
     Failure,
+    FileIdentity,
     FileLocation,
     ListedFile,
     LocationKind,
@@ -40,7 +42,7 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX modes and limi
 
 def mark_of(message_id: int, topic_id: int = 0, remote: str = REMOTE) -> DoneMark:
     key = MessageKey(CHAT, topic_id, message_id)
-    location = FileLocation(LocationKind.DOCUMENT, 2, 1, 1, b"reference")
+    location = FileLocation(LocationKind.DOCUMENT, 2, message_id, 1, b"reference")
     date = datetime(2024, 1, 1, tzinfo=timezone.utc)
     item = MediaItem(key, MediaType.VIDEO, "a.mp4", "video/mp4", 5, date, location)
     return DoneMark(remote, RemoteFile.listed(item, "Folder", ListedFile(f"{message_id}_a", 5)))
@@ -73,11 +75,19 @@ def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
 def test_a_mark_says_where_the_file_is_and_when_it_got_there(tmp_path: Path) -> None:
     with DoneMarks(tmp_path) as marks:
         marks.write(mark_of(7))
-    ((key, value),) = raw_rows(tmp_path).items()
+    (key, value), (file_key, message_id) = raw_rows(tmp_path).items()
     assert json.loads(key) == ["done", REMOTE, CHAT, 0, 7]
     record = json.loads(str(value))
     assert datetime.fromisoformat(record.pop("when")).tzinfo is not None
-    assert record == {"remote": REMOTE, "folder": "Folder", "name": "7_a", "size_bytes": 5}
+    assert record == {
+        "remote": REMOTE,
+        "folder": "Folder",
+        "name": "7_a",
+        "size_bytes": 5,
+        "file": ["document", 7],
+    }
+    assert json.loads(file_key) == ["file", REMOTE, CHAT, 0, "document", 7, 5]
+    assert message_id == "7"
 
 
 def test_a_mark_keeps_the_hash_of_what_was_handed_off(tmp_path: Path) -> None:
@@ -88,10 +98,43 @@ def test_a_mark_keeps_the_hash_of_what_was_handed_off(tmp_path: Path) -> None:
     with DoneMarks(tmp_path) as marks:
         keys = [MessageKey(CHAT, 0, number) for number in (7, 8, 9)]
         assert [marks.marked(REMOTE, key) for key in keys] == [
-            MarkedFile("Folder", "7_a", 5, None),
-            MarkedFile("Folder", "8_a", 5, "ab" * 32),
+            MarkedFile("Folder", "7_a", 5, None, FileIdentity(LocationKind.DOCUMENT, 7, 5)),
+            MarkedFile("Folder", "8_a", 5, "ab" * 32, FileIdentity(LocationKind.DOCUMENT, 8, 5)),
             None,
         ]
+
+
+def test_a_file_is_found_by_a_message_that_still_has_its_mark_and_still_has_that_file(
+    tmp_path: Path,
+) -> None:
+    file = FileIdentity(LocationKind.DOCUMENT, 7, 5)
+    with DoneMarks(tmp_path) as marks:
+        marks.write(mark_of(7))
+        assert marks.message_with(REMOTE, CHAT, 0, file) == 7
+        marks.replace_mark(REMOTE, failure_of(7))
+        assert marks.message_with(REMOTE, CHAT, 0, file) is None
+        # It was edited in the meantime, and is moved with its new file.
+        edited = replace(mark_of(7).file, identity=replace(file, file_id=70))
+        marks.write(replace(mark_of(7), file=edited))
+        assert marks.message_with(REMOTE, CHAT, 0, file) is None
+        assert marks.message_with(REMOTE, CHAT, 0, replace(file, file_id=70)) == 7
+
+
+def test_marks_of_before_that_do_not_say_which_file_they_are_go_on_counting(
+    tmp_path: Path,
+) -> None:
+    with DoneMarks(tmp_path) as marks:
+        marks.write(mark_of(7))
+    with contextlib.closing(sqlite3.connect(tmp_path / "cache.db")) as database, database:
+        database.execute("DELETE FROM Cache WHERE key LIKE '%file%'")
+        database.execute("""UPDATE Cache SET value = json_remove(value, '$.file')""")
+    with DoneMarks(tmp_path) as marks:
+        key = MessageKey(CHAT, 0, 7)
+        assert marks.is_done(REMOTE, key)
+        assert marks.marked(REMOTE, key) == MarkedFile("Folder", "7_a", 5, None, None)
+        assert marks.ids_of_unknown_files(REMOTE, CHAT, 0) == [7]
+        marks.learn_file(REMOTE, mark_of(7).file.item)
+        assert marks.message_with(REMOTE, CHAT, 0, mark_of(7).file.item.identity) == 7
 
 
 def test_a_mark_that_is_replaced_by_a_failure_is_gone_and_the_failure_is_there(
