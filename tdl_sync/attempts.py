@@ -15,8 +15,17 @@ FIRST_PAUSE_SECONDS = 1.0
 Result = TypeVar("Result")
 
 
-def with_attempts(work: Callable[[], Result], stop: StopFlag) -> Result:
-    """Call ``work`` until it returns; blocks between the attempts.
+def nobody(why: str, pause_seconds: float) -> None:
+    """Is not interested in attempts that failed."""
+
+
+def with_attempts(
+    work: Callable[[], Result],
+    stop: StopFlag,
+    on_retry: Callable[[str, float], None] = nobody,
+) -> Result:
+    """Call ``work`` until it returns; blocks between the attempts. ``on_retry`` is told before
+    each pause why it is made, and its seconds.
 
     Only ``ItemFailed`` of a class that says ``tried_again`` is tried again, not before the time
     that it names; after the last attempt it is raised, as is anything else at once. Raises
@@ -28,8 +37,10 @@ def with_attempts(work: Callable[[], Result], stop: StopFlag) -> Result:
         except ItemFailed as failure:
             if not failure.tried_again:
                 raise
-            asked_seconds = failure.retry_after_seconds
+            asked_seconds, why = failure.retry_after_seconds, str(failure)
         # Spread out, so that what failed together does not come back together.
         pause_seconds = FIRST_PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
-        stop.sleep(max(pause_seconds, asked_seconds))
+        pause_seconds = max(pause_seconds, asked_seconds)
+        on_retry(why, pause_seconds)
+        stop.sleep(pause_seconds)
     return work()

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
 import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
-from tdl_sync.config import Command, Config, TextRequested
+from tdl_sync.config import Command, Config, Telling, TextRequested
 from tdl_sync.deadline import Deadline
 from tdl_sync.doctor import examine
 from tdl_sync.errors import (
@@ -27,8 +25,17 @@ from tdl_sync.errors import (
     TdlSyncError,
     TimeIsUp,
 )
+from tdl_sync.last_words import (
+    check_log_file,
+    keep,
+    of_bug,
+    say,
+    tell,
+    tell_what_nobody_caught,
+    telling_at_a_glance,
+)
+from tdl_sync.log_lines import Counts, Event, EventKind, Level
 from tdl_sync.model import Outcome
-from tdl_sync.naming import printable
 from tdl_sync.operating_system import share_freed_memory
 from tdl_sync.progress import progress_for
 from tdl_sync.stop import StopFlag
@@ -63,41 +70,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Returns the exit status; never raises for what a user can cause."""
     os.umask(0o077)
     share_freed_memory()
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        config = Config.parse(sys.argv[1:] if arguments is None else arguments, os.environ)
+        config = Config.parse(words, os.environ)
+        check_log_file(config.telling)
     except TextRequested as wanted:
         sys.stdout.write(wanted.text)
         return EXIT_COMPLETE
     except TdlSyncError as error:
-        return report_error(error)
+        return report_error(error, telling_at_a_glance(words, os.environ))
+    tell_what_nobody_caught(config.telling)
     try:
         return COMMANDS[config.command](config)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except Exception as error:  # noqa: BLE001 - the one place where errors become text
-        return report_error(error)
+        return report_error(error, config.telling)
 
 
-def report_error(error: BaseException) -> int:
-    """Say on standard error what went wrong; the status to exit with."""
+def report_error(error: BaseException, telling: Telling) -> int:
+    """Tell what went wrong; the status to exit with."""
     if isinstance(error, TdlSyncError):
-        say(sys.stderr, f"tdl_sync: {printable(str(error))}\n")
-        return error.exit_status
-    say(sys.stderr, "".join(traceback.format_exception(error)))
-    say(sys.stderr, "tdl_sync: this is a bug in tdl_sync; please report the lines above\n")
+        status = error.exit_status
+        tell(Event(EventKind.ERROR, Level.ERROR, (str(error),), exit_status=status), telling)
+        return status
+    tell(of_bug(error), telling)
     return EXIT_BUG
-
-
-def say(stream: TextIO, text: str) -> None:
-    """Write, if there is still anybody to read it: a terminal or a pipe may be closed by now."""
-    try:
-        stream.write(text)
-        stream.flush()
-    except (OSError, ValueError):
-        # What is left in the buffer would make the interpreter's own flush fail, and with it
-        # the exit status: https://docs.python.org/3/library/signal.html#note-on-sigpipe
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def doctor(config: Config) -> int:
@@ -119,14 +117,14 @@ def sync(config: Config) -> int:
     """Move the chats, obey signals, and print the result line."""
     supervisor = Supervisor(config)
     result = supervisor.run()
-    statuses = [report_error(error) for error in result.errors]
+    statuses = [report_error(error, config.telling) for error in result.errors]
     if supervisor.signal_number is None and offer_reconnect(config, result.errors):
         return sync(config)
     if supervisor.signal_number is not None:
         statuses.append(128 + supervisor.signal_number)
     statuses.append(EXIT_SOME_FAILED if result.some_failed_for_now else EXIT_COMPLETE)
     status = min(statuses, key=EXIT_ORDER.index)
-    print_result(_outcome(status, result), result)
+    print_result(_outcome(status, result), result, config.telling)
     if supervisor.stopping:
         # The interpreter would wait for threads that hang, in a call or on a disk.
         leave(status)
@@ -138,9 +136,28 @@ def leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def print_result(outcome: Outcome, result: SyncResult) -> None:
-    """The last line on standard output, for scripts."""
-    say(sys.stdout, result_line(outcome, result.reports) + "\n")
+def print_result(outcome: Outcome, result: SyncResult, telling: Telling) -> None:
+    """The last line on standard output, for scripts; in the log file, too."""
+    line, reports = result_line(outcome, result.reports), result.reports
+    counts = Counts(
+        sum(report.seen for report in reports),
+        sum(report.done for report in reports),
+        sum(report.skipped for report in reports),
+        sum(report.failed for report in reports),
+    )
+    uploaded_bytes = sum(report.uploaded_bytes for report in reports)
+    keep(
+        Event(
+            EventKind.RESULT,
+            Level.INFO,
+            (line,),
+            size_bytes=uploaded_bytes,
+            status=outcome.value,
+            counts=counts,
+        ),
+        telling,
+    )
+    say(sys.stdout, line)
 
 
 def _outcome(status: int, result: SyncResult) -> Outcome:
@@ -166,12 +183,14 @@ class Supervisor:
         self._events: queue.SimpleQueue[Ended | BaseException | int] = queue.SimpleQueue()
         self._stop = StopFlag()
         self._grace_seconds = config.grace_seconds
+        self._telling = config.telling
         self._deadline: Deadline | None = None
         if config.max_runtime_seconds is not None:
             self._deadline = Deadline.of_this_process(
                 config.max_runtime_seconds, config.grace_seconds
             )
-        self._sync = Sync(config, self._stop, progress_for(sys.stderr), self._deadline)
+        progress = progress_for(sys.stderr, config.telling)
+        self._sync = Sync(config, self._stop, progress, self._deadline)
         self._leave_at = float("inf") if self._deadline is None else self._deadline.exit_at
         self.signal_number: int | None = None
 
@@ -234,11 +253,9 @@ class Supervisor:
         """End the children and the process, whatever still hangs."""
         self._sync.abandon()
         outcome = Outcome.MORE if self.signal_number is None else Outcome.STOPPED
-        print_result(outcome, self._sync.result())
-        say(
-            sys.stderr,
-            "tdl_sync: stopped at once; what was under way is taken up next time\n",
-        )
+        print_result(outcome, self._sync.result(), self._telling)
+        line = "stopped at once; what was under way is taken up next time"
+        tell(Event(EventKind.ERROR, Level.WARNING, (line,)), self._telling)
         leave(EXIT_COMPLETE if self.signal_number is None else 128 + self.signal_number)
 
     def _work(self) -> None:

@@ -76,6 +76,9 @@ class Telling:
     notify: bool
 
 
+PLAINLY = Telling(Verbosity.NORMAL, None, lines_as_json=False, notify=False)
+
+
 @dataclass(frozen=True)
 class Config:
     """All that a run is told. ``repr()`` shows no secret.
@@ -217,6 +220,12 @@ def _refuse_what_does_not_fit(config: Config) -> None:
         raise UsageError(
             f"--staging {str(config.staging_dir)!r} holds the data directory "
             f"{str(config.data_dir)!r}; it must be a directory that is used for nothing else"
+        )
+    log_file = config.telling.log_file
+    if log_file is not None and config.staging_dir in log_file.parents:
+        raise UsageError(
+            f"--log-file {str(log_file)!r} is in the staging directory, which is used for nothing "
+            "else; name a file somewhere else"
         )
 
 

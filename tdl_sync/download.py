@@ -10,6 +10,7 @@ import os
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from tdl_sync.attempts import with_attempts
@@ -60,6 +61,7 @@ class Downloader:
         try:
             self._write_parts(item)
             staged_path = self._finish(item)
+            self._progress.staged(item)
         except OSError as error:
             self._partials.remove(item.key)
             raise StagingFailed(error.strerror or str(error)) from error
@@ -83,7 +85,11 @@ class Downloader:
             # (and for an empty file): only an answer from there shows that nothing follows.
             offsets = range(0, item.size_bytes + 1, PART_BYTES)
             missing = deque(offset for offset in offsets if offset not in file.offsets)
-            with_attempts(lambda: self._fill(item, file, missing), self._stop)
+            with_attempts(
+                lambda: self._fill(item, file, missing),
+                self._stop,
+                partial(self._progress.tried_again, item),
+            )
 
     def _fill(self, item: MediaItem, file: PartialFile, missing: deque[int]) -> None:
         """Fetch the missing parts, oldest first; what was not written is missing afterwards."""

@@ -205,6 +205,7 @@ class Pipeline:
             return None
         self.ledger.opened()
         self._stages.progress.disk(budget.used_bytes)
+        self._stages.progress.admitted(item)
         return reservation
 
     def _download(self, reservation: Reservation, lane: Lane) -> StagedFile:
@@ -219,7 +220,8 @@ class Pipeline:
 
     def _hand_over(self, staged: StagedFile) -> DoneMark:
         """Upload, then mark: a kill between the two is mended by the remote's listing."""
-        remote_file = with_attempts(lambda: self._upload(staged), self._stages.stop)
+        tell = partial(self._stages.progress.tried_again, staged.item)
+        remote_file = with_attempts(lambda: self._upload(staged), self._stages.stop, tell)
         mark = DoneMark(self._job.remote, remote_file)
         self._stages.marks.write(mark)
         return mark

@@ -1,7 +1,7 @@
-"""Shows what a run does: bars on a terminal, a line now and then in a log.
+"""Where what a run tells is shown: bars on a terminal, lines on a stream and in a file.
 
-No colours are used, so there is nothing for NO_COLOR to switch off. What comes from Telegram
-passes ``naming.printable`` before it is shown.
+No colours are used, so there is nothing for NO_COLOR to switch off; the bars alone write escape
+sequences, which move the cursor and wipe lines. Events and numbers are fit for a terminal.
 """
 
 from __future__ import annotations
@@ -9,41 +9,46 @@ from __future__ import annotations
 import os
 import queue
 import threading
-import time
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeAlias
 
 from tqdm import tqdm
 from tqdm.utils import disp_len, disp_trim
 
+from tdl_sync.config import Telling, Verbosity
+from tdl_sync.log_file import LogFile
+from tdl_sync.log_lines import Event, EventKind, Level, as_json, as_text
 from tdl_sync.model import (
     Chat,
-    ChatKind,
     ChatTotals,
     Failure,
     MediaItem,
     MessageKey,
     RunReport,
 )
-from tdl_sync.naming import file_name, printable
-from tdl_sync.progress_numbers import Direction, ProgressNumbers, Snapshot, Waiting
+from tdl_sync.narrator import Narrator, Outlet
+from tdl_sync.progress_numbers import Snapshot
 from tdl_sync.progress_text import (
     Arrows,
     headline,
-    log_line,
     status_lines,
     transfer_line,
     waiting_line,
 )
-from tdl_sync.summary import summary
 
-LOG_INTERVAL_SECONDS = 30.0
+Style: TypeAlias = Callable[[Event], str]
 
 _REDRAW_SECONDS = 0.5
-_SAME_WAIT_SECONDS = 60.0
 _MOST_TRANSFER_LINES = 8
 _SPARE_ROWS = 2
 """Rows of the terminal that the bars leave free."""
+
+_LEAST = {
+    Verbosity.QUIET: Level.WARNING,
+    Verbosity.NORMAL: Level.INFO,
+    Verbosity.VERBOSE: Level.DEBUG,
+}
 
 
 class NullProgress:
@@ -53,15 +58,18 @@ class NullProgress:
     def seen(self, items: int) -> None: ...
     def done_before(self, item: MediaItem) -> None: ...
     def skipped(self, key: MessageKey, rule: str) -> None: ...
+    def admitted(self, item: MediaItem) -> None: ...
     def download_started(self, item: MediaItem) -> None: ...
     def resumed(self, item: MediaItem, bytes_there: int) -> None: ...
     def downloaded(self, item: MediaItem, more_bytes: int) -> None: ...
     def download_finished(self, item: MediaItem) -> None: ...
+    def staged(self, item: MediaItem) -> None: ...
     def upload_started(self, item: MediaItem) -> None: ...
     def uploaded(self, item: MediaItem, total_bytes: int) -> None: ...
     def upload_finished(self, item: MediaItem) -> None: ...
     def moved(self, item: MediaItem, freed_bytes: int) -> None: ...
     def failed(self, failure: Failure, name: str) -> None: ...
+    def tried_again(self, item: MediaItem, why: str, pause_seconds: float) -> None: ...
     def disk(self, used_bytes: int) -> None: ...
     def waiting(self, what: str, why: str, until: datetime | None) -> None: ...
     def message(self, line: str) -> None: ...
@@ -89,156 +97,93 @@ class _Output:
             return
 
 
-class _Counting:
-    """What both displays share: the numbers, and what is worth a line of its own."""
+class LineOutlet:
+    """``narrator.Outlet`` for a log on a stream: every event from a level on, written at once."""
 
-    def __init__(self) -> None:
-        nobody = Chat(0, "", ChatKind.CHANNEL)
-        self._chat = nobody
-        self._numbers = ProgressNumbers(nobody, ChatTotals(0, 0, 0), 0)
-        self._said_waits: dict[tuple[str, str], float] = {}
+    def __init__(self, stream: TextIO, style: Style, least: Level) -> None:
+        self._output = _Output(stream)
+        self._style = style
+        self._least = least
+
+    def begin(self, numbers: Callable[[], Snapshot]) -> None: ...
+
+    def show(self, event: Event) -> None:
+        if event.level >= self._least:
+            self._output.write(self._style(event))
+
+    def end(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class FileOutlet:
+    """``narrator.Outlet`` for ``--log-file``."""
+
+    def __init__(self, file: LogFile, style: Style, least: Level) -> None:
+        self._file = file
+        self._style = style
+        self._least = least
+
+    def begin(self, numbers: Callable[[], Snapshot]) -> None: ...
+
+    def show(self, event: Event) -> None:
+        if event.level >= self._least:
+            self._file.write(self._style(event))
+
+    def end(self) -> None: ...
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class BarsOutlet:
+    """``narrator.Outlet`` for a terminal: bars at the bottom, messages above them.
+
+    Only a thread of its own writes while the bars are there, so that a terminal that was
+    stopped (Ctrl-S) stops nothing else. What the bars show has no line.
+    """
+
+    def __init__(self, stream: TextIO, least: Level) -> None:
+        self._output = _Output(stream)
+        self._least = least
+        self._told_by_bars = {EventKind.PROGRESS, EventKind.MOVED}
+        self._messages: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def started(self, chat: Chat, totals: ChatTotals, budget_bytes: int) -> None:
-        self._chat = chat
-        self._numbers = ProgressNumbers(chat, totals, budget_bytes)
-        self._begin()
-
-    def finished(self, report: RunReport) -> None:
-        self.close()
-        self._write(summary(report, self._chat))
-
-    def close(self) -> None:
-        """End the display without a summary. Again, or before ``started``: does nothing."""
-        self._over.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-
-    def seen(self, items: int) -> None:
-        self._numbers.seen(items)
-
-    def done_before(self, item: MediaItem) -> None:
-        self._numbers.done(item)
-
-    def moved(self, item: MediaItem, freed_bytes: int) -> None:
-        self._numbers.done(item)
-
-    def skipped(self, key: MessageKey, rule: str) -> None:
-        self._numbers.skipped()
-
-    def failed(self, failure: Failure, name: str) -> None:
-        self._numbers.failed()
-        self.message(f"failed: {failure.key.message_id} {name}: {failure.detail}")
-
-    def download_started(self, item: MediaItem) -> None:
-        self._numbers.transfer_started(Direction.DOWN, item)
-
-    def resumed(self, item: MediaItem, bytes_there: int) -> None:
-        self._numbers.resumed(item, bytes_there)
-        self.message(
-            f"message {item.message_id}: {bytes_there} of {item.size_bytes} bytes are there "
-            "already, going on with the rest"
-        )
-
-    def downloaded(self, item: MediaItem, more_bytes: int) -> None:
-        self._numbers.downloaded(item, more_bytes)
-
-    def download_finished(self, item: MediaItem) -> None:
-        self._numbers.transfer_finished(Direction.DOWN, item)
-
-    def upload_started(self, item: MediaItem) -> None:
-        self._numbers.transfer_started(Direction.UP, item)
-
-    def uploaded(self, item: MediaItem, total_bytes: int) -> None:
-        self._numbers.uploaded(item, total_bytes)
-
-    def upload_finished(self, item: MediaItem) -> None:
-        self._numbers.transfer_finished(Direction.UP, item)
-
-    def disk(self, used_bytes: int) -> None:
-        self._numbers.disk(used_bytes)
-
-    def waiting(self, what: str, why: str, until: datetime | None) -> None:
-        waiting = Waiting(printable(what), printable(why), until)
-        self._numbers.waiting(waiting)
-        # Many requests meet the same flood wait at once; one line says it.
-        now = time.monotonic()
-        if now - self._said_waits.get((what, why), float("-inf")) >= _SAME_WAIT_SECONDS:
-            self._said_waits[what, why] = now
-            self.message(waiting_line(waiting))
-
-    def message(self, line: str) -> None:
-        self._write(printable(line))
-
-    def _begin(self) -> None:
-        self.close()
+    def begin(self, numbers: Callable[[], Snapshot]) -> None:
+        self.end()
         self._over.clear()
-        self._thread = threading.Thread(target=self._display, name="progress", daemon=True)
+        self._thread = threading.Thread(
+            target=self._display, args=(numbers,), name="bars", daemon=True
+        )
         self._thread.start()
 
-    def _display(self) -> None:
-        """Show how far the run is, in a thread of its own, until ``_over`` is set."""
-        raise NotImplementedError
-
-    def _write(self, text: str) -> None:
-        """Show ``text``, which may have several lines and is fit for a terminal."""
-        raise NotImplementedError
-
-
-class LogProgress(_Counting):
-    """``ports.ProgressListener`` for a log: messages, and all numbers every 30 s.
-
-    The numbers come from a thread of its own, so that a run in which nothing happens says so.
-    """
-
-    def __init__(self, stream: TextIO, interval_seconds: float = LOG_INTERVAL_SECONDS) -> None:
-        super().__init__()
-        self._output = _Output(stream)
-        self._interval_seconds = interval_seconds
-
-    def moved(self, item: MediaItem, freed_bytes: int) -> None:
-        """A log names each deletion from the staging disk; on a terminal it would only scroll."""
-        super().moved(item, freed_bytes)
-        self.message(
-            f"moved {printable(file_name(item))}: {freed_bytes} bytes freed on the staging disk"
-        )
-
-    def _display(self) -> None:
-        while not self._over.wait(self._interval_seconds):
-            self._write(log_line(self._numbers.snapshot(), datetime.now()))
-
-    def _write(self, text: str) -> None:
-        stamp = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
-        self._output.write("\n".join(f"{stamp} {line}" for line in text.split("\n")))
-
-
-class TerminalProgress(_Counting):
-    """``ports.ProgressListener`` for a terminal: bars at the bottom, messages above them.
-
-    Only a thread of its own writes while the bars are there, so that a terminal that was
-    stopped (Ctrl-S) stops nothing else.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__()
-        self._output = _Output(stream)
-        self._messages: queue.SimpleQueue[str] = queue.SimpleQueue()
-
-    def _write(self, text: str) -> None:
+    def show(self, event: Event) -> None:
+        if event.level < self._least or event.kind in self._told_by_bars:
+            return
+        text = "\n".join(event.shown_lines)
         if self._thread is None:
             self._output.write(text)
         else:
             self._messages.put(text)
 
-    def _display(self) -> None:
+    def end(self) -> None:
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def close(self) -> None:
+        self.end()
+
+    def _display(self, numbers: Callable[[], Snapshot]) -> None:
         try:
             bars = _Bars(self._output)
             try:
                 while not self._over.wait(_REDRAW_SECONDS):
                     bars.write(self._waiting_messages())
-                    bars.draw(self._numbers.snapshot())
+                    bars.draw(numbers())
             finally:
                 bars.close()
         except OSError:
@@ -343,8 +288,26 @@ def _terminal_size(stream: TextIO) -> os.terminal_size:
     return os.terminal_size((size.columns or 80, size.lines or 24))
 
 
-def progress_for(stream: TextIO) -> LogProgress | TerminalProgress:
-    """Bars if the stream is a terminal that can move its cursor, else lines for a log."""
-    if stream.isatty() and os.environ.get("TERM") != "dumb":
-        return TerminalProgress(stream)
-    return LogProgress(stream)
+def progress_for(stream: TextIO, telling: Telling) -> Narrator:
+    """Bars if the stream is a terminal that can move its cursor, else lines, as for a log.
+
+    ``--quiet`` and ``--log-json`` are lines on a terminal, too. ``--quiet`` is not for the log
+    file, which is there for what was not looked at. Raises ``UsageError`` for a log file that
+    can't be written.
+    """
+    narrator = Narrator()
+    style = as_json if telling.lines_as_json else as_text
+    least = _LEAST[telling.verbosity]
+    outlets: list[Outlet] = []
+    has_bars = (
+        stream.isatty()
+        and os.environ.get("TERM") != "dumb"
+        and telling.verbosity is not Verbosity.QUIET
+        and not telling.lines_as_json
+    )
+    outlets.append(BarsOutlet(stream, least) if has_bars else LineOutlet(stream, style, least))
+    if telling.log_file is not None:
+        file = LogFile(telling.log_file, narrator.message)
+        outlets.append(FileOutlet(file, style, min(least, Level.INFO)))
+    narrator.tell_to(*outlets)
+    return narrator

@@ -30,10 +30,10 @@ from tdl_sync.handoff import RcloneHandOff
 from tdl_sync.human_units import human_bytes
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import RunReport
+from tdl_sync.narrator import Narrator
 from tdl_sync.pace import Pace
 from tdl_sync.part_journal import PartialFiles
 from tdl_sync.pipeline import Stages
-from tdl_sync.progress import LogProgress, TerminalProgress
 from tdl_sync.rclone import Rclone
 from tdl_sync.rclone_config import with_writable_config
 from tdl_sync.remote_check import CheckedRemote, check_remote
@@ -86,7 +86,7 @@ class Sync:
         self,
         config: Config,
         stop: StopFlag,
-        progress: LogProgress | TerminalProgress,
+        progress: Narrator,
         deadline: Deadline | None = None,
     ) -> None:
         self._config = config

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -10,7 +9,8 @@ from datetime import datetime
 from tdl_sync.config import Config
 from tdl_sync.errors import ConfigurationError
 from tdl_sync.event_loop import EventLoopThread
-from tdl_sync.naming import printable
+from tdl_sync.last_words import tell
+from tdl_sync.log_lines import Event
 from tdl_sync.progress_numbers import Waiting
 from tdl_sync.progress_text import waiting_line
 from tdl_sync.stop import StopFlag
@@ -51,16 +51,14 @@ def opened_to_look(config: Config) -> Iterator[TelegramClient]:
         loop = EventLoopThread()
         loop.start()
         closing.callback(loop.stop)
-        client = TelegramClient(loop, telegram_settings(config), StopFlag(), _say_wait, _say)
+
+        def on_line(line: str) -> None:
+            tell(Event.of_message(line), config.telling)
+
+        def on_wait(what: str, why: str, until: datetime) -> None:
+            on_line(waiting_line(Waiting(what, why, until)))
+
+        client = TelegramClient(loop, telegram_settings(config), StopFlag(), on_wait, on_line)
         client.start()
         closing.callback(client.stop)
         yield client
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{printable(line)}\n")
-    sys.stderr.flush()
-
-
-def _say_wait(what: str, why: str, until: datetime | None) -> None:
-    _say(waiting_line(Waiting(what, why, until)))

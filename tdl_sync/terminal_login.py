@@ -174,7 +174,7 @@ def _with_credentials(settings: TelegramSettings, terminal: Terminal) -> Telegra
 
 
 def _read_line(question: str) -> str:
-    sys.stderr.write(question)
+    sys.stderr.write(printable(question))
     sys.stderr.flush()
     answer = sys.stdin.readline()
     if not answer:

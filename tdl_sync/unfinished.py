@@ -31,7 +31,9 @@ def unfinished_in(messages: Sequence[SavedText], remote: str, filters: str) -> U
         try:
             state = decode(message.text)
         except StateUnreadable as error:
-            left_out.append(f"not resumed: message {message.message_id} in Saved Messages: {error}")
+            left_out.append(
+                f"warning: not resumed: message {message.message_id} in Saved Messages: {error}"
+            )
             continue
         if state.status is RunStatus.COMPLETE:
             continue

@@ -72,8 +72,9 @@ class Network:
             self.outages += 1
             self._gone_since = time.monotonic()
             self._on_line(
-                "the network is gone: no connection to Telegram can be opened; it is tried again "
-                f"every {REST_SECONDS:.0f} s, no file counts as failed, and uploads go on"
+                "warning: the network is gone: no connection to Telegram can be opened; it is "
+                f"tried again every {REST_SECONDS:.0f} s, no file counts as failed, and uploads "
+                "go on"
             )
 
     # --- what waits on it ----------------------------------------------------------------------

@@ -136,9 +136,9 @@ def test_reading_and_parts_wait_for_the_network_however_often_it_goes(
         for offset, part in asked.items():
             assert result_of(part) == record_in(world, item).read(offset, PART_BYTES)
     gone, back, *again = telegram.lines
-    assert gone.startswith("the network is gone: no connection to Telegram can be opened;")
+    assert gone.startswith("warning: the network is gone: no connection to Telegram can be opened;")
     assert back.startswith("the network is back after ")
-    assert [line.split(":")[0].split(" after")[0] for line in again] == [
+    assert [line.removeprefix("warning: ").split(":")[0].split(" after")[0] for line in again] == [
         "the network is gone",
         "the network is back",
     ]

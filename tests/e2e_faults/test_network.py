@@ -15,7 +15,7 @@ from tests.e2e.expectations import assert_moved, assert_on_remote, the_state, wa
 from tests.e2e.program import SOURCE, Running
 
 MIB = 1024 * 1024
-GONE = "the network is gone: "
+GONE = "warning: the network is gone: "
 BACK = "the network is back after "
 PARTS_IN_FLIGHT = 16
 

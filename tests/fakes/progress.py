@@ -42,6 +42,9 @@ class RecordingProgress:
     def skipped(self, key: MessageKey, rule: str) -> None:
         self._record("skipped", key, rule)
 
+    def admitted(self, item: MediaItem) -> None:
+        self._record("admitted", item)
+
     def download_started(self, item: MediaItem) -> None:
         self._record("download_started", item)
 
@@ -53,6 +56,9 @@ class RecordingProgress:
 
     def download_finished(self, item: MediaItem) -> None:
         self._record("download_finished", item)
+
+    def staged(self, item: MediaItem) -> None:
+        self._record("staged", item)
 
     def upload_started(self, item: MediaItem) -> None:
         self._record("upload_started", item)
@@ -68,6 +74,9 @@ class RecordingProgress:
 
     def failed(self, failure: Failure, name: str) -> None:
         self._record("failed", failure, name)
+
+    def tried_again(self, item: MediaItem, why: str, pause_seconds: float) -> None:
+        self._record("tried_again", item, why, pause_seconds)
 
     def disk(self, used_bytes: int) -> None:
         self._record("disk", used_bytes)

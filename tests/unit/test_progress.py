@@ -10,11 +10,14 @@ import termios
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from tqdm.utils import disp_len, disp_trim
 
+from tdl_sync.config import Telling, Verbosity
+from tdl_sync.log_lines import Level, as_text
 from tdl_sync.model import (
     Chat,
     ChatKind,
@@ -29,8 +32,9 @@ from tdl_sync.model import (
     Outcome,
     RunReport,
 )
+from tdl_sync.narrator import Narrator, Outlet
 from tdl_sync.ports import ProgressListener
-from tdl_sync.progress import LogProgress, NullProgress, TerminalProgress, progress_for
+from tdl_sync.progress import BarsOutlet, LineOutlet, NullProgress, progress_for
 from tdl_sync.progress_numbers import Direction, ProgressNumbers, SpeedMeter, Waiting
 from tdl_sync.progress_text import Arrows, headline, log_line, status_lines, transfer_line
 from tdl_sync.summary import result_line, summary
@@ -220,6 +224,18 @@ def play(listener: ProgressListener) -> None:
     listener.message(f"freed 1.0 MB: {HOSTILE}")
 
 
+def narrator(outlet: Outlet, interval_seconds: float = 30.0) -> Narrator:
+    made = Narrator(interval_seconds)
+    made.tell_to(outlet)
+    return made
+
+
+def bars(stream: io.TextIOWrapper) -> Narrator:
+    return narrator(BarsOutlet(stream, Level.INFO))
+
+
+PLAINLY = Telling(Verbosity.NORMAL, None, lines_as_json=False, notify=False)
+
 REPORT = RunReport(
     seen=5,
     moved=1,
@@ -235,7 +251,7 @@ REPORT = RunReport(
 
 def test_a_log_has_every_message_one_line_for_repeated_waits_and_the_summary() -> None:
     stream = io.StringIO()
-    log = LogProgress(stream)
+    log = narrator(LineOutlet(stream, as_text, Level.INFO))
     play(log)
     log.finished(REPORT)
     lines = [line[len("2024-05-06 14:00:00 ") :] for line in stream.getvalue().splitlines()]
@@ -263,7 +279,7 @@ class Lines(io.StringIO):
 
 def test_a_log_says_how_far_the_run_is_though_nothing_happens() -> None:
     stream = Lines()
-    log = LogProgress(stream, interval_seconds=0.01)
+    log = narrator(LineOutlet(stream, as_text, Level.INFO), interval_seconds=0.01)
     log.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
     for _ in range(3):
         assert stream.third.acquire(timeout=20)
@@ -299,8 +315,7 @@ def test_a_terminal_shows_the_run_at_any_size_and_no_name_drives_it(
     columns: int, rows: int
 ) -> None:
     with terminal(columns, rows) as (looker, stream):
-        progress = progress_for(stream)
-        assert isinstance(progress, TerminalProgress)
+        progress = progress_for(stream, PLAINLY)
         screen = Screen(looker)
         play(progress)
         screen.read_until("freed 1.0 MB")
@@ -314,7 +329,7 @@ def test_a_terminal_shows_the_run_at_any_size_and_no_name_drives_it(
 
 def test_a_terminal_shows_what_is_in_flight() -> None:
     with terminal(120, 40) as (looker, stream):
-        progress = TerminalProgress(stream)
+        progress = bars(stream)
         progress.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
         progress.download_started(item(12))
         progress.downloaded(item(12), 500_000)
@@ -326,7 +341,7 @@ def test_a_terminal_shows_what_is_in_flight() -> None:
 def test_a_terminal_that_was_closed_does_not_stop_the_run() -> None:
     looker, program = os.openpty()
     stream = os.fdopen(program, "w", encoding="utf-8")
-    progress = TerminalProgress(stream)
+    progress = bars(stream)
     progress.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
     os.close(looker)
     play(progress)
@@ -335,11 +350,25 @@ def test_a_terminal_that_was_closed_does_not_stop_the_run() -> None:
         stream.close()
 
 
-def test_a_file_or_a_dumb_terminal_gets_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(progress_for(io.StringIO()), LogProgress)
-    monkeypatch.setenv("TERM", "dumb")
-    with terminal(80, 24) as (_, stream):
-        assert isinstance(progress_for(stream), LogProgress)
+@pytest.mark.parametrize(
+    ("term", "telling"),
+    [
+        ("dumb", PLAINLY),
+        ("xterm", replace(PLAINLY, lines_as_json=True)),
+        ("xterm", replace(PLAINLY, verbosity=Verbosity.QUIET)),
+    ],
+)
+def test_a_terminal_without_bars_is_sent_no_escape_sequence(
+    term: str, telling: Telling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    with terminal(120, 40) as (looker, stream):
+        progress = progress_for(stream, telling)
+        play(progress)
+        progress.finished(REPORT)
+        shown = Screen(looker).read_until("failed items")
+    assert "\x1b" not in shown
+    assert "wrong size" in shown
 
 
 def test_the_silent_listener_takes_everything() -> None:

@@ -1,0 +1,260 @@
+"""What happens in a run -> the events that are told of it, to each outlet that wants them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from typing import Protocol
+
+from tdl_sync.human_units import human_bytes, human_seconds, human_speed
+from tdl_sync.log_lines import Counts, Event, EventKind, Level
+from tdl_sync.model import (
+    Chat,
+    ChatKind,
+    ChatTotals,
+    Failure,
+    MediaItem,
+    MessageKey,
+    RunReport,
+)
+from tdl_sync.naming import file_name, printable
+from tdl_sync.progress_numbers import Direction, ProgressNumbers, Snapshot, Waiting
+from tdl_sync.progress_text import log_line, waiting_line
+from tdl_sync.summary import summary
+
+LOG_INTERVAL_SECONDS = 30.0
+
+_SAME_WAIT_SECONDS = 60.0
+_LONG_WAIT_SECONDS = 60.0
+"""A wait of at least this is something that is wrong, and told by ``--quiet``, too."""
+
+_BEGUN = {
+    Direction.DOWN: (EventKind.DOWNLOAD, "downloading"),
+    Direction.UP: (EventKind.UPLOAD, "handed to rclone:"),
+}
+
+
+class Outlet(Protocol):
+    """Where events go. All threads may call; nothing is raised for a stream that is gone."""
+
+    def begin(self, numbers: Callable[[], Snapshot]) -> None:
+        """A chat begins; ``numbers`` says at any time how far it is."""
+
+    def show(self, event: Event) -> None:
+        """Show the event, if it is one for this outlet."""
+
+    def end(self) -> None:
+        """The chat has ended. Again, or before ``begin``: does nothing."""
+
+    def close(self) -> None:
+        """Nothing more is shown."""
+
+
+class Narrator:
+    """``ports.ProgressListener`` that tells outlets what happens.
+
+    How far the run is comes from a thread of its own, so that a run in which nothing happens
+    says so.
+    """
+
+    def __init__(self, interval_seconds: float = LOG_INTERVAL_SECONDS) -> None:
+        nobody = Chat(0, "", ChatKind.CHANNEL)
+        self._interval_seconds = interval_seconds
+        self._outlets: Sequence[Outlet] = ()
+        self._chat = nobody
+        self._numbers = ProgressNumbers(nobody, ChatTotals(0, 0, 0), 0)
+        self._said_waits: dict[tuple[str, str], float] = {}
+        self._begun: dict[tuple[Direction, MessageKey], tuple[float, int]] = {}
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def tell_to(self, *outlets: Outlet) -> None:
+        """To be called once, before anything happens."""
+        self._outlets = outlets
+
+    def tell(self, event: Event) -> None:
+        for outlet in self._outlets:
+            outlet.show(event)
+
+    def started(self, chat: Chat, totals: ChatTotals, budget_bytes: int) -> None:
+        self._end_chat()
+        self._chat = chat
+        self._numbers = ProgressNumbers(chat, totals, budget_bytes)
+        for outlet in self._outlets:
+            outlet.begin(self._numbers.snapshot)
+        self._over.clear()
+        self._thread = threading.Thread(target=self._say_how_far, name="progress", daemon=True)
+        self._thread.start()
+
+    def finished(self, report: RunReport) -> None:
+        self._end_chat()
+        self.tell(
+            Event(
+                EventKind.SUMMARY,
+                Level.WARNING if report.failed else Level.INFO,
+                tuple(summary(report, self._chat).split("\n")),
+                chat_id=self._chat.id,
+                size_bytes=report.uploaded_bytes,
+                seconds=report.seconds,
+                counts=Counts(report.seen, report.done, report.skipped, report.failed),
+            )
+        )
+
+    def close(self) -> None:
+        """End without a summary. What is told later goes nowhere but to lines on a stream."""
+        self._end_chat()
+        for outlet in self._outlets:
+            outlet.close()
+
+    def seen(self, items: int) -> None:
+        self._numbers.seen(items)
+
+    def done_before(self, item: MediaItem) -> None:
+        self._numbers.done(item)
+
+    def skipped(self, key: MessageKey, rule: str) -> None:
+        self._numbers.skipped()
+
+    def failed(self, failure: Failure, name: str) -> None:
+        self._numbers.failed()
+        for direction in Direction:
+            self._begun.pop((direction, failure.key), None)
+        self.tell(
+            Event(
+                EventKind.FAILED,
+                Level.WARNING,
+                (f"failed: {failure.key.message_id} {name}: {failure.detail}",),
+                chat_id=failure.key.chat_id,
+                message_id=failure.key.message_id,
+                name=name,
+                reason=failure.reason,
+            )
+        )
+
+    def admitted(self, item: MediaItem) -> None:
+        size = human_bytes(item.size_bytes)
+        self._step(EventKind.ADMITTED, f"admitted {file_name(item)}: {size} of the disk", item)
+
+    def download_started(self, item: MediaItem) -> None:
+        self._begin(Direction.DOWN, item)
+
+    def resumed(self, item: MediaItem, bytes_there: int) -> None:
+        self._numbers.resumed(item, bytes_there)
+        began_at, _ = self._begun.get((Direction.DOWN, item.key), (time.monotonic(), 0))
+        self._begun[Direction.DOWN, item.key] = (began_at, item.size_bytes - bytes_there)
+        line = (
+            f"message {item.message_id}: {bytes_there} of {item.size_bytes} bytes are there "
+            "already, going on with the rest"
+        )
+        self.tell(Event.of_item(EventKind.RESUMED, Level.INFO, line, item))
+
+    def downloaded(self, item: MediaItem, more_bytes: int) -> None:
+        self._numbers.downloaded(item, more_bytes)
+
+    def download_finished(self, item: MediaItem) -> None:
+        self._numbers.transfer_finished(Direction.DOWN, item)
+
+    def staged(self, item: MediaItem) -> None:
+        self._finish(Direction.DOWN, EventKind.STAGED, "downloaded and staged:", item)
+
+    def upload_started(self, item: MediaItem) -> None:
+        self._begin(Direction.UP, item)
+
+    def uploaded(self, item: MediaItem, total_bytes: int) -> None:
+        self._numbers.uploaded(item, total_bytes)
+
+    def upload_finished(self, item: MediaItem) -> None:
+        self._numbers.transfer_finished(Direction.UP, item)
+
+    def moved(self, item: MediaItem, freed_bytes: int) -> None:
+        self._numbers.done(item)
+        self._finish(Direction.UP, EventKind.MARKED, "on the remote and marked as done:", item)
+        line = f"moved {file_name(item)}: {freed_bytes} bytes freed on the staging disk"
+        self.tell(Event.of_item(EventKind.MOVED, Level.INFO, line, item))
+
+    def tried_again(self, item: MediaItem, why: str, pause_seconds: float) -> None:
+        self.tell(
+            Event.of_item(
+                EventKind.RETRY,
+                Level.DEBUG,
+                f"{file_name(item)}: {why}; tried again in {human_seconds(pause_seconds)}",
+                item,
+                seconds=pause_seconds,
+                reason=why,
+            )
+        )
+
+    def disk(self, used_bytes: int) -> None:
+        self._numbers.disk(used_bytes)
+
+    def waiting(self, what: str, why: str, until: datetime | None) -> None:
+        waiting = Waiting(printable(what), printable(why), until)
+        self._numbers.waiting(waiting)
+        # Many requests meet the same flood wait at once; one line says it.
+        now = time.monotonic()
+        if now - self._said_waits.get((what, why), float("-inf")) < _SAME_WAIT_SECONDS:
+            return
+        self._said_waits[what, why] = now
+        seconds = None
+        if until is not None:
+            seconds = (until - datetime.now(timezone.utc)).total_seconds()
+        is_short = seconds is not None and seconds < _LONG_WAIT_SECONDS
+        self.tell(
+            Event(
+                EventKind.WAITING,
+                Level.INFO if is_short else Level.WARNING,
+                (waiting_line(waiting),),
+                reason=why,
+                until=until,
+                seconds=seconds,
+            )
+        )
+
+    def message(self, line: str) -> None:
+        self.tell(Event.of_message(line))
+
+    def _end_chat(self) -> None:
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        for outlet in self._outlets:
+            outlet.end()
+
+    def _say_how_far(self) -> None:
+        while not self._over.wait(self._interval_seconds):
+            numbers = self._numbers.snapshot()
+            self.tell(
+                Event(
+                    EventKind.PROGRESS,
+                    Level.INFO,
+                    (log_line(numbers, datetime.now()),),
+                    chat_id=self._chat.id,
+                    size_bytes=numbers.done_bytes,
+                    counts=Counts(numbers.seen, numbers.done, numbers.skipped, numbers.failed),
+                )
+            )
+
+    # --- the steps of one file -----------------------------------------------------------------
+
+    def _step(
+        self, kind: EventKind, line: str, item: MediaItem, seconds: float | None = None
+    ) -> None:
+        self.tell(Event.of_item(kind, Level.DEBUG, line, item, seconds=seconds))
+
+    def _begin(self, direction: Direction, item: MediaItem) -> None:
+        self._numbers.transfer_started(direction, item)
+        self._begun[direction, item.key] = (time.monotonic(), item.size_bytes)
+        kind, words = _BEGUN[direction]
+        self._step(kind, f"{words} {file_name(item)}", item)
+
+    def _finish(self, direction: Direction, kind: EventKind, words: str, item: MediaItem) -> None:
+        """``words``, the name, and how fast it went; what was there before is not counted."""
+        now = time.monotonic()
+        began_at, sent_bytes = self._begun.pop((direction, item.key), (now, 0))
+        seconds = now - began_at
+        speed = human_speed(sent_bytes / max(seconds, 0.001))
+        line = f"{words} {file_name(item)}, {human_bytes(sent_bytes)} in {seconds:.1f} s, {speed}"
+        self._step(kind, line, item, seconds)
