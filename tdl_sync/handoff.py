@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from tdl_sync.drive_folder import (
     LISTING_LAG_SECONDS,
     LISTING_SECONDS,
     folder_error,
-    listed_folders,
     make_drive_folder,
 )
 from tdl_sync.errors import (
@@ -26,22 +24,17 @@ from tdl_sync.errors import (
     TdlSyncError,
 )
 from tdl_sync.model import ListedFile, RemoteFile, StagedFile
-from tdl_sync.naming import chat_id_of_folder, printable
+from tdl_sync.naming import printable
 from tdl_sync.pace import OnQuota, Pace, Turn
 from tdl_sync.rclone import CallTriedAgain, Rclone, RcloneLog, Sent
 from tdl_sync.rclone_errors import (
     RcloneFailure,
-    is_missing_directory,
     is_rate_limit,
     transfer_error,
 )
 from tdl_sync.remote_check import CheckedRemote, free_bytes
+from tdl_sync.remote_listing import find_chat_folder, is_under_way, listed_files
 from tdl_sync.remote_token import TokenRenewal
-
-_UNDER_WAY = re.compile(r".*\.[0-9a-f]{8}\.partial", re.DOTALL)
-"""What rclone calls a file while it sends it to a remote that can rename it afterwards. One that
-was killed leaves it behind, and it may have the whole file's size without having been verified
-(https://rclone.org/docs/#inplace)."""
 
 _TRANSFER_FLAGS = (
     # One attempt of rclone's: the attempts are ours, with a pause between and the reason known.
@@ -156,14 +149,8 @@ class RcloneHandOff:
         return listing
 
     def find_folder(self, chat_id: int) -> str | None:
-        """See ``ports.HandOff.find_folder``. Of several the first in alphabetical order counts.
-
-        That is arbitrary, but the same for every run and machine; modification times of folders
-        are not kept by many remotes.
-        """
-        folders = listed_folders(self._rclone, self._remote.remote) or []
-        names = (name for name, _ in folders)
-        return min((name for name in names if chat_id_of_folder(name) == chat_id), default=None)
+        """See ``ports.HandOff.find_folder`` and ``find_chat_folder``."""
+        return find_chat_folder(self._rclone, self._remote.remote, chat_id)
 
     def terminate(self, grace_seconds: float) -> None:
         """Start nothing more; give running moves this long, then end them. Blocks until then.
@@ -283,21 +270,8 @@ class RcloneHandOff:
         return self._remote.inside(known.drive_id, name), flags
 
     def _listed(self, path: str) -> list[ListedFile]:
-        listed = self._rclone.ask(
-            ["lsjson", "-R", "--files-only", "--no-modtime", "--no-mimetype"],
-            path,
-            timeout_seconds=LISTING_SECONDS,
-        )
-        if listed.exit_status == 0:
-            return [
-                ListedFile(entry["Name"], entry["Size"], entry["Path"].rpartition("/")[0])
-                for entry in listed.json()
-                if not _UNDER_WAY.fullmatch(entry["Name"])
-            ]
-        failure = listed.failure(self._remote.remote)
-        if is_missing_directory(failure):
-            return []  # remotes that know no empty folders
-        raise folder_error("list the files", failure)
+        files = listed_files(self._rclone, self._remote.remote, path)
+        return [file for file in files if not is_under_way(file.name)]
 
     def _move_error(self, staged: StagedFile, exit_status: int, last_error: str) -> TdlSyncError:
         if exit_status == 0:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tdl_sync.drive_folder import LISTING_LAG_SECONDS, make_drive_path
 from tdl_sync.errors import AccessTokenRefused, ConfigurationError, TdlSyncError
@@ -27,11 +28,12 @@ _NAME_AND_OPTIONS = re.compile(r"[^:,\"']+(?:,[^:\"']*)?(?=:)")
 
 @dataclass(frozen=True)
 class CheckedRemote:
-    """A remote that exists and took a file. Made by ``check_remote`` only.
+    """A remote that exists; from ``check_remote`` one that took a file, too.
 
     ``remote`` is ``REMOTE:PATH`` or an absolute path, as configured, and ``type`` the type of
     rclone's configuration (``drive``, ``crypt``, ``local``); empty if rclone does not say.
     ``shares_hash`` tells whether rclone can compare contents without sending them.
+    ``lists_sha256``: its listings show that hash without reading the files for it.
     ``takes_folder_ids``: its folders can be addressed by their id.
     ``free_bytes`` is None where the remote does not say. ``warnings`` are lines for the user.
     """
@@ -41,6 +43,7 @@ class CheckedRemote:
     shares_hash: bool
     free_bytes: int | None
     takes_folder_ids: bool = False
+    lists_sha256: bool = False
     warnings: tuple[str, ...] = ()
 
     def path(self, *parts: str) -> str:
@@ -75,7 +78,31 @@ def check_remote(rclone: Rclone, remote: str, *, must_be_drive: bool = False) ->
         return _check(rclone, remote, must_be_drive)
 
 
+def look_at_remote(rclone: Rclone, remote: str, *, must_be_drive: bool = False) -> CheckedRemote:
+    """The same as ``check_remote`` without writing anything: whether it takes files stays open."""
+    try:
+        return _look_and_ask_for_room(rclone, remote, must_be_drive)
+    except AccessTokenRefused as refused:
+        renew_token(rclone, refused.remote_name)
+        return _look_and_ask_for_room(rclone, remote, must_be_drive)
+
+
+def _look_and_ask_for_room(rclone: Rclone, remote: str, must_be_drive: bool) -> CheckedRemote:
+    seen = _look(rclone, remote, must_be_drive)
+    return replace(seen, free_bytes=free_bytes(rclone, remote))
+
+
 def _check(rclone: Rclone, remote: str, must_be_drive: bool) -> CheckedRemote:
+    unprobed = _look(rclone, remote, must_be_drive)
+    _make_base(rclone, unprobed)
+    with ThreadPoolExecutor(1, "remote check") as pool:
+        free = pool.submit(free_bytes, rclone, remote)
+        warnings = _prove_writable(rclone, unprobed)
+        return replace(unprobed, free_bytes=free.result(), warnings=warnings)
+
+
+def _look(rclone: Rclone, remote: str, must_be_drive: bool) -> CheckedRemote:
+    """What the remote is and can; nothing is written. ``free_bytes`` is not asked for."""
     # Side by side what asks for no token, and one question that does: it renews one that is past
     # its time, and the others then find the new one.
     with ThreadPoolExecutor(4, "remote check") as pool:
@@ -89,23 +116,21 @@ def _check(rclone: Rclone, remote: str, must_be_drive: bool) -> CheckedRemote:
                 f"--gdrive expects a remote of type 'drive', but {remote!r} is of type "
                 f"{remote_type or 'unknown'!r}; leave --gdrive out or name another with --remote"
             )
-        hashes = _hashes(features.result(), remote, types)
-        local_hashes = _hashes(local_features.result(), _ALL_HASHES_REMOTE, types)
-        unprobed = CheckedRemote(
+        of_remote = _features(features.result(), remote, types)
+        of_local = _features(local_features.result(), _ALL_HASHES_REMOTE, types)
+        hashes = set(of_remote["Hashes"])
+        return CheckedRemote(
             remote,
             remote_type,
-            shares_hash=bool(hashes & local_hashes),
+            shares_hash=bool(hashes & set(of_local["Hashes"])),
             free_bytes=None,
             takes_folder_ids=(
                 remote_type == DRIVE
                 and _NAME_AND_OPTIONS.match(remote) is not None
                 and not shows_shared.result()
             ),
+            lists_sha256="sha256" in hashes and not of_remote["Features"].get("SlowHash"),
         )
-        _make_base(rclone, unprobed)
-        free = pool.submit(free_bytes, rclone, remote)
-        warnings = _prove_writable(rclone, unprobed)
-        return replace(unprobed, free_bytes=free.result(), warnings=warnings)
 
 
 def _remote_prefix(remote: str) -> str | None:
@@ -139,10 +164,12 @@ def _type_of(remote: str, types: dict[str, str]) -> str:
     return prefix[1:] if prefix.startswith(":") else types.get(prefix, "")
 
 
-def _hashes(answer: RcloneAnswer, remote: str, types: dict[str, str]) -> set[str]:
+def _features(answer: RcloneAnswer, remote: str, types: dict[str, str]) -> dict[str, Any]:
+    """https://rclone.org/commands/rclone_backend_features/"""
     failure = answer.failure(remote)
     if answer.exit_status == 0:
-        return set(answer.json()["Hashes"])
+        features: dict[str, Any] = answer.json()
+        return features
     if is_missing_remote(failure):
         known = ", ".join(f"{name}:" for name in sorted(types)) or "none at all"
         raise ConfigurationError(
