@@ -1,0 +1,27 @@
+"""``chats``: what the account can read, for choosing what to give to ``-u``."""
+
+from __future__ import annotations
+
+from tdl_sync.config import Config
+from tdl_sync.errors import TdlSyncError
+from tdl_sync.listed_chats import Table
+from tdl_sync.standard_output import StandardOutput
+from tdl_sync.telegram.chat_list import TelegramChatList
+from tdl_sync.telegram_session import opened_to_look
+
+
+def list_chats(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
+    """Print the account's chats, each as soon as its messages are counted."""
+    with opened_to_look(config) as telegram:
+        chat_list = TelegramChatList(telegram)
+        chats = chat_list.chats()
+        counted = chat_list.counted(chats)
+        if config.as_json:
+            output.json_array(chat.record() for chat in counted)
+            return ()
+        table = Table(chats, output.columns)
+        output.line(table.heading())
+        for chat in counted:
+            for line in table.lines(chat):
+                output.line(line)
+    return ()

@@ -1,0 +1,61 @@
+"""What a command prints on standard output: lines for people, or one JSON array for programs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, TextIO
+
+
+class NobodyReads(Exception):
+    """The other end of the pipe is closed, as by ``| head``: there is no sense in going on."""
+
+
+class StandardOutput:
+    """Each line is written out at once. Raises ``NobodyReads``."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
+
+    @property
+    def columns(self) -> int | None:
+        """How wide the terminal is, ``None`` where it is none."""
+        try:
+            if not self._stream.isatty():
+                return None
+            # Terminals that nobody looks at (of a CI runner, of `script`) say 0 by 0.
+            return os.get_terminal_size(self._stream.fileno()).columns or 80
+        except (OSError, ValueError):
+            return None
+
+    def line(self, text: str) -> None:
+        """What the stream's encoding has no sign for is shown as an escape."""
+        shown = text.encode(self._encoding, "backslashreplace").decode(self._encoding)
+        try:
+            self._stream.write(shown + "\n")
+            self._stream.flush()
+        except BrokenPipeError:
+            # What is left in the buffer would make the interpreter's own flush fail, and with it
+            # the exit status: https://docs.python.org/3/library/signal.html#note-on-sigpipe
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            raise NobodyReads from None
+
+    def json_array(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """One array with an object on each line, printed when the next one is known.
+
+        All but ASCII is escaped, so that it is the same in any encoding and a terminal that
+        shows it does not obey it.
+        """
+        self.line("[")
+        waiting: str | None = None
+        for record in records:
+            if waiting is not None:
+                self.line(f"  {waiting},")
+            waiting = json.dumps(record)
+        if waiting is not None:
+            self.line(f"  {waiting}")
+        self.line("]")

@@ -1,0 +1,71 @@
+"""The chats of the account, and how many messages each holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from pyrogram import raw
+from pyrogram.errors import RPCError
+
+from tdl_sync.listed_chats import ListedChat
+from tdl_sync.model import Chat, ChatKind
+from tdl_sync.telegram.answers import TelegramRefuses, translated
+from tdl_sync.telegram.client import TelegramClient
+from tdl_sync.telegram.dialogs import Dialog, dialog_pages
+from tdl_sync.telegram.peers import chat_of, input_peer, why_unreadable
+
+
+class TelegramChatList:
+    """Blocks; any thread but the loop's."""
+
+    def __init__(self, telegram: TelegramClient) -> None:
+        self._telegram = telegram
+        self._peers: dict[int, raw.base.InputPeer] = {}
+
+    def chats(self) -> list[ListedChat]:
+        """All chats, the latest first and the archived ones behind the others; not counted yet."""
+        listed = []
+        for page in dialog_pages(self._telegram):
+            for dialog in page.dialogs:
+                chat = _listed(dialog)
+                self._peers[chat.chat.id] = input_peer(dialog.found)
+                listed.append(chat)
+        return listed
+
+    def counted(self, chats: Iterable[ListedChat]) -> Iterator[ListedChat]:
+        """The same with the numbers of their messages: a call for each, as Telegram has none for
+        several. What can't be read says why."""
+        for listed in chats:
+            yield listed if listed.unreadable is not None else self._counted(listed)
+
+    def _counted(self, listed: ListedChat) -> ListedChat:
+        newest = raw.functions.messages.GetHistory(
+            peer=self._peers[listed.chat.id],
+            offset_id=0,
+            offset_date=0,
+            add_offset=0,
+            limit=1,
+            max_id=0,
+            min_id=0,
+            hash=0,
+        )
+        try:
+            answer: Any = self._telegram.call(newest, "counting messages")
+        except RPCError as error:
+            refused = translated(error, "counting messages")
+            if not isinstance(refused, TelegramRefuses):
+                raise refused from error
+            return replace(listed, unreadable=f"Telegram refuses it ({refused.answer})")
+        # Only an answer that is not all there is has a count of its own.
+        return replace(listed, messages=int(getattr(answer, "count", len(answer.messages))))
+
+
+def _listed(dialog: Dialog) -> ListedChat:
+    chat = chat_of(dialog.found)
+    if isinstance(dialog.found, raw.types.User) and dialog.found.is_self:
+        chat = Chat(chat.id, "Saved Messages", ChatKind.SAVED_MESSAGES, chat.username)
+    barred = why_unreadable(dialog.found)
+    why = None if barred is None else f"{barred.why}. {barred.next_step}"
+    return ListedChat(chat, dialog.newest_message_id, unreadable=why)
