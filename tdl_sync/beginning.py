@@ -8,10 +8,11 @@ from tdl_sync.errors import ConfigurationError
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import Chat, Failure, HistoryEntry, ListedFile, MessageKey, Scope
 from tdl_sync.naming import folder_name, message_id_of
-from tdl_sync.pipeline import Job, Stages, given_up
+from tdl_sync.pipeline import Job, Stages
 from tdl_sync.ports import SavedMessages
 from tdl_sync.run_settings import RunSettings
 from tdl_sync.run_state import LoadedState, StateStore
+from tdl_sync.standing import given_up
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tdl_sync.content_hash import sha256_of
-from tdl_sync.model import Chat, RemoteFile, StagedFile
-from tdl_sync.name_template import PLAIN_NAMES, NameTemplate
+from tdl_sync.model import Chat, ListedFile, RemoteFile, StagedFile
+from tdl_sync.name_template import PLAIN_NAMES, NameTemplate, RemotePlace
 from tdl_sync.ports import HandOff
 from tdl_sync.sidecar import sidecar, sidecar_name
 
@@ -26,13 +26,19 @@ class Keeping:
         chat: Chat,
         chat_folder: str,
         on_bytes: Callable[[int], None],
+        there: ListedFile | None = None,
     ) -> RemoteFile:
         """``HandOff.move`` to the file's place, with the same errors.
+
+        ``there`` is a file of the same message that is on the remote and is not right: it is
+        overwritten, wherever it is, so that there are not two.
 
         The sidecar goes first: where the file is on the remote, which is what a lost machine's
         next run goes by, its sidecar is there, too.
         """
         place = self.template.place(staged.item, chat)
+        if there is not None:
+            place = RemotePlace(tuple(filter(None, there.subfolder.split("/"))), there.name)
         folder = "/".join((chat_folder, *place.folders))
         sha256 = sha256_of(staged.path)
         if self.with_sidecar:

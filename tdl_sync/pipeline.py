@@ -35,7 +35,6 @@ from tdl_sync.ledger import Ledger
 from tdl_sync.model import (
     Chat,
     DoneMark,
-    Failure,
     HistoryEntry,
     HistoryPage,
     ListedFile,
@@ -49,6 +48,7 @@ from tdl_sync.ports import ChatReader, HandOff, Marks, ProgressListener
 from tdl_sync.reconcile import take_up
 from tdl_sync.shelf import Shelf
 from tdl_sync.staging import Staging
+from tdl_sync.standing import Place, Standing
 from tdl_sync.stop import Slots, StopFlag
 from tdl_sync.watermark import NewestFirst, OldestFirst
 
@@ -93,11 +93,6 @@ class Stages:
     stop: StopFlag
 
 
-def given_up(failure: Failure) -> bool:
-    """Whether no run tries it again by itself. What did not fit may fit today."""
-    return failure.for_good and failure.reason != LargerThanBudget.reason
-
-
 class Pipeline:
     """One run over one chat. ``run`` once, ``wait_for_hand_offs`` after it was stopped."""
 
@@ -117,9 +112,12 @@ class Pipeline:
         self._lanes = DownloadLanes(downloads, stages.stop)
         self._hand_offs = ThreadPoolExecutor(workers, "hand-off")
         self._flight_slots = Slots(MOST_IN_FLIGHT, stages.stop)
-        self._known_failures = {
-            failure.key: failure for failure in stages.marks.failures(job.remote, job.chat.id, 0)
-        }
+        self._standing = Standing(
+            stages.marks,
+            Place(job.remote, job.folder, job.on_remote),
+            job.chat.id,
+            retry_for_good=job.retry_failed_for_good,
+        )
         self._taken_up_ids: set[int] = set()
         self._given_up: TdlSyncError | None = None
         frontier = (
@@ -238,7 +236,12 @@ class Pipeline:
 
         try:
             return self._job.keeping.move(
-                self._stages.hand_off, staged, self._job.chat, self._job.folder, sent
+                self._stages.hand_off,
+                staged,
+                self._job.chat,
+                self._job.folder,
+                sent,
+                self._standing.to_overwrite(item),
             )
         finally:
             progress.upload_finished(item)
@@ -291,7 +294,7 @@ class Pipeline:
             if isinstance(entry, SkippedItem):
                 self._stages.marks.forget_failure(self._job.remote, entry.key)
                 self.ledger.skipped(entry)
-            elif self._is_done(entry):
+            elif self._standing.is_done(entry):
                 self.ledger.done_before(entry)
             else:
                 yield entry
@@ -310,32 +313,17 @@ class Pipeline:
                 raise self._given_up
             if isinstance(entry, SkippedItem):
                 self.ledger.skipped(entry)
-            elif self._is_done(entry):
+            elif self._standing.is_done(entry):
                 self.ledger.done_before(entry)
-            elif self._stays_failed(entry):
-                self.ledger.failed_before(entry, self._known_failures[entry.key])
+            elif (failure := self._standing.lasting_failure(entry)) is not None:
+                self.ledger.failed_before(entry, failure)
             else:
                 yield entry
-
-    def _is_done(self, item: MediaItem) -> bool:
-        """By its done-mark, or by the remote's listing; what was only listed gets its mark."""
-        if self._stages.marks.is_done(self._job.remote, item.key):
-            return True
-        listed = self._job.on_remote.get(item.message_id)
-        if listed is None or listed.size_bytes != item.size_bytes:
-            return False
-        remote_file = RemoteFile.listed(item, self._job.folder, listed)
-        self._stages.marks.write(DoneMark(self._job.remote, remote_file))
-        return True
-
-    def _stays_failed(self, item: MediaItem) -> bool:
-        failure = self._known_failures.get(item.key)
-        return failure is not None and given_up(failure) and not self._job.retry_failed_for_good
 
     def _take_up_leftovers(self) -> None:
         """Hand off what an earlier run had staged: see ``reconcile`` for all that it may find."""
         stages = self._stages
-        for found in take_up(self._job.chat, stages.reader, stages.shelf, self._is_done):
+        for found in take_up(self._job.chat, stages.reader, stages.shelf, self._standing.is_done):
             self._flight_slots.take()
             self._gate.taken_up(found.item)
             self._taken_up_ids.add(found.item.message_id)

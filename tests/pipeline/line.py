@@ -22,9 +22,10 @@ from tdl_sync.model import (
 )
 from tdl_sync.naming import file_name, message_id_of
 from tdl_sync.part_journal import PartialFiles
-from tdl_sync.pipeline import Job, Pipeline, Stages, given_up
+from tdl_sync.pipeline import Job, Pipeline, Stages
 from tdl_sync.shelf import Shelf
 from tdl_sync.staging import LOCK_NAME, Staging
+from tdl_sync.standing import given_up
 from tdl_sync.stop import StopFlag
 from tests.fakes.chat import CHAT_ID, FakeChatReader
 from tests.fakes.handoff import FakeHandOff
