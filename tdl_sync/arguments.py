@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from docopt import DocoptExit, docopt
 
 from tdl_sync.errors import UsageError
+from tdl_sync.program_name import PROGRAM
 from tdl_sync.usage import (
     ABOUT_THE_PROGRAM,
     OF_COMMAND,
@@ -25,7 +26,7 @@ from tdl_sync.usage import (
     Option,
 )
 
-SEE_HELP = "see tdl_sync.py --help"
+SEE_HELP = f"see {PROGRAM} --help"
 CREDENTIAL_VARIABLES = tuple(
     VARIABLE_PREFIX + name for name in ("API_ID", "API_HASH", "SESSION_STRING")
 )

@@ -27,6 +27,7 @@ from tdl_sync.given import Given, after_exclusions, seconds_between, whole
 from tdl_sync.keeping import Keeping
 from tdl_sync.name_template import PLAIN_NAMES, parse_name_template
 from tdl_sync.pace import OnQuota
+from tdl_sync.program_name import PROGRAM, SCRIPT
 from tdl_sync.remote_argument import parse_remote, parse_upload_flag
 from tdl_sync.units import parse_bytes
 from tdl_sync.usage import USAGE
@@ -136,7 +137,7 @@ class Config:
         Raises ``UsageError``, one line that never holds a secret, or ``TextRequested``.
         """
         if "-h" in argv or "--help" in argv:
-            raise TextRequested(USAGE)
+            raise TextRequested(USAGE.replace(SCRIPT, PROGRAM))
         if "--version" in argv:
             raise TextRequested(f"tdl_sync {__version__}\n")
         arguments = gather(argv, environ)
@@ -204,7 +205,7 @@ def _refuse_what_does_not_fit(config: Config) -> None:
         why = " (--retry-failed needs one)" if config.retry_failed else ""
         raise UsageError(
             f"no chat is given{why}: say which with -u, for example "
-            f"tdl_sync.py -u @channel, or go on with all that is unfinished by --resume; {SEE_HELP}"
+            f"{PROGRAM} -u @channel, or go on with all that is unfinished by --resume; {SEE_HELP}"
         )
     if config.topic_id is not None and len(config.chats) != 1:
         raise UsageError(

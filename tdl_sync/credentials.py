@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from tdl_sync.errors import UsageError
+from tdl_sync.program_name import PROGRAM
 from tdl_sync.usage import VARIABLE_PREFIX
 
 API_ID = VARIABLE_PREFIX + "API_ID"
@@ -71,7 +72,7 @@ def credentials_from(environ: Mapping[str, str]) -> Credentials:
 
 
 def _check_session_string(text: str, *, has_api_id: bool) -> None:
-    mend = "make a new one with: tdl_sync.py login --print-session"
+    mend = f"make a new one with: {PROGRAM} login --print-session"
     expected = f"{SESSION_STRING}: expected the text that login --print-session prints"
     if not re.fullmatch(r"[A-Za-z0-9_-]+={0,2}", text):
         raise UsageError(f"{expected}, found characters that it can't hold; {mend}")

@@ -19,6 +19,7 @@ from tdl_sync.credentials import credentials_from
 from tdl_sync.errors import CredentialsRefused, SessionEnded, UsageError
 from tdl_sync.event_loop import EventLoopThread
 from tdl_sync.naming import printable
+from tdl_sync.program_name import PROGRAM
 from tdl_sync.stop import StopFlag
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.login import Login
@@ -113,7 +114,7 @@ def login(config: Config) -> int:
     if not at_a_terminal():
         raise UsageError(
             "login asks questions, so it needs a terminal; elsewhere set TDL_SYNC_SESSION_STRING, "
-            "which tdl_sync.py login --print-session shows on a machine that has one"
+            f"which {PROGRAM} login --print-session shows on a machine that has one"
         )
     make_data_dir(config)
     terminal = Terminal()

@@ -18,8 +18,9 @@ from pyrogram.errors import (
 )
 
 from tdl_sync.errors import NetworkUnreachable, SessionEnded, TdlSyncError
+from tdl_sync.program_name import PROGRAM
 
-LOG_IN_AGAIN = "log in again: tdl_sync.py login"
+LOG_IN_AGAIN = f"log in again: {PROGRAM} login"
 
 
 def flood_wait_seconds(error: BaseException) -> int | None:
@@ -47,7 +48,7 @@ def session_used_twice() -> SessionEnded:
         "Telegram",
         "this session was used on two machines at once, and Telegram has ended it "
         "(AUTH_KEY_DUPLICATED)",
-        "Make one session for each machine: tdl_sync.py login",
+        f"Make one session for each machine: {PROGRAM} login",
     )
 
 

@@ -27,6 +27,7 @@ from tdl_sync.errors import (
     Stopped,
 )
 from tdl_sync.event_loop import EventLoopThread
+from tdl_sync.program_name import PROGRAM
 from tdl_sync.stop import StopFlag
 from tdl_sync.telegram import clock
 from tdl_sync.telegram.answers import (
@@ -149,7 +150,7 @@ class TelegramClient:
         except struct.error:
             raise ConfigurationError(
                 "TDL_SYNC_SESSION_STRING is not a session string: copy it whole from "
-                "tdl_sync.py login --print-session"
+                f"{PROGRAM} login --print-session"
             ) from None
 
         self.network.watch()

@@ -21,13 +21,14 @@ from pyrogram.errors import (
 from pyrogram.qrlogin import QRLogin
 
 from tdl_sync.errors import CredentialsRefused, NetworkUnreachable
+from tdl_sync.program_name import PROGRAM
 from tdl_sync.telegram.answers import error_name, flood_wait_seconds, translated
 from tdl_sync.telegram.client import TelegramClient
 
 TRIES = 3
 CONNECT_SECONDS = 60.0
 QR_TRIES = 20
-ASK_AGAIN = "Run tdl_sync.py login again"
+ASK_AGAIN = f"Run {PROGRAM} login again"
 
 
 class Prompter(Protocol):

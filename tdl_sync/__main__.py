@@ -1,0 +1,3 @@
+from tdl_sync.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,23 @@
+"""How the user called the program, for texts that say what to call next."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+SCRIPT = "tdl_sync.py"
+INSTALLED = "tdl-sync"
+
+
+def name_of(called: str) -> str:
+    """``called`` is ``sys.argv[0]``: the script of the checkout, the command that pip or pipx
+    installs, or the package's ``__main__.py`` (``python -m``)."""
+    path = Path(called)
+    if path.stem == INSTALLED:
+        return INSTALLED
+    if path.parts[-2:] == ("tdl_sync", "__main__.py"):
+        return "python -m tdl_sync"
+    return SCRIPT
+
+
+PROGRAM = name_of(sys.argv[0])
