@@ -82,6 +82,10 @@ class Hold:
         seconds = INTERVALS_TO_LAPSE * self.run.save_interval_seconds
         return self.heard_at + timedelta(seconds=seconds)
 
+    def lives(self, now: datetime, is_gone: Callable[[RunIdentity], bool]) -> bool:
+        """``now`` is by Telegram's clock; ``is_gone`` tells of a process that has ended."""
+        return now < self.lapses_at and not is_gone(self.run)
+
 
 def claim_text(subject: Subject, run: RunIdentity) -> str:
     record = {"version": 1, "subject": subject.key, "run": run_record(run)}
@@ -190,7 +194,7 @@ class Lease:
         ]
         began_at = now - timedelta(seconds=seconds_since_start)
         for hold in others:
-            if self._lives(hold, now) and not (take_over and hold.heard_at < began_at):
+            if hold.lives(now, self._is_gone) and not (take_over and hold.heard_at < began_at):
                 self.release()
                 raise held(self._subject, hold, take_over=take_over)
         dead_claims = [hold.message_id for hold in others if hold.is_claim]
@@ -209,9 +213,6 @@ class Lease:
             f"the claim for {self._subject.title!r} that was sent to Saved Messages is gone again: "
             "another run or another program removes such messages; end it, then run again"
         )
-
-    def _lives(self, hold: Hold, now: datetime) -> bool:
-        return now < hold.lapses_at and not self._is_gone(hold.run)
 
     # --- while it works ------------------------------------------------------------------------
 

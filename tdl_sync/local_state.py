@@ -22,6 +22,10 @@ class LocalStates:
     def path(self, scope_key: str) -> Path:
         return self._directory / f"{scope_key}.json"
 
+    def scope_keys(self) -> list[str]:
+        """The scopes of which there is a copy."""
+        return sorted(path.stem for path in self._directory.glob("*.json"))
+
     def write(self, scope_key: str, json_text: str) -> None:
         """Replace the file. On return the new content outlives a loss of power; an ``OSError``
         or a kill before that leaves the old file as it was.

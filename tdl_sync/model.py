@@ -339,7 +339,8 @@ class RunState:
 
     Every message up to ``last_message_id`` is done, skipped, or among ``failed_ids``;
     ``done_above_ids`` are done beyond it. The totals count over all runs of the scope.
-    ``upload_bytes_per_second`` is what the run has measured, 0 for nothing yet.
+    ``upload_bytes_per_second`` is what the run has measured, 0 for nothing yet; ``run_bytes`` it has
+    moved in its ``run_seconds``.
     """
 
     scope_key: str
@@ -360,6 +361,8 @@ class RunState:
     run: RunIdentity
     lower_bound: int = 0
     upload_bytes_per_second: int = 0
+    run_bytes: int = 0
+    run_seconds: int = 0
 
 
 class Outcome(str, Enum):

@@ -161,6 +161,8 @@ def _text(state: RunState, ids: _Ids) -> str:
         "failures": dict(state.failures_by_reason),
         "lower_bound": state.lower_bound,
         "upload_rate": state.upload_bytes_per_second,
+        "run_bytes": state.run_bytes,
+        "run_seconds": state.run_seconds,
         "run": run_record(state.run),
     }
     return f"{HEADER}\n{_json(record)}\n{_for_people(state, ids.last_message_id)}"
@@ -284,6 +286,8 @@ def _state(fields: Fields) -> RunState:
         run=run_in(fields.object("run")),
         lower_bound=fields.whole("lower_bound", id_ranges.GREATEST_MESSAGE_ID),
         upload_bytes_per_second=fields.whole("upload_rate", _GREATEST_COUNT),
+        run_bytes=fields.whole("run_bytes", _GREATEST_COUNT, if_missing=0),
+        run_seconds=fields.whole("run_seconds", _GREATEST_SECONDS, if_missing=0),
     )
 
 

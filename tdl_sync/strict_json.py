@@ -14,7 +14,8 @@ class Unexpected(ValueError):
 
 
 class Fields:
-    """The values of one JSON object. Each method raises ``Unexpected``, also for a missing key.
+    """The values of one JSON object. Each method raises ``Unexpected``, also for a missing key
+    unless it is told what that stands for: earlier versions did not write it.
 
     Keys that nobody asks for are left alone.
     """
@@ -47,8 +48,10 @@ class Fields:
             raise self._bad(key, f"one of {', '.join(choices)}")
         return value
 
-    def whole(self, key: str, most: int) -> int:
+    def whole(self, key: str, most: int, if_missing: int | None = None) -> int:
         """A whole number from 0 to ``most``; ``true`` is none."""
+        if if_missing is not None and key not in self._record:
+            return if_missing
         value = self._value(key)
         if type(value) is not int or not 0 <= value <= most:
             raise self._bad(key, f"a whole number from 0 to {most}")

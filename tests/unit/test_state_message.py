@@ -49,6 +49,8 @@ PLAIN = RunState(
     run=RunIdentity("runner-7", 4711, "5f0c9a", "9c1d", 1_714_992_000, 300),
     lower_bound=77,
     upload_bytes_per_second=4_000_000,
+    run_bytes=9_000_000_000,
+    run_seconds=3600,
 )
 
 
@@ -74,6 +76,8 @@ def test_the_text_has_the_documented_shape() -> None:
         "failures": {"wrong size": 2, "larger than the disk budget": 1},
         "lower_bound": 77,
         "upload_rate": 4000000,
+        "run_bytes": 9000000000,
+        "run_seconds": 3600,
         "run": {
             "host": "runner-7",
             "pid": 4711,
@@ -88,6 +92,14 @@ def test_the_text_has_the_documented_shape() -> None:
 
 def test_what_fits_comes_back_as_it_was() -> None:
     assert decode(encode(PLAIN)) == PLAIN
+
+
+def test_a_message_of_a_version_that_did_not_count_the_runs_bytes_is_read() -> None:
+    header, json_line, for_people = encode(PLAIN).split("\n")
+    record = json.loads(json_line)
+    del record["run_bytes"], record["run_seconds"]
+    text = "\n".join([header, json.dumps(record), for_people])
+    assert decode(text) == replace(PLAIN, run_bytes=0, run_seconds=0)
 
 
 def test_a_scope_has_the_same_key_on_every_machine_and_another_one_has_another() -> None:
@@ -153,6 +165,8 @@ LONGEST_NAMES = replace(
     run=RunIdentity("\x01" * 300, 2**31, "\x01" * 300, "\x01" * 300, 2**40, 86400),
     lower_bound=2**31 - 1,
     upload_bytes_per_second=2**53,
+    run_bytes=2**53,
+    run_seconds=2**40,
     failures_by_reason={chr(number) * 100: 2**40 for number in range(1, 30)},
 )
 
