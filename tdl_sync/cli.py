@@ -172,6 +172,17 @@ def _outcome(status: int, result: SyncResult) -> Outcome:
     return Outcome.ERROR
 
 
+def _heeded_signals() -> list[signal.Signals]:
+    """``nohup`` starts a program with SIGHUP ignored, and means it to outlive its terminal.
+
+    SIGINT is heeded all the same: shells have it ignored for what a script puts in the background,
+    and whoever sends it to this very process means a stop.
+    """
+    hang_up = getattr(signal, "SIGHUP", None)
+    outlives_its_terminal = hang_up is not None and signal.getsignal(hang_up) is signal.SIG_IGN
+    return [n for n in STOP_SIGNALS if not (n == hang_up and outlives_its_terminal)]
+
+
 class Supervisor:
     """Runs the work in a thread of its own, so that the main thread is free for signals.
 
@@ -196,7 +207,7 @@ class Supervisor:
 
     def run(self) -> SyncResult:
         """Blocks until the work has ended. The first signal stops it, the second leaves at once."""
-        previous = {number: signal.signal(number, self._note) for number in STOP_SIGNALS}
+        previous = {number: signal.signal(number, self._note) for number in _heeded_signals()}
         threading.Thread(target=self._work, name="sync", daemon=True).start()
         try:
             while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -26,6 +27,12 @@ from tdl_sync.telegram.chats import ChatBook
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.history import TelegramChatReader
 from tdl_sync.telegram.settings import TelegramSettings
+
+# A shell that put the tests in the background, or nohup, has these ignored; the programs that the
+# tests start would inherit that, and are to meet signals as at a terminal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.platform != "win32":
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)

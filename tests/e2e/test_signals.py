@@ -85,6 +85,15 @@ def test_a_signal_stops_a_run_with_its_state_saved(
     assert_the_next_run_finishes(scene)
 
 
+def test_a_run_that_nohup_started_outlives_its_terminal(stage: Stage) -> None:
+    scene = stage(worlds.files(sizes=[1000] + [MIB] * 3), Shaping(total_bytes_per_second=3 * MIB))
+    machine = scene.machine
+    running = machine.start("-u", SOURCE, command=["nohup", *machine.command()])
+    running.wait_for("moved 1_file-1.bin")
+    running.signal(signal.SIGHUP)
+    assert_moved(running.wait(), 4)
+
+
 def test_a_running_upload_gets_its_grace_and_then_ends_with_its_file_kept(stage: Stage) -> None:
     scene, running = in_mid_run(stage, "--grace=0s", "--rclone-arg=--bwlimit=50k")
     running.wait_until(lambda: bool(uploads(running)))
