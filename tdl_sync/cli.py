@@ -8,11 +8,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
+from tdl_sync.chats import list_chats
 from tdl_sync.config import Command, Config, Telling, TextRequested
 from tdl_sync.deadline import Deadline
 from tdl_sync.doctor import examine
@@ -38,11 +39,14 @@ from tdl_sync.log_lines import Counts, Event, EventKind, Level
 from tdl_sync.model import Outcome
 from tdl_sync.operating_system import share_freed_memory
 from tdl_sync.progress import progress_for
+from tdl_sync.standard_output import NobodyReads, StandardOutput
+from tdl_sync.status import show_status
 from tdl_sync.stop import StopFlag
 from tdl_sync.summary import result_line
 from tdl_sync.sync import Sync, SyncResult
 from tdl_sync.terminal_login import login, offer_login
 from tdl_sync.terminal_reconnect import offer_reconnect
+from tdl_sync.verify import verify
 
 STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM") if hasattr(signal, name)
@@ -276,9 +280,28 @@ class Supervisor:
             self._events.put(error)
 
 
+def looking(
+    look: Callable[[Config, StandardOutput], Iterable[TdlSyncError]],
+) -> Callable[[Config], int]:
+    """The command that prints what ``look`` finds; what it returns could not be looked at."""
+
+    def command(config: Config) -> int:
+        try:
+            errors = list(look(config, StandardOutput(sys.stdout)))
+        except NobodyReads:
+            return EXIT_COMPLETE
+        statuses = [report_error(error, config.telling) for error in errors]
+        return min([*statuses, EXIT_COMPLETE], key=EXIT_ORDER.index)
+
+    return command
+
+
 COMMANDS: Mapping[Command, Callable[[Config], int]] = {
     Command.SYNC: signed_in_sync,
     Command.LOGIN: login,
+    Command.CHATS: looking(list_chats),
+    Command.STATUS: looking(show_status),
+    Command.VERIFY: looking(verify),
     Command.DOCTOR: doctor,
 }
 """What each command runs; it returns the exit status."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timezone
 from typing import Any
 
 from pyrogram import Client
@@ -17,6 +18,10 @@ TRUSTED_SECONDS = 10.0
 def ahead_seconds(client: Client) -> float:
     """How far this machine's clock is ahead; negative when it is behind."""
     return time.time() - float(client.server_time)
+
+
+def telegrams_now(client: Client) -> datetime:
+    return datetime.fromtimestamp(float(client.server_time), timezone.utc)
 
 
 def warning(client: Client) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,19 @@ def dialog_pages(telegram: TelegramClient) -> Iterator[DialogPage]:
                     seen.add(chat_id)
                     dialogs.append(Dialog(by_id[chat_id], int(each.top_message)))
             yield DialogPage(tuple(dialogs), chats_and_users)
+
+
+def newest_message_ids(telegram: TelegramClient, chat_ids: Collection[int]) -> dict[int, int]:
+    """Of those of the chats that are among the account's dialogs; in as few calls as they allow.
+
+    Raises what ``translated`` makes of Telegram's refusals.
+    """
+    newest: dict[int, int] = {}
+    pages = dialog_pages(telegram)
+    while len(newest) < len(chat_ids) and (page := next(pages, None)) is not None:
+        ids = {marked_id(dialog.found): dialog.newest_message_id for dialog in page.dialogs}
+        newest.update((chat_id, ids[chat_id]) for chat_id in ids if chat_id in chat_ids)
+    return newest
 
 
 def _answers(telegram: TelegramClient, folder_id: int) -> Iterator[Any]:

@@ -1,0 +1,142 @@
+"""What the saved states say of each scope, and whether a run is at work on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from tdl_sync.errors import StateUnreadable, TdlSyncError
+from tdl_sync.lease import Hold, Subject, holds_among
+from tdl_sync.local_state import LocalStates
+from tdl_sync.model import RunIdentity, RunState, RunStatus, Scope
+from tdl_sync.ports import SavedText
+from tdl_sync.state_message import decode, is_state_message, most_advanced, scope_key
+
+
+class Activity(str, Enum):
+    """What goes on in a scope. The value is what programs read."""
+
+    BEGINNING = "beginning"
+    RUNNING = "running"
+    DIED = "died"
+    SILENT = "silent"
+    STOPPED = "stopped"
+    QUOTA = "quota"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """The state that a scope's next run goes on from. ``message_id`` is ``None`` for one that is
+    only on this disk. ``heard_at`` is Telegram's time of the last save, or else the state's own."""
+
+    state: RunState
+    heard_at: datetime
+    message_id: int | None
+
+
+@dataclass(frozen=True)
+class ScopeStatus:
+    """``run`` is at work, or was the last one that was. ``newest_message_id`` is the chat's, and
+    ``None`` where it is not known."""
+
+    saved: SavedState
+    activity: Activity
+    run: RunIdentity
+    newest_message_id: int | None = None
+
+    @property
+    def is_whole_chat(self) -> bool:
+        """No topic, no comments, no filters: every message counts."""
+        state = self.saved.state
+        whole = Scope(state.remote, state.channel_id, lower_bound=state.lower_bound)
+        return state.scope_key == scope_key(whole)
+
+    @property
+    def run_bytes_per_second(self) -> float | None:
+        state = self.saved.state
+        known = state.run_bytes > 0 and state.run_seconds > 0
+        return state.run_bytes / state.run_seconds if known else None
+
+    @property
+    def average_bytes_per_second(self) -> float | None:
+        """Since the first run began, with all the time between runs."""
+        state = self.saved.state
+        seconds = (state.timestamp - state.started).total_seconds()
+        known = state.total_size_bytes > 0 and seconds > 0
+        return state.total_size_bytes / seconds if known else None
+
+
+def saved_states(
+    messages: Sequence[SavedText], local_states: LocalStates
+) -> tuple[list[SavedState], list[TdlSyncError]]:
+    """One state for each scope, the last saved first, and what can't be read."""
+    candidates: dict[str, list[SavedState]] = {}
+    unreadable: list[TdlSyncError] = []
+    for message in messages:
+        if not is_state_message(message.text):
+            continue
+        try:
+            state = decode(message.text)
+        except StateUnreadable as error:
+            unreadable.append(
+                StateUnreadable(f"message {message.message_id} in Saved Messages: {error}")
+            )
+        else:
+            saved = SavedState(state, message.edited_at, message.message_id)
+            candidates.setdefault(state.scope_key, []).append(saved)
+    for key in local_states.scope_keys():
+        try:
+            local = local_states.read(key)
+        except TdlSyncError as error:
+            unreadable.append(error)
+        else:
+            if local is not None:
+                saved = SavedState(local, local.timestamp, None)
+                candidates.setdefault(local.scope_key, []).append(saved)
+    kept = [_to_go_on_from(several) for several in candidates.values()]
+    return sorted(kept, key=lambda saved: saved.heard_at, reverse=True), unreadable
+
+
+def _to_go_on_from(several: Sequence[SavedState]) -> SavedState:
+    """As a run chooses."""
+    kept = most_advanced(saved.state for saved in several)
+    return next(saved for saved in several if saved.state is kept)
+
+
+def status_of(
+    saved: SavedState,
+    messages: Sequence[SavedText],
+    now: datetime,
+    is_gone: Callable[[RunIdentity], bool],
+) -> ScopeStatus:
+    """``now`` is Telegram's time; ``is_gone`` tells of a process that has ended for certain."""
+    state = saved.state
+    subject = Subject(
+        state.remote,
+        state.channel_id,
+        scope_key(Scope(state.remote, state.channel_id)),
+        state.channel_name,
+    )
+    living = [hold for hold in holds_among(messages, subject) if hold.lives(now, is_gone)]
+    activity = _activity(saved, now, is_gone)
+    if activity is not Activity.RUNNING and (claim := _first_claim(living)) is not None:
+        return ScopeStatus(saved, Activity.BEGINNING, claim.run)
+    return ScopeStatus(saved, activity, state.run)
+
+
+def _first_claim(holds: Iterable[Hold]) -> Hold | None:
+    claims = [hold for hold in holds if hold.is_claim]
+    return min(claims, key=lambda hold: hold.message_id, default=None)
+
+
+def _activity(saved: SavedState, now: datetime, is_gone: Callable[[RunIdentity], bool]) -> Activity:
+    if saved.state.status is not RunStatus.RUNNING:
+        return Activity(saved.state.status.value)
+    run = saved.state.run
+    if is_gone(run):
+        return Activity.DIED
+    hold = Hold(run, saved.heard_at, saved.message_id or 0, is_claim=False)
+    return Activity.RUNNING if hold.lives(now, is_gone) else Activity.SILENT

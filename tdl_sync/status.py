@@ -1,0 +1,111 @@
+"""``status``: how far each chat is, from the states that runs have saved. It changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from tdl_sync.chat_spelling import ByMarkedId, ChatSpelling
+from tdl_sync.config import Config
+from tdl_sync.errors import ChatUnreadable, ConfigurationError, TdlSyncError
+from tdl_sync.local_state import LocalStates
+from tdl_sync.model import Chat
+from tdl_sync.run_identity import is_gone
+from tdl_sync.scope_status import SavedState, saved_states, status_of
+from tdl_sync.standard_output import StandardOutput
+from tdl_sync.state_message import HEADER
+from tdl_sync.status_text import COLUMNS, block, record
+from tdl_sync.telegram.chats import ChatBook
+from tdl_sync.telegram.client import TelegramClient
+from tdl_sync.telegram.clock import telegrams_now
+from tdl_sync.telegram.dialogs import newest_message_ids
+from tdl_sync.telegram.history import TelegramChatReader
+from tdl_sync.telegram.saved_messages import TelegramSavedMessages
+from tdl_sync.telegram_session import opened_to_look
+
+NOTHING_YET = "No state is saved yet: nothing was moved with this account."
+
+
+def show_status(config: Config, output: StandardOutput) -> list[TdlSyncError]:
+    """Print a block for each scope; what can't be read, and chats without a state, are returned."""
+    with opened_to_look(config) as telegram:
+        messages = TelegramSavedMessages(telegram).find(HEADER)
+        states, errors = saved_states(messages, LocalStates(config.data_dir / "state"))
+        wanted = Wanted.of(config.chats, telegram)
+        if config.chats:
+            states = [saved for saved in states if saved.state.channel_id in wanted.titles]
+        errors = [*errors, *wanted.errors, *_without_state(wanted, states)]
+        newest = _newest_ids(telegram, wanted, states)
+        now = telegrams_now(telegram.client)
+        found = [
+            replace(
+                status_of(saved, messages, now, is_gone),
+                newest_message_id=newest.get(saved.state.channel_id),
+            )
+            for saved in states
+        ]
+    if config.as_json:
+        output.json_array(map(record, found))
+        return errors
+    if not found and not errors:
+        output.line(NOTHING_YET)
+    for number, status in enumerate(found):
+        if number:
+            output.line("")
+        for line in block(status, now, output.columns or COLUMNS):
+            output.line(line)
+    return errors
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The chats of ``-u``: their names by id, those that Telegram was asked for, and what was
+    wrong with the others."""
+
+    titles: dict[int, str]
+    resolved: tuple[Chat, ...]
+    chats: ChatBook
+    errors: tuple[TdlSyncError, ...]
+
+    @classmethod
+    def of(cls, spellings: Sequence[ChatSpelling], telegram: TelegramClient) -> Wanted:
+        chats, titles, resolved, errors = ChatBook(telegram), {}, [], []
+        for spelling in spellings:
+            if isinstance(spelling, ByMarkedId):  # its state is there, whatever became of the chat
+                titles[spelling.marked_id] = spelling.text
+                continue
+            try:
+                chat = chats.resolve(spelling)
+            except ChatUnreadable as error:
+                errors.append(error)
+            else:
+                titles[chat.id] = chat.title
+                resolved.append(chat)
+        return cls(titles, tuple(resolved), chats, tuple(errors))
+
+
+def _without_state(wanted: Wanted, states: Sequence[SavedState]) -> list[ConfigurationError]:
+    known_ids = {saved.state.channel_id for saved in states}
+    return [
+        ConfigurationError(
+            f"there is no saved state of {title!r} (looked in Saved Messages and in the data "
+            "directory): a run that moves it saves one"
+        )
+        for chat_id, title in wanted.titles.items()
+        if chat_id not in known_ids
+    ]
+
+
+def _newest_ids(
+    telegram: TelegramClient, wanted: Wanted, states: Sequence[SavedState]
+) -> dict[int, int]:
+    """A chat that the account has not joined is only found by its user name."""
+    chat_ids = {saved.state.channel_id for saved in states}
+    reader = TelegramChatReader(telegram, wanted.chats)
+    newest = {}
+    for chat in wanted.resolved:
+        if chat.id in chat_ids:
+            with suppress(ChatUnreadable):
+                newest[chat.id] = reader.newest_message_id(chat)
+    return {**newest, **newest_message_ids(telegram, chat_ids - newest.keys())}

@@ -1,0 +1,189 @@
+"""A scope's status as a few lines for a person, or as a record of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from tdl_sync import id_ranges
+from tdl_sync.columns import wrapped
+from tdl_sync.human_units import human_bytes, human_seconds, human_speed
+from tdl_sync.naming import printable
+from tdl_sync.scope_status import Activity, ScopeStatus
+
+COLUMNS = 80
+"""What is not shown on a terminal is as wide as this."""
+
+_LABEL_COLUMNS = 8
+_MOST_RANGES = 20
+
+
+def block(status: ScopeStatus, now: datetime, columns: int = COLUMNS) -> Iterator[str]:
+    """The chat's name and, indented, what there is to say of it; ``now`` is Telegram's time.
+
+    Only a word that is longer than a line makes a line longer than ``columns``.
+    """
+    state = status.saved.state
+    yield from wrapped(f"{printable(state.channel_name)} ({state.channel_id})", columns)
+    rows = (
+        ("to", _place(state.remote, state.folder)),
+        ("of it", _part(status)),
+        ("state", _activity(status, now)),
+        ("read", _read(status)),
+        ("moved", _moved(status)),
+        ("speed", _speed(status)),
+        ("failed", _failed(state.failures_by_reason)),
+        ("", _failed_ids(status)),
+        ("saved", _saved(status)),
+    )
+    for label, text in rows:
+        if not text:
+            continue
+        for number, line in enumerate(wrapped(printable(text), columns - _LABEL_COLUMNS - 2)):
+            yield f"  {label if number == 0 else '':<{_LABEL_COLUMNS}}{line}"
+
+
+def _place(remote: str, folder: str) -> str:
+    return f"{remote}{folder}" if remote.endswith((":", "/")) else f"{remote}/{folder}"
+
+
+def _part(status: ScopeStatus) -> str:
+    state = status.saved.state
+    parts = []
+    if not status.is_whole_chat:
+        parts.append(f"a part: filters, a topic, or comments (scope {state.scope_key})")
+    if state.lower_bound:
+        parts.append(f"from message {state.lower_bound} on")
+    return ", ".join(parts)
+
+
+def _activity(status: ScopeStatus, now: datetime) -> str:
+    run, heard_at = status.run, status.saved.heard_at
+    who = f"process {run.pid} on {run.host}"
+    ago = human_seconds((now - heard_at).total_seconds())
+    match status.activity:
+        case Activity.BEGINNING:
+            return f"a run is beginning: {who}"
+        case Activity.RUNNING:
+            return f"running: {who}, last heard of {ago} ago"
+        case Activity.DIED:
+            return f"died: {who} is gone, last heard of at {_time(heard_at)} ({ago} ago)"
+        case Activity.SILENT:
+            return (
+                f"silent, so it counts as dead: {who}, last heard of at {_time(heard_at)} "
+                f"({ago} ago)"
+            )
+        case Activity.STOPPED:
+            return f"stopped at {_time(heard_at)}, not complete ({who})"
+        case Activity.QUOTA:
+            return f"stopped at {_time(heard_at)}, as the remote took no more ({who})"
+        case Activity.COMPLETE:
+            return f"complete since {_time(heard_at)} ({who})"
+
+
+def _read(status: ScopeStatus) -> str:
+    state, newest_id = status.saved.state, status.newest_message_id
+    last_id = state.last_message_id
+    above = len(state.done_above_ids)
+    more = f", and {_files(above)} above" if above else ""
+    read = f"up to message {last_id}" if last_id else "nothing to its end yet"
+    if newest_id is None:
+        return read + more
+    if newest_id <= last_id:
+        return f"{read}, the chat's newest"
+    if not status.is_whole_chat:
+        return f"{read}{more} (the chat's newest is {newest_id})"
+    return f"{read} of {newest_id} ({100 * last_id // newest_id} %){more}"
+
+
+def _moved(status: ScopeStatus) -> str:
+    state = status.saved.state
+    size = human_bytes(state.total_size_bytes)
+    return f"{_files(state.total_uploaded)}, {size}, since {_time(state.started)}"
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file" if count == 1 else f"{count:,} files"
+
+
+def _speed(status: ScopeStatus) -> str:
+    state, parts = status.saved.state, []
+    if status.run_bytes_per_second is not None:
+        which = "this" if status.activity is Activity.RUNNING else "the last"
+        parts.append(
+            f"{human_speed(status.run_bytes_per_second)} in {which} run of "
+            f"{human_seconds(state.run_seconds)}"
+        )
+    several_runs = state.run_bytes < state.total_size_bytes
+    if status.average_bytes_per_second is not None and several_runs:
+        parts.append(f"{human_speed(status.average_bytes_per_second)} since the start")
+    return ", ".join(parts)
+
+
+def _failed(failures: Mapping[str, int]) -> str:
+    total = sum(failures.values())
+    ranked = sorted(failures.items(), key=lambda entry: (-entry[1], entry[0]))
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in ranked)
+    return f"{total:,}: {reasons}" if total else ""
+
+
+def _failed_ids(status: ScopeStatus) -> str:
+    ranges = id_ranges.to_ranges(status.saved.state.failed_ids)
+    if not ranges:
+        return ""
+    shown = ", ".join(map(str, ranges[:_MOST_RANGES]))
+    rest = sum(map(len, ranges[_MOST_RANGES:]))
+    word = "message" if shown.isdecimal() else "messages"
+    return f"{word} {shown}" + (f" and {rest:,} more" if rest else "")
+
+
+def _saved(status: ScopeStatus) -> str:
+    saved = status.saved
+    if saved.message_id is not None:
+        return f"in Saved Messages (message {saved.message_id})"
+    return "on this disk alone, as Saved Messages could not be written"
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def record(status: ScopeStatus) -> dict[str, Any]:
+    """For ``--json``; the keys are documented in docs/looking.md."""
+    saved, run = status.saved, status.run
+    state = saved.state
+    return {
+        "chat_id": state.channel_id,
+        "chat_name": state.channel_name,
+        "scope": state.scope_key,
+        "whole_chat": status.is_whole_chat,
+        "from_message_id": state.lower_bound,
+        "remote": state.remote,
+        "folder": state.folder,
+        "activity": status.activity.value,
+        "host": run.host,
+        "pid": run.pid,
+        "last_message_id": state.last_message_id,
+        "newest_message_id": status.newest_message_id,
+        "files_above": len(state.done_above_ids),
+        "files_moved": state.total_uploaded,
+        "bytes_moved": state.total_size_bytes,
+        "started": _json_time(state.started),
+        "saved": _json_time(saved.heard_at),
+        "saved_in": "local file" if saved.message_id is None else "saved messages",
+        "message_id": saved.message_id,
+        "run_bytes_per_second": _whole(status.run_bytes_per_second),
+        "average_bytes_per_second": _whole(status.average_bytes_per_second),
+        "failed": sum(state.failures_by_reason.values()),
+        "failures": dict(state.failures_by_reason),
+        "failed_message_ids": list(state.failed_ids),
+    }
+
+
+def _json_time(moment: datetime) -> str:
+    return f"{moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else round(number)
