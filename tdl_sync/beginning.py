@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from tdl_sync.errors import ConfigurationError
 from tdl_sync.local_state import LocalStates
@@ -12,6 +13,7 @@ from tdl_sync.pipeline import Job, Stages
 from tdl_sync.ports import SavedMessages
 from tdl_sync.run_settings import RunSettings
 from tdl_sync.run_state import LoadedState, StateStore
+from tdl_sync.sidecar import sidecar_folders
 from tdl_sync.standing import given_up
 
 
@@ -55,6 +57,7 @@ class Start:
         self._stages = stages
         self._saved_messages = saved_messages
         self._local_states = local_states
+        self._sidecar_folders: dict[int, str] = {}
 
     def begin(self) -> Beginning:
         """Load the state and choose the folder. Raises ``ConfigurationError`` where a saved state
@@ -98,6 +101,7 @@ class Start:
     def job(self, beginning: Beginning, listing: list[ListedFile]) -> Job:
         """What is to be moved; ``listing`` is the chat's folder on the remote."""
         stages, settings = self._stages, self._settings
+        self._sidecar_folders |= sidecar_folders(beginning.folder, listing)
         after_id = up_to_id = beginning.after_id
         if not settings.only_failed:
             after_id, up_to_id = settings.choice.bounds(stages.reader, self._chat, after_id)
@@ -112,6 +116,33 @@ class Start:
             retry_failed_for_good=settings.only_failed,
             choice=settings.choice,
             keeping=settings.keeping,
+            sidecar_folders=self._sidecar_folders,
+        )
+
+    def later_job(
+        self, beginning: Beginning, after_id: int, due_ids: Collection[int]
+    ) -> Job | None:
+        """A further round of a run that stays: what came after ``after_id``, oldest first, and
+        what failed in these messages. ``None`` if there is nothing; one call to Telegram then."""
+        stages, settings = self._stages, self._settings
+        choice = replace(settings.choice, newest_first=False)
+        after_id, up_to_id = choice.bounds(stages.reader, self._chat, after_id)
+        again = self._entries(sorted(due_ids))
+        if up_to_id == after_id and not again:
+            return None
+        return Job(
+            chat=self._chat,
+            remote=settings.remote,
+            folder=beginning.folder,
+            after_id=after_id,
+            up_to_id=up_to_id,
+            again=tuple(again),
+            on_remote={},
+            retry_failed_for_good=False,
+            choice=choice,
+            keeping=settings.keeping,
+            sidecar_folders=self._sidecar_folders,
+            leftovers_of=frozenset(due_ids),
         )
 
     def _again(self, beginning: Beginning) -> list[HistoryEntry]:
@@ -123,7 +154,10 @@ class Start:
         )
         if not self._settings.only_failed:
             wanted_ids = [each for each in wanted_ids if each <= beginning.after_id]
-        entries = self._stages.reader.fetch(self._chat, wanted_ids) if wanted_ids else []
+        return self._entries(wanted_ids)
+
+    def _entries(self, message_ids: list[int]) -> list[HistoryEntry]:
+        entries = self._stages.reader.fetch(self._chat, message_ids) if message_ids else []
         return self._settings.choice.filters.without_left_out(entries)
 
     def _on_remote(self, listing: list[ListedFile]) -> dict[int, ListedFile]:

@@ -14,13 +14,21 @@ from tdl_sync.ports import ChatReader
 class Choice:
     """``limit`` is the most files that a run moves of each chat, ``None`` without a limit.
 
-    Order and limit are no part of the scope: what they leave out lies above the watermark, so
-    that any later run of the same filters finds it.
+    ``dedupe`` leaves out copies of files that another message has brought to the remote. Order
+    and limit are no part of the scope: what they leave out lies above the watermark, so that any
+    later run of the same filters finds it.
     """
 
     filters: Filters = ALL_BUT_STICKERS
     newest_first: bool = False
     limit: int | None = None
+    dedupe: bool = False
+
+    @property
+    def canonical_text(self) -> str:
+        """All that leaves items out: the same for the same choice, empty for all of a chat."""
+        text = self.filters.canonical_text
+        return f"{text} dedupe".lstrip() if self.dedupe else text
 
     def bounds(self, reader: ChatReader, chat: Chat, after_id: int) -> tuple[int, int]:
         """``(after_id, up_to_id)``: what of the chat has to be listed at all.
@@ -48,7 +56,7 @@ class Choice:
 
     def scope(self, remote: str, chat: Chat, lower_bound: int) -> Scope:
         """What a run of this choice over this chat is about. Comments leave out the posts."""
-        filters = self.filters.canonical_text
+        filters = self.canonical_text
         if chat.comments_on_id is not None:
             filters = f"{filters} comments".lstrip()
         return Scope(remote, chat.id, chat.topic_id, filters, lower_bound)

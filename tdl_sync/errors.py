@@ -276,6 +276,19 @@ class HandOffFailed(ItemFailed):
         )
 
 
+class SidecarUnreadable(ItemFailed):
+    """A copy can't be named in the sidecar of its first, which is no JSON of ours."""
+
+    reason = "sidecar unreadable"
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(
+            f"the sidecar that is to name this copy is not as it was written ({why}); mend it or "
+            "remove it from the remote"
+        )
+
+
 class CorruptedInTransfer(HandOffFailed):
     """What arrived on the remote has another hash; rclone has deleted it there."""
 

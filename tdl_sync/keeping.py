@@ -43,7 +43,7 @@ class Keeping:
         sha256 = sha256_of(staged.path)
         if self.with_sidecar:
             text = sidecar(staged.item, chat, place, sha256)
-            hand_off.put(text, folder, sidecar_name(staged.item))
+            hand_off.put(text, folder, sidecar_name(staged.item.message_id))
         return replace(hand_off.move(staged, folder, place.name, on_bytes), sha256=sha256)
 
 

@@ -77,7 +77,7 @@ class Ledger:
         self._progress.seen(items)
 
     def opened(self) -> None:
-        """An item is on its way; ``moved``, ``gone``, ``failed`` or ``left`` closes it."""
+        """An item is on its way; ``moved``, ``left_out``, ``failed`` or ``left`` closes it."""
         with self._changed:
             self._open_items += 1
 
@@ -104,7 +104,8 @@ class Ledger:
         self._progress.moved(item, reservation.reserved_bytes)
         self._close(item)
 
-    def gone(self, item: MediaItem, rule: str) -> None:
+    def left_out(self, item: MediaItem, rule: str) -> None:
+        """An item turned out not to be wanted: its message was deleted, or is a copy."""
         self.skipped(SkippedItem(item.key, rule))
         self._close(item)
 

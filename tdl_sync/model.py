@@ -15,6 +15,9 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
+from tdl_sync.file_location import FileIdentity as FileIdentity
+from tdl_sync.file_location import FileLocation as FileLocation
+from tdl_sync.file_location import LocationKind as LocationKind
 from tdl_sync.message_details import MessageDetails
 
 
@@ -68,42 +71,6 @@ class MessageKey:
     chat_id: int
     topic_id: int
     message_id: int
-
-
-class LocationKind(str, Enum):
-    """Which of Telegram's two file stores holds a file."""
-
-    DOCUMENT = "document"
-    PHOTO = "photo"
-
-
-@dataclass(frozen=True)
-class FileLocation:
-    """Where Telegram keeps the bytes (https://core.telegram.org/api/files).
-
-    ``file_reference`` ends after some hours; the message then has to be fetched again.
-    ``thumb_size`` names the size of a photo that is meant, and is empty for documents.
-    """
-
-    kind: LocationKind
-    dc_id: int
-    file_id: int
-    access_hash: int
-    file_reference: bytes = field(repr=False)
-    thumb_size: str = ""
-
-
-@dataclass(frozen=True)
-class FileIdentity:
-    """Which of Telegram's files a message holds: the same when it is forwarded or sent again.
-
-    A photo has one id in all its sizes, and a size may be declared wrongly, so that only files
-    of one id and one size count as the same.
-    """
-
-    kind: LocationKind
-    file_id: int
-    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -339,8 +306,8 @@ class RunState:
 
     Every message up to ``last_message_id`` is done, skipped, or among ``failed_ids``;
     ``done_above_ids`` are done beyond it. The totals count over all runs of the scope.
-    ``upload_bytes_per_second`` is what the run has measured, 0 for nothing yet; ``run_bytes`` it has
-    moved in its ``run_seconds``.
+    ``upload_bytes_per_second`` is what the run has measured, 0 for nothing yet; it has moved
+    ``run_bytes`` in its ``run_seconds``.
     """
 
     scope_key: str

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
+from tdl_sync.also_posted import AlsoPosted, InSidecars
 from tdl_sync.attempts import with_attempts
 from tdl_sync.budget import DiskBudget
 from tdl_sync.choice import WHOLE_CHAT, Choice
 from tdl_sync.download import Downloader
+from tdl_sync.duplicates import Duplicates, EachByItself
 from tdl_sync.errors import (
     ChatUnreadable,
     ItemFailed,
@@ -30,6 +32,7 @@ from tdl_sync.errors import (
 from tdl_sync.futures import then
 from tdl_sync.gate import OpenGate
 from tdl_sync.keeping import PLAINLY, Keeping
+from tdl_sync.known_files import learn_files
 from tdl_sync.lanes import DownloadLanes, Lane
 from tdl_sync.ledger import Ledger
 from tdl_sync.model import (
@@ -63,7 +66,9 @@ class Job:
     """What is to be moved: the messages with ``after_id < id <= up_to_id`` and ``again``.
 
     ``again`` are files that earlier runs did not move, all up to ``after_id``; ``on_remote`` is
-    what the remote's listing shows, by message id.
+    what the remote's listing shows, by message id. Of what lies in the staging directory all is
+    taken up, or only what is ``leftovers_of`` these messages. ``sidecar_folders`` says where the
+    sidecars are that the remote has, by message id; it grows with each.
     """
 
     chat: Chat
@@ -76,6 +81,8 @@ class Job:
     retry_failed_for_good: bool
     choice: Choice = WHOLE_CHAT
     keeping: Keeping = PLAINLY
+    leftovers_of: frozenset[int] | None = None
+    sidecar_folders: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,24 @@ class Pipeline:
         self.ledger = Ledger(
             job.remote, frontier, stages.marks, stages.progress, stages.stop, on_settled
         )
+        self._duplicates = self._deduped() if job.choice.dedupe else EachByItself()
+
+    def _deduped(self) -> Duplicates:
+        job, stages = self._job, self._stages
+        also_posted = AlsoPosted()
+        if job.keeping.with_sidecar:
+            also_posted = InSidecars(
+                stages.hand_off, self._hand_offs, stages.stop, job.sidecar_folders
+            )
+        return Duplicates(
+            job.remote,
+            job.chat.id,
+            stages.marks,
+            self.ledger,
+            also_posted,
+            stages.stop,
+            self._end_for,
+        )
 
     def run(self) -> None:
         """Move everything; returns when each item is settled.
@@ -151,9 +176,14 @@ class Pipeline:
 
     def _move_all(self) -> None:
         try:
+            if self._job.choice.dedupe:
+                self._learn_files()
             self._take_up_leftovers()
             taken = 0
-            for item in islice(self._items(), self._job.choice.limit):
+            items = self._duplicates.firsts(self._items())
+            for item in islice(items, self._job.choice.limit):
+                if self._given_up is not None:
+                    raise self._given_up
                 if self._gate.is_over:
                     self._gate.put_off(item)
                     break
@@ -172,6 +202,7 @@ class Pipeline:
         """The whole life of one file, from its message to its done-mark."""
         reservation = self._admit(item)  # room on the disk is taken, or this waits
         if reservation is None:
+            self._duplicates.not_moved(item)
             return
         lane = self._lanes.lane_of(item)
         staged = lane.pool.submit(self._download, reservation, lane)  # complete, checked, synced
@@ -252,12 +283,12 @@ class Pipeline:
         What can't even be booked ends the run.
         """
         try:
-            self._book(reservation, marked.exception())
+            self._book(reservation, marked)
         except Exception as error:  # noqa: BLE001 - a callback's exception would only be logged
             self._stages.stop.set(error)
 
-    def _book(self, reservation: Reservation, error: BaseException | None) -> None:
-        item = reservation.item
+    def _book(self, reservation: Reservation, marked: Future[DoneMark]) -> None:
+        item, error = reservation.item, marked.exception()
         self._gate.settled(item, moved=error is None)
         if not self._stages.staging.holds(item.key):
             self._stages.budget.release(reservation)
@@ -266,11 +297,14 @@ class Pipeline:
         self._stages.progress.disk(self._stages.budget.used_bytes)
         self._flight_slots.give_back()
         if error is None:
+            self._duplicates.moved(item, marked.result())
             self.ledger.moved(reservation)
-        elif isinstance(error, ItemFailed):
+            return
+        self._duplicates.not_moved(item)
+        if isinstance(error, ItemFailed):
             self.ledger.failed(item, error)
         elif isinstance(error, MessageGone):
-            self.ledger.gone(item, GONE)
+            self.ledger.left_out(item, GONE)
         else:
             self._end_for(error)
             self.ledger.left()
@@ -286,7 +320,7 @@ class Pipeline:
             self._stages.stop.set(error)
 
     def _items(self) -> Iterator[MediaItem]:
-        """The items that need moving, in the order of the run; the others are booked on the way."""
+        """The items that are not done, in the order of the run; the others are booked on the way."""
         # What was staged and not handed off is among the leftovers and among the failures.
         again = [each for each in self._job.again if each.key.message_id not in self._taken_up_ids]
         for entry in again:
@@ -320,16 +354,31 @@ class Pipeline:
             else:
                 yield entry
 
+    def _learn_files(self) -> None:
+        job, stages = self._job, self._stages
+        learn_files(
+            job.remote,
+            job.chat,
+            job.on_remote,
+            stages.reader,
+            stages.marks,
+            self._standing.is_done,
+            stages.progress,
+        )
+
     def _take_up_leftovers(self) -> None:
         """Hand off what an earlier run had staged: see ``reconcile`` for all that it may find."""
-        stages = self._stages
-        for found in take_up(self._job.chat, stages.reader, stages.shelf, self._standing.is_done):
+        job, stages = self._job, self._stages
+        is_done, leads = self._standing.is_done, self._duplicates.leads
+        for found in take_up(
+            job.chat, stages.reader, stages.shelf, is_done, leads, job.leftovers_of
+        ):
             self._flight_slots.take()
             self._gate.taken_up(found.item)
             self._taken_up_ids.add(found.item.message_id)
             self.ledger.seen(1)
             self.ledger.opened()
             reservation = stages.budget.adopted(found.item)
-            staged = StagedFile(reservation, found.leftover.path)
+            staged = StagedFile(reservation, found.leftover.path, from_earlier_run=True)
             marked = self._hand_offs.submit(self._hand_over, staged)
             marked.add_done_callback(partial(self._settle, reservation))

@@ -41,7 +41,7 @@ is ours and before anything is handed off: so nothing changes between the listin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from tdl_sync.model import Chat, MediaItem
@@ -59,14 +59,24 @@ class Found:
 
 
 def take_up(
-    chat: Chat, reader: ChatReader, shelf: Shelf, is_done: Callable[[MediaItem], bool]
+    chat: Chat,
+    reader: ChatReader,
+    shelf: Shelf,
+    is_done: Callable[[MediaItem], bool],
+    leads: Callable[[MediaItem], bool],
+    only_ids: Collection[int] | None = None,
 ) -> list[Found]:
-    """Look at what lies in the staging directory of this chat; what is of no use is deleted.
+    """Look at what lies in the staging directory of this chat, or of these messages in it; what
+    is of no use is deleted: a copy, too, of a file that another message ``leads`` to the remote.
 
     Returns the staged files. They are off the shelf: their room is held by who hands them off.
     Partial files stay on the shelf until their item's turn. Blocks for the reader's calls.
     """
-    leftovers = [leftover for leftover in shelf.leftovers_of(chat.id) if leftover.key]
+    leftovers = [
+        leftover
+        for leftover in shelf.leftovers_of(chat.id)
+        if leftover.key and (only_ids is None or leftover.key.message_id in only_ids)
+    ]
     ids = [leftover.key.message_id for leftover in leftovers if leftover.key]
     entries = reader.fetch(chat, ids) if ids else []
     items = {entry.key: entry for entry in entries if isinstance(entry, MediaItem)}
@@ -77,7 +87,7 @@ def take_up(
             shelf.delete(leftover)
         elif not leftover.complete:
             shelf.check_partial(item)
-        elif leftover.size_bytes != item.size_bytes:
+        elif leftover.size_bytes != item.size_bytes or not leads(item):
             shelf.delete(leftover)
         else:
             shelf.take(item.key)

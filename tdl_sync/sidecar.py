@@ -6,19 +6,52 @@ Its shape is documented in docs/sidecar.md; whoever changes it here changes ``VE
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from tdl_sync.errors import SidecarUnreadable
 from tdl_sync.message_details import MessageDetails
-from tdl_sync.model import Chat, MediaItem
+from tdl_sync.model import Chat, ListedFile, MediaItem
 from tdl_sync.name_template import RemotePlace
 
 VERSION = 1
 
 
-def sidecar_name(item: MediaItem) -> str:
+_NAME = re.compile(r"([1-9][0-9]{0,18})\.json")
+
+
+def sidecar_name(message_id: int) -> str:
     """``4711.json``: no media file is called so, since their names are ``4711_…``."""
-    return f"{item.message_id}.json"
+    return f"{message_id}.json"
+
+
+def sidecar_folders(folder: str, listing: Iterable[ListedFile]) -> dict[int, str]:
+    """Where the sidecars are, by message id; ``listing`` is of ``folder`` and what is below."""
+    return {
+        int(match[1]): "/".join(filter(None, (folder, file.subfolder)))
+        for file in listing
+        if (match := _NAME.fullmatch(file.name))
+    }
+
+
+def with_copies(text: bytes, copies: Iterable[MediaItem]) -> bytes:
+    """The text of a sidecar that also names these messages, which hold the same file.
+
+    Whatever else is in it stays. Raises ``SidecarUnreadable``.
+    """
+    try:
+        record = json.loads(text)
+        known = {int(each["message_id"]): each for each in record.get("also_posted", [])}
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise SidecarUnreadable(str(error)) from error
+    new = {copy.message_id: _copy_record(copy) for copy in copies}
+    if new.keys() <= known.keys():
+        return text
+    both = {**new, **known}
+    record["also_posted"] = [both[message_id] for message_id in sorted(both)]
+    return _written(record)
 
 
 def sidecar(item: MediaItem, chat: Chat, place: RemotePlace, sha256: str) -> bytes:
@@ -47,7 +80,7 @@ def sidecar(item: MediaItem, chat: Chat, place: RemotePlace, sha256: str) -> byt
             "sha256": sha256,
         },
     }
-    return json.dumps(record, ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n"
+    return _written(record)
 
 
 def message_record(details: MessageDetails) -> dict[str, Any]:
@@ -70,6 +103,19 @@ def message_record(details: MessageDetails) -> dict[str, Any]:
             for entity in details.entities
         ],
     }
+
+
+def _copy_record(copy: MediaItem) -> dict[str, Any]:
+    return {
+        "message_id": copy.message_id,
+        "date": utc_text(copy.date),
+        "caption": copy.details.caption,
+        "original_name": copy.file_name,
+    }
+
+
+def _written(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n"
 
 
 def utc_text(moment: datetime) -> str:

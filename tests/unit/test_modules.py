@@ -29,8 +29,9 @@ PLACES = {
 """Where each library may be imported; a package stands for all its modules."""
 
 FOUNDATION: dict[str, set[str]] = {
+    "file_location": set(),
     "message_details": set(),
-    "model": {"message_details"},
+    "model": {"file_location", "message_details"},
     "human_units": set(),
     "errors": {"human_units"},
     "ports": {"message_details", "model"},

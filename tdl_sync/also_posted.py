@@ -1,0 +1,112 @@
+"""The sidecar of a file that was moved names the other messages that hold it.
+
+A copy may become known in a later run, or on another machine, so the JSON on the remote is read,
+changed and written again: ``docs/sidecar.md``. Each is changed by one thread at a time, for all
+copies that have come together meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from functools import partial
+
+from tdl_sync.attempts import with_attempts
+from tdl_sync.errors import Stopped
+from tdl_sync.model import DoneMark, MediaItem
+from tdl_sync.ports import HandOff
+from tdl_sync.sidecar import sidecar_name, with_copies
+from tdl_sync.stop import StopFlag
+
+
+class AlsoPosted:
+    """Without sidecars there is nothing to name copies in."""
+
+    def moved(self, mark: DoneMark) -> None:
+        """A file is on the remote, with its sidecar."""
+
+    def name(self, first_id: int, copies: Sequence[MediaItem]) -> Future[None]:
+        """Name copies of the file of message ``first_id``, if the remote has a sidecar of it.
+
+        The future fails as ``HandOff.put`` does, or with ``SidecarUnreadable``, after three
+        attempts; nothing is lost then but the naming.
+        """
+        named: Future[None] = Future()
+        named.set_result(None)
+        return named
+
+
+@dataclass(frozen=True)
+class _Request:
+    copies: Sequence[MediaItem]
+    named: Future[None]
+
+
+class InSidecars(AlsoPosted):
+    """All methods may be called from any thread; none blocks."""
+
+    def __init__(
+        self, hand_off: HandOff, pool: Executor, stop: StopFlag, folders: dict[int, str]
+    ) -> None:
+        """``folders``: where the sidecars are that the remote has, by message id; it is added to
+        with each file that is moved.
+        """
+        self._hand_off = hand_off
+        self._pool = pool
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._folders = folders
+        self._requests: dict[int, list[_Request]] = {}
+        """What is to be named in a sidecar; there is no entry where no thread works on it."""
+
+    def moved(self, mark: DoneMark) -> None:
+        with self._lock:
+            self._folders[mark.key.message_id] = mark.file.folder
+
+    def name(self, first_id: int, copies: Sequence[MediaItem]) -> Future[None]:
+        with self._lock:
+            if not copies or first_id not in self._folders:
+                return super().name(first_id, copies)
+            request = _Request(copies, Future())
+            is_worked_on = first_id in self._requests
+            self._requests.setdefault(first_id, []).append(request)
+        if not is_worked_on:
+            try:
+                self._pool.submit(self._work_on, first_id)
+            except RuntimeError:  # how an executor says that it was shut down
+                self._fail_all(first_id, Stopped("the run is stopping"))
+        return request.named
+
+    def _work_on(self, first_id: int) -> None:
+        while requests := self._taken(first_id):
+            copies = [copy for request in requests for copy in request.copies]
+            try:
+                with_attempts(partial(self._write, first_id, copies), self._stop)
+            except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+                for request in requests:
+                    request.named.set_exception(error)
+            else:
+                for request in requests:
+                    request.named.set_result(None)
+
+    def _taken(self, first_id: int) -> list[_Request]:
+        with self._lock:
+            requests = self._requests.pop(first_id)
+            if requests:
+                self._requests[first_id] = []
+            return requests
+
+    def _fail_all(self, first_id: int, error: Exception) -> None:
+        with self._lock:
+            requests = self._requests.pop(first_id)
+        for request in requests:
+            request.named.set_exception(error)
+
+    def _write(self, first_id: int, copies: Sequence[MediaItem]) -> None:
+        folder, name = self._folders[first_id], sidecar_name(first_id)
+        before = self._hand_off.read(folder, name)
+        after = with_copies(before, copies)
+        if after != before:
+            self._hand_off.put(after, folder, name)
