@@ -13,10 +13,13 @@ import argparse
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -82,21 +85,35 @@ def prepare(python_name: str | None) -> Environment:
 
 
 def run_checks(environment: Environment, pytest_arguments: Sequence[str]) -> list[Verdict]:
-    checks = {
-        "ruff check": ["ruff", "check", "."],
-        "ruff format": ["ruff", "format", "--check", "."],
-        "mypy": ["mypy"],
-        "pytest": ["pytest", *pytest_arguments],
-    }
-    verdicts = []
-    for check, command in checks.items():
-        print(f"\n== {check}", flush=True)
-        began = time.monotonic()
-        run = subprocess.run(
-            [str(environment.python), "-m", *command], cwd=ROOT, env=environment.variables()
-        )
-        verdicts.append(Verdict(check, run.returncode, time.monotonic() - began))
+    """mypy uses one core for a minute or two and pytest often waits, so they run side by side."""
+    verdicts = [
+        _run(environment, "ruff check", ["ruff", "check", "."]),
+        _run(environment, "ruff format", ["ruff", "format", "--check", "."]),
+    ]
+    with tempfile.TemporaryFile() as types, ThreadPoolExecutor() as beside:
+        mypy = beside.submit(_run, environment, "mypy", ["mypy"], types)
+        verdicts.append(_run(environment, "pytest", ["pytest", *pytest_arguments]))
+        verdicts.append(mypy.result())
+        types.seek(0)
+        print(f"\n{types.read().decode(errors='replace')}", end="", flush=True)
     return verdicts
+
+
+def _run(
+    environment: Environment, check: str, command: Sequence[str], output: IO[bytes] | None = None
+) -> Verdict:
+    """``output`` gets what the check prints; without it that is shown as it comes."""
+    print(f"\n== {check}" + (" (its lines follow when pytest has ended)" if output else ""))
+    sys.stdout.flush()
+    began = time.monotonic()
+    run = subprocess.run(
+        [str(environment.python), "-m", *command],
+        cwd=ROOT,
+        env=environment.variables(),
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
+    )
+    return Verdict(check, run.returncode, time.monotonic() - began)
 
 
 def main(arguments: Sequence[str]) -> int:
