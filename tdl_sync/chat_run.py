@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
+from threading import Event
+from typing import Any, TypeVar
 
 from tdl_sync.beginning import Beginning, Start
 from tdl_sync.errors import (
+    EXIT_COME_BACK_LATER,
     ComeBackLater,
     Stopped,
     StorageFull,
     TdlSyncError,
     TimeIsUp,
 )
+from tdl_sync.following import Following, Retries
 from tdl_sync.futures import in_thread
 from tdl_sync.gate import LeaseGate, TimedGate
 from tdl_sync.hold import holding
@@ -30,11 +36,12 @@ from tdl_sync.model import (
     RunState,
     RunStatus,
 )
-from tdl_sync.pipeline import Pipeline, Stages
+from tdl_sync.pipeline import Job, Pipeline, Stages
 from tdl_sync.ports import SavedMessages
+from tdl_sync.rounds import Rounds
 from tdl_sync.run_identity import this_run
 from tdl_sync.run_settings import RunSettings
-from tdl_sync.run_state import LoadedState, StateMessage
+from tdl_sync.run_state import StateMessage
 from tdl_sync.state_message import scope_key
 from tdl_sync.state_saver import StateSaver
 from tdl_sync.texts import TextArchive
@@ -49,6 +56,8 @@ WIND_DOWN_SECONDS = 1.0
 
 SAVE_AT_END_SECONDS = 60.0
 
+Result = TypeVar("Result")
+
 
 class ChatRun:
     """``run`` once; ``report`` may be called from any thread at any time."""
@@ -61,7 +70,9 @@ class ChatRun:
         stages: Stages,
         saved_messages: SavedMessages,
         local_states: LocalStates,
+        following: Following | None = None,
     ) -> None:
+        """With ``following`` the run stays with the chat until it is stopped."""
         self._chat = chat
         self._scope = settings.choice.scope(settings.remote, chat, lower_bound)
         self._settings = settings
@@ -72,23 +83,40 @@ class ChatRun:
         self._time_left: TimeLeft | None = None
         self._started_at = datetime.now(timezone.utc)
         self._status = RunStatus.RUNNING
-        self._ledger: Ledger | None = None
+        self._rounds: Rounds | None = None
         self._more = False
+        self._has_ended = False
+        self._following = following
+        self._telling: AbstractContextManager[Any] = (
+            nullcontext() if following is None else following.telling
+        )
+        self.stays = Event()
+        """Set when all that was there at the start was moved and the chat is followed."""
+
+    @property
+    def chat(self) -> Chat:
+        return self._chat
 
     def report(self) -> RunReport:
-        report = RunReport() if self._ledger is None else self._ledger.report()
+        report = RunReport() if self._rounds is None else self._rounds.report()
         return replace(report, more=self._more)
 
     @property
     def is_moving(self) -> bool:
         """Whether there is a state to save when the run is stopped."""
-        return self._ledger is not None
+        return self._rounds is not None and not self._has_ended
 
     def run(self) -> None:
         """Move the chat's files; on return, and whatever is raised, the state has been saved.
 
         Raises ``Stopped``, ``ConfigurationError``, ``ChatUnreadable`` and what else ends a run.
         """
+        try:
+            self._run_held()
+        finally:
+            self._has_ended = True
+
+    def _run_held(self) -> None:
         settings = self._settings
         with holding(
             self._chat,
@@ -101,8 +129,40 @@ class ChatRun:
         ) as lease:
             self._run(lease)
 
-    def _gate(self, lease: Lease, loaded: LoadedState | None) -> LeaseGate:
+    def _run(self, lease: Lease) -> None:
         settings, stages = self._settings, self._stages
+        self._start = start = Start(
+            self._chat, self._scope, settings, stages, self._saved_messages, self._local_states
+        )
+        self._beginning = beginning = start.begin()
+        listing = stages.hand_off.prepare_folder(beginning.folder)
+        self._texts = TextArchive(self._chat, settings.remote, beginning.folder, listing)
+        totals = stages.reader.totals(self._chat)
+        self._compare_with_room(totals)
+        message_id = beginning.loaded.message_id if beginning.loaded else None
+        lease.hold_by(StateMessage(self._saved_messages, scope_key(self._scope), message_id))
+        self._gate = self._gate_of(lease)
+        self._saver = StateSaver(
+            lease, self._local_states, self._state, stages.progress, settings.save_interval_seconds
+        )
+        pipeline = self._pipeline(start.job(beginning, listing))
+        self._rounds = Rounds(pipeline.ledger)
+        with self._saver:
+            self._saver.save_soon()  # it can wait: until then the claim says that the chat is ours
+            try:
+                self._move_in_turn(pipeline, totals)
+                if self._following is not None:
+                    self._follow(self._following)
+            except Stopped:
+                if isinstance(stages.stop.cause, StorageFull):
+                    self._say_what_is_left(totals, beginning)
+                raise
+            # --retry-failed does not read on, so what it leaves is as complete as what it found.
+            ended_early = settings.only_failed or self._more
+            self._end(RunStatus.STOPPED if ended_early else RunStatus.COMPLETE)
+
+    def _gate_of(self, lease: Lease) -> LeaseGate:
+        settings, stages, loaded = self._settings, self._stages, self._beginning.loaded
         if settings.deadline is None:
             return LeaseGate(lease, stages.stop, stages.progress)
         self._time_left = TimeLeft(
@@ -114,88 +174,145 @@ class ChatRun:
         )
         return TimedGate(lease, stages.stop, stages.progress, self._time_left)
 
-    def _run(self, lease: Lease) -> None:
-        start = Start(
-            self._chat,
-            self._scope,
-            self._settings,
-            self._stages,
-            self._saved_messages,
-            self._local_states,
-        )
-        beginning = start.begin()
-        listing = self._stages.hand_off.prepare_folder(beginning.folder)
-        remote = self._settings.remote
-        self._texts = TextArchive(self._chat, remote, beginning.folder, listing)
-        totals = self._stages.reader.totals(self._chat)
-        self._stages.progress.started(self._chat, totals, self._stages.budget.budget_bytes)
-        self._compare_with_room(totals)
-        message_id = beginning.loaded.message_id if beginning.loaded else None
-        lease.hold_by(StateMessage(self._saved_messages, scope_key(self._scope), message_id))
-        saver = StateSaver(
-            lease,
-            self._local_states,
-            lambda: self._state(beginning, pipeline.ledger),
-            self._stages.progress,
-            self._settings.save_interval_seconds,
-        )
-        pipeline = Pipeline(
-            start.job(beginning, listing),
+    def _pipeline(self, job: Job) -> Pipeline:
+        return Pipeline(
+            job,
             self._stages,
             self._settings.downloads,
             self._settings.workers,
-            saver.file_finished,
-            self._gate(lease, beginning.loaded),
+            self._saver.file_finished,
+            self._gate,
         )
-        self._ledger = pipeline.ledger
-        with saver:
-            saver.save_soon()  # it can wait: until then the claim says that the chat is ours
-            try:
-                self._move(pipeline, saver)
-            except Stopped:
-                if isinstance(self._stages.stop.cause, StorageFull):
-                    self._say_what_is_left(totals, beginning)
-                raise
-        self._stages.progress.finished(self.report())
 
-    def _move(self, pipeline: Pipeline, saver: StateSaver) -> None:
+    # --- one round, the only one unless the chat is followed -----------------------------------
+
+    def _move_in_turn(self, pipeline: Pipeline, totals: ChatTotals) -> None:
+        progress = self._stages.progress
+        with ExitStack() as turn:
+            if self._following is not None:
+                self._waiting(partial(turn.enter_context, self._following.turn()))
+            progress.started(self._chat, totals, self._stages.budget.budget_bytes)
+            self._move(pipeline)
+            if self._following is not None:
+                progress.idle("waiting for new messages (--follow)")
+
+    def _move(self, pipeline: Pipeline) -> None:
         """Beside the pipeline's thread, so that nothing that hangs in it delays a stop."""
         moving = in_thread(partial(self._work, pipeline), "pipeline")
         self._stages.stop.wait_beside(moving)
         if self._stages.stop.is_set:
-            self._wind_down(pipeline, saver, moving)
+            self._wind_down(pipeline, moving)
             self._stages.stop.check()
         try:
             moving.result()
         except TdlSyncError:
-            self._status = RunStatus.STOPPED
-            saver.save_now(SAVE_AT_END_SECONDS)
-            self._stages.progress.finished(self.report())
+            self._end(RunStatus.STOPPED)
             raise
-        # --retry-failed does not read on, so what it leaves is as complete as what it found.
         put_off = self._time_left is not None and self._time_left.some_put_off
         self._more = pipeline.limit_reached or put_off
-        ended_early = self._settings.only_failed or self._more
-        self._status = RunStatus.STOPPED if ended_early else RunStatus.COMPLETE
-        saver.save_now(SAVE_AT_END_SECONDS)
+        if self._rounds is not None:
+            self._rounds.end()
 
     def _work(self, pipeline: Pipeline) -> None:
         if self._settings.texts_directory is not None and not self._settings.only_failed:
             self._texts.keep(self._settings.texts_directory, self._stages)
         pipeline.run()
 
-    def _wind_down(self, pipeline: Pipeline, saver: StateSaver, moving: Future[None]) -> None:
+    def _wind_down(self, pipeline: Pipeline, moving: Future[None]) -> None:
         """The run was stopped: save, let running hand-offs end in their grace time, save again."""
-        cause = self._stages.stop.cause
-        self._more = isinstance(cause, TimeIsUp)
-        self._status = RunStatus.QUOTA if isinstance(cause, ComeBackLater) else RunStatus.STOPPED
-        saver.save_now(SAVE_ON_STOP_SECONDS)
+        self._save_stopped()
         grace_seconds = self._settings.grace_seconds - self._stages.stop.seconds_ago
         self._stages.hand_off.terminate(max(0.0, grace_seconds))
         ending = in_thread(pipeline.wait_for_hand_offs, "the last hand-offs")
         wait((moving, ending), WIND_DOWN_SECONDS)
-        saver.save_now(SAVE_AGAIN_SECONDS)
-        self._stages.progress.finished(self.report())
+        self._saver.save_now(SAVE_AGAIN_SECONDS)
+        self._tell_the_end()
+
+    def _save_stopped(self) -> None:
+        cause = self._stages.stop.cause
+        self._more = isinstance(cause, TimeIsUp)
+        self._status = RunStatus.QUOTA if isinstance(cause, ComeBackLater) else RunStatus.STOPPED
+        self._saver.save_now(SAVE_ON_STOP_SECONDS)
+
+    def _end(self, status: RunStatus) -> None:
+        """Nothing stops the run; it has come to its end, or an error ends it for this chat."""
+        self._status = status
+        self._saver.save_now(SAVE_AT_END_SECONDS)
+        self._tell_the_end()
+
+    def _tell_the_end(self) -> None:
+        with self._telling:
+            self._stages.progress.finished(self._chat, self.report())
+
+    # --- the rounds that follow ----------------------------------------------------------------
+
+    def _follow(self, following: Following) -> None:
+        """Round after round, each like a run that goes on from the watermark, until the run is
+        stopped, or there is no time left for what has come."""
+        retries = Retries()
+        retries.round_ended(self._failing_ids(), ())
+        self._say(f"{self._chat.title!r} is followed: new messages are moved as they come")
+        self.stays.set()
+        while not self._more:
+            job = self._waiting(partial(self._next_job, following, retries))
+            again_ids = {entry.key.message_id for entry in job.again}
+            pipeline = self._pipeline(job)
+            assert self._rounds is not None
+            self._rounds.begin(pipeline.ledger, again_ids)
+            self._move_in_turn(pipeline, ChatTotals(0, 0, 0))
+            self._say_what_was_moved(pipeline.ledger)
+            self._saver.save_when_allowed()
+            retries.round_ended(self._failing_ids(), again_ids)
+        self._say(f"{self._chat.title!r}: no time is left for what has come, so this run ends")
+
+    def _next_job(self, following: Following, retries: Retries) -> Job:
+        """Wait for something to do. What goes wrong in looking for it is tried again."""
+        assert self._rounds is not None
+        while True:
+            following.wait(self._chat.id, retries.seconds_left)
+            due_ids = retries.due()
+            watermark = self._rounds.position().watermark
+            try:
+                job = self._start.later_job(self._beginning, watermark, due_ids)
+            except TdlSyncError as error:
+                if isinstance(error, ComeBackLater) or error.exit_status != EXIT_COME_BACK_LATER:
+                    raise
+                self._say(f"warning: {error}; looking for new messages is tried again")
+                following.rest()
+                continue
+            if job is not None:
+                return job
+            retries.round_ended(self._failing_ids(), due_ids)
+
+    def _waiting(self, work: Callable[[], Result]) -> Result:
+        """Do what moves nothing; where the run ends meanwhile its state is saved."""
+        try:
+            return work()
+        except Stopped:
+            self._save_stopped()
+            self._tell_the_end()
+            raise
+        except TdlSyncError:
+            self._end(RunStatus.STOPPED)
+            raise
+
+    def _failing_ids(self) -> frozenset[int]:
+        """What failed and may pass."""
+        failures = self._stages.marks.failures(self._scope.remote, self._chat.id, 0)
+        return frozenset(each.key.message_id for each in failures if not each.for_good)
+
+    def _say_what_was_moved(self, ledger: Ledger) -> None:
+        report = ledger.report()
+        if report.moved or report.failed:
+            failed = f", {report.failed} failed" if report.failed else ""
+            self._say(
+                f"{self._chat.title!r}: {report.moved} moved "
+                f"({human_bytes(report.uploaded_bytes)}){failed}, "
+                f"up to message {ledger.position().watermark}"
+            )
+
+    def _say(self, line: str) -> None:
+        self._stages.progress.message(line)
 
     # --- what is said of the remote's room ----------------------------------------------------
 
@@ -220,9 +337,11 @@ class ChatRun:
 
     # --- the state that it leaves --------------------------------------------------------------
 
-    def _state(self, beginning: Beginning, ledger: Ledger) -> RunState:
+    def _state(self) -> RunState:
         """What to save now. The watermark is saved on this disk, too."""
-        report, position = ledger.report(), ledger.position()
+        beginning, rounds = self._beginning, self._rounds
+        assert rounds is not None
+        report, position = rounds.report(), rounds.position()
         earlier = beginning.loaded.state if beginning.loaded else None
         failures = self._stages.marks.failures(self._scope.remote, self._chat.id, 0)
         self._save_watermark(position.watermark)
@@ -231,7 +350,7 @@ class ChatRun:
             channel_id=self._chat.id,
             channel_name=self._chat.title,
             last_message_id=position.watermark,
-            total_downloaded=ledger.downloaded_files + (earlier.total_downloaded if earlier else 0),
+            total_downloaded=rounds.downloaded_files + (earlier.total_downloaded if earlier else 0),
             total_uploaded=report.moved + (earlier.total_uploaded if earlier else 0),
             total_size_bytes=report.uploaded_bytes + (earlier.total_size_bytes if earlier else 0),
             timestamp=datetime.now(timezone.utc),
@@ -245,6 +364,8 @@ class ChatRun:
             run=self._identity,
             lower_bound=self._scope.lower_bound,
             upload_bytes_per_second=self._upload_bytes_per_second(earlier),
+            run_bytes=report.uploaded_bytes,
+            run_seconds=round(report.seconds),
         )
 
     def _upload_bytes_per_second(self, earlier: RunState | None) -> int:

@@ -88,14 +88,19 @@ class Narrator:
         self._thread = threading.Thread(target=self._say_how_far, name="progress", daemon=True)
         self._thread.start()
 
-    def finished(self, report: RunReport) -> None:
+    def idle(self, why: str) -> None:
+        """No more lines that say how far it is; bars stay and show the reason."""
+        self._end_telling()
+        self._numbers.idle(printable(why))
+
+    def finished(self, chat: Chat, report: RunReport) -> None:
         self._end_chat()
         self.tell(
             Event(
                 EventKind.SUMMARY,
                 Level.WARNING if report.failed else Level.INFO,
-                tuple(summary(report, self._chat).split("\n")),
-                chat_id=self._chat.id,
+                tuple(summary(report, chat).split("\n")),
+                chat_id=chat.id,
                 size_bytes=report.uploaded_bytes,
                 seconds=report.seconds,
                 counts=Counts(report.seen, report.done, report.skipped, report.failed),
@@ -215,11 +220,14 @@ class Narrator:
     def message(self, line: str) -> None:
         self.tell(Event.of_message(line))
 
-    def _end_chat(self) -> None:
+    def _end_telling(self) -> None:
         self._over.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+
+    def _end_chat(self) -> None:
+        self._end_telling()
         for outlet in self._outlets:
             outlet.end()
 

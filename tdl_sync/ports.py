@@ -224,5 +224,8 @@ class ProgressListener(Protocol):
         """A line for the log: a start, a deletion from the staging disk, or a warning, which
         begins with ``warning: ``."""
 
-    def finished(self, report: RunReport) -> None:
+    def idle(self, why: str) -> None:
+        """Nothing is moved until ``started`` is called again, for this reason."""
+
+    def finished(self, chat: Chat, report: RunReport) -> None:
         """The run over this chat has ended: bars are gone, the summary is printed."""

@@ -66,6 +66,8 @@ class Snapshot:
     remaining_seconds: float | None
     transfers: tuple[Transfer, ...]
     waiting: Waiting | None
+    idle: str = ""
+    """Why nothing is moved at the moment; empty while something is."""
 
     @property
     def finished(self) -> int:
@@ -182,6 +184,10 @@ class ProgressNumbers:
         with self._lock:
             self._wait_over_at = self._clock() + seconds
             self._counts = replace(self._counts, waiting=waiting)
+
+    def idle(self, why: str) -> None:
+        with self._lock:
+            self._counts = replace(self._counts, idle=why)
 
     def transfer_started(self, direction: Direction, item: MediaItem) -> None:
         name = printable(file_name(item))

@@ -49,6 +49,10 @@ class SaveSchedule:
     def file_finished(self) -> None:
         self._finished_files += 1
 
+    def wanted(self) -> None:
+        """Something happened that should be saved as soon as that is allowed."""
+        self._finished_files = max(self._finished_files, FILES_BETWEEN_SAVES)
+
     def save_began(self) -> None:
         """The state is being looked at now; what finishes from here on is for the next save."""
         self._finished_files = 0
@@ -129,6 +133,12 @@ class StateSaver:
             self._schedule.file_finished()
             if self._schedule.due_at != due_at:
                 self._wake.set()
+
+    def save_when_allowed(self) -> None:
+        """Save the state once 30 s have passed since the last save, without waiting for it."""
+        with self._changed:
+            self._schedule.wanted()
+            self._wake.set()
 
     def save_soon(self) -> None:
         """Save the state without waiting for it."""

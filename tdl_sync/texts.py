@@ -37,7 +37,7 @@ class Outside(Protocol):
 
 
 class TextArchive:
-    """One chat's, or one topic's. ``keep`` once, in a worker thread."""
+    """One chat's, or one topic's. ``keep`` in one worker thread at a time."""
 
     def __init__(self, chat: Chat, remote: str, folder: str, listing: list[ListedFile]) -> None:
         """``listing`` is what is in ``folder``, the chat's on the remote."""
@@ -71,6 +71,7 @@ class TextArchive:
             ) from error
         if content and self._sizes.get(self._name) != len(content):
             hand_off.put(content, self._folder, self._name)
+            self._sizes[self._name] = len(content)
 
     def _begin_with(self, path: Path, content: bytes) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

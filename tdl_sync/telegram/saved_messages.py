@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from pyrogram import raw
-from pyrogram.errors import MessageIdInvalid, MessageNotModified, RPCError
+from pyrogram.errors import MessageIdInvalid, MessageNotModified, RandomIdDuplicate, RPCError
 from pyrogram.raw.core import TLObject
 
 from tdl_sync.ports import SavedText
@@ -91,6 +91,23 @@ class TelegramSavedMessages:
             )
         )
         return SavedText(_sent_id(updates), text, datetime.now(timezone.utc), pinned=False)
+
+    def send_note(self, text: str) -> None:
+        """Send a plain text that is for the user; not silently, whatever Telegram makes of that."""
+        try:
+            self._telegram.call_if_there(
+                raw.functions.messages.SendMessage(
+                    peer=self._peer,
+                    message=text,
+                    random_id=random.getrandbits(63),
+                    no_webpage=True,
+                ),
+                "sending the note",
+            )
+        except RandomIdDuplicate:
+            return  # an earlier try had arrived, and its answer was lost
+        except RPCError as error:
+            raise translated(error, "sending the note") from error
 
     def send_pinned(self, text: str) -> SavedText:
         sent = self.send(text)

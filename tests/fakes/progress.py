@@ -87,8 +87,11 @@ class RecordingProgress:
     def message(self, line: str) -> None:
         self._record("message", line)
 
-    def finished(self, report: RunReport) -> None:
-        self._record("finished", report)
+    def idle(self, why: str) -> None:
+        self._record("idle", why)
+
+    def finished(self, chat: Chat, report: RunReport) -> None:
+        self._record("finished", chat, report)
 
 
 def _message_id(arguments: tuple[object, ...]) -> int | None:

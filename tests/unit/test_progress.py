@@ -253,7 +253,7 @@ def test_a_log_has_every_message_one_line_for_repeated_waits_and_the_summary() -
     stream = io.StringIO()
     log = narrator(LineOutlet(stream, as_text, Level.INFO))
     play(log)
-    log.finished(REPORT)
+    log.finished(CHAT, REPORT)
     lines = [line[len("2024-05-06 14:00:00 ") :] for line in stream.getvalue().splitlines()]
     assert lines[0] == "the staging directory is empty"
     assert lines[1].endswith(": 1003520 bytes freed on the staging disk")
@@ -319,7 +319,7 @@ def test_a_terminal_shows_the_run_at_any_size_and_no_name_drives_it(
         screen = Screen(looker)
         play(progress)
         screen.read_until("freed 1.0 MB")
-        progress.finished(REPORT)
+        progress.finished(CHAT, REPORT)
         shown = (
             screen.read_until("not 4\r\n") if columns == 12 else screen.read_until("failed items")
         )
@@ -345,7 +345,7 @@ def test_a_terminal_that_was_closed_does_not_stop_the_run() -> None:
     progress.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
     os.close(looker)
     play(progress)
-    progress.finished(REPORT)
+    progress.finished(CHAT, REPORT)
     with suppress(OSError):
         stream.close()
 
@@ -365,7 +365,7 @@ def test_a_terminal_without_bars_is_sent_no_escape_sequence(
     with terminal(120, 40) as (looker, stream):
         progress = progress_for(stream, telling)
         play(progress)
-        progress.finished(REPORT)
+        progress.finished(CHAT, REPORT)
         shown = Screen(looker).read_until("failed items")
     assert "\x1b" not in shown
     assert "wrong size" in shown
@@ -374,7 +374,7 @@ def test_a_terminal_without_bars_is_sent_no_escape_sequence(
 def test_the_silent_listener_takes_everything() -> None:
     listener = NullProgress()
     play(listener)
-    listener.finished(REPORT)
+    listener.finished(CHAT, REPORT)
 
 
 def test_the_recording_listener_knows_what_happened_to_a_message() -> None:

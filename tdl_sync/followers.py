@@ -1,0 +1,64 @@
+"""The runs that stay with their chats, each in a thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, as_completed, wait
+from types import TracebackType
+
+from tdl_sync.chat_run import ChatRun
+from tdl_sync.errors import Stopped, TdlSyncError
+from tdl_sync.futures import in_thread
+from tdl_sync.stop import StopFlag
+
+
+class Followers:
+    """``with Followers(…) as followers:``; leaving it waits for all, and an error stops them.
+
+    Threads, since each chat keeps its lock and its state message all the time, and since a stop
+    has 2 s to save all of them.
+    """
+
+    def __init__(self, stop: StopFlag, on_line: Callable[[str], None]) -> None:
+        self._stop = stop
+        self._on_line = on_line
+        self._runs: dict[Future[None], ChatRun] = {}
+
+    def __enter__(self) -> Followers:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc is not None:
+            self._stop.set(exc)
+        wait(self._runs)
+
+    def begin(self, run: ChatRun) -> None:
+        """Blocks until all was moved that is there, and the run stays. Raises what ends it."""
+        ended = in_thread(run.run, f"follow {run.chat.id}")
+        ended.add_done_callback(lambda _: run.stays.set())
+        run.stays.wait()
+        if ended.done():
+            ended.result()
+        else:
+            self._runs[ended] = run
+
+    def stay(self, one_chat_only: tuple[type[TdlSyncError], ...]) -> list[TdlSyncError]:
+        """Blocks until all have ended. Returns the errors that ended one chat, which is told as
+        soon as it happens; raises others, and ``Stopped``."""
+        errors: list[TdlSyncError] = []
+        for ended in as_completed(self._runs):
+            try:
+                ended.result()
+            except Stopped:
+                continue
+            except one_chat_only as error:
+                errors.append(error)
+                title = self._runs[ended].chat.title
+                self._on_line(f"warning: {title!r} is not followed any more: {error}")
+        self._stop.check()
+        return errors

@@ -1,0 +1,127 @@
+"""Staying with chats (``--follow``): what wakes a chat's next round, and whose turn it is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+
+from tdl_sync.stop import Slots, StopFlag
+
+POLL_SECONDS = 60.0
+"""Telegram's updates get lost now and then, so each chat is looked at this often all the same."""
+
+SETTLE_SECONDS = 1.0
+"""After news: the other files of an album come right behind the first."""
+
+FIRST_RETRY_SECONDS = 300.0
+LONGEST_RETRY_SECONDS = 3600.0
+
+
+class News:
+    """Which chats have something new. All threads may call everything."""
+
+    def __init__(self, stop: StopFlag) -> None:
+        self._stop = stop
+        self._changed = threading.Condition()
+        self._fresh: set[int] = set()
+        self._gaps = 0
+        self._gaps_known: dict[int, int] = {}
+        stop.on_set(self._wake_all)
+
+    def tell(self, chat_id: int | None) -> None:
+        """There is something new in this chat; ``None``: any chat may have something new."""
+        with self._changed:
+            if chat_id is None:
+                self._gaps += 1
+            else:
+                self._fresh.add(chat_id)
+            self._changed.notify_all()
+
+    def wait(self, chat_id: int, seconds: float) -> bool:
+        """Block until this chat has news, or for so long; whether it has. Each news counts once,
+        also one that came before this was called. Raises ``Stopped``."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stop.is_set or self._has_news(chat_id), seconds)
+            self._stop.check()
+            had_news = self._has_news(chat_id)
+            self._fresh.discard(chat_id)
+            self._gaps_known[chat_id] = self._gaps
+        return had_news
+
+    def _has_news(self, chat_id: int) -> bool:
+        return chat_id in self._fresh or self._gaps_known.get(chat_id, 0) < self._gaps
+
+    def _wake_all(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+
+class Following:
+    """What all chats that are followed share: the news, and one turn, since they have one budget
+    and one display."""
+
+    def __init__(
+        self,
+        stop: StopFlag,
+        poll_seconds: float = POLL_SECONDS,
+        settle_seconds: float = SETTLE_SECONDS,
+    ) -> None:
+        self.news = News(stop)
+        self._stop = stop
+        self._poll_seconds = poll_seconds
+        self._settle_seconds = settle_seconds
+        self._turns = Slots(1, stop)
+        self.telling = threading.Lock()
+        """Held while the end of a chat is told: a stop ends several at once."""
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Move files while no other chat does. Raises ``Stopped`` instead of waiting on."""
+        self._turns.take()
+        try:
+            yield
+        finally:
+            self._turns.give_back()
+
+    def rest(self) -> None:
+        """Something went wrong: wait until the next look. Raises ``Stopped``."""
+        self._stop.sleep(self._poll_seconds)
+
+    def wait(self, chat_id: int, at_most_seconds: float) -> None:
+        """Until it is time to look at this chat again. Raises ``Stopped``."""
+        if self.news.wait(chat_id, min(self._poll_seconds, max(0.0, at_most_seconds))):
+            self._stop.sleep(self._settle_seconds)
+
+
+class Retries:
+    """When what failed for now is tried again by a run that stays: after 5 minutes, then after a
+    pause that doubles up to an hour. Used by one thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._tries: dict[int, int] = {}
+        self._due_at: dict[int, float] = {}
+
+    def round_ended(self, failing_ids: Collection[int], tried_ids: Collection[int]) -> None:
+        """``failing_ids`` are all that failed for now, ``tried_ids`` those that this round tried;
+        what failed for the first time counts as tried."""
+        for message_id in [each for each in self._due_at if each not in failing_ids]:
+            del self._due_at[message_id], self._tries[message_id]
+        for message_id in failing_ids:
+            if message_id in tried_ids or message_id not in self._due_at:
+                tries = self._tries.get(message_id, 0)
+                pause_seconds = min(FIRST_RETRY_SECONDS * 2 ** min(tries, 9), LONGEST_RETRY_SECONDS)
+                self._tries[message_id] = tries + 1
+                self._due_at[message_id] = self._clock() + pause_seconds
+
+    def due(self) -> frozenset[int]:
+        """The messages whose time has come."""
+        now = self._clock()
+        return frozenset(each for each, due_at in self._due_at.items() if due_at <= now)
+
+    @property
+    def seconds_left(self) -> float:
+        """Until something is due; infinity where nothing failed."""
+        return min(self._due_at.values(), default=float("inf")) - self._clock()
