@@ -87,12 +87,12 @@ def _read(status: ScopeStatus) -> str:
     last_id = state.last_message_id
     above = len(state.done_above_ids)
     more = f", and {_files(above)} above" if above else ""
-    read = f"up to message {last_id}" if last_id else "nothing to its end yet"
+    read = f"up to message {last_id}" if last_id else "nothing yet"
     if newest_id is None:
         return read + more
     if newest_id <= last_id:
         return f"{read}, the chat's newest"
-    if not status.is_whole_chat:
+    if last_id == 0 or not status.is_whole_chat:
         return f"{read}{more} (the chat's newest is {newest_id})"
     return f"{read} of {newest_id} ({100 * last_id // newest_id} %){more}"
 
