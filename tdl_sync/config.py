@@ -191,6 +191,13 @@ class Config:
         )
         if config.command is Command.SYNC:
             _refuse_what_does_not_fit(config)
+        if config.command is Command.VERIFY and not config.chats:
+            raise UsageError(
+                "no chat is given: say which with -u, for example "
+                f"{PROGRAM} verify -u @channel; {SEE_HELP}"
+            )
+        if config.command in (Command.SYNC, Command.VERIFY):
+            _refuse_several_chats_for_one(config)
         return config
 
 
@@ -207,16 +214,6 @@ def _refuse_what_does_not_fit(config: Config) -> None:
             f"no chat is given{why}: say which with -u, for example "
             f"{PROGRAM} -u @channel, or go on with all that is unfinished by --resume; {SEE_HELP}"
         )
-    if config.topic_id is not None and len(config.chats) != 1:
-        raise UsageError(
-            f"--topic is a topic of one chat, and {len(config.chats)} chats are given; "
-            "name one with -u"
-        )
-    if config.resume_from_id is not None and len(config.chats) > 1:
-        raise UsageError(
-            f"--resume-from is a message id of one chat, and {len(config.chats)} chats are given; "
-            "run them one by one"
-        )
     if config.staging_dir == config.data_dir or config.staging_dir in config.data_dir.parents:
         raise UsageError(
             f"--staging {str(config.staging_dir)!r} holds the data directory "
@@ -227,6 +224,20 @@ def _refuse_what_does_not_fit(config: Config) -> None:
         raise UsageError(
             f"--log-file {str(log_file)!r} is in the staging directory, which is used for nothing "
             "else; name a file somewhere else"
+        )
+
+
+def _refuse_several_chats_for_one(config: Config) -> None:
+    """What is said of one chat's messages means nothing for another's."""
+    if config.topic_id is not None and len(config.chats) != 1:
+        raise UsageError(
+            f"--topic is a topic of one chat, and {len(config.chats)} chats are given; "
+            "name one with -u"
+        )
+    if config.resume_from_id is not None and len(config.chats) > 1:
+        raise UsageError(
+            f"--resume-from is a message id of one chat, and {len(config.chats)} chats are given; "
+            "run them one by one"
         )
 
 

@@ -12,7 +12,10 @@ from tdl_sync.ports import Marks
 WRONG_SIZE = "wrong size on the remote"
 OTHER_CONTENT = "other content on the remote"
 """Reasons of failures that ``verify --repair`` records of a file that is certainly ours, and the
-only one of its message there. Of the second one the listing's size proves nothing."""
+only one of its message there: the next try overwrites it."""
+
+NOT_RIGHT = "not right on the remote"
+"""The same of a file that may not be one of ours: it is not overwritten."""
 
 
 def given_up(failure: Failure) -> bool:
@@ -49,8 +52,8 @@ class Standing:
         if listed is None or listed.size_bytes != item.size_bytes:
             return False
         failure = self._failures.get(item.key)
-        if failure is not None and failure.reason == OTHER_CONTENT:
-            return False
+        if failure is not None and failure.reason in (OTHER_CONTENT, NOT_RIGHT):
+            return False  # its size proves nothing
         remote_file = RemoteFile.listed(item, self._place.folder, listed)
         self._marks.write(DoneMark(remote, remote_file))
         return True

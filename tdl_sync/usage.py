@@ -32,7 +32,8 @@ Usage:
   tdl_sync.py login [--qr] [--print-session] [options]
   tdl_sync.py chats [--json] [options]
   tdl_sync.py status [-u CHAT]... [--json] [options]
-  tdl_sync.py verify [-u CHAT]... [--repair] [--rclone-arg ARG]... [options]
+  tdl_sync.py verify [-u CHAT]... [--repair] [--json] [--rclone-arg ARG]...
+                     [options]
   tdl_sync.py doctor [--rclone-arg ARG]... [options]
 
 What to move:

@@ -1,0 +1,229 @@
+"""A chat's messages against what the remote lists: what is there, missing, wrong, double, unknown.
+
+Pure: the listing comes first, the chat's entries pass by in any order, and ``findings`` is the end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tdl_sync.model import (
+    Failure,
+    HistoryEntry,
+    ListedFile,
+    MarkedFile,
+    MediaItem,
+    MessageKey,
+    SkippedItem,
+)
+from tdl_sync.naming import file_name, message_id_of
+from tdl_sync.remote_listing import is_under_way
+from tdl_sync.standing import OTHER_CONTENT, WRONG_SIZE
+
+NO_ID = "its name begins with no message's id"
+UNFINISHED = "an upload that rclone did not finish"
+NO_MESSAGE = "the chat has no file with this message's id"
+
+_OURS = re.compile(r"[1-9][0-9]{0,18}\.json|messages(?:-topic-[0-9]+)?\.jsonl")
+"""Sidecars and text archives (``--sidecar``, ``--text``)."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A file that the remote does not have. ``failure`` is why, where an earlier run knew it."""
+
+    key: MessageKey
+    name: str
+    size_bytes: int
+    marked: bool
+    failure: Failure | None
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A file that is not what it should be. ``reason`` is ``WRONG_SIZE`` or ``OTHER_CONTENT``.
+
+    ``certainly_ours``: its mark names it, and it is the only one of its message.
+    """
+
+    key: MessageKey
+    file: ListedFile
+    expected_bytes: int
+    reason: str
+    marked: bool
+    certainly_ours: bool
+    edited: bool
+    failure: Failure | None
+
+
+@dataclass(frozen=True)
+class Double:
+    """One more file of a message. ``beside`` is the one that counts."""
+
+    message_id: int
+    file: ListedFile
+    beside: ListedFile
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A file in the chat's folder that belongs to no message of the chat."""
+
+    file: ListedFile
+    why: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """``skipped`` counts by rule what filters leave out or Telegram does not give any more;
+    ``not_compared`` are files of messages that were left out or not asked for."""
+
+    there: int
+    there_bytes: int
+    compared_by_hash: int
+    missing: tuple[Missing, ...]
+    wrong: tuple[Wrong, ...]
+    double: tuple[Double, ...]
+    unknown: tuple[Unknown, ...]
+    skipped: Mapping[str, int]
+    not_compared: int
+
+    @property
+    def compared_by_size_alone(self) -> int:
+        return self.there - self.compared_by_hash
+
+    @property
+    def all_there(self) -> bool:
+        return not self.missing and not self.wrong
+
+
+def path_of(file: ListedFile) -> str:
+    """Below the chat's folder."""
+    return f"{file.subfolder}/{file.name}".lstrip("/")
+
+
+class Comparison:
+    """Give it each entry once, then ask for the ``findings``. One thread."""
+
+    def __init__(
+        self,
+        listing: list[ListedFile],
+        folder: str,
+        mark_of: Callable[[MessageKey], MarkedFile | None],
+        failures: Mapping[MessageKey, Failure],
+    ) -> None:
+        self._folder = folder
+        self._mark_of = mark_of
+        self._failures = failures
+        self._files: defaultdict[int, list[ListedFile]] = defaultdict(list)
+        self._unknown: list[Unknown] = []
+        for file in listing:
+            message_id = message_id_of(file.name)
+            if is_under_way(file.name):
+                self._unknown.append(Unknown(file, UNFINISHED))
+            elif message_id is not None:
+                self._files[message_id].append(file)
+            elif not _OURS.fullmatch(file.name):
+                self._unknown.append(Unknown(file, NO_ID))
+        self._there = self._there_bytes = self._by_hash = self._not_compared = 0
+        self._missing: list[Missing] = []
+        self._wrong: list[Wrong] = []
+        self._double: list[Double] = []
+        self._skipped: Counter[str] = Counter()
+
+    def take(self, entry: HistoryEntry) -> None:
+        """Hold one message's file against the remote."""
+        files = self._files.pop(entry.key.message_id, [])
+        if isinstance(entry, SkippedItem):
+            self._skipped[entry.rule] += 1
+            self._not_compared += len(files)
+            return
+        mark = self._mark_of(entry.key)
+        if not files:
+            self._missing.append(
+                Missing(
+                    entry.key,
+                    file_name(entry),
+                    entry.size_bytes,
+                    mark is not None,
+                    self._failures.get(entry.key),
+                )
+            )
+            return
+        # Of several the right one counts, then the one that the mark names.
+        files.sort(
+            key=lambda file: (
+                _what_is_wrong(entry, file, mark) is not None,
+                not self._is_named_by(mark, file),
+                path_of(file),
+            )
+        )
+        best, *others = files
+        self._double += [Double(entry.message_id, file, best) for file in others]
+        self._judge(entry, best, mark, is_only=not others)
+
+    def unclaimed_ids(self) -> list[int]:
+        """Of which messages files are there that no entry so far was about."""
+        return sorted(self._files)
+
+    def leave_out(self, message_id: int) -> None:
+        """Its files belong to a message that is not asked for."""
+        self._not_compared += len(self._files.pop(message_id, []))
+
+    def findings(self) -> Findings:
+        """The end: whose message was not seen is unknown."""
+        gone = [Unknown(file, NO_MESSAGE) for files in self._files.values() for file in files]
+        return Findings(
+            self._there,
+            self._there_bytes,
+            self._by_hash,
+            tuple(self._missing),
+            tuple(self._wrong),
+            tuple(self._double),
+            tuple(sorted([*self._unknown, *gone], key=lambda each: path_of(each.file))),
+            dict(self._skipped),
+            self._not_compared,
+        )
+
+    def _judge(
+        self, item: MediaItem, file: ListedFile, mark: MarkedFile | None, *, is_only: bool
+    ) -> None:
+        reason = _what_is_wrong(item, file, mark)
+        if reason is None:
+            self._there += 1
+            self._there_bytes += item.size_bytes
+            self._by_hash += _both_know_the_hash(file, mark)
+            return
+        self._wrong.append(
+            Wrong(
+                item.key,
+                file,
+                item.size_bytes,
+                reason,
+                marked=mark is not None,
+                certainly_ours=is_only and self._is_named_by(mark, file),
+                edited=mark is not None and mark.size_bytes == file.size_bytes != item.size_bytes,
+                failure=self._failures.get(item.key),
+            )
+        )
+
+    def _is_named_by(self, mark: MarkedFile | None, file: ListedFile) -> bool:
+        if mark is None:
+            return False
+        folder = f"{self._folder}/{file.subfolder}".rstrip("/")
+        return (mark.folder, mark.name) == (folder, file.name)
+
+
+def _both_know_the_hash(file: ListedFile, mark: MarkedFile | None) -> bool:
+    return mark is not None and mark.sha256 is not None and file.sha256 is not None
+
+
+def _what_is_wrong(item: MediaItem, file: ListedFile, mark: MarkedFile | None) -> str | None:
+    if file.size_bytes != item.size_bytes:
+        return WRONG_SIZE
+    if mark is not None and _both_know_the_hash(file, mark) and mark.sha256 != file.sha256:
+        return OTHER_CONTENT
+    return None

@@ -1,0 +1,97 @@
+"""``verify --repair``: what is missing or wrong on the remote is recorded as failed for now.
+
+The next run would find neither: the history is read from the watermark on, which is past them, and
+a done-mark is believed. So the mark is replaced by a failure, which every run tries again, in the
+records of this machine and in the state message, for those that have no others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from tdl_sync.comparison import Findings, Missing, Wrong, path_of
+from tdl_sync.done_marks import DoneMarks
+from tdl_sync.errors import ConfigurationError
+from tdl_sync.local_state import LocalStates
+from tdl_sync.model import Failure, RunState, RunStatus
+from tdl_sync.ports import SavedMessages
+from tdl_sync.run_state import LoadedState, StateMessage
+from tdl_sync.standing import NOT_RIGHT
+from tdl_sync.state_message import encode, json_in
+
+MISSING = "missing on the remote"
+
+
+def recorded(
+    findings: Findings, marks: DoneMarks, remote: str, passed_id: int
+) -> tuple[Failure, ...]:
+    """Record what the next run is to move again, durably, and return it.
+
+    That is what was marked as done, and what the watermark ``passed_id`` has passed and no failure
+    stands for yet. What no run has come to yet is moved in its turn.
+    """
+    failures = []
+    found_bad: tuple[Missing | Wrong, ...] = (*findings.missing, *findings.wrong)
+    for found in found_bad:
+        if found.marked:
+            failure = _failure(found)
+            marks.replace_mark(remote, failure)
+        elif found.failure is None and found.key.message_id <= passed_id:
+            failure = marks.record_failure(remote, _failure(found))
+        else:
+            continue
+        failures.append(failure)
+    return tuple(failures)
+
+
+def _failure(found: Missing | Wrong) -> Failure:
+    if isinstance(found, Missing):
+        return Failure(found.key, MISSING, f"{MISSING}, verify found", attempts=0, for_good=False)
+    reason = found.reason if found.certainly_ours else NOT_RIGHT
+    detail = (
+        f"{found.reason}, verify found: {path_of(found.file)!r} has {found.file.size_bytes} bytes, "
+        f"the message declares {found.expected_bytes}"
+    )
+    return Failure(found.key, reason, detail, attempts=0, for_good=False)
+
+
+def save_state(
+    loaded: LoadedState,
+    failures: Sequence[Failure],
+    saved_messages: SavedMessages,
+    local_states: LocalStates,
+) -> None:
+    """Write the failures into the scope's state, wherever that is kept. The chat must be held.
+
+    Raises ``TdlSyncError``.
+    """
+    text = encode(_with_failures(loaded.state, failures))
+    key = loaded.state.scope_key
+    if local_states.read(key) is not None or loaded.message_id is None:
+        try:
+            local_states.write(key, json_in(text))
+        except OSError as error:
+            raise ConfigurationError(
+                f"the saved state {local_states.path(key)} cannot be written: {error.strerror}. "
+                "Make it writable for you, and repair again"
+            ) from error
+    if loaded.message_id is not None:
+        StateMessage(saved_messages, key, loaded.message_id).write(text)
+
+
+def _with_failures(state: RunState, failures: Sequence[Failure]) -> RunState:
+    ids = {failure.key.message_id for failure in failures}
+    new = [failure for failure in failures if failure.key.message_id not in state.failed_ids]
+    reasons = Counter(state.failures_by_reason)
+    reasons.update(failure.reason for failure in new)
+    return replace(
+        state,
+        failed_ids=tuple(sorted({*state.failed_ids, *ids})),
+        failures_by_reason=dict(reasons),
+        done_above_ids=tuple(each for each in state.done_above_ids if each not in ids),
+        status=RunStatus.STOPPED,
+        timestamp=datetime.now(timezone.utc),
+    )

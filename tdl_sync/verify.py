@@ -1,0 +1,207 @@
+"""``verify``: holds what the remote lists against the chat's messages. It downloads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from tdl_sync.comparison import Comparison
+from tdl_sync.config import Config
+from tdl_sync.done_marks import DoneMarks
+from tdl_sync.errors import (
+    EXIT_SOME_FAILED,
+    ChatUnreadable,
+    ConfigurationError,
+    HeldByAnotherRun,
+    StateUnreadable,
+    TdlSyncError,
+)
+from tdl_sync.hold import holding
+from tdl_sync.last_words import tell
+from tdl_sync.local_state import LocalStates
+from tdl_sync.log_lines import Event
+from tdl_sync.model import Chat, MediaItem, Scope
+from tdl_sync.ports import ChatReader, SavedMessages
+from tdl_sync.rclone import Rclone
+from tdl_sync.rclone_config import with_writable_config
+from tdl_sync.remote_check import look_at_remote
+from tdl_sync.remote_listing import RemoteLook
+from tdl_sync.repair import recorded, save_state
+from tdl_sync.run_identity import this_run
+from tdl_sync.run_state import LoadedState, StateStore
+from tdl_sync.saved_messages_to_read import SavedMessagesToRead
+from tdl_sync.standard_output import StandardOutput
+from tdl_sync.stop import StopFlag
+from tdl_sync.telegram.chats import ChatBook
+from tdl_sync.telegram.client import TelegramClient
+from tdl_sync.telegram.history import TelegramChatReader
+from tdl_sync.telegram.saved_messages import TelegramSavedMessages
+from tdl_sync.telegram.takeout import Takeout
+from tdl_sync.telegram_session import opened_to_look
+from tdl_sync.verify_text import Verdict, json_record, report_lines, result_line
+from tdl_sync.wanted_chats import wanted_chats
+
+ONE_CHAT_ONLY = (ChatUnreadable, StateUnreadable, HeldByAnotherRun, ConfigurationError)
+"""Errors that end one chat of several; the others are looked at."""
+
+LARGEST_MESSAGE_ID = 2**31 - 1
+
+
+class NotAllThere(TdlSyncError):
+    """Some files are missing on the remote, or wrong."""
+
+    exit_status = EXIT_SOME_FAILED
+
+
+def verify(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
+    """Print what is there, missing, wrong, double and unknown, chat by chat."""
+    verdicts: list[Verdict] = []
+    errors: list[TdlSyncError] = []
+    looked = _verdicts(config, verdicts, errors)
+    if config.as_json:
+        output.json_array(json_record(verdict) for verdict in looked)
+    else:
+        for verdict in looked:
+            for line in report_lines(verdict):
+                output.line(line)
+    if not config.as_json:
+        output.line(result_line(verdicts, failed=bool(errors)))
+    bad = sum(len(each.findings.missing) + len(each.findings.wrong) for each in verdicts)
+    if bad:
+        errors.append(NotAllThere(_what_next(bad, verdicts, config)))
+    return tuple(errors)
+
+
+def _what_next(bad: int, verdicts: list[Verdict], config: Config) -> str:
+    files = f"{bad} file{'s' if bad != 1 else ''} missing or wrong on {config.remote}"
+    repaired = sum(each.repaired for each in verdicts)
+    if config.repair:
+        return f"{files}; {repaired} recorded for the next run, which moves what is missing"
+    return f"{files}; verify --repair lets the next run move again what had been moved"
+
+
+def _verdicts(
+    config: Config, verdicts: list[Verdict], errors: list[TdlSyncError]
+) -> Iterator[Verdict]:
+    """One after the other. What ends a chat, or all of them, goes to ``errors``."""
+    try:
+        with ExitStack() as closing:
+            verifier = _opened(config, closing)
+            for wanted in wanted_chats(config.chats, config):
+                try:
+                    chat = wanted.find(verifier.chats)
+                    verdict = verifier.verdict(chat, wanted.lower_bound)
+                except ONE_CHAT_ONLY as error:
+                    errors.append(error)
+                    continue
+                verdicts.append(verdict)
+                yield verdict
+    except TdlSyncError as error:
+        errors.append(error)
+
+
+def _opened(config: Config, closing: ExitStack) -> _Verifier:
+    def on_line(line: str) -> None:
+        tell(Event.of_message(line), config.telling)
+
+    telegram = closing.enter_context(opened_to_look(config))
+    rclone = Rclone.find(config.rclone, config.rclone_config, config.rclone_args)
+    rclone = with_writable_config(rclone, config.data_dir, on_line)
+    remote = look_at_remote(rclone, config.remote, must_be_drive=config.must_be_drive)
+    chats = ChatBook(telegram)
+    return _Verifier(
+        config=config,
+        chats=chats,
+        reader=TelegramChatReader(telegram, chats, _takeout(config, telegram, closing)),
+        look=RemoteLook(rclone, remote),
+        marks=closing.enter_context(DoneMarks(config.data_dir / "marks")),
+        saved_messages=TelegramSavedMessages(telegram),
+        local_states=LocalStates(config.data_dir / "state"),
+    )
+
+
+def _takeout(config: Config, telegram: TelegramClient, closing: ExitStack) -> Takeout:
+    takeout = Takeout()
+
+    def end() -> None:
+        line = takeout.end(telegram, success=True)
+        if line is not None:
+            tell(Event.of_message(line), config.telling)
+
+    if config.takeout:
+        takeout.begin(telegram)
+        closing.callback(end)
+    return takeout
+
+
+@dataclass(frozen=True)
+class _Verifier:
+    """The parts that a look at a chat needs. Blocks."""
+
+    config: Config
+    chats: ChatBook
+    reader: ChatReader
+    look: RemoteLook
+    marks: DoneMarks
+    saved_messages: SavedMessages
+    local_states: LocalStates
+
+    def verdict(self, chat: Chat, lower_bound: int) -> Verdict:
+        scope = self.config.choice.scope(self.config.remote, chat, lower_bound)
+        if not self.config.repair:
+            loaded = self._loaded(SavedMessagesToRead(self.saved_messages), scope)
+            return self._compared(chat, scope, loaded)
+        # As a run: what another one moves meanwhile would seem to be missing.
+        with holding(
+            chat,
+            self.config.remote,
+            this_run(self.config.save_interval_seconds),
+            self.saved_messages,
+            self.config.data_dir / "locks",
+            StopFlag(),
+            take_over=False,
+        ):
+            loaded = self._loaded(self.saved_messages, scope)
+            return self._repaired(self._compared(chat, scope, loaded), scope, loaded)
+
+    def _loaded(self, saved_messages: SavedMessages, scope: Scope) -> LoadedState | None:
+        return StateStore(saved_messages, self.local_states).load(scope)
+
+    def _compared(self, chat: Chat, scope: Scope, loaded: LoadedState | None) -> Verdict:
+        folder = loaded.state.folder if loaded else self.look.find_folder(chat.id)
+        remote = self.config.remote
+        comparison = Comparison(
+            self.look.files(folder, with_sha256=True) if folder else [],
+            folder or "",
+            lambda key: self.marks.marked(remote, key),
+            {failure.key: failure for failure in self.marks.failures(remote, chat.id, 0)},
+        )
+        choice = self.config.choice
+        after_id, up_to_id = choice.bounds(self.reader, chat, max(scope.lower_bound - 1, 0))
+        for page in choice.pages(self.reader, chat, after_id, up_to_id):
+            for entry in page.entries:
+                comparison.take(entry)
+        ends = choice.filters.until is not None or choice.filters.to_id is not None
+        self._sort_out(comparison, chat, after_id, up_to_id if ends else LARGEST_MESSAGE_ID)
+        return Verdict(chat, remote, folder, comparison.findings())
+
+    def _sort_out(self, comparison: Comparison, chat: Chat, after_id: int, up_to_id: int) -> None:
+        """Files of messages that were not asked for, or that came meanwhile, are not unknown."""
+        left = comparison.unclaimed_ids()
+        for message_id in left:
+            if message_id <= after_id or up_to_id < message_id < LARGEST_MESSAGE_ID:
+                comparison.leave_out(message_id)
+        ids = [each for each in left if after_id < each <= up_to_id]
+        if ids:
+            for entry in self.reader.fetch(replace(chat, topic_id=0), ids):
+                if isinstance(entry, MediaItem):
+                    comparison.leave_out(entry.message_id)
+
+    def _repaired(self, verdict: Verdict, scope: Scope, loaded: LoadedState | None) -> Verdict:
+        state_id = loaded.state.last_message_id if loaded else 0
+        passed_id = max(self.marks.watermark(scope), state_id)
+        failures = recorded(verdict.findings, self.marks, self.config.remote, passed_id)
+        if failures and loaded is not None:
+            save_state(loaded, failures, self.saved_messages, self.local_states)
+        return replace(verdict, repaired=len(failures))
