@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
 from typing import Protocol
 
 from tdl_sync.errors import CredentialsRefused, HeldByAnotherRun, Stopped, TdlSyncError
 from tdl_sync.local_state import LocalStates
-from tdl_sync.model import RunState
+from tdl_sync.model import RunState, RunStatus
 from tdl_sync.ports import ProgressListener
 from tdl_sync.state_message import encode, json_in
 
@@ -19,6 +20,25 @@ FILES_BETWEEN_SAVES = 10
 SHORTEST_GAP_SECONDS = 30.0
 PAUSES_SECONDS = (2.0, 8.0)
 """Before the second and the third attempt; after that the state goes to the local file."""
+
+
+@dataclass(frozen=True)
+class Afterwards:
+    """What follows when Telegram does not take the state, as the user is told."""
+
+    if_kept: str
+    if_lost: str
+
+
+_GOES_ON = Afterwards("the run goes on", "the run goes on")
+_ENDS = Afterwards(
+    "the next run on this machine begins there",
+    "the next run on this machine begins with what is marked as done",
+)
+
+
+def _afterwards(state: RunState) -> Afterwards:
+    return _GOES_ON if state.status is RunStatus.RUNNING else _ENDS
 
 
 class SavedIn(Enum):
@@ -45,6 +65,7 @@ class SaveSchedule:
         self._interval_seconds = max(save_interval_seconds, SHORTEST_GAP_SECONDS)
         self._last_save = now
         self._finished_files = 0
+        self._failed = False
 
     def file_finished(self) -> None:
         self._finished_files += 1
@@ -57,21 +78,24 @@ class SaveSchedule:
         """The state is being looked at now; what finishes from here on is for the next save."""
         self._finished_files = 0
 
-    def save_ended(self, now: float) -> None:
+    def save_ended(self, now: float, saved_in: SavedIn) -> None:
+        """Where Telegram did not take it the next try is soon: each save renews the lease, and
+        without that a run begins nothing more."""
         self._last_save = now
+        self._failed = saved_in is not SavedIn.TELEGRAM
 
     @property
     def due_at(self) -> float:
-        enough_files = self._finished_files >= FILES_BETWEEN_SAVES
-        return self._last_save + (SHORTEST_GAP_SECONDS if enough_files else self._interval_seconds)
+        soon = self._failed or self._finished_files >= FILES_BETWEEN_SAVES
+        return self._last_save + (SHORTEST_GAP_SECONDS if soon else self._interval_seconds)
 
 
 class StateSaver:
     """Saves while it is entered (``with StateSaver(…) as saver:``); leaving it saves nothing.
 
-    A save is at least every ``save_interval_seconds``, and when ten files have finished, but
-    never less than 30 s after the one before; ``save_now`` saves at once. All methods may be
-    called from any thread, but none from within ``snapshot``.
+    A save is at least every ``save_interval_seconds``, and when ten files have finished or the
+    last one failed, but never less than 30 s after the one before; ``save_now`` saves at once.
+    All methods may be called from any thread, but none from within ``snapshot``.
 
     What can't be saved in Telegram in three attempts goes to the local file, and the run goes on:
     the listener gets one line when that begins and one when Telegram takes the state again.
@@ -162,7 +186,9 @@ class StateSaver:
             )
             if self._answered_saves >= mine:
                 return self._saved_in
-        return self._save_locally(encode(self._snapshot()), "Telegram does not answer in time")
+        state = self._snapshot()
+        failure = "Telegram does not answer in time"
+        return self._save_locally(encode(state), failure, _afterwards(state))
 
     def _run(self) -> None:
         try:
@@ -179,7 +205,7 @@ class StateSaver:
                     self._schedule.save_began()
                 saved_in = self._save(local_saves)
                 with self._changed:
-                    self._schedule.save_ended(self._clock())
+                    self._schedule.save_ended(self._clock(), saved_in)
                     self._answered_saves = asked
                     self._saved_in = saved_in
                     self._changed.notify_all()
@@ -202,22 +228,25 @@ class StateSaver:
             self._wait(self._wake, seconds)
 
     def _save(self, local_saves_before: int) -> SavedIn:
-        text = encode(self._snapshot())
-        failure = ""
+        state = self._snapshot()
+        text, failure, after = encode(state), "", _afterwards(state)
         for pause_seconds in (0.0, *PAUSES_SECONDS):
             if pause_seconds:
                 self._pause(pause_seconds)
             try:
                 self._message.write(text)
-            except (CredentialsRefused, HeldByAnotherRun, Stopped) as error:
-                failure = str(error)
+            except (HeldByAnotherRun, Stopped) as error:
+                failure, after = str(error), _ENDS
+                break
+            except CredentialsRefused as error:  # what to do is said when the run has ended
+                failure, after = f"{error.who}: {error.why}", _ENDS
                 break
             except TdlSyncError as error:
                 failure = str(error)
             else:
                 self._telegram_has_it(local_saves_before)
                 return SavedIn.TELEGRAM
-        return self._save_locally(text, failure)
+        return self._save_locally(text, failure, after)
 
     def _telegram_has_it(self, local_saves_before: int) -> None:
         """Drop the local copy, unless it was written after this state was looked at."""
@@ -234,7 +263,7 @@ class StateSaver:
         for line in lines:
             self._progress.message(line)
 
-    def _save_locally(self, text: str, failure: str) -> SavedIn:
+    def _save_locally(self, text: str, failure: str, after: Afterwards) -> SavedIn:
         key = self._message.scope_key
         with self._changed:
             self._local_saves += 1
@@ -244,12 +273,12 @@ class StateSaver:
         except OSError as error:
             self._progress.message(
                 f"warning: the state can be saved neither in Saved Messages ({failure}) nor in "
-                f"{self._local_states.path(key)} ({error.strerror}); the run goes on"
+                f"{self._local_states.path(key)} ({error.strerror}); {after.if_lost}"
             )
             return SavedIn.NOWHERE
         if first:
             self._progress.message(
                 f"warning: the state cannot be saved in Saved Messages ({failure}); it is kept in "
-                f"{self._local_states.path(key)} and the run goes on"
+                f"{self._local_states.path(key)}, and {after.if_kept}"
             )
         return SavedIn.LOCAL_FILE

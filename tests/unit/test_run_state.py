@@ -196,7 +196,7 @@ def test_without_files_a_save_is_due_after_the_interval() -> None:
     schedule = SaveSchedule(300, now=1000)
     assert schedule.due_at == 1300
     schedule.save_began()
-    schedule.save_ended(1305)
+    schedule.save_ended(1305, SavedIn.TELEGRAM)
     assert schedule.due_at == 1605
 
 
@@ -210,8 +210,19 @@ def test_ten_files_make_a_save_due_but_never_twice_within_30_seconds() -> None:
     schedule.save_began()
     for _ in range(10):
         schedule.file_finished()
-    schedule.save_ended(1040)
+    schedule.save_ended(1040, SavedIn.TELEGRAM)
     assert schedule.due_at == 1070
+
+
+def test_a_save_that_telegram_did_not_take_is_tried_again_soon() -> None:
+    """With the network back a run does not wait for its lease until the next interval is over."""
+    schedule = SaveSchedule(300, now=1000)
+    for saved_in in (SavedIn.LOCAL_FILE, SavedIn.NOWHERE):
+        schedule.save_began()
+        schedule.save_ended(1310, saved_in)
+        assert schedule.due_at == 1340
+    schedule.save_ended(1345, SavedIn.TELEGRAM)
+    assert schedule.due_at == 1645
 
 
 def test_a_shorter_interval_than_30_seconds_is_30_seconds() -> None:
@@ -359,7 +370,7 @@ def test_after_three_the_same_json_is_on_this_disk_and_the_run_goes_on(run: Run)
         assert run.local.path(KEY).read_text(encoding="utf-8") == json_in(encode(FURTHER))
         assert run.progress.lines == [
             "warning: the state cannot be saved in Saved Messages (no network); it is kept in "
-            f"{run.local.path(KEY)} and the run goes on"
+            f"{run.local.path(KEY)}, and the run goes on"
         ]
         assert saver.save_now() is SavedIn.TELEGRAM
         assert run.progress.lines[1:] == ["the state message is saved in Saved Messages again"]
@@ -377,6 +388,28 @@ def test_what_more_attempts_cannot_help_goes_to_this_disk_at_once(
         run.saved.fail(1, error)
         assert saver.save_now() is SavedIn.LOCAL_FILE
     assert run.saved.calls == ["send_pinned"]
+    why = "end" if isinstance(error, Stopped) else "Telegram: the session was revoked"
+    assert run.progress.lines == [
+        f"warning: the state cannot be saved in Saved Messages ({why}); it is kept in "
+        f"{run.local.path(KEY)}, and the next run on this machine begins there"
+    ]
+
+
+def test_what_a_stopped_run_cannot_save_is_not_said_to_go_on(run: Run) -> None:
+    run.state = replace(PLAIN, status=RunStatus.STOPPED)
+    with saver_of(run) as saver:
+        run.saved.fail(3)
+        assert saver.save_now() is SavedIn.LOCAL_FILE
+        assert run.progress.lines[0].endswith(", and the next run on this machine begins there")
+        run.local.path(KEY).unlink()
+        run.local.path(KEY).parent.rmdir()
+        run.local.path(KEY).parent.touch()
+        run.saved.fail(3)
+        assert saver.save_now() is SavedIn.NOWHERE
+        assert (
+            "; the next run on this machine begins with what is marked as done"
+            in (run.progress.lines[1])
+        )
 
 
 def test_a_stop_is_durable_in_time_though_telegram_hangs(run: Run) -> None:
