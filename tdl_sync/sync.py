@@ -47,6 +47,7 @@ from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.history import TelegramChatReader
 from tdl_sync.telegram.parts import TelegramPartSource
 from tdl_sync.telegram.saved_messages import TelegramSavedMessages
+from tdl_sync.telegram.session_watch import watch_session
 from tdl_sync.telegram.takeout import Takeout
 from tdl_sync.telegram_session import make_data_dir, telegram_settings
 from tdl_sync.unfinished import unfinished_in
@@ -212,6 +213,7 @@ class Sync:
             loop, telegram_settings(self._config), self._stop, on_wait, self._progress.message
         )
         telegram.start()
+        watch_session(telegram, self._stop)
         closing.callback(lambda: self._close(telegram.stop))
         return telegram
 

@@ -20,6 +20,10 @@ from pyrogram.errors import (
 from tdl_sync.errors import NetworkUnreachable, SessionEnded, TdlSyncError
 from tdl_sync.program_name import PROGRAM
 
+SESSION_ENDED = (AuthKeyDuplicated, Unauthorized)
+"""Telegram ends a session, or, where it comes from a data centre that is not the account's home,
+what that data centre knows of it."""
+
 LOG_IN_AGAIN = f"log in again: {PROGRAM} login"
 
 
@@ -52,6 +56,14 @@ def session_used_twice() -> SessionEnded:
     )
 
 
+def account_closed(name: str) -> SessionEnded:
+    return SessionEnded(
+        "Telegram",
+        f"it has closed this account ({name})",
+        f"Its own app says why; with another account: {PROGRAM} login",
+    )
+
+
 def session_refused(name: str) -> SessionEnded:
     return SessionEnded(
         "Telegram", f"it does not accept this session any more ({name})", f"Please {LOG_IN_AGAIN}"
@@ -63,7 +75,9 @@ def translated(error: BaseException, doing: str) -> TdlSyncError:
     if isinstance(error, AuthKeyDuplicated):
         return session_used_twice()
     if isinstance(error, Unauthorized):
-        return session_refused(error_name(error))
+        name = error_name(error)
+        closed = name.startswith("USER_DEACTIVATED")
+        return account_closed(name) if closed else session_refused(name)
     if isinstance(error, RPCError):
         return TelegramRefuses(doing, error_name(error))
     if isinstance(error, SecurityCheckMismatch):

@@ -36,9 +36,10 @@ from tdl_sync.telegram.answers import (
     session_refused,
     translated,
 )
+from tdl_sync.telegram.keys import Keys, KeyUnknown
 from tdl_sync.telegram.network import Network, first_of
 from tdl_sync.telegram.settings import SESSION_NAME, TelegramSettings
-from tdl_sync.telegram.transport import AUTH_KEY_UNKNOWN, PromptTCP, watched_connection
+from tdl_sync.telegram.transport import PromptTCP, watched_connection
 from tdl_sync.telegram.tries import PASSING, Tries
 from tdl_sync.telegram.unnamed_errors import UnnamedError, keep_unnamed_errors
 
@@ -78,7 +79,8 @@ class TelegramClient:
         self.on_wait = on_wait
         self._settings = settings
         self._client: Client | None = None
-        self._key_unknown = asyncio.Event()
+        self.keys = Keys()
+        self._answered_at = time.monotonic()
         self._stopping = asyncio.Event()
         self.network = Network(self._stopping, on_line)
         self._on_line = on_line
@@ -96,6 +98,11 @@ class TelegramClient:
         if self._account_id is None:
             raise RuntimeError("the Telegram client was not started")
         return self._account_id
+
+    @property
+    def quiet_seconds(self) -> float:
+        """How long ago an answer has shown that Telegram still accepts the session."""
+        return time.monotonic() - self._answered_at
 
     def start(self) -> None:
         """Connect with the saved session. Blocks; any thread but the loop's.
@@ -137,7 +144,7 @@ class TelegramClient:
             workdir=self._settings.session_directory,
             no_updates=no_updates,
             sleep_threshold=0,
-            connection_factory=watched_connection(self.network, self._connection_ended),
+            connection_factory=watched_connection(self.network, self.keys, self._connection_ended),
             protocol_factory=PromptTCP,
             loop=asyncio.get_running_loop(),
         )
@@ -168,6 +175,8 @@ class TelegramClient:
         authorized = await client.connect()
         if not authorized:
             raise session_refused("it was never logged in")
+        storage: Any = client.storage
+        self.keys.home_is(await storage.dc_id())
         await clock.keep_telegrams(client)
         session: Any = client.session
         # Without a network the library only promises to go on trying.
@@ -180,7 +189,7 @@ class TelegramClient:
         The library reports an unknown key to nobody and connects again for ever.
         """
         task = asyncio.ensure_future(work)
-        disowned = asyncio.ensure_future(self._key_unknown.wait())
+        disowned = asyncio.ensure_future(self.keys.session_unknown.wait())
         try:
             await asyncio.wait({task, disowned}, timeout=seconds, return_when="FIRST_COMPLETED")
             if task.done():
@@ -197,19 +206,21 @@ class TelegramClient:
             await asyncio.gather(task, disowned, return_exceptions=True)
 
     async def _stop(self) -> None:
-        closing: list[Any] = [session.stop for session in self.sessions]
-        await asyncio.gather(*(_within(stop()) for stop in closing))
-        self.sessions.clear()
+        await asyncio.gather(*(self.close(session) for session in tuple(self.sessions)))
         await _within(self.client.disconnect())
 
-    def _connection_ended(self, connection: Connection, error: int | None) -> None:
+    async def close(self, session: Session) -> None:
+        """Close one of ``sessions``, on the loop."""
+        stopping: Any = session.stop
+        await _within(stopping())
+        self.sessions.discard(session)
+
+    def _connection_ended(self, connection: Connection) -> None:
         """Fail at once what a dead connection owes, instead of after the library's time-out.
 
         Each request then sees an answer of ``None``, which the library takes for a time-out and
         which our callers send again on a living connection.
         """
-        if error == AUTH_KEY_UNKNOWN:
-            self._key_unknown.set()
         for session in (*self.sessions, getattr(self._client, "session", None)):
             if session is not None and session.connection is connection:
                 for result in session.results.values():
@@ -286,8 +297,6 @@ class TelegramClient:
         hide the passing refusals behind a ``TimeoutError``.
         """
         await self.network.wait()
-        if self._key_unknown.is_set():
-            raise session_refused("it does not know its key any more")
         await self._connected(session)
         sending: Any = session.send
         answer = await sending(query, timeout=seconds)
@@ -295,19 +304,27 @@ class TelegramClient:
             raise ConnectionError(f"Telegram did not take the message ({answer.error_code})")
         if isinstance(answer, UnnamedError):
             raise answer.exception()
+        if self.keys.is_home(session.dc_id):
+            self._answered_at = time.monotonic()
         return answer
 
     async def _connected(self, session: Session) -> None:
         """Wait until the session has a connection. Raises what ended the session, or ``OSError``
-        where it takes too long."""
+        where it takes too long or has to be another session."""
         deadline = time.monotonic() + CONNECTING_SECONDS
-        while not session.is_started.is_set():
+        unknown = self.keys.unknown(session.dc_id)
+        while unknown.is_set() or not session.is_started.is_set():
+            if self.keys.session_unknown.is_set():
+                raise session_refused("it does not know its key any more")
+            if unknown.is_set():
+                raise KeyUnknown(f"data centre {session.dc_id} does not know its key any more")
             if session.state is SessionState.STOPPED:
                 # The library gave it up, with an error that nobody saw; the same comes again here.
                 starting: Any = session.start
                 await starting()
             await first_of(
                 session.is_started,
+                unknown,
                 self.network.gone,
                 self._stopping,
                 seconds=CONNECTING_POLL_SECONDS,
@@ -322,7 +339,7 @@ class TelegramClient:
         self.on_wait(doing, f"Telegram asks for a pause of {seconds} s", until)
         await self.sleep(seconds)
 
-    async def sleep(self, seconds: int) -> None:
+    async def sleep(self, seconds: float) -> None:
         """Sleep, on the loop. Raises ``Stopped`` as soon as the run stops."""
         await first_of(self._stopping, seconds=seconds)
         if self._stopping.is_set():
@@ -340,8 +357,9 @@ def _unless_it_is_told_otherwise(loop: asyncio.AbstractEventLoop, context: dict[
 
 
 async def _within(closing: Any) -> None:
-    """Wait for something to close, but not for a network that is gone."""
+    """Wait for something to close, but not for a network that is gone, nor for a session whose
+    reader the library has let die of an unknown key."""
     try:
         await asyncio.wait_for(closing, STOP_SECONDS)
-    except (asyncio.TimeoutError, OSError):
+    except (asyncio.TimeoutError, OSError, AuthKeyNotFound):
         return

@@ -12,15 +12,19 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from pyrogram.errors import RPCError
+from pyrogram import raw
+from pyrogram.errors import AuthBytesInvalid, RPCError
 from pyrogram.session import Session
 
 from tdl_sync.errors import DownloadFailed
 from tdl_sync.model import MessageKey
 from tdl_sync.ports import PART_BYTES
 from tdl_sync.telegram.addresses import Address, DataCentreAddresses
-from tdl_sync.telegram.client import TelegramClient
+from tdl_sync.telegram.answers import SESSION_ENDED, translated
+from tdl_sync.telegram.client import CALL_SECONDS, TelegramClient
+from tdl_sync.telegram.keys import KeyUnknown
 from tdl_sync.telegram.unnamed_errors import keep_unnamed_errors
 from tdl_sync.telegram.window import RequestWindow
 
@@ -63,6 +67,7 @@ class MediaConnections:
         self._busy_bytes: dict[Session, int] = {}
         self._under_way = 0
         self._opening: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._waiting: OrderedDict[MessageKey, deque[Waiter]] = OrderedDict()
         self._paused_until = 0.0
 
@@ -81,13 +86,17 @@ class MediaConnections:
         sent = self._window.sent()
         try:
             yield session
-        except OSError:
-            self._window.refused()
+        except (OSError, *SESSION_ENDED) as error:
+            if isinstance(error, OSError):
+                self._window.refused()
+            if isinstance(error, (KeyUnknown, *SESSION_ENDED)):
+                self._need_a_new_key(session)
             raise
         else:
             self._window.answered(sent, size_bytes)
         finally:
-            self._busy_bytes[session] -= counted_bytes
+            if session in self._busy_bytes:
+                self._busy_bytes[session] -= counted_bytes
             self._under_way -= 1
             self._serve()
 
@@ -181,16 +190,64 @@ class MediaConnections:
         calls = await self._addresses.of(self._dc_id, media=False)
         try:
             starter: Session = await self._telegram.client.get_session(
-                self._dc_id, server_address=calls.host, port=calls.port
+                self._dc_id,
+                server_address=calls.host,
+                port=calls.port,
+                export_authorization=False,
             )
         except (RPCError, OSError):
             raise
         except Exception as error:
             raise DownloadFailed(f"no connection to data centre {self._dc_id}: {error}") from error
         keep_unnamed_errors(starter)
+        if not self._telegram.keys.is_home(self._dc_id):
+            self._telegram.sessions.add(starter)
+            try:
+                await self._authorize(starter)
+            except BaseException:
+                self._close([starter])
+                raise
         self._starter = starter
         self._busy_bytes[starter] = 0
         self._address = await self._addresses.of(self._dc_id, media=True)
+
+    async def _authorize(self, session: Session) -> None:
+        """Give the key of another data centre the rights of the account
+        (https://core.telegram.org/api/datacenter#authorization-transfer).
+
+        Not by the library, which would ask for minutes for what a dead session never answers.
+        """
+        export = raw.functions.auth.ExportAuthorization(dc_id=self._dc_id)
+        doing = f"connecting to data centre {self._dc_id}"
+        try:
+            exported: Any = await self._telegram.invoke(export, doing)
+        except SESSION_ENDED as error:  # the account's own session, so this is the end
+            raise translated(error, doing) from error
+        query = raw.functions.auth.ImportAuthorization(id=exported.id, bytes=exported.bytes)
+        try:
+            await self._telegram.ask(session, query, CALL_SECONDS)
+        except AuthBytesInvalid as error:  # it lasts for a short time, and a new one will do
+            raise ConnectionError("the exported authorization came too late") from error
+
+    def _need_a_new_key(self, session: Session) -> None:
+        """This data centre has forgotten the key or the rights of it, which is the end only where
+        it is the account's home: all connections to it are opened anew, with another key."""
+        if session not in self._busy_bytes or self._telegram.keys.is_home(self._dc_id):
+            return
+        for opening in self._opening:
+            opening.cancel()
+        self._opening.clear()
+        self._close(list(self._busy_bytes))
+        self._busy_bytes.clear()
+        self._starter = self._address = None
+
+    def _close(self, sessions: list[Session]) -> None:
+        self._telegram.client.sessions.pop(self._dc_id, None)
+        self._telegram.keys.renewed(self._dc_id)
+        for session in sessions:
+            closing = asyncio.ensure_future(self._telegram.close(session))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def _open(self, address: Address) -> None:
         session: Session = await self._telegram.client.get_session(

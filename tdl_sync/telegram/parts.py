@@ -13,7 +13,6 @@ from dataclasses import replace
 
 from pyrogram import raw
 from pyrogram.errors import (
-    AuthKeyDuplicated,
     ChannelInvalid,
     ChannelPrivate,
     FileMigrate,
@@ -22,13 +21,12 @@ from pyrogram.errors import (
     FileReferenceInvalid,
     RPCError,
     TakeoutInvalid,
-    Unauthorized,
 )
 
 from tdl_sync.errors import DownloadFailed, FileReplaced, MessageGone, RefusedByTelegram
 from tdl_sync.model import FileLocation, LocationKind, MediaItem, MessageKey, SkippedItem
 from tdl_sync.telegram.addresses import DataCentreAddresses
-from tdl_sync.telegram.answers import error_name, flood_wait_seconds, translated
+from tdl_sync.telegram.answers import SESSION_ENDED, error_name, flood_wait_seconds, translated
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.history import TelegramChatReader
 from tdl_sync.telegram.media_connections import MediaConnections
@@ -84,9 +82,10 @@ class TelegramPartSource:
         if seconds is not None:
             await self._data_centre(location.dc_id).pause(seconds)
             return
-        if isinstance(error, (AuthKeyDuplicated, Unauthorized)):
+        ended = isinstance(error, SESSION_ENDED)
+        if ended and self._telegram.keys.is_home(location.dc_id):
             raise translated(error, "downloading") from error
-        if isinstance(error, (*_EXPIRED, FileMigrate, *PASSING)):
+        if ended or isinstance(error, (*_EXPIRED, FileMigrate, *PASSING)):
             try:
                 await tries.another(error)
             except (RPCError, OSError) as last:

@@ -7,15 +7,18 @@ The library gives both classes as settings of its client (``connection_factory``
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
+from typing import Any
 
 from pyrogram.connection import Connection
 from pyrogram.connection.transport import TCPAbridged
 from python_socks import ProxyError
 
+from tdl_sync.telegram.keys import Keys
 from tdl_sync.telegram.network import Network
 
-AUTH_KEY_UNKNOWN = 404
+_AUTH_KEY_UNKNOWN = 404
 """The transport error of a server that does not know our key
 (https://core.telegram.org/mtproto/mtproto-transports#transport-errors)."""
 
@@ -43,20 +46,24 @@ class PromptTCP(TCPAbridged):
 
 
 def watched_connection(
-    network: Network, on_end: Callable[[Connection, int | None], None]
+    network: Network, keys: Keys, on_end: Callable[[Connection], None]
 ) -> type[Connection]:
     """A class of connections that report to ``network`` how they fare.
 
-    ``on_end(connection, error)`` is called on the loop when the peer closed the connection, fell
-    silent (``error`` is ``None``) or sent a transport error (its positive code).
+    ``on_end(connection)`` is called on the loop when the peer closed the connection, fell silent
+    or sent a transport error; of one that refuses the key ``keys`` is told before.
     """
 
     class WatchedConnection(Connection):
         _is_closed_by_us = False
 
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            self.made_at_seconds = time.monotonic()
+            super().__init__(*arguments, **settings)
+
         async def connect(self) -> None:
             # What was sent in the moment in which the session's last connection ended went with it.
-            on_end(self, None)
+            on_end(self)
             try:
                 await super().connect()
             except OSError:
@@ -69,11 +76,13 @@ def watched_connection(
             if packet is None:
                 if not self._is_closed_by_us:
                     network.ended(self)
-                on_end(self, None)
+                on_end(self)
                 return None
             network.heard(self)
             if len(packet) == _TRANSPORT_ERROR_BYTES:
-                on_end(self, -int.from_bytes(packet, "little", signed=True))
+                if -int.from_bytes(packet, "little", signed=True) == _AUTH_KEY_UNKNOWN:
+                    keys.refused(self.dc_id, self.made_at_seconds)
+                on_end(self)
             return packet
 
         async def close(self) -> None:

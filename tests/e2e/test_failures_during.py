@@ -256,6 +256,11 @@ def test_what_telegram_refuses_is_named_and_not_asked_for_again(stage: Stage) ->
             "Telegram: this session was used on two machines at once, and Telegram has ended it "
             "(AUTH_KEY_DUPLICATED). Make one session for each machine: tdl_sync.py login",
         ),
+        (
+            "session_revoked",
+            "Telegram: it does not accept this session any more (SESSION_REVOKED). "
+            "Please log in again: tdl_sync.py login",
+        ),
     ],
 )
 def test_a_session_that_ends_in_mid_run_ends_the_run_and_loses_nothing(
@@ -279,20 +284,32 @@ def test_a_session_that_ends_in_mid_run_ends_the_run_and_loses_nothing(
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
 
 
-def test_a_key_that_telegram_forgets_in_mid_run_ends_the_run(stage: Stage) -> None:
-    slow = Shaping(total_bytes_per_second=3 * MIB)
-    scene = stage(worlds.files(sizes=[1000, *[2 * MIB] * 8]), slow)
-    running = scene.machine.start("-u", SOURCE, "--downloads=1")
+@pytest.mark.parametrize("drop", [True, False], ids=["dropped", "not dropped"])
+def test_a_key_that_telegram_forgets_in_mid_run_ends_the_run(stage: Stage, drop: bool) -> None:
+    """Also while slow parts are under way; the state is on this disk, and the next run has it."""
+    scene = stage(
+        worlds.files(sizes=[1000, *[6 * MIB] * 4]), Shaping(total_bytes_per_second=MIB / 2)
+    )
+    running = scene.machine.start("-u", SOURCE)
     running.wait_for("moved 1_file-1.bin")
-    scene.telegram.forget_auth_keys()
-    ended = running.wait()
+    scene.telegram.forget_auth_keys(drop=drop)
+    ended = running.wait(30)
+    session_ended = "Telegram: it does not accept this session any more (it does not know its key "
     assert (ended.exit_status, ended.result["status"], ended.said) == (
         4,
         "error",
-        "tdl_sync: Telegram: it does not accept this session any more (it does not know its key "
-        "any more). Please log in again: tdl_sync.py login\n",
+        f"tdl_sync: {session_ended}any more). Please log in again: tdl_sync.py login\n",
     )
-    assert 1 <= ended.numbers()["done"] == len(remote_files(scene.machine)) < 9
+    assert ended.numbers()["done"] == len(remote_files(scene.machine)) == 1
+    (state,) = (scene.machine.data_directory / "state").iterdir()
+    assert (
+        f"warning: the state cannot be saved in Saved Messages ({session_ended}any more)); it is "
+        f"kept in {state}, and the next run on this machine begins there"
+    ) in ended.log
+    scene.telegram.shaping = Shaping()
+    new_session = {"TDL_SYNC_SESSION_STRING": scene.telegram.session_string()}
+    assert_moved(scene.machine.run("-u", SOURCE, variables=new_session), 4)
+    assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
 
 
 def test_a_chat_that_becomes_private_in_mid_run_is_said_and_the_next_chat_goes_on(

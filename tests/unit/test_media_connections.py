@@ -17,6 +17,7 @@ import pytest
 from tdl_sync.model import MessageKey
 from tdl_sync.ports import PART_BYTES
 from tdl_sync.telegram.addresses import Address
+from tdl_sync.telegram.keys import Keys
 from tdl_sync.telegram.media_connections import BYTES_PER_CONNECTION, MediaConnections
 
 VIDEO = MessageKey(-1001, 0, 1)
@@ -38,6 +39,7 @@ class CountingTelegram:
 
     def __init__(self) -> None:
         self.client = self
+        self.keys = Keys()
         self.sessions: set[Any] = set()
         self.starter = CountedSession()
         self.media: list[CountedSession] = []
