@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
-from datetime import datetime, timezone
 from functools import partial
 from threading import Event
 from typing import Any, TypeVar
 
 from tdl_sync.beginning import Beginning, Start
+from tdl_sync.chat_state import ChatState
 from tdl_sync.errors import (
     EXIT_COME_BACK_LATER,
     ComeBackLater,
@@ -33,7 +32,6 @@ from tdl_sync.model import (
     Chat,
     ChatTotals,
     RunReport,
-    RunState,
     RunStatus,
 )
 from tdl_sync.pipeline import Job, Pipeline, Stages
@@ -81,8 +79,6 @@ class ChatRun:
         self._local_states = local_states
         self._identity = this_run(settings.save_interval_seconds)
         self._time_left: TimeLeft | None = None
-        self._started_at = datetime.now(timezone.utc)
-        self._status = RunStatus.RUNNING
         self._rounds: Rounds | None = None
         self._more = False
         self._has_ended = False
@@ -143,10 +139,23 @@ class ChatRun:
         lease.hold_by(StateMessage(self._saved_messages, scope_key(self._scope), message_id))
         self._gate = self._gate_of(lease)
         self._saver = StateSaver(
-            lease, self._local_states, self._state, stages.progress, settings.save_interval_seconds
+            lease,
+            self._local_states,
+            lambda: self._state.save_watermark_and_snapshot(),
+            stages.progress,
+            settings.save_interval_seconds,
         )
         pipeline = self._pipeline(start.job(beginning, listing))
-        self._rounds = Rounds(pipeline.ledger)
+        self._rounds = rounds = Rounds(pipeline.ledger)
+        self._state = ChatState(
+            self._chat,
+            beginning,
+            self._identity,
+            stages.marks,
+            stages.stop,
+            rounds,
+            self._time_left,
+        )
         with self._saver:
             self._saver.save_soon()  # it can wait: until then the claim says that the chat is ours
             try:
@@ -231,12 +240,14 @@ class ChatRun:
     def _save_stopped(self) -> None:
         cause = self._stages.stop.cause
         self._more = isinstance(cause, TimeIsUp)
-        self._status = RunStatus.QUOTA if isinstance(cause, ComeBackLater) else RunStatus.STOPPED
+        self._state.status = (
+            RunStatus.QUOTA if isinstance(cause, ComeBackLater) else RunStatus.STOPPED
+        )
         self._saver.save_now(SAVE_ON_STOP_SECONDS)
 
     def _end(self, status: RunStatus) -> None:
         """Nothing stops the run; it has come to its end, or an error ends it for this chat."""
-        self._status = status
+        self._state.status = status
         self._saver.save_now(SAVE_AT_END_SECONDS)
         self._tell_the_end()
 
@@ -334,48 +345,3 @@ class ChatRun:
             f"about {human_bytes(max(0, left_bytes))} of {self._chat.title!r} are not on "
             f"{self._settings.remote} yet (an estimate)"
         )
-
-    # --- the state that it leaves --------------------------------------------------------------
-
-    def _state(self) -> RunState:
-        """What to save now. The watermark is saved on this disk, too."""
-        beginning, rounds = self._beginning, self._rounds
-        assert rounds is not None
-        report, position = rounds.report(), rounds.position()
-        earlier = beginning.loaded.state if beginning.loaded else None
-        failures = self._stages.marks.failures(self._scope.remote, self._chat.id, 0)
-        self._save_watermark(position.watermark)
-        return RunState(
-            scope_key=scope_key(self._scope),
-            channel_id=self._chat.id,
-            channel_name=self._chat.title,
-            last_message_id=position.watermark,
-            total_downloaded=rounds.downloaded_files + (earlier.total_downloaded if earlier else 0),
-            total_uploaded=report.moved + (earlier.total_uploaded if earlier else 0),
-            total_size_bytes=report.uploaded_bytes + (earlier.total_size_bytes if earlier else 0),
-            timestamp=datetime.now(timezone.utc),
-            status=self._status,
-            remote=self._settings.remote,
-            folder=beginning.folder,
-            started=earlier.started if earlier else self._started_at,
-            done_above_ids=position.done_above,
-            failed_ids=tuple(sorted(failure.key.message_id for failure in failures)),
-            failures_by_reason=Counter(failure.reason for failure in failures),
-            run=self._identity,
-            lower_bound=self._scope.lower_bound,
-            upload_bytes_per_second=self._upload_bytes_per_second(earlier),
-            run_bytes=report.uploaded_bytes,
-            run_seconds=round(report.seconds),
-        )
-
-    def _upload_bytes_per_second(self, earlier: RunState | None) -> int:
-        if self._time_left is not None:
-            return self._time_left.upload_bytes_per_second
-        return earlier.upload_bytes_per_second if earlier else 0
-
-    def _save_watermark(self, message_id: int) -> None:
-        """On this disk. Where it can't be written the run ends, but its state is still saved."""
-        try:
-            self._stages.marks.save_watermark(self._scope, message_id)
-        except TdlSyncError as error:
-            self._stages.stop.set(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait
@@ -11,9 +10,8 @@ from dataclasses import dataclass
 from tdl_sync.errors import ComeBackLater, TdlSyncError
 from tdl_sync.futures import in_thread
 from tdl_sync.human_units import human_bytes
+from tdl_sync.message_text import MOST_UNITS, cut, inert
 from tdl_sync.model import RunReport
-from tdl_sync.naming import printable
-from tdl_sync.state_message import MOST_UNITS, utf16_units
 from tdl_sync.stop import StopFlag
 
 _MOST_TITLE_UNITS = 80
@@ -41,10 +39,10 @@ def note(ending: Ending) -> str:
 
     It does not begin as a state message does, and has not the words by which those are found.
     """
-    lines = [f"{_headline(ending)} ({_inert(ending.host, _MOST_TITLE_UNITS)})"]
-    lines += _some([_inert(str(error), _MOST_ERROR_UNITS) for error in ending.errors], _MOST_ERRORS)
+    lines = [f"{_headline(ending)} ({inert(ending.host, _MOST_TITLE_UNITS)})"]
+    lines += _some([inert(str(error), _MOST_ERROR_UNITS) for error in ending.errors], _MOST_ERRORS)
     lines += _some([_chat_line(title, report) for title, report in ending.chats], _MOST_CHATS)
-    return _cut("\n".join(lines), MOST_UNITS)
+    return cut("\n".join(lines), MOST_UNITS)
 
 
 def _headline(ending: Ending) -> str:
@@ -71,7 +69,7 @@ def _chat_line(title: str, report: RunReport) -> str:
         (report.unfinished, "unfinished"),
     )
     parts += [f"{count:,} {word}" for count, word in others if count]
-    return f"{_inert(title, _MOST_TITLE_UNITS) or 'a chat'}: {', '.join(parts)}"
+    return f"{inert(title, _MOST_TITLE_UNITS) or 'a chat'}: {', '.join(parts)}"
 
 
 def _some(lines: list[str], most: int) -> list[str]:
@@ -98,19 +96,3 @@ def sent_in_time(send: Callable[[], None], stop: StopFlag) -> str | None:
     if error is None or isinstance(error, TdlSyncError):
         return None if error is None else str(error)
     raise error
-
-
-_STARTS_A_LINK = re.compile(r"([@#/$:.])(?=\S)")
-
-
-def _inert(text: str, most_units: int) -> str:
-    """The text on one line, cut, and without what Telegram would make links of by itself: names,
-    tags, commands, addresses. A word joiner (U+2060), which is not seen, keeps them from it."""
-    return _cut(_STARTS_A_LINK.sub("\\1\N{WORD JOINER}", printable(text)), most_units)
-
-
-def _cut(text: str, most_units: int) -> str:
-    if utf16_units(text) <= most_units:
-        return text
-    kept = text.encode("utf-16-le", "replace")[: 2 * (most_units - 1)]
-    return kept.decode("utf-16-le", "ignore") + "…"

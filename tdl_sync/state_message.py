@@ -2,12 +2,11 @@
 
     📊 TDL Progress
     {"version":1,"scope":"5f0c…","channel_id":"-100…", … }
-    1,234 files moved (56.70 GB), up to message 12350.
+    ▶️ Holidays: running on seedbox
+    1,234 files moved (57 GB), up to message 12350.
 
-The first line is the header, the second one JSON object, and the rest is for people; nothing
-reads it. Telegram takes 4,096 UTF-16 units in a message (``message_length_max``,
-https://core.telegram.org/api/config#client-configuration; units as in
-https://core.telegram.org/api/entities#entity-length).
+The first line is the header, the second one JSON object, and the rest (``state_lines``) is for
+people; nothing reads it.
 """
 
 from __future__ import annotations
@@ -22,12 +21,13 @@ from datetime import datetime, timezone
 
 from tdl_sync import id_ranges
 from tdl_sync.errors import StateUnreadable
+from tdl_sync.message_text import MOST_UNITS, utf16_units
 from tdl_sync.model import RunIdentity, RunState, RunStatus, Scope
+from tdl_sync.state_lines import lines_for_people
 from tdl_sync.strict_json import Fields, Unexpected
 
 HEADER = "📊 TDL Progress"
 VERSION = 1
-MOST_UNITS = 4096
 
 _MOST_NAME_UNITS = 80
 _MOST_REMOTE_UNITS = 300
@@ -165,7 +165,7 @@ def _text(state: RunState, ids: _Ids) -> str:
         "run_seconds": state.run_seconds,
         "run": run_record(state.run),
     }
-    return f"{HEADER}\n{_json(record)}\n{_for_people(state, ids.last_message_id)}"
+    return f"{HEADER}\n{_json(record)}\n{lines_for_people(state, ids.last_message_id)}"
 
 
 def names_remote(state: RunState, remote: str) -> bool:
@@ -185,16 +185,6 @@ def run_record(run: RunIdentity) -> dict[str, str | int]:
     }
 
 
-def _for_people(state: RunState, last_message_id: int) -> str:
-    gigabytes = state.total_size_bytes / _BYTES_IN_A_GB
-    line = (
-        f"{state.total_uploaded:,} files moved ({gigabytes:,.2f} GB), "
-        f"up to message {last_message_id}."
-    )
-    failed = sum(state.failures_by_reason.values())
-    return f"{line} {failed:,} failed." if failed else line
-
-
 def _fewer_reasons(state: RunState) -> dict[str, int]:
     """The most frequent reasons; all others are added up as one."""
     by_count = sorted(
@@ -206,11 +196,6 @@ def _fewer_reasons(state: RunState) -> dict[str, int]:
         name = _cut(reason, _MOST_REASON_UNITS) if position < _MOST_REASONS else _OTHER_REASONS
         fewer[name] = fewer.get(name, 0) + count
     return fewer
-
-
-def utf16_units(text: str) -> int:
-    """How long Telegram says that a text is."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _json(value: object) -> str:

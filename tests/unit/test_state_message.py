@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from tdl_sync import id_ranges
 from tdl_sync.errors import StateUnreadable
 from tdl_sync.id_ranges import BadIdRanges, IdRange
+from tdl_sync.message_text import MOST_UNITS, utf16_units
 from tdl_sync.model import RunIdentity, RunState, RunStatus, Scope
 from tdl_sync.state_message import (
     HEADER,
-    MOST_UNITS,
     decode,
     encode,
     is_state_message,
@@ -25,7 +25,6 @@ from tdl_sync.state_message import (
     most_advanced,
     scope_key,
     scope_key_in,
-    utf16_units,
 )
 
 NOON = datetime(2024, 5, 6, 12, 0, 7, tzinfo=timezone.utc)
@@ -55,7 +54,7 @@ PLAIN = RunState(
 
 
 def test_the_text_has_the_documented_shape() -> None:
-    header, json_line, for_people = encode(PLAIN).split("\n")
+    header, json_line, *for_people = encode(PLAIN).split("\n")
     assert header == "📊 TDL Progress"
     assert json.loads(json_line) == {
         "version": 1,
@@ -87,7 +86,41 @@ def test_the_text_has_the_documented_shape() -> None:
             "save_interval": 300,
         },
     }
-    assert for_people == "1,234 files moved (56.70 GB), up to message 12345. 3 failed."
+    assert for_people == [
+        "▶️ Лекции 📚: running on runner-7",
+        "1,234 files moved (57 GB), up to message 12345. "
+        "3 failed: wrong size 2, larger than the disk budget 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "headline"),
+    [
+        (RunStatus.STOPPED, "⏸️ Лекции 📚: stopped; the next run goes on from here"),
+        (
+            RunStatus.QUOTA,
+            "⏳ Лекции 📚: stopped, as the remote takes no more for now; run it again later",
+        ),
+        (RunStatus.COMPLETE, "✅ Лекции 📚: complete"),
+    ],
+)
+def test_a_person_reads_in_the_first_line_after_the_json_how_it_stands(
+    status: RunStatus, headline: str
+) -> None:
+    state = replace(PLAIN, status=status, total_uploaded=1, failures_by_reason={})
+    assert encode(state).split("\n")[2:] == [
+        headline,
+        "1 file moved (57 GB), up to message 12345.",
+    ]
+
+
+def test_a_title_for_people_is_one_short_line_with_nothing_to_tap() -> None:
+    title = "https://evil.example/x @evil #evil /evil\n\x1b[31m" + "é" * 100
+    headline = encode(replace(PLAIN, channel_name=title)).split("\n")[2]
+    joined = "https:⁠/⁠/⁠evil.⁠example/⁠x @⁠evil #⁠evil"
+    assert headline.startswith(f"▶️ {joined}")
+    assert headline.endswith("…: running on runner-7")
+    assert "\x1b" not in headline
 
 
 def test_what_fits_comes_back_as_it_was() -> None:
@@ -95,10 +128,10 @@ def test_what_fits_comes_back_as_it_was() -> None:
 
 
 def test_a_message_of_a_version_that_did_not_count_the_runs_bytes_is_read() -> None:
-    header, json_line, for_people = encode(PLAIN).split("\n")
+    header, json_line, *for_people = encode(PLAIN).split("\n")
     record = json.loads(json_line)
     del record["run_bytes"], record["run_seconds"]
-    text = "\n".join([header, json.dumps(record), for_people])
+    text = "\n".join([header, json.dumps(record), *for_people])
     assert decode(text) == replace(PLAIN, run_bytes=0, run_seconds=0)
 
 
@@ -185,7 +218,7 @@ def test_any_state_fits_and_loses_nothing_that_correctness_needs(state: RunState
 
     assert utf16_units(text) <= MOST_UNITS
     assert len(text.encode("utf-16-le")) // 2 == utf16_units(text), "Telegram takes no surrogates"
-    assert text.count("\n") == 2
+    assert text.count("\n") == 3
     # Every message that failed is either listed as failed or will be read again.
     again = set(state.failed_ids) - set(read.failed_ids)
     assert all(one > read.last_message_id for one in again)
