@@ -7,6 +7,8 @@ from concurrent.futures import wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from socket import gethostname
 
 from tdl_sync.budget import DiskBudget
 from tdl_sync.chat_run import ChatRun
@@ -25,12 +27,15 @@ from tdl_sync.errors import (
     TimeIsUp,
 )
 from tdl_sync.event_loop import EventLoopThread
+from tdl_sync.followers import Followers
+from tdl_sync.following import POLL_SECONDS, Following
 from tdl_sync.futures import in_thread
 from tdl_sync.handoff import RcloneHandOff
 from tdl_sync.human_units import human_bytes
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import RunReport
 from tdl_sync.narrator import Narrator
+from tdl_sync.notice import Ending, note, sent_in_time
 from tdl_sync.pace import Pace
 from tdl_sync.part_journal import PartialFiles
 from tdl_sync.pipeline import Stages
@@ -49,7 +54,7 @@ from tdl_sync.telegram.parts import TelegramPartSource
 from tdl_sync.telegram.saved_messages import TelegramSavedMessages
 from tdl_sync.telegram.session_watch import watch_session
 from tdl_sync.telegram.takeout import Takeout
-from tdl_sync.telegram_session import make_data_dir, telegram_settings
+from tdl_sync.telegram_session import make_data_dir, opened_to_look, telegram_settings
 from tdl_sync.unfinished import unfinished_in
 from tdl_sync.wanted_chats import wanted_chats
 
@@ -89,8 +94,11 @@ class Sync:
         stop: StopFlag,
         progress: Narrator,
         deadline: Deadline | None = None,
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._config = config
+        self._following = Following(stop, poll_seconds) if config.follow else None
+        self._telegram: TelegramClient | None = None
         self._deadline = deadline
         self._rclone: Rclone | None = None
         self._stop = stop
@@ -109,6 +117,8 @@ class Sync:
                     self._errors.append(self._stop.cause)
             except TdlSyncError as error:
                 self._errors.append(error)
+            if self._config.telling.notify:
+                self._notify()
         return self.result()
 
     def result(self) -> SyncResult:
@@ -118,7 +128,7 @@ class Sync:
     @property
     def is_moving(self) -> bool:
         """Whether there is a state to save and hand-offs that get a grace time."""
-        return any(run.is_moving for run in self._runs[-1:])
+        return any(run.is_moving for run in self._runs)
 
     @property
     def _time_is_up(self) -> bool:
@@ -141,7 +151,7 @@ class Sync:
         remote, hand_off = self._checked_remote(staging)
         budget = self._budget(staging)
         marks = closing.enter_context(DoneMarks(config.data_dir / "marks"))
-        telegram = self._telegram(closing)
+        telegram = self._telegram = self._opened_telegram(closing)
         chats = ChatBook(telegram)
         takeout = self._takeout(telegram, closing)
         reader = TelegramChatReader(telegram, chats, takeout)
@@ -160,21 +170,27 @@ class Sync:
         )
         saved_messages = TelegramSavedMessages(telegram)
         settings = self._settings(remote)
-        for wanted in wanted_chats(config.chats or self._unfinished(saved_messages), config):
-            self._stop.check()
-            try:
-                run = ChatRun(
-                    wanted.find(chats),
-                    wanted.lower_bound,
-                    settings,
-                    stages,
-                    saved_messages,
-                    LocalStates(config.data_dir / "state"),
-                )
-                self._runs.append(run)
-                run.run()
-            except ONE_CHAT_ONLY as error:
-                self._errors.append(error)
+        with Followers(self._stop, self._progress.message) as followers:
+            for wanted in wanted_chats(config.chats or self._unfinished(saved_messages), config):
+                self._stop.check()
+                try:
+                    run = ChatRun(
+                        wanted.find(chats),
+                        wanted.lower_bound,
+                        settings,
+                        stages,
+                        saved_messages,
+                        LocalStates(config.data_dir / "state"),
+                        self._following,
+                    )
+                    self._runs.append(run)
+                    if self._following is None:
+                        run.run()
+                    else:
+                        followers.begin(run)
+                except ONE_CHAT_ONLY as error:
+                    self._errors.append(error)
+            self._errors += followers.stay(ONE_CHAT_ONLY)
 
     def _checked_remote(self, staging: Staging) -> tuple[CheckedRemote, RcloneHandOff]:
         config = self._config
@@ -201,7 +217,7 @@ class Sync:
         )
         return DiskBudget(staging.budget_bytes, staging.block_bytes, self._stop)
 
-    def _telegram(self, closing: ExitStack) -> TelegramClient:
+    def _opened_telegram(self, closing: ExitStack) -> TelegramClient:
         loop = EventLoopThread()
         loop.start()
         closing.callback(lambda: self._close(loop.stop))
@@ -210,12 +226,42 @@ class Sync:
             self._progress.waiting(what, why, until)
 
         telegram = TelegramClient(
-            loop, telegram_settings(self._config), self._stop, on_wait, self._progress.message
+            loop,
+            telegram_settings(self._config),
+            self._stop,
+            on_wait,
+            self._progress.message,
+            None if self._following is None else self._following.news.tell,
         )
         telegram.start()
         watch_session(telegram, self._stop)
         closing.callback(lambda: self._close(telegram.stop))
         return telegram
+
+    def _notify(self) -> None:
+        """Tell the user by a note (``--notify``), or say in one line that it could not be sent."""
+        errors = self._errors
+        if errors and all(isinstance(error, HeldByAnotherRun) for error in errors):
+            return  # the run that holds it tells how it ends
+        text = note(
+            Ending(
+                chats=[(run.chat.title, run.report()) for run in self._runs],
+                errors=errors,
+                stopped=self._stop.is_set and not self._time_is_up,
+                time_is_up=self._time_is_up,
+                host=gethostname(),
+            )
+        )
+        failure = sent_in_time(partial(self._send_note, text), self._stop)
+        if failure is not None:
+            self._progress.message(f"warning: the note of --notify could not be sent ({failure})")
+
+    def _send_note(self, text: str) -> None:
+        if self._telegram is not None:
+            TelegramSavedMessages(self._telegram).send_note(text)
+            return
+        with opened_to_look(self._config) as telegram:  # what failed came before Telegram's turn
+            TelegramSavedMessages(telegram).send_note(text)
 
     def _close(self, close: Callable[[], None]) -> None:
         """After a stop nothing that hangs is waited for: all that matters was saved before."""
@@ -259,7 +305,7 @@ class Sync:
 
     def _unfinished(self, saved_messages: TelegramSavedMessages) -> tuple[ChatSpelling, ...]:
         """``--resume`` without a chat; a line says what is left out."""
-        filters = self._config.choice.filters.canonical_text
+        filters = self._config.choice.canonical_text
         found = unfinished_in(saved_messages.find(HEADER), self._config.remote, filters)
         for line in found.left_out:
             self._progress.message(line)

@@ -46,6 +46,7 @@ class ConnectedTelegram:
     reader: TelegramChatReader
     waits: list[tuple[str, str]]
     lines: list[str]
+    news: list[int | None]
 
     @property
     def chat(self) -> Chat:
@@ -58,17 +59,20 @@ class ConnectedTelegram:
         return self.chats.resolve(ByMarkedId(source.chat_id))
 
 
-ConnectTelegram: TypeAlias = Callable[[World], ConnectedTelegram]
+ConnectTelegram: TypeAlias = Callable[..., ConnectedTelegram]
 
 
 @pytest.fixture
 def connect_telegram(tmp_path: Path) -> Iterator[ConnectTelegram]:
-    """Call it with a world. A call that the stand-in could not answer fails the test."""
+    """Call it with a world, and ``listening=True`` to be told of news.
+
+    A call that the stand-in could not answer fails the test.
+    """
     standin_public_key.trust_in_this_process()
     with ExitStack() as closing:
         standins: list[StandIn] = []
 
-        def connect(world: World) -> ConnectedTelegram:
+        def connect(world: World, *, listening: bool = False) -> ConnectedTelegram:
             standin = closing.enter_context(StandIn(world))
             standins.append(standin)
             loop = EventLoopThread()
@@ -77,6 +81,7 @@ def connect_telegram(tmp_path: Path) -> Iterator[ConnectTelegram]:
             stop = StopFlag()
             waits: list[tuple[str, str]] = []
             lines: list[str] = []
+            news: list[int | None] = []
 
             def on_wait(what: str, why: str, until: datetime) -> None:
                 waits.append((what, why))
@@ -88,12 +93,13 @@ def connect_telegram(tmp_path: Path) -> Iterator[ConnectTelegram]:
                 session_string=standin.session_string(),
                 proxy=Proxy("socks5", "127.0.0.1", standin.port),
             )
-            client = TelegramClient(loop, settings, stop, on_wait, lines.append)
+            on_news = news.append if listening else None
+            client = TelegramClient(loop, settings, stop, on_wait, lines.append, on_news)
             client.start()
             closing.callback(client.stop)
             chats = ChatBook(client)
             reader = TelegramChatReader(client, chats)
-            return ConnectedTelegram(standin, stop, client, chats, reader, waits, lines)
+            return ConnectedTelegram(standin, stop, client, chats, reader, waits, lines, news)
 
         yield connect
         assert [name for standin in standins for name in standin.unknown_rpcs] == []

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any, TypeVar
 
 from pyrogram import Client, raw
@@ -42,6 +43,7 @@ from tdl_sync.telegram.settings import SESSION_NAME, TelegramSettings
 from tdl_sync.telegram.transport import PromptTCP, watched_connection
 from tdl_sync.telegram.tries import PASSING, Tries
 from tdl_sync.telegram.unnamed_errors import UnnamedError, keep_unnamed_errors
+from tdl_sync.telegram.updates import ListeningClient, OnNews
 
 ANY_API_ID = 1
 START_SECONDS = 60.0
@@ -72,8 +74,12 @@ class TelegramClient:
         stop: StopFlag,
         on_wait: OnWait,
         on_line: Callable[[str], None],
+        on_news: OnNews | None = None,
     ) -> None:
-        """``on_line`` is told what the user should know: that the network went, and is back."""
+        """``on_line`` is told what the user should know: that the network went, and is back.
+
+        Without ``on_news`` Telegram is asked to send no updates.
+        """
         self.loop = loop
         self._stop_flag = stop
         self.on_wait = on_wait
@@ -84,6 +90,7 @@ class TelegramClient:
         self._stopping = asyncio.Event()
         self.network = Network(self._stopping, on_line)
         self._on_line = on_line
+        self._on_news = on_news
         self.sessions: set[Session] = set()
         self._account_id: int | None = None
 
@@ -134,7 +141,8 @@ class TelegramClient:
     async def make_client(self, no_updates: bool) -> Client:
         """Make the library's client, on the loop, as it must be."""
         asyncio.get_running_loop().set_exception_handler(_unless_it_is_told_otherwise)
-        self._client = Client(
+        make = Client if self._on_news is None else partial(ListeningClient, self._on_news)
+        self._client = make(
             SESSION_NAME,
             api_id=self._settings.api_id or ANY_API_ID,
             api_hash=self._settings.api_hash or "0" * 32,
@@ -152,7 +160,7 @@ class TelegramClient:
 
     async def _start(self) -> None:
         try:
-            client = await self.make_client(no_updates=True)
+            client = await self.make_client(no_updates=self._on_news is None)
             await self.guarded(self._connect(client), "connecting", START_SECONDS)
         except struct.error:
             raise ConfigurationError(
@@ -267,11 +275,14 @@ class TelegramClient:
     async def invoke(self, query: TLObject[Answer], doing: str) -> Answer:
         """The same as ``call``, on the loop."""
         tries = Tries(self.network)
-        without_updates = raw.functions.InvokeWithoutUpdates(query=query)
+        # A call that is not wrapped subscribes its connection, so after each new connection the
+        # next call does: https://core.telegram.org/api/updates#subscribing-to-updates
+        listening = self._on_news is not None
+        request = query if listening else raw.functions.InvokeWithoutUpdates(query=query)
         while True:
             try:
                 session: Any = self.client.session
-                answer: Answer = await self.ask(session, without_updates, CALL_SECONDS)
+                answer: Answer = await self.ask(session, request, CALL_SECONDS)
                 return answer
             except (RPCError, OSError) as error:
                 try:

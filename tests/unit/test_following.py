@@ -1,0 +1,181 @@
+"""A run that stays is woken by news, looks by itself all the same, and retries with patience."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tdl_sync.errors import Stopped
+from tdl_sync.following import (
+    FIRST_RETRY_SECONDS,
+    LONGEST_RETRY_SECONDS,
+    Following,
+    News,
+    Retries,
+)
+from tdl_sync.model import FailedItem, RunReport
+from tdl_sync.rounds import added, without
+from tdl_sync.stop import StopFlag
+from tests.waiting import finished, in_thread, result_of
+
+CHAT, OTHER = -1001, -1002
+LONG = 3600.0
+
+
+def test_news_of_a_chat_wakes_who_waits_for_it() -> None:
+    news = News(StopFlag())
+    waiting = in_thread(lambda: news.wait(CHAT, LONG))
+    news.tell(OTHER)
+    news.tell(CHAT)
+    assert result_of(waiting)
+
+
+def test_news_that_came_before_the_wait_counts_and_counts_once() -> None:
+    news = News(StopFlag())
+    news.tell(CHAT)
+    news.tell(CHAT)
+    assert finished(lambda: news.wait(CHAT, LONG))
+    assert not news.wait(CHAT, 0.001)
+
+
+def test_where_telegram_has_lost_count_every_chat_is_woken_once() -> None:
+    news = News(StopFlag())
+    news.tell(None)
+    assert finished(lambda: news.wait(CHAT, LONG))
+    assert finished(lambda: news.wait(OTHER, LONG))
+    assert not news.wait(CHAT, 0.001)
+
+
+def test_without_news_the_wait_ends_all_the_same() -> None:
+    following = Following(StopFlag(), poll_seconds=0.001)
+    finished(lambda: following.wait(CHAT, LONG))
+
+
+def test_a_retry_that_is_due_ends_the_wait_before_the_next_look() -> None:
+    following = Following(StopFlag(), poll_seconds=LONG)
+    finished(lambda: following.wait(CHAT, 0.001))
+    finished(lambda: following.wait(CHAT, -5.0))
+
+
+def test_a_stop_ends_every_wait() -> None:
+    stop = StopFlag()
+    following = Following(stop, poll_seconds=LONG)
+
+    def second_turn() -> None:
+        with following.turn():
+            raise AssertionError("two chats at once")
+
+    with following.turn():
+        waits = [
+            in_thread(lambda: following.wait(CHAT, LONG)),
+            in_thread(following.rest),
+            in_thread(second_turn),
+        ]
+        stop.set()
+        for wait in waits:
+            with pytest.raises(Stopped):
+                result_of(wait)
+
+
+# --- what failed for now ------------------------------------------------------------------------
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_what_failed_is_tried_again_after_a_pause_that_doubles_up_to_an_hour() -> None:
+    clock = Clock()
+    retries = Retries(clock)
+    retries.round_ended({7}, ())
+    pauses = []
+    for _ in range(6):
+        assert retries.due() == frozenset()
+        pauses.append(retries.seconds_left)
+        clock.now += retries.seconds_left
+        assert retries.due() == {7}
+        retries.round_ended({7}, retries.due())
+    assert pauses == [300, 600, 1200, 2400, 3600, 3600]
+    assert (FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS) == (300, 3600)
+
+
+def test_a_round_that_did_not_try_it_puts_it_off_no_further() -> None:
+    clock = Clock()
+    retries = Retries(clock)
+    retries.round_ended({7}, ())
+    clock.now += 200
+    retries.round_ended({7, 8}, ())
+    assert retries.seconds_left == 100
+    clock.now += 100
+    assert retries.due() == {7}
+
+
+def test_what_was_moved_after_all_is_forgotten() -> None:
+    retries = Retries(Clock())
+    retries.round_ended({7}, ())
+    retries.round_ended((), {7})
+    assert retries.seconds_left == float("inf")
+    assert retries.due() == frozenset()
+
+
+# --- the sums -----------------------------------------------------------------------------------
+
+
+def failed(message_id: int, reason: str) -> FailedItem:
+    return FailedItem(message_id, "a.bin", reason, "a whole sentence", for_good=False)
+
+
+FIRST = RunReport(
+    seen=6,
+    moved=2,
+    done_before=1,
+    skipped_by_rule={"sticker": 1},
+    failed_by_reason={"wrong size": 2},
+    failed_items=(failed(3, "wrong size"), failed(4, "wrong size")),
+    uploaded_bytes=10,
+    seconds=1.5,
+)
+
+
+def test_a_file_that_failed_and_was_moved_in_a_later_round_is_one_file_that_was_moved() -> None:
+    later = RunReport(seen=1, moved=1, uploaded_bytes=5, seconds=1.0)
+    both = added(without(FIRST, {3}), later)
+    assert both == replace(
+        FIRST,
+        moved=3,
+        failed_by_reason={"wrong size": 1},
+        failed_items=(failed(4, "wrong size"),),
+        uploaded_bytes=15,
+        seconds=2.5,
+    )
+
+
+reports = st.builds(
+    lambda moved, before, skipped, failing: RunReport(
+        seen=moved + before + skipped + len(failing),
+        moved=moved,
+        done_before=before,
+        skipped_by_rule={"type": skipped} if skipped else {},
+        failed_by_reason={"wrong size": len(failing)} if failing else {},
+        failed_items=tuple(failed(each, "wrong size") for each in sorted(failing)),
+    ),
+    st.integers(0, 5),
+    st.integers(0, 5),
+    st.integers(0, 5),
+    st.frozensets(st.integers(1, 9), max_size=5),
+)
+
+
+@given(reports, reports, st.frozensets(st.integers(1, 9)))
+def test_over_any_rounds_what_was_seen_is_done_skipped_or_failed(
+    one: RunReport, other: RunReport, again: frozenset[int]
+) -> None:
+    both = added(without(one, again), other)
+    assert both.seen == both.done + both.skipped + both.failed
+    assert both.failed == len(both.failed_items)
