@@ -16,8 +16,6 @@ from tests.e2e.expectations import assert_moved, assert_on_remote, state_texts, 
 from tests.e2e.program import SOURCE, Machine
 from tests.e2e_choosing.posts import POSTS, Post, put, world_of
 
-ALL_BUT_THE_STICKER = [1, 2, 3, 4, 5, 7]
-
 
 @pytest.fixture(scope="module")
 def telegram() -> Iterator[StandIn]:
@@ -40,16 +38,12 @@ def files_of(telegram: StandIn, ids: list[int]) -> list[WorldItem]:
     ("options", "kept", "skipped"),
     [
         (["--type=video,photo"], [1, 3, 4], "type 4"),
-        (["--type", "sticker"], [6], "type 6"),
+        (["--max-size", "5000B", "--type", "document,sticker"], [2, 6], "type 4, size 1"),
         (["--include=pdf,tar.gz"], [2, 5], "extension 4, sticker 1"),
-        (["--exclude", ".MP4,mp3"], [2, 3, 4, 5], "extension 2, sticker 1"),
-        (["--min-size=30k"], [1, 5, 7], "size 3, sticker 1"),
-        (["--max-size", "5000B", "--type=photo,document"], [2, 3], "type 3, size 2"),
-        (["--match=^(beach|song)"], [1, 7], "name 4, sticker 1"),
-        (["--match", "photo_2024-01-12"], [3, 4], "name 4, sticker 1"),
+        (["--exclude", ".MP4,mp3", "--min-size=30k"], [5], "size 3, extension 2, sticker 1"),
+        (["--match=^(beach|photo_2024-01-12)"], [1, 3, 4], "name 3, sticker 1"),
         # An album's caption is that of all its files.
-        (["--caption=greece"], [1, 3, 4], "caption 3, sticker 1"),
-        (["--caption", r"\(song$"], [7], "caption 5, sticker 1"),
+        (["--caption", r"greece|\(song$"], [1, 3, 4, 7], "caption 2, sticker 1"),
     ],
 )
 def test_a_filter_moves_what_it_names_and_counts_the_rest(
@@ -66,14 +60,11 @@ def test_a_filter_moves_what_it_names_and_counts_the_rest(
 @pytest.mark.parametrize(
     ("options", "kept"),
     [
-        (["--since=2024-01-13"], [5, 7]),
+        (["--since=2024-01-13", "--until", "1d"], [5, 7]),
         (["--until=2024-01-11"], [1, 2]),
         (["--since", "2024-01-11T12:00", "--until", "2024-01-12"], [2, 3, 4]),
         (["--from-id=3", "--to-id=5"], [3, 4, 5]),
-        (["--to-id=2"], [1, 2]),
-        (["--until", "1d"], ALL_BUT_THE_STICKER),
         (["--since", "1d"], []),
-        (["--until=2001-01-01"], []),
     ],
 )
 def test_dates_and_ids_bound_what_is_read_at_all(
