@@ -7,7 +7,7 @@ again has two of it. So a folder is made by one request, and then waited for.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -42,37 +42,49 @@ class DriveFolder:
         return len(self.ids) - 1
 
 
-def make_drive_path(rclone: Rclone, path: str) -> None:
-    """Make ``REMOTE:PATH`` with all its parents; returns when Drive shows it.
+def make_drive_path(rclone: Rclone, path: str) -> list[tuple[str, str]]:
+    """Make ``REMOTE:PATH``, which is not there, with all its parents; returns when Drive shows it,
+    with the folders in it: there are some if another program was quicker.
 
     Raises ``TdlSyncError`` classes, each one line with the mend.
     """
-
-    def look() -> bool | None:
-        return True if listed_folders(rclone, path) is not None else None
-
-    _make_once(rclone, path, look)
+    return _make_once(rclone, path, lambda: listed_folders(rclone, path))
 
 
-def make_drive_folder(rclone: Rclone, parent: str, path: str, name: str) -> DriveFolder:
+def make_drive_folder(
+    rclone: Rclone,
+    parent: str,
+    path: str,
+    name: str,
+    seen: Sequence[tuple[str, str]] | None = None,
+) -> DriveFolder:
     """Make ``path``, which is ``name`` below ``parent``; returns when Drive shows it.
+
+    ``seen`` is what ``listed_folders`` has shown of the parent; without it, that is looked at
+    first. It may be some seconds old: rclone looks, too, before it makes a folder.
 
     Of several folders with that name every run takes the same as the first: the least id, since
     Drive has no order that does not change. Raises as ``make_drive_path``.
     """
 
     def look() -> DriveFolder | None:
-        folders = listed_folders(rclone, parent) or []
-        ids = sorted(folder_id for folder_name, folder_id in folders if folder_name == name)
-        return DriveFolder(tuple(ids)) if ids else None
+        return _named(name, listed_folders(rclone, parent) or [])
 
-    return _make_once(rclone, path, look)
+    found = look() if seen is None else _named(name, seen)
+    return found or _make_once(rclone, path, look)
 
 
-def listed_folders(rclone: Rclone, path: str) -> list[tuple[str, str]] | None:
+def _named(name: str, folders: Sequence[tuple[str, str]]) -> DriveFolder | None:
+    ids = sorted(folder_id for folder_name, folder_id in folders if folder_name == name)
+    return DriveFolder(tuple(ids)) if ids else None
+
+
+def listed_folders(
+    rclone: Rclone, path: str, *, timeout_seconds: float = LISTING_SECONDS
+) -> list[tuple[str, str]] | None:
     """Name and id (empty on remotes without) of each folder in ``path``; None: no such path."""
     listed = rclone.ask(
-        ["lsjson", "--dirs-only", "--no-modtime"], path, timeout_seconds=LISTING_SECONDS
+        ["lsjson", "--dirs-only", "--no-modtime"], path, timeout_seconds=timeout_seconds
     )
     if listed.exit_status == 0:
         return [(entry["Name"], entry.get("ID", "")) for entry in listed.json()]
@@ -90,9 +102,6 @@ def folder_error(what: str, failure: RcloneFailure) -> TdlSyncError:
 
 
 def _make_once(rclone: Rclone, path: str, look: Callable[[], Found | None]) -> Found:
-    found = look()
-    if found is not None:
-        return found
     made = RcloneAnswer(0, b"", "")
     for _ in range(_TRIES):
         made = rclone.ask(_MKDIR_ONCE, path)

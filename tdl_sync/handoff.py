@@ -33,7 +33,12 @@ from tdl_sync.rclone_errors import (
     transfer_error,
 )
 from tdl_sync.remote_check import CheckedRemote, free_bytes
-from tdl_sync.remote_listing import find_chat_folder, is_under_way, listed_files
+from tdl_sync.remote_listing import (
+    chat_folder_among,
+    find_chat_folder,
+    is_under_way,
+    listed_files,
+)
 from tdl_sync.remote_token import TokenRenewal
 
 _TRANSFER_FLAGS = (
@@ -79,7 +84,11 @@ class RcloneHandOff:
         pace: Pace,
         on_warning: Callable[[str], None],
         on_quota: OnQuota = OnQuota.EXIT,
+        folders: list[tuple[str, str]] | None = None,
     ) -> None:
+        """``folders`` are those on the remote, if they were listed a moment ago: with them the
+        first chat's folder is found, and that is looked for, without another listing."""
+        self._seen_folders = folders
         self._rclone = rclone
         self._remote = remote
         self._pace = pace
@@ -133,7 +142,8 @@ class RcloneHandOff:
                 raise folder_error(f"make the folder {folder!r}", failure)
             self._folders[folder] = _Folder(drive_id=None)
             return self._listed(path)
-        on_drive = make_drive_folder(self._rclone, self._remote.remote, path, folder)
+        seen, self._seen_folders = self._seen_folders, None
+        on_drive = make_drive_folder(self._rclone, self._remote.remote, path, folder, seen)
         if on_drive.duplicates:
             self._on_warning(
                 f"warning: Drive has {len(on_drive.ids)} folders {path!r}; files go into the one "
@@ -150,6 +160,8 @@ class RcloneHandOff:
 
     def find_folder(self, chat_id: int) -> str | None:
         """See ``ports.HandOff.find_folder`` and ``find_chat_folder``."""
+        if self._seen_folders is not None:
+            return chat_folder_among(self._seen_folders, chat_id)
         return find_chat_folder(self._rclone, self._remote.remote, chat_id)
 
     def terminate(self, grace_seconds: float) -> None:

@@ -105,13 +105,15 @@ class Rclone:
                 "`rclone config` or name another with --rclone-config"
             )
         children = Children(inherited_fds)
-        found = [(path, _version_of(path, children)) for path in _candidates(executable)]
-        if not found:
-            raise ConfigurationError(f"rclone was not found; {_INSTALL}, or name it with --rclone")
-        for path, version in found:
+        too_old: list[tuple[str, tuple[int, int]]] = []
+        for path in _candidates(executable):
+            version = _version_of(path, children)
             if version >= OLDEST_VERSION:
                 return cls(path, version, config_file, tuple(extra_arguments), children)
-        path, version = found[0]
+            too_old.append((path, version))
+        if not too_old:
+            raise ConfigurationError(f"rclone was not found; {_INSTALL}, or name it with --rclone")
+        path, version = too_old[0]
         raise ConfigurationError(
             f"{path} is rclone {_dotted(version)}, but at least {_dotted(OLDEST_VERSION)} is "
             f"needed; {_INSTALL}"

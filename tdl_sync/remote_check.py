@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import socket
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tdl_sync.drive_folder import LISTING_LAG_SECONDS, make_drive_path
+from tdl_sync.drive_folder import listed_folders, make_drive_path
 from tdl_sync.errors import AccessTokenRefused, ConfigurationError, TdlSyncError
+from tdl_sync.futures import in_thread
 from tdl_sync.rclone import Rclone, RcloneAnswer
-from tdl_sync.rclone_errors import RcloneFailure, classified, is_missing_file, is_missing_remote
+from tdl_sync.rclone_errors import RcloneFailure, classified, is_missing_remote
+from tdl_sync.remote_probe import must_work, probe_name, remove_probe, write_probe
 from tdl_sync.remote_token import renew_token
 
-_PROBE_PREFIX = ".tdl-sync-write-test-"
 _ALL_HASHES_REMOTE = ":local:/"
-_LOOK_AGAIN_SECONDS = 1.0
+_LOOK_SECONDS = 90.0
+"""What takes longer is listed again with more patience, once it is known that the remote lives."""
+
 DRIVE = "drive"
 # Without quotes, in which a colon would not be the one that ends it.
 _NAME_AND_OPTIONS = re.compile(r"[^:,\"']+(?:,[^:\"']*)?(?=:)")
@@ -48,11 +48,7 @@ class CheckedRemote:
 
     def path(self, *parts: str) -> str:
         """The path of a file or folder below the remote; ``parts`` are names, not paths."""
-        for part in parts:
-            if part in ("", ".", "..") or "/" in part or "\0" in part:
-                raise ValueError(f"{part!r} is not the name of one file or folder")
-        base = self.remote if self.remote.endswith((":", "/")) else self.remote + "/"
-        return base + "/".join(parts)
+        return _below(self.remote, *parts)
 
     def inside(self, folder_id: str, name: str = "") -> str:
         """The path of a file in the folder with this id, or of the folder; 3 calls to Drive
@@ -65,17 +61,37 @@ class CheckedRemote:
         return f"{name_and_options[0]},root_folder_id={folder_id}:{name}"
 
 
+@dataclass(frozen=True)
+class ProvenRemote:
+    """A remote that took a file.
+
+    ``folders`` are name and id (empty on remotes without) of those in it, as it showed them a
+    moment ago; ``None`` where it did not. ``cleaning`` ends when the file is deleted again; its
+    result are warnings for the user.
+    """
+
+    remote: CheckedRemote
+    folders: list[tuple[str, str]] | None
+    cleaning: Future[tuple[str, ...]]
+
+
 def check_remote(rclone: Rclone, remote: str, *, must_be_drive: bool = False) -> CheckedRemote:
     """Make the base folder, write and delete a tiny file, and learn what the remote can.
 
     Raises ``ConfigurationError``, ``CredentialsRefused``, ``ComeBackLater`` or
     ``NetworkUnreachable``, each one line with the mend.
     """
+    proven = prove_remote(rclone, remote, must_be_drive=must_be_drive)
+    return replace(proven.remote, warnings=proven.cleaning.result())
+
+
+def prove_remote(rclone: Rclone, remote: str, *, must_be_drive: bool = False) -> ProvenRemote:
+    """The same, but it returns as soon as the remote has taken the file."""
     try:
-        return _check(rclone, remote, must_be_drive)
+        return _prove(rclone, remote, must_be_drive)
     except AccessTokenRefused as refused:
         renew_token(rclone, refused.remote_name)
-        return _check(rclone, remote, must_be_drive)
+        return _prove(rclone, remote, must_be_drive)
 
 
 def look_at_remote(rclone: Rclone, remote: str, *, must_be_drive: bool = False) -> CheckedRemote:
@@ -92,33 +108,63 @@ def _look_and_ask_for_room(rclone: Rclone, remote: str, must_be_drive: bool) -> 
     return replace(seen, free_bytes=free_bytes(rclone, remote))
 
 
-def _check(rclone: Rclone, remote: str, must_be_drive: bool) -> CheckedRemote:
-    unprobed = _look(rclone, remote, must_be_drive)
-    _make_base(rclone, unprobed)
-    with ThreadPoolExecutor(1, "remote check") as pool:
+def _prove(rclone: Rclone, remote: str, must_be_drive: bool) -> ProvenRemote:
+    with ThreadPoolExecutor(5, "remote check") as pool:
+        # Side by side what asks for no token, and one question that does: it renews one that is
+        # past its time, and the others then find the new one. It is the one for the folders,
+        # since whatever is made has to wait for its answer.
+        looking = pool.submit(listed_folders, rclone, remote, timeout_seconds=_LOOK_SECONDS)
+        asked = _Asked(rclone, remote, pool)
+        remote_type = asked.type(must_be_drive=must_be_drive)
+        wait([looking])
+        features = pool.submit(rclone.ask, ["backend", "features"], remote)
         free = pool.submit(free_bytes, rclone, remote)
-        warnings = _prove_writable(rclone, unprobed)
-        return replace(unprobed, free_bytes=free.result(), warnings=warnings)
+        if looking.exception() is not None:
+            # The features say best what is wrong with the remote, if it was not only slow.
+            asked.remote(features.result())
+        making = pool.submit(_make_base_and_probe, rclone, remote, remote_type, looking)
+        unproven = asked.remote(features.result())
+        folders, probe = making.result()
+        checked = replace(unproven, free_bytes=free.result())
+    cleaning = in_thread(lambda: remove_probe(rclone, probe), "removing the probe")
+    return ProvenRemote(checked, folders, cleaning)
 
 
 def _look(rclone: Rclone, remote: str, must_be_drive: bool) -> CheckedRemote:
     """What the remote is and can; nothing is written. ``free_bytes`` is not asked for."""
-    # Side by side what asks for no token, and one question that does: it renews one that is past
-    # its time, and the others then find the new one.
     with ThreadPoolExecutor(4, "remote check") as pool:
         features = pool.submit(rclone.ask, ["backend", "features"], remote)
-        local_features = pool.submit(rclone.ask, ["backend", "features"], _ALL_HASHES_REMOTE)
-        shows_shared = pool.submit(shows_what_others_share, rclone, remote)
-        types = configured_types(rclone, remote)
-        remote_type = _type_of(remote, types)
+        asked = _Asked(rclone, remote, pool)
+        asked.type(must_be_drive=must_be_drive)
+        return asked.remote(features.result())
+
+
+class _Asked:
+    """What rclone is asked without a word to the remote: its type, and what others share."""
+
+    def __init__(self, rclone: Rclone, remote: str, pool: Executor) -> None:
+        self._remote = remote
+        self._types = pool.submit(configured_types, rclone, remote)
+        self._local_features = pool.submit(rclone.ask, ["backend", "features"], _ALL_HASHES_REMOTE)
+        self._shows_shared = pool.submit(shows_what_others_share, rclone, remote)
+
+    def type(self, *, must_be_drive: bool) -> str:
+        """Its type. Raises ``ConfigurationError`` where it has to be another."""
+        remote_type = _type_of(self._remote, self._types.result())
         if must_be_drive and remote_type != DRIVE:
             raise ConfigurationError(
-                f"--gdrive expects a remote of type 'drive', but {remote!r} is of type "
+                f"--gdrive expects a remote of type 'drive', but {self._remote!r} is of type "
                 f"{remote_type or 'unknown'!r}; leave --gdrive out or name another with --remote"
             )
-        of_remote = _features(features.result(), remote, types)
-        of_local = _features(local_features.result(), _ALL_HASHES_REMOTE, types)
+        return remote_type
+
+    def remote(self, features: RcloneAnswer) -> CheckedRemote:
+        """All of it, with what the remote's own features say; raises what is wrong with it."""
+        remote, types = self._remote, self._types.result()
+        of_remote = _features(features, remote, types)
+        of_local = _features(self._local_features.result(), _ALL_HASHES_REMOTE, types)
         hashes = set(of_remote["Hashes"])
+        remote_type = _type_of(remote, types)
         return CheckedRemote(
             remote,
             remote_type,
@@ -127,7 +173,7 @@ def _look(rclone: Rclone, remote: str, must_be_drive: bool) -> CheckedRemote:
             takes_folder_ids=(
                 remote_type == DRIVE
                 and _NAME_AND_OPTIONS.match(remote) is not None
-                and not shows_shared.result()
+                and not self._shows_shared.result()
             ),
             lists_sha256="sha256" in hashes and not of_remote["Features"].get("SlowHash"),
         )
@@ -195,41 +241,33 @@ def shows_what_others_share(rclone: Rclone, remote: str) -> bool:
     )
 
 
-def _make_base(rclone: Rclone, remote: CheckedRemote) -> None:
-    if remote.type == DRIVE:
-        make_drive_path(rclone, remote.remote)
+def _below(remote: str, *parts: str) -> str:
+    for part in parts:
+        if part in ("", ".", "..") or "/" in part or "\0" in part:
+            raise ValueError(f"{part!r} is not the name of one file or folder")
+    base = remote if remote.endswith((":", "/")) else remote + "/"
+    return base + "/".join(parts)
+
+
+def _make_base_and_probe(
+    rclone: Rclone, remote: str, remote_type: str, looking: Future[list[tuple[str, str]] | None]
+) -> tuple[list[tuple[str, str]] | None, str]:
+    """Make the base folder where ``looking`` has not found it, and write the probe into it.
+
+    Returns the folders in the base folder, if they are known, and the path of the probe.
+    """
+    looked = looking.exception() is None
+    folders = looking.result() if looked else None
+    if remote_type != DRIVE:
+        must_work(rclone.ask(["mkdir"], remote), remote)
     else:
-        _must_work(rclone.ask(["mkdir"], remote.remote), remote.remote)
-
-
-def _prove_writable(rclone: Rclone, remote: CheckedRemote) -> tuple[str, ...]:
-    # A name of the machine's own: another machine's probe must not delete ours, and what a kill
-    # leaves between the two calls is overwritten and deleted by the next run here.
-    machine = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
-    probe = remote.path(_PROBE_PREFIX + machine)
-    # --drive-upload-cutoff: a request of an upload session can be sent again without doubling.
-    rcat = ["rcat", "--drive-upload-cutoff=0"]
-    _must_work(rclone.ask(rcat, probe, stdin=b"probe\n"), remote.remote)
-    deadline = time.monotonic() + LISTING_LAG_SECONDS
-    while True:
-        deleted = rclone.ask(["deletefile"], probe)
-        if deleted.exit_status == 0:
-            return ()
-        if not is_missing_file(deleted.failure(probe)) or time.monotonic() > deadline:
-            # Who may add files to a shared drive may not always delete them: no reason not to run.
-            return (f"the probe file {probe!r} can't be deleted: {deleted.last_error}",)
-        time.sleep(_LOOK_AGAIN_SECONDS)
-
-
-def _must_work(answer: RcloneAnswer, remote: str) -> None:
-    if answer.exit_status != 0:
-        raise _error(
-            answer.failure(remote),
-            lambda failure: (
-                f"rclone can't write to {remote!r}: {failure.last_error}; "
-                "give it the right to write there or name another with --remote"
-            ),
-        )
+        if not looked:
+            folders = listed_folders(rclone, remote)
+        if folders is None:
+            folders = make_drive_path(rclone, remote)
+    probe = _below(remote, probe_name())
+    write_probe(rclone, remote, probe)
+    return folders, probe
 
 
 def free_bytes(rclone: Rclone, remote: str) -> int | None:

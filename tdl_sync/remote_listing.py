@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tdl_sync.drive_folder import LISTING_SECONDS, folder_error, listed_folders
@@ -61,7 +62,11 @@ def find_chat_folder(rclone: Rclone, remote: str, chat_id: int) -> str | None:
     That is arbitrary, but the same for every run and machine; modification times of folders
     are not kept by many remotes.
     """
-    folders = listed_folders(rclone, remote) or []
+    return chat_folder_among(listed_folders(rclone, remote) or [], chat_id)
+
+
+def chat_folder_among(folders: Iterable[tuple[str, str]], chat_id: int) -> str | None:
+    """The same among folders that were listed (``drive_folder.listed_folders``)."""
     names = (name for name, _ in folders)
     return min((name for name in names if chat_id_of_folder(name) == chat_id), default=None)
 
