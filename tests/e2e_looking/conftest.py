@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tests.e2e.conftest import collect_ignore_glob, module_stage, stage
+from tests.e2e_drive.conftest import scene
 
-__all__ = ["collect_ignore_glob", "module_stage", "stage"]
+__all__ = ["collect_ignore_glob", "module_stage", "scene", "stage"]
