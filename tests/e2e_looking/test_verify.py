@@ -40,9 +40,11 @@ def test_verify_says_what_is_there_missing_wrong_double_and_unknown_and_repair_m
     stage: Stage,
 ) -> None:
     scene = stage(world_of())
-    source, machine = scene.world.source, scene.machine
+    machine = scene.machine
     assert_all_missing_before_the_first_run(scene)
-    assert machine.run("-u", SOURCE, "--name", "{date:%m}/{file_name}", "--sidecar").exit_status == 0
+    assert (
+        machine.run("-u", SOURCE, "--name", "{date:%m}/{file_name}", "--sidecar").exit_status == 0
+    )
     machine.run("-u", SOURCE, "--text")
     scene.telegram.statistics.reset()
     ended = run_verify(scene)

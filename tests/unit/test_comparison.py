@@ -1,0 +1,181 @@
+"""Messages against a listing: each file of either side has one verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tdl_sync.comparison import (
+    NO_ID,
+    NO_MESSAGE,
+    UNFINISHED,
+    Comparison,
+    Findings,
+    path_of,
+)
+from tdl_sync.model import HistoryEntry, ListedFile, MarkedFile, MessageKey, SkippedItem
+from tdl_sync.standing import OTHER_CONTENT, WRONG_SIZE
+from tests.fakes.chat import CHAT_ID, item_of
+
+FOLDER = f"A channel [{CHAT_ID}]"
+HASH, OTHER_HASH = "ab" * 32, "cd" * 32
+
+
+def compared(
+    entries: Iterable[HistoryEntry],
+    listing: list[ListedFile],
+    marks: Mapping[int, MarkedFile] | None = None,
+) -> Findings:
+    comparison = Comparison(
+        listing, FOLDER, lambda key: (marks or {}).get(key.message_id), failures={}
+    )
+    for entry in entries:
+        comparison.take(entry)
+    return comparison.findings()
+
+
+def marked(
+    name: str, size_bytes: int, sha256: str | None = HASH, subfolder: str = ""
+) -> MarkedFile:
+    return MarkedFile(f"{FOLDER}/{subfolder}".rstrip("/"), name, size_bytes, sha256)
+
+
+def test_a_file_of_the_declared_size_is_there_in_whatever_folder() -> None:
+    found = compared([item_of(7, 10)], [ListedFile("7_other name.bin", 10, "2024/05")])
+    assert (found.there, found.there_bytes, found.all_there) == (1, 10, True)
+    assert (found.compared_by_hash, found.compared_by_size_alone) == (0, 1)
+
+
+def test_a_file_that_is_nowhere_is_missing_and_the_mark_is_told() -> None:
+    found = compared([item_of(7, 10), item_of(8, 10)], [], {8: marked("8_a.bin", 10)})
+    assert [(each.key.message_id, each.marked) for each in found.missing] == [(7, False), (8, True)]
+    assert found.missing[0].name == "7_a.bin"
+    assert not found.all_there
+
+
+def test_another_size_is_wrong_and_is_certainly_ours_where_the_mark_names_the_only_file() -> None:
+    listing = [ListedFile("7_a.bin", 9, "sub"), ListedFile("8_notes.txt", 9)]
+    marks = {7: marked("7_a.bin", 10, subfolder="sub"), 8: marked("8_a.bin", 10)}
+    found = compared([item_of(7, 10), item_of(8, 10)], listing, marks)
+    assert [(each.reason, each.certainly_ours) for each in found.wrong] == [
+        (WRONG_SIZE, True),
+        (WRONG_SIZE, False),
+    ]
+    assert not any(each.edited for each in found.wrong)
+
+
+def test_a_message_whose_file_was_replaced_after_the_move_is_wrong_and_says_so() -> None:
+    found = compared([item_of(7, 12)], [ListedFile("7_a.bin", 10)], {7: marked("7_a.bin", 10)})
+    assert [(each.reason, each.edited) for each in found.wrong] == [(WRONG_SIZE, True)]
+
+
+def test_hashes_are_compared_where_the_mark_and_the_listing_have_one() -> None:
+    listing = [
+        ListedFile("1_a.bin", 10, sha256=HASH),
+        ListedFile("2_a.bin", 10, sha256=OTHER_HASH),
+        ListedFile("3_a.bin", 10, sha256=OTHER_HASH),
+        ListedFile("4_a.bin", 10),
+        ListedFile("5_a.bin", 10, sha256=HASH),
+    ]
+    marks = {number: marked(f"{number}_a.bin", 10) for number in (1, 2, 4)}
+    marks[3] = marked("3_a.bin", 10, sha256=None)
+    found = compared([item_of(number, 10) for number in range(1, 6)], listing, marks)
+    assert [(each.key.message_id, each.reason) for each in found.wrong] == [(2, OTHER_CONTENT)]
+    assert (found.there, found.compared_by_hash, found.compared_by_size_alone) == (4, 1, 3)
+
+
+def test_of_two_files_of_one_message_the_right_one_counts_and_the_other_is_a_double() -> None:
+    short, right = ListedFile("7_a.bin", 9), ListedFile("7_b.bin", 10, "sub")
+    for listing in ([short, right], [right, short]):
+        found = compared([item_of(7, 10)], listing)
+        assert (found.there, found.wrong) == (1, ())
+        assert [(each.file, each.beside) for each in found.double] == [(short, right)]
+
+
+def test_of_two_right_files_the_one_that_the_mark_names_counts() -> None:
+    one, two = ListedFile("7_a.bin", 10), ListedFile("7_b.bin", 10)
+    found = compared([item_of(7, 10)], [one, two], {7: marked("7_b.bin", 10)})
+    assert [(each.file, each.beside) for each in found.double] == [(one, two)]
+
+
+def test_two_wrong_files_are_one_wrong_and_one_double_and_none_is_certainly_ours() -> None:
+    listing = [ListedFile("7_a.bin", 9), ListedFile("7_a.bin", 8)]
+    found = compared([item_of(7, 10)], listing, {7: marked("7_a.bin", 10)})
+    assert (len(found.wrong), len(found.double)) == (1, 1)
+    assert not found.wrong[0].certainly_ours
+
+
+def test_what_belongs_to_no_message_is_unknown_by_its_reason_and_what_is_ours_is_not() -> None:
+    listing = [
+        ListedFile("9_gone.bin", 1),
+        ListedFile("notes.txt", 1),
+        ListedFile("7_a.bin.0a1b2c3d.partial", 10),
+        ListedFile("7.json", 300),
+        ListedFile("messages.jsonl", 300),
+        ListedFile("messages-topic-5.jsonl", 300),
+        ListedFile("007.json", 1),
+    ]
+    found = compared([item_of(7, 10)], listing)
+    assert {path_of(each.file): each.why for each in found.unknown} == {
+        "9_gone.bin": NO_MESSAGE,
+        "notes.txt": NO_ID,
+        "7_a.bin.0a1b2c3d.partial": UNFINISHED,
+        "007.json": NO_ID,
+    }
+    assert len(found.missing) == 1  # what rclone did not finish is no proof of anything
+
+
+def test_what_a_rule_leaves_out_is_neither_missing_nor_unknown() -> None:
+    skipped = [SkippedItem(MessageKey(CHAT_ID, 0, number), "type") for number in (7, 8)]
+    found = compared(skipped, [ListedFile("7_a.bin", 1)])
+    assert (found.skipped, found.not_compared, found.all_there) == ({"type": 2}, 1, True)
+    assert (found.unknown, found.missing) == ((), ())
+
+
+def test_files_of_messages_that_are_not_asked_for_can_be_taken_out() -> None:
+    comparison = Comparison(
+        [ListedFile("7_a.bin", 1), ListedFile("8_a.bin", 1)], FOLDER, lambda key: None, {}
+    )
+    assert comparison.unclaimed_ids() == [7, 8]
+    comparison.leave_out(8)
+    found = comparison.findings()
+    assert ([path_of(each.file) for each in found.unknown], found.not_compared) == (["7_a.bin"], 1)
+
+
+sizes = st.integers(0, 3)
+files = st.lists(
+    st.builds(
+        ListedFile,
+        st.integers(1, 6).map(lambda number: f"{number}_a")
+        | st.sampled_from(["notes", "3.json", "5_a.0a1b2c3d.partial"]),
+        sizes,
+        st.sampled_from(["", "sub"]),
+        st.sampled_from([None, HASH, OTHER_HASH]),
+    )
+)
+entries = st.dictionaries(st.integers(1, 6), sizes | st.none())
+
+
+@given(entries, files)
+def test_each_message_and_each_file_has_one_verdict(
+    sizes_of: dict[int, int | None], listing: list[ListedFile]
+) -> None:
+    marks = {number: marked(f"{number}_a", 2) for number in (1, 2, 3)}
+    found = compared(
+        [
+            SkippedItem(MessageKey(CHAT_ID, 0, number), "type")
+            if size is None
+            else replace(item_of(number, size))
+            for number, size in sizes_of.items()
+        ],
+        listing,
+        marks,
+    )
+    judged = found.there + len(found.missing) + len(found.wrong)
+    assert judged + sum(found.skipped.values()) == len(sizes_of)
+    ours = sum(file.name == "3.json" for file in listing)
+    claimed = found.there + len(found.wrong) + len(found.double) + found.not_compared
+    assert claimed + len(found.unknown) + ours == len(listing)
