@@ -21,12 +21,14 @@ from tdl_sync.usage import (
     ABOUT_THE_PROGRAM,
     OF_COMMAND,
     OPTIONS,
+    SHELLS,
     VARIABLE_PREFIX,
     WITHOUT_DEFAULTS,
     Option,
 )
 
 SEE_HELP = f"see {PROGRAM} --help"
+_NEEDS_SHELL = f"completion takes the name of one shell: {', '.join(SHELLS)}; {SEE_HELP}"
 CREDENTIAL_VARIABLES = tuple(
     VARIABLE_PREFIX + name for name in ("API_ID", "API_HASH", "SESSION_STRING")
 )
@@ -43,9 +45,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class Arguments:
-    """The command and all options that were given, by long name; no defaults."""
+    """The command and all options that were given, by long name; no defaults.
+
+    ``shell`` is the word after ``completion``.
+    """
 
     command: str
+    shell: str | None
     settings: Mapping[str, Setting]
 
 
@@ -66,13 +72,15 @@ def gather(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
         elif value:
             texts = tuple(value) if isinstance(value, list) else (str(value),)
             settings[option.name] = Setting(texts, option.name, from_command_line=True)
-    return Arguments(command, settings)
+    shell = next((name for name in SHELLS if parsed[name]), None)
+    return Arguments(command, shell, settings)
 
 
 def _refuse_wrong_words(argv: Sequence[str]) -> None:
     words = iter(argv)
     given: list[Option] = []
     command: str | None = None
+    shell: str | None = None
     for word in words:
         if word.startswith("-") and not re.fullmatch(r"--?|-[0-9].*", word):
             option = _option_of(word)
@@ -85,8 +93,16 @@ def _refuse_wrong_words(argv: Sequence[str]) -> None:
                 raise UsageError(f"{option.name} takes no value; write just {option.name}")
         elif command is None and word in OF_COMMAND:
             command = word
+        elif command == "completion" and shell is None and word in SHELLS:
+            shell = word
         else:
             raise UsageError(_about_stray_word(word, command))
+    if command == "completion" and shell is None:
+        raise UsageError(_NEEDS_SHELL)
+    _refuse_options_of_others(given, command)
+
+
+def _refuse_options_of_others(given: Sequence[Option], command: str | None) -> None:
     for option in given:
         if option.name not in OF_COMMAND[command or "sync"]:
             takers = [name for name, names in OF_COMMAND.items() if option.name in names]
@@ -133,6 +149,8 @@ def _about_stray_word(word: str, command: str | None) -> str:
     """Prints the word only where it can't be a secret that lost its option."""
     if re.match(r"@|-100\d|(https?://)?(t|telegram)\.me/|tg:", word):
         return f"a chat is given with -u (-u {word}); {SEE_HELP}"
+    if command == "completion":
+        return _NEEDS_SHELL
     commands = ", ".join(OF_COMMAND)
     if not re.fullmatch(r"[a-z][a-z-]{0,11}", word):
         return f"a word that belongs to no option; quote values that hold spaces, or {SEE_HELP}"

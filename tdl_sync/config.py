@@ -12,6 +12,7 @@ from tdl_sync import __version__
 from tdl_sync.arguments import SEE_HELP, gather
 from tdl_sync.chat_spelling import ChatSpelling, parse_chat
 from tdl_sync.choice import Choice
+from tdl_sync.completion import completion_script
 from tdl_sync.credentials import Credentials, Proxy, credentials_from, parse_proxy
 from tdl_sync.deadline import CLOSING_SECONDS
 from tdl_sync.errors import UsageError
@@ -52,7 +53,7 @@ class Command(str, Enum):
 
 
 class TextRequested(Exception):
-    """``--help`` or ``--version``: ``text`` is to be printed, and all is well."""
+    """``--help``, ``--version`` or ``completion``: ``text`` is to be printed, and all is well."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -141,6 +142,8 @@ class Config:
         if "--version" in argv:
             raise TextRequested(f"tdl_sync {__version__}\n")
         arguments = gather(argv, environ)
+        if arguments.shell is not None:
+            raise TextRequested(completion_script(arguments.shell))
         given = Given(after_exclusions(arguments))
         data_dir = _path(given, "--data-dir", environ) or default_data_dir(environ)
         config = cls(

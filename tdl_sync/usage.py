@@ -35,6 +35,7 @@ Usage:
   tdl_sync.py verify [-u CHAT]... [--repair] [--json] [--rclone-arg ARG]...
                      [options]
   tdl_sync.py doctor [--rclone-arg ARG]... [options]
+  tdl_sync.py completion (bash | zsh | fish)
 
 What to move:
   -u CHAT, --url CHAT      the chat to read; may be given several times:
@@ -176,13 +177,15 @@ Exit states (the first that holds):
 
 @dataclass(frozen=True)
 class Option:
-    """One option of the help text. ``value_name`` is ``None`` for a switch."""
+    """One option of the help text. ``value_name`` is ``None`` for a switch; ``summary`` is the
+    beginning of its description, a few words."""
 
     name: str
     short: str | None
     value_name: str | None
     default: str | None
     repeatable: bool
+    summary: str
 
     @property
     def variable(self) -> str:
@@ -190,6 +193,7 @@ class Option:
 
 
 _DEFAULT = re.compile(r"\s*\[default: (.*?)\]")
+_END_OF_SUMMARY = re.compile(r"[;:.] | ?\[|: |, (?:such as|e\.g\.|for example)|:$| \(")
 _OPTION = re.compile(
     r"^  (?:(?P<short>-\w)(?: [A-Z]+)?, )?(?P<name>--[a-z-]+)(?: (?P<value_name>[A-Z:]+))?"
     r"(?P<description>  .*(?:\n {10,}.*)*)?",
@@ -211,6 +215,7 @@ def _read_options(text: str) -> Mapping[str, Option]:
             repeatable=any(
                 re.search(rf"\[{spelling} [A-Z]+\]\.\.\.", patterns) for spelling in (name, short)
             ),
+            summary=_END_OF_SUMMARY.split(" ".join((match["description"] or "").split()))[0],
         )
     return options
 
@@ -240,5 +245,9 @@ OF_COMMAND: Mapping[str, frozenset[str]] = {
     | ABOUT_THE_PROGRAM,
     "verify": WHICH_FILES | LOOKING_ONLY | WHAT_A_RUN_NEEDS | ABOUT_THE_PROGRAM,
     "doctor": WHAT_A_RUN_NEEDS | ABOUT_THE_PROGRAM,
+    "completion": ABOUT_THE_PROGRAM,
 }
 """Which options each command takes on the command line."""
+
+SHELLS = ("bash", "zsh", "fish")
+"""What ``completion`` takes."""

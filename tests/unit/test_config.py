@@ -318,8 +318,8 @@ def test_variables_that_resemble_none_are_left_alone() -> None:
         ("--work 3 -u me", "unknown option '--work'; did you mean --workers?"),
         (
             "sycn -u me",
-            "unknown command 'sycn' (there are sync, login, chats, status, verify, doctor); did "
-            "you mean sync?",
+            "unknown command 'sycn' (there are sync, login, chats, status, verify, doctor, "
+            "completion); did you mean sync?",
         ),
         ("sync login", "'login' after the command sync belongs to no option"),
         ("@channel", "a chat is given with -u (-u @channel)"),
