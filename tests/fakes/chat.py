@@ -46,6 +46,11 @@ def item_of(
     )
 
 
+def copy_of(item: MediaItem, message_id: int) -> MediaItem:
+    """The same file, posted again."""
+    return replace(item, key=replace(item.key, message_id=message_id))
+
+
 class FakeChatReader:
     """``ports.ChatReader`` of one chat. All threads may call everything.
 

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tdl_sync.budget import DiskBudget, whole_blocks
+from tdl_sync.choice import WHOLE_CHAT
 from tdl_sync.download import Downloader
 from tdl_sync.errors import TdlSyncError
+from tdl_sync.keeping import PLAINLY
 from tdl_sync.ledger import Position
 from tdl_sync.model import (
     Chat,
     ChatKind,
     HistoryEntry,
     MediaItem,
+    MessageKey,
     RemoteFile,
     RunReport,
     StagedFile,
@@ -24,6 +27,7 @@ from tdl_sync.naming import file_name, message_id_of
 from tdl_sync.part_journal import PartialFiles
 from tdl_sync.pipeline import Job, Pipeline, Stages
 from tdl_sync.shelf import Shelf
+from tdl_sync.sidecar import sidecar_folders
 from tdl_sync.staging import LOCK_NAME, Staging
 from tdl_sync.standing import given_up
 from tdl_sync.stop import StopFlag
@@ -151,6 +155,8 @@ class Line:
         self.upload_errors: dict[str, list[TdlSyncError]] = {}
         self.seconds_per_move = 0.0
         self.after_id = 0
+        self.choice = WHOLE_CHAT
+        self.keeping = PLAINLY
 
     def close(self) -> None:
         self.parts.close()
@@ -244,8 +250,16 @@ class Line:
             after_id=self.after_id,
             up_to_id=self.after_id if only_failed else newest_id,
             again=tuple(self.reader.fetch(CHAT, failed_ids)) if failed_ids else (),
-            on_remote={message_id_of(file.name) or 0: file for file in listed},
+            on_remote={
+                message_id: file
+                for file in listed
+                if (message_id := message_id_of(file.name)) is not None
+                and not self.marks.is_done(REMOTE, MessageKey(CHAT_ID, 0, message_id))
+            },
             retry_failed_for_good=only_failed,
+            choice=self.choice,
+            keeping=self.keeping,
+            sidecar_folders=sidecar_folders(FOLDER, listed),
         )
 
     # What a test looks at afterwards
@@ -261,11 +275,13 @@ class Line:
         return sorted(path.name for path in self.directory.iterdir() if path.name != LOCK_NAME)
 
     def assert_all_moved(self, items: Iterable[MediaItem] | None = None) -> None:
-        """Exactly these files are on the remote, each once, each with its bytes and its mark."""
+        """Exactly these files are on the remote, each once, each with its bytes and its mark;
+        sidecars may lie beside them."""
         expected = {
             file_name(item): content_of(item) for item in (self.items() if items is None else items)
         }
-        assert self.remote[FOLDER].keys() == expected.keys()
+        sidecars = {name for name in self.remote[FOLDER] if message_id_of(name) is None}
+        assert self.remote[FOLDER].keys() - sidecars == expected.keys()
         assert all(self.remote[FOLDER][name] == content for name, content in expected.items())
         marked = {file_name(item) for item in self.items() if self.is_done(item)}
         assert marked == expected.keys()

@@ -60,7 +60,18 @@ class MortalLine(Line):
 
     def __init__(self, directory: Path, items: list[MediaItem]) -> None:
         super().__init__(directory, items)
-        self._records = WatchedMarks(directory / "marks")
+        self._use_records(directory / "marks")
+
+    def lose_machine(self, directory: Path) -> None:
+        """The records are gone, but for what the state message says: failures and watermark."""
+        failures = self.marks.failures(REMOTE, CHAT_ID, 0)
+        self._records.close()
+        self._use_records(directory)
+        for failure in failures:
+            self.marks.record_failure(REMOTE, failure)
+
+    def _use_records(self, directory: Path) -> None:
+        self._records = WatchedMarks(directory)
         self.marks = self._records  # type: ignore[assignment]
 
     def close(self) -> None:
