@@ -103,7 +103,6 @@ class Config:
     takeout: bool
     follow: bool
     dry_run: bool
-    dedupe: bool
     choice: Choice
     keeping: Keeping
     texts: bool
@@ -159,7 +158,6 @@ class Config:
             takeout=given.switch("--takeout"),
             follow=given.switch("--follow"),
             dry_run=given.switch("--dry-run"),
-            dedupe=given.switch("--dedupe"),
             choice=_choice(given, datetime.now(timezone.utc)),
             keeping=Keeping(
                 template=given.optional("--name", parse_name_template) or PLAIN_NAMES,
@@ -289,6 +287,7 @@ def _choice(given: Given, now: datetime) -> Choice:
         ),
         newest_first=given.switch("--desc"),
         limit=given.optional("--limit", whole(1, _LARGEST_MESSAGE_ID)),
+        dedupe=given.switch("--dedupe"),
     )
 
 
