@@ -47,18 +47,20 @@ class Followers:
         else:
             self._runs[ended] = run
 
-    def stay(self, one_chat_only: tuple[type[TdlSyncError], ...]) -> list[TdlSyncError]:
-        """Blocks until all have ended. Returns the errors that ended one chat, which is told as
-        soon as it happens; raises others, and ``Stopped``."""
-        errors: list[TdlSyncError] = []
+    def stay(
+        self,
+        one_chat_only: tuple[type[TdlSyncError], ...],
+        on_error: Callable[[TdlSyncError], None],
+    ) -> None:
+        """Blocks until all have ended. ``on_error`` is told what ended one chat, as soon as it
+        has; other errors are raised, and ``Stopped``."""
         for ended in as_completed(self._runs):
             try:
                 ended.result()
             except Stopped:
                 continue
             except one_chat_only as error:
-                errors.append(error)
+                on_error(error)
                 title = self._runs[ended].chat.title
                 self._on_line(f"warning: {title!r} is not followed any more: {error}")
         self._stop.check()
-        return errors

@@ -169,7 +169,7 @@ class Sync:
             stop=self._stop,
         )
         saved_messages = TelegramSavedMessages(telegram)
-        settings = self._settings(remote)
+        settings = RunSettings.of(config, remote.free_bytes, self._deadline)
         with Followers(self._stop, self._progress.message) as followers:
             for wanted in wanted_chats(config.chats or self._unfinished(saved_messages), config):
                 self._stop.check()
@@ -190,7 +190,7 @@ class Sync:
                         followers.begin(run)
                 except ONE_CHAT_ONLY as error:
                     self._errors.append(error)
-            self._errors += followers.stay(ONE_CHAT_ONLY)
+            followers.stay(ONE_CHAT_ONLY, self._errors.append)
 
     def _checked_remote(self, staging: Staging) -> tuple[CheckedRemote, RcloneHandOff]:
         config = self._config
@@ -282,26 +282,6 @@ class Sync:
             takeout.begin(telegram)
             closing.callback(end)
         return takeout
-
-    def _settings(self, remote: CheckedRemote) -> RunSettings:
-        config = self._config
-        return RunSettings(
-            remote=config.remote,
-            remote_free_bytes=remote.free_bytes,
-            downloads=config.downloads,
-            workers=config.workers,
-            save_interval_seconds=config.save_interval_seconds,
-            grace_seconds=config.grace_seconds,
-            demand_saved_state=config.resume,
-            ignore_watermark=config.restart,
-            only_failed=config.retry_failed,
-            take_over=config.take_over,
-            lock_directory=config.data_dir / "locks",
-            deadline=self._deadline,
-            choice=config.choice,
-            keeping=config.keeping,
-            texts_directory=config.data_dir / "texts" if config.texts else None,
-        )
 
     def _unfinished(self, saved_messages: TelegramSavedMessages) -> tuple[ChatSpelling, ...]:
         """``--resume`` without a chat; a line says what is left out."""
