@@ -1,3 +1,5 @@
 """tdl_sync moves every file of a Telegram chat to an rclone remote through a bounded disk."""
 
-__version__ = "0.1.0"
+from tdl_sync.version import VERSION
+
+__version__ = VERSION
