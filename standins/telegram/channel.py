@@ -245,6 +245,14 @@ class Channel:
             return None
         return self._record(place.message_id, file, is_preview=place.is_preview)
 
+    def file_and_place(self, message_id: int) -> tuple[FilePlan | None, FilePlace | None]:
+        """The file of a message, and where Telegram keeps it; KeyError for no such message."""
+        with self._lock:
+            file = self._history.plan(message_id).file
+            if file is None:
+                return None, None
+            return file, FilePlace.of(self._record(message_id, file).file_id)
+
     # Changing
 
     def append(
@@ -259,14 +267,21 @@ class Channel:
         forward: raw.types.MessageFwdHeader | None = None,
         topic_id: int | None = None,
         sender: raw.base.Peer | None = None,
+        file_of: tuple[Channel, int] | None = None,
         by: object = None,
     ) -> int:
         """Adds a message and returns its id.
 
         `date` is now unless given, and never earlier than that of the message before.
         `kind` is the file's kind, or "text"; another of `plan.OTHER_KINDS` may be given.
-        `by` is the session that sends it, which needs no telling.
+        `file_of` is a chat and a message there whose file is sent again or forwarded: Telegram
+        keeps it once, with the id that it has. `by` is the session that sends it, which needs no
+        telling.
         """
+        place = None
+        if file_of is not None:
+            origin, origin_id = file_of
+            file, place = origin.file_and_place(origin_id)
         with self.world.append_lock, self._lock:
             message_id = self.world.next_message_id(self)
             plan = MessagePlan(
@@ -276,7 +291,7 @@ class Channel:
                 file=file,
                 grouped_id=grouped_id,
             )
-            appended = Appended(plan, tuple(entities), forward, topic_id, sender)
+            appended = Appended(plan, tuple(entities), forward, topic_id, sender, place)
             self._history.append(message_id, appended)
         for tell in list(self.world.on_append):
             tell(self, message_id, by)
@@ -318,6 +333,9 @@ class Channel:
             if old is None or (old.kind == "photo") == (file.kind == "photo"):
                 raise ValueError("only a photo and a file of another kind can replace each other")
             self._history.replaced[message_id] = file
+            self._history.edits[message_id] = Edit(
+                *self._history.text(message_id), int(time.time())
+            )
 
     def pin(self, message_id: int, on: bool) -> None:
         """KeyError when there is no such message."""
@@ -347,7 +365,9 @@ class Channel:
         return self._history.date(newest_id) if newest_id else 0
 
     def _record(self, message_id: int, file: FilePlan, is_preview: bool = False) -> FileRecord:
-        place = FilePlace(self.number, message_id, file.kind == "photo", is_preview)
+        place = self._history.other_place(message_id)
+        if place is None or is_preview:
+            place = FilePlace(self.number, message_id, file.kind == "photo", is_preview)
         return self.world.record(place, file)
 
     def _message(self, message_id: int) -> Message:

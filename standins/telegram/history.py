@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from pyrogram import raw
 
+from standins.telegram.content import FilePlace
 from standins.telegram.id_sequence import LiveIds
 from standins.telegram.plan import DELETED, FilePlan, MessagePlan, Recipe
 
@@ -45,7 +46,7 @@ class Appended:
     """A message that is no part of the recipe; `forward` is where it came from, if elsewhere.
 
     `topic_id` is the first message of the forum's topic that it is in, `sender` who sent it if
-    not the account.
+    not the account. `place` is where its file is kept, if that came with another message.
     """
 
     plan: MessagePlan
@@ -53,6 +54,7 @@ class Appended:
     forward: raw.types.MessageFwdHeader | None
     topic_id: int | None = None
     sender: raw.base.Peer | None = None
+    place: FilePlace | None = None
 
 
 class History:
@@ -89,6 +91,11 @@ class History:
         if self._recipe.kind(message_id) == DELETED:
             raise KeyError(message_id)
         return self._recipe.plan(message_id)
+
+    def other_place(self, message_id: int) -> FilePlace | None:
+        """Where the message's file is kept, if it came with another message."""
+        appended = self.appended.get(message_id)
+        return None if appended is None or message_id in self.replaced else appended.place
 
     def date(self, message_id: int) -> int:
         if message_id in self.appended:

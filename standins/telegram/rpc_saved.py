@@ -80,6 +80,34 @@ def delete_messages(call: Call, request: raw.functions.messages.DeleteMessages) 
     return raw.types.messages.AffectedMessages(pts=call.service.pts, pts_count=deleted)
 
 
+@handles(raw.functions.messages.ForwardMessages)
+def forward_messages(call: Call, request: raw.functions.messages.ForwardMessages) -> TlObject:
+    """Into Saved Messages, as every other call that writes. From a chat whose content is protected
+    nothing is forwarded (https://core.telegram.org/method/messages.forwardMessages)."""
+    saved = _writable(call, request.to_peer)
+    origin = chat_by_peer(call.world, request.from_peer)
+    if origin.protected:
+        raise RpcError(400, "CHAT_FORWARDS_RESTRICTED")
+    updates: list[raw.base.Update] = []
+    for message_id, random_id in zip(request.id, request.random_id, strict=True):
+        copy_id = saved.append(
+            file_of=(origin, message_id),
+            forward=raw.types.MessageFwdHeader(
+                date=_message(origin, message_id).date,
+                from_id=origin.peer,
+                channel_post=message_id,
+            ),
+            by=call.session,
+        )
+        updates.append(raw.types.UpdateMessageID(id=copy_id, random_id=random_id))
+        updates.append(
+            raw.types.UpdateNewMessage(
+                message=_message(saved, copy_id), pts=call.service.next_pts(), pts_count=1
+            )
+        )
+    return _updates(call, updates)
+
+
 def _writable(call: Call, peer: raw.base.InputPeer) -> Channel:
     """Saved Messages: nothing else is written by the program, so nothing else may be."""
     channel = chat_by_peer(call.world, peer)
@@ -90,8 +118,8 @@ def _writable(call: Call, peer: raw.base.InputPeer) -> Channel:
     return channel
 
 
-def _message(saved: Channel, message_id: int) -> Message:
-    message = saved.message(message_id)
+def _message(chat: Channel, message_id: int) -> Message:
+    message = chat.message(message_id)
     if message is None:
         raise RpcError(400, "MESSAGE_ID_INVALID")
     return message

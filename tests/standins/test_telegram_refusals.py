@@ -561,3 +561,28 @@ def test_many_calls_at_once_are_answered_each_with_its_own_answer(
             return [answer.bytes for answer in answers]
 
     assert asyncio.run(run()) == [item.file.read(n * 4096, 4096) for n in range(100)]
+
+
+def forward_request(telegram: StandIn) -> Any:
+    source = telegram.world.source
+    return raw.functions.messages.ForwardMessages(
+        from_peer=raw.types.InputPeerChannel(
+            channel_id=source.raw_id, access_hash=source.access_hash
+        ),
+        to_peer=raw.types.InputPeerSelf(),
+        id=[1],
+        random_id=[5],
+    )
+
+
+def test_what_is_in_a_protected_chat_is_not_forwarded_but_its_files_are_given_out(
+    telegram: StandIn, connect: Connect
+) -> None:
+    answer = invoke(telegram, connect, forward_request(telegram))
+    assert isinstance(answer, raw.types.Updates)
+    assert len(list(telegram.world.saved_messages.items())) == 1
+    telegram.world.source.protected = True
+    refusal = invoke(telegram, connect, forward_request(telegram))
+    assert refusal == "400 CHAT_FORWARDS_RESTRICTED"
+    part = invoke(telegram, connect, part_request(telegram.world, 0, MIB))
+    assert isinstance(part, raw.types.upload.File)

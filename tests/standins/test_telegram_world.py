@@ -502,3 +502,22 @@ def test_a_deleted_message_is_gone_but_its_file_is_not_yet() -> None:
     world.source.delete([1])
     assert list(world.source.items()) == []
     assert world.file("document", item.file.file_id) == item.file
+
+
+# A file that is posted again
+
+
+def test_a_file_that_is_posted_again_or_forwarded_keeps_its_id_and_its_bytes() -> None:
+    world = worlds.files(sizes=[50_000])
+    source, saved = world.source, world.saved_messages
+    first = source.item(1)
+    assert first is not None
+    again = source.item(source.append("again", file_of=(source, 1)))
+    third = source.item(source.append(file_of=(source, 2)))
+    forwarded = saved.item(saved.append(file_of=(source, 3)))
+    for copy in (again, third, forwarded):
+        assert copy is not None
+        assert copy.file == first.file
+        assert copy.file_name == first.file_name
+    source.delete([1])
+    assert world.file("document", first.file.file_id) == first.file
