@@ -20,7 +20,7 @@ from tdl_sync.model import (
     SkippedItem,
 )
 from tdl_sync.naming import file_name, message_id_of
-from tdl_sync.remote_listing import is_under_way
+from tdl_sync.remnants import is_under_way
 from tdl_sync.standing import OTHER_CONTENT, WRONG_SIZE
 
 NO_ID = "its name begins with no message's id"

@@ -15,6 +15,7 @@ from tdl_sync.drive_folder import (
 from tdl_sync.errors import (
     AccessTokenRefused,
     HandOffFailed,
+    NetworkUnreachable,
     QuotaExceeded,
     RateLimited,
     RemoteUnreachable,
@@ -29,16 +30,13 @@ from tdl_sync.pace import OnQuota, Pace, Turn
 from tdl_sync.rclone import CallTriedAgain, Rclone, RcloneLog, Sent
 from tdl_sync.rclone_errors import (
     RcloneFailure,
+    is_missing_file,
     is_rate_limit,
     transfer_error,
 )
+from tdl_sync.remnants import Remnants
 from tdl_sync.remote_check import CheckedRemote, free_bytes
-from tdl_sync.remote_listing import (
-    chat_folder_among,
-    find_chat_folder,
-    is_under_way,
-    listed_files,
-)
+from tdl_sync.remote_listing import chat_folder_among, find_chat_folder, listed_files
 from tdl_sync.remote_token import TokenRenewal
 
 _TRANSFER_FLAGS = (
@@ -82,7 +80,7 @@ class RcloneHandOff:
         rclone: Rclone,
         remote: CheckedRemote,
         pace: Pace,
-        on_warning: Callable[[str], None],
+        on_line: Callable[[str], None],
         on_quota: OnQuota = OnQuota.EXIT,
         folders: list[tuple[str, str]] | None = None,
     ) -> None:
@@ -92,11 +90,12 @@ class RcloneHandOff:
         self._rclone = rclone
         self._remote = remote
         self._pace = pace
-        self._on_warning = on_warning
+        self._on_line = on_line
         self._on_quota = on_quota
         self._folders: dict[str, _Folder] = {}
         self._making_folders = threading.RLock()
         self._token = TokenRenewal(rclone)
+        self._remnants = Remnants()
         # What rclone takes for the same file it does not send, but deletes at the source. By
         # default that is same size and time. Where there is no common hash, --checksum compares
         # the size alone, so there everything is sent.
@@ -114,6 +113,8 @@ class RcloneHandOff:
         """
         self._remote.path(*folder.split("/"), name)  # refuses what is not a name
         self._in_turn(lambda turn: self._move_once(turn, staged, folder, name, on_bytes))
+        for remnant in self._remnants.of(folder, name):
+            self._remove_remnant(folder, remnant)
         return RemoteFile.moved(staged, folder, name)
 
     def put(self, content: bytes, folder: str, name: str) -> None:
@@ -141,11 +142,11 @@ class RcloneHandOff:
                 failure = made.failure(self._remote.remote)
                 raise folder_error(f"make the folder {folder!r}", failure)
             self._folders[folder] = _Folder(drive_id=None)
-            return self._listed(path)
+            return self._without_remnants(folder, self._listed(path))
         seen, self._seen_folders = self._seen_folders, None
         on_drive = make_drive_folder(self._rclone, self._remote.remote, path, folder, seen)
         if on_drive.duplicates:
-            self._on_warning(
+            self._on_line(
                 f"warning: Drive has {len(on_drive.ids)} folders {path!r}; files go into the one "
                 f"with the id {on_drive.ids[0]}, those in the others count as moved. "
                 f"`rclone dedupe` makes one folder of them"
@@ -282,8 +283,32 @@ class RcloneHandOff:
         return self._remote.inside(known.drive_id, name), flags
 
     def _listed(self, path: str) -> list[ListedFile]:
-        files = listed_files(self._rclone, self._remote.remote, path)
-        return [file for file in files if not is_under_way(file.name)]
+        return listed_files(self._rclone, self._remote.remote, path)
+
+    def _without_remnants(self, folder: str, listing: list[ListedFile]) -> list[ListedFile]:
+        """Not for Drive: there rclone renames nothing, and what looks like a remnant is a file."""
+        files = self._remnants.sort_out(folder, listing)
+        for path, remnant in self._remnants.needless(folder, files):
+            self._remove_remnant(path, remnant)
+        return files
+
+    def _remove_remnant(self, folder: str, name: str) -> None:
+        """Whatever becomes of it, the file that it was to be is on the remote."""
+        try:
+            path = self._remote.path(*folder.split("/"), name)
+            answer = self._rclone.ask(["deletefile"], path)
+        except (NetworkUnreachable, Stopped):
+            return  # the next run meets it again
+        if answer.exit_status == 0:
+            line = f"removed {printable(name)}, which an upload that was killed left on the remote"
+        elif is_missing_file(answer.failure(self._remote.remote)):
+            return
+        else:
+            line = (
+                f"warning: {printable(name)}, which an upload that was killed left on the remote, "
+                f"cannot be removed: {answer.last_error}"
+            )
+        self._on_line(line)
 
     def _move_error(self, staged: StagedFile, exit_status: int, last_error: str) -> TdlSyncError:
         if exit_status == 0:

@@ -23,7 +23,7 @@ directory, "staged" is ``m….staged``; the mark is the one of ``done_marks.py``
     *Dies here:* staged, and on the remote nothing. On remotes that are mere file systems there is
     a part of the file: before rclone 1.63 under its final name, where its size shows that it is
     not done and the next ``moveto`` overwrites it; since then under a name of rclone's own, which
-    no listing of ours shows.
+    is never taken for a file and removed when the file is there (``remnants.py``).
 7.  The file is on the remote, whole; the staged file is not yet deleted.
     *Dies here:* the listing shows the message's id with the declared size: it is marked, and the
     staged file is deleted without another upload.

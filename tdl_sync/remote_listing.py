@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,17 +12,7 @@ from tdl_sync.rclone import Rclone
 from tdl_sync.rclone_errors import is_missing_directory
 from tdl_sync.remote_check import CheckedRemote
 
-_UNDER_WAY = re.compile(r".*\.[0-9a-f]{8}\.partial", re.DOTALL)
 _HASHES = ["--hash", "--hash-type=sha256"]
-
-
-def is_under_way(name: str) -> bool:
-    """Whether rclone calls a file so while it sends it to a remote that can rename it afterwards.
-
-    One that was killed leaves it behind, and it may have the whole file's size without having been
-    verified (https://rclone.org/docs/#inplace).
-    """
-    return _UNDER_WAY.fullmatch(name) is not None
 
 
 def listed_files(
