@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -120,3 +122,12 @@ def test_a_reader_that_has_gone_ends_the_work() -> None:
         with pytest.raises(NobodyReads):
             output.line("x")
         output.line("what is flushed later goes nowhere, without an error")
+
+
+def test_every_key_has_its_row_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "looking.md").read_text("utf-8")
+    (section,) = [part for part in text.split("\n## ") if part.startswith("`chats --json`")]
+    table = section.partition("| key |")[2].partition("\n\n")[0]
+    firsts = [line.split("|")[1] for line in table.splitlines()[2:]]
+    documented = {key for first in firsts for key in re.findall("`(.*?)`", first)}
+    assert documented == BOB.record().keys()

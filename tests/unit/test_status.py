@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -275,3 +276,12 @@ def test_what_is_not_known_is_null() -> None:
         "average_bytes_per_second",
     }
     assert found["saved_in"] == "local file"
+
+
+def test_every_key_has_its_row_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "looking.md").read_text("utf-8")
+    (section,) = [part for part in text.split("\n## ") if part.startswith("`status --json`")]
+    table = section.partition("| key |")[2].partition("\n\n")[0]
+    firsts = [line.split("|")[1] for line in table.splitlines()[2:]]
+    documented = {key for first in firsts for key in re.findall("`(.*?)`", first)}
+    assert documented == record(status(WHOLE, Activity.RUNNING)).keys()
