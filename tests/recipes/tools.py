@@ -62,19 +62,28 @@ def hadolint(dockerfile: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class SystemdAnalyze:
-    """``program`` finds its libraries with ``variables``."""
+    """``unpacked`` is where its package lies if it is not installed."""
 
     program: str
-    variables: dict[str, str]
+    unpacked: Path | None = None
 
     def run(self, *arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
         variables = {"HOME": str(home), "XDG_RUNTIME_DIR": str(home), "PATH": os.environ["PATH"]}
+        if self.unpacked is not None:
+            manager = "user" if "--user" in arguments else "system"
+            variables["LD_LIBRARY_PATH"] = _path_of(self.unpacked, "**/lib*.so*")
+            # The units that every service stands on.
+            variables["SYSTEMD_UNIT_PATH"] = _path_of(self.unpacked, f"**/{manager}/basic.target")
         return subprocess.run(
             [self.program, *arguments],
-            env={**variables, **self.variables, "SYSTEMD_COLORS": "0"},
+            env={**variables, "SYSTEMD_COLORS": "0"},
             capture_output=True,
             text=True,
         )
+
+
+def _path_of(root: Path, pattern: str) -> str:
+    return os.pathsep.join(sorted({str(path.parent) for path in root.glob(pattern)}))
 
 
 @cache
@@ -82,15 +91,11 @@ def systemd_analyze() -> SystemdAnalyze:
     """The machine's own, else the one of Debian's package. Skips where neither can be."""
     installed = shutil.which("systemd-analyze")
     if installed is not None:
-        return SystemdAnalyze(installed, {})
+        return SystemdAnalyze(installed)
     if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
         pytest.skip("NOT TESTED: systemd-analyze is part of Linux distributions with systemd")
     root = _once("systemd", _unpack_systemd)
-    libraries = {path.parent for path in root.rglob("*.so*")}
-    return SystemdAnalyze(
-        str(root / "usr" / "bin" / "systemd-analyze"),
-        {"LD_LIBRARY_PATH": os.pathsep.join(map(str, sorted(libraries)))},
-    )
+    return SystemdAnalyze(str(root / "usr" / "bin" / "systemd-analyze"), root)
 
 
 @cache
