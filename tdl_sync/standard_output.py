@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
+
+from tdl_sync.errors import ConfigurationError
 
 
 class NobodyReads(Exception):
     """The other end of the pipe is closed, as by ``| head``: there is no sense in going on."""
+
+
+def _is_closed_pipe(error: OSError) -> bool:
+    """Windows has another error for it (https://bugs.python.org/issue35754)."""
+    on_windows = sys.platform == "win32" and error.errno == errno.EINVAL
+    return isinstance(error, BrokenPipeError) or on_windows
 
 
 class StandardOutput:
@@ -32,17 +42,25 @@ class StandardOutput:
             return None
 
     def line(self, text: str) -> None:
-        """What the stream's encoding has no sign for is shown as an escape."""
+        """What the stream's encoding has no sign for is shown as an escape.
+
+        Raises ``ConfigurationError`` where it can't be written, as on a full disk.
+        """
         shown = text.encode(self._encoding, "backslashreplace").decode(self._encoding)
         try:
             self._stream.write(shown + "\n")
             self._stream.flush()
-        except BrokenPipeError:
+        except OSError as error:
             # What is left in the buffer would make the interpreter's own flush fail, and with it
             # the exit status: https://docs.python.org/3/library/signal.html#note-on-sigpipe
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
-            raise NobodyReads from None
+            if _is_closed_pipe(error):
+                raise NobodyReads from None
+            raise ConfigurationError(
+                f"standard output cannot be written: {error.strerror}; make room, or write it "
+                "to another place"
+            ) from error
 
     def json_array(self, records: Iterable[Mapping[str, Any]]) -> None:
         """One array with an object on each line, printed when the next one is known.

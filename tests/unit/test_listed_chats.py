@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tdl_sync.columns import columns_of, cut, padded, wrapped
+from tdl_sync.errors import ConfigurationError
 from tdl_sync.listed_chats import ListedChat, Table
 from tdl_sync.model import Chat, ChatKind
 from tdl_sync.standard_output import NobodyReads, StandardOutput
@@ -122,6 +123,14 @@ def test_a_reader_that_has_gone_ends_the_work() -> None:
         with pytest.raises(NobodyReads):
             output.line("x")
         output.line("what is flushed later goes nowhere, without an error")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+def test_an_output_that_cannot_be_written_is_named() -> None:
+    with open("/dev/full", "w") as stream:
+        with pytest.raises(ConfigurationError, match="standard output cannot be written: No space"):
+            StandardOutput(stream).line("x")
+        stream.write("what is flushed later goes nowhere, without an error")
 
 
 def test_every_key_has_its_row_in_the_documentation() -> None:
