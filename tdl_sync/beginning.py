@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from tdl_sync.errors import ConfigurationError
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import Chat, Failure, HistoryEntry, ListedFile, MessageKey, Scope
 from tdl_sync.naming import folder_name, message_id_of
-from tdl_sync.pipeline import Job, Stages
-from tdl_sync.ports import SavedMessages
+from tdl_sync.pipeline import Job
+from tdl_sync.ports import ChatReader, Marks, SavedMessages
 from tdl_sync.run_settings import RunSettings
 from tdl_sync.run_state import LoadedState, StateStore
 from tdl_sync.sidecar import sidecar_folders
@@ -39,6 +40,25 @@ def failed_elsewhere(key: MessageKey) -> Failure:
     )
 
 
+class FolderFinder(Protocol):
+    """What of the hand-off is needed here."""
+
+    def find_folder(self, chat_id: int) -> str | None: ...
+
+
+class Outside(Protocol):
+    """What of a run's stages is needed here; who only looks has no more of them."""
+
+    @property
+    def reader(self) -> ChatReader: ...
+
+    @property
+    def marks(self) -> Marks: ...
+
+    @property
+    def hand_off(self) -> FolderFinder: ...
+
+
 class Start:
     """Finds the beginning of one chat's run, and makes its job. Blocks, in any worker thread."""
 
@@ -47,7 +67,7 @@ class Start:
         chat: Chat,
         scope: Scope,
         settings: RunSettings,
-        stages: Stages,
+        stages: Outside,
         saved_messages: SavedMessages,
         local_states: LocalStates,
     ) -> None:

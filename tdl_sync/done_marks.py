@@ -46,6 +46,7 @@ from tdl_sync.mark_records import (
 )
 from tdl_sync.model import DoneMark, Failure, FileIdentity, MarkedFile, MediaItem, MessageKey, Scope
 
+DATABASE_NAME: str = DBNAME
 _LOCK_WAIT_SECONDS = 30.0
 
 

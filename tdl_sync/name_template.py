@@ -61,6 +61,11 @@ class NameTemplate:
         rest = _filled(self.name.removeprefix(_ID_IN_FRONT), values)
         return RemotePlace(folders, portable_name(item, rest))
 
+    def path(self, item: MediaItem, chat: Chat) -> str:
+        """The same as a path below the chat's folder."""
+        place = self.place(item, chat)
+        return "/".join((*place.folders, place.name))
+
 
 def parse_name_template(text: str) -> NameTemplate:
     """Raises ``ValueError`` that says what is expected."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tdl_sync.choice import Choice
+from tdl_sync.config import Config
 from tdl_sync.deadline import Deadline
 from tdl_sync.keeping import Keeping
 
@@ -29,3 +30,24 @@ class RunSettings:
     take_over: bool
     lock_directory: Path
     deadline: Deadline | None
+
+    @classmethod
+    def of(cls, config: Config, free_bytes: int | None, deadline: Deadline | None) -> RunSettings:
+        """``free_bytes`` are the remote's, where it says."""
+        return cls(
+            remote=config.remote,
+            remote_free_bytes=free_bytes,
+            downloads=config.downloads,
+            workers=config.workers,
+            save_interval_seconds=config.save_interval_seconds,
+            grace_seconds=config.grace_seconds,
+            demand_saved_state=config.resume,
+            ignore_watermark=config.restart,
+            only_failed=config.retry_failed,
+            take_over=config.take_over,
+            lock_directory=config.data_dir / "locks",
+            deadline=deadline,
+            choice=config.choice,
+            keeping=config.keeping,
+            texts_directory=config.data_dir / "texts" if config.texts else None,
+        )

@@ -42,6 +42,44 @@ def margin_bytes(free_bytes: int) -> int:
     return min(free_bytes // 20, 1_000_000_000)
 
 
+@dataclass(frozen=True)
+class Room:
+    """What the staging directory may take: what was asked for, or less where the disk has less."""
+
+    budget_bytes: int
+    block_bytes: int
+    warning: str | None
+
+    @classmethod
+    def on(cls, directory: Path, left_bytes: int, max_disk_bytes: int) -> Room:
+        """``left_bytes`` lie there already. Raises ``OSError``."""
+        free_bytes = psutil.disk_usage(str(directory)).free
+        room_bytes = free_bytes - margin_bytes(free_bytes) + left_bytes
+        budget_bytes = max(0, min(max_disk_bytes, room_bytes))
+        warning = None
+        if room_bytes < max_disk_bytes:
+            warning = (
+                f"--max-disk asks for {max_disk_bytes} bytes, but {directory} has only "
+                f"{free_bytes} free: using {budget_bytes}"
+            )
+        return cls(budget_bytes, disk_block_bytes(directory), warning)
+
+    @classmethod
+    def to_be_had(cls, directory: Path, max_disk_bytes: int) -> Room:
+        """The same of a directory that need not exist, and is not made. Raises
+        ``ConfigurationError``."""
+        there = next(path for path in (directory, *directory.parents) if path.is_dir())
+        try:
+            left = directory.rglob("*") if there == directory else ()
+            left_bytes = sum(path.lstat().st_size for path in left if path.is_file())
+            return cls.on(there, left_bytes, max_disk_bytes)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the staging directory {directory} cannot be read: {error.strerror}; "
+                "choose another with --staging"
+            ) from error
+
+
 def _patiently_locked(path: Path) -> FileLock:
     """The lock, once the last rclone of a run that was killed has noticed and ended."""
     deadline = time.monotonic() + ORPHANS_END_WITHIN_SECONDS
@@ -66,16 +104,10 @@ class Staging:
         self._lock = lock
         self.leftovers = self._scan()
         left_bytes = sum(leftover.size_bytes for leftover in self.leftovers)
-        free_bytes = psutil.disk_usage(str(directory)).free
-        room_bytes = free_bytes - margin_bytes(free_bytes) + left_bytes
-        self.block_bytes = disk_block_bytes(directory)
-        self.budget_bytes = max(0, min(max_disk_bytes, room_bytes))
-        self.warning: str | None = None
-        if room_bytes < max_disk_bytes:
-            self.warning = (
-                f"--max-disk asks for {max_disk_bytes} bytes, but {directory} has only "
-                f"{free_bytes} free: using {self.budget_bytes}"
-            )
+        room = Room.on(directory, left_bytes, max_disk_bytes)
+        self.block_bytes = room.block_bytes
+        self.budget_bytes = room.budget_bytes
+        self.warning = room.warning
 
     @classmethod
     def open(cls, directory: Path, max_disk_bytes: int) -> Staging:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from tdl_sync.config import Config
 from tdl_sync.errors import ConfigurationError
@@ -14,8 +16,11 @@ from tdl_sync.log_lines import Event
 from tdl_sync.progress_numbers import Waiting
 from tdl_sync.progress_text import waiting_line
 from tdl_sync.stop import StopFlag
-from tdl_sync.telegram.client import TelegramClient
+from tdl_sync.telegram.session_copy import session_string_of
 from tdl_sync.telegram.settings import TelegramSettings
+
+if TYPE_CHECKING:
+    from tdl_sync.telegram.client import TelegramClient
 
 
 def telegram_settings(config: Config) -> TelegramSettings:
@@ -39,14 +44,28 @@ def make_data_dir(config: Config) -> None:
         ) from error
 
 
-@contextmanager
-def opened_to_look(config: Config) -> Iterator[TelegramClient]:
+def opened_to_look(config: Config) -> AbstractContextManager[TelegramClient]:
     """A signed-in client for a command that moves nothing; closed on leaving.
 
     What there is to say meanwhile (a flood wait, a network that is gone) goes to standard error.
     Raises what ``TelegramClient.start`` raises.
     """
     make_data_dir(config)
+    return _opened(config, telegram_settings(config))
+
+
+def opened_on_a_copy(config: Config) -> AbstractContextManager[TelegramClient]:
+    """The same on a copy of the session in memory: nothing is written on this machine."""
+    settings = telegram_settings(config)
+    if settings.session_string is None and settings.session_path.exists():
+        settings = replace(settings, session_string=session_string_of(settings.session_path))
+    return _opened(config, settings)
+
+
+@contextmanager
+def _opened(config: Config, settings: TelegramSettings) -> Iterator[TelegramClient]:
+    from tdl_sync.telegram.client import TelegramClient  # most of a second, so where it is needed
+
     with ExitStack() as closing:
         loop = EventLoopThread()
         loop.start()
@@ -58,7 +77,7 @@ def opened_to_look(config: Config) -> Iterator[TelegramClient]:
         def on_wait(what: str, why: str, until: datetime) -> None:
             on_line(waiting_line(Waiting(what, why, until)))
 
-        client = TelegramClient(loop, telegram_settings(config), StopFlag(), on_wait, on_line)
+        client = TelegramClient(loop, settings, StopFlag(), on_wait, on_line)
         client.start()
         closing.callback(client.stop)
         yield client

@@ -1,0 +1,168 @@
+"""``--dry-run``: goes the way of a run up to the first byte, and writes nothing anywhere.
+
+No folder and no probe on the remote, no claim and no state in Saved Messages, nothing in the data
+and staging directories, which need not even exist. The Telegram session is a copy in memory.
+(rclone itself keeps a renewed token in its own configuration.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain
+
+from tdl_sync.beginning import Start
+from tdl_sync.budget import DiskBudget
+from tdl_sync.chat_spelling import ChatSpelling
+from tdl_sync.config import Config
+from tdl_sync.duplicates import DUPLICATE
+from tdl_sync.errors import LargerThanBudget, TdlSyncError
+from tdl_sync.forecast import Forecast, Prospect
+from tdl_sync.forecast_text import last_lines, prospect_lines
+from tdl_sync.last_words import tell
+from tdl_sync.local_state import LocalStates
+from tdl_sync.log_lines import Event
+from tdl_sync.marks_to_read import MarksToRead
+from tdl_sync.model import Chat, HistoryEntry, MediaItem, SkippedItem
+from tdl_sync.pipeline import Job
+from tdl_sync.ports import ChatReader, SavedMessages
+from tdl_sync.rclone import Rclone
+from tdl_sync.remnants import is_under_way
+from tdl_sync.remote_check import look_at_remote
+from tdl_sync.remote_listing import RemoteLook
+from tdl_sync.run_settings import RunSettings
+from tdl_sync.saved_messages_to_read import SavedMessagesToRead
+from tdl_sync.staging import Room
+from tdl_sync.standard_output import StandardOutput
+from tdl_sync.standing import Place, Standing
+from tdl_sync.state_message import HEADER
+from tdl_sync.stop import StopFlag
+from tdl_sync.sync import ONE_CHAT_ONLY
+from tdl_sync.telegram.chats import ChatBook
+from tdl_sync.telegram.history import TelegramChatReader
+from tdl_sync.telegram.saved_messages import TelegramSavedMessages
+from tdl_sync.telegram_session import opened_on_a_copy
+from tdl_sync.unfinished import unfinished_in
+from tdl_sync.wanted_chats import wanted_chats
+
+
+def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
+    """Print what would be moved, chat by chat."""
+    prospects: list[Prospect] = []
+    errors: list[TdlSyncError] = []
+    free_bytes = None
+    try:
+        with ExitStack() as closing:
+            looker = _opened(config, closing)
+            free_bytes = looker.hand_off.remote.free_bytes
+            for wanted in wanted_chats(config.chats or looker.unfinished(), config):
+                try:
+                    prospect = looker.prospect(wanted.find(looker.chats), wanted.lower_bound)
+                except ONE_CHAT_ONLY as error:
+                    errors.append(error)
+                    continue
+                prospects.append(prospect)
+                for line in prospect_lines(prospect, config.remote):
+                    output.line(line)
+    except TdlSyncError as error:
+        errors.append(error)
+    for line in last_lines(prospects, free_bytes, failed=bool(errors)):
+        output.line(line)
+    return tuple(errors)
+
+
+def _opened(config: Config, closing: ExitStack) -> _Looker:
+    telegram = closing.enter_context(opened_on_a_copy(config))
+    rclone = Rclone.find(config.rclone, config.rclone_config, config.rclone_args)
+    remote = look_at_remote(rclone, config.remote, must_be_drive=config.must_be_drive)
+    room = Room.to_be_had(config.staging_dir, config.max_disk_bytes)
+    if room.warning is not None:
+        tell(Event.of_message(f"warning: {room.warning}"), config.telling)
+    chats = ChatBook(telegram)
+    marks = MarksToRead(config.data_dir / "marks")
+    closing.callback(marks.close)
+    return _Looker(
+        config=config,
+        settings=RunSettings.of(config, remote.free_bytes, deadline=None),
+        chats=chats,
+        reader=TelegramChatReader(telegram, chats),
+        hand_off=RemoteLook(rclone, remote),
+        marks=marks,
+        saved_messages=SavedMessagesToRead(TelegramSavedMessages(telegram)),
+        budget=DiskBudget(room.budget_bytes, room.block_bytes, StopFlag()),
+    )
+
+
+@dataclass(frozen=True)
+class _Looker:
+    """A run's parts as far as they only read. Blocks."""
+
+    config: Config
+    settings: RunSettings
+    chats: ChatBook
+    reader: ChatReader
+    hand_off: RemoteLook
+    marks: MarksToRead
+    saved_messages: SavedMessages
+    budget: DiskBudget
+
+    def unfinished(self) -> tuple[ChatSpelling, ...]:
+        """``--resume`` without a chat; a line says what is left out."""
+        messages = self.saved_messages.find(HEADER)
+        found = unfinished_in(messages, self.config.remote, self.config.choice.canonical_text)
+        for line in found.left_out:
+            tell(Event.of_message(line), self.config.telling)
+        return found.chats
+
+    def prospect(self, chat: Chat, lower_bound: int) -> Prospect:
+        """Raises what the beginning of a run raises."""
+        scope = self.settings.choice.scope(self.settings.remote, chat, lower_bound)
+        local_states = LocalStates(self.config.data_dir / "state")
+        start = Start(chat, scope, self.settings, self, self.saved_messages, local_states)
+        beginning = start.begin()
+        listing = self.hand_off.files(beginning.folder)
+        whole = [file for file in listing if not is_under_way(file.name)]
+        job = start.job(beginning, whole)
+        forecast = Forecast(lambda item: job.keeping.template.path(item, chat))
+        limit_reached = self._count(job, forecast)
+        return forecast.prospect(
+            chat,
+            beginning.folder,
+            folder_exists=bool(listing),
+            limit_reached=limit_reached,
+        )
+
+    def _count(self, job: Job, forecast: Forecast) -> bool:
+        """Whether the run would end by its limit, and not by the end of the chat."""
+        standing = Standing(
+            self.marks,
+            Place(job.remote, job.folder, job.on_remote),
+            job.chat.id,
+            retry_for_good=job.retry_failed_for_good,
+        )
+        for entry in self._entries(job):
+            if isinstance(entry, SkippedItem):
+                forecast.would_skip(entry)
+            elif standing.is_done(entry):
+                forecast.is_there(entry)
+            elif (failure := standing.lasting_failure(entry)) is not None:
+                forecast.would_fail(entry, failure.reason)
+            elif job.choice.dedupe and self._is_copy(entry, job, forecast):
+                forecast.would_skip(SkippedItem(entry.key, DUPLICATE))
+            elif not self.budget.fits(entry):
+                forecast.would_fail(entry, LargerThanBudget.reason)
+            else:
+                forecast.would_move(entry)
+                if forecast.to_move.files == job.choice.limit:
+                    return True
+        return False
+
+    def _entries(self, job: Job) -> Iterator[HistoryEntry]:
+        pages = job.choice.pages(self.reader, job.chat, job.after_id, job.up_to_id)
+        return chain(job.again, chain.from_iterable(page.entries for page in pages))
+
+    def _is_copy(self, item: MediaItem, job: Job, forecast: Forecast) -> bool:
+        key = item.key
+        first_id = self.marks.message_with(job.remote, key.chat_id, key.topic_id, item.identity)
+        return first_id is not None or item.identity in forecast.arriving

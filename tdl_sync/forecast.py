@@ -1,0 +1,111 @@
+"""What a run would do with each item, counted: ``--dry-run``'s own books. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tdl_sync.model import Chat, FileIdentity, MediaItem, SkippedItem
+
+MOST_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Amount:
+    """So many files of so many bytes."""
+
+    files: int = 0
+    size_bytes: int = 0
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.files + other.files, self.size_bytes + other.size_bytes)
+
+    @classmethod
+    def of(cls, item: MediaItem) -> Amount:
+        return cls(1, item.size_bytes)
+
+
+NOTHING = Amount()
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What one chat's run would find and do. ``folder_exists``: on the remote, by now.
+
+    ``by_type`` and ``by_year`` divide ``to_move``; ``examples`` are remote paths of some of it,
+    below the folder. ``failing`` is by reason what would not be moved: too large, or given up.
+    ``limit_reached``: there may be more.
+    """
+
+    chat: Chat
+    folder: str
+    folder_exists: bool
+    to_move: Amount
+    by_type: Mapping[str, Amount]
+    by_year: Mapping[int, Amount]
+    there: Amount
+    skipped: Mapping[str, int]
+    failing: Mapping[str, Amount]
+    examples: tuple[str, ...]
+    limit_reached: bool
+
+    @property
+    def failing_files(self) -> int:
+        return sum(amount.files for amount in self.failing.values())
+
+    @property
+    def seen(self) -> int:
+        return (
+            self.to_move.files + self.there.files + sum(self.skipped.values()) + self.failing_files
+        )
+
+
+@dataclass
+class Forecast:
+    """Count each item once. ``path_of`` says where on the remote it would go. One thread."""
+
+    path_of: Callable[[MediaItem], str]
+    to_move: Amount = NOTHING
+    there: Amount = NOTHING
+    by_type: defaultdict[str, Amount] = field(default_factory=lambda: defaultdict(Amount))
+    by_year: defaultdict[int, Amount] = field(default_factory=lambda: defaultdict(Amount))
+    skipped: Counter[str] = field(default_factory=Counter)
+    failing: defaultdict[str, Amount] = field(default_factory=lambda: defaultdict(Amount))
+    examples: list[str] = field(default_factory=list)
+    arriving: set[FileIdentity] = field(default_factory=set)
+
+    def would_move(self, item: MediaItem) -> None:
+        amount = Amount.of(item)
+        self.to_move += amount
+        self.by_type[item.media_type.value] += amount
+        self.by_year[item.date.year] += amount
+        self.arriving.add(item.identity)
+        if len(self.examples) < MOST_EXAMPLES:
+            self.examples.append(self.path_of(item))
+
+    def is_there(self, item: MediaItem) -> None:
+        self.there += Amount.of(item)
+
+    def would_skip(self, entry: SkippedItem) -> None:
+        self.skipped[entry.rule] += 1
+
+    def would_fail(self, item: MediaItem, reason: str) -> None:
+        self.failing[reason] += Amount.of(item)
+
+    def prospect(
+        self, chat: Chat, folder: str, *, folder_exists: bool, limit_reached: bool
+    ) -> Prospect:
+        return Prospect(
+            chat,
+            folder,
+            folder_exists,
+            self.to_move,
+            dict(self.by_type),
+            dict(self.by_year),
+            self.there,
+            dict(self.skipped),
+            dict(self.failing),
+            tuple(self.examples),
+            limit_reached,
+        )

@@ -1,0 +1,89 @@
+"""What ``--dry-run`` prints."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from tdl_sync.forecast import Amount, Prospect
+from tdl_sync.human_units import human_bytes
+from tdl_sync.model import Outcome, RunReport
+from tdl_sync.naming import printable
+from tdl_sync.summary import result_line
+
+DRIVES_DAY_BYTES = 750 * 10**9
+"""https://support.google.com/a/answer/172541"""
+
+
+def prospect_lines(prospect: Prospect, remote: str) -> list[str]:
+    """The table of one chat; every line fit for a terminal."""
+    made = "" if prospect.folder_exists else ", which would be made"
+    rows = [("would move", prospect.to_move, _limited(prospect))]
+    rows += [(f"  {kind}", amount, "") for kind, amount in _largest_first(prospect.by_type)]
+    rows += [(f"  {year}", amount, "") for year, amount in sorted(prospect.by_year.items())]
+    rows.append(("there", prospect.there, ""))
+    rows += [("would fail", amount, reason) for reason, amount in _largest_first(prospect.failing)]
+    lines = [f"{prospect.chat.title or prospect.chat.id} -> {remote}, {prospect.folder!r}{made}"]
+    lines += _table(rows)
+    if prospect.skipped:
+        ranked = sorted(prospect.skipped.items(), key=lambda entry: (-entry[1], entry[0]))
+        lines.append("  left out: " + ", ".join(f"{rule} {count}" for rule, count in ranked))
+    lines += [f"  would be named: {path}" for path in prospect.examples]
+    return [printable(line) for line in lines]
+
+
+def last_lines(prospects: Sequence[Prospect], free_bytes: int | None, *, failed: bool) -> list[str]:
+    """What holds for all chats together, and the result line."""
+    total = sum((prospect.to_move for prospect in prospects), Amount())
+    lines = []
+    if len(prospects) > 1:
+        lines.append(f"in all: {_files(total.files)}, {human_bytes(total.size_bytes)}")
+    if total.files:
+        lines.append(_days(total.size_bytes))
+    if free_bytes is not None and free_bytes < total.size_bytes:
+        lines.append(f"the remote has only {human_bytes(free_bytes)} free")
+    lines.append("nothing was written; the same command without --dry-run does it")
+    return [*lines, _result(prospects, total, failed=failed)]
+
+
+def _result(prospects: Iterable[Prospect], total: Amount, *, failed: bool) -> str:
+    outcome = Outcome.MORE if total.files else Outcome.COMPLETE
+    reports = [
+        RunReport(
+            seen=each.seen,
+            done_before=each.there.files,
+            skipped_by_rule=each.skipped,
+            failed_by_reason={reason: amount.files for reason, amount in each.failing.items()},
+        )
+        for each in prospects
+    ]
+    return result_line(Outcome.ERROR if failed else outcome, reports)
+
+
+def _days(size_bytes: int) -> str:
+    days = math.ceil(size_bytes / DRIVES_DAY_BYTES)
+    if days <= 1:
+        return "Google Drive takes that in one day (750 GB)"
+    return f"Google Drive takes that in {days} days at the soonest (750 GB a day)"
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'s' if count != 1 else ''}"
+
+
+def _limited(prospect: Prospect) -> str:
+    return "and then stop (--limit)" if prospect.limit_reached else ""
+
+
+def _largest_first(amounts: Mapping[str, Amount]) -> list[tuple[str, Amount]]:
+    return sorted(amounts.items(), key=lambda entry: (-entry[1].size_bytes, entry[0]))
+
+
+def _table(rows: Sequence[tuple[str, Amount, str]]) -> list[str]:
+    label_width = max(len(label) for label, _, _ in rows)
+    count_width = max(len(str(amount.files)) for _, amount, _ in rows)
+    return [
+        f"  {label:<{label_width}}  {amount.files:>{count_width}}  "
+        f"{human_bytes(amount.size_bytes):>7}  {remark}".rstrip()
+        for label, amount, remark in rows
+    ]
