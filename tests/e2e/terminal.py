@@ -42,6 +42,11 @@ class Terminal:
         return _ESCAPES.sub("", self._raw.decode(errors="replace")).replace("\r", "")
 
     @property
+    def sent(self) -> str:
+        """All that the program sent to the terminal, as it is."""
+        return self._raw.decode(errors="replace")
+
+    @property
     def stdout(self) -> str:
         """What went to standard output, which is no terminal."""
         return self._stdout.read_text()
