@@ -59,6 +59,11 @@ stop takes less than the 7.5 s that CI runners give."""
 SECONDS_BEFORE_MOVING = 1.5
 """The same where nothing was moved yet, so that nothing is to be saved or waited for."""
 
+SECONDS_BETWEEN_LOOKS = 0.2
+"""How long the main thread sleeps at most. Python's signal handlers run in it, once it is awake;
+but the system may hand a signal to another thread, which wakes nobody, and on Windows Ctrl-C does
+not end a wait for a lock: https://docs.python.org/3/library/signal.html#signals-and-threads"""
+
 # The order in which exit states count when a run over several chats met more than one.
 EXIT_ORDER = (1, 2, 4, 5, 129, 130, 143, 75, 3, 0)
 
@@ -216,7 +221,7 @@ class Supervisor:
         try:
             while True:
                 try:
-                    event = self._events.get(timeout=self._seconds_to_next_alarm())
+                    event = self._events.get(timeout=self._seconds_to_next_look())
                 except queue.Empty:
                     self._alarm()
                     continue
@@ -233,12 +238,11 @@ class Supervisor:
     def stopping(self) -> bool:
         return self._stop.is_set
 
-    def _seconds_to_next_alarm(self) -> float | None:
+    def _seconds_to_next_look(self) -> float:
         alarms = [self._leave_at]
         if self._deadline is not None and not self.stopping:
             alarms.append(self._deadline.stop_at)
-        seconds = min(alarms) - time.monotonic()
-        return None if seconds == float("inf") else max(0.0, seconds)
+        return min(max(0.0, min(alarms) - time.monotonic()), SECONDS_BETWEEN_LOOKS)
 
     def _alarm(self) -> None:
         """``--max-runtime`` is near, or a stop takes longer than it may."""
