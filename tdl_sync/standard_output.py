@@ -26,7 +26,10 @@ def _is_closed_pipe(error: OSError) -> bool:
 class StandardOutput:
     """Each line is written out at once. Raises ``NobodyReads``."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
+        """``None`` is what Python has for a standard output that was closed from the start."""
+        if stream is None:
+            raise NobodyReads
         self._stream = stream
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
 

@@ -115,6 +115,8 @@ def test_a_sign_that_the_output_has_not_is_no_error() -> None:
 
 
 def test_a_reader_that_has_gone_ends_the_work() -> None:
+    with pytest.raises(NobodyReads):
+        StandardOutput(None)
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as stream:
