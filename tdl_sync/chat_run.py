@@ -131,9 +131,10 @@ class ChatRun:
             self._chat, self._scope, settings, stages, self._saved_messages, self._local_states
         )
         self._beginning = beginning = start.begin()
+        counting = in_thread(partial(stages.reader.totals, self._chat), "totals")
         listing = stages.hand_off.prepare_folder(beginning.folder)
         self._texts = TextArchive(self._chat, settings.remote, beginning.folder, listing)
-        totals = stages.reader.totals(self._chat)
+        totals = counting.result()
         self._compare_with_room(totals)
         message_id = beginning.loaded.message_id if beginning.loaded else None
         lease.hold_by(StateMessage(self._saved_messages, scope_key(self._scope), message_id))
@@ -262,6 +263,7 @@ class ChatRun:
         stopped, or there is no time left for what has come."""
         retries = Retries()
         retries.round_ended(self._failing_ids(), ())
+        self._saver.save_soon()
         self._say(f"{self._chat.title!r} is followed: new messages are moved as they come")
         self.stays.set()
         while not self._more:

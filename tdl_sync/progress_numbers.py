@@ -66,6 +66,7 @@ class Snapshot:
     remaining_seconds: float | None
     transfers: tuple[Transfer, ...]
     waiting: Waiting | None
+    counted_by_telegram: bool = True
     idle: str = ""
     """Why nothing is moved at the moment; empty while something is."""
 
@@ -136,6 +137,7 @@ class ProgressNumbers:
             remaining_seconds=None,
             transfers=(),
             waiting=None,
+            counted_by_telegram=totals.files > 0,
         )
 
     def snapshot(self) -> Snapshot:

@@ -30,6 +30,11 @@ def files(numbers: Snapshot) -> str:
     return f"{numbers.finished} of {numbers.total_files} files"
 
 
+def source(numbers: Snapshot) -> str:
+    """Whose total ``files`` names: Telegram's, or only what was seen so far."""
+    return " by Telegram's count" if numbers.counted_by_telegram else ""
+
+
 def amount(numbers: Snapshot) -> str:
     """The bytes on the remote, of an estimate that is marked as one."""
     if numbers.total_bytes <= 0:
@@ -64,7 +69,7 @@ def counts_line(numbers: Snapshot) -> str:
 def headline(numbers: Snapshot, width: int, cut: Callable[[str, int], str]) -> str:
     """The chat and its files; where the total comes from is said if there is room."""
     line = f"{cut(numbers.title, max(8, width // 3))}: {files(numbers)}"
-    return f"{line} by Telegram's count" if width >= 100 else line
+    return f"{line}{source(numbers)}" if width >= 100 else line
 
 
 def status_lines(
@@ -92,7 +97,7 @@ def log_line(numbers: Snapshot, now: datetime) -> str:
     """Everything in one line, for a log. Telegram's counters are named as the source."""
     downloads = sum(transfer.direction is Direction.DOWN for transfer in numbers.transfers)
     parts = (
-        f"{numbers.title}: {files(numbers)} by Telegram's count",
+        f"{numbers.title}: {files(numbers)}{source(numbers)}",
         counts_line(numbers),
         amount(numbers),
         f"down {human_speed(numbers.download_speed)}, up {human_speed(numbers.upload_speed)}",

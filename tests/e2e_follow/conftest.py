@@ -20,9 +20,10 @@ from tdl_sync.sync import Sync, SyncResult
 from tdl_sync.telegram import network, tries
 from tests.e2e.conftest import Scene, collect_ignore_glob, module_stage, stage
 from tests.e2e.program import SOURCE
+from tests.e2e_drive.conftest import scene as drive_scene
 from tests.waiting import in_thread, result_of, until
 
-__all__ = ["collect_ignore_glob", "module_stage", "stage"]
+__all__ = ["collect_ignore_glob", "drive_scene", "module_stage", "stage"]
 
 POLL_SECONDS = 0.3
 

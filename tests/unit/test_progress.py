@@ -287,6 +287,23 @@ def test_a_log_says_how_far_the_run_is_though_nothing_happens() -> None:
     assert stream.getvalue().count("0 of 5 files by Telegram's count") >= 3
 
 
+def test_a_log_says_nothing_while_the_run_waits_for_new_messages() -> None:
+    stream = Lines()
+    log = narrator(LineOutlet(stream, as_text, Level.INFO), interval_seconds=0.01)
+    log.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
+    assert stream.third.acquire(timeout=20)
+    log.idle("waiting for new messages (--follow)")
+    while stream.third.acquire(blocking=False):
+        pass
+    assert not stream.third.acquire(timeout=0.2)
+    log.started(CHAT, ChatTotals(0, 0, 0), 50_000_000)
+    log.seen(3)
+    # Telegram's counters say nothing of what has come since.
+    while "0 of 3 files; " not in stream.getvalue():
+        assert stream.third.acquire(timeout=20)
+    log.close()
+
+
 @contextmanager
 def terminal(columns: int, rows: int) -> Iterator[tuple[int, io.TextIOWrapper]]:
     """A pseudo terminal: the end that a person would look at, and the program's stream."""
@@ -336,6 +353,15 @@ def test_a_terminal_shows_what_is_in_flight() -> None:
         shown = Screen(looker).read_until("↓  50% 1.0 MB  12_a.mp4")
         progress.close()
     assert "0 of 5 files by Telegram's count" in shown
+
+
+def test_a_terminal_shows_that_the_run_waits_for_new_messages() -> None:
+    with terminal(120, 40) as (looker, stream):
+        progress = bars(stream)
+        progress.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
+        progress.idle("waiting for new messages (--follow)")
+        Screen(looker).read_until("waiting for new messages (--follow)")
+        progress.close()
 
 
 def test_a_terminal_that_was_closed_does_not_stop_the_run() -> None:
