@@ -43,11 +43,14 @@ class ConfigurationError(TdlSyncError):
 class ChatUnreadable(ConfigurationError):
     """The chat that was asked for can't be found or may not be read."""
 
-    def __init__(self, spelling: str, why: str, next_step: str) -> None:
+    def __init__(self, spelling: str, why: str, next_step: str, title: str = "") -> None:
+        """``title`` is what it is called, where it was found."""
         self.spelling = spelling
         self.why = why
         self.next_step = next_step
-        super().__init__(f"cannot read the chat {spelling!r}: {why}. {next_step}")
+        self.title = title
+        named = f"{spelling!r} ({title!r})" if title else repr(spelling)
+        super().__init__(f"cannot read the chat {named}: {why}. {next_step}")
 
 
 class CredentialsRefused(TdlSyncError):

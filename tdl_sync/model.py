@@ -49,7 +49,8 @@ class Chat:
     """A chat that was found and may be read. ``id`` is the marked id (``-100…`` for channels).
 
     ``topic_id`` is the one topic of a forum that is wanted, 0 for all. ``comments_on_id`` is the
-    channel whose posts are discussed here, if that is why the chat is read.
+    channel whose posts are discussed here, if that is why the chat is read. ``asked_as`` is what
+    the user typed, empty where it was found on the way.
     """
 
     id: int
@@ -58,6 +59,7 @@ class Chat:
     username: str | None = None
     topic_id: int = 0
     comments_on_id: int | None = None
+    asked_as: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, order=True)

@@ -51,10 +51,8 @@ class ChatBook:
     def resolve(self, spelling: ChatSpelling) -> Chat:
         """Find the chat. Raises ``ChatUnreadable`` with the reason and the spellings that work."""
         if isinstance(spelling, OwnSavedMessages):
-            return self._remember(
-                Chat(self._telegram.account_id, "Saved Messages", ChatKind.SAVED_MESSAGES),
-                raw.types.InputPeerSelf(),
-            )
+            own = Chat(self._telegram.account_id, "Saved Messages", ChatKind.SAVED_MESSAGES)
+            return self._remember(replace(own, asked_as=spelling.text), raw.types.InputPeerSelf())
         if isinstance(spelling, ByUsername):
             return self._by_username(spelling)
         if isinstance(spelling, ByInviteHash):
@@ -164,7 +162,8 @@ class ChatBook:
         barred = why_unreadable(found)
         if barred is not None:
             raise ChatUnreadable(spelling.text, barred.why, barred.next_step)
-        return self._remember(chat_of(found), input_peer(found))
+        chat = replace(chat_of(found), asked_as=spelling.text)
+        return self._remember(chat, input_peer(found))
 
     def _remember(self, chat: Chat, peer: raw.base.InputPeer) -> Chat:
         self._peers[chat.id] = peer

@@ -246,9 +246,10 @@ class TelegramChatReader:
             return self._telegram.call(query, "reading the chat")
         except (ChannelPrivate, ChannelInvalid) as error:
             raise ChatUnreadable(
-                chat.title,
+                chat.asked_as or chat.title,
                 f"Telegram no longer shows it to this account ({error_name(error)})",
                 "Join it again, then run again: what is done stays done.",
+                chat.title if chat.asked_as else "",
             ) from error
         except TakeoutInvalid as error:
             raise TakeoutEnded("reading the chat", error_name(error)) from error
@@ -256,9 +257,10 @@ class TelegramChatReader:
             if not chat.topic_id:
                 raise translated(error, f"reading {chat.title!r}") from error
             raise ChatUnreadable(
-                chat.title,
+                chat.asked_as or chat.title,
                 f"it has no topic {chat.topic_id}",
                 "A topic's id is the number in its link, after that of the chat.",
+                chat.title if chat.asked_as else "",
             ) from error
         except RPCError as error:
             raise translated(error, f"reading {chat.title!r}") from error

@@ -278,8 +278,9 @@ def test_a_chat_that_this_account_was_shut_out_of(stage: Stage) -> None:
     source = scene.world.source
     source.private = True
     line = (
-        "cannot read the chat 'Stand-in: all kinds': Telegram no longer shows it to this account "
-        "(CHANNEL_PRIVATE). Join it again, then run again: what is done stays done."
+        "cannot read the chat '@stand_in_source' ('Stand-in: all kinds'): Telegram no longer "
+        "shows it to this account (CHANNEL_PRIVATE). Join it again, then run again: "
+        "what is done stays done."
     )
     assert_refused(scene.machine.run("-u", SOURCE), 2, line)
     line = (

@@ -323,8 +323,9 @@ def test_a_chat_that_becomes_private_in_mid_run_is_said_and_the_next_chat_goes_o
     ended = scene.machine.run("-u", SOURCE, "-u", "@stand_in_news")
     assert (ended.exit_status, ended.said) == (
         2,
-        "tdl_sync: cannot read the chat 'Stand-in: all kinds': Telegram no longer shows it to this "
-        "account (CHANNEL_PRIVATE). Join it again, then run again: what is done stays done.\n",
+        "tdl_sync: cannot read the chat '@stand_in_source' ('Stand-in: all kinds'): Telegram "
+        "no longer shows it to this account (CHANNEL_PRIVATE). Join it again, then run again: "
+        "what is done stays done.\n",
     )
     assert "News" in ended.log
     assert 1 <= ended.numbers()["done"] == len(remote_files(scene.machine)) < len(wanted(source))

@@ -66,8 +66,9 @@ def test_a_chat_that_becomes_private_in_mid_file_ends_alone(stage: Stage) -> Non
     ended = running.wait()
     assert (ended.exit_status, ended.said) == (
         2,
-        "tdl_sync: cannot read the chat 'Stand-in: all kinds': Telegram no longer shows it to this "
-        "account (CHANNEL_PRIVATE). Join it again, then run again: what is done stays done.\n",
+        "tdl_sync: cannot read the chat '@stand_in_source' ('Stand-in: all kinds'): Telegram "
+        "no longer shows it to this account (CHANNEL_PRIVATE). Join it again, then run again: "
+        "what is done stays done.\n",
     )
     assert "News" in ended.log
     assert ended.numbers()["failed"] == 0
