@@ -58,7 +58,8 @@ What to move:
   --restart                look at all messages again; what is known to be on
                            the remote is not moved again
   --retry-failed           only what failed before, also what failed for good
-  --follow                 then stay, and move new messages as they come
+  --follow                 then stay, and move new messages as they come, until
+                           it is stopped
   --dry-run                only say what would be moved, and write nothing
 
 Which of its files (what is left out stays for a run with other filters):
@@ -117,8 +118,8 @@ State and stopping (DUR is in seconds, or like 90s, 5m, 1h30m):
                            [default: exit]
 
 Telling:
-  --notify                 send a message to Saved Messages when the run ends,
-                           fails, or has used up the Drive's day
+  --notify                 leave a note in Saved Messages when the run ends, is
+                           stopped, fails, or has used up the Drive's day
   -q, --quiet              say only what is wrong, and the result
   -v, --verbose            say more: each step of each file
   --log-file FILE          keep the lines in this file, too; at 10 MB it is put
