@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
-from tdl_sync.chats import list_chats
 from tdl_sync.config import Command, Config, Telling, TextRequested
 from tdl_sync.deadline import Deadline
 from tdl_sync.doctor import examine
@@ -40,13 +39,11 @@ from tdl_sync.model import Outcome
 from tdl_sync.operating_system import share_freed_memory
 from tdl_sync.progress import progress_for
 from tdl_sync.standard_output import NobodyReads, StandardOutput
-from tdl_sync.status import show_status
 from tdl_sync.stop import StopFlag
 from tdl_sync.summary import result_line
 from tdl_sync.sync import Sync, SyncResult
 from tdl_sync.terminal_login import login, offer_login
 from tdl_sync.terminal_reconnect import offer_reconnect
-from tdl_sync.verify import verify
 
 STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM") if hasattr(signal, name)
@@ -118,6 +115,8 @@ def doctor(config: Config) -> int:
 
 
 def signed_in_sync(config: Config) -> int:
+    if config.dry_run:
+        return dry_run(config)
     offer_login(config)
     return sync(config)
 
@@ -284,28 +283,50 @@ class Supervisor:
             self._events.put(error)
 
 
-def looking(
-    look: Callable[[Config, StandardOutput], Iterable[TdlSyncError]],
-) -> Callable[[Config], int]:
-    """The command that prints what ``look`` finds; what it returns could not be looked at."""
+def looked(look: Callable[[Config, StandardOutput], Iterable[TdlSyncError]], config: Config) -> int:
+    """Print what ``look`` finds; what it returns could not be looked at."""
+    try:
+        errors = list(look(config, StandardOutput(sys.stdout)))
+    except NobodyReads:
+        return EXIT_COMPLETE
+    statuses = [report_error(error, config.telling) for error in errors]
+    return min([*statuses, EXIT_COMPLETE], key=EXIT_ORDER.index)
 
-    def command(config: Config) -> int:
-        try:
-            errors = list(look(config, StandardOutput(sys.stdout)))
-        except NobodyReads:
-            return EXIT_COMPLETE
-        statuses = [report_error(error, config.telling) for error in errors]
-        return min([*statuses, EXIT_COMPLETE], key=EXIT_ORDER.index)
 
-    return command
+# The library for Telegram takes most of a second to import. So it is imported by the commands that
+# need it, when they do: not for a line of help, and in a run beside the first processes of rclone.
+
+
+def chats(config: Config) -> int:
+    from tdl_sync.chats import list_chats
+
+    return looked(list_chats, config)
+
+
+def status(config: Config) -> int:
+    from tdl_sync.status import show_status
+
+    return looked(show_status, config)
+
+
+def dry_run(config: Config) -> int:
+    from tdl_sync.dry_run import dry_run
+
+    return looked(dry_run, config)
+
+
+def verify(config: Config) -> int:
+    from tdl_sync.verify import verify
+
+    return looked(verify, config)
 
 
 COMMANDS: Mapping[Command, Callable[[Config], int]] = {
     Command.SYNC: signed_in_sync,
     Command.LOGIN: login,
-    Command.CHATS: looking(list_chats),
-    Command.STATUS: looking(show_status),
-    Command.VERIFY: looking(verify),
+    Command.CHATS: chats,
+    Command.STATUS: status,
+    Command.VERIFY: verify,
     Command.DOCTOR: doctor,
 }
 """What each command runs; it returns the exit status."""

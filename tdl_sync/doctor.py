@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -25,8 +26,10 @@ from tdl_sync.rclone_config import is_writable, used_config, with_writable_confi
 from tdl_sync.remote_check import check_remote, configured_types
 from tdl_sync.staging import Staging
 from tdl_sync.stop import StopFlag
-from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram_session import make_data_dir, telegram_settings
+
+if TYPE_CHECKING:
+    from tdl_sync.telegram.client import TelegramClient
 
 OLDEST_PYTHON = (3, 10)
 
@@ -126,6 +129,8 @@ def _remote(rclone: Rclone, config: Config) -> str:
 
 
 def _telegram(config: Config) -> Iterator[Finding]:
+    from tdl_sync.telegram.client import TelegramClient  # it takes its time: the last part's own
+
     lines: list[str] = []
     with ExitStack() as closing:
         loop = EventLoopThread()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from socket import gethostname
+from threading import Event
+from typing import TYPE_CHECKING, TypeVar
 
 from tdl_sync.budget import DiskBudget
 from tdl_sync.chat_run import ChatRun
@@ -39,24 +40,23 @@ from tdl_sync.notice import Ending, note, sent_in_time
 from tdl_sync.pace import Pace
 from tdl_sync.part_journal import PartialFiles
 from tdl_sync.pipeline import Stages
+from tdl_sync.ports import SavedMessages
 from tdl_sync.rclone import Rclone
 from tdl_sync.rclone_config import with_writable_config
-from tdl_sync.remote_check import CheckedRemote, check_remote
+from tdl_sync.remote_check import ProvenRemote, prove_remote
 from tdl_sync.run_settings import RunSettings
 from tdl_sync.shelf import Shelf
 from tdl_sync.staging import Staging
 from tdl_sync.state_message import HEADER
 from tdl_sync.stop import StopFlag
-from tdl_sync.telegram.chats import ChatBook
-from tdl_sync.telegram.client import TelegramClient
-from tdl_sync.telegram.history import TelegramChatReader
-from tdl_sync.telegram.parts import TelegramPartSource
-from tdl_sync.telegram.saved_messages import TelegramSavedMessages
-from tdl_sync.telegram.session_watch import watch_session
-from tdl_sync.telegram.takeout import Takeout
-from tdl_sync.telegram_session import make_data_dir, opened_to_look, telegram_settings
+from tdl_sync.telegram_session import make_data_dir, opened_to_look
 from tdl_sync.unfinished import unfinished_in
 from tdl_sync.wanted_chats import wanted_chats
+
+if TYPE_CHECKING:
+    from tdl_sync.telegram_side import TelegramSide
+
+Result = TypeVar("Result")
 
 ONE_CHAT_ONLY = (ChatUnreadable, StateUnreadable, HeldByAnotherRun, ConfigurationError)
 """Errors that end one chat of several; the others go on."""
@@ -98,7 +98,8 @@ class Sync:
     ) -> None:
         self._config = config
         self._following = Following(stop, poll_seconds) if config.follow else None
-        self._telegram: TelegramClient | None = None
+        self._opening: Future[TelegramSide] | None = None
+        self._abandoned = Event()
         self._deadline = deadline
         self._rclone: Rclone | None = None
         self._stop = stop
@@ -139,6 +140,7 @@ class Sync:
 
     def abandon(self) -> None:
         """End all children now; what they were sending is kept and taken up next time."""
+        self._abandoned.set()
         if self._rclone is not None:
             self._rclone.children.kill()
 
@@ -148,18 +150,20 @@ class Sync:
         make_data_dir(config)
         staging = Staging.open(config.staging_dir, config.max_disk_bytes)
         closing.callback(staging.close)
-        remote, hand_off = self._checked_remote(staging)
+        closing.callback(self.abandon)
+        proving = in_thread(partial(self._proven_remote, staging), "remote check")
+        self._opening = opening = self._opening_telegram(closing)
+        # What is wrong with the remote is told first, whatever Telegram says meanwhile.
+        proven, hand_off = self._result(proving)
+        closing.callback(self._stop.wait_beside, proven.cleaning)
         budget = self._budget(staging)
         marks = closing.enter_context(DoneMarks(config.data_dir / "marks"))
-        telegram = self._telegram = self._opened_telegram(closing)
-        chats = ChatBook(telegram)
-        takeout = self._takeout(telegram, closing)
-        reader = TelegramChatReader(telegram, chats, takeout)
-        parts = TelegramPartSource(telegram, reader, config.connections, takeout)
+        telegram = self._result(opening)
+        self._begin_takeout(telegram, closing)
         partials = PartialFiles(staging, config.data_dir / "partial")
         stages = Stages(
-            reader=reader,
-            downloader=Downloader(parts, staging, partials, self._progress, self._stop),
+            reader=telegram.reader,
+            downloader=Downloader(telegram.parts, staging, partials, self._progress, self._stop),
             hand_off=hand_off,
             marks=marks,
             staging=staging,
@@ -168,14 +172,14 @@ class Sync:
             progress=self._progress,
             stop=self._stop,
         )
-        saved_messages = TelegramSavedMessages(telegram)
-        settings = RunSettings.of(config, remote.free_bytes, self._deadline)
+        saved_messages = telegram.saved_messages
+        settings = RunSettings.of(config, proven.remote.free_bytes, self._deadline)
         with Followers(self._stop, self._progress.message) as followers:
             for wanted in wanted_chats(config.chats or self._unfinished(saved_messages), config):
                 self._stop.check()
                 try:
                     run = ChatRun(
-                        wanted.find(chats),
+                        wanted.find(telegram.chats),
                         wanted.lower_bound,
                         settings,
                         stages,
@@ -192,7 +196,7 @@ class Sync:
                     self._errors.append(error)
             followers.stay(ONE_CHAT_ONLY, self._errors.append)
 
-    def _checked_remote(self, staging: Staging) -> tuple[CheckedRemote, RcloneHandOff]:
+    def _proven_remote(self, staging: Staging) -> tuple[ProvenRemote, RcloneHandOff]:
         config = self._config
         self._rclone = rclone = Rclone.find(
             executable=config.rclone,
@@ -200,14 +204,34 @@ class Sync:
             extra_arguments=config.rclone_args,
             inherited_fds=staging.lock_descriptors,
         )
+        if self._abandoned.is_set():
+            raise Stopped("the run has ended")
         rclone = with_writable_config(rclone, config.data_dir, self._progress.message)
-        remote = check_remote(rclone, config.remote, must_be_drive=config.must_be_drive)
-        for warning in remote.warnings:
-            self._progress.message(f"warning: {warning}")
-        pace = Pace(self._stop, self._progress.waiting)
-        return remote, RcloneHandOff(
-            rclone, remote, pace, self._progress.message, self._config.on_quota
+        proven = prove_remote(rclone, config.remote, must_be_drive=config.must_be_drive)
+        proven.cleaning.add_done_callback(self._tell_of_cleaning)
+        return proven, RcloneHandOff(
+            rclone,
+            proven.remote,
+            Pace(self._stop, self._progress.waiting),
+            self._progress.message,
+            config.on_quota,
+            proven.folders,
         )
+
+    def _tell_of_cleaning(self, cleaning: Future[tuple[str, ...]]) -> None:
+        error = cleaning.exception()
+        if error is not None and not isinstance(error, TdlSyncError):
+            raise error
+        for warning in cleaning.result() if error is None else (str(error),):
+            if not self._stop.is_set:
+                self._progress.message(f"warning: {warning}")
+
+    def _result(self, work: Future[Result]) -> Result:
+        """Wait for what goes on in another thread. Raises ``Stopped`` as soon as the run stops."""
+        self._stop.wait_beside(work)
+        if not work.done():
+            self._stop.check()
+        return work.result()
 
     def _budget(self, staging: Staging) -> DiskBudget:
         if staging.warning is not None:
@@ -217,26 +241,34 @@ class Sync:
         )
         return DiskBudget(staging.budget_bytes, staging.block_bytes, self._stop)
 
-    def _opened_telegram(self, closing: ExitStack) -> TelegramClient:
+    def _opening_telegram(self, closing: ExitStack) -> Future[TelegramSide]:
         loop = EventLoopThread()
         loop.start()
         closing.callback(lambda: self._close(loop.stop))
+        given_up = Event()
 
-        def on_wait(what: str, why: str, until: datetime) -> None:
-            self._progress.waiting(what, why, until)
+        def check() -> None:
+            self._stop.check()
+            if given_up.is_set():
+                raise Stopped("the run has ended")
 
-        telegram = TelegramClient(
-            loop,
-            telegram_settings(self._config),
-            self._stop,
-            on_wait,
-            self._progress.message,
-            None if self._following is None else self._following.news.tell,
-        )
-        telegram.start()
-        watch_session(telegram, self._stop)
-        closing.callback(lambda: self._close(telegram.stop))
-        return telegram
+        def open_it() -> TelegramSide:
+            # Only now: while the library is imported, rclone's first processes work.
+            from tdl_sync.telegram_side import TelegramSide
+
+            check()
+            news = None if self._following is None else self._following.news
+            return TelegramSide.opened(loop, self._config, self._stop, self._progress, news, check)
+
+        def close() -> None:
+            given_up.set()
+            wait([opening])
+            if opening.exception() is None:
+                opening.result().close()
+
+        opening = in_thread(open_it, "Telegram")
+        closing.callback(lambda: self._close(close))
+        return opening
 
     def _notify(self) -> None:
         """Tell the user by a note (``--notify``), or say in one line that it could not be sent."""
@@ -257,9 +289,11 @@ class Sync:
             self._progress.message(f"warning: the note of --notify could not be sent ({failure})")
 
     def _send_note(self, text: str) -> None:
-        if self._telegram is not None:
-            TelegramSavedMessages(self._telegram).send_note(text)
+        if self._opening is not None:
+            self._opening.result().saved_messages.send_note(text)
             return
+        from tdl_sync.telegram.saved_messages import TelegramSavedMessages
+
         with opened_to_look(self._config) as telegram:  # what failed came before Telegram's turn
             TelegramSavedMessages(telegram).send_note(text)
 
@@ -270,20 +304,17 @@ class Sync:
         if closing.done():
             closing.result()
 
-    def _takeout(self, telegram: TelegramClient, closing: ExitStack) -> Takeout:
-        takeout = Takeout()
-
+    def _begin_takeout(self, telegram: TelegramSide, closing: ExitStack) -> None:
         def end() -> None:
-            line = takeout.end(telegram, success=not self._errors and not self._stop.is_set)
+            line = telegram.end_takeout(success=not self._errors and not self._stop.is_set)
             if line is not None:
                 self._progress.message(line)
 
         if self._config.takeout:
-            takeout.begin(telegram)
+            telegram.begin_takeout()
             closing.callback(end)
-        return takeout
 
-    def _unfinished(self, saved_messages: TelegramSavedMessages) -> tuple[ChatSpelling, ...]:
+    def _unfinished(self, saved_messages: SavedMessages) -> tuple[ChatSpelling, ...]:
         """``--resume`` without a chat; a line says what is left out."""
         filters = self._config.choice.canonical_text
         found = unfinished_in(saved_messages.find(HEADER), self._config.remote, filters)

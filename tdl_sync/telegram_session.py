@@ -16,7 +16,6 @@ from tdl_sync.log_lines import Event
 from tdl_sync.progress_numbers import Waiting
 from tdl_sync.progress_text import waiting_line
 from tdl_sync.stop import StopFlag
-from tdl_sync.telegram.session_copy import session_string_of
 from tdl_sync.telegram.settings import TelegramSettings
 
 if TYPE_CHECKING:
@@ -58,6 +57,8 @@ def opened_on_a_copy(config: Config) -> AbstractContextManager[TelegramClient]:
     """The same on a copy of the session in memory: nothing is written on this machine."""
     settings = telegram_settings(config)
     if settings.session_string is None and settings.session_path.exists():
+        from tdl_sync.telegram.session_copy import session_string_of
+
         settings = replace(settings, session_string=session_string_of(settings.session_path))
     return _opened(config, settings)
 

@@ -21,8 +21,6 @@ from tdl_sync.event_loop import EventLoopThread
 from tdl_sync.naming import printable
 from tdl_sync.program_name import PROGRAM
 from tdl_sync.stop import StopFlag
-from tdl_sync.telegram.client import TelegramClient
-from tdl_sync.telegram.login import Login
 from tdl_sync.telegram.settings import TelegramSettings
 from tdl_sync.telegram_session import make_data_dir, telegram_settings
 
@@ -136,6 +134,10 @@ def login(config: Config) -> int:
 
 
 def _sign_in(config: Config, settings: TelegramSettings, terminal: Terminal) -> None:
+    # Not above: each run looks here whether there is a session, before it needs the library.
+    from tdl_sync.telegram.client import TelegramClient
+    from tdl_sync.telegram.login import Login
+
     with ExitStack() as closing:
         loop = EventLoopThread()
         loop.start()

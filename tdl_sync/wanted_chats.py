@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from tdl_sync.chat_spelling import ChatSpelling
 from tdl_sync.config import Config
 from tdl_sync.model import Chat
-from tdl_sync.telegram.chats import ChatBook
+
+if TYPE_CHECKING:
+    from tdl_sync.telegram.chats import ChatBook
 
 
 @dataclass(frozen=True)

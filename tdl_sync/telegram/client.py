@@ -7,7 +7,7 @@ import importlib.util
 import logging
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime, timedelta, timezone
@@ -111,8 +111,11 @@ class TelegramClient:
         """How long ago an answer has shown that Telegram still accepts the session."""
         return time.monotonic() - self._answered_at
 
-    def start(self) -> None:
+    def start(self, check: Callable[[], None] | None = None) -> None:
         """Connect with the saved session. Blocks; any thread but the loop's.
+
+        What ``check`` raises, which is called a few times a second, ends the wait; then ``stop``
+        the loop. By default that is the end of the run.
 
         Raises ``CredentialsRefused`` (no session, ended session), ``NetworkUnreachable`` or
         ``ConfigurationError`` (a session string that is none).
@@ -129,7 +132,7 @@ class TelegramClient:
                 "the module tgcrypto is missing, and without it decryption runs at 0.4 MB/s; "
                 "install it: python3 -m pip install tgcrypto-pyrofork"
             )
-        self.loop.call(self._start)
+        self._result(self.loop.submit(self._start), check or self._stop_flag.check)
         # Once for all waits: a wake-up for each flood wait would pile up over a long run.
         self._stop_flag.on_set(lambda: self.loop.wake(self._stopping))
 
@@ -241,22 +244,27 @@ class TelegramClient:
         is back. Raises ``RPCError`` for what Telegram refuses, translated errors for the rest
         (``translated``), and ``Stopped`` as soon as the run stops.
         """
-        return self._result(self.loop.submit(self.invoke, query, doing), self._stop_flag)
+        return self.call_all([query], doing)[0]
+
+    def call_all(self, queries: Sequence[TLObject[Answer]], doing: str) -> list[Answer]:
+        """The same with several at once; the answers are in the order of the requests."""
+        answers = [self.loop.submit(self.invoke, query, doing) for query in queries]
+        return [self._result(answer, self._stop_flag.check) for answer in answers]
 
     def call_if_there(self, query: TLObject[Answer], doing: str) -> Answer:
         """The same for what can also be done elsewhere, and what a stopping run still does: a
         network that is gone is ``NetworkUnreachable``, at once."""
         return self._result(self.loop.submit(self._invoke_if_there, query, doing), None)
 
-    def _result(self, answer: Future[Answer], stop: StopFlag | None) -> Answer:
+    def _result(self, answer: Future[Answer], check: Callable[[], None] | None) -> Answer:
         while True:
             try:
-                return answer.result(None if stop is None else STOP_POLL_SECONDS)
+                return answer.result(None if check is None else STOP_POLL_SECONDS)
             except FutureTimeoutError:
                 if answer.done():  # the answer is an error of this very class
                     return answer.result()
-                if stop is not None:
-                    stop.check()
+                if check is not None:
+                    check()
             except CancelledError:
                 raise Stopped("the loop has ended") from None
 
@@ -282,6 +290,8 @@ class TelegramClient:
         while True:
             try:
                 session: Any = self.client.session
+                if session is None:
+                    raise Stopped("the Telegram client is closed")
                 answer: Answer = await self.ask(session, request, CALL_SECONDS)
                 return answer
             except (RPCError, OSError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -31,48 +31,42 @@ class TelegramSavedMessages:
         # behind what was sent a moment ago, which the history shows at once.
         words = " ".join(word for word in header.split() if word.isalnum())
         found: dict[int, SavedText] = {}
-        for message in (
-            *self._search("", raw.types.InputMessagesFilterPinned()),
-            *self._search(words, raw.types.InputMessagesFilterEmpty()),
-            *self._newest(),
+        for message in self._all_of(
+            self._search("", raw.types.InputMessagesFilterPinned()),
+            self._search(words, raw.types.InputMessagesFilterEmpty()),
+            self._newest(),
         ):
             text = _own_text(message)
             if text is not None and text.text.startswith(header):
                 found[text.message_id] = text
         return [found[message_id] for message_id in sorted(found)]
 
-    def _newest(self) -> list[Any]:
-        answer: Any = self._find(
-            raw.functions.messages.GetHistory(
-                peer=self._peer,
-                offset_id=0,
-                offset_date=0,
-                add_offset=0,
-                limit=FOUND_AT_MOST,
-                max_id=0,
-                min_id=0,
-                hash=0,
-            )
+    def _newest(self) -> TLObject[Any]:
+        return raw.functions.messages.GetHistory(
+            peer=self._peer,
+            offset_id=0,
+            offset_date=0,
+            add_offset=0,
+            limit=FOUND_AT_MOST,
+            max_id=0,
+            min_id=0,
+            hash=0,
         )
-        return list(answer.messages)
 
-    def _search(self, query: str, kind: raw.base.MessagesFilter) -> list[Any]:
-        answer: Any = self._find(
-            raw.functions.messages.Search(
-                peer=self._peer,
-                q=query,
-                filter=kind,
-                min_date=0,
-                max_date=0,
-                offset_id=0,
-                add_offset=0,
-                limit=FOUND_AT_MOST,
-                max_id=0,
-                min_id=0,
-                hash=0,
-            )
+    def _search(self, query: str, kind: raw.base.MessagesFilter) -> TLObject[Any]:
+        return raw.functions.messages.Search(
+            peer=self._peer,
+            q=query,
+            filter=kind,
+            min_date=0,
+            max_date=0,
+            offset_id=0,
+            add_offset=0,
+            limit=FOUND_AT_MOST,
+            max_id=0,
+            min_id=0,
+            hash=0,
         )
-        return list(answer.messages)
 
     def read(self, message_id: int) -> SavedText | None:
         wanted: list[Any] = [raw.types.InputMessageID(id=message_id)]
@@ -138,11 +132,14 @@ class TelegramSavedMessages:
     def delete(self, message_ids: Iterable[int]) -> None:
         self._call(raw.functions.messages.DeleteMessages(id=list(message_ids), revoke=True))
 
-    def _find(self, query: TLObject[Any]) -> Any:
+    def _all_of(self, *queries: TLObject[Any]) -> Iterator[Any]:
+        """The messages of several answers, which are asked for at once."""
         try:
-            return self._telegram.call(query, "reading the state")
+            answers = self._telegram.call_all(queries, "reading the state")
         except RPCError as error:
             raise translated(error, "reading the state") from error
+        for answer in answers:
+            yield from answer.messages
 
     def _call(self, query: TLObject[Any]) -> Any:
         """A save does not wait for a network that is gone: there is the local file."""
