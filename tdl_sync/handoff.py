@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from tdl_sync.drive_folder import (
     LISTING_LAG_SECONDS,
@@ -58,6 +59,8 @@ _SEND_ONCE = "--low-level-retries=1"
 
 _PUT_SECONDS = 90.0
 _SLOWEST_BYTES_PER_SECOND = 50_000
+
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -122,12 +125,8 @@ class RcloneHandOff:
         self._in_turn(lambda turn: self._put_once(content, folder, name))
 
     def read(self, folder: str, name: str) -> bytes:
-        """See ``ports.HandOff.read``."""
-        target, _ = self._target(0, folder, name)
-        answer = self._rclone.ask(["cat"], target, timeout_seconds=LISTING_SECONDS)
-        if answer.exit_status != 0:
-            raise transfer_error(answer.failure(self._remote.remote))
-        return answer.stdout
+        """See ``ports.HandOff.read``. It waits and fails as ``move`` does."""
+        return self._in_turn(lambda turn: self._read_once(folder, name))
 
     def prepare_folder(self, folder: str) -> list[ListedFile]:
         """Make the folder and list its files. Call it once, before the first ``move``.
@@ -173,12 +172,12 @@ class RcloneHandOff:
         """
         self._rclone.children.terminate(grace_seconds)
 
-    def _in_turn(self, send: Callable[[Turn], None]) -> None:
+    def _in_turn(self, send: Callable[[Turn], Result]) -> Result:
         """Let ``send`` run when the remote's pace allows, again and again while it must wait."""
         while True:
             turn = self._pace.take_turn()
             try:
-                send(turn)
+                result = send(turn)
             except RateLimited as limit:
                 why = f"the remote limits the rate ({limit.why})"
                 self._pace.slow_down(turn, why, limit.retry_after_seconds)
@@ -193,7 +192,7 @@ class RcloneHandOff:
             else:
                 self._pace.went_well(turn)
                 self._token.worked(turn.began_at)
-                return
+                return result
 
     def _move_once(
         self,
@@ -243,6 +242,15 @@ class RcloneHandOff:
             if self._rclone.children.stopping:
                 raise Stopped("the upload was ended")
             raise transfer_error(answer.failure(self._remote.remote))
+
+    def _read_once(self, folder: str, name: str) -> bytes:
+        target, _ = self._target(0, folder, name)
+        answer = self._rclone.ask(["cat"], target, timeout_seconds=LISTING_SECONDS)
+        if answer.exit_status != 0:
+            if self._rclone.children.stopping:
+                raise Stopped("the reading was ended")
+            raise transfer_error(answer.failure(self._remote.remote))
+        return answer.stdout
 
     def _folder(self, folder: str) -> _Folder | None:
         """What is known of a folder. One below the chat's folder is made when it is first needed:
