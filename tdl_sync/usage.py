@@ -26,6 +26,7 @@ Examples:
   tdl_sync.py --resume                       go on with everything unfinished
   tdl_sync.py status                         how far each chat is
   tdl_sync.py verify -u @channel             compare the remote with the chat
+  tdl_sync.py completion bash                a script for your shell's Tab key
 
 Usage:
   tdl_sync.py [sync] [-u CHAT]... [--rclone-arg ARG]... [options]
@@ -120,7 +121,8 @@ State and stopping (DUR is in seconds, or like 90s, 5m, 1h30m):
 Telling:
   --notify                 leave a note in Saved Messages when the run ends, is
                            stopped, fails, or has used up the Drive's day
-  -q, --quiet              say only what is wrong, and the result
+  -q, --quiet              say only what is wrong, and the result (a log file
+                           still has all)
   -v, --verbose            say more: each step of each file
   --log-file FILE          keep the lines in this file, too; at 10 MB it is put
                            aside, and the last five are kept

@@ -27,12 +27,11 @@ bind -x '"\\C-xk": keep'
 
 _IN_ZSH = """\
 module_path=({root}/usr/lib/*/zsh/5*)
-fpath=({root}/usr/share/zsh/functions/**/*(/N) {root}/usr/share/zsh/functions)
+fpath=({script}.d {root}/usr/share/zsh/functions/**/*(/N) {root}/usr/share/zsh/functions)
 zmodload zsh/zle
 autoload -Uz compinit
 compinit -u -D
 cd {directory}
-source {script}
 compadd() {{
     if [[ ${{@[1,(i)(-|--)]}} == *-(O|A|D)\\ * ]]; then
         builtin compadd "$@"
@@ -72,6 +71,10 @@ class Shells:
         for shell, script in scripts.items():
             self._scripts[shell] = scratch / f"script.{shell}"
             self._scripts[shell].write_text(script)
+            # zsh finds it by its name, where functions are looked for.
+            functions = scratch / f"script.{shell}.d"
+            functions.mkdir()
+            (functions / "_tdl-sync").write_text(script)
         self.asked: dict[str, Callable[[Sequence[str]], dict[str, set[str]]]] = {
             "bash": self._bash,
             "zsh": self._zsh,
