@@ -123,6 +123,8 @@ class ChatRun:
             self._stages.stop,
             take_over=settings.take_over,
         ) as lease:
+            if lease.warning is not None:
+                self._stages.progress.message(lease.warning)
             self._run(lease)
 
     def _run(self, lease: Lease) -> None:

@@ -166,26 +166,17 @@ class Lease:
         self._in_the_message = False
         self._is_written = True
         self._renewed_at = self._now()
+        self.warning: str | None = None
+        """What to tell the user after ``take``, if Telegram did not take the claim."""
 
     def take(self, *, seconds_since_start: float, take_over: bool) -> None:
-        """Claim the subject. Blocks for some calls to Telegram.
+        """Claim the subject. Blocks for some calls to Telegram, and for its network and pauses.
 
         With ``take_over`` other runs count only if they were heard of since this process began.
         Raises ``HeldByAnotherRun``, or what a call to Telegram raises.
         """
         self._renewed_at = self._now()
-        try:
-            own_id = self._saved_messages.send(claim_text(self._subject, self._run)).message_id
-        except (CredentialsRefused, NetworkUnreachable, Stopped):
-            raise
-        except TdlSyncError:
-            # No state can be saved there either, so it goes to the local file, and the run goes
-            # on; without a claim nobody else's can be lower.
-            self._is_written = False
-            own_id, messages, now = 0, self._saved_messages.find(HEADER), datetime.now(timezone.utc)
-        else:
-            self._claim_id = own_id
-            messages, now = self._read_with_own(own_id)
+        own_id, messages, now = self._claimed()
         others = [
             hold
             for hold in holds_among(messages, self._subject)
@@ -200,6 +191,32 @@ class Lease:
         dead_claims = [hold.message_id for hold in others if hold.is_claim]
         if dead_claims:
             self._saved_messages.delete(dead_claims)
+
+    def _claimed(self) -> tuple[int, list[SavedText], datetime]:
+        """Send the claim; its id, all messages, and Telegram's time.
+
+        Where Telegram takes no message there the run goes on without a claim (its id is 0 then),
+        as it does where no state can be saved: nobody could use the program otherwise, and what
+        another machine moves meanwhile is seen in the remote's listing, if not before it begins.
+        """
+        try:
+            own_id = self._saved_messages.send(claim_text(self._subject, self._run)).message_id
+        except (CredentialsRefused, NetworkUnreachable, Stopped):
+            raise
+        except TdlSyncError as error:
+            messages = self._saved_messages.find(HEADER)
+            for message in messages:
+                if claimant(message.text, self._subject) == self._run:  # its answer was lost
+                    self._claim_id = message.message_id
+                    return message.message_id, messages, message.edited_at
+            self._is_written = False
+            self.warning = (
+                f"warning: {self._subject.title!r} cannot be claimed in Saved Messages ({error}): "
+                "no other machine sees this run, so start none there for this chat and remote"
+            )
+            return 0, messages, datetime.now(timezone.utc)
+        self._claim_id = own_id
+        return (own_id, *self._read_with_own(own_id))
 
     def _read_with_own(self, own_id: int) -> tuple[list[SavedText], datetime]:
         """All messages, and Telegram's time, once it shows the claim just sent."""

@@ -75,16 +75,20 @@ class TelegramSavedMessages:
         return next((text for text in texts if text and text.message_id == message_id), None)
 
     def send(self, text: str) -> SavedText:
-        updates: Any = self._call(
-            raw.functions.messages.SendMessage(
-                peer=self._peer,
-                message=text,
-                random_id=random.getrandbits(63),
-                no_webpage=True,
-                silent=True,
-            )
+        doing = "claiming the chat"
+        try:
+            return _sent(text, self._telegram.call(self._message(text), doing))
+        except RPCError as error:
+            raise translated(error, doing) from error
+
+    def _message(self, text: str) -> TLObject[Any]:
+        return raw.functions.messages.SendMessage(
+            peer=self._peer,
+            message=text,
+            random_id=random.getrandbits(63),
+            no_webpage=True,
+            silent=True,
         )
-        return SavedText(_sent_id(updates), text, datetime.now(timezone.utc), pinned=False)
 
     def send_note(self, text: str) -> None:
         """Send a plain text that is for the user; not silently, whatever Telegram makes of that."""
@@ -104,7 +108,7 @@ class TelegramSavedMessages:
             raise translated(error, "sending the note") from error
 
     def send_pinned(self, text: str) -> SavedText:
-        sent = self.send(text)
+        sent = _sent(text, self._call(self._message(text)))
         self._call(
             raw.functions.messages.UpdatePinnedMessage(
                 peer=self._peer, id=sent.message_id, silent=True, pm_oneside=True
@@ -162,6 +166,10 @@ def _own_text(message: object) -> SavedText | None:
         datetime.fromtimestamp(message.edit_date or message.date, timezone.utc),
         pinned=bool(message.pinned),
     )
+
+
+def _sent(text: str, updates: Any) -> SavedText:
+    return SavedText(_sent_id(updates), text, datetime.now(timezone.utc), pinned=False)
 
 
 def _sent_id(updates: Any) -> int:

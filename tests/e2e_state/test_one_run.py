@@ -142,6 +142,35 @@ def state_is_saved(scene: Scene, messages: int = 1) -> bool:
     return len(texts) == messages and not any(" claim\n" in text for text in texts)
 
 
+def test_where_saved_messages_take_nothing_the_files_move_and_the_user_is_told(
+    stage: Stage,
+) -> None:
+    """One line for the claim, one for the state, which is on this disk."""
+    scene = stage(worlds.files(sizes=[1000, 2000]))
+    send = "messages.SendMessage"
+    scene.telegram.faults.add(
+        Fault("flood_wait", rpc=send, seconds=1),
+        Fault("error", rpc=send, code=403, text="CHAT_WRITE_FORBIDDEN", times=None),
+    )
+    ended = scene.machine.run("-u", SOURCE)
+    assert_moved(ended, 2)
+    assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
+    assert state_texts(scene.world) == {}
+    (state,) = (scene.machine.data_directory / "state").glob("*.json")
+    assert json.loads(state.read_text())["status"] == "complete"
+    waited, claim, kept = [
+        line for line in ended.log if "waits" in line or line.startswith("warning: ")
+    ]
+    assert waited.startswith("claiming the chat waits: Telegram asks for a pause of 1 s, until ")
+    assert claim == (
+        "warning: 'Stand-in: all kinds' cannot be claimed in Saved Messages (Telegram refuses "
+        "(claiming the chat): CHAT_WRITE_FORBIDDEN; run again later): no other machine sees this "
+        "run, so start none there for this chat and remote"
+    )
+    assert kept.startswith("warning: the state cannot be saved in Saved Messages (Telegram refuses")
+    assert str(state) in kept
+
+
 def test_a_session_that_is_used_on_two_machines_ends_the_run_and_says_why(slow: Scene) -> None:
     """Telegram ends it for both; the state is kept on this disk."""
     running = slow.machine.start("-u", SOURCE)

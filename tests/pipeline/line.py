@@ -11,6 +11,7 @@ from tdl_sync.budget import DiskBudget, whole_blocks
 from tdl_sync.choice import WHOLE_CHAT
 from tdl_sync.download import Downloader
 from tdl_sync.errors import TdlSyncError
+from tdl_sync.gate import OpenGate
 from tdl_sync.keeping import PLAINLY
 from tdl_sync.ledger import Position
 from tdl_sync.model import (
@@ -46,6 +47,8 @@ PLENTY_BYTES = 100 * 1024 * 1024
 
 Event = tuple[str, int]
 """``fetch``, ``move``, ``moved`` or ``marked``, and the id of the message."""
+
+MakeGate = Callable[[StopFlag, RecordingProgress], OpenGate]
 
 
 class Watch:
@@ -169,11 +172,12 @@ class Line:
         workers: int = 3,
         only_failed: bool = False,
         prepare: Callable[[Run], None] = lambda run: None,
+        gate: MakeGate = lambda stop, progress: OpenGate(),
     ) -> Ended:
         """One run of the program, as far as the pipeline is concerned; its watermark is saved."""
         staging = Staging.open(self.directory, budget_bytes)
         try:
-            ended = self._run(staging, downloads, workers, only_failed, prepare)
+            ended = self._run(staging, downloads, workers, only_failed, prepare, gate)
         finally:
             staging.close()
         self.after_id = ended.position.watermark
@@ -186,6 +190,7 @@ class Line:
         workers: int,
         only_failed: bool,
         prepare: Callable[[Run], None],
+        gate: MakeGate,
     ) -> Ended:
         stop = StopFlag()
         budget = DiskBudget(staging.budget_bytes, BLOCK, stop)
@@ -211,7 +216,14 @@ class Line:
         )
         settled: list[bool] = []
         job = self._job(hand_off, only_failed)
-        pipeline = Pipeline(job, stages, downloads, workers, lambda: settled.append(True))
+        pipeline = Pipeline(
+            job,
+            stages,
+            downloads,
+            workers,
+            lambda: settled.append(True),
+            gate(stop, progress),
+        )
         prepare(Run(pipeline, stages, hand_off, watch, stop))
         try:
             error = finished(lambda: _outcome(pipeline))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -15,6 +15,7 @@ from tdl_sync.model import RunIdentity, RunStatus, Scope
 from tdl_sync.run_state import StateMessage
 from tdl_sync.state_message import HEADER, decode, encode, scope_key
 from tdl_sync.stop import StopFlag
+from tdl_sync.telegram.answers import TelegramRefuses
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.test_state_message import PLAIN, SCOPE
 from tests.waiting import in_thread, result_of
@@ -298,6 +299,57 @@ def test_a_session_that_is_refused_while_saving_stops_the_run(saved: FakeSavedMe
     with pytest.raises(CredentialsRefused):
         here.save()
     assert isinstance(here.stop.cause, CredentialsRefused)
+
+
+REFUSED = TelegramRefuses("claiming the chat", "CHAT_WRITE_FORBIDDEN")
+
+
+def test_where_telegram_takes_no_claim_the_run_goes_on_and_says_what_that_means(
+    saved: FakeSavedMessages,
+) -> None:
+    """It never waits for a lease that it can't have, and makes one as soon as a save arrives."""
+    here = Runner(saved, HERE)
+    saved.fail(1, REFUSED)
+    here.take()
+    assert here.lease.warning == (
+        f"warning: {SUBJECT.title!r} cannot be claimed in Saved Messages (Telegram refuses "
+        "(claiming the chat): CHAT_WRITE_FORBIDDEN; run again later): no other machine sees this "
+        "run, so start none there for this chat and remote"
+    )
+    here.seconds = 10 * INTERVAL_SECONDS
+    assert here.lease.admits
+    here.save()
+    assert writer(saved) == HERE
+    here.seconds += 2 * INTERVAL_SECONDS
+    assert not here.lease.admits
+
+
+def test_a_run_that_cannot_claim_gives_way_to_one_that_lives(saved: FakeSavedMessages) -> None:
+    saved.now = datetime.now(timezone.utc)
+    there = Runner(saved, THERE)
+    there.take()
+    there.save()
+    saved.fail(1, REFUSED)
+    with pytest.raises(HeldByAnotherRun):
+        Runner(saved, HERE).take()
+
+
+def test_a_claim_whose_answer_was_lost_is_a_claim(saved: FakeSavedMessages) -> None:
+    here = Runner(saved, HERE)
+    saved.arrives_anyway = True
+    saved.fail(1, REFUSED)
+    here.take()
+    assert here.lease.warning is None
+    with pytest.raises(HeldByAnotherRun):
+        Runner(saved, THERE).take()
+    here.save()
+    assert writer(saved) == HERE
+
+
+def test_a_network_that_is_gone_is_no_refusal(saved: FakeSavedMessages) -> None:
+    saved.fail(1)
+    with pytest.raises(NetworkUnreachable):
+        Runner(saved, HERE).take()
 
 
 def test_a_claim_stays_until_a_save_has_replaced_it_and_goes_with_its_run(
