@@ -10,7 +10,7 @@ from standins.telegram import worlds
 from standins.telegram.faults import Fault
 from standins.telegram.plan import FilePlan
 from tests.e2e.conftest import Scene, Stage
-from tests.e2e.expectations import assert_moved, state_texts
+from tests.e2e.expectations import assert_moved, state_texts, the_state
 from tests.e2e.program import SOURCE, Machine
 
 NOTHING_YET = "No state is saved yet: nothing was moved with this account.\n"
@@ -46,6 +46,8 @@ def test_complete_and_stopped_chats_are_told_apart_and_u_leaves_the_others_out(
     assert no_state.startswith("tdl_sync: there is no saved state of 'Stand-in: all kinds' (")
 
     assert_moved(machine.run("-u", SOURCE), 3)
+    state = the_state(scene.world)
+    assert (state["run_bytes"], state["total_uploaded"]) == (1320, 3)  # what speeds are made of
     assert machine.run("-u", "@stand_in_talk", "--limit=1").result["status"] == "more"
     source.append("the account has left this public channel, and it goes on")
     source.joined = False
