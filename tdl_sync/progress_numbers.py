@@ -233,7 +233,12 @@ class ProgressNumbers:
         what rules skip.
         """
         speed = self._forecast_meter.bytes_per_second()
-        if speed <= 0 or self._totals.files <= 0 or self._totals.estimated_bytes <= 0:
+        if (
+            self._counts.idle
+            or speed <= 0
+            or self._totals.files <= 0
+            or self._totals.estimated_bytes <= 0
+        ):
             return None
         files = max(0, self._totals.files - self._counts.finished)
         average_bytes = self._totals.estimated_bytes / self._totals.files

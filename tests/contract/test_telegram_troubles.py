@@ -180,3 +180,14 @@ def test_one_connection_that_breaks_is_not_the_network(
     assert finished(lambda: telegram.reader.newest_message_id(telegram.chat)) == 2
     result_of(parts.fetch_part(item, PART_BYTES, PART_BYTES))
     assert telegram.lines == []
+
+
+def test_a_note_whose_answer_was_lost_is_there_once_and_no_error(
+    telegram: ConnectedTelegram, world: World
+) -> None:
+    telegram.standin.faults.add(Fault("drop", rpc="messages.SendMessage"))
+    finished(lambda: TelegramSavedMessages(telegram.client).send_note("a note"))
+    saved = world.saved_messages
+    messages = [saved.message(number) for number in range(1, saved.newest_id() + 1)]
+    assert [getattr(each, "message", "") for each in messages].count("a note") == 1
+    assert telegram.standin.statistics.counts().calls["messages.SendMessage"] > 1

@@ -70,6 +70,27 @@ def test_a_file_that_failed_is_tried_again_while_its_chat_is_followed(
     assert the_state(scene.world)["failed"] == ""
 
 
+def test_an_upload_that_failed_is_tried_again_without_another_download(
+    scene: Scene, stay: Stay
+) -> None:
+    source = scene.world.source
+    staying = stay(scene)
+    (chat_folder,) = (scene.machine.remote_directory / "files").iterdir()
+    in_the_way = chat_folder / "2_new.bin"
+    (in_the_way / "x").mkdir(parents=True)
+    source.append(file=NEW)
+    staying.until(lambda: staying.said.count("failed: 2 ") >= 2)
+    newest = source.append(file=NEW)
+    staying.until(lambda: f"moved {newest}_new.bin" in staying.said)
+    (in_the_way / "x").rmdir()
+    in_the_way.rmdir()
+    staying.until(lambda: "moved 2_new.bin" in staying.said)
+    result = staying.ended()
+    assert [totals(report) for report in result.reports] == [(3, 3, 0, 0)]
+    assert scene.telegram.statistics.counts().file_bytes == 1000 + 2 * 3000
+    assert_on_remote(scene.machine, (source, wanted(source)))
+
+
 def test_what_will_not_pass_is_not_tried_again(scene: Scene, stay: Stay) -> None:
     source = scene.world.source
     staying = stay(scene, "--max-disk=9000B")
