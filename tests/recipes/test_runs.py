@@ -258,6 +258,7 @@ def test_a_colab_cell_that_is_interrupted_saves_the_state_and_goes_on_when_run_a
     ended = running.wait()
     assert "result: status=stopped" in ended.stdout
     assert ended.stdout.splitlines()[-1] == "exit status 130"
+    assert "stopped at once" not in ended.stdout, "it got more than one signal"
     host.assert_stopped_cleanly()
     assert not (content / "tdl-sync-work" / "rclone.conf").exists()
 
