@@ -13,7 +13,7 @@ from standins.drive.shaping import Shaping
 from tdl_sync.handoff import RcloneHandOff
 from tdl_sync.pace import Pace
 from tdl_sync.rclone import Rclone
-from tdl_sync.remote_check import check_remote, shows_what_others_share
+from tdl_sync.remote_check import check_remote, prove_remote, shows_what_others_share
 from tdl_sync.stop import StopFlag
 from tests.contract.places import CHAT_ID, hand_off, ignore_bytes, stage
 
@@ -78,6 +78,37 @@ def test_of_two_folders_with_one_name_all_files_count_and_one_takes_the_new(
     assert len(warnings) == 2
     assert warnings[0].startswith(f"warning: Drive has 2 folders 'gdrive:a/{FOLDER}'")
     assert "`rclone dedupe`" in warnings[0]
+
+
+def test_a_folder_that_was_made_since_the_check_has_listed_them_is_not_made_again(
+    drive: DriveStandIn, rclone: Rclone
+) -> None:
+    """The listing that the check begins with counts for the first chat, but not blindly."""
+    assert rclone.ask(["mkdir"], "gdrive:a").exit_status == 0
+    proven = prove_remote(rclone, "gdrive:a")
+    assert proven.folders == []
+    assert rclone.ask(["rcat"], f"gdrive:a/{FOLDER}/1_old", stdin=b"old").exit_status == 0
+    pace = Pace(StopFlag(), lambda *_: None)
+    run = RcloneHandOff(rclone, proven.remote, pace, lambda _: None, folders=proven.folders)
+    assert [file.name for file in run.prepare_folder(FOLDER)] == ["1_old"]
+    assert proven.cleaning.result() == ()
+    assert present(drive) == ["a", f"a/{FOLDER}", f"a/{FOLDER}/1_old"]
+
+
+def test_the_chats_folder_is_found_among_those_that_the_check_has_listed_and_later_anew(
+    drive: DriveStandIn, rclone: Rclone
+) -> None:
+    other_id = CHAT_ID - 1
+    assert rclone.ask(["mkdir"], f"gdrive:a/{FOLDER}").exit_status == 0
+    proven = prove_remote(rclone, "gdrive:a")
+    pace = Pace(StopFlag(), lambda *_: None)
+    run = RcloneHandOff(rclone, proven.remote, pace, lambda _: None, folders=proven.folders)
+    drive.faults.add(Fault("unauthorized", times=None))
+    assert run.find_folder(CHAT_ID) == FOLDER  # nobody had to be asked
+    drive.faults.clear()
+    assert run.prepare_folder(FOLDER) == []
+    assert rclone.ask(["mkdir"], f"gdrive:a/Another [{other_id}]").exit_status == 0
+    assert run.find_folder(other_id) == f"Another [{other_id}]"
 
 
 def test_what_others_share_is_known_wherever_that_is_said(

@@ -158,6 +158,35 @@ def test_a_remote_that_rclone_does_not_know(machine: Machine) -> None:
     assert_refused(machine.run("-u", SOURCE, "--remote=chest:files"), 2, line)
 
 
+def test_of_two_things_that_are_wrong_the_remote_is_named_first(machine: Machine) -> None:
+    """They are looked at side by side; which answers first does not matter."""
+    ended = machine.run(
+        *("-u", SOURCE, "--remote=chest:files"), variables={"TDL_SYNC_SESSION_STRING": None}
+    )
+    assert ended.said.startswith("tdl_sync: rclone knows no remote 'chest', only: box:; ")
+    assert (ended.said.count("\n"), ended.exit_status) == (1, 2)
+
+
+def test_a_remote_that_is_refused_leaves_nothing_in_telegram(stage: Stage) -> None:
+    scene = stage(worlds.files(sizes=[1000]))
+    before_id = scene.world.saved_messages.newest_id()
+    assert scene.machine.run("-u", SOURCE, "--remote=chest:files").exit_status == 2
+    assert scene.world.saved_messages.newest_id() == before_id
+
+
+def test_a_remote_that_is_wrong_is_not_kept_back_by_telegrams_silence(stage: Stage) -> None:
+    """A run that waits for Telegram, begun before it, waits on."""
+    scene, other = (stage(worlds.files(sizes=[1000])) for _ in range(2))
+    for each in (scene, other):
+        each.telegram.faults.network_down = True
+    waiting = other.machine.start("-u", SOURCE)
+    ended = scene.machine.run("-u", SOURCE, "--remote=chest:files")
+    assert ended.said.startswith("tdl_sync: rclone knows no remote 'chest', only: box:; ")
+    assert ended.exit_status == 2
+    assert waiting.process.poll() is None
+    waiting.kill()
+
+
 def test_a_configuration_that_is_not_there(machine: Machine) -> None:
     line = (
         "there is no rclone configuration '/nowhere/rclone.conf'; make it with `rclone config` or "

@@ -4,6 +4,7 @@ ports alone."""
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -109,6 +110,15 @@ def test_the_inner_line_knows_the_outside_by_its_ports_alone(module: str) -> Non
 def test_nothing_imports_the_command_line_but_what_starts_it() -> None:
     importers = [module for module, names in OURS.items() if "tdl_sync.cli" in names]
     assert importers == ["tdl_sync.__main__"]
+
+
+def test_the_command_line_is_there_before_the_library_for_telegram() -> None:
+    """That takes most of a second: not for ``--help``, and in a run while rclone works already."""
+    ask = "import sys, tdl_sync.cli; print('pyrogram' in sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == "False\n"
 
 
 def test_no_two_modules_import_each_other_by_any_way_round() -> None:
