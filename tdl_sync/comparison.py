@@ -10,8 +10,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tdl_sync.duplicates import DUPLICATE
 from tdl_sync.model import (
     Failure,
+    FileIdentity,
     HistoryEntry,
     ListedFile,
     MarkedFile,
@@ -40,6 +42,7 @@ class Missing:
     size_bytes: int
     marked: bool
     failure: Failure | None
+    identity: FileIdentity
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ class Comparison:
             elif not _OURS.fullmatch(file.name):
                 self._unknown.append(Unknown(file, NO_ID))
         self._there = self._there_bytes = self._by_hash = self._not_compared = 0
+        self._identities: set[FileIdentity] = set()
         self._missing: list[Missing] = []
         self._wrong: list[Wrong] = []
         self._double: list[Double] = []
@@ -150,6 +154,7 @@ class Comparison:
                     entry.size_bytes,
                     mark is not None,
                     self._failures.get(entry.key),
+                    entry.identity,
                 )
             )
             return
@@ -173,6 +178,16 @@ class Comparison:
         """Its files belong to a message that is not asked for."""
         self._not_compared += len(self._files.pop(message_id, []))
 
+    def leave_out_copies(self) -> None:
+        """After the last entry: what is missing is skipped where another message has brought the
+        same file to the remote (``--dedupe``)."""
+        missing = [
+            each for each in self._missing if each.marked or each.identity not in self._identities
+        ]
+        if len(missing) < len(self._missing):
+            self._skipped[DUPLICATE] += len(self._missing) - len(missing)
+        self._missing = missing
+
     def findings(self) -> Findings:
         """The end: whose message was not seen is unknown."""
         gone = [Unknown(file, NO_MESSAGE) for files in self._files.values() for file in files]
@@ -195,6 +210,7 @@ class Comparison:
         if reason is None:
             self._there += 1
             self._there_bytes += item.size_bytes
+            self._identities.add(item.identity)
             self._by_hash += _both_know_the_hash(file, mark)
             return
         self._wrong.append(

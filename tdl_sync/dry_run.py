@@ -130,6 +130,7 @@ class _Looker:
             chat,
             beginning.folder,
             folder_exists=bool(listing),
+            passed_id=beginning.after_id if beginning.after_id >= max(lower_bound, 1) else 0,
             limit_reached=limit_reached,
         )
 

@@ -35,7 +35,8 @@ class Prospect:
 
     ``by_type`` and ``by_year`` divide ``to_move``; ``examples`` are remote paths of some of it,
     below the folder. ``failing`` is by reason what would not be moved: too large, or given up.
-    ``limit_reached``: there may be more.
+    ``passed_id`` is the message up to which earlier runs have dealt with everything, 0 for none;
+    nothing up to it is counted but what failed. ``limit_reached``: there may be more.
     """
 
     chat: Chat
@@ -48,6 +49,7 @@ class Prospect:
     skipped: Mapping[str, int]
     failing: Mapping[str, Amount]
     examples: tuple[str, ...]
+    passed_id: int
     limit_reached: bool
 
     @property
@@ -94,7 +96,13 @@ class Forecast:
         self.failing[reason] += Amount.of(item)
 
     def prospect(
-        self, chat: Chat, folder: str, *, folder_exists: bool, limit_reached: bool
+        self,
+        chat: Chat,
+        folder: str,
+        *,
+        folder_exists: bool,
+        passed_id: int,
+        limit_reached: bool,
     ) -> Prospect:
         return Prospect(
             chat,
@@ -107,5 +115,6 @@ class Forecast:
             dict(self.skipped),
             dict(self.failing),
             tuple(self.examples),
+            passed_id,
             limit_reached,
         )

@@ -24,6 +24,11 @@ def prospect_lines(prospect: Prospect, remote: str) -> list[str]:
     rows.append(("there", prospect.there, ""))
     rows += [("would fail", amount, reason) for reason, amount in _largest_first(prospect.failing)]
     lines = [f"{prospect.chat.title or prospect.chat.id} -> {remote}, {prospect.folder!r}{made}"]
+    if prospect.passed_id:
+        lines.append(
+            f"  from message {prospect.passed_id + 1} on, where earlier runs have ended "
+            "(--restart looks at all)"
+        )
     lines += _table(rows)
     if prospect.skipped:
         ranked = sorted(prospect.skipped.items(), key=lambda entry: (-entry[1], entry[0]))

@@ -61,7 +61,8 @@ What to move:
   --retry-failed           only what failed before, also what failed for good
   --follow                 then stay, and move new messages as they come, until
                            it is stopped
-  --dry-run                only say what would be moved, and write nothing
+  --dry-run                only say what would be moved; nothing is written
+                           anywhere
 
 Which of its files (what is left out stays for a run with other filters):
   --type LIST              only these, with commas between: document, video,
@@ -128,8 +129,8 @@ Telling:
                            aside, and the last five are kept
   --log-json               a JSON object for each line instead of text
   --json                   (chats, status, verify) JSON instead of a table
-  --repair                 (verify) forget that the missing and wrong ones are
-                           done, so that the next run moves them again
+  --repair                 (verify) have the next run move again what is missing
+                           or wrong
 
 Places and programs:
   --data-dir DIR           session and records; without it the directory
@@ -234,7 +235,7 @@ LOGIN_ONLY = frozenset({"--qr", "--print-session"})
 LOOKING_ONLY = frozenset({"--json", "--repair"})
 WHICH_FILES = frozenset(
     "--url --chats --topic --comments --takeout --from-id --type --include --exclude --min-size "
-    "--max-size --since --until --match --caption --to-id".split()
+    "--max-size --since --until --match --caption --to-id --dedupe".split()
 )
 WHAT_A_RUN_NEEDS = frozenset(
     "--remote --gdrive --max-disk --data-dir --staging --rclone --rclone-config --rclone-arg "

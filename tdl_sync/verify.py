@@ -77,8 +77,8 @@ def _what_next(bad: int, verdicts: list[Verdict], config: Config) -> str:
     files = f"{bad} file{'s' if bad != 1 else ''} missing or wrong on {config.remote}"
     repaired = sum(each.repaired for each in verdicts)
     if config.repair:
-        return f"{files}; {repaired} recorded for the next run, which moves what is missing"
-    return f"{files}; verify --repair lets the next run move again what had been moved"
+        return f"{files}; {repaired} recorded, for the next run to move again"
+    return f"{files}; verify --repair has the next run move again what had been moved"
 
 
 def _verdicts(
@@ -182,6 +182,8 @@ class _Verifier:
         for page in choice.pages(self.reader, chat, after_id, up_to_id):
             for entry in page.entries:
                 comparison.take(entry)
+        if choice.dedupe:
+            comparison.leave_out_copies()
         ends = choice.filters.until is not None or choice.filters.to_id is not None
         self._sort_out(comparison, chat, after_id, up_to_id if ends else LARGEST_MESSAGE_ID)
         return Verdict(chat, remote, folder, comparison.findings())

@@ -98,6 +98,9 @@ def test_it_goes_on_where_a_run_would_and_knows_what_is_there(stage: Stage) -> N
     assert again.stdout.splitlines()[-1] == (
         "result: status=more seen=2 done=0 skipped=1 failed=0 bytes=0"
     )
+    assert again.stdout.splitlines()[1] == (
+        "  from message 8 on, where earlier runs have ended (--restart looks at all)"
+    )
     assert "  would be named: 2024/8_photo_2024-01-29_12-00-00.jpg" in again.stdout.splitlines()
     whole = machine.run("-u", SOURCE, "--dry-run", "--exclude=gz", "--limit=3")
     assert "  there       2    11 kB" in whole.stdout.splitlines(), whole.stdout

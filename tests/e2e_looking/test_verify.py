@@ -70,7 +70,7 @@ def test_verify_says_what_is_there_missing_wrong_double_and_unknown_and_repair_m
     )
     assert ended.said == (
         "tdl_sync: 2 files missing or wrong on box:files; "
-        "verify --repair lets the next run move again what had been moved\n"
+        "verify --repair has the next run move again what had been moved\n"
     )
     lines = [line.strip() for line in ended.stdout.splitlines()]
     assert "missing: 2_invoice.PDF (1.0 kB), marked as done on this machine" in lines

@@ -145,6 +145,24 @@ def test_files_of_messages_that_are_not_asked_for_can_be_taken_out() -> None:
     assert ([path_of(each.file) for each in found.unknown], found.not_compared) == (["7_a.bin"], 1)
 
 
+def test_a_copy_of_a_file_that_is_there_can_count_as_skipped_unless_it_was_moved_itself() -> None:
+    first = item_of(7, 10)
+    copies = [replace(first, key=replace(first.key, message_id=number)) for number in (8, 9)]
+    other = item_of(10, 10)
+    comparison = Comparison(
+        [ListedFile("7_a.bin", 10)],
+        FOLDER,
+        lambda key: marked("9_a.bin", 10) if key.message_id == 9 else None,
+        {},
+    )
+    for item in (copies[0], first, copies[1], other):
+        comparison.take(item)
+    comparison.leave_out_copies()
+    found = comparison.findings()
+    assert [each.key.message_id for each in found.missing] == [9, 10]
+    assert found.skipped == {"duplicate": 1}
+
+
 sizes = st.integers(0, 3)
 files = st.lists(
     st.builds(
