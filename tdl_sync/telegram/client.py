@@ -42,7 +42,7 @@ from tdl_sync.telegram.network import Network, first_of
 from tdl_sync.telegram.settings import SESSION_NAME, TelegramSettings
 from tdl_sync.telegram.transport import PromptTCP, watched_connection
 from tdl_sync.telegram.tries import PASSING, Tries
-from tdl_sync.telegram.unnamed_errors import UnnamedError, keep_unnamed_errors
+from tdl_sync.telegram.unnamed_errors import keep_unnamed_errors
 from tdl_sync.telegram.updates import ListeningClient, OnNews
 
 ANY_API_ID = 1
@@ -159,6 +159,7 @@ class TelegramClient:
             protocol_factory=PromptTCP,
             loop=asyncio.get_running_loop(),
         )
+        keep_unnamed_errors(self._client)
         return self._client
 
     async def _start(self) -> None:
@@ -192,7 +193,6 @@ class TelegramClient:
         session: Any = client.session
         # Without a network the library only promises to go on trying.
         await session.is_started.wait()
-        keep_unnamed_errors(session)
 
     async def guarded(self, work: Any, doing: str, seconds: float) -> None:
         """Run ``work`` until it is done, takes too long, or Telegram disowns our key.
@@ -323,8 +323,6 @@ class TelegramClient:
         answer = await sending(query, timeout=seconds)
         if isinstance(answer, raw.types.BadMsgNotification):
             raise ConnectionError(f"Telegram did not take the message ({answer.error_code})")
-        if isinstance(answer, UnnamedError):
-            raise answer.exception()
         if self.keys.is_home(session.dc_id):
             self._answered_at = time.monotonic()
         return answer

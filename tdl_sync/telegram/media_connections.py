@@ -25,7 +25,6 @@ from tdl_sync.telegram.addresses import Address, DataCentreAddresses
 from tdl_sync.telegram.answers import SESSION_ENDED, translated
 from tdl_sync.telegram.client import CALL_SECONDS, TelegramClient
 from tdl_sync.telegram.keys import KeyUnknown
-from tdl_sync.telegram.unnamed_errors import keep_unnamed_errors
 from tdl_sync.telegram.window import RequestWindow
 
 BYTES_PER_CONNECTION = 2 * PART_BYTES
@@ -199,7 +198,6 @@ class MediaConnections:
             raise
         except Exception as error:
             raise DownloadFailed(f"no connection to data centre {self._dc_id}: {error}") from error
-        keep_unnamed_errors(starter)
         if not self._telegram.keys.is_home(self._dc_id):
             self._telegram.sessions.add(starter)
             try:
@@ -258,6 +256,5 @@ class MediaConnections:
             server_address=address.host,
             port=address.port,
         )
-        keep_unnamed_errors(session)
         self._telegram.sessions.add(session)
         self._busy_bytes[session] = 0

@@ -1,15 +1,15 @@
 """Telegram's errors that the library has no name for.
 
 The library writes each of them into a file in the working directory, which is not ours to write
-to, and fails where it may not. So they are taken out of a session's answers before it sees them.
+to, and fails where it may not. So they are raised before it sees them, on every session that it
+opens, whoever asks: a run, a command, or the library itself while it signs in.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from pyrogram import errors, raw
+from pyrogram import Client, errors, raw
 from pyrogram.errors.exceptions.all import exceptions
 from pyrogram.errors.rpc_error import PARAMETER, STRING_PARAMETER_PREFIXES
 from pyrogram.session import Session
@@ -17,26 +17,17 @@ from pyrogram.session import Session
 _CATEGORY = "_"
 
 
-@dataclass(frozen=True)
-class UnnamedError:
-    """What a session gives as the answer to a request instead of raising it."""
+def keep_unnamed_errors(client: Client) -> None:
+    """Let requests of this client that end so raise an error of the library's class for the code.
 
-    code: int
-    text: str
-
-    def exception(self) -> errors.RPCError:
-        """Of the library's class for this code, if it has one, so that it is dealt with alike."""
-        category: type[errors.RPCError] = errors.RPCError
-        if self.code in exceptions:
-            category = getattr(errors, exceptions[self.code][_CATEGORY])
-        fields = {"ID": self.text, "CODE": self.code, "MESSAGE": "an error without a name"}
-        unnamed: errors.RPCError = type("Unnamed", (category,), fields)()
-        return unnamed
+    It begins with the first connection of a session, right after the call that opens that.
+    """
+    client.connect_handler = _on_connect
 
 
-def keep_unnamed_errors(session: Session) -> None:
-    """Let requests of this session be answered with an ``UnnamedError`` where it is one."""
-    session.results = _Answers(session.results)
+async def _on_connect(client: Client, session: Session) -> None:
+    if not isinstance(session.results, _Answers):
+        session.results = _Answers(session.results)
 
 
 class _Answers(dict[int, Any]):
@@ -46,8 +37,18 @@ class _Answers(dict[int, Any]):
         answer = super().pop(msg_id, *default)
         error = getattr(answer, "value", None)
         if isinstance(error, raw.types.RpcError) and not _has_name(error):
-            answer.value = UnnamedError(abs(error.error_code), str(error.error_message))
+            raise _unnamed(abs(error.error_code), str(error.error_message))
         return answer
+
+
+def _unnamed(code: int, text: str) -> errors.RPCError:
+    """Of the library's class for this code, if it has one, so that it is dealt with alike."""
+    category: type[errors.RPCError] = errors.RPCError
+    if code in exceptions:
+        category = getattr(errors, exceptions[code][_CATEGORY])
+    fields = {"ID": text, "CODE": code, "MESSAGE": "an error without a name"}
+    unnamed: errors.RPCError = type("Unnamed", (category,), fields)()
+    return unnamed
 
 
 def _has_name(error: raw.types.RpcError) -> bool:

@@ -10,6 +10,7 @@ import pytest
 import qrcode
 
 from standins.telegram import worlds
+from standins.telegram.faults import Fault
 from standins.telegram.server import API_HASH, API_ID, StandIn
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, assert_refused, wanted
@@ -64,6 +65,19 @@ def test_login_asks_for_all_that_it_needs_and_stores_a_session_for_the_owner_alo
     assert path.stat().st_mode & 0o777 == 0o600
     assert machine.data_directory.stat().st_mode & 0o777 == 0o700
     assert_moves_all(machine, scene, session_string=None)
+
+
+def test_a_refusal_that_the_library_has_no_name_for_is_said_and_written_nowhere(
+    scene: Scene,
+) -> None:
+    """The library would write it into the working directory."""
+    scene.telegram.faults.add(Fault("error", rpc="auth.SendCode", code=400, text="NEW_REFUSAL_7"))
+    with at_terminal(scene.machine, "login", variables=NO_SESSION) as terminal:
+        phone = f"+{scene.world.account.phone}"
+        terminal.answer("Phone number, with the country code (+49…): ", phone)
+        terminal.expect("tdl_sync: Telegram: signing in was refused: NEW_REFUSAL_7. ")
+        assert terminal.wait() == 4
+    assert list(scene.machine.working_directory.iterdir()) == []
 
 
 def test_the_printed_session_works_on_a_machine_that_has_no_terminal(
