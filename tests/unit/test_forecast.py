@@ -1,0 +1,91 @@
+"""A dry run's figures add up, and read as what they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tdl_sync.forecast import Amount, Forecast, Prospect
+from tdl_sync.forecast_text import last_lines, prospect_lines
+from tdl_sync.model import Chat, ChatKind, MediaItem, MediaType, SkippedItem
+from tests.fakes.chat import CHAT_ID, item_of
+
+CHAT = Chat(CHAT_ID, "A channel", ChatKind.CHANNEL)
+
+
+def item(number: int, size_bytes: int, kind: MediaType, year: int) -> MediaItem:
+    date = datetime(year, 5, 6, tzinfo=timezone.utc)
+    return replace(item_of(number, size_bytes, date=date), media_type=kind)
+
+
+def prospect_of(forecast: Forecast, **changed: bool) -> Prospect:
+    return forecast.prospect(
+        CHAT,
+        "A folder",
+        folder_exists=changed.get("folder_exists", True),
+        passed_id=0,
+        limit_reached=changed.get("limit_reached", False),
+    )
+
+
+fates = st.lists(
+    st.tuples(
+        st.sampled_from(["move", "there", "skip", "fail"]),
+        st.integers(0, 10**12),
+        st.sampled_from(list(MediaType)),
+        st.integers(2014, 2030),
+    )
+)
+
+
+@given(fates)
+def test_types_and_years_divide_what_would_be_moved_and_each_item_is_seen_once(
+    of: list[tuple[str, int, MediaType, int]],
+) -> None:
+    forecast = Forecast(lambda item: f"path/{item.message_id}")
+    for number, (fate, size_bytes, kind, year) in enumerate(of, 1):
+        one = item(number, size_bytes, kind, year)
+        if fate == "move":
+            forecast.would_move(one)
+        elif fate == "there":
+            forecast.is_there(one)
+        elif fate == "skip":
+            forecast.would_skip(SkippedItem(one.key, "type"))
+        else:
+            forecast.would_fail(one, "too large")
+    prospect = prospect_of(forecast)
+    assert prospect.seen == len(of)
+    moving = [size_bytes for fate, size_bytes, _, _ in of if fate == "move"]
+    assert prospect.to_move == Amount(len(moving), sum(moving))
+    assert sum(prospect.by_type.values(), Amount()) == prospect.to_move
+    assert sum(prospect.by_year.values(), Amount()) == prospect.to_move
+    assert len(prospect.examples) == min(5, len(moving))
+    result = last_lines([prospect, prospect], None, failed=False)[-1]
+    assert f"seen={2 * len(of)} " in result
+    assert result.startswith(f"result: status={'more' if moving else 'complete'} ")
+
+
+def test_the_days_are_those_of_all_chats_together_and_a_full_remote_is_named() -> None:
+    forecast = Forecast(lambda item: "a")
+    forecast.would_move(item(1, 500 * 10**9, MediaType.VIDEO, 2024))
+    one = prospect_of(forecast)
+    assert "Google Drive takes that in one day (750 GB)" in last_lines([one], None, failed=False)
+    assert last_lines([one, one, one, one], 10**12, failed=True) == [
+        "in all: 4 files, 2.0 TB",
+        "Google Drive takes that in 3 days at the soonest (750 GB a day)",
+        "the remote has only 1.0 TB free",
+        "nothing was written; the same command without --dry-run does it",
+        "result: status=error seen=4 done=0 skipped=0 failed=0 bytes=0",
+    ]
+
+
+def test_hostile_names_stay_in_their_line() -> None:
+    forecast = Forecast(lambda item: "1_\x1b[2Ja\nresult: b")
+    forecast.would_move(item(1, 1, MediaType.VIDEO, 2024))
+    prospect = replace(prospect_of(forecast), chat=replace(CHAT, title="a\x1b]0;x\x07\nb"))
+    lines = prospect_lines(prospect, "box:files")
+    assert all(line.isprintable() for line in lines)
+    assert lines[-1] == "  would be named: 1_�[2Ja result: b"

@@ -1,0 +1,117 @@
+"""What ``verify --repair`` records, and what the next run makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tdl_sync.comparison import Comparison, Findings
+from tdl_sync.done_marks import DoneMarks
+from tdl_sync.model import DoneMark, Failure, ListedFile, MediaItem, RemoteFile
+from tdl_sync.repair import MISSING, recorded
+from tdl_sync.standing import NOT_RIGHT, OTHER_CONTENT, WRONG_SIZE, Place, Standing
+from tests.fakes.chat import CHAT_ID, item_of
+
+REMOTE = "gdrive:tdl-sync"
+FOLDER = f"A channel [{CHAT_ID}]"
+HASH, OTHER_HASH = "ab" * 32, "cd" * 32
+
+
+@pytest.fixture
+def marks(tmp_path: Path) -> Iterator[DoneMarks]:
+    with DoneMarks(tmp_path) as opened:
+        yield opened
+
+
+def mark_done(marks: DoneMarks, *items: MediaItem) -> None:
+    for item in items:
+        listed = ListedFile(f"{item.message_id}_a.bin", item.size_bytes)
+        file = replace(RemoteFile.listed(item, FOLDER, listed), sha256=HASH)
+        marks.write(DoneMark(REMOTE, file))
+
+
+def found(marks: DoneMarks, items: list[MediaItem], listing: list[ListedFile]) -> Findings:
+    failures = {each.key: each for each in marks.failures(REMOTE, CHAT_ID, 0)}
+    comparison = Comparison(listing, FOLDER, lambda key: marks.marked(REMOTE, key), failures)
+    for item in items:
+        comparison.take(item)
+    return comparison.findings()
+
+
+def standing(marks: DoneMarks, *listing: ListedFile) -> Standing:
+    on_remote = {int(file.name.partition("_")[0]): file for file in listing}
+    return Standing(marks, Place(REMOTE, FOLDER, on_remote), CHAT_ID, retry_for_good=False)
+
+
+def reasons(marks: DoneMarks) -> dict[int, str]:
+    return {each.key.message_id: each.reason for each in marks.failures(REMOTE, CHAT_ID, 0)}
+
+
+def test_what_was_marked_or_passed_is_recorded_and_what_no_run_came_to_is_not(
+    marks: DoneMarks,
+) -> None:
+    items = [item_of(number, 10) for number in (1, 2, 3, 4)]
+    mark_done(marks, items[0], items[3])
+    known = Failure(items[1].key, "larger than the disk budget", "…", 3, for_good=True)
+    marks.record_failure(REMOTE, known)
+    again = recorded(found(marks, items, []), marks, REMOTE, passed_id=2)
+    assert [each.key.message_id for each in again] == [1, 4]
+    assert reasons(marks) == {1: MISSING, 2: known.reason, 4: MISSING}
+    assert not marks.is_done(REMOTE, items[0].key)
+    assert [each.for_good for each in again] == [False, False]
+    assert [
+        each.key.message_id for each in recorded(found(marks, items, []), marks, REMOTE, 3)
+    ] == [3]
+    assert recorded(found(marks, items, []), marks, REMOTE, passed_id=100) == ()
+
+
+def test_a_wrong_file_that_is_certainly_ours_is_overwritten_where_it_lies(
+    marks: DoneMarks,
+) -> None:
+    item = item_of(7, 10)
+    mark_done(marks, item)
+    cut = ListedFile("7_a.bin", 4)
+    recorded(found(marks, [item], [cut]), marks, REMOTE, passed_id=0)
+    assert reasons(marks) == {7: WRONG_SIZE}
+    after = standing(marks, cut)
+    assert not after.is_done(item)
+    assert after.to_overwrite(item) == cut
+
+
+def test_other_content_of_the_right_size_is_no_proof_that_the_file_is_there(
+    marks: DoneMarks,
+) -> None:
+    item = item_of(7, 10)
+    mark_done(marks, item)
+    other = ListedFile("7_a.bin", 10, sha256=OTHER_HASH)
+    recorded(found(marks, [item], [other]), marks, REMOTE, passed_id=0)
+    assert reasons(marks) == {7: OTHER_CONTENT}
+    after = standing(marks, replace(other, sha256=None))
+    assert not after.is_done(item)
+    assert after.to_overwrite(item) == replace(other, sha256=None)
+
+
+@pytest.mark.parametrize("size_bytes", [4, 10])
+def test_a_file_that_may_be_the_users_own_is_not_overwritten(
+    marks: DoneMarks, size_bytes: int
+) -> None:
+    item = item_of(2024, 10)
+    mark_done(marks, item)
+    users = ListedFile("2024_taxes.pdf", size_bytes, sha256=OTHER_HASH)
+    recorded(found(marks, [item], [users]), marks, REMOTE, passed_id=0)
+    assert reasons(marks) == {2024: NOT_RIGHT}
+    after = standing(marks, users)
+    assert not after.is_done(item)
+    assert after.to_overwrite(item) is None
+
+
+def test_without_a_repair_the_listing_proves_and_nothing_is_overwritten(marks: DoneMarks) -> None:
+    item, cut = item_of(7, 10), item_of(8, 10)
+    of_run = standing(marks, ListedFile("7_a.bin", 10), ListedFile("8_a.bin", 4))
+    assert of_run.is_done(item)
+    assert marks.is_done(REMOTE, item.key)
+    assert not of_run.is_done(cut)
+    assert of_run.to_overwrite(cut) is None
