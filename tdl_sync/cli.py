@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TextRequested as wanted:
         sys.stdout.write(wanted.text)
         return EXIT_COMPLETE
-    except TdlSyncError as error:
+    except Exception as error:  # noqa: BLE001 - here, too, errors become text
         return report_error(error, telling_at_a_glance(words, os.environ))
     tell_what_nobody_caught(config.telling)
     try:

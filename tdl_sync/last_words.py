@@ -96,13 +96,17 @@ def telling_at_a_glance(argv: Sequence[str], environ: Mapping[str, str]) -> Tell
     is otherwise."""
     as_json_given = environ.get(OPTIONS["--log-json"].variable, "").strip().lower()
     path = environ.get(OPTIONS["--log-file"].variable, "").strip()
-    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+    for word, following in zip(argv, [*argv, ""][1:], strict=True):
         if word == "--log-file":
             path = following
         elif word.startswith("--log-file="):
             path = word.partition("=")[2]
+    log_file = None
+    if path and "\0" not in path:
+        with contextlib.suppress(UsageError):
+            log_file = expand(path, environ)
     return replace(
         PLAINLY,
-        log_file=expand(path, environ) if path and "\0" not in path else None,
+        log_file=log_file,
         lines_as_json="--log-json" in argv or as_json_given in ("1", "yes", "true", "on"),
     )
