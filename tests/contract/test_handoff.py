@@ -39,7 +39,7 @@ def test_hostile_names_arrive_unchanged_and_run_nothing(
     for number, name in enumerate(HOSTILE_NAMES):
         staged = stage(staging, f"content {number}".encode(), number)
         remote_file = place.handoff.move(staged, FOLDER, name, ignore_bytes)
-        assert remote_file == RemoteFile(staged.item, FOLDER, name)
+        assert remote_file == RemoteFile.moved(staged, FOLDER, name)
         assert not staged.path.exists()
     listed = {file.name: file.size_bytes for file in place.handoff.prepare_folder(FOLDER)}
     assert listed == {name: len(f"content {n}") for n, name in enumerate(HOSTILE_NAMES)}
