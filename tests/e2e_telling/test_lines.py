@@ -107,6 +107,19 @@ def test_neither_telegram_nor_rclone_drives_the_terminal_or_the_log_file(stage: 
     assert log.stat().st_mode & 0o777 == 0o600
 
 
+def test_what_only_looks_is_driven_by_no_name_either(stage: Stage) -> None:
+    scene = stage(hostile_world())
+    machine = scene.machine
+    assert machine.run("-u", SOURCE, "--limit=1").exit_status == 0
+    looks = (["chats"], ["status"], ["verify", "-u", SOURCE], ["-u", SOURCE, "--dry-run"])
+    for words in looks:
+        ended = machine.run(*words)
+        assert "Films" in ended.stdout + ended.stderr, words
+        for line in (ended.stdout + ended.stderr).split("\n"):
+            assert line.isprintable(), (words, line)
+            assert not line.startswith(FORGED), (words, line)
+
+
 def objects(lines: list[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
