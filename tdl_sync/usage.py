@@ -82,7 +82,8 @@ Which of its files (what is left out stays for a run with other filters):
   --to-id ID               only messages up to this id
   --limit N                stop after this many files of each chat
   --desc                   the newest first
-  --dedupe                 move a file that was posted several times only once
+  --dedupe                 move a file only once that the chat holds in several
+                           messages (forwarded, or sent again)
 
 Where it goes:
   --remote REMOTE:PATH     a remote of rclone and a folder in it, or an absolute
