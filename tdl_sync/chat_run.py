@@ -163,7 +163,7 @@ class ChatRun:
             self._saver.save_soon()  # it can wait: until then the claim says that the chat is ours
             try:
                 self._move_in_turn(pipeline, totals)
-                if self._following is not None:
+                if self._following is not None and not self._more:
                     self._follow(self._following)
             except Stopped:
                 if isinstance(stages.stop.cause, StorageFull):

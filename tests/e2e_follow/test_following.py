@@ -103,23 +103,28 @@ def test_two_chats_are_followed_held_killed_and_taken_up_again(
     assert not note.startswith(STATE_HEADER)
 
 
-def test_what_a_filter_leaves_out_stays_and_names_sidecars_and_texts_go_on(stage: Stage) -> None:
+def test_filters_names_sidecars_texts_and_copies_are_minded_while_following(stage: Stage) -> None:
     scene = stage(worlds.files(sizes=[1000]))
     source = scene.world.source
+    name = "--name={type}/{file_name}"
     running = followed(
-        scene, "-u", SOURCE, "--type=document", "--text", "--sidecar", "--name={type}/{file_name}"
+        scene, "-u", SOURCE, "--type=document", "--text", "--sidecar", "--dedupe", name
     )
     text_id = source.append("a text")
     source.append("a caption", file=file("v.mp4", kind="video"))
     kept = source.append(file=file("new.bin"))
     moves_without_a_look(running, f"up to message {kept}")
-    source.append("another text")
+    copy = source.append("again", file_of=(source, kept))
+    last_id = source.append("another text")
     texts = scene.machine.remote_directory / "files" / f"Stand-in_ all kinds [{source.chat_id}]"
     running.wait_until(lambda: "another text" in (texts / "messages.jsonl").read_text())
+    sidecar = texts / "document" / f"{kept}.json"
+    running.wait_until(lambda: f'"message_id": {copy}' in sidecar.read_text())
     running.signal(signal.SIGINT)
     ended = running.wait()
     assert ended.exit_status == 130
-    assert ended.numbers() == {"seen": 3, "done": 2, "skipped": 1, "failed": 0, "bytes": 4000}
+    assert ended.numbers() == {"seen": 4, "done": 2, "skipped": 2, "failed": 0, "bytes": 4000}
+    assert "duplicate 1, type 1" in ended.stderr
     names = [str(path.relative_to(texts)) for path in remote_files(scene.machine)]
     assert sorted(name for name in names if not name.endswith(".json")) == [
         "document/1_file-1.bin",
@@ -128,7 +133,7 @@ def test_what_a_filter_leaves_out_stays_and_names_sidecars_and_texts_go_on(stage
     ]
     assert len([name for name in names if name.endswith(".json")]) == 2
     lines = [json.loads(line) for line in (texts / "messages.jsonl").read_text().splitlines()]
-    assert [line["message_id"] for line in lines] == [text_id, kept + 1]
+    assert [line["message_id"] for line in lines] == [text_id, last_id]
 
 
 def test_saved_messages_are_followed_beside_what_the_program_keeps_there(stage: Stage) -> None:
@@ -168,11 +173,10 @@ def test_a_topic_and_the_comments_on_posts_are_followed(stage: Stage) -> None:
 
 def test_max_runtime_ends_the_following_and_says_more(stage: Stage) -> None:
     scene = stage(worlds.files(sizes=[1000]))
-    began_at = time.monotonic()
     running = followed(scene, "-u", SOURCE, "--max-runtime=15s", "--grace=1s", "--notify")
     ended = running.wait()
-    assert time.monotonic() - began_at < 15
     assert (ended.exit_status, ended.result["status"]) == (0, "more"), ended.stderr
+    assert ended.said == ""
     assert ended.numbers()["done"] == 1
     assert the_state(scene.world)["status"] == "stopped"
     (note,) = notes(scene.world)
