@@ -188,7 +188,7 @@ class Service:
 
     def stop(self, running: Running) -> Ended:
         """``systemctl stop`` with ``KillMode=mixed``: the signal goes to the main process alone."""
-        assert (self.one("Type"), self.one("KillMode")) == ("oneshot", "mixed")
+        assert self.one("KillMode") == "mixed"
         running.signal(signal.Signals[self.one("KillSignal")])
         return running.wait(float(self.one("TimeoutStopSec").removesuffix("s")))
 
@@ -249,8 +249,8 @@ def cancel_as_the_runner_does(running: Running) -> Ended:
 def _ended_within(seconds: float, running: Running) -> bool:
     """Looks without taking the exit status."""
     deadline = time.monotonic() + seconds
-    pid, looking = running.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT
-    while os.waitid(os.P_PID, pid, looking) is None:
+    process = psutil.Process(running.process.pid)
+    while process.status() != psutil.STATUS_ZOMBIE:
         if time.monotonic() > deadline:
             return False
         time.sleep(0.01)

@@ -41,10 +41,12 @@ def test_the_image_is_built_from_what_dockerignore_lets_through() -> None:
     assert all((ROOT / name).exists() for name in let_through)
 
 
-def test_systemd_takes_the_service_and_the_timer_of_a_user(tmp_path: Path) -> None:
+def test_systemd_takes_the_services_and_the_timer_of_a_user(tmp_path: Path) -> None:
     program = tmp_path / ".local" / "bin" / "tdl-sync"
     make_program(program)
-    units = [RECIPES / "systemd" / "user" / "tdl-sync.service", RECIPES / "systemd/tdl-sync.timer"]
+    services = sorted((RECIPES / "systemd" / "user").glob("*.service"))
+    units = [*services, RECIPES / "systemd" / "tdl-sync.timer"]
+    assert len(units) == 3
     run = systemd_analyze().run("--user", "verify", *map(str, units), home=tmp_path)
     assert (run.returncode, run.stderr) == (0, "")
 

@@ -16,9 +16,11 @@ from pathlib import Path
 
 import psutil
 
+from tests.e2e.expectations import assert_on_remote, remote_files, the_state, wanted
 from tests.e2e.program import PATIENCE_SECONDS, ROOT
 from tests.recipes.conftest import NewHost
 from tests.recipes.hosts import (
+    SIZES,
     SLOW_UPLOADS,
     Dockerfile,
     Host,
@@ -115,6 +117,22 @@ def test_systemd_runs_it_for_the_machine_with_all_that_it_writes_in_its_two_dire
     run_and_stop_service(host, service, settings, {"HOME": str(state)})
     assert list(host.home.iterdir()) == []
     assert_private(state, cache)
+
+
+def test_systemd_keeps_it_with_a_chat_until_it_is_stopped(new_host: NewHost, image: Path) -> None:
+    host = new_host(DEFAULT_STAGING)
+    settings = install_for_one_user(host, image)
+    host.write_settings(settings, slow=False)
+    specifiers = {"%h": str(host.home), "%E": str(host.home / ".config")}
+    service = Service.read(recipe("systemd/user/tdl-sync-follow.service"), specifiers)
+    running = host.start(service.command, {"HOME": str(host.home), **service.variables()})
+    channel = host.scene.world.source
+    running.wait_until(lambda: len(remote_files(host.scene.machine)) == len(SIZES))
+    ended = service.stop(running)
+    assert ended.result["status"] == "stopped", ended.stderr
+    assert service.counts_as_success(ended.exit_status)
+    assert the_state(host.scene.world)["status"] == "stopped"
+    assert_on_remote(host.scene.machine, (channel, wanted(channel)))
 
 
 def run_and_stop_service(
