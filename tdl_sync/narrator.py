@@ -108,7 +108,7 @@ class Narrator:
         )
 
     def close(self) -> None:
-        """End without a summary. What is told later goes nowhere but to lines on a stream."""
+        """End without a summary. Again, or before ``started``: does nothing."""
         self._end_chat()
         for outlet in self._outlets:
             outlet.close()

