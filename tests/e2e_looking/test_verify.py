@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from standins.telegram import worlds
+from standins.telegram.plan import FilePlan
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_on_remote, remote_files, the_state, wanted
 from tests.e2e.program import SOURCE, Ended
@@ -159,7 +161,30 @@ def test_filters_and_bounds_leave_out_what_they_name_and_call_nothing_unknown(
     running.kill()
 
 
-def test_without_a_chat_it_says_how_to_give_one(stage: Stage) -> None:
-    ended = stage(world_of()).machine.run("verify")
-    assert ended.exit_status == 2
-    assert ended.said.startswith("tdl_sync: no chat is given: say which with -u")
+def test_several_chats_a_topic_and_the_comments_each_have_their_own_verdict(stage: Stage) -> None:
+    """A topic's files lie in the forum's folder, beside those of others, which are not unknown."""
+    world = worlds.files(sizes=[1000])
+    forum = next(c for c in world.channels.values() if c.username == "stand_in_talk")
+    world.source.discussion = forum
+    topic = forum.append("A topic", kind="service")
+    plans = [FilePlan("document", 300 + n, f"{n}.bin", "text/plain", 2) for n in range(2)]
+    in_topic, elsewhere = forum.append(file=plans[0], topic_id=topic), forum.append(file=plans[1])
+    scene = stage(world)
+    assert scene.machine.run("-u", SOURCE, "--comments").exit_status == 0
+    of_message(scene, elsewhere).unlink()
+    ended = scene.machine.run("verify", "-u", SOURCE, "--comments", "--json")
+    posts, comments = json.loads(ended.stdout)
+    assert (posts["chat"]["id"], posts["there"], posts["missing"]) == (world.source.chat_id, 1, [])
+    assert (comments["chat"]["id"], comments["there"]) == (forum.chat_id, 1)
+    assert ids(comments["missing"]) == [elsewhere]
+
+    repaired = scene.machine.run("verify", "-u", SOURCE, "--comments", "--repair")
+    assert (repaired.exit_status, "missing=1" in repaired.stdout) == (3, True)
+    assert scene.machine.run("--resume", "-u", SOURCE, "--comments").exit_status == 0
+    of_message(scene, in_topic).unlink()
+    ended = scene.machine.run("verify", "-u", "@stand_in_talk", "--topic", str(topic))
+    assert "there=0 missing=1 wrong=0 double=0 unknown=0" in ended.stdout.splitlines()[-1]
+    assert "not compared  1" in ended.stdout
+    ended = scene.machine.run("verify", "-u", "@nobody_has_this", "-u", SOURCE)
+    assert (ended.exit_status, ended.said.count("\n")) == (2, 1)
+    assert ended.stdout.splitlines()[-1].startswith("result: status=error there=1 ")

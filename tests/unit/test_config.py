@@ -261,6 +261,13 @@ def test_every_option_can_be_a_variable() -> None:
     assert parse(URL="me", GDRIVE="true", RESUME="0").must_be_drive
 
 
+def test_verify_needs_a_chat_and_one_alone_for_what_is_said_of_one() -> None:
+    assert refusal("verify").startswith("no chat is given: say which with -u, for example")
+    assert refusal("verify -u me -u @abcd --topic 7").startswith("--topic is a topic of one chat")
+    assert "is a message id of one chat" in refusal("verify -u me -u @abcd --from-id 7")
+    assert "--limit belongs to the command sync" in refusal("verify -u me --limit 7")
+
+
 def test_the_command_line_wins_even_with_the_value_of_the_default() -> None:
     assert parse("-u me --workers 3", WORKERS="9").workers == 3
     assert parse("-u one_chat", URL="other_chat").chats == (ByUsername("one_chat"),)

@@ -18,6 +18,7 @@ from tdl_sync.errors import ConfigurationError, CredentialsRefused, StateUnreada
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import RunState, RunStatus, Scope
 from tdl_sync.run_state import LoadedState, StateMessage, StateStore
+from tdl_sync.saved_messages_to_read import SavedMessagesToRead
 from tdl_sync.state_message import HEADER, decode, encode, json_in, scope_key
 from tdl_sync.state_saver import SavedIn, SaveSchedule, StateSaver
 from tests.fakes.saved_messages import FakeSavedMessages
@@ -74,6 +75,20 @@ def test_of_several_the_most_advanced_counts_and_the_others_are_removed(
     foreign = saved.put(encode(FOREIGN))
     assert load(saved, local) == LoadedState(FURTHER, kept.message_id)
     assert set(saved.messages) == {kept.message_id, foreign.message_id}
+
+
+def test_who_only_looks_goes_by_the_most_advanced_and_removes_nothing(
+    saved: FakeSavedMessages, local: LocalStates
+) -> None:
+    saved.put(encode(PLAIN))
+    further = saved.put(encode(FURTHER))
+    to_read = SavedMessagesToRead(saved)
+    assert StateStore(to_read, local).load(SCOPE) == LoadedState(FURTHER, further.message_id)
+    assert to_read.read(further.message_id) == further
+    assert (len(saved.messages), set(saved.calls)) == (2, {"find", "read"})
+    for write in (to_read.send, to_read.send_pinned, lambda text: to_read.edit(1, text)):
+        with pytest.raises(NotImplementedError):
+            write("x")
 
 
 def test_a_local_copy_that_is_further_counts_and_the_message_is_kept(
