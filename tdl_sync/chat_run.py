@@ -13,20 +13,19 @@ from typing import Any, TypeVar
 from tdl_sync.beginning import Beginning, Start
 from tdl_sync.chat_state import ChatState
 from tdl_sync.errors import (
-    EXIT_COME_BACK_LATER,
     ComeBackLater,
     Stopped,
     StorageFull,
     TdlSyncError,
     TimeIsUp,
 )
-from tdl_sync.following import Following, Retries
+from tdl_sync.following import Following
 from tdl_sync.futures import in_thread
 from tdl_sync.gate import LeaseGate, TimedGate
 from tdl_sync.hold import holding
 from tdl_sync.human_units import human_bytes
+from tdl_sync.later_rounds import LaterRounds
 from tdl_sync.lease import Lease
-from tdl_sync.ledger import Ledger
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import (
     Chat,
@@ -263,41 +262,22 @@ class ChatRun:
     def _follow(self, following: Following) -> None:
         """Round after round, each like a run that goes on from the watermark, until the run is
         stopped, or there is no time left for what has come."""
-        retries = Retries()
-        retries.round_ended(self._failing_ids(), ())
+        say, rounds = self._stages.progress.message, self._rounds
+        assert rounds is not None
+        later = LaterRounds(
+            self._chat, self._start, self._beginning, self._stages.marks, following, say
+        )
         self._saver.save_soon()
-        self._say(f"{self._chat.title!r} is followed: new messages are moved as they come")
+        say(f"{self._chat.title!r} is followed: new messages are moved as they come")
         self.stays.set()
         while not self._more:
-            job = self._waiting(partial(self._next_job, following, retries))
-            again_ids = {entry.key.message_id for entry in job.again}
+            job = self._waiting(partial(later.next_job, rounds.position().watermark))
             pipeline = self._pipeline(job)
-            assert self._rounds is not None
-            self._rounds.begin(pipeline.ledger, again_ids)
+            rounds.begin(pipeline.ledger, {entry.key.message_id for entry in job.again})
             self._move_in_turn(pipeline, ChatTotals(0, 0, 0))
-            self._say_what_was_moved(pipeline.ledger)
+            later.ended(job, pipeline.ledger)
             self._saver.save_when_allowed()
-            retries.round_ended(self._failing_ids(), again_ids)
-        self._say(f"{self._chat.title!r}: no time is left for what has come, so this run ends")
-
-    def _next_job(self, following: Following, retries: Retries) -> Job:
-        """Wait for something to do. What goes wrong in looking for it is tried again."""
-        assert self._rounds is not None
-        while True:
-            following.wait(self._chat.id, retries.seconds_left)
-            due_ids = retries.due()
-            watermark = self._rounds.position().watermark
-            try:
-                job = self._start.later_job(self._beginning, watermark, due_ids)
-            except TdlSyncError as error:
-                if isinstance(error, ComeBackLater) or error.exit_status != EXIT_COME_BACK_LATER:
-                    raise
-                self._say(f"warning: {error}; looking for new messages is tried again")
-                following.rest()
-                continue
-            if job is not None:
-                return job
-            retries.round_ended(self._failing_ids(), due_ids)
+        say(f"{self._chat.title!r}: no time is left for what has come, so this run ends")
 
     def _waiting(self, work: Callable[[], Result]) -> Result:
         """Do what moves nothing; where the run ends meanwhile its state is saved."""
@@ -310,24 +290,6 @@ class ChatRun:
         except TdlSyncError:
             self._end(RunStatus.STOPPED)
             raise
-
-    def _failing_ids(self) -> frozenset[int]:
-        """What failed and may pass."""
-        failures = self._stages.marks.failures(self._scope.remote, self._chat.id, 0)
-        return frozenset(each.key.message_id for each in failures if not each.for_good)
-
-    def _say_what_was_moved(self, ledger: Ledger) -> None:
-        report = ledger.report()
-        if report.moved or report.failed:
-            failed = f", {report.failed} failed" if report.failed else ""
-            self._say(
-                f"{self._chat.title!r}: {report.moved} moved "
-                f"({human_bytes(report.uploaded_bytes)}){failed}, "
-                f"up to message {ledger.position().watermark}"
-            )
-
-    def _say(self, line: str) -> None:
-        self._stages.progress.message(line)
 
     # --- what is said of the remote's room ----------------------------------------------------
 
