@@ -273,6 +273,7 @@ class Pipeline:
                 self._job.folder,
                 sent,
                 self._standing.to_overwrite(item),
+                self._job.sidecar_folders.get(item.message_id),
             )
         finally:
             progress.upload_finished(item)

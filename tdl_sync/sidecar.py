@@ -83,6 +83,16 @@ def sidecar(item: MediaItem, chat: Chat, place: RemotePlace, sha256: str) -> byt
     return _written(record)
 
 
+def with_copies_of(text: bytes, before: bytes) -> bytes:
+    """A new sidecar that names the copies which the one before it names, if that can be read."""
+    record = json.loads(text)
+    try:
+        record["also_posted"] = json.loads(before)["also_posted"]
+    except (LookupError, TypeError, ValueError):
+        return text
+    return _written(record)
+
+
 def message_record(details: MessageDetails) -> dict[str, Any]:
     """What a message says beside its file, as JSON has it."""
     return {

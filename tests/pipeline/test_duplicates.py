@@ -26,7 +26,7 @@ from tdl_sync.errors import (
 )
 from tdl_sync.keeping import Keeping
 from tdl_sync.message_details import MessageDetails
-from tdl_sync.model import MediaItem
+from tdl_sync.model import Failure, MediaItem
 from tdl_sync.naming import file_name
 from tdl_sync.ports import PART_BYTES
 from tests.fakes.chat import CHAT_ID, FIRST_DATE, copy_of, item_of
@@ -377,6 +377,21 @@ def test_the_sidecar_names_the_copies_of_this_run_and_of_later_ones(make_line: M
     assert_complete(line.run())
     assert ids_also_posted(line, 1) == [3, 4, 6, 7]
     assert media_names(line) == {"1_a.bin", "2_a.bin"}
+
+
+def test_a_first_that_is_moved_again_keeps_the_names_of_its_copies(make_line: MakeLine) -> None:
+    """As after ``verify --repair``: the copies lie below the watermark and do not come by again."""
+    line = make_line("aa")
+    line.keeping = Keeping(with_sidecar=True)
+    line.run()
+    del line.marks.marks[REMOTE, line.items()[0].key]
+    del line.remote[FOLDER]["1_a.bin"]
+    line.marks.record_failure(
+        REMOTE, Failure(line.items()[0].key, "missing", "it is gone", 1, for_good=False)
+    )
+    assert_complete(line.run())
+    assert_moved_are(line, 1)
+    assert ids_also_posted(line, 1) == [2]
 
 
 def test_many_copies_in_several_runs_at_once_are_all_named(make_line: MakeLine) -> None:
