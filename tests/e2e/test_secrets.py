@@ -78,6 +78,10 @@ class Watched:
     seen: Seen
 
 
+def log_file(scene: Scene) -> Path:
+    return scene.machine.directory / "run.log"
+
+
 @pytest.fixture(scope="module")
 def whole_run(module_stage: Stage) -> Watched:
     """A run that has something to report: waits, failures, warnings."""
@@ -91,6 +95,8 @@ def whole_run(module_stage: Stage) -> Watched:
     running = scene.machine.start(
         "-u",
         SOURCE,
+        "-v",
+        f"--log-file={log_file(scene)}",
         "--rclone-arg=--bwlimit=4M",
         variables={"TDL_SYNC_PROXY": proxy, "RCLONE_VERBOSE": "1"},
     )
@@ -105,9 +111,11 @@ def test_the_run_is_one_to_learn_from(whole_run: Watched) -> None:
     assert len(whole_run.seen.environments) >= 1
 
 
-def test_no_secret_is_printed(whole_run: Watched) -> None:
+def test_no_secret_is_printed_or_in_the_log(whole_run: Watched) -> None:
+    log = log_file(whole_run.scene).read_text("utf-8")
+    assert "handed to rclone" in log
     for secret in secrets_of(whole_run.scene):
-        assert secret not in whole_run.ended.stderr + whole_run.ended.stdout
+        assert secret not in whole_run.ended.stderr + whole_run.ended.stdout + log
 
 
 def test_no_secret_is_in_a_command_line_that_other_users_see(whole_run: Watched) -> None:
