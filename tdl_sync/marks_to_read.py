@@ -36,6 +36,7 @@ class MarksToRead:
         self._directory = directory
         self._lock = threading.Lock()
         self._written: set[tuple[str, MessageKey]] = set()
+        self._written_files: dict[str, int] = {}
         with self._errors_named():
             self._database = _opened(directory / DATABASE_NAME)
             self._failures = dict(self._stored_failures())
@@ -51,18 +52,23 @@ class MarksToRead:
 
     def write(self, mark: DoneMark) -> None:
         self._written.add((mark.remote, mark.key))
+        if mark.file.identity is not None:
+            key = file_key(mark.remote, mark.key.chat_id, mark.key.topic_id, mark.file.identity)
+            self._written_files[key] = mark.key.message_id
         self._failures.pop((mark.remote, mark.key), None)
 
     def message_with(
         self, remote: str, chat_id: int, topic_id: int, file: FileIdentity
     ) -> int | None:
+        key = file_key(remote, chat_id, topic_id, file)
+        if key in self._written_files:
+            return self._written_files[key]
         with self._errors_named():
-            text = self._value(file_key(remote, chat_id, topic_id, file))
+            text = self._value(key)
             if text is None:
                 return None
             message_id = read_id(text)
-            key = MessageKey(chat_id, topic_id, message_id)
-            mark = self._value(key_text("done", remote, key))
+            mark = self._value(key_text("done", remote, MessageKey(chat_id, topic_id, message_id)))
             return message_id if mark is not None and read_mark(mark).identity == file else None
 
     def ids_of_unknown_files(self, remote: str, chat_id: int, topic_id: int) -> list[int]:

@@ -68,14 +68,15 @@ class Room:
     def to_be_had(cls, directory: Path, max_disk_bytes: int) -> Room:
         """The same of a directory that need not exist, and is not made. Raises
         ``ConfigurationError``."""
-        there = next(path for path in (directory, *directory.parents) if path.is_dir())
         try:
+            there = next(path for path in (directory, *directory.parents) if path.is_dir())
             left = directory.rglob("*") if there == directory else ()
             left_bytes = sum(path.lstat().st_size for path in left if path.is_file())
             return cls.on(there, left_bytes, max_disk_bytes)
-        except OSError as error:
+        except (OSError, StopIteration) as error:  # on Windows a drive may not be there
+            why = error.strerror if isinstance(error, OSError) else "there is no such drive"
             raise ConfigurationError(
-                f"the staging directory {directory} cannot be read: {error.strerror}; "
+                f"the staging directory {directory} cannot be read: {why}; "
                 "choose another with --staging"
             ) from error
 

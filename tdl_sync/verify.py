@@ -9,14 +9,7 @@ from dataclasses import dataclass, replace
 from tdl_sync.comparison import Comparison
 from tdl_sync.config import Config
 from tdl_sync.done_marks import DoneMarks
-from tdl_sync.errors import (
-    EXIT_SOME_FAILED,
-    ChatUnreadable,
-    ConfigurationError,
-    HeldByAnotherRun,
-    StateUnreadable,
-    TdlSyncError,
-)
+from tdl_sync.errors import EXIT_SOME_FAILED, TdlSyncError
 from tdl_sync.hold import holding
 from tdl_sync.last_words import tell
 from tdl_sync.local_state import LocalStates
@@ -33,6 +26,7 @@ from tdl_sync.run_state import LoadedState, StateStore
 from tdl_sync.saved_messages_to_read import SavedMessagesToRead
 from tdl_sync.standard_output import StandardOutput
 from tdl_sync.stop import StopFlag
+from tdl_sync.sync import ONE_CHAT_ONLY
 from tdl_sync.telegram.chats import ChatBook
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.history import TelegramChatReader
@@ -41,9 +35,6 @@ from tdl_sync.telegram.takeout import Takeout
 from tdl_sync.telegram_session import opened_to_look
 from tdl_sync.verify_text import Verdict, json_record, report_lines, result_line
 from tdl_sync.wanted_chats import wanted_chats
-
-ONE_CHAT_ONLY = (ChatUnreadable, StateUnreadable, HeldByAnotherRun, ConfigurationError)
-"""Errors that end one chat of several; the others are looked at."""
 
 LARGEST_MESSAGE_ID = 2**31 - 1
 

@@ -135,6 +135,26 @@ def test_it_looks_at_a_chat_that_a_run_is_moving(stage: Stage) -> None:
     assert everything(machine, scene.world) == before
 
 
+def test_copies_are_left_out_as_by_a_run_and_verify_does_not_miss_them(stage: Stage) -> None:
+    world = world_of([Post("document", 2_000, "a.bin"), Post("photo", 5_000, None)])
+    source = world.source
+    source.append("again", file_of=(source, 1))
+    scene = stage(world)
+    options = ("-u", SOURCE, "--dedupe")
+    first = scene.machine.run(*options, "--dry-run").stdout.splitlines()
+    assert ("  would move  2   7.0 kB" in first, "  left out: duplicate 1" in first) == (True, True)
+    assert scene.machine.run(*options).numbers()["done"] == 2
+    source.append("and again", file_of=(source, 2))
+    then = scene.machine.run(*options, "--dry-run")
+    assert then.numbers() == {"seen": 1, "done": 0, "skipped": 1, "failed": 0, "bytes": 0}
+    lost = scene.machine.run(
+        *(*options, "--dry-run", "--restart", "--data-dir", str(scene.machine.directory / "lost"))
+    )
+    assert lost.numbers() == {"seen": 4, "done": 2, "skipped": 2, "failed": 0, "bytes": 0}
+    assert scene.machine.run("verify", *options).exit_status == 0
+    assert "missing=2" in scene.machine.run("verify", "-u", SOURCE).stdout
+
+
 def test_what_is_wrong_is_said_as_by_a_run(stage: Stage) -> None:
     scene = stage(world_of())
     machine = scene.machine
