@@ -35,6 +35,7 @@ from tdl_sync.errors import (
     TdlSyncError,
 )
 from tdl_sync.model import RunIdentity, RunState, RunStatus
+from tdl_sync.operating_system import steady_seconds
 from tdl_sync.ports import SavedMessages, SavedText
 from tdl_sync.run_state import StateMessage
 from tdl_sync.state_message import (
@@ -146,26 +147,25 @@ class Lease:
         run: RunIdentity,
         is_gone: Callable[[RunIdentity], bool],
         stop: StopFlag,
-        clocks: Sequence[Callable[[], float]] = (time.monotonic, time.time),
+        clock: Callable[[], float] = steady_seconds,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """``is_gone`` tells of a run whose process has certainly ended.
 
-        Of several clocks the one that went furthest counts: one stands still while a laptop
-        sleeps, the other may be set.
+        ``clock`` must go on while a laptop sleeps, and must not follow when its time is set.
         """
         self._saved_messages = saved_messages
         self._subject = subject
         self._run = run
         self._is_gone = is_gone
         self._stop = stop
-        self._clocks = clocks
+        self._clock = clock
         self._sleep = sleep
         self._claim_id: int | None = None
         self._message: StateMessage | None = None
         self._in_the_message = False
         self._is_written = True
-        self._renewed_at = self._now()
+        self._renewed_at = self._clock()
         self.warning: str | None = None
         """What to tell the user after ``take``, if Telegram did not take the claim."""
 
@@ -175,7 +175,7 @@ class Lease:
         With ``take_over`` other runs count only if they were heard of since this process began.
         Raises ``HeldByAnotherRun``, or what a call to Telegram raises.
         """
-        self._renewed_at = self._now()
+        self._renewed_at = self._clock()
         own_id, messages, now = self._claimed()
         others = [
             hold
@@ -254,7 +254,7 @@ class Lease:
         ``HeldByAnotherRun`` is raised, and the run is stopped with it. What Telegram refuses
         for good stops the run, too.
         """
-        began_at = self._now()
+        began_at = self._clock()
         try:
             if self._in_the_message:
                 self._check_still_ours()
@@ -291,9 +291,7 @@ class Lease:
 
         True in a run that never could write one: there is none to lose.
         """
-        silent_seconds = max(
-            now - then for now, then in zip(self._now(), self._renewed_at, strict=True)
-        )
+        silent_seconds = self._clock() - self._renewed_at
         allowed_seconds = INTERVALS_TO_PAUSE * self._run.save_interval_seconds
         return not self._is_written or silent_seconds < allowed_seconds
 
@@ -312,9 +310,6 @@ class Lease:
         removing = threading.Thread(target=remove, name="release", daemon=True)
         removing.start()
         removing.join(RELEASE_SECONDS)
-
-    def _now(self) -> tuple[float, ...]:
-        return tuple(clock() for clock in self._clocks)
 
 
 def held(subject: Subject, hold: Hold, *, take_over: bool) -> HeldByAnotherRun:

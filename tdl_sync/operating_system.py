@@ -8,6 +8,7 @@ import hashlib
 import os
 import socket
 import sys
+import time
 import uuid
 from pathlib import Path
 
@@ -26,6 +27,15 @@ def share_freed_memory() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError, OSError):
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
+
+
+def steady_seconds() -> float:
+    """A clock that nobody sets and that goes on while the machine sleeps. It begins anywhere."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    if sys.platform == "darwin":  # there `monotonic` stands still in sleep, and this does not
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+    return time.monotonic()
 
 
 class LockHeld(Exception):

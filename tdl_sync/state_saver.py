@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -13,6 +12,7 @@ from typing import Protocol
 from tdl_sync.errors import CredentialsRefused, HeldByAnotherRun, Stopped, TdlSyncError
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import RunState, RunStatus
+from tdl_sync.operating_system import steady_seconds
 from tdl_sync.ports import ProgressListener
 from tdl_sync.state_message import encode, json_in
 
@@ -35,6 +35,15 @@ _ENDS = Afterwards(
     "the next run on this machine begins there",
     "the next run on this machine begins with what is marked as done",
 )
+
+
+def _wait(event: threading.Event, seconds: float) -> bool:
+    """``Event.wait``, but for the time that the machine sleeps, which that does not count."""
+    until = steady_seconds() + seconds
+    while (left_seconds := until - steady_seconds()) > 0:
+        if event.wait(min(left_seconds, SHORTEST_GAP_SECONDS)):
+            return True
+    return event.is_set()
 
 
 def _afterwards(state: RunState) -> Afterwards:
@@ -108,8 +117,8 @@ class StateSaver:
         snapshot: Callable[[], RunState],
         progress: ProgressListener,
         save_interval_seconds: float,
-        clock: Callable[[], float] = time.monotonic,
-        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+        clock: Callable[[], float] = steady_seconds,
+        wait: Callable[[threading.Event, float], bool] = _wait,
     ) -> None:
         """``snapshot`` gives the state as it is now, in any thread.
 

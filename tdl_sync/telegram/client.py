@@ -144,7 +144,8 @@ class TelegramClient:
     async def make_client(self, no_updates: bool) -> Client:
         """Make the library's client, on the loop, as it must be."""
         asyncio.get_running_loop().set_exception_handler(_unless_it_is_told_otherwise)
-        make = Client if self._on_news is None else partial(ListeningClient, self._on_news)
+        listening = partial(ListeningClient, self._on_news) if self._on_news else None
+        make = listening or clock.SteadyClient
         self._client = make(
             SESSION_NAME,
             api_id=self._settings.api_id or ANY_API_ID,

@@ -1,4 +1,4 @@
-"""This machine's clock and Telegram's, which the library keeps since it connected."""
+"""This machine's clock and Telegram's."""
 
 from __future__ import annotations
 
@@ -9,10 +9,37 @@ from typing import Any
 from pyrogram import Client
 
 from tdl_sync.human_units import human_seconds
+from tdl_sync.operating_system import steady_seconds
 
 NAMED_SECONDS = 60.0
 TRUSTED_SECONDS = 10.0
 """Telegram takes message ids of up to 30 s in the future."""
+
+
+class SteadyClient(Client):
+    """The library's client, whose idea of Telegram's time does not jump with this machine's clock.
+
+    The library adds to the clock what it was off when it connected. When the clock is set during
+    a run all message ids would be of another hour, all answers would seem to be, and it would
+    drop each of them for as long as that hour.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        self._telegram_ahead_seconds: float | None = None
+        super().__init__(*arguments, **settings)
+
+    @property
+    def server_time(self) -> float:
+        """Seconds since 1970, as the library asks for them. Until Telegram was heard, a guess."""
+        if self._telegram_ahead_seconds is None:
+            return time.time()
+        return steady_seconds() + self._telegram_ahead_seconds
+
+    def _set_server_time(self, msg_id: int) -> None:
+        """Called by the library for what Telegram says first on a connection; a message's id tells
+        when it was made: https://core.telegram.org/mtproto/description#message-identifier-msg-id
+        """
+        self._telegram_ahead_seconds = msg_id / 2**32 - steady_seconds()
 
 
 def ahead_seconds(client: Client) -> float:

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pyrogram import Client, raw
+from pyrogram import raw
 
+from tdl_sync.telegram.clock import SteadyClient
 from tdl_sync.telegram.peers import CHANNEL_MARK, marked_id_of
 
 OnNews = Callable[[int | None], None]
 """Told the id of a chat that has something new; ``None``: any chat may. Called on the loop."""
 
 
-class ListeningClient(Client):
+class ListeningClient(SteadyClient):
     """The library's client, which hands on where there is news.
 
     Its own way is a queue that nobody would empty here, and a call for the difference now and

@@ -35,9 +35,8 @@ class Held:
     seconds: float = 0.0
 
     def gate(self, stop: StopFlag, progress: RecordingProgress) -> LeaseGate:
-        clocks = [lambda: self.seconds]
         self.stop, self.progress = stop, progress
-        self.lease = Lease(self.saved, SUBJECT, HERE, lambda run: False, stop, clocks)
+        self.lease = Lease(self.saved, SUBJECT, HERE, lambda run: False, stop, lambda: self.seconds)
         self.lease.take(seconds_since_start=1, take_over=False)
         self.lease.hold_by(StateMessage(self.saved, PLAIN.scope_key, None))
         return LeaseGate(self.lease, stop, progress)

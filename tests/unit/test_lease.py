@@ -43,7 +43,7 @@ class Runner:
             self.run,
             lambda run: run.run_id in self.gone,
             self.stop,
-            [lambda: self.seconds],
+            lambda: self.seconds,
             sleep=lambda seconds: None,
         )
         self.message = StateMessage(self.saved, PLAIN.scope_key, None)
