@@ -29,7 +29,7 @@ from scripts.kill_snapshot import PART_BYTES, Part, Snapshot, Step, look
 from standins.telegram import worlds
 from standins.telegram.server import StandIn
 from standins.telegram.shaping import Shaping
-from standins.telegram.world import World
+from standins.telegram.world import World, WorldItem
 
 DOWNLOADS = 4
 ASKED_FOR_AT_ONCE_BYTES = DOWNLOADS * (16 + 8) * PART_BYTES
@@ -43,6 +43,10 @@ MEAN_FILE_BYTES = (150_000, 900_000)
 
 UPLOAD_RATE = "4M"
 LONGEST_START_SECONDS = 2.5
+LONGEST_LAST_PART_SECONDS = 0.15
+"""From the sending of a file's last byte to its new name, on a machine that is not idle."""
+
+MOST_AHEAD = 12
 SIGN_OF_LIFE_SECONDS = 60.0
 RUN_SECONDS = 600.0
 POLL_SECONDS = 0.003
@@ -187,8 +191,11 @@ class _Channel:
 
     def _reaches_its_moment(self, process: subprocess.Popen[bytes]) -> bool:
         """Wait for a random moment; false if the program ended before."""
-        if self._dice.random() < 0.15:
+        roll = self._dice.random()
+        if roll < 0.15:
             return _lives_for(process, self._dice.uniform(0, LONGEST_START_SECONDS))
+        if roll < 0.4 and (item := self._not_served_yet()) is not None:
+            return self._sees_it_served(process, item)
         began = time.monotonic()
         before = self._signs_of_work()
         deadline = began + SIGN_OF_LIFE_SECONDS
@@ -199,6 +206,22 @@ class _Channel:
         start_seconds = time.monotonic() - began
         longest_seconds = max(self._plan.longest_work_seconds, 1.5 * start_seconds)
         return _lives_for(process, self._dice.uniform(0, longest_seconds))
+
+    def _not_served_yet(self) -> WorldItem | None:
+        """One of the next files of which nothing was asked for so far."""
+        served_bytes = self._telegram.statistics.served_bytes
+        fresh = [item for item in self._items.values() if not served_bytes(item.file.file_id)]
+        following = [item for item in fresh if item.file.size_bytes > 0][:MOST_AHEAD]
+        return self._dice.choice(following) if following else None
+
+    def _sees_it_served(self, process: subprocess.Popen[bytes], item: WorldItem) -> bool:
+        """A moment right after a file's last byte went out: the steps that follow are short."""
+        served_bytes = self._telegram.statistics.served_bytes
+        deadline = time.monotonic() + SIGN_OF_LIFE_SECONDS
+        while served_bytes(item.file.file_id) < item.file.size_bytes:
+            if time.monotonic() > deadline or not _lives_for(process, POLL_SECONDS):
+                return process.poll() is None
+        return _lives_for(process, self._dice.uniform(0, LONGEST_LAST_PART_SECONDS))
 
     def _signs_of_work(self) -> tuple[int, frozenset[str]]:
         staging = self._places.staging
