@@ -16,10 +16,10 @@ from tdl_sync.completion import completion_script
 from tdl_sync.credentials import Credentials, Proxy, credentials_from, parse_proxy
 from tdl_sync.deadline import CLOSING_SECONDS
 from tdl_sync.errors import UsageError
+from tdl_sync.expressions import Expression
 from tdl_sync.filters import (
     Filters,
     parse_extensions,
-    parse_pattern,
     parse_since,
     parse_types,
     parse_until,
@@ -282,8 +282,8 @@ def _choice(given: Given, now: datetime) -> Choice:
             since=given.optional("--since", lambda text: parse_since(text, now)),
             until=given.optional("--until", lambda text: parse_until(text, now)),
             to_id=given.optional("--to-id", whole(1, _LARGEST_MESSAGE_ID)),
-            name=given.optional("--match", parse_pattern),
-            caption=given.optional("--caption", parse_pattern),
+            name=given.optional("--match", Expression.parse),
+            caption=given.optional("--caption", Expression.parse),
         ),
         newest_first=given.switch("--desc"),
         limit=given.optional("--limit", whole(1, _LARGEST_MESSAGE_ID)),

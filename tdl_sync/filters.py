@@ -17,11 +17,11 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
+from tdl_sync.expressions import Expression
 from tdl_sync.model import HistoryEntry, HistoryPage, MediaItem, MediaType, SkippedItem
 from tdl_sync.naming import name_without_id
 from tdl_sync.units import parse_seconds
 
-MOST_PATTERN_CHARACTERS = 500
 MOST_SEARCHED_CHARACTERS = 1024
 """So much of a caption is searched, the limit of a caption's own length without Premium."""
 
@@ -58,11 +58,13 @@ class Filters:
     since: Moment | None = None
     until: Moment | None = None
     to_id: int | None = None
-    name: re.Pattern[str] | None = None
-    caption: re.Pattern[str] | None = None
+    name: Expression | None = None
+    caption: Expression | None = None
 
     def rule_against(self, item: MediaItem) -> str | None:
-        """The rule that leaves the item out, ``None`` if it is wanted."""
+        """The rule that leaves the item out, ``None`` if it is wanted. Raises
+        ``ExpressionTooSlow``.
+        """
         if item.media_type is MediaType.STICKER and not self.types:
             return STICKER_RULE
         if self.types and item.media_type not in self.types:
@@ -77,9 +79,9 @@ class Filters:
             self.until and item.date >= self.until.at
         ):
             return "date"
-        if self.name and not self.name.search(name_without_id(item)):
+        if self.name and not self.name.is_in(name_without_id(item), item.message_id):
             return "name"
-        if self.caption and not self.caption.search(_searched(item)):
+        if self.caption and not self.caption.is_in(_searched(item), item.message_id):
             return "caption"
         return None
 
@@ -166,16 +168,6 @@ def parse_extensions(text: str) -> frozenset[str]:
     return frozenset(words)
 
 
-def parse_pattern(text: str) -> re.Pattern[str]:
-    """A regular expression of Python's, which is searched for anywhere and minds no case."""
-    if len(text) > MOST_PATTERN_CHARACTERS:
-        raise ValueError(f"a regular expression of at most {MOST_PATTERN_CHARACTERS} characters")
-    try:
-        return re.compile(text, re.IGNORECASE)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"a regular expression of Python ({error})") from None
-
-
 def parse_since(text: str, now: datetime) -> Moment:
     """``2024-01-31`` (its beginning), ``2024-01-31T12:00``, or an age such as ``30d``; UTC."""
     return _moment(text, now, whole_day=timedelta())
@@ -212,6 +204,6 @@ def _within(size_bytes: int, least_bytes: int | None, most_bytes: int | None) ->
 
 
 def _searched(item: MediaItem) -> str:
-    """An expression can need time without end for a long hostile text: only its beginning."""
+    """Only the beginning of what may be a long hostile text."""
     details = item.details
     return f"{details.caption}\n{details.album_caption}".strip()[:MOST_SEARCHED_CHARACTERS]

@@ -24,6 +24,7 @@ PLACES = {
     "python_socks": ["telegram"],
     "qrcode": ["terminal_login"],
     "rclone_python": ["rclone"],
+    "regex": ["expressions"],
     "subprocess": ["processes", "rclone"],
     "tqdm": ["progress"],
 }
