@@ -129,7 +129,7 @@ class _Looker:
         return forecast.prospect(
             chat,
             beginning.folder,
-            folder_exists=bool(listing),
+            folder_exists=bool(listing) or self.hand_off.find_folder(chat.id) is not None,
             passed_id=beginning.after_id if beginning.after_id >= max(lower_bound, 1) else 0,
             limit_reached=limit_reached,
         )

@@ -175,7 +175,8 @@ Exit states (the first that holds):
     5   another run holds this chat or the staging directory
   129   stopped by SIGHUP, 130 by SIGINT (Ctrl-C), 143 by SIGTERM; state saved
    75   come back later: quota or storage is used up, or no network
-    3   some files failed for now; the next run tries them again
+    3   some files failed for now; the next run tries them again. (verify:
+        something is missing or wrong)
     0   nothing is left to do, or --max-runtime was reached
 """
 
@@ -248,7 +249,7 @@ OF_COMMAND: Mapping[str, frozenset[str]] = {
     "chats": frozenset({"--json", "--data-dir", "--proxy"}) | ABOUT_THE_PROGRAM,
     "status": frozenset({"--url", "--chats", "--json", "--data-dir", "--proxy"})
     | ABOUT_THE_PROGRAM,
-    "verify": WHICH_FILES | LOOKING_ONLY | WHAT_A_RUN_NEEDS | ABOUT_THE_PROGRAM,
+    "verify": WHICH_FILES | LOOKING_ONLY | WHAT_A_RUN_NEEDS | ABOUT_THE_PROGRAM | {"--take-over"},
     "doctor": WHAT_A_RUN_NEEDS | ABOUT_THE_PROGRAM,
     "completion": ABOUT_THE_PROGRAM,
 }

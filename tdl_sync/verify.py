@@ -151,7 +151,7 @@ class _Verifier:
             self.saved_messages,
             self.config.data_dir / "locks",
             StopFlag(),
-            take_over=False,
+            take_over=self.config.take_over,
         ):
             loaded = self._loaded(self.saved_messages, scope)
             return self._repaired(self._compared(chat, scope, loaded), scope, loaded)

@@ -15,6 +15,7 @@ from pathlib import Path
 from pyrogram.storage import SQLiteStorage
 
 from tdl_sync.errors import ConfigurationError
+from tdl_sync.program_name import PROGRAM
 
 
 def session_string_of(path: Path) -> str:
@@ -41,6 +42,6 @@ def session_string_of(path: Path) -> str:
     except (sqlite3.Error, ValueError, TypeError, struct.error) as error:
         raise ConfigurationError(
             f"the Telegram session {path} cannot be read ({error}); sign in again with "
-            "tdl_sync.py login"
+            f"{PROGRAM} login"
         ) from error
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
