@@ -15,6 +15,10 @@ POLL_SECONDS = 60.0
 SETTLE_SECONDS = 1.0
 """After news: the other files of an album come right behind the first."""
 
+GAP_SECONDS = 5.0
+"""Between two looks at one chat: in a busy group every message is news, and Telegram asks who
+looks too often to wait."""
+
 FIRST_RETRY_SECONDS = 300.0
 LONGEST_RETRY_SECONDS = 3600.0
 
@@ -67,11 +71,16 @@ class Following:
         stop: StopFlag,
         poll_seconds: float = POLL_SECONDS,
         settle_seconds: float = SETTLE_SECONDS,
+        gap_seconds: float = GAP_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.news = News(stop)
         self._stop = stop
         self._poll_seconds = poll_seconds
         self._settle_seconds = settle_seconds
+        self._gap_seconds = gap_seconds
+        self._clock = clock
+        self._looked_at: dict[int, float] = {}
         self._turns = Slots(1, stop)
         self.telling = threading.Lock()
         """Held while the end of a chat is told: a stop ends several at once."""
@@ -92,7 +101,10 @@ class Following:
     def wait(self, chat_id: int, at_most_seconds: float) -> None:
         """Until it is time to look at this chat again. Raises ``Stopped``."""
         if self.news.wait(chat_id, min(self._poll_seconds, max(0.0, at_most_seconds))):
-            self._stop.sleep(self._settle_seconds)
+            gap_ends_at = self._looked_at.get(chat_id, float("-inf")) + self._gap_seconds
+            self._stop.sleep(max(self._settle_seconds, gap_ends_at - self._clock()))
+            self.news.wait(chat_id, 0.0)  # what came meanwhile is seen by the same look
+        self._looked_at[chat_id] = self._clock()
 
 
 class Retries:

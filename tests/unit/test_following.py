@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -58,6 +59,36 @@ def test_a_retry_that_is_due_ends_the_wait_before_the_next_look() -> None:
     following = Following(StopFlag(), poll_seconds=LONG)
     finished(lambda: following.wait(CHAT, 0.001))
     finished(lambda: following.wait(CHAT, -5.0))
+
+
+class SleepingFlag(StopFlag):
+    """Notes how long it was slept on, and calls somebody meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slept: list[float] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.meanwhile()
+
+
+def test_a_busy_chat_is_looked_at_with_a_gap_that_one_message_never_meets() -> None:
+    stop, clock = SleepingFlag(), Clock()
+    following = Following(stop, 0.001, settle_seconds=1.0, gap_seconds=5.0, clock=clock)
+    following.news.tell(CHAT)
+    following.wait(CHAT, LONG)
+    # The rest of an album comes while it waits, and needs no look of its own.
+    stop.meanwhile = lambda: following.news.tell(CHAT)
+    clock.now += 2
+    following.news.tell(CHAT)
+    following.wait(CHAT, LONG)
+    assert stop.slept == [1.0, 3.0]
+    following.wait(CHAT, LONG)
+    following.news.tell(OTHER)
+    following.wait(OTHER, LONG)
+    assert stop.slept == [1.0, 3.0, 1.0]
 
 
 def test_a_stop_ends_every_wait() -> None:
