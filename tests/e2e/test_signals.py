@@ -154,6 +154,7 @@ def test_an_upload_that_never_got_its_name_is_not_taken_for_the_file(stage: Stag
     folder.mkdir(parents=True)
     half = folder / "2_file-2.bin.c97c3a94.partial"
     half.write_bytes(bytes(2000))
-    assert_moved(scene.machine.run("-u", SOURCE), 2)
-    half.unlink()
+    ended = scene.machine.run("-u", SOURCE)
+    assert_moved(ended, 2)
+    assert f"removed {half.name}, which an upload that was killed left on the remote" in ended.log
     assert_on_remote(scene.machine, (source, wanted(source)))

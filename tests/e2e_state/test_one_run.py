@@ -61,7 +61,7 @@ def test_on_one_machine_the_second_run_for_a_chat_is_refused(slow: Scene) -> Non
 
 
 def test_of_two_machines_that_start_at_once_exactly_one_works(slow: Scene, tmp_path: Path) -> None:
-    """Ten times; in every second round there is no state message to begin with."""
+    """Several times; in every second round there is no state message to begin with."""
     host = on_another_host()
     source = slow.world.source
     for number in range(ROUNDS):
