@@ -47,7 +47,8 @@ def last_lines(prospects: Sequence[Prospect], free_bytes: int | None, *, failed:
         lines.append(_days(total.size_bytes))
     if free_bytes is not None and free_bytes < total.size_bytes:
         lines.append(f"the remote has only {human_bytes(free_bytes)} free")
-    lines.append("nothing was written; the same command without --dry-run does it")
+    does_it = "; the same command without --dry-run does it" if total.files else ""
+    lines.append(f"nothing was written{does_it}")
     return [*lines, _result(prospects, total, failed=failed)]
 
 

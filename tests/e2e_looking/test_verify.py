@@ -9,7 +9,7 @@ from typing import Any
 from standins.telegram import worlds
 from standins.telegram.plan import FilePlan
 from tests.e2e.conftest import Scene, Stage
-from tests.e2e.expectations import assert_on_remote, remote_files, the_state, wanted
+from tests.e2e.expectations import assert_on_remote, remote_files, state_texts, the_state, wanted
 from tests.e2e.program import SOURCE, Ended
 from tests.e2e_choosing.posts import Post, put, world_of
 
@@ -150,10 +150,11 @@ def test_filters_and_bounds_leave_out_what_they_name_and_call_nothing_unknown(
     assert (ids(whole["missing"]), whole["there"]) == ([1], 4)
     assert [record["path"] for record in whole["unknown"]] == ["7_song.mp3"]
     # Another run may be at work: its files would seem to be missing.
-    put(scene.world.source, [Post("document", 400_000, "late.bin", day=9)])
+    put(scene.world.source, [Post("document", 6_000_000, "late.bin", day=9)])
     running = scene.machine.start("-u", SOURCE, "--rclone-arg=--bwlimit=100k")
-    running.wait_for("staging at most")
-    running.wait_until(lambda: bool(running.children()))
+    running.wait_until(
+        lambda: any('"status":"running"' in text for text in state_texts(scene.world).values())
+    )
     held = run_verify(scene, "--repair")
     assert held.exit_status == 5
     assert "another run" in held.said
