@@ -429,6 +429,18 @@ def test_a_copy_that_cannot_be_named_fails_for_now_and_is_named_by_the_next_run(
     assert line.marks.failures(REMOTE, CHAT_ID, 0) == []
 
 
+@pytest.mark.parametrize("event", ["move", "moved", "marked"])
+def test_a_stop_while_copies_are_to_be_named_leaves_them_to_the_next_run(
+    make_line: MakeLine, event: str
+) -> None:
+    line = make_line("aaab")
+    line.keeping = Keeping(with_sidecar=True)
+    line.run(workers=1, prepare=stop_at(event, 1))
+    assert_complete(line.run())
+    assert_moved_are(line, 1, 4)
+    assert ids_also_posted(line, 1) == [2, 3]
+
+
 def test_where_the_first_has_no_sidecar_copies_are_passed_over_all_the_same(
     make_line: MakeLine,
 ) -> None:
