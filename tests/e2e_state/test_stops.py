@@ -107,6 +107,37 @@ def test_a_flood_wait_on_the_state_does_not_hold_up_a_stop(scene: Scene) -> None
     assert_nothing_is_lost(scene)
 
 
+def test_a_flood_wait_on_the_state_delays_no_file(scene: Scene) -> None:
+    flood = Fault(
+        "flood_wait",
+        rpc="messages.SendMessage",
+        after_calls=1,
+        seconds=FLOOD_SECONDS,
+        times=None,
+    )
+    scene.telegram.faults.add(flood)
+    running = scene.machine.start("-u", SOURCE, SLOW_UPLOAD, "--grace=1s")
+    running.wait_for(f"saving the state waits: Telegram asks for a pause of {FLOOD_SECONDS} s")
+    running.wait_for("moved 1_file-1.bin")
+    running.wait_until(lambda: staged(scene.machine) == [2])
+    running.signal(signal.SIGTERM)
+    ended = running.wait(STOP_SECONDS)
+    assert (ended.exit_status, ended.result["status"]) == (143, "stopped"), ended.stderr
+    assert local_state(scene.machine)["last_message_id"] == 1
+    assert_nothing_is_lost(scene)
+
+
+def test_a_session_that_ends_while_only_an_upload_runs_ends_the_run(scene: Scene) -> None:
+    """Though the run asks Telegram for nothing; the state is kept on this disk."""
+    running = uploading(scene, "--grace=1s")
+    scene.telegram.faults.add(Fault("session_revoked", times=None))
+    ended = running.wait(30)
+    assert (ended.exit_status, ended.result["status"]) == (4, "error"), ended.stderr
+    assert "it does not accept this session any more (SESSION_REVOKED)" in ended.said
+    assert local_state(scene.machine)["last_message_id"] == 1
+    assert_nothing_is_lost(scene)
+
+
 def test_an_rclone_that_hangs_is_ended_after_the_grace_time(scene: Scene) -> None:
     running = uploading(scene, "--grace=1s")
     children = running.children()
