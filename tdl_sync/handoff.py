@@ -249,7 +249,11 @@ class RcloneHandOff:
         if answer.exit_status != 0:
             if self._rclone.children.stopping:
                 raise Stopped("the reading was ended")
-            raise transfer_error(answer.failure(self._remote.remote))
+            error = transfer_error(answer.failure(self._remote.remote))
+            if isinstance(error, HandOffFailed) and self._remote.takes_folder_ids:
+                # What was put just now may not be listed yet.
+                error.retry_after_seconds = max(error.retry_after_seconds, LISTING_LAG_SECONDS)
+            raise error
         return answer.stdout
 
     def _folder(self, folder: str) -> _Folder | None:

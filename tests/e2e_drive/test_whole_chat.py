@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from standins.drive.faults import Fault
@@ -66,3 +68,20 @@ def test_a_second_run_sends_nothing(scene: SetScene) -> None:
     assert on.run("--data-dir", str(on.machine.directory / "new")).result["status"] == "complete"
     assert on.drive.statistics.counts().calls.get("upload.start", 0) == 2  # one probe for each run
     on.assert_all_there()
+
+
+def test_copies_are_named_in_sidecars_that_no_listing_shows_yet(scene: SetScene) -> None:
+    on = scene(worlds.files(sizes=[1000] * 3))
+    on.drive.shaping = LAG
+    source = on.world.source
+    for message_id in (1, 3, 1):
+        source.append(file_of=(source, message_id))
+    ended = on.run("--dedupe", "--sidecar")
+    assert (ended.exit_status, ended.result["skipped"]) == (0, "3"), ended.stderr
+    texts = {file.name: file.data for file in on.present() if file.name.endswith(".json")}
+    assert len([file for file in on.present() if not file.is_folder]) == 6
+    also_posted = {
+        name: [each["message_id"] for each in json.loads(data or b"").get("also_posted", [])]
+        for name, data in texts.items()
+    }
+    assert also_posted == {"1.json": [4, 6], "2.json": [], "3.json": [5]}
