@@ -233,6 +233,7 @@ class _Channel:
         children = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.wait()
+        self._wait_for_telegram()
         uploading = self._uploading()
         if killing in (Killing.EVERYTHING, Killing.MACHINE):
             for child in [*children, *self._orphans()]:
@@ -244,6 +245,12 @@ class _Channel:
         if self._plan.wipe:
             shutil.rmtree(self._places.staging, ignore_errors=True)
             shutil.rmtree(self._places.root / "data", ignore_errors=True)
+
+    def _wait_for_telegram(self) -> None:
+        """What the program had asked for before it died is still answered, and counted."""
+        deadline = time.monotonic() + SIGN_OF_LIFE_SECONDS
+        while self._telegram.statistics.counts().open_connections and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
 
     def _book(self, killing: Killing, snapshot: Snapshot) -> None:
         figures = self._figures
