@@ -23,7 +23,7 @@ from tdl_sync.ports import PART_BYTES, PartSource, ProgressListener
 from tdl_sync.staging import Staging
 from tdl_sync.stop import StopFlag
 
-PARTS_IN_FLIGHT = 16
+PARTS_IN_FLIGHT = 18
 """Parts of one file that are asked for at once: enough to keep all connections busy with it."""
 
 STOP_POLL_SECONDS = 0.2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import TypeVar
 
@@ -24,6 +24,32 @@ def in_thread(work: Callable[[], First], name: str) -> Future[First]:
             result.set_exception(error)
 
     threading.Thread(target=run, name=name, daemon=True).start()
+    return result
+
+
+def all_of(
+    firsts: Sequence[Future[First]], work: Callable[[list[First]], Second]
+) -> Future[Second]:
+    """What ``work``, which must be quick, makes of all results, in their order.
+
+    The future returned ends when all have; it fails with what the first of them has raised.
+    """
+    result: Future[Second] = Future()
+    lock, left = threading.Lock(), len(firsts)
+
+    def ended(_: Future[First]) -> None:
+        nonlocal left
+        with lock:
+            left -= 1
+            if left:
+                return
+        try:
+            result.set_result(work([first.result() for first in firsts]))
+        except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+            result.set_exception(error)
+
+    for first in firsts:
+        first.add_done_callback(ended)
     return result
 
 

@@ -24,6 +24,7 @@ from tdl_sync.ports import PART_BYTES
 from tdl_sync.telegram.addresses import Address, DataCentreAddresses
 from tdl_sync.telegram.answers import SESSION_ENDED, translated
 from tdl_sync.telegram.client import CALL_SECONDS, TelegramClient
+from tdl_sync.telegram.further_session import opened_beside
 from tdl_sync.telegram.keys import KeyUnknown
 from tdl_sync.telegram.window import RequestWindow
 
@@ -36,9 +37,11 @@ SMALLEST_REQUEST_BYTES = PART_BYTES // 16
 
 @dataclass(frozen=True)
 class Waiter:
-    """A request that waits for its turn: what it counts for, and who is told."""
+    """A request that waits for its turn: what it counts for, how much its connection may then
+    have under way, and who is told."""
 
     size_bytes: int
+    most_bytes: int
     turn: asyncio.Future[Session]
 
 
@@ -60,7 +63,8 @@ class MediaConnections:
         self._addresses = addresses
         self._dc_id = dc_id
         self._connections = connections
-        self._window = RequestWindow(connections * BYTES_PER_CONNECTION)
+        # One more, since the connection for calls carries the first parts.
+        self._window = RequestWindow((connections + 1) * BYTES_PER_CONNECTION)
         self._address: Address | None = None
         self._starter: Session | None = None
         self._busy_bytes: dict[Session, int] = {}
@@ -71,14 +75,17 @@ class MediaConnections:
         self._paused_until = 0.0
 
     @asynccontextmanager
-    async def session(self, key: MessageKey, size_bytes: int) -> AsyncIterator[Session]:
+    async def session(
+        self, key: MessageKey, size_bytes: int, most_bytes: int = BYTES_PER_CONNECTION
+    ) -> AsyncIterator[Session]:
         """A connection for one request of this file, for as long as the request is under way.
 
-        ``size_bytes`` is how long its answer will be. Raises what opening a connection raised,
+        ``size_bytes`` is how long its answer will be; it goes over a connection that has no more
+        than ``most_bytes`` under way then. Raises what opening a connection raised,
         if there is none at all.
         """
         counted_bytes = max(size_bytes, SMALLEST_REQUEST_BYTES)
-        waiter = Waiter(counted_bytes, asyncio.get_running_loop().create_future())
+        waiter = Waiter(counted_bytes, most_bytes, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(key, deque()).append(waiter)
         self._serve()
         session = await waiter.turn
@@ -117,19 +124,22 @@ class MediaConnections:
             self._open_what_is_wanted()
         while self._waiting:
             session = self._least_busy()
-            size_bytes = next(iter(self._waiting.values()))[0].size_bytes
-            if session is None or not self._has_room(session, size_bytes):
+            first = next(iter(self._waiting.values()))[0]
+            if session is None or not self._has_room(session, first):
                 return
             waiter = self._next_waiter()
             if not waiter.turn.done():
-                self._busy_bytes[session] += size_bytes
+                self._busy_bytes[session] += waiter.size_bytes
                 self._under_way += 1
                 waiter.turn.set_result(session)
 
-    def _has_room(self, session: Session, size_bytes: int) -> bool:
+    def _has_room(self, session: Session, waiter: Waiter) -> bool:
+        limit_bytes = self._window.limit_bytes
+        # As long as the window is small it is for all of them, not for the first that is open.
+        most_bytes = min(waiter.most_bytes, max(limit_bytes // self._connections, PART_BYTES))
         return (
-            sum(self._busy_bytes.values()) + size_bytes <= self._window.limit_bytes
-            and self._busy_bytes[session] + size_bytes <= BYTES_PER_CONNECTION
+            sum(self._busy_bytes.values()) + waiter.size_bytes <= limit_bytes
+            and self._busy_bytes[session] + waiter.size_bytes <= most_bytes
         )
 
     def _least_busy(self) -> Session | None:
@@ -248,13 +258,8 @@ class MediaConnections:
             closing.add_done_callback(self._closing.discard)
 
     async def _open(self, address: Address) -> None:
-        session: Session = await self._telegram.client.get_session(
-            self._dc_id,
-            is_media=True,
-            temporary=True,
-            export_authorization=False,
-            server_address=address.host,
-            port=address.port,
-        )
+        assert self._starter is not None
+        client = self._telegram.client
+        session = await opened_beside(client, self._starter, address.host, address.port)
         self._telegram.sessions.add(session)
         self._busy_bytes[session] = 0

@@ -24,17 +24,29 @@ from pyrogram.errors import (
 )
 
 from tdl_sync.errors import DownloadFailed, FileReplaced, MessageGone, RefusedByTelegram
+from tdl_sync.futures import all_of
 from tdl_sync.model import FileLocation, LocationKind, MediaItem, MessageKey, SkippedItem
 from tdl_sync.telegram.addresses import DataCentreAddresses
 from tdl_sync.telegram.answers import SESSION_ENDED, error_name, flood_wait_seconds, translated
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.history import TelegramChatReader
-from tdl_sync.telegram.media_connections import MediaConnections
+from tdl_sync.telegram.media_connections import BYTES_PER_CONNECTION, MediaConnections
 from tdl_sync.telegram.takeout import Takeout
 from tdl_sync.telegram.tries import PASSING, Tries
 
 PART_SECONDS = 60.0
 """Longer than the library's 15 s: on a slow link all requests would time out and be sent again."""
+
+PIECES = 4
+"""In so many a large file's first part is asked for, since the first answer shows early what the
+link carries; and its last parts, since near the end some connections would carry a whole part while
+others have nothing left to carry."""
+
+PIECES_AT_ONCE = 2
+"""So many of the last are under way on a connection, and the others for whichever is free first."""
+
+LARGE_FILE_TAILS = 4
+"""A large file is that long, in units of its last parts: for others the requests cost too much."""
 
 REMEMBERED_LOCATIONS = 1000
 
@@ -63,14 +75,26 @@ class TelegramPartSource:
         telegram.loop.submit(self._addresses.learn)
 
     def fetch_part(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> Future[bytes]:
-        return self._telegram.loop.submit(self._fetch, item, offset_bytes, limit_bytes)
+        tail_bytes = self._connections * limit_bytes
+        left_bytes = item.size_bytes - offset_bytes
+        is_large = item.size_bytes >= LARGE_FILE_TAILS * tail_bytes
+        submit = self._telegram.loop.submit
+        if not is_large or not (offset_bytes == 0 or limit_bytes <= left_bytes <= tail_bytes):
+            return submit(self._fetch, item, offset_bytes, limit_bytes, BYTES_PER_CONNECTION)
+        piece_bytes = limit_bytes // PIECES
+        most_bytes = BYTES_PER_CONNECTION if offset_bytes == 0 else PIECES_AT_ONCE * piece_bytes
+        offsets = range(offset_bytes, offset_bytes + limit_bytes, piece_bytes)
+        pieces = [submit(self._fetch, item, each, piece_bytes, most_bytes) for each in offsets]
+        return all_of(pieces, lambda parts: _joined(parts, piece_bytes))
 
-    async def _fetch(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> bytes:
+    async def _fetch(
+        self, item: MediaItem, offset_bytes: int, limit_bytes: int, most_bytes: int
+    ) -> bytes:
         tries = Tries(self._telegram.network)
         while True:
             location = self._renewed.get(item.key, item.location)
             try:
-                return await self._ask(item, location, offset_bytes, limit_bytes)
+                return await self._ask(item, location, offset_bytes, limit_bytes, most_bytes)
             except (RPCError, OSError) as error:
                 await self._mend(item, location, error, tries)
 
@@ -102,7 +126,12 @@ class TelegramPartSource:
             await self._renew(item, location)
 
     async def _ask(
-        self, item: MediaItem, location: FileLocation, offset_bytes: int, limit_bytes: int
+        self,
+        item: MediaItem,
+        location: FileLocation,
+        offset_bytes: int,
+        limit_bytes: int,
+        most_bytes: int,
     ) -> bytes:
         query = self._takeout.wrapped(
             raw.functions.upload.GetFile(
@@ -113,7 +142,7 @@ class TelegramPartSource:
         await self._telegram.network.wait()
         answer_bytes = min(limit_bytes, item.size_bytes - offset_bytes)
         connections = self._data_centre(location.dc_id)
-        async with connections.session(item.key, answer_bytes) as session:
+        async with connections.session(item.key, answer_bytes, most_bytes) as session:
             try:
                 answer = await self._telegram.ask(session, query, PART_SECONDS)
             except TakeoutInvalid as error:
@@ -150,6 +179,12 @@ class TelegramPartSource:
         while len(self._renewed) > REMEMBERED_LOCATIONS:
             forgotten, _ = self._renewed.popitem(last=False)
             self._renewing.pop(forgotten, None)
+
+
+def _joined(pieces: list[bytes], piece_bytes: int) -> bytes:
+    """Where one is not as long as it should be, what comes after it is out of place."""
+    wrong = (i for i, piece in enumerate(pieces, start=1) if len(piece) != piece_bytes)
+    return b"".join(pieces[: next(wrong, len(pieces))])
 
 
 def _file(item: MediaItem) -> tuple[LocationKind, int, int]:

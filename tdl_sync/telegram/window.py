@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 from tdl_sync.ports import PART_BYTES
 
-TARGET_SECONDS = 4.0
+TARGET_SECONDS = 6.0
 """How long a request may take from its sending to its answer, queueing on the link included."""
 
 LONGEST_TARGET_SECONDS = 8.0
 """The same where the way alone takes seconds."""
 
-MOST_GROWTH = 16.0
+MOST_GROWTH = 32.0
 MOST_SHRINKING = 0.5
 
 
@@ -63,7 +63,9 @@ class RequestWindow:
         seconds = max(self._clock() - sent.at_seconds, 1e-6)
         self._fastest_seconds = min(self._fastest_seconds, seconds)
         self._round_rates.append((self._arrived_bytes - sent.arrived_bytes) / seconds)
-        if self._arrived_bytes - self._round_began_bytes >= self.limit_bytes:
+        # In the first part each answer is news; it may come in pieces.
+        is_first = self._arrived_bytes <= PART_BYTES
+        if is_first or self._arrived_bytes - self._round_began_bytes >= self.limit_bytes:
             # Where even the fastest answer took long, waiting need not be queueing.
             longest_seconds = min(2 * self._fastest_seconds, LONGEST_TARGET_SECONDS)
             target_seconds = max(TARGET_SECONDS, longest_seconds)

@@ -7,9 +7,10 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import pytest
+from pyrogram import raw
 
 from standins.telegram import worlds
 from standins.telegram.faults import Fault
@@ -318,3 +319,43 @@ def test_no_more_connections_are_opened_than_asked_for(
     before = place.standin.statistics.counts().connections
     ask_for_all(place, world, items_of(world))
     assert place.standin.statistics.counts().connections - before <= 3
+
+
+def test_the_ends_of_a_large_file_come_in_pieces_and_each_part_is_whole(
+    connect_telegram: ConnectTelegram,
+) -> None:
+    """So that near its end all connections have something to carry."""
+    world = worlds.files(sizes=[4 * MIB])
+    place = RealPlace(connect_telegram(world), connections=1)
+    ask_for_all(place, world, items_of(world))
+    assert place.calls(GET_FILE) == 4 + 1 + 1 + 4 + 1  # the last shows that nothing follows
+
+
+def test_nothing_is_put_behind_a_piece_that_is_too_short(connect_telegram: ConnectTelegram) -> None:
+    world = worlds.files(sizes=[4 * MIB])
+    place = RealPlace(connect_telegram(world), connections=1)
+    (item,) = items_of(world)
+    place.standin.faults.add(
+        Fault.from_json({"kind": "short_part", "rpc": GET_FILE, "keep_bytes": 100})
+    )
+    start = record_in(world, item).read(0, 100)
+    assert fetch(place, item) == start
+    assert len(fetch(place, item)) == MIB
+
+
+def test_further_connections_begin_with_the_salt_that_is_known(
+    connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the first request of each is refused for it."""
+    world = worlds.files(sizes=[2 * MIB] * 4)
+    place = RealPlace(connect_telegram(world))
+    refused: list[object] = []
+    read = raw.types.BadServerSalt.read
+
+    def counting(*arguments: Any) -> raw.types.BadServerSalt:
+        refused.append(arguments)
+        return read(*arguments)
+
+    monkeypatch.setattr(raw.types.BadServerSalt, "read", staticmethod(counting))
+    ask_for_all(place, world, items_of(world))
+    assert refused == []

@@ -16,6 +16,7 @@ import pytest
 
 from tdl_sync.model import MessageKey
 from tdl_sync.ports import PART_BYTES
+from tdl_sync.telegram import media_connections
 from tdl_sync.telegram.addresses import Address
 from tdl_sync.telegram.keys import Keys
 from tdl_sync.telegram.media_connections import BYTES_PER_CONNECTION, MediaConnections
@@ -59,6 +60,17 @@ class CountingTelegram:
         return Address("192.0.2.1", 443)
 
 
+@pytest.fixture(autouse=True)
+def media_is_opened_by_the_counting_telegram(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def opened_beside(
+        client: CountingTelegram, session: CountedSession, host: str, port: int
+    ) -> CountedSession:
+        assert session is client.starter
+        return await client.get_session(2, is_media=True)
+
+    monkeypatch.setattr(media_connections, "opened_beside", opened_beside)
+
+
 class Traffic:
     """Requests that are under way until they are ended."""
 
@@ -73,9 +85,15 @@ class Traffic:
         self._ends: list[asyncio.Future[None]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def ask(self, key: MessageKey, size_bytes: int = PART_BYTES, times: int = 1) -> None:
+    async def ask(
+        self,
+        key: MessageKey,
+        size_bytes: int = PART_BYTES,
+        times: int = 1,
+        most_bytes: int = BYTES_PER_CONNECTION,
+    ) -> None:
         for _ in range(times):
-            self._tasks.append(asyncio.create_task(self._request(key, size_bytes)))
+            self._tasks.append(asyncio.create_task(self._request(key, size_bytes, most_bytes)))
         await self._settle()
 
     async def end_oldest(self, error: BaseException | None = None) -> None:
@@ -100,10 +118,10 @@ class Traffic:
     def waiting_for(self) -> list[MessageKey]:
         return [key for key, _ in self.under_way]
 
-    async def _request(self, key: MessageKey, size_bytes: int) -> None:
+    async def _request(self, key: MessageKey, size_bytes: int, most_bytes: int) -> None:
         turn = cast(
             AbstractAsyncContextManager[CountedSession],
-            self._connections.session(key, size_bytes),
+            self._connections.session(key, size_bytes, most_bytes),
         )
         try:
             async with turn as session:
@@ -159,6 +177,20 @@ def test_all_connections_carry_the_same_and_none_more_than_two_parts() -> None:
         await traffic.ask(VIDEO, times=30)
         parts = BYTES_PER_CONNECTION // PART_BYTES
         assert traffic.load() == {session: parts for session in traffic.telegram.media}
+
+    run(test)
+
+
+def test_the_last_pieces_of_a_file_come_over_all_connections() -> None:
+    """None takes many of them at once, which then would come long after the others' last."""
+
+    async def test(traffic: Traffic) -> None:
+        await traffic.open_the_window()
+        piece_bytes = PART_BYTES // 4
+        await traffic.ask(VIDEO, piece_bytes, times=20, most_bytes=2 * piece_bytes)
+        assert traffic.load() == {session: 2 for session in traffic.telegram.media}
+        await traffic.end_oldest()
+        assert traffic.load() == {session: 2 for session in traffic.telegram.media}
 
     run(test)
 

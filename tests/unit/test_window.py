@@ -57,6 +57,12 @@ def test_it_begins_with_one_part() -> None:
     assert RequestWindow(MOST_BYTES).limit_bytes == PART_BYTES
 
 
+def test_a_first_part_in_pieces_opens_it_before_it_is_whole() -> None:
+    link = Link(4e6, 0.08)
+    link.carry([PART_BYTES // 4])
+    assert link.window.limit_bytes >= 8 * PART_BYTES
+
+
 def test_on_a_fast_link_it_opens_to_the_most_and_stays_there() -> None:
     link = Link(50e6, 0.08)
     link.carry(parts(20))
