@@ -84,7 +84,6 @@ def test_json_has_what_the_event_knows_and_times_in_utc() -> None:
 def nobody_catches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     root = logging.getLogger()
     handlers = list(root.handlers)
-    root.handlers.clear()  # pytest's own, whose reports can't hold half of a surrogate pair
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     yield
     root.handlers[:] = handlers
@@ -95,6 +94,8 @@ def nobody_catches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_what_libraries_log_and_threads_die_of_drives_nothing_either(
     lines_as_json: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # pytest's own, whose reports can't hold half of a surrogate pair.
+    logging.getLogger().handlers.clear()
     tell_what_nobody_caught(replace(PLAINLY, lines_as_json=lines_as_json))
     logging.getLogger("some.library").error("cannot read %s", HOSTILE)
 
