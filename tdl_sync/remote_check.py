@@ -109,7 +109,7 @@ def _look_and_ask_for_room(rclone: Rclone, remote: str, must_be_drive: bool) -> 
 
 
 def _prove(rclone: Rclone, remote: str, must_be_drive: bool) -> ProvenRemote:
-    with ThreadPoolExecutor(5, "remote check") as pool:
+    with ThreadPoolExecutor(8, "remote check") as pool:
         # Side by side what asks for no token, and one question that does: it renews one that is
         # past its time, and the others then find the new one. It is the one for the folders,
         # since whatever is made has to wait for its answer.
@@ -118,16 +118,18 @@ def _prove(rclone: Rclone, remote: str, must_be_drive: bool) -> ProvenRemote:
         remote_type = asked.type(must_be_drive=must_be_drive)
         wait([looking])
         features = pool.submit(rclone.ask, ["backend", "features"], remote)
-        free = pool.submit(free_bytes, rclone, remote)
         if looking.exception() is not None:
             # The features say best what is wrong with the remote, if it was not only slow.
             asked.remote(features.result())
-        making = pool.submit(_make_base_and_probe, rclone, remote, remote_type, looking)
+        making = pool.submit(_make_base, rclone, remote, remote_type, looking)
+        probe = _below(remote, probe_name())
+        probing = pool.submit(_write_probe_into, rclone, remote, making, probe)
+        free = pool.submit(_room_in, rclone, remote, making)
         unproven = asked.remote(features.result())
-        folders, probe = making.result()
+        probing.result()
         checked = replace(unproven, free_bytes=free.result())
     cleaning = in_thread(lambda: remove_probe(rclone, probe), "removing the probe")
-    return ProvenRemote(checked, folders, cleaning)
+    return ProvenRemote(checked, making.result(), cleaning)
 
 
 def _look(rclone: Rclone, remote: str, must_be_drive: bool) -> CheckedRemote:
@@ -249,13 +251,10 @@ def _below(remote: str, *parts: str) -> str:
     return base + "/".join(parts)
 
 
-def _make_base_and_probe(
+def _make_base(
     rclone: Rclone, remote: str, remote_type: str, looking: Future[list[tuple[str, str]] | None]
-) -> tuple[list[tuple[str, str]] | None, str]:
-    """Make the base folder where ``looking`` has not found it, and write the probe into it.
-
-    Returns the folders in the base folder, if they are known, and the path of the probe.
-    """
+) -> list[tuple[str, str]] | None:
+    """Make the base folder where ``looking`` has not found it; the folders in it, if known."""
     looked = looking.exception() is None
     folders = looking.result() if looked else None
     if remote_type != DRIVE:
@@ -265,9 +264,18 @@ def _make_base_and_probe(
             folders = listed_folders(rclone, remote)
         if folders is None:
             folders = make_drive_path(rclone, remote)
-    probe = _below(remote, probe_name())
+    return folders
+
+
+def _write_probe_into(rclone: Rclone, remote: str, making: Future[Any], probe: str) -> None:
+    making.result()
     write_probe(rclone, remote, probe)
-    return folders, probe
+
+
+def _room_in(rclone: Rclone, remote: str, making: Future[Any]) -> int | None:
+    """Some remotes do not say how much room there is in a folder that is not there yet."""
+    making.result()
+    return free_bytes(rclone, remote)
 
 
 def free_bytes(rclone: Rclone, remote: str) -> int | None:
