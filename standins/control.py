@@ -35,6 +35,8 @@ def obey(
 def serve(greeting: Mapping[str, Any], obeyed: Callable[[str], Mapping[str, Any]]) -> None:
     """Print the greeting, then answer line by line until the process is to end."""
     try:
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         say(greeting)
         for line in sys.stdin:
             if line.strip():
@@ -44,8 +46,14 @@ def serve(greeting: Mapping[str, Any], obeyed: Callable[[str], Mapping[str, Any]
 
 
 def end_on_sigterm() -> None:
-    """SIGTERM ends the process as Ctrl-C does, so that everything is closed on the way."""
+    """SIGTERM ends the process as Ctrl-C does, so that everything is closed on the way.
+
+    Before any thread is started, and until ``serve`` it waits: threads inherit that it is blocked,
+    so that it always comes to the main thread and wakes it from reading.
+    """
     signal.signal(signal.SIGTERM, _end)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 
 def say(value: Mapping[str, Any]) -> None:

@@ -63,6 +63,8 @@ class Narrator:
         nobody = Chat(0, "", ChatKind.CHANNEL)
         self._interval_seconds = interval_seconds
         self._outlets: Sequence[Outlet] = ()
+        # Reentrant: a log file that can't be written tells of it in the midst of a line.
+        self._telling = threading.RLock()
         self._chat = nobody
         self._numbers = ProgressNumbers(nobody, ChatTotals(0, 0, 0), 0)
         self._said_waits: dict[tuple[str, str], float] = {}
@@ -75,6 +77,11 @@ class Narrator:
         self._outlets = outlets
 
     def tell(self, event: Event) -> None:
+        """All outlets get all events in one order."""
+        with self._telling:
+            self._tell(event)
+
+    def _tell(self, event: Event) -> None:
         for outlet in self._outlets:
             outlet.show(event)
 

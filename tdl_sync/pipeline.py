@@ -321,7 +321,7 @@ class Pipeline:
             self._stages.stop.set(error)
 
     def _items(self) -> Iterator[MediaItem]:
-        """The items that are not done, in the order of the run; the others are booked on the way."""
+        """The items that are not done, in the run's order; the others are booked on the way."""
         # What was staged and not handed off is among the leftovers and among the failures.
         again = [each for each in self._job.again if each.key.message_id not in self._taken_up_ids]
         for entry in again:
