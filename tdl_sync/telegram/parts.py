@@ -92,7 +92,7 @@ class TelegramPartSource:
     ) -> bytes:
         tries = Tries(self._telegram.network)
         while True:
-            location = self._renewed.get(item.key, item.location)
+            location = self._location_of(item)
             try:
                 return await self._ask(item, location, offset_bytes, limit_bytes, most_bytes)
             except (RPCError, OSError) as error:
@@ -164,7 +164,7 @@ class TelegramPartSource:
         """Fetch the message again for a fresh file reference, once for all parts that need it
         (https://core.telegram.org/api/file-references)."""
         async with self._renewing[item.key]:
-            if self._renewed.get(item.key, item.location) is not expired:
+            if self._location_of(item) is not expired:
                 return
             # The reader blocks its thread while it calls the loop, so not on the loop.
             entry = await asyncio.to_thread(self._reader.fetch_by_key, item.key)
@@ -173,6 +173,13 @@ class TelegramPartSource:
         if _file(entry) != _file(item):
             raise FileReplaced
         self._remember(item.key, entry.location)
+
+    def _location_of(self, item: MediaItem) -> FileLocation:
+        """As it was renewed, but not that of the file that the message had before an edit."""
+        renewed = self._renewed.get(item.key)
+        if renewed is None or _file_at(renewed) != _file_at(item.location):
+            return item.location
+        return renewed
 
     def _remember(self, key: MessageKey, location: FileLocation) -> None:
         self._renewed[key] = location
@@ -187,9 +194,13 @@ def _joined(pieces: list[bytes], piece_bytes: int) -> bytes:
     return b"".join(pieces[: next(wrong, len(pieces))])
 
 
-def _file(item: MediaItem) -> tuple[LocationKind, int, int]:
+def _file(item: MediaItem) -> tuple[LocationKind, int, str, int]:
     """What stays the same of a file when its reference is renewed."""
-    return item.location.kind, item.location.file_id, item.size_bytes
+    return *_file_at(item.location), item.size_bytes
+
+
+def _file_at(location: FileLocation) -> tuple[LocationKind, int, str]:
+    return location.kind, location.file_id, location.thumb_size
 
 
 def _input_location(location: FileLocation) -> raw.base.InputFileLocation:

@@ -311,6 +311,18 @@ def test_a_message_whose_file_was_replaced_is_not_mixed_with_the_old_file(
         fetch(place, replace(item, size_bytes=item.size_bytes + 1))
 
 
+def test_a_message_that_holds_another_file_since_is_fetched_from_where_that_one_is(
+    place: RealPlace, world: World
+) -> None:
+    """A run that stays meets such a message again, long after it fetched the first file."""
+    first, second, _ = items_of(world)
+    world.file_reference_epoch += 1
+    assert fetch(place, first) == record_in(world, first).read(0, PART_BYTES)
+    edited = replace(place.telegram.reader.fetch_by_key(second.key), key=first.key)
+    assert isinstance(edited, MediaItem)
+    assert fetch(place, edited) == record_in(world, second).read(0, PART_BYTES)
+
+
 def test_no_more_connections_are_opened_than_asked_for(
     connect_telegram: ConnectTelegram,
 ) -> None:
