@@ -17,7 +17,6 @@ from tdl_sync.rclone_errors import RcloneFailure, classified, is_missing_remote
 from tdl_sync.remote_probe import must_work, probe_name, remove_probe, write_probe
 from tdl_sync.remote_token import renew_token
 
-_ALL_HASHES_REMOTE = ":local:/"
 _LOOK_SECONDS = 90.0
 """What takes longer is listed again with more patience, once it is known that the remote lives."""
 
@@ -145,14 +144,19 @@ class _Asked:
     """What rclone is asked without a word to the remote: its type, and what others share."""
 
     def __init__(self, rclone: Rclone, remote: str, pool: Executor) -> None:
+        self._rclone = rclone
         self._remote = remote
+        self._pool = pool
         self._types = pool.submit(configured_types, rclone, remote)
-        self._local_features = pool.submit(rclone.ask, ["backend", "features"], _ALL_HASHES_REMOTE)
-        self._shows_shared = pool.submit(shows_what_others_share, rclone, remote)
+        self._shows_shared: Future[bool] | None = None
 
     def type(self, *, must_be_drive: bool) -> str:
         """Its type. Raises ``ConfigurationError`` where it has to be another."""
         remote_type = _type_of(self._remote, self._types.result())
+        if remote_type == DRIVE:
+            self._shows_shared = self._pool.submit(
+                shows_what_others_share, self._rclone, self._remote
+            )
         if must_be_drive and remote_type != DRIVE:
             raise ConfigurationError(
                 f"--gdrive expects a remote of type 'drive', but {self._remote!r} is of type "
@@ -164,16 +168,15 @@ class _Asked:
         """All of it, with what the remote's own features say; raises what is wrong with it."""
         remote, types = self._remote, self._types.result()
         of_remote = _features(features, remote, types)
-        of_local = _features(self._local_features.result(), _ALL_HASHES_REMOTE, types)
         hashes = set(of_remote["Hashes"])
         remote_type = _type_of(remote, types)
         return CheckedRemote(
             remote,
             remote_type,
-            shares_hash=bool(hashes & set(of_local["Hashes"])),
+            shares_hash=bool(hashes),  # of a local file rclone computes whatever hash it knows
             free_bytes=None,
             takes_folder_ids=(
-                remote_type == DRIVE
+                self._shows_shared is not None
                 and _NAME_AND_OPTIONS.match(remote) is not None
                 and not self._shows_shared.result()
             ),
@@ -258,7 +261,8 @@ def _make_base(
     looked = looking.exception() is None
     folders = looking.result() if looked else None
     if remote_type != DRIVE:
-        must_work(rclone.ask(["mkdir"], remote), remote)
+        if folders is None:
+            must_work(rclone.ask(["mkdir"], remote), remote)
     else:
         if not looked:
             folders = listed_folders(rclone, remote)
