@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from tdl_sync.distrust import is_distrusting
 from tdl_sync.errors import ConfigurationError
 from tdl_sync.local_state import LocalStates
-from tdl_sync.model import Chat, Failure, HistoryEntry, ListedFile, MessageKey, Scope
+from tdl_sync.model import Chat, Failure, HistoryEntry, ListedFile, MessageKey, RunState, Scope
 from tdl_sync.naming import folder_name, message_id_of
 from tdl_sync.pipeline import Job
 from tdl_sync.ports import ChatReader, Marks, SavedMessages
@@ -16,6 +18,7 @@ from tdl_sync.run_settings import RunSettings
 from tdl_sync.run_state import LoadedState, StateStore
 from tdl_sync.sidecar import sidecar_folders
 from tdl_sync.standing import given_up
+from tdl_sync.state_message import OTHER_REASONS
 
 
 @dataclass(frozen=True)
@@ -29,15 +32,22 @@ class Beginning:
     failures: tuple[Failure, ...]
 
 
-def failed_elsewhere(key: MessageKey) -> Failure:
-    """What a state message says of a failure: only that there was one."""
-    return Failure(
-        key,
-        "failed on another machine",
-        "failed in an earlier run on another machine",
-        attempts=1,
-        for_good=False,
-    )
+def failed_elsewhere(state: RunState) -> Iterator[Failure]:
+    """What a state message says of failures: which messages, and all the reasons together.
+
+    If one of the reasons speaks against the remote's file, or is not told, no file is believed.
+    """
+    reasons = state.failures_by_reason
+    distrusted = OTHER_REASONS in reasons or any(map(is_distrusting, reasons))
+    for message_id in state.failed_ids:
+        yield Failure(
+            MessageKey(state.channel_id, 0, message_id),
+            "failed on another machine",
+            "failed in an earlier run on another machine",
+            attempts=1,
+            for_good=False,
+            distrusted=distrusted,
+        )
 
 
 class FolderFinder(Protocol):
@@ -78,6 +88,7 @@ class Start:
         self._saved_messages = saved_messages
         self._local_states = local_states
         self._sidecar_folders: dict[int, str] = {}
+        self._listed: Mapping[int, Sequence[ListedFile]] = {}
 
     def begin(self) -> Beginning:
         """Load the state and choose the folder. Raises ``ConfigurationError`` where a saved state
@@ -112,16 +123,16 @@ class Start:
         """
         marks, remote = self._stages.marks, self._scope.remote
         known = {failure.key for failure in marks.failures(remote, self._chat.id, 0)}
-        for message_id in loaded.state.failed_ids if loaded else ():
-            key = MessageKey(self._chat.id, 0, message_id)
-            if key not in known and not marks.is_done(remote, key):
-                marks.record_failure(remote, failed_elsewhere(key))
+        for failure in failed_elsewhere(loaded.state) if loaded else ():
+            if failure.key not in known and not marks.is_done(remote, failure.key):
+                marks.record_failure(remote, failure)
         return tuple(marks.failures(remote, self._chat.id, 0))
 
     def job(self, beginning: Beginning, listing: list[ListedFile]) -> Job:
         """What is to be moved; ``listing`` is the chat's folder on the remote."""
         stages, settings = self._stages, self._settings
         self._sidecar_folders |= sidecar_folders(beginning.folder, listing)
+        self._listed = self._on_remote(listing)
         after_id = up_to_id = beginning.after_id
         if not settings.only_failed:
             after_id, up_to_id = settings.choice.bounds(stages.reader, self._chat, after_id)
@@ -132,7 +143,7 @@ class Start:
             after_id=after_id,
             up_to_id=up_to_id,
             again=tuple(self._again(beginning)),
-            on_remote=self._on_remote(listing),
+            on_remote=self._listed,
             retry_failed_for_good=settings.only_failed,
             choice=settings.choice,
             keeping=settings.keeping,
@@ -143,7 +154,9 @@ class Start:
         self, beginning: Beginning, after_id: int, due_ids: Collection[int]
     ) -> Job | None:
         """A further round of a run that stays: what came after ``after_id``, oldest first, and
-        what failed in these messages. ``None`` if there is nothing; one call to Telegram then."""
+        what failed in these messages. ``None`` if there is nothing; one call to Telegram then.
+
+        The remote is not listed again: of what failed, it is where the first listing saw it."""
         stages, settings = self._stages, self._settings
         choice = replace(settings.choice, newest_first=False)
         after_id, up_to_id = choice.bounds(stages.reader, self._chat, after_id)
@@ -157,7 +170,7 @@ class Start:
             after_id=after_id,
             up_to_id=up_to_id,
             again=tuple(again),
-            on_remote={},
+            on_remote={id_: self._listed[id_] for id_ in due_ids if id_ in self._listed},
             retry_failed_for_good=False,
             choice=choice,
             keeping=settings.keeping,
@@ -180,13 +193,13 @@ class Start:
         entries = self._stages.reader.fetch(self._chat, message_ids) if message_ids else []
         return self._settings.choice.filters.without_left_out(entries)
 
-    def _on_remote(self, listing: list[ListedFile]) -> dict[int, ListedFile]:
+    def _on_remote(self, listing: list[ListedFile]) -> dict[int, list[ListedFile]]:
         """What is on the remote by message id, if no mark says so: all of it on a new machine."""
-        found: dict[int, ListedFile] = {}
+        found: defaultdict[int, list[ListedFile]] = defaultdict(list)
         for file in listing:
             message_id = message_id_of(file.name)
             if message_id is not None:
                 key = MessageKey(self._chat.id, 0, message_id)
                 if not self._stages.marks.is_done(self._scope.remote, key):
-                    found[message_id] = file
-        return found
+                    found[message_id].append(file)
+        return dict(found)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from tdl_sync.beginning import Beginning
+from tdl_sync.distrust import reasons_for_others
 from tdl_sync.errors import TdlSyncError
 from tdl_sync.model import Chat, RunIdentity, RunState, RunStatus
 from tdl_sync.ports import Marks
@@ -52,7 +53,7 @@ class ChatState:
             started=earlier.started if earlier else self.begun_at,
             done_above_ids=position.done_above,
             failed_ids=tuple(sorted(failure.key.message_id for failure in failures)),
-            failures_by_reason=Counter(failure.reason for failure in failures),
+            failures_by_reason=Counter(reasons_for_others(failures)),
             run=self.identity,
             lower_bound=scope.lower_bound,
             upload_bytes_per_second=self._upload_bytes_per_second(earlier),

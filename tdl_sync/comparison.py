@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tdl_sync.distrust import OTHER_CONTENT, WRONG_SIZE
 from tdl_sync.duplicates import DUPLICATE
 from tdl_sync.model import (
     Failure,
@@ -21,9 +22,8 @@ from tdl_sync.model import (
     MessageKey,
     SkippedItem,
 )
-from tdl_sync.naming import file_name, message_id_of
+from tdl_sync.naming import file_name, message_id_of, path_of
 from tdl_sync.remnants import is_under_way
-from tdl_sync.standing import OTHER_CONTENT, WRONG_SIZE
 
 NO_ID = "its name begins with no message's id"
 UNFINISHED = "an upload that rclone did not finish"
@@ -49,7 +49,8 @@ class Missing:
 class Wrong:
     """A file that is not what it should be. ``reason`` is ``WRONG_SIZE`` or ``OTHER_CONTENT``.
 
-    ``certainly_ours``: its mark names it, and it is the only one of its message.
+    ``certainly_ours``: its mark names it, and it is the only one of its message. ``edited``: it is
+    what was uploaded, and its message was given another file since.
     """
 
     key: MessageKey
@@ -103,11 +104,6 @@ class Findings:
         return not self.missing and not self.wrong
 
 
-def path_of(file: ListedFile) -> str:
-    """Below the chat's folder."""
-    return f"{file.subfolder}/{file.name}".lstrip("/")
-
-
 class Comparison:
     """Give it each entry once, then ask for the ``findings``. One thread."""
 
@@ -122,11 +118,12 @@ class Comparison:
         self._mark_of = mark_of
         self._failures = failures
         self._files: defaultdict[int, list[ListedFile]] = defaultdict(list)
+        self._under_way: defaultdict[int | None, list[ListedFile]] = defaultdict(list)
         self._unknown: list[Unknown] = []
         for file in listing:
             message_id = message_id_of(file.name)
             if is_under_way(file.name):
-                self._unknown.append(Unknown(file, UNFINISHED))
+                self._under_way[message_id].append(file)
             elif message_id is not None:
                 self._files[message_id].append(file)
             elif not _OURS.fullmatch(file.name):
@@ -146,6 +143,7 @@ class Comparison:
             self._not_compared += len(files)
             return
         mark = self._mark_of(entry.key)
+        files += self._called_so(entry.message_id, mark)
         if not files:
             self._missing.append(
                 Missing(
@@ -191,6 +189,7 @@ class Comparison:
     def findings(self) -> Findings:
         """The end: whose message was not seen is unknown."""
         gone = [Unknown(file, NO_MESSAGE) for files in self._files.values() for file in files]
+        gone += [Unknown(file, UNFINISHED) for files in self._under_way.values() for file in files]
         return Findings(
             self._there,
             self._there_bytes,
@@ -221,10 +220,25 @@ class Comparison:
                 reason,
                 marked=mark is not None,
                 certainly_ours=is_only and self._is_named_by(mark, file),
-                edited=mark is not None and mark.size_bytes == file.size_bytes != item.size_bytes,
+                edited=self._is_as_uploaded(mark, file),
                 failure=self._failures.get(item.key),
             )
         )
+
+    def _called_so(self, message_id: int, mark: MarkedFile | None) -> list[ListedFile]:
+        """Files with names like rclone's for unfinished ones, that are called so on Telegram."""
+        named = [each for each in self._under_way[message_id] if self._is_named_by(mark, each)]
+        for file in named:
+            self._under_way[message_id].remove(file)
+        return named
+
+    def _is_as_uploaded(self, mark: MarkedFile | None, file: ListedFile) -> bool:
+        """By its hash, or, where that is not known, by its name and size."""
+        if mark is None or mark.size_bytes != file.size_bytes:
+            return False
+        if _both_know_the_hash(file, mark):
+            return mark.sha256 == file.sha256
+        return self._is_named_by(mark, file)
 
     def _is_named_by(self, mark: MarkedFile | None, file: ListedFile) -> bool:
         if mark is None:

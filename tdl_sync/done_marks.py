@@ -18,7 +18,6 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,6 +25,7 @@ from typing import Any
 import diskcache
 from diskcache.core import DBNAME, MODE_RAW
 
+from tdl_sync.distrust import added_to
 from tdl_sync.errors import ConfigurationError, HeldByAnotherRun, TdlSyncError
 from tdl_sync.mark_records import (
     ForeignRecord,
@@ -221,13 +221,13 @@ class DoneMarks:
             return [group[message_id] for message_id in sorted(group)]
 
     def record_failure(self, remote: str, failure: Failure) -> Failure:
-        """Remember it, adding its attempts to those on record; durable when the sum returns."""
+        """Add it to what is on record (``distrust.added_to``); durable when the sum returns."""
         key = key_text("failed", remote, failure.key)
         with self._writing:
             with self._transaction() as cache:
                 recorded = cache.get(key)
-                before = 0 if recorded is None else read_failure(failure.key, recorded).attempts
-                total = replace(failure, attempts=before + failure.attempts)
+                before = None if recorded is None else read_failure(failure.key, recorded)
+                total = added_to(before, failure)
                 cache.set(key, failure_text(total))
             group = self._failures.setdefault(group_of(remote, failure.key), {})
             group[failure.key.message_id] = total

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 
+from tdl_sync.distrust import is_distrusting
 from tdl_sync.model import (
     DoneMark,
     Failure,
@@ -60,6 +61,8 @@ def failure_text(failure: Failure) -> str:
             "detail": failure.detail,
             "attempts": failure.attempts,
             "for_good": failure.for_good,
+            "distrusted": failure.distrusted,
+            "overwrites": failure.overwrites,
         }
     )
 
@@ -67,14 +70,18 @@ def failure_text(failure: Failure) -> str:
 def read_failure(key: MessageKey, text: str) -> Failure:
     try:
         record = json.loads(text)
+        reason, overwrites = str(record["reason"]), record.get("overwrites")
         return Failure(
             key,
-            str(record["reason"]),
+            reason,
             str(record["detail"]),
             int(record["attempts"]),
             bool(record["for_good"]),
+            # Older records say it by their reason alone.
+            bool(record.get("distrusted", is_distrusting(reason))),
+            None if overwrites is None else str(overwrites),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ForeignRecord(f"the failure {text[:80]!r} is not one of ours") from error
 
 

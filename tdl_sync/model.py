@@ -253,6 +253,8 @@ class Failure:
 
     ``reason`` is a short phrase that groups failures in the summary (``too large``); ``detail``
     is the whole sentence. What failed *for good* is tried again only when the user asks.
+    ``distrusted``: a file on the remote is no proof, whatever its size. ``overwrites`` is the path,
+    below the chat's folder, of the file that the next try replaces.
     """
 
     key: MessageKey
@@ -260,6 +262,8 @@ class Failure:
     detail: str
     attempts: int
     for_good: bool
+    distrusted: bool = False
+    overwrites: str | None = None
 
 
 @dataclass(frozen=True)

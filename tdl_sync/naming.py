@@ -25,7 +25,7 @@ import mimetypes
 import re
 import unicodedata
 
-from tdl_sync.model import Chat, MediaItem, MediaType
+from tdl_sync.model import Chat, ListedFile, MediaItem, MediaType
 
 MAX_NAME_BYTES = 143
 
@@ -108,6 +108,11 @@ def message_id_of(name: str) -> int | None:
     """The message that a file on the remote belongs to; ``None`` if it isn't one of ours."""
     match = _FILE_ID.match(name)
     return int(match[1]) if match else None
+
+
+def path_of(file: ListedFile) -> str:
+    """Below the chat's folder."""
+    return f"{file.subfolder}/{file.name}".lstrip("/")
 
 
 def chat_id_of_folder(name: str) -> int | None:

@@ -8,7 +8,7 @@ and waits wherever there is no room, so nothing is listed far ahead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -77,7 +77,7 @@ class Job:
     after_id: int
     up_to_id: int
     again: tuple[HistoryEntry, ...]
-    on_remote: Mapping[int, ListedFile]
+    on_remote: Mapping[int, Sequence[ListedFile]]
     retry_failed_for_good: bool
     choice: Choice = WHOLE_CHAT
     keeping: Keeping = PLAINLY

@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from tdl_sync.comparison import Findings, Missing, Wrong, path_of
+from tdl_sync.comparison import Findings, Missing, Wrong
+from tdl_sync.distrust import NOT_RIGHT, is_distrusting
 from tdl_sync.done_marks import DoneMarks
 from tdl_sync.errors import ConfigurationError
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import Failure, RunState, RunStatus
+from tdl_sync.naming import path_of
 from tdl_sync.ports import SavedMessages
 from tdl_sync.run_state import LoadedState, StateMessage
-from tdl_sync.standing import NOT_RIGHT
 from tdl_sync.state_message import encode, json_in
 
 MISSING = "missing on the remote"
@@ -31,11 +32,14 @@ def recorded(
     """Record what the next run is to move again, durably, and return it.
 
     That is what was marked as done, and what the watermark ``passed_id`` has passed and no failure
-    stands for yet. What no run has come to yet is moved in its turn.
+    stands for yet. What no run has come to yet is moved in its turn. A file that is as it was
+    uploaded, though its message has another one now, is left alone: it may be the only copy.
     """
     failures = []
     found_bad: tuple[Missing | Wrong, ...] = (*findings.missing, *findings.wrong)
     for found in found_bad:
+        if isinstance(found, Wrong) and found.edited:
+            continue
         if found.marked:
             failure = _failure(found)
             marks.replace_mark(remote, failure)
@@ -55,7 +59,15 @@ def _failure(found: Missing | Wrong) -> Failure:
         f"{found.reason}, verify found: {path_of(found.file)!r} has {found.file.size_bytes} bytes, "
         f"the message declares {found.expected_bytes}"
     )
-    return Failure(found.key, reason, detail, attempts=0, for_good=False)
+    return Failure(
+        found.key,
+        reason,
+        detail,
+        attempts=0,
+        for_good=False,
+        distrusted=is_distrusting(reason),
+        overwrites=path_of(found.file) if found.certainly_ours else None,
+    )
 
 
 def save_state(

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tdl_sync.errors import LargerThanBudget
 from tdl_sync.model import DoneMark, Failure, ListedFile, MediaItem, RemoteFile
+from tdl_sync.naming import path_of
 from tdl_sync.ports import Marks
-
-WRONG_SIZE = "wrong size on the remote"
-OTHER_CONTENT = "other content on the remote"
-"""Reasons of failures that ``verify --repair`` records of a file that is certainly ours, and the
-only one of its message there: the next try overwrites it."""
-
-NOT_RIGHT = "not right on the remote"
-"""The same of a file that may not be one of ours: it is not overwritten."""
 
 
 def given_up(failure: Failure) -> bool:
@@ -25,11 +18,14 @@ def given_up(failure: Failure) -> bool:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a chat's files are: ``on_remote`` is what the folder's listing shows, by message id."""
+    """Where a chat's files are: ``on_remote`` is what the folder's listing shows, by message id.
+
+    Several files may begin with one id: people put theirs beside ours.
+    """
 
     remote: str
     folder: str
-    on_remote: Mapping[int, ListedFile]
+    on_remote: Mapping[int, Sequence[ListedFile]]
 
 
 class Standing:
@@ -48,22 +44,28 @@ class Standing:
         remote = self._place.remote
         if self._marks.is_done(remote, item.key):
             return True
-        listed = self._place.on_remote.get(item.message_id)
-        if listed is None or listed.size_bytes != item.size_bytes:
-            return False
+        fitting = [each for each in self._listed(item) if each.size_bytes == item.size_bytes]
         failure = self._failures.get(item.key)
-        if failure is not None and failure.reason in (OTHER_CONTENT, NOT_RIGHT):
-            return False  # its size proves nothing
-        remote_file = RemoteFile.listed(item, self._place.folder, listed)
+        if not fitting or (failure is not None and failure.distrusted):
+            return False
+        remote_file = RemoteFile.listed(item, self._place.folder, fitting[0])
         self._marks.write(DoneMark(remote, remote_file))
         return True
 
     def to_overwrite(self, item: MediaItem) -> ListedFile | None:
-        """The file that this item is to replace. Never one that might be the user's own."""
+        """The very file that ``verify --repair`` saw to be ours and wrong, if it is still there.
+
+        Never another one of the same message: that may be the user's own.
+        """
         failure = self._failures.get(item.key)
-        if failure is None or failure.reason not in (WRONG_SIZE, OTHER_CONTENT):
+        if failure is None:
             return None
-        return self._place.on_remote.get(item.message_id)
+        return next(
+            (each for each in self._listed(item) if path_of(each) == failure.overwrites), None
+        )
+
+    def _listed(self, item: MediaItem) -> Sequence[ListedFile]:
+        return self._place.on_remote.get(item.message_id, ())
 
     def lasting_failure(self, item: MediaItem) -> Failure | None:
         """Why it was given up and is not tried again, if so."""

@@ -34,7 +34,8 @@ _MOST_REMOTE_UNITS = 300
 _MOST_HOST_UNITS = 100
 _MOST_REASON_UNITS = 48
 _MOST_REASONS = 8
-_OTHER_REASONS = "other"
+OTHER_REASONS = "other"
+"""Stands for all reasons that there is no room for."""
 
 _GREATEST_COUNT = 2**53
 _GREATEST_CHAT_ID = 2**53
@@ -189,11 +190,11 @@ def _fewer_reasons(state: RunState) -> dict[str, int]:
     """The most frequent reasons; all others are added up as one."""
     by_count = sorted(
         state.failures_by_reason.items(),
-        key=lambda entry: (entry[0] == _OTHER_REASONS, -entry[1], entry[0]),
+        key=lambda entry: (entry[0] == OTHER_REASONS, -entry[1], entry[0]),
     )
     fewer: dict[str, int] = {}
     for position, (reason, count) in enumerate(by_count):
-        name = _cut(reason, _MOST_REASON_UNITS) if position < _MOST_REASONS else _OTHER_REASONS
+        name = _cut(reason, _MOST_REASON_UNITS) if position < _MOST_REASONS else OTHER_REASONS
         fewer[name] = fewer.get(name, 0) + count
     return fewer
 

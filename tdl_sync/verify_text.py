@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tdl_sync.comparison import Double, Findings, Missing, Unknown, Wrong, path_of
+from tdl_sync.comparison import Double, Findings, Missing, Unknown, Wrong
+from tdl_sync.distrust import OTHER_CONTENT
 from tdl_sync.human_units import human_bytes
 from tdl_sync.model import Chat, ListedFile, Outcome
-from tdl_sync.naming import printable
-from tdl_sync.standing import OTHER_CONTENT
+from tdl_sync.naming import path_of, printable
 
 VERSION = 1
 MOST_SHOWN = 100
@@ -171,7 +171,9 @@ def _wrong_text(wrong: Wrong) -> str:
     if wrong.reason == OTHER_CONTENT:
         return f"{path} has another content than was uploaded (SHA-256), of the same size"
     text = f"{path} has {wrong.file.size_bytes} bytes, its message declares {wrong.expected_bytes}"
-    return f"{text} (it was edited after the file was moved)" if wrong.edited else text
+    if wrong.edited:
+        return f"{text} (it was edited since; the file is as it was uploaded, and is left alone)"
+    return text
 
 
 def _double_text(double: Double) -> str:

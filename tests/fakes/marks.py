@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+from tdl_sync.distrust import added_to
 from tdl_sync.errors import TdlSyncError
 from tdl_sync.model import DoneMark, Failure, FileIdentity, MediaItem, MessageKey, Scope
 
@@ -97,8 +98,7 @@ class FakeMarks:
         with self._lock:
             self._fail_if_asked()
             recorded = self._failures.get((remote, failure.key))
-            attempts = failure.attempts + (recorded.attempts if recorded else 0)
-            total = replace(failure, attempts=attempts)
+            total = added_to(recorded, failure)
             self._failures[remote, failure.key] = total
             return total
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from tdl_sync.model import (
     Chat,
     ChatKind,
     HistoryEntry,
+    ListedFile,
     MediaItem,
     MessageKey,
     RemoteFile,
@@ -262,17 +264,22 @@ class Line:
             after_id=self.after_id,
             up_to_id=self.after_id if only_failed else newest_id,
             again=tuple(self.reader.fetch(CHAT, failed_ids)) if failed_ids else (),
-            on_remote={
-                message_id: file
-                for file in listed
-                if (message_id := message_id_of(file.name)) is not None
-                and not self.marks.is_done(REMOTE, MessageKey(CHAT_ID, 0, message_id))
-            },
+            on_remote=self._on_remote(listed),
             retry_failed_for_good=only_failed,
             choice=self.choice,
             keeping=self.keeping,
             sidecar_folders=sidecar_folders(FOLDER, listed),
         )
+
+    def _on_remote(self, listed: Iterable[ListedFile]) -> dict[int, list[ListedFile]]:
+        found: defaultdict[int, list[ListedFile]] = defaultdict(list)
+        for file in listed:
+            message_id = message_id_of(file.name)
+            if message_id is None:
+                continue
+            if not self.marks.is_done(REMOTE, MessageKey(CHAT_ID, 0, message_id)):
+                found[message_id].append(file)
+        return found
 
     # What a test looks at afterwards
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from tdl_sync.comparison import Comparison, Findings
+from tdl_sync.distrust import NOT_RIGHT, OTHER_CONTENT, WRONG_SIZE
 from tdl_sync.done_marks import DoneMarks
 from tdl_sync.model import DoneMark, Failure, ListedFile, MediaItem, RemoteFile
 from tdl_sync.repair import MISSING, recorded
-from tdl_sync.standing import NOT_RIGHT, OTHER_CONTENT, WRONG_SIZE, Place, Standing
+from tdl_sync.standing import Place, Standing
 from tests.fakes.chat import CHAT_ID, item_of
 
 REMOTE = "gdrive:tdl-sync"
@@ -42,7 +44,9 @@ def found(marks: DoneMarks, items: list[MediaItem], listing: list[ListedFile]) -
 
 
 def standing(marks: DoneMarks, *listing: ListedFile) -> Standing:
-    on_remote = {int(file.name.partition("_")[0]): file for file in listing}
+    on_remote: defaultdict[int, list[ListedFile]] = defaultdict(list)
+    for file in listing:
+        on_remote[int(file.name.partition("_")[0])].append(file)
     return Standing(marks, Place(REMOTE, FOLDER, on_remote), CHAT_ID, retry_for_good=False)
 
 
