@@ -7,6 +7,8 @@ without seeing it. Sent messages, though, get ascending ids from the server. So 
 2. reads all claims and state messages. A living claim with a lower id, or a state message that
    another living run renews, means that the chat is taken: the claim is removed, exit 5.
 3. works. Its first save puts the run into the state message, and then the claim is removed.
+   Until then the claim is renewed by edits, since a start may last (the listing of a large
+   remote). Whoever takes over a claim removes it, so the first save looks whether it is there.
 
 Of any number of runs that start at once the one with the lowest claim works, however slow each
 of them is: whoever comes later finds either its claim or, where that is gone already, its state.
@@ -19,125 +21,37 @@ alone: how old a message is, is its edit date against the date of the claim just
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
+from tdl_sync.claims import Subject, claim_text, claimant, held, holds_among, state_in
 from tdl_sync.errors import (
     CredentialsRefused,
     HeldByAnotherRun,
     NetworkUnreachable,
-    StateUnreadable,
     Stopped,
     TdlSyncError,
 )
-from tdl_sync.model import RunIdentity, RunState, RunStatus
+from tdl_sync.model import RunIdentity
 from tdl_sync.operating_system import steady_seconds
 from tdl_sync.ports import SavedMessages, SavedText
 from tdl_sync.run_state import StateMessage
-from tdl_sync.state_message import (
-    HEADER,
-    decode,
-    is_state_message,
-    json_in,
-    names_remote,
-    run_in,
-    run_record,
-)
+from tdl_sync.state_message import HEADER
 from tdl_sync.stop import StopFlag
-from tdl_sync.strict_json import Fields, Unexpected
 
-CLAIM_HEADER = f"{HEADER} claim"
-"""It begins like a state message's header, so that one search finds both."""
-
-INTERVALS_TO_LAPSE = 3
 INTERVALS_TO_PAUSE = 2
 READING_PAUSE_SECONDS = 1.0
 RELEASE_SECONDS = 0.5
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What only one run at a time may work on, whatever scope it has in mind."""
-
-    remote: str
-    chat_id: int
-    key: str
-    title: str
-
-
-@dataclass(frozen=True)
-class Hold:
-    """Another run's claim or lease, and when it was last heard of, by Telegram's clock."""
-
-    run: RunIdentity
-    heard_at: datetime
-    message_id: int
-    is_claim: bool
-
-    @property
-    def lapses_at(self) -> datetime:
-        seconds = INTERVALS_TO_LAPSE * self.run.save_interval_seconds
-        return self.heard_at + timedelta(seconds=seconds)
-
-    def lives(self, now: datetime, is_gone: Callable[[RunIdentity], bool]) -> bool:
-        """``now`` is by Telegram's clock; ``is_gone`` tells of a process that has ended."""
-        return now < self.lapses_at and not is_gone(self.run)
-
-
-def claim_text(subject: Subject, run: RunIdentity) -> str:
-    record = {"version": 1, "subject": subject.key, "run": run_record(run)}
-    return f"{CLAIM_HEADER}\n{json.dumps(record)}\nA run begins; it removes this message itself."
-
-
-def claimant(text: str, subject: Subject) -> RunIdentity | None:
-    """The run that claims this subject by this text, if it does."""
-    if text.partition("\n")[0].rstrip() != CLAIM_HEADER:
-        return None
-    try:
-        fields = Fields.load(json_in(text))
-        if fields.text("subject") != subject.key:
-            return None
-        return run_in(fields.object("run"))
-    except Unexpected:
-        return None
-
-
-def holds_among(messages: Sequence[SavedText], subject: Subject) -> list[Hold]:
-    """All claims and leases on this subject, in any scope, living or not."""
-    holds = []
-    for message in messages:
-        run = claimant(message.text, subject)
-        if run is not None:
-            holds.append(Hold(run, message.edited_at, message.message_id, is_claim=True))
-            continue
-        state = _state_in(message)
-        if (
-            state is not None
-            and state.status is RunStatus.RUNNING
-            and state.channel_id == subject.chat_id
-            and names_remote(state, subject.remote)
-        ):
-            holds.append(Hold(state.run, message.edited_at, message.message_id, is_claim=False))
-    return holds
-
-
-def _state_in(message: SavedText) -> RunState | None:
-    if not is_state_message(message.text):
-        return None
-    try:
-        return decode(message.text)
-    except StateUnreadable:  # the loading of the state says so, where it matters
-        return None
-
-
 class Lease:
     """``take`` once, ``write`` for each save, ``release`` at the end.
 
-    ``admits`` may be asked by any thread; ``write`` is one thread's at a time.
+    Between ``take`` and the first ``write`` another thread calls ``renew_claim``. From ``take`` on
+    all threads may call everything.
     """
 
     def __init__(
@@ -162,6 +76,9 @@ class Lease:
         self._clock = clock
         self._sleep = sleep
         self._claim_id: int | None = None
+        self._claimed_at = datetime.now(timezone.utc)
+        self._renewals = 0
+        self._writing = threading.Lock()
         self._message: StateMessage | None = None
         self._in_the_message = False
         self._is_written = True
@@ -177,6 +94,7 @@ class Lease:
         """
         self._renewed_at = self._clock()
         own_id, messages, now = self._claimed()
+        self._claimed_at = now
         others = [
             hold
             for hold in holds_among(messages, self._subject)
@@ -254,19 +172,27 @@ class Lease:
         ``HeldByAnotherRun`` is raised, and the run is stopped with it. What Telegram refuses
         for good stops the run, too.
         """
-        began_at = self._clock()
+        with self._writing:
+            began_at = self._clock()
+            with self._stopping_the_run():
+                if self._in_the_message:
+                    self._check_still_ours()
+                else:
+                    self._check_claim()
+                self._written.write(text)
+            self._renewed_at = began_at
+            self._in_the_message = self._is_written = True
+            if self._claim_id is not None:
+                self._saved_messages.delete([self._claim_id])
+                self._claim_id = None
+
+    @contextmanager
+    def _stopping_the_run(self) -> Iterator[None]:
         try:
-            if self._in_the_message:
-                self._check_still_ours()
-            self._written.write(text)
+            yield
         except (HeldByAnotherRun, CredentialsRefused) as error:
             self._stop.set(error)
             raise
-        self._renewed_at = began_at
-        self._in_the_message = self._is_written = True
-        if self._claim_id is not None:
-            self._saved_messages.delete([self._claim_id])
-            self._claim_id = None
 
     def _check_still_ours(self) -> None:
         message_id = self._written.message_id
@@ -275,15 +201,92 @@ class Lease:
         message = self._saved_messages.read(message_id)
         messages = self._saved_messages.find(HEADER) if message is None else [message]
         for each in messages:
-            state = _state_in(each)
+            state = state_in(each)
             if state is None or state.scope_key != self.scope_key:
                 continue
             if state.run.run_id != self._run.run_id:
-                raise HeldByAnotherRun(
-                    f"process {state.run.pid} on {state.run.host!r} has taken over "
-                    f"{self._subject.title!r} from this run, which ends; the other one does what "
-                    "is left"
-                )
+                raise self._taken_over_by(state.run)
+
+    def _taken_over_by(self, run: RunIdentity) -> HeldByAnotherRun:
+        return HeldByAnotherRun(
+            f"process {run.pid} on {run.host!r} has taken over {self._subject.title!r} from this "
+            "run, which ends; the other one does what is left"
+        )
+
+    # --- until the first save ------------------------------------------------------------------
+
+    def check_claim(self) -> None:
+        """For what writes by itself, without ``write``: raises if the chat is not ours any more,
+        ``HeldByAnotherRun`` as ``write`` does, or what a call to Telegram raises."""
+        with self._writing, self._stopping_the_run():
+            self._check_claim()
+
+    def renew_claim(self) -> bool:
+        """To be called once a save interval. False: there is no claim left to renew.
+
+        A lost claim stops the run. Where Telegram can't be reached nothing is said: a claim that
+        has lapsed by that is found by the first save.
+        """
+        with self._writing:
+            claim_id = self._claim_id
+            if claim_id is None or self._in_the_message:
+                return False
+            try:
+                with self._stopping_the_run():
+                    self._renew(claim_id)
+            except (HeldByAnotherRun, CredentialsRefused):
+                return False
+            except TdlSyncError:
+                return True
+            return True
+
+    def _check_claim(self) -> None:
+        claim_id = self._claim_id
+        if claim_id is None:
+            self._look_for_another(datetime.now(timezone.utc))
+        elif self._is_silent:
+            self._renew(claim_id)
+        elif self._saved_messages.read(claim_id) is None:
+            raise self._claim_is_gone()
+
+    def _renew(self, claim_id: int) -> None:
+        """Where the claim may have lapsed, look who else is there, only after it was renewed: who
+        comes later finds it, and who came earlier is found."""
+        began_at, may_have_lapsed = self._clock(), self._is_silent
+        self._renewals += 1
+        text = claim_text(self._subject, self._run, self._renewals)
+        is_there = self._saved_messages.edit(claim_id, text)
+        if self._claim_id is None:  # released meanwhile
+            return
+        if not is_there:
+            raise self._claim_is_gone()
+        if may_have_lapsed:
+            renewed = self._saved_messages.read(claim_id)
+            if renewed is None:
+                raise self._claim_is_gone()
+            self._look_for_another(renewed.edited_at)
+        self._renewed_at = began_at
+
+    def _look_for_another(self, now: datetime) -> None:
+        """Whom ``take`` has seen and did not mind was heard of before our claim."""
+        for hold in holds_among(self._saved_messages.find(HEADER), self._subject):
+            is_new = hold.run.run_id != self._run.run_id and hold.heard_at > self._claimed_at
+            if is_new and hold.lives(now, self._is_gone):
+                raise self._taken_over_by(hold.run)
+
+    def _claim_is_gone(self) -> HeldByAnotherRun:
+        return HeldByAnotherRun(
+            f"this run's claim for {self._subject.title!r} in Saved Messages is gone: another run "
+            "has taken over the chat, or somebody deleted the message. This run ends and has saved "
+            "nothing; run again when no other one works on the chat"
+        )
+
+    @property
+    def _is_silent(self) -> bool:
+        allowed_seconds = INTERVALS_TO_PAUSE * self._run.save_interval_seconds
+        return self._clock() - self._renewed_at >= allowed_seconds
+
+    # --- at all times --------------------------------------------------------------------------
 
     @property
     def admits(self) -> bool:
@@ -291,9 +294,7 @@ class Lease:
 
         True in a run that never could write one: there is none to lose.
         """
-        silent_seconds = self._clock() - self._renewed_at
-        allowed_seconds = INTERVALS_TO_PAUSE * self._run.save_interval_seconds
-        return not self._is_written or silent_seconds < allowed_seconds
+        return not self._is_written or not self._is_silent
 
     def release(self) -> None:
         """Remove a claim that no save has replaced. Best effort and quick: it would lapse."""
@@ -310,24 +311,3 @@ class Lease:
         removing = threading.Thread(target=remove, name="release", daemon=True)
         removing.start()
         removing.join(RELEASE_SECONDS)
-
-
-def held(subject: Subject, hold: Hold, *, take_over: bool) -> HeldByAnotherRun:
-    """Who has it, since when, until when, and what to do."""
-    since = datetime.fromtimestamp(hold.run.process_started, timezone.utc)
-    if take_over:
-        advice = "it lives, so --take-over does not help: end it first"
-    else:
-        advice = (
-            f"unless it goes on, it loses its hold at {_clock_text(hold.lapses_at)}; "
-            "if you know that it is dead, run with --take-over"
-        )
-    return HeldByAnotherRun(
-        f"another run moves {subject.title!r} to the same remote: process {hold.run.pid} on "
-        f"{hold.run.host!r}, begun at {_clock_text(since)}, last heard of at "
-        f"{_clock_text(hold.heard_at)}; {advice}"
-    )
-
-
-def _clock_text(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from tdl_sync.claims import Hold, Subject, holds_among
 from tdl_sync.errors import StateUnreadable, TdlSyncError
-from tdl_sync.lease import Hold, Subject, holds_among
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import RunIdentity, RunState, RunStatus, Scope
 from tdl_sync.ports import SavedText

@@ -152,9 +152,11 @@ class _Verifier:
             self.config.data_dir / "locks",
             StopFlag(),
             take_over=self.config.take_over,
-        ):
+        ) as lease:
             loaded = self._loaded(self.saved_messages, scope)
-            return self._repaired(self._compared(chat, scope, loaded), scope, loaded)
+            compared = self._compared(chat, scope, loaded)
+            lease.check_claim()
+            return self._repaired(compared, scope, loaded)
 
     def _loaded(self, saved_messages: SavedMessages, scope: Scope) -> LoadedState | None:
         return StateStore(saved_messages, self.local_states).load(scope)

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from tdl_sync.claims import CLAIM_HEADER, Subject, claim_text
 from tdl_sync.errors import CredentialsRefused, HeldByAnotherRun, NetworkUnreachable
-from tdl_sync.lease import CLAIM_HEADER, Lease, Subject, claim_text
+from tdl_sync.lease import Lease
 from tdl_sync.model import RunIdentity, RunStatus, Scope
 from tdl_sync.run_state import StateMessage
 from tdl_sync.state_message import HEADER, decode, encode, scope_key
@@ -387,3 +388,160 @@ def test_a_claim_that_telegram_does_not_show_ends_the_run(saved: FakeSavedMessag
     saved.send = vanishing  # type: ignore[assignment, method-assign]
     with pytest.raises(HeldByAnotherRun, match="is gone again"):
         here.take()
+
+
+# --- a start that lasts: from the claim to the first save -----------------------------------------
+
+
+def later(saved: FakeSavedMessages, *runners: Runner, intervals: float = 3) -> None:
+    """So much time goes by, for Telegram and on the runs' machines."""
+    saved.now += timedelta(seconds=intervals * INTERVAL_SECONDS + 1)
+    for runner in runners:
+        runner.seconds += intervals * INTERVAL_SECONDS + 1
+
+
+def assert_ended_and_has_written_nothing(here: Runner, there: Runner) -> None:
+    before = dict(there.saved.messages)
+    with pytest.raises(HeldByAnotherRun):
+        here.save()
+    assert here.saved.messages == before
+    assert isinstance(here.stop.cause, HeldByAnotherRun)
+    there.save()
+    assert not there.stop.is_set
+    assert writer(there.saved) == THERE
+
+
+@pytest.mark.parametrize("with_state_before", [False, True])
+def test_a_run_whose_claim_lapsed_before_its_first_save_leaves_the_chat_to_who_took_it(
+    saved: FakeSavedMessages, with_state_before: bool
+) -> None:
+    """A large remote was listed, the network was gone, or the laptop slept."""
+    if with_state_before:
+        earlier = Runner(saved, replace(HERE, run_id="earlier"))
+        earlier.take()
+        earlier.save(RunStatus.STOPPED)
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    here.take()
+    later(saved, here)
+    there.take()
+    there.save()
+    assert_ended_and_has_written_nothing(here, there)
+
+
+def test_a_claim_that_was_taken_over_is_missed_by_the_first_save_however_early_that_is(
+    saved: FakeSavedMessages,
+) -> None:
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    here.take()
+    saved.now += timedelta(seconds=20)
+    there.take(take_over=True, seconds_since_start=5)
+    there.save()
+    assert_ended_and_has_written_nothing(here, there)
+
+
+def test_a_late_first_save_gives_way_to_one_that_is_just_taking_the_chat(
+    saved: FakeSavedMessages,
+) -> None:
+    """The other one has read that our claim has lapsed, and has not removed it yet."""
+    here = Runner(saved, HERE)
+    here.take()
+    later(saved, here)
+    saved.put(claim_text(SUBJECT, THERE))
+    with pytest.raises(HeldByAnotherRun, match="process 2 on 'there' has taken over"):
+        here.save()
+    assert len(claims(saved)) == len(saved.texts) == 2
+
+
+def test_a_late_first_save_goes_on_where_nobody_else_came(saved: FakeSavedMessages) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    later(saved, here, intervals=9)
+    assert not here.lease.admits
+    here.save()
+    assert here.lease.admits
+    assert writer(saved) == HERE
+
+
+def test_a_late_first_save_minds_nobody_whom_take_over_has_dismissed(
+    saved: FakeSavedMessages,
+) -> None:
+    there, here = Runner(saved, THERE), Runner(saved, HERE)
+    there.take()
+    there.save()
+    saved.now += timedelta(seconds=20)
+    here.take(take_over=True, seconds_since_start=5)
+    later(saved, here, intervals=2)
+    here.save()
+    assert writer(saved) == HERE
+
+
+def test_a_run_that_could_not_claim_gives_way_at_its_first_save_to_one_that_came_meanwhile(
+    saved: FakeSavedMessages,
+) -> None:
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    saved.fail(1, REFUSED)
+    here.take()
+    saved.now = datetime.now(timezone.utc) + timedelta(seconds=1)
+    there.take()
+    there.save()
+    assert_ended_and_has_written_nothing(here, there)
+
+
+def test_a_claim_that_is_renewed_holds_the_chat_however_long_the_start_lasts(
+    saved: FakeSavedMessages,
+) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    for _ in range(5):
+        later(saved, here, intervals=1)
+        assert here.lease.renew_claim()
+    assert here.lease.admits
+    with pytest.raises(HeldByAnotherRun):
+        Runner(saved, THERE).take()
+    here.save()
+    assert writer(saved) == HERE
+    assert not here.lease.renew_claim()
+
+
+def test_a_renewal_that_comes_too_late_stops_the_run_and_leaves_the_other_one_alone(
+    saved: FakeSavedMessages,
+) -> None:
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    here.take()
+    later(saved, here)
+    there.take()
+    assert not here.lease.renew_claim()
+    assert isinstance(here.stop.cause, HeldByAnotherRun)
+    there.save()
+    assert writer(saved) == THERE
+
+
+def test_a_renewal_without_a_network_is_tried_again(saved: FakeSavedMessages) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    saved.fail(1)
+    assert here.lease.renew_claim()
+    assert not here.stop.is_set
+
+
+def test_a_claim_that_was_released_is_not_renewed_and_stops_nothing(
+    saved: FakeSavedMessages,
+) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    here.lease.release()
+    assert not here.lease.renew_claim()
+    assert not here.stop.is_set
+    assert saved.texts == []
+
+
+def test_what_writes_without_the_lease_is_told_that_the_chat_was_taken(
+    saved: FakeSavedMessages,
+) -> None:
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    here.take()
+    here.lease.check_claim()
+    later(saved, here)
+    there.take()
+    with pytest.raises(HeldByAnotherRun):
+        here.lease.check_claim()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tdl_sync.claims import Subject, claim_text
 from tdl_sync.columns import columns_of
-from tdl_sync.lease import Subject, claim_text
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import RunIdentity, RunState, RunStatus, Scope
 from tdl_sync.ports import SavedText
