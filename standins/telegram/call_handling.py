@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from pyrogram import raw
 
@@ -130,6 +131,8 @@ class HandledCall:
         if isinstance(answer, FilePart):
             answer = _struck_part(answer, fault)
             self._statistics.part_served(answer.record.file_id, answer.offset, answer.count_bytes())
+        elif fault is not None and fault.kind == "history_lags":
+            _leave_out_newest(self._call, self._request, answer)
         if callable(answer):
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._pool, serialise, answer)
@@ -149,6 +152,11 @@ def _strike_before(call: Call, request: TlObject, fault: Fault) -> None:
         peer = getattr(request, "peer", None)
         if peer is not None:
             chat_by_peer(call.world, peer).append("A message that came in between.")
+
+
+def _leave_out_newest(call: Call, request: Any, answer: Any) -> None:
+    newest_id = chat_by_peer(call.world, request.peer).newest_id()
+    answer.messages = [message for message in answer.messages if message.id != newest_id]
 
 
 def _struck_part(part: FilePart, fault: Fault | None) -> FilePart:

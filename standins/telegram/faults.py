@@ -27,6 +27,7 @@ FaultKind = Literal[
     "short_part",  # a file part of `keep_bytes` bytes
     "empty_part",  # a file part without bytes
     "history_grows",  # a message is appended to the chat before the page is answered
+    "history_lags",  # the page is answered by a server that does not know the newest message yet
 ]
 
 FILE_CALL = "upload.GetFile"
@@ -35,6 +36,7 @@ _CALL_OF_KIND: dict[str, str] = {
     "short_part": FILE_CALL,
     "empty_part": FILE_CALL,
     "history_grows": "messages.GetHistory",
+    "history_lags": "messages.GetHistory",
 }
 
 _ERRORS: dict[str, tuple[int, str]] = {

@@ -353,6 +353,10 @@ class TelegramClient:
             if not session.is_started.is_set() and (given_up or time.monotonic() > deadline):
                 raise ConnectionError("the connection was not opened in time")
 
+    def pause(self, seconds: float) -> None:
+        """Sleep, in a worker thread. Raises ``Stopped`` as soon as the run stops."""
+        self._stop_flag.sleep(seconds)
+
     async def wait_as_told(self, doing: str, seconds: int) -> None:
         """Wait out a flood wait, on the loop, with one line for the user. Raises ``Stopped``."""
         until = datetime.now(timezone.utc).astimezone() + timedelta(seconds=seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +41,10 @@ PAGE_MESSAGES = 100
 ALBUM_NEIGHBOURS = 9
 """An album is up to ten messages, one after the other."""
 
+LAG_PAUSES_SECONDS = (0.5, 2.0)
+"""Before a page is asked for again that lacks the newest message. One of Telegram's servers may
+know of it before another does; or else it was deleted in between, so no more than these."""
+
 LARGEST_FILE_BYTES = 4000 * 1024 * 1024
 """What Telegram takes from Premium accounts; a larger declared size is not to be believed."""
 
@@ -66,10 +70,16 @@ class TelegramChatReader:
         self._telegram = telegram
         self._chats = chats
         self._takeout = takeout or Takeout()
+        self._newest_ids: dict[tuple[int, int], int] = {}
 
     def newest_message_id(self, chat: Chat) -> int:
-        messages = self._history(chat, offset_id=0, add_offset=0, limit=1)
-        return max((message.id for message in messages), default=0)
+        newest_id = _newest_id(self._history(chat, offset_id=0, add_offset=0, limit=1))
+        self._newest_ids[chat.id, chat.topic_id] = max(newest_id, self._newest_known(chat))
+        return newest_id
+
+    def _newest_known(self, chat: Chat) -> int:
+        """The highest id that this reader was ever told as the newest."""
+        return self._newest_ids.get((chat.id, chat.topic_id), 0)
 
     def totals(self, chat: Chat) -> ChatTotals:
         peer = self._chats.peer(chat)
@@ -122,10 +132,11 @@ class TelegramChatReader:
         ]
 
     def last_id_before(self, chat: Chat, moment: datetime) -> int:
-        messages = self._history(
-            chat, offset_id=0, add_offset=0, limit=1, offset_date=int(moment.timestamp())
+        return _newest_id(
+            self._history(
+                chat, offset_id=0, add_offset=0, limit=1, offset_date=int(moment.timestamp())
+            )
         )
-        return max((message.id for message in messages), default=0)
 
     def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         for messages, ids in self._upwards(chat, after_id, up_to_id):
@@ -144,16 +155,7 @@ class TelegramChatReader:
         # The messages before tell the caption of an album that the last run has broken off in.
         offset_id = max(after_id + 1 - ALBUM_NEIGHBOURS, 1)
         while read_up_to_id < up_to_id:
-            # A negative add_offset turns the page upwards: the 100 messages from offset_id on.
-            # Near the newest message Telegram fills the page with older ones, dropped here.
-            messages = [
-                message
-                for message in self._history(
-                    chat, offset_id=offset_id, add_offset=-PAGE_MESSAGES, limit=PAGE_MESSAGES
-                )
-                if message.id >= offset_id
-            ]
-            messages.sort(key=lambda message: int(message.id))
+            messages = self._page_from(chat, offset_id, up_to_id)
             full = len(messages) >= PAGE_MESSAGES
             messages = _whole_albums(messages) if full else messages
             before_id = read_up_to_id
@@ -161,12 +163,53 @@ class TelegramChatReader:
             offset_id = read_up_to_id + 1
             yield messages, range(before_id + 1, read_up_to_id + 1)
 
+    def _page_from(self, chat: Chat, offset_id: int, up_to_id: int) -> list[Any]:
+        """The 100 messages from ``offset_id`` on, oldest first; fewer where the history ends."""
+
+        def look() -> list[Any]:
+            # A negative add_offset turns the page upwards.
+            found = self._history(
+                chat, offset_id=offset_id, add_offset=-PAGE_MESSAGES, limit=PAGE_MESSAGES
+            )
+            # Near the newest message Telegram fills the page with older ones.
+            return [message for message in found if message.id >= offset_id]
+
+        def ends_too_early(messages: list[Any]) -> bool:
+            missing = _newest_id(messages) < up_to_id <= self._newest_known(chat)
+            return missing and len(messages) < PAGE_MESSAGES
+
+        messages = self._caught_up(look, ends_too_early)
+        return sorted(messages, key=lambda message: int(message.id))
+
+    def _page_below(self, chat: Chat, offset_id: int, up_to_id: int) -> list[Any]:
+        """The 100 messages before ``offset_id``, newest first; ``up_to_id`` is the first wanted."""
+
+        def begins_too_late(messages: list[Any]) -> bool:
+            return _newest_id(messages) < up_to_id <= self._newest_known(chat) < offset_id
+
+        messages = self._caught_up(
+            lambda: self._history(chat, offset_id=offset_id, add_offset=0, limit=PAGE_MESSAGES),
+            begins_too_late,
+        )
+        return sorted(messages, key=lambda message: -int(message.id))
+
+    def _caught_up(
+        self, look: Callable[[], list[Any]], is_behind: Callable[[list[Any]], bool]
+    ) -> list[Any]:
+        """What ``look`` sees; again after a while where that seems to be behind."""
+        messages = look()
+        for pause_seconds in LAG_PAUSES_SECONDS:
+            if not is_behind(messages):
+                break
+            self._telegram.pause(pause_seconds)
+            messages = look()
+        return messages
+
     def pages_newest_first(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         read_down_to_id = up_to_id + 1
         offset_id = read_down_to_id + ALBUM_NEIGHBOURS
         while read_down_to_id > after_id + 1:
-            messages = self._history(chat, offset_id=offset_id, add_offset=0, limit=PAGE_MESSAGES)
-            messages.sort(key=lambda message: -int(message.id))
+            messages = self._page_below(chat, offset_id, read_down_to_id - 1)
             full = len(messages) >= PAGE_MESSAGES
             messages = _whole_albums(messages) if full else messages
             before_id = read_down_to_id
@@ -275,6 +318,10 @@ def _page(chat: Chat, messages: list[Any], ids: range, read_up_to_id: int) -> Hi
         sum(message.id in ids for message in messages),
         read_up_to_id,
     )
+
+
+def _newest_id(messages: list[Any]) -> int:
+    return max((message.id for message in messages), default=0)
 
 
 def _whole_albums(messages: list[Any]) -> list[Any]:

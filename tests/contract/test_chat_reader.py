@@ -15,6 +15,7 @@ from standins.telegram.world import World
 from tdl_sync.errors import ChatUnreadable, CredentialsRefused
 from tdl_sync.model import Chat, ChatKind, HistoryPage, MediaItem, MessageKey, SkippedItem
 from tdl_sync.ports import ChatReader
+from tdl_sync.telegram import history
 from tests.conftest import ConnectedTelegram, ConnectTelegram
 from tests.fakes.chat import FakeChatReader
 from tests.fakes.from_world import messages_of
@@ -306,6 +307,37 @@ def test_a_passing_fault_of_telegram_loses_no_message(
     fault = Fault(kind, rpc="messages.GetHistory", after_calls=1)  # type: ignore[arg-type]
     telegram.standin.faults.add(fault)
     assert ids_in(read_all(place)) == list(range(1, 251))
+
+
+@pytest.mark.parametrize("listing", ["pages", "pages_newest_first"])
+def test_a_page_from_a_server_that_lags_behind_loses_no_message(
+    listing: str, connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Telegram has told of the newest message, and a moment later does not show it."""
+    monkeypatch.setattr(history, "LAG_PAUSES_SECONDS", (0.0, 0.0))
+    telegram = connect_telegram(worlds.files(sizes=[1] * 5))
+    place = RealPlace(telegram)
+    telegram.standin.faults.add(Fault("history_lags", after_calls=1, times=2))
+    newest_id = place.reader.newest_message_id(place.chat)
+    pages = list(getattr(place.reader, listing)(place.chat, 3, newest_id))
+    assert sorted(ids_in(pages)) == [4, 5]
+    assert place.calls() == 1 + 3
+
+
+@pytest.mark.parametrize("listing", ["pages", "pages_newest_first"])
+def test_a_newest_message_that_was_deleted_is_not_looked_for_for_long(
+    listing: str, connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "LAG_PAUSES_SECONDS", (0.0, 0.0))
+    place = RealPlace(connect_telegram(worlds.files(sizes=[1] * 250)))
+    newest_id = place.reader.newest_message_id(place.chat)
+    place.delete(newest_id)
+    pages = list(getattr(place.reader, listing)(place.chat, 0, newest_id))
+    assert sorted(ids_in(pages)) == list(range(1, 250))
+    assert place.calls() == 1 + 3 + 2
+    # Where the stretch ends before the newest, nothing is looked for.
+    assert len(list(getattr(place.reader, listing)(place.chat, 0, 40))) == 1
+    assert place.calls() == 1 + 3 + 2 + 1
 
 
 def test_a_long_quiet_history_costs_one_call_for_a_hundred_messages(

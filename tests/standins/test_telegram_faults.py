@@ -263,6 +263,19 @@ def test_a_history_grows_under_the_reader(telegram: StandIn, connect: Connect) -
     assert with_client(telegram, connect, work) == [2, 3, 4, 4]
 
 
+def test_a_history_lags_behind_its_newest_message(telegram: StandIn, connect: Connect) -> None:
+    source = telegram.world.source
+    telegram.faults.add(Fault("history_lags", after_calls=1))
+
+    async def work(client: Any) -> list[list[int]]:
+        request = history(input_peer(source))
+        answers = [await client.invoke(request) for _ in range(3)]
+        return [[message.id for message in answer.messages] for answer in answers]
+
+    newest_id = source.newest_id()
+    assert with_client(telegram, connect, work) == [[newest_id], [], [newest_id]]
+
+
 def test_calls_parts_and_bytes_are_counted(telegram: StandIn, connect: Connect) -> None:
     async def work(client: Any) -> None:
         await asyncio.gather(
