@@ -72,6 +72,13 @@ def test_a_message_whose_file_was_replaced_after_the_move_is_wrong_and_says_so()
     assert [(each.reason, each.edited) for each in found.wrong] == [(WRONG_SIZE, True)]
 
 
+def test_a_damaged_or_foreign_file_is_not_excused_by_a_message_that_was_edited() -> None:
+    listing = [ListedFile("7_a.bin", 10, sha256=OTHER_HASH), ListedFile("8_notes.txt", 10)]
+    marks = {7: marked("7_a.bin", 10), 8: marked("8_a.bin", 10)}
+    found = compared([item_of(7, 12), item_of(8, 12)], listing, marks)
+    assert [each.edited for each in found.wrong] == [False, False]
+
+
 def test_hashes_are_compared_where_the_mark_and_the_listing_have_one() -> None:
     listing = [
         ListedFile("1_a.bin", 10, sha256=HASH),
@@ -126,6 +133,14 @@ def test_what_belongs_to_no_message_is_unknown_by_its_reason_and_what_is_ours_is
         "007.json": NO_ID,
     }
     assert len(found.missing) == 1  # what rclone did not finish is no proof of anything
+
+
+def test_a_file_that_telegram_calls_like_an_unfinished_one_is_there_if_its_mark_says_so() -> None:
+    name = "7_a.bin.0a1b2c3d.partial"
+    found = compared([item_of(7, 10)], [ListedFile(name, 10)], {7: marked(name, 10)})
+    assert (found.there, found.missing, found.unknown) == (1, (), ())
+    found = compared([item_of(7, 10)], [ListedFile(name, 10)], {7: marked("7_a.bin", 10)})
+    assert (found.there, [each.why for each in found.unknown]) == (0, [UNFINISHED])
 
 
 def test_what_a_rule_leaves_out_is_neither_missing_nor_unknown() -> None:
