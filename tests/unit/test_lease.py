@@ -14,14 +14,14 @@ from tdl_sync.errors import CredentialsRefused, HeldByAnotherRun, NetworkUnreach
 from tdl_sync.lease import Lease
 from tdl_sync.model import RunIdentity, RunStatus, Scope
 from tdl_sync.run_state import StateMessage
-from tdl_sync.state_message import HEADER, decode, encode, scope_key
+from tdl_sync.state_message import HEADER, decode, encode, is_state_message, scope_key
 from tdl_sync.stop import StopFlag
 from tdl_sync.telegram.answers import TelegramRefuses
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.test_state_message import PLAIN, SCOPE
 from tests.waiting import in_thread, result_of
 
-SUBJECT = Subject(SCOPE.remote, SCOPE.chat_id, "5ab1ec7", PLAIN.channel_name)
+SUBJECT = Subject(SCOPE.remote, SCOPE.chat_id, PLAIN.scope_key, PLAIN.channel_name)
 INTERVAL_SECONDS = 300
 HERE = RunIdentity("here", 1, "here-1", "m1", 1_714_990_000, INTERVAL_SECONDS)
 THERE = RunIdentity("there", 2, "there-2", "m2", 1_714_990_000, INTERVAL_SECONDS)
@@ -54,7 +54,7 @@ class Runner:
         ids = [
             message.message_id
             for message in self.saved.find(HEADER)
-            if PLAIN.scope_key in message.text
+            if is_state_message(message.text) and PLAIN.scope_key in message.text
         ]
         self.message = StateMessage(self.saved, PLAIN.scope_key, ids[0] if ids else None)
         self.lease.hold_by(self.message)
