@@ -99,6 +99,9 @@ def _with_failures(state: RunState, failures: Sequence[Failure]) -> RunState:
     new = [failure for failure in failures if failure.key.message_id not in state.failed_ids]
     reasons = Counter(state.failures_by_reason)
     reasons.update(failure.reason for failure in new)
+    # Of a message that was among the failed ones the old reason is not known here. Other machines
+    # go by the new one, so rather one too many.
+    reasons |= Counter({failure.reason for failure in failures})
     return replace(
         state,
         failed_ids=tuple(sorted({*state.failed_ids, *ids})),

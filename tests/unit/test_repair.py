@@ -15,12 +15,15 @@ from tdl_sync.comparison import Comparison, Findings
 from tdl_sync.distrust import NOT_RIGHT, OTHER_CONTENT, WRONG_SIZE, reasons_for_others
 from tdl_sync.done_marks import DoneMarks
 from tdl_sync.errors import HandOffFailed
+from tdl_sync.local_state import LocalStates
 from tdl_sync.mark_records import read_failure
 from tdl_sync.model import DoneMark, Failure, ListedFile, MediaItem, RemoteFile
-from tdl_sync.repair import MISSING, recorded
+from tdl_sync.repair import MISSING, recorded, save_state
+from tdl_sync.run_state import LoadedState
 from tdl_sync.standing import Place, Standing
 from tdl_sync.state_message import OTHER_REASONS
 from tests.fakes.chat import CHAT_ID, item_of
+from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.test_state_message import PLAIN
 
 REMOTE = "gdrive:tdl-sync"
@@ -198,6 +201,19 @@ def test_another_machine_believes_no_listed_file_where_a_reason_in_the_state_spe
         marks.record_failure(REMOTE, failure)
         after = standing(marks, other)
         assert (after.is_done(item), after.to_overwrite(item)) == (is_believed, None)
+
+
+def test_the_state_tells_the_reason_even_of_a_message_that_it_knew_as_failed(
+    tmp_path: Path,
+) -> None:
+    states = LocalStates(tmp_path)
+    known_id = PLAIN.failed_ids[0]
+    failure = Failure(item_of(known_id, 10).key, OTHER_CONTENT, "…", 0, False, distrusted=True)
+    save_state(LoadedState(PLAIN, None), [failure], FakeSavedMessages(), states)
+    state = states.read(PLAIN.scope_key)
+    assert state is not None
+    assert state.failed_ids == PLAIN.failed_ids
+    assert state.failures_by_reason == {**PLAIN.failures_by_reason, OTHER_CONTENT: 1}
 
 
 def test_only_the_very_file_that_was_wrong_is_overwritten(marks: DoneMarks) -> None:
