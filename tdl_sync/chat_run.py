@@ -163,7 +163,7 @@ class ChatRun:
             try:
                 self._move_in_turn(pipeline, totals)
                 if self._following is not None and not self._more:
-                    self._follow(self._following)
+                    self._follow(self._following, lease)
             except Stopped:
                 if isinstance(stages.stop.cause, StorageFull):
                     self._say_what_is_left(totals, beginning)
@@ -225,6 +225,8 @@ class ChatRun:
             self._rounds.end()
 
     def _work(self, pipeline: Pipeline) -> None:
+        if self.stays.is_set():
+            self._stages.hand_off.renew_folder(self._beginning.folder)
         if self._settings.texts_directory is not None and not self._settings.only_failed:
             self._texts.keep(self._settings.texts_directory, self._stages)
         pipeline.run()
@@ -259,13 +261,13 @@ class ChatRun:
 
     # --- the rounds that follow ----------------------------------------------------------------
 
-    def _follow(self, following: Following) -> None:
+    def _follow(self, following: Following, lease: Lease) -> None:
         """Round after round, each like a run that goes on from the watermark, until the run is
         stopped, or there is no time left for what has come."""
         say, rounds = self._stages.progress.message, self._rounds
         assert rounds is not None
         later = LaterRounds(
-            self._chat, self._start, self._beginning, self._stages.marks, following, say
+            self._chat, self._start, self._beginning, self._stages.marks, following, say, lease
         )
         self._saver.save_soon()
         say(f"{self._chat.title!r} is followed: new messages are moved as they come")

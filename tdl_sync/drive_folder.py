@@ -7,7 +7,7 @@ again has two of it. So a folder is made by one request, and then waited for.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -77,6 +77,19 @@ def make_drive_folder(
 def _named(name: str, folders: Sequence[tuple[str, str]]) -> DriveFolder | None:
     ids = sorted(folder_id for folder_name, folder_id in folders if folder_name == name)
     return DriveFolder(tuple(ids)) if ids else None
+
+
+def gone_from(rclone: Rclone, parent: str, folder_ids: Collection[str]) -> set[str]:
+    """Which of these folders are not in ``parent`` any more: in none of its listings, for as long
+    as those lag. Raises as ``make_drive_path``."""
+    gone = set(folder_ids)
+
+    def look() -> bool | None:
+        gone.difference_update(folder_id for _, folder_id in listed_folders(rclone, parent) or [])
+        return None if gone else True
+
+    _wait_for(look, LISTING_LAG_SECONDS)
+    return gone
 
 
 def listed_folders(

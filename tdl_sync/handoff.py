@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -11,6 +12,7 @@ from tdl_sync.drive_folder import (
     LISTING_LAG_SECONDS,
     LISTING_SECONDS,
     folder_error,
+    gone_from,
     make_drive_folder,
 )
 from tdl_sync.errors import (
@@ -60,6 +62,10 @@ _SEND_ONCE = "--low-level-retries=1"
 _PUT_SECONDS = 90.0
 _SLOWEST_BYTES_PER_SECOND = 50_000
 
+LOOK_AGAIN_SECONDS = 3600.0
+"""After this time a chat's folders are looked for again. Drive takes a file for a folder in the bin
+by its id without a word."""
+
 Result = TypeVar("Result")
 
 
@@ -69,6 +75,7 @@ class _Folder:
 
     drive_id: str | None
     names: set[str] = field(default_factory=set)
+    seen_at: float = field(default_factory=time.monotonic)
 
 
 class RcloneHandOff:
@@ -115,6 +122,7 @@ class RcloneHandOff:
         this waits for as long as that takes, and so it does for the daily quota if asked to.
         """
         self._remote.path(*folder.split("/"), name)  # refuses what is not a name
+        self._look_again(folder.partition("/")[0], LOOK_AGAIN_SECONDS)
         self._in_turn(lambda turn: self._move_once(turn, staged, folder, name, on_bytes))
         for remnant in self._remnants.of(folder, name):
             self._remove_remnant(folder, remnant)
@@ -157,6 +165,11 @@ class RcloneHandOff:
         ]
         self._folders[folder] = _Folder(on_drive.ids[0], {file.name for file in listing})
         return listing
+
+    def renew_folder(self, folder: str) -> None:
+        """See ``ports.HandOff.renew_folder``. It waits as ``move`` does, raises as
+        ``prepare_folder``, and asks nothing where folders are not addressed by id."""
+        self._look_again(folder, 0.0)
 
     def find_folder(self, chat_id: int) -> str | None:
         """See ``ports.HandOff.find_folder`` and ``find_chat_folder``."""
@@ -259,11 +272,56 @@ class RcloneHandOff:
     def _folder(self, folder: str) -> _Folder | None:
         """What is known of a folder. One below the chat's folder is made when it is first needed:
         once, since several that make it at a time would make several of one name."""
-        if "/" in folder and folder not in self._folders:
+        known = self._folders.get(folder)
+        if known is None and "/" in folder:
             with self._making_folders:
-                if folder not in self._folders:
-                    self._folders[folder] = self._made_below(folder)
-        return self._folders.get(folder)
+                known = self._folders.get(folder)
+                if known is None:
+                    known = self._folders[folder] = self._made_below(folder)
+        return known
+
+    def _look_again(self, chat_folder: str, after_seconds: float) -> None:
+        """Make the chat's folder again if it is gone, unless it was seen a shorter time ago."""
+
+        def is_due() -> bool:
+            known = self._folders.get(chat_folder)
+            if known is None or known.drive_id is None:
+                return False
+            return time.monotonic() >= known.seen_at + after_seconds
+
+        def look(turn: Turn) -> None:
+            with self._making_folders:
+                if is_due():
+                    self._forget_what_is_gone(chat_folder)
+
+        if is_due():
+            self._in_turn(look)
+
+    def _forget_what_is_gone(self, chat_folder: str) -> None:
+        """And make the chat's folder; those below it are made when they are needed."""
+        known = self._folders[chat_folder]
+        ids_in: dict[str, dict[str, str]] = {}
+        for folder in sorted(self._folders):  # parents come first
+            if folder.startswith(f"{chat_folder}/"):
+                ids = ids_in.setdefault(folder.rpartition("/")[0], {})
+                ids[self._folders[folder].drive_id or ""] = folder
+        if gone_from(self._rclone, self._remote.remote, [known.drive_id or ""]):
+            self._on_line(
+                f"warning: the folder {chat_folder!r} is not in {self._remote.remote!r} any more, "
+                "so it is made again; what was in it counts as moved"
+            )
+            self.prepare_folder(chat_folder)
+            for folder in (each for ids in ids_in.values() for each in ids.values()):
+                del self._folders[folder]
+            return
+        for parent_folder, ids in ids_in.items():
+            parent, gone = self._folders.get(parent_folder), set(ids)
+            if parent is not None:
+                inside = self._remote.inside(parent.drive_id or "")
+                gone = gone_from(self._rclone, inside, ids)
+            for folder_id in gone:
+                del self._folders[ids[folder_id]]
+        known.seen_at = time.monotonic()
 
     def _made_below(self, folder: str) -> _Folder:
         parent_folder, _, name = folder.rpartition("/")

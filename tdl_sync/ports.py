@@ -95,6 +95,9 @@ class HandOff(Protocol):
     def prepare_folder(self, folder: str) -> list[ListedFile]:
         """Make the chat's folder, once, and list what is in it and below. Before ``move``."""
 
+    def renew_folder(self, folder: str) -> None:
+        """Make the chat's folder, which was prepared long ago, again if somebody has removed it."""
+
     def find_folder(self, chat_id: int) -> str | None:
         """The folder that an earlier run made for this chat (``… [<chat id>]``), if any."""
 

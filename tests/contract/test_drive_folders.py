@@ -10,10 +10,11 @@ import pytest
 from standins.drive.faults import Fault
 from standins.drive.server import DriveStandIn
 from standins.drive.shaping import Shaping
+from tdl_sync import drive_folder, handoff
 from tdl_sync.handoff import RcloneHandOff
 from tdl_sync.pace import Pace
 from tdl_sync.rclone import Rclone
-from tdl_sync.remote_check import check_remote, prove_remote, shows_what_others_share
+from tdl_sync.remote_check import CheckedRemote, check_remote, prove_remote, shows_what_others_share
 from tdl_sync.stop import StopFlag
 from tests.contract.places import CHAT_ID, hand_off, ignore_bytes, stage
 
@@ -109,6 +110,53 @@ def test_the_chats_folder_is_found_among_those_that_the_check_has_listed_and_lat
     assert run.prepare_folder(FOLDER) == []
     assert rclone.ask(["mkdir"], f"gdrive:a/Another [{other_id}]").exit_status == 0
     assert run.find_folder(other_id) == f"Another [{other_id}]"
+
+
+def thrown_away(rclone: Rclone, remote: CheckedRemote, folder: str) -> None:
+    """As a person does it: into the bin."""
+    assert rclone.ask(["purge"], remote.path(*folder.split("/"))).exit_status == 0
+
+
+def test_a_chats_folder_that_was_thrown_away_is_made_again_before_the_next_round(
+    drive: DriveStandIn, rclone: Rclone, staging: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drive takes files for a folder in the bin, so a run that stays would lose them there."""
+    monkeypatch.setattr(drive_folder, "LISTING_LAG_SECONDS", 0.0)
+    remote = check_remote(rclone, "gdrive:a")
+    warnings: list[str] = []
+    run = RcloneHandOff(rclone, remote, Pace(StopFlag(), lambda *_: None), warnings.append)
+    run.prepare_folder(FOLDER)
+    for number, folder in enumerate((FOLDER, f"{FOLDER}/x", f"{FOLDER}/x/y"), start=1):
+        run.move(stage(staging, b"old", number), folder, f"{number}_old", ignore_bytes)
+    run.renew_folder(FOLDER)
+    assert (len(present(drive)), warnings) == (7, [])
+
+    thrown_away(rclone, remote, f"{FOLDER}/x")
+    run.renew_folder(FOLDER)
+    run.move(stage(staging, b"new", 4), f"{FOLDER}/x/y", "4_new", ignore_bytes)
+    there = ["a", f"a/{FOLDER}", f"a/{FOLDER}/1_old", f"a/{FOLDER}/x", f"a/{FOLDER}/x/y"]
+    assert present(drive) == [*there, f"a/{FOLDER}/x/y/4_new"]
+    assert warnings == []
+
+    thrown_away(rclone, remote, FOLDER)
+    run.renew_folder(FOLDER)
+    run.move(stage(staging, b"new", 5), f"{FOLDER}/x", "5_new", ignore_bytes)
+    assert present(drive) == ["a", f"a/{FOLDER}", f"a/{FOLDER}/x", f"a/{FOLDER}/x/5_new"]
+    (warning,) = warnings
+    assert warning.startswith(f"warning: the folder '{FOLDER}' is not in 'gdrive:a' any more")
+
+
+def test_in_a_long_round_the_chats_folder_is_looked_for_again_now_and_then(
+    drive: DriveStandIn, rclone: Rclone, staging: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drive_folder, "LISTING_LAG_SECONDS", 0.0)
+    remote = check_remote(rclone, "gdrive:a")
+    run = RcloneHandOff(rclone, remote, Pace(StopFlag(), lambda *_: None), lambda _: None)
+    run.prepare_folder(FOLDER)
+    thrown_away(rclone, remote, FOLDER)
+    monkeypatch.setattr(handoff, "LOOK_AGAIN_SECONDS", 0.0)
+    run.move(stage(staging, b"new", 1), FOLDER, "1_new", ignore_bytes)
+    assert present(drive) == ["a", f"a/{FOLDER}", f"a/{FOLDER}/1_new"]
 
 
 def test_what_others_share_is_known_wherever_that_is_said(

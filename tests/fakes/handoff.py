@@ -54,6 +54,9 @@ class FakeHandOff:
                 for name, content in files.items()
             ]
 
+    def renew_folder(self, folder: str) -> None:
+        self.prepare_folder(folder)
+
     def put(self, content: bytes, folder: str, name: str) -> None:
         with self._changed:
             if self._stopping:
