@@ -8,6 +8,7 @@ from tdl_sync.beginning import Beginning, Start
 from tdl_sync.errors import EXIT_COME_BACK_LATER, ComeBackLater, TdlSyncError
 from tdl_sync.following import Following, Retries
 from tdl_sync.human_units import human_bytes
+from tdl_sync.lease import Lease
 from tdl_sync.ledger import Ledger
 from tdl_sync.model import Chat
 from tdl_sync.pipeline import Job
@@ -25,6 +26,7 @@ class LaterRounds:
         marks: Marks,
         following: Following,
         on_line: Callable[[str], None],
+        lease: Lease,
     ) -> None:
         self._chat = chat
         self._start = start
@@ -32,6 +34,7 @@ class LaterRounds:
         self._marks = marks
         self._following = following
         self._on_line = on_line
+        self._lease = lease
         self._retries = Retries()
         self._retries.round_ended(self._failing_ids(), ())
 
@@ -39,10 +42,15 @@ class LaterRounds:
         """Block until there is something above the watermark, or something to try again.
 
         What may pass while it looks for that is told and tried again; anything else is raised,
-        as is ``Stopped``.
+        as is ``Stopped``, and ``HeldByAnotherRun`` when the lease was lost.
         """
+        with self._lease.idle():
+            return self._next_job(watermark)
+
+    def _next_job(self, watermark: int) -> Job:
         while True:
             self._following.wait(self._chat.id, self._retries.seconds_left)
+            self._lease.check_not_lost()
             due_ids = self._retries.due()
             try:
                 job = self._start.later_job(self._beginning, watermark, due_ids)

@@ -79,6 +79,9 @@ class Lease:
         self._claimed_at = datetime.now(timezone.utc)
         self._renewals = 0
         self._writing = threading.Lock()
+        self._losing = threading.Lock()
+        self._lost: HeldByAnotherRun | None = None
+        self._is_idle = False
         self._message: StateMessage | None = None
         self._in_the_message = False
         self._is_written = True
@@ -169,8 +172,8 @@ class Lease:
         """See ``StateMessage.write``; it renews the lease.
 
         A message that another run has written meanwhile is left as it is: the lease is lost,
-        ``HeldByAnotherRun`` is raised, and the run is stopped with it. What Telegram refuses
-        for good stops the run, too.
+        ``HeldByAnotherRun`` is raised, and the run is stopped with it unless this chat is
+        ``idle``. What Telegram refuses for good stops the run, too.
         """
         with self._writing:
             began_at = self._clock()
@@ -190,9 +193,34 @@ class Lease:
     def _stopping_the_run(self) -> Iterator[None]:
         try:
             yield
-        except (HeldByAnotherRun, CredentialsRefused) as error:
+        except CredentialsRefused as error:
             self._stop.set(error)
             raise
+        except HeldByAnotherRun as error:
+            with self._losing:
+                stops_the_run = self._lost is None and not self._is_idle
+                self._lost = self._lost or error
+            if stops_the_run:
+                self._stop.set(error)
+            raise
+
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """Nothing of this chat is moved meanwhile, so a lease that is lost ends this chat alone:
+        it stops no other one, and is raised on leaving, and by ``check_not_lost``."""
+        with self._losing:
+            self._is_idle = True
+        try:
+            yield
+        finally:
+            with self._losing:
+                self._is_idle = False
+        self.check_not_lost()
+
+    def check_not_lost(self) -> None:
+        with self._losing:
+            if self._lost is not None:
+                raise self._lost
 
     def _check_still_ours(self) -> None:
         message_id = self._written.message_id

@@ -545,3 +545,43 @@ def test_what_writes_without_the_lease_is_told_that_the_chat_was_taken(
     there.take()
     with pytest.raises(HeldByAnotherRun):
         here.lease.check_claim()
+
+
+# --- a chat that is followed and has nothing to move ----------------------------------------------
+
+
+def test_a_lease_that_an_idle_chat_loses_ends_this_chat_alone(saved: FakeSavedMessages) -> None:
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    here.take()
+    here.save()
+    saved.now += timedelta(seconds=20)
+
+    def lose_it_while_idle() -> None:
+        with here.lease.idle():
+            there.take(take_over=True, seconds_since_start=5)
+            there.save()
+            with pytest.raises(HeldByAnotherRun):
+                here.save()
+
+    with pytest.raises(HeldByAnotherRun, match="has taken over"):
+        lose_it_while_idle()
+    with pytest.raises(HeldByAnotherRun):
+        here.save(RunStatus.STOPPED)
+    assert not here.stop.is_set
+    assert writer(saved) == THERE
+
+
+def test_a_lease_that_is_lost_once_the_chat_moves_again_stops_the_run(
+    saved: FakeSavedMessages,
+) -> None:
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    here.take()
+    here.save()
+    with here.lease.idle():
+        here.save()
+    saved.now += timedelta(seconds=20)
+    there.take(take_over=True, seconds_since_start=5)
+    there.save()
+    with pytest.raises(HeldByAnotherRun):
+        here.save()
+    assert isinstance(here.stop.cause, HeldByAnotherRun)
