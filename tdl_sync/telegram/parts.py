@@ -7,9 +7,11 @@ so parts are asked for here, many at once (https://core.telegram.org/api/files#d
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, defaultdict
+import threading
+from collections import Counter, OrderedDict, defaultdict
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 
 from pyrogram import raw
 from pyrogram.errors import (
@@ -40,7 +42,8 @@ PART_SECONDS = 60.0
 PIECES = 4
 """In so many a large file's first part is asked for, since the first answer shows early what the
 link carries; and its last parts, since near the end some connections would carry a whole part while
-others have nothing left to carry."""
+others have nothing left to carry. Only while no other file is under way, which would fill those, and
+since pieces of several files took 20 MB more memory."""
 
 PIECES_AT_ONCE = 2
 """So many of the last are under way on a connection, and the others for whichever is free first."""
@@ -72,18 +75,41 @@ class TelegramPartSource:
         self._data_centres: dict[int, MediaConnections] = {}
         self._renewed: OrderedDict[MessageKey, FileLocation] = OrderedDict()
         self._renewing: defaultdict[MessageKey, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._counting = threading.Lock()
+        self._under_way: Counter[MessageKey] = Counter()
         telegram.loop.submit(self._addresses.learn)
 
     def fetch_part(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> Future[bytes]:
+        with self._counting:
+            self._under_way[item.key] += 1
+            is_alone = len(self._under_way) == 1
+        if is_alone and self._is_at_an_end(item, offset_bytes, limit_bytes):
+            part = self._in_pieces(item, offset_bytes, limit_bytes)
+        else:
+            part = self._telegram.loop.submit(
+                self._fetch, item, offset_bytes, limit_bytes, BYTES_PER_CONNECTION
+            )
+        part.add_done_callback(partial(self._ended, item.key))
+        return part
+
+    def _ended(self, key: MessageKey, _: Future[bytes]) -> None:
+        with self._counting:
+            self._under_way[key] -= 1
+            if not self._under_way[key]:
+                del self._under_way[key]
+
+    def _is_at_an_end(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> bool:
+        """Whether this is the first or one of the last parts of a large file."""
         tail_bytes = self._connections * limit_bytes
-        left_bytes = item.size_bytes - offset_bytes
         is_large = item.size_bytes >= LARGE_FILE_TAILS * tail_bytes
-        submit = self._telegram.loop.submit
-        if not is_large or not (offset_bytes == 0 or limit_bytes <= left_bytes <= tail_bytes):
-            return submit(self._fetch, item, offset_bytes, limit_bytes, BYTES_PER_CONNECTION)
+        left_bytes = item.size_bytes - offset_bytes
+        return is_large and (offset_bytes == 0 or limit_bytes <= left_bytes <= tail_bytes)
+
+    def _in_pieces(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> Future[bytes]:
         piece_bytes = limit_bytes // PIECES
         most_bytes = BYTES_PER_CONNECTION if offset_bytes == 0 else PIECES_AT_ONCE * piece_bytes
         offsets = range(offset_bytes, offset_bytes + limit_bytes, piece_bytes)
+        submit = self._telegram.loop.submit
         pieces = [submit(self._fetch, item, each, piece_bytes, most_bytes) for each in offsets]
         return all_of(pieces, lambda parts: _joined(parts, piece_bytes))
 
