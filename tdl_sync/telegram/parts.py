@@ -42,8 +42,8 @@ PART_SECONDS = 60.0
 PIECES = 4
 """In so many a large file's first part is asked for, since the first answer shows early what the
 link carries; and its last parts, since near the end some connections would carry a whole part while
-others have nothing left to carry. Only while no other file is under way, which would fill those, and
-since pieces of several files took 20 MB more memory."""
+others have nothing left to carry. Only while no other file is under way, which would fill those:
+pieces of several files took 20 MB more memory."""
 
 PIECES_AT_ONCE = 2
 """So many of the last are under way on a connection, and the others for whichever is free first."""
