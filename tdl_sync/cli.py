@@ -121,22 +121,21 @@ def signed_in_sync(config: Config) -> int:
     return sync(config)
 
 
-def sync(config: Config) -> int:
-    """Move the chats, obey signals, and print the result line."""
+def sync(config: Config) -> NoReturn:
+    """Move the chats, obey signals, print the result line, and end the process."""
     supervisor = Supervisor(config)
     result = supervisor.run()
     statuses = [report_error(error, config.telling) for error in result.errors]
     if supervisor.signal_number is None and offer_reconnect(config, result.errors):
-        return sync(config)
+        sync(config)
     if supervisor.signal_number is not None:
         statuses.append(128 + supervisor.signal_number)
     statuses.append(EXIT_SOME_FAILED if result.some_failed_for_now else EXIT_COMPLETE)
     status = min(statuses, key=EXIT_ORDER.index)
     print_result(_outcome(status, result), result, config.telling)
-    if supervisor.stopping:
-        # The interpreter would wait for threads that hang, in a call or on a disk.
-        leave(status)
-    return status
+    # All is saved, closed and said. The interpreter would wait for threads that hang, and else take
+    # half a second to take Telegram's thousands of types apart.
+    leave(status)
 
 
 def leave(status: int) -> NoReturn:
