@@ -33,6 +33,7 @@ from tdl_sync.telegram.chats import ChatBook
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.details import with_album_captions
 from tdl_sync.telegram.media import DELETED, entry_of, text_of
+from tdl_sync.telegram.searches import search
 from tdl_sync.telegram.takeout import Takeout, TakeoutEnded
 
 PAGE_MESSAGES = 100
@@ -109,20 +110,7 @@ class TelegramChatReader:
         """The sizes in bytes of the newest files of a kind, as many as one call gives."""
         found: Any = self._ask(
             chat,
-            raw.functions.messages.Search(
-                peer=self._chats.peer(chat),
-                q="",
-                filter=kind,
-                min_date=0,
-                max_date=0,
-                offset_id=0,
-                add_offset=0,
-                limit=PAGE_MESSAGES,
-                max_id=0,
-                min_id=0,
-                hash=0,
-                top_msg_id=chat.topic_id or None,
-            ),
+            search(self._chats.peer(chat), kind, PAGE_MESSAGES, topic_id=chat.topic_id),
         )
         entries = (entry_of(message, chat.id) for message in found.messages)
         return [

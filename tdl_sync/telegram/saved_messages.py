@@ -15,6 +15,7 @@ from pyrogram.raw.core import TLObject
 from tdl_sync.ports import SavedText
 from tdl_sync.telegram.answers import translated
 from tdl_sync.telegram.client import TelegramClient
+from tdl_sync.telegram.searches import search
 
 FOUND_AT_MOST = 100
 
@@ -54,19 +55,7 @@ class TelegramSavedMessages:
         )
 
     def _search(self, query: str, kind: raw.base.MessagesFilter) -> TLObject[Any]:
-        return raw.functions.messages.Search(
-            peer=self._peer,
-            q=query,
-            filter=kind,
-            min_date=0,
-            max_date=0,
-            offset_id=0,
-            add_offset=0,
-            limit=FOUND_AT_MOST,
-            max_id=0,
-            min_id=0,
-            hash=0,
-        )
+        return search(self._peer, kind, FOUND_AT_MOST, query=query)
 
     def read(self, message_id: int) -> SavedText | None:
         wanted: list[Any] = [raw.types.InputMessageID(id=message_id)]
