@@ -12,7 +12,8 @@ from tdl_sync.errors import StateUnreadable, TdlSyncError
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import RunIdentity, RunState, RunStatus, Scope
 from tdl_sync.ports import SavedText
-from tdl_sync.state_message import decode, is_state_message, most_advanced, scope_key
+from tdl_sync.state_message import most_advanced, scope_key
+from tdl_sync.told_states import told_states
 
 
 class Activity(str, Enum):
@@ -75,15 +76,9 @@ def saved_states(
     """One state for each scope, the last saved first, and what can't be read."""
     candidates: dict[str, list[SavedState]] = {}
     unreadable: list[TdlSyncError] = []
-    for message in messages:
-        if not is_state_message(message.text):
-            continue
-        try:
-            state = decode(message.text)
-        except StateUnreadable as error:
-            unreadable.append(
-                StateUnreadable(f"message {message.message_id} in Saved Messages: {error}")
-            )
+    for message, state in told_states(messages):
+        if isinstance(state, StateUnreadable):
+            unreadable.append(state)
         else:
             saved = SavedState(state, message.edited_at, message.message_id)
             candidates.setdefault(state.scope_key, []).append(saved)

@@ -9,7 +9,8 @@ from tdl_sync.chat_spelling import ByMarkedId
 from tdl_sync.errors import StateUnreadable
 from tdl_sync.model import RunState, RunStatus, Scope
 from tdl_sync.ports import SavedText
-from tdl_sync.state_message import decode, is_state_message, names_remote, scope_key
+from tdl_sync.state_message import names_remote, scope_key
+from tdl_sync.told_states import told_states
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,9 @@ def unfinished_in(messages: Sequence[SavedText], remote: str, filters: str) -> U
     since a state message does not say which."""
     chats: list[ByMarkedId] = []
     left_out: list[str] = []
-    for message in messages:
-        if not is_state_message(message.text):
-            continue
-        try:
-            state = decode(message.text)
-        except StateUnreadable as error:
-            left_out.append(
-                f"warning: not resumed: message {message.message_id} in Saved Messages: {error}"
-            )
+    for _, state in told_states(messages):
+        if isinstance(state, StateUnreadable):
+            left_out.append(f"warning: not resumed: {state}")
             continue
         if state.status is RunStatus.COMPLETE:
             continue
