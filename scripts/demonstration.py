@@ -26,7 +26,8 @@ from typing import Any
 
 from scripts.environment import ROOT
 from standins.telegram import worlds
-from standins.telegram.world import World, WorldItem
+from standins.telegram.channel import WorldItem
+from standins.telegram.world import World
 
 # 291 files with 309 MB in all; without the file of a terabyte that this world has for tests.
 WORLD_PARAMETERS: dict[str, Any] = {

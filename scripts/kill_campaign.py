@@ -27,9 +27,10 @@ from scripts.demonstration import Places, differences, expected_items
 from scripts.environment import ROOT
 from scripts.kill_snapshot import PART_BYTES, Part, Snapshot, Step, look
 from standins.telegram import worlds
+from standins.telegram.channel import WorldItem
 from standins.telegram.server import StandIn
 from standins.telegram.shaping import Shaping
-from standins.telegram.world import World, WorldItem
+from standins.telegram.world import World
 
 DOWNLOADS = 4
 ASKED_FOR_AT_ONCE_BYTES = DOWNLOADS * (16 + 8) * PART_BYTES

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
-from tdl_sync.config import Command, Config, Telling, TextRequested
+from tdl_sync.config import Command, Config, Telling
 from tdl_sync.deadline import Deadline
 from tdl_sync.doctor import examine
 from tdl_sync.errors import (
@@ -25,18 +25,11 @@ from tdl_sync.errors import (
     TdlSyncError,
     TimeIsUp,
 )
-from tdl_sync.last_words import (
-    check_log_file,
-    keep,
-    of_bug,
-    say,
-    tell,
-    tell_what_nobody_caught,
-    telling_at_a_glance,
-)
+from tdl_sync.last_words import check_log_file, keep, of_bug, say, tell, tell_what_nobody_caught
 from tdl_sync.log_lines import Counts, Event, EventKind, Level
 from tdl_sync.model import Outcome
 from tdl_sync.operating_system import share_freed_memory
+from tdl_sync.parse import TextRequested, parse_config, telling_at_a_glance
 from tdl_sync.progress import progress_for
 from tdl_sync.standard_output import NobodyReads, StandardOutput
 from tdl_sync.stop import StopFlag
@@ -78,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     share_freed_memory()
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        config = Config.parse(words, os.environ)
+        config = parse_config(words, os.environ)
         check_log_file(config.telling)
     except TextRequested as wanted:
         sys.stdout.write(wanted.text)

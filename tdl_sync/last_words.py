@@ -8,11 +8,9 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TextIO
 
-from tdl_sync.config import PLAINLY, Telling
+from tdl_sync.config import Telling
 from tdl_sync.errors import EXIT_BUG, UsageError
 from tdl_sync.log_file import LogFile
 from tdl_sync.log_lines import (
@@ -24,8 +22,6 @@ from tdl_sync.log_lines import (
     as_text,
     told_lines,
 )
-from tdl_sync.usage import OPTIONS
-from tdl_sync.user_directories import expand
 
 
 def tell(event: Event, telling: Telling) -> None:
@@ -89,24 +85,3 @@ def check_log_file(telling: Telling) -> None:
     """Raises ``UsageError`` if it can't be written; it is there afterwards."""
     if telling.log_file is not None:
         LogFile(telling.log_file).close()
-
-
-def telling_at_a_glance(argv: Sequence[str], environ: Mapping[str, str]) -> Telling:
-    """How to tell what is wrong with this command line: what it says of that, however wrong it
-    is otherwise."""
-    as_json_given = environ.get(OPTIONS["--log-json"].variable, "").strip().lower()
-    path = environ.get(OPTIONS["--log-file"].variable, "").strip()
-    for word, following in zip(argv, [*argv, ""][1:], strict=True):
-        if word == "--log-file":
-            path = following
-        elif word.startswith("--log-file="):
-            path = word.partition("=")[2]
-    log_file = None
-    if path and "\0" not in path:
-        with contextlib.suppress(UsageError):
-            log_file = expand(path, environ)
-    return replace(
-        PLAINLY,
-        log_file=log_file,
-        lines_as_json="--log-json" in argv or as_json_given in ("1", "yes", "true", "on"),
-    )

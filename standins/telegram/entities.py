@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from pyrogram import raw
 
+from standins.telegram.channel import CHANNEL_ID_SHIFT, Channel, Message
 from standins.telegram.content import derived_number
 from standins.telegram.rpc import RpcError
-from standins.telegram.world import CHANNEL_ID_SHIFT, Channel, Message, World
+from standins.telegram.world import World
 
 
 def own_user(world: World) -> raw.types.User:

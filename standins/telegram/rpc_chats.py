@@ -6,6 +6,7 @@ import re
 
 from pyrogram import raw
 
+from standins.telegram.channel import CHANNEL_ID_SHIFT, Channel, Message
 from standins.telegram.entities import (
     channel_by_input,
     chat,
@@ -15,7 +16,6 @@ from standins.telegram.entities import (
 )
 from standins.telegram.rpc import Call, RpcError, handles
 from standins.telegram.wire import TlObject
-from standins.telegram.world import CHANNEL_ID_SHIFT, Channel, Message
 
 _USERNAME = re.compile(r"[a-z](?:_?[a-z0-9])*", re.IGNORECASE)
 _INVITE_HASH = re.compile(r"[A-Za-z0-9_-]{16,32}")

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from pyrogram import raw
 
+from standins.telegram.channel import Channel, Message
 from standins.telegram.entities import channel_by_input, chat_by_peer, chats_and_users
+from standins.telegram.history import FILTER_KINDS
 from standins.telegram.rpc import Answer, Call, RpcError, handles
 from standins.telegram.wire import TlObject
-from standins.telegram.world import FILTER_KINDS, Channel, Message
 
 _MOST_IDS = 100
 

@@ -6,11 +6,11 @@ import time
 
 from pyrogram import raw
 
+from standins.telegram.channel import Channel, Message
 from standins.telegram.entities import chat_by_peer, own_user
 from standins.telegram.rpc import Call, RpcError, handles
 from standins.telegram.rpc_connection import MESSAGE_LENGTH_MAX
 from standins.telegram.wire import TlObject
-from standins.telegram.world import Channel, Message
 
 
 @handles(raw.functions.messages.SendMessage)

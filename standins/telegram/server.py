@@ -19,6 +19,7 @@ from pyrogram import raw
 
 from standins.telegram import socks
 from standins.telegram.auth_keys import AuthKey
+from standins.telegram.channel import Channel
 from standins.telegram.connection import Connection
 from standins.telegram.data_centres import data_centre_of_address
 from standins.telegram.faults import Faults
@@ -28,7 +29,7 @@ from standins.telegram.shaping import Shaping
 from standins.telegram.statistics import Statistics
 from standins.telegram.takeout import Takeout
 from standins.telegram.updates import new_message_update
-from standins.telegram.world import Channel, World
+from standins.telegram.world import World
 
 API_ID = 1234567
 API_HASH = "0123456789abcdef0123456789abcdef"

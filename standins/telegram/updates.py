@@ -10,10 +10,10 @@ import time
 
 from pyrogram import raw
 
+from standins.telegram.channel import Channel
 from standins.telegram.entities import chats_and_users, is_readable
 from standins.telegram.service import Service
 from standins.telegram.wire import TlObject
-from standins.telegram.world import Channel
 
 
 def new_message_update(service: Service, channel: Channel, message_id: int) -> TlObject | None:

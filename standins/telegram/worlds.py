@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from standins.telegram import recipes
+from standins.telegram.channel import CHANNEL_ID_SHIFT
 from standins.telegram.content import derived_number
 from standins.telegram.plan import Recipe
-from standins.telegram.world import CHANNEL_ID_SHIFT, Account, World
+from standins.telegram.world import Account, World
 
 SOURCE_TITLE = "Stand-in: all kinds"
 SOURCE_USERNAME = "stand_in_source"

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from standins.telegram.world import Channel, World, WorldItem
+from standins.telegram.channel import Channel, WorldItem
+from standins.telegram.world import World
 from tests.e2e.program import NOTHING_DONE, Ended, Machine
 
 STATE_HEADER = "📊 TDL Progress"

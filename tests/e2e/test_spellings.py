@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from standins.telegram import worlds
+from standins.telegram.channel import Channel
 from standins.telegram.plan import FilePlan
 from standins.telegram.server import StandIn
-from standins.telegram.world import Channel, World
+from standins.telegram.world import World
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import (
     assert_moved,

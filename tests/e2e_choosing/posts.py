@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from standins.telegram import worlds
+from standins.telegram.channel import Channel
 from standins.telegram.plan import FilePlan
-from standins.telegram.world import Channel, World
+from standins.telegram.world import World
 
 FIRST_DAY = datetime(2024, 1, 10, 12, tzinfo=timezone.utc)
 

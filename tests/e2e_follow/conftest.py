@@ -13,7 +13,7 @@ import pytest
 
 from standins.telegram.inject import standin_public_key
 from tdl_sync import attempts, following
-from tdl_sync.config import Config
+from tdl_sync.parse import parse_config
 from tdl_sync.progress import progress_for
 from tdl_sync.stop import StopFlag
 from tdl_sync.sync import Sync, SyncResult
@@ -66,7 +66,7 @@ def stay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stay]:
             variables: Mapping[str, str] = scene.machine.environment()
             for name, value in variables.items():
                 monkeypatch.setenv(name, value)
-            config = Config.parse(["-u", SOURCE, "--follow", *options], variables)
+            config = parse_config(["-u", SOURCE, "--follow", *options], variables)
             stop, lines = StopFlag(), io.StringIO()
             sync = Sync(config, stop, progress_for(lines, config.telling), None, POLL_SECONDS)
             staying = Staying(in_thread(sync.run), stop, lines)

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from standins.telegram import worlds
+from standins.telegram.channel import Channel
 from standins.telegram.plan import FilePlan
-from standins.telegram.world import Channel
 from tdl_sync.following import POLL_SECONDS
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from standins.telegram import worlds
-from standins.telegram.world import Channel, WorldItem
+from standins.telegram.channel import Channel, WorldItem
 from tdl_sync.deadline import CLOSING_SECONDS
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import (

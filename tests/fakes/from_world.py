@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from standins.telegram.channel import WorldItem
 from standins.telegram.content import FileRecord
 from standins.telegram.media import LARGEST_PHOTO_TYPE
-from standins.telegram.world import World, WorldItem
+from standins.telegram.world import World
 from tdl_sync.model import (
     FileLocation,
     HistoryEntry,

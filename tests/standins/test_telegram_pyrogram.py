@@ -11,8 +11,8 @@ import pytest
 from pyrogram import raw
 
 from standins.telegram import worlds
+from standins.telegram.channel import Channel
 from standins.telegram.server import StandIn
-from standins.telegram.world import Channel
 from tests.standins.conftest import Connect, StartStandIn
 
 MIB = 1024 * 1024

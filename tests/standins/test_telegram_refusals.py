@@ -12,8 +12,9 @@ from pyrogram.errors import RPCError
 from pyrogram.session import Session
 
 from standins.telegram import worlds
+from standins.telegram.channel import Channel
 from standins.telegram.server import StandIn, session_string
-from standins.telegram.world import Channel, World
+from standins.telegram.world import World
 from standins.telegram.worlds import INVITE_JOINED, INVITE_NOT_JOINED
 from tests.standins.conftest import Connect, StartStandIn
 

@@ -18,11 +18,12 @@ from pyrogram import raw
 from pyrogram.raw.core import TLObject
 
 from standins.telegram import worlds
+from standins.telegram.channel import Channel, Message
 from standins.telegram.content import FilePlace, FileRecord
+from standins.telegram.history import FILTER_KINDS
 from standins.telegram.id_sequence import LiveIds, page_ids
 from standins.telegram.names import HOSTILE_NAMES
 from standins.telegram.plan import FILE_KINDS, FilePlan
-from standins.telegram.world import FILTER_KINDS, Channel, Message
 
 TOO_LARGE = 10**12
 

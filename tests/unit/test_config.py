@@ -19,8 +19,9 @@ from tdl_sync.chat_spelling import (
     OwnSavedMessages,
     parse_chat,
 )
-from tdl_sync.config import Command, Config, TextRequested
+from tdl_sync.config import Command, Config
 from tdl_sync.errors import EXIT_USAGE, UsageError
+from tdl_sync.parse import TextRequested, parse_config
 from tdl_sync.usage import OPTIONS, USAGE
 
 HOME = {"HOME": "/home/somebody", "USERPROFILE": "/home/somebody"}
@@ -29,7 +30,7 @@ SESSION = base64.urlsafe_b64encode(bytes([2]) + bytes(range(256)) + bytes(14)).d
 
 def parse(command_line: str = "", **variables: str) -> Config:
     environ = {**HOME, **{f"TDL_SYNC_{name}": text for name, text in variables.items()}}
-    return Config.parse(shlex.split(command_line), environ)
+    return parse_config(shlex.split(command_line), environ)
 
 
 def refusal(command_line: str = "", **variables: str) -> str:
@@ -538,7 +539,7 @@ def test_no_secret_is_in_what_is_logged_of_a_config() -> None:
 def test_data_lives_where_each_user_keeps_program_data(monkeypatch: pytest.MonkeyPatch) -> None:
     def data_dir(platform: str, **environ: str) -> Path:
         monkeypatch.setattr(sys, "platform", platform)
-        return Config.parse(["-u", "me"], {**HOME, **environ}).data_dir
+        return parse_config(["-u", "me"], {**HOME, **environ}).data_dir
 
     home = Path("/home/somebody").absolute()
     assert data_dir("linux") == home / ".local/share/tdl-sync"

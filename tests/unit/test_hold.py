@@ -11,12 +11,12 @@ from typing import cast
 
 import pytest
 
-from tdl_sync.config import Config
 from tdl_sync.done_marks import DoneMarks
 from tdl_sync.errors import HeldByAnotherRun
 from tdl_sync.hold import holding
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import Chat, ChatKind, DoneMark, ListedFile, RemoteFile, RunStatus
+from tdl_sync.parse import parse_config
 from tdl_sync.remote_listing import RemoteLook
 from tdl_sync.state_message import scope_key_in
 from tdl_sync.stop import StopFlag
@@ -72,7 +72,7 @@ def test_verify_repairs_nothing_when_another_run_took_the_chat_while_it_looked(
         listed = ListedFile("7_a.bin", item.size_bytes)
         marks.write(DoneMark(SCOPE.remote, RemoteFile.listed(item, PLAIN.folder, listed)))
         verifier = _Verifier(
-            Config.parse(shlex.split(options), {}),
+            parse_config(shlex.split(options), {}),
             cast(ChatBook, None),
             FakeChatReader.of([item]),
             cast(RemoteLook, SlowRemote(take_over)),

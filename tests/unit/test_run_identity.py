@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tdl_sync.chat_lock import ChatLock
-from tdl_sync.config import Config
 from tdl_sync.deadline import CLOSING_SECONDS, Deadline
 from tdl_sync.errors import HeldByAnotherRun, UsageError
+from tdl_sync.parse import parse_config
 from tdl_sync.run_identity import is_gone, this_run
 
 RUN = this_run(300)
@@ -64,9 +64,9 @@ def test_the_work_ends_before_the_grace_time_and_the_closing() -> None:
 
 
 def test_the_options_of_a_run_that_must_end() -> None:
-    plain = Config.parse(["-u", "me"], {})
+    plain = parse_config(["-u", "me"], {})
     assert (plain.max_runtime_seconds, plain.take_over) == (None, False)
-    config = Config.parse(["-u", "me", "--max-runtime", "5h40m", "--take-over"], {})
+    config = parse_config(["-u", "me", "--max-runtime", "5h40m", "--take-over"], {})
     assert (config.max_runtime_seconds, config.take_over) == (20400.0, True)
     with pytest.raises(UsageError, match="--max-runtime: expected more than 9 seconds"):
-        Config.parse(["-u", "me", "--max-runtime=9s"], {})
+        parse_config(["-u", "me", "--max-runtime=9s"], {})

@@ -1,0 +1,291 @@
+"""The command line and the environment, made into one validated ``Config``."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from tdl_sync import __version__
+from tdl_sync.arguments import SEE_HELP, gather
+from tdl_sync.chat_spelling import ChatSpelling, parse_chat
+from tdl_sync.choice import Choice
+from tdl_sync.completion import completion_script
+from tdl_sync.config import PLAINLY, Command, Config, Telling, Verbosity
+from tdl_sync.credentials import Proxy, credentials_from, parse_proxy
+from tdl_sync.deadline import CLOSING_SECONDS
+from tdl_sync.errors import UsageError
+from tdl_sync.expressions import Expression
+from tdl_sync.filters import (
+    Filters,
+    parse_extensions,
+    parse_since,
+    parse_types,
+    parse_until,
+)
+from tdl_sync.given import Given, after_exclusions, seconds_between, whole
+from tdl_sync.keeping import Keeping
+from tdl_sync.name_template import PLAIN_NAMES, parse_name_template
+from tdl_sync.pace import OnQuota
+from tdl_sync.program_name import PROGRAM, SCRIPT
+from tdl_sync.remote_argument import parse_remote, parse_upload_flag
+from tdl_sync.units import parse_bytes
+from tdl_sync.usage import OPTIONS, USAGE
+from tdl_sync.user_directories import default_data_dir, expand
+
+_LARGEST_DISK_BYTES = 10**15
+_LARGEST_MESSAGE_ID = 2**31 - 1
+_DAY_SECONDS = 86400.0
+_LONGEST_GRACE_SECONDS = 3600.0
+_LONGEST_RUN_SECONDS = 366 * _DAY_SECONDS
+
+
+class TextRequested(Exception):
+    """``--help``, ``--version`` or ``completion``: ``text`` is to be printed, and all is well."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(text)
+
+
+def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
+    """``argv`` is without the program's name. Reads the file of ``--chats``, if that is given.
+
+    Raises ``UsageError``, one line that never holds a secret, or ``TextRequested``.
+    """
+    if "-h" in argv or "--help" in argv:
+        raise TextRequested(USAGE.replace(SCRIPT, PROGRAM))
+    if "--version" in argv:
+        raise TextRequested(f"tdl_sync {__version__}\n")
+    arguments = gather(argv, environ)
+    if arguments.shell is not None:
+        raise TextRequested(completion_script(arguments.shell))
+    given = Given(after_exclusions(arguments))
+    data_dir = _path(given, "--data-dir", environ) or default_data_dir(environ)
+    config = Config(
+        command=Command(arguments.command),
+        chats=_chats(given, environ),
+        resume=given.switch("--resume"),
+        resume_from_id=given.optional("--resume-from", whole(1, _LARGEST_MESSAGE_ID))
+        or given.optional("--from-id", whole(1, _LARGEST_MESSAGE_ID)),
+        restart=given.switch("--restart"),
+        retry_failed=given.switch("--retry-failed"),
+        topic_id=given.optional("--topic", whole(1, _LARGEST_MESSAGE_ID)),
+        comments=given.switch("--comments"),
+        takeout=given.switch("--takeout"),
+        follow=given.switch("--follow"),
+        dry_run=given.switch("--dry-run"),
+        choice=_choice(given, datetime.now(timezone.utc)),
+        keeping=Keeping(
+            template=given.optional("--name", parse_name_template) or PLAIN_NAMES,
+            with_sidecar=given.switch("--sidecar"),
+        ),
+        texts=given.switch("--text"),
+        remote=_remote(given),
+        must_be_drive=given.switch("--gdrive"),
+        max_disk_bytes=given.value("--max-disk", _disk_bytes),
+        workers=given.value("--workers", whole(1, 32)),
+        downloads=given.value("--downloads", whole(1, 64)),
+        connections=given.value("--connections", whole(1, 32)),
+        save_interval_seconds=given.value("--save-interval", seconds_between(1, _DAY_SECONDS)),
+        grace_seconds=given.value("--grace", seconds_between(0, _LONGEST_GRACE_SECONDS)),
+        max_runtime_seconds=given.optional(
+            "--max-runtime", seconds_between(1, _LONGEST_RUN_SECONDS)
+        ),
+        take_over=given.switch("--take-over"),
+        on_quota=given.value("--on-quota", _on_quota),
+        data_dir=data_dir,
+        staging_dir=_path(given, "--staging", environ) or data_dir / "staging",
+        rclone=_program(given, environ),
+        rclone_config=_path(given, "--rclone-config", environ),
+        rclone_args=given.values("--rclone-arg", parse_upload_flag),
+        proxy=_proxy(given),
+        credentials=credentials_from(environ),
+        login_by_qr=given.switch("--qr"),
+        print_session=given.switch("--print-session"),
+        telling=_telling(given, environ),
+        as_json=given.switch("--json"),
+        repair=given.switch("--repair"),
+    )
+    if config.command is Command.SYNC:
+        _refuse_what_does_not_fit(config)
+    if config.command is Command.VERIFY and not config.chats:
+        raise UsageError(
+            "no chat is given: say which with -u, for example "
+            f"{PROGRAM} verify -u @channel; {SEE_HELP}"
+        )
+    if config.command in (Command.SYNC, Command.VERIFY):
+        _refuse_several_chats_for_one(config)
+    return config
+
+
+def _refuse_what_does_not_fit(config: Config) -> None:
+    least_seconds = config.grace_seconds + CLOSING_SECONDS
+    if config.max_runtime_seconds is not None and config.max_runtime_seconds <= least_seconds:
+        raise UsageError(
+            f"--max-runtime: expected more than {least_seconds:g} seconds (--grace and "
+            f"{CLOSING_SECONDS:g} s for closing), found {config.max_runtime_seconds:g}"
+        )
+    if not config.chats and (not config.resume or config.retry_failed):
+        why = " (--retry-failed needs one)" if config.retry_failed else ""
+        raise UsageError(
+            f"no chat is given{why}: say which with -u, for example "
+            f"{PROGRAM} -u @channel, or go on with all that is unfinished by --resume; {SEE_HELP}"
+        )
+    if config.staging_dir == config.data_dir or config.staging_dir in config.data_dir.parents:
+        raise UsageError(
+            f"--staging {str(config.staging_dir)!r} holds the data directory "
+            f"{str(config.data_dir)!r}; it must be a directory that is used for nothing else"
+        )
+    log_file = config.telling.log_file
+    if log_file is not None and config.staging_dir in log_file.parents:
+        raise UsageError(
+            f"--log-file {str(log_file)!r} is in the staging directory, which is used for nothing "
+            "else; name a file somewhere else"
+        )
+
+
+def _refuse_several_chats_for_one(config: Config) -> None:
+    """What is said of one chat's messages means nothing for another's."""
+    if config.topic_id is not None and len(config.chats) != 1:
+        raise UsageError(
+            f"--topic is a topic of one chat, and {len(config.chats)} chats are given; "
+            "name one with -u"
+        )
+    if config.resume_from_id is not None and len(config.chats) > 1:
+        raise UsageError(
+            f"--resume-from is a message id of one chat, and {len(config.chats)} chats are given; "
+            "run them one by one"
+        )
+
+
+def _chats(given: Given, environ: Mapping[str, str]) -> tuple[ChatSpelling, ...]:
+    chats: list[ChatSpelling] = []
+    setting = given.setting("--url")
+    if setting is not None:
+        origin = "-u" if setting.from_command_line else setting.origin
+        chats += [parse_chat(text, origin) for text in setting.texts]
+    path = _path(given, "--chats", environ)
+    if path is not None:
+        chats += _chats_in(path)
+    return tuple(dict.fromkeys(chats))
+
+
+def _chats_in(path: Path) -> list[ChatSpelling]:
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"--chats: {str(path)!r} cannot be read ({why})") from None
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
+    chats = [
+        parse_chat(line, f"{path}, line {number}")
+        for number, line in lines
+        if line and not line.startswith("#")
+    ]
+    if not chats:
+        raise UsageError(f"--chats: there is no chat in {str(path)!r}; write one in each line")
+    return chats
+
+
+def _choice(given: Given, now: datetime) -> Choice:
+    return Choice(
+        Filters(
+            types=given.optional("--type", parse_types) or frozenset(),
+            included_extensions=given.optional("--include", parse_extensions) or frozenset(),
+            excluded_extensions=given.optional("--exclude", parse_extensions) or frozenset(),
+            least_bytes=given.optional("--min-size", parse_bytes),
+            most_bytes=given.optional("--max-size", parse_bytes),
+            since=given.optional("--since", lambda text: parse_since(text, now)),
+            until=given.optional("--until", lambda text: parse_until(text, now)),
+            to_id=given.optional("--to-id", whole(1, _LARGEST_MESSAGE_ID)),
+            name=given.optional("--match", Expression.parse),
+            caption=given.optional("--caption", Expression.parse),
+        ),
+        newest_first=given.switch("--desc"),
+        limit=given.optional("--limit", whole(1, _LARGEST_MESSAGE_ID)),
+        dedupe=given.switch("--dedupe"),
+    )
+
+
+def _telling(given: Given, environ: Mapping[str, str]) -> Telling:
+    verbosity = Verbosity.NORMAL
+    if given.switch("--quiet"):
+        verbosity = Verbosity.QUIET
+    elif given.switch("--verbose"):
+        verbosity = Verbosity.VERBOSE
+    return Telling(
+        verbosity=verbosity,
+        log_file=_path(given, "--log-file", environ),
+        lines_as_json=given.switch("--log-json"),
+        notify=given.switch("--notify"),
+    )
+
+
+def _remote(given: Given) -> str:
+    setting = given.setting("--remote")
+    may_hold_secrets = setting is not None and "," in setting.texts[0]
+    return given.value("--remote", parse_remote, secret=may_hold_secrets)
+
+
+def _proxy(given: Given) -> Proxy | None:
+    setting = given.setting("--proxy")
+    from_command_line = setting is not None and setting.from_command_line
+    return given.optional(
+        "--proxy", lambda text: parse_proxy(text, from_command_line=from_command_line), secret=True
+    )
+
+
+def _program(given: Given, environ: Mapping[str, str]) -> str | None:
+    def program(text: str) -> str:
+        if text.startswith("-") or "\0" in text:
+            raise ValueError("the path or the name of the rclone program")
+        return str(expand(text, environ)) if text.startswith("~") else text
+
+    return given.optional("--rclone", program)
+
+
+def _path(given: Given, name: str, environ: Mapping[str, str]) -> Path | None:
+    def path(text: str) -> Path:
+        if text.startswith("-") or "\0" in text:
+            raise ValueError("a path (one that begins with a dash: ./-name)")
+        return expand(text, environ).absolute()
+
+    return given.optional(name, path)
+
+
+def _on_quota(text: str) -> OnQuota:
+    try:
+        return OnQuota(text.strip().lower())
+    except ValueError:
+        raise ValueError("exit or wait") from None
+
+
+def _disk_bytes(text: str) -> int:
+    size_bytes = parse_bytes(text)
+    if not 0 < size_bytes <= _LARGEST_DISK_BYTES:
+        raise ValueError("a size above 0 and up to 1 PB (a bare number is in GB; 4096B in bytes)")
+    return size_bytes
+
+
+def telling_at_a_glance(argv: Sequence[str], environ: Mapping[str, str]) -> Telling:
+    """How to tell what is wrong with this command line: what it says of that, however wrong it
+    is otherwise."""
+    as_json_given = environ.get(OPTIONS["--log-json"].variable, "").strip().lower()
+    path = environ.get(OPTIONS["--log-file"].variable, "").strip()
+    for word, following in zip(argv, [*argv, ""][1:], strict=True):
+        if word == "--log-file":
+            path = following
+        elif word.startswith("--log-file="):
+            path = word.partition("=")[2]
+    log_file = None
+    if path and "\0" not in path:
+        with contextlib.suppress(UsageError):
+            log_file = expand(path, environ)
+    return replace(
+        PLAINLY,
+        log_file=log_file,
+        lines_as_json="--log-json" in argv or as_json_given in ("1", "yes", "true", "on"),
+    )
