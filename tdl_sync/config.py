@@ -10,7 +10,6 @@ from tdl_sync.chat_spelling import ChatSpelling
 from tdl_sync.choice import Choice
 from tdl_sync.credentials import Credentials, Proxy
 from tdl_sync.keeping import Keeping
-from tdl_sync.pace import OnQuota
 
 
 class Command(str, Enum):
@@ -93,3 +92,10 @@ class Config:
     telling: Telling
     as_json: bool
     repair: bool
+
+
+class OnQuota(str, Enum):
+    """What happens when the remote takes nothing more today. The value is what a user types."""
+
+    EXIT = "exit"
+    WAIT = "wait"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from tdl_sync.config import OnQuota
 from tdl_sync.drive_folder import (
     LISTING_LAG_SECONDS,
     LISTING_SECONDS,
@@ -29,7 +30,7 @@ from tdl_sync.errors import (
 )
 from tdl_sync.model import ListedFile, RemoteFile, StagedFile
 from tdl_sync.naming import printable
-from tdl_sync.pace import OnQuota, Pace, Turn
+from tdl_sync.pace import Pace, Turn
 from tdl_sync.rclone import CallTriedAgain, Rclone, RcloneLog, Sent
 from tdl_sync.rclone_errors import (
     RcloneFailure,

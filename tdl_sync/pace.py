@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
 
 from tdl_sync.errors import QuotaExceeded
 from tdl_sync.stop import StopFlag
@@ -21,13 +20,6 @@ OnWait = Callable[[str, str, "datetime | None"], None]
 """Told what waits, why, and until when."""
 
 WHAT_WAITS = "uploading"
-
-
-class OnQuota(str, Enum):
-    """What happens when the remote takes nothing more today. The value is what a user types."""
-
-    EXIT = "exit"
-    WAIT = "wait"
 
 
 @dataclass(frozen=True)

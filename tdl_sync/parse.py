@@ -13,7 +13,7 @@ from tdl_sync.arguments import SEE_HELP, gather
 from tdl_sync.chat_spelling import ChatSpelling, parse_chat
 from tdl_sync.choice import Choice
 from tdl_sync.completion import completion_script
-from tdl_sync.config import PLAINLY, Command, Config, Telling, Verbosity
+from tdl_sync.config import PLAINLY, Command, Config, OnQuota, Telling, Verbosity
 from tdl_sync.credentials import Proxy, credentials_from, parse_proxy
 from tdl_sync.deadline import CLOSING_SECONDS
 from tdl_sync.errors import UsageError
@@ -28,7 +28,6 @@ from tdl_sync.filters import (
 from tdl_sync.given import Given, after_exclusions, seconds_between, whole
 from tdl_sync.keeping import Keeping
 from tdl_sync.name_template import PLAIN_NAMES, parse_name_template
-from tdl_sync.pace import OnQuota
 from tdl_sync.program_name import PROGRAM, SCRIPT
 from tdl_sync.remote_argument import parse_remote, parse_upload_flag
 from tdl_sync.units import parse_bytes
