@@ -1,4 +1,4 @@
-"""How the user called the program, for texts that say what to call next."""
+"""What the program is called, on the command line and in the environment."""
 
 from __future__ import annotations
 
@@ -21,3 +21,5 @@ def name_of(called: str) -> str:
 
 
 PROGRAM = name_of(sys.argv[0])
+
+VARIABLE_PREFIX = "TDL_SYNC_"
