@@ -32,6 +32,7 @@ from tdl_sync.model import (
     ChatTotals,
     RunReport,
     RunStatus,
+    scope_key,
 )
 from tdl_sync.pipeline import Job, Pipeline, Stages
 from tdl_sync.ports import SavedMessages
@@ -39,7 +40,6 @@ from tdl_sync.rounds import Rounds
 from tdl_sync.run_identity import this_run
 from tdl_sync.run_settings import RunSettings
 from tdl_sync.run_state import StateMessage
-from tdl_sync.state_message import scope_key
 from tdl_sync.state_saver import StateSaver
 from tdl_sync.texts import TextArchive
 from tdl_sync.time_left import TimeLeft

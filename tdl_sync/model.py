@@ -9,6 +9,8 @@ listing. Nothing here does any work; every module may import it.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -395,3 +397,9 @@ class RunReport:
     @property
     def unfinished(self) -> int:
         return self.seen - self.done - self.skipped - self.failed
+
+
+def scope_key(scope: Scope) -> str:
+    """A short name for a scope, the same on every machine and in every version."""
+    parts = [scope.remote, scope.chat_id, scope.topic_id, scope.filters, scope.lower_bound]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -11,7 +11,6 @@ people; nothing reads it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import unicodedata
@@ -22,7 +21,7 @@ from datetime import datetime, timezone
 from tdl_sync import id_ranges
 from tdl_sync.errors import StateUnreadable
 from tdl_sync.message_text import MOST_UNITS, utf16_units
-from tdl_sync.model import RunIdentity, RunState, RunStatus, Scope
+from tdl_sync.model import RunIdentity, RunState, RunStatus
 from tdl_sync.state_lines import lines_for_people
 from tdl_sync.strict_json import Fields, Unexpected
 
@@ -49,12 +48,6 @@ NEXT_STEP = (
     "Delete that message in Saved Messages and run again: what is done is known from the marks "
     "and from the remote's listing, and is not moved again"
 )
-
-
-def scope_key(scope: Scope) -> str:
-    """A short name for a scope, the same on every machine and in every version."""
-    parts = [scope.remote, scope.chat_id, scope.topic_id, scope.filters, scope.lower_bound]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def is_state_message(text: str) -> bool:

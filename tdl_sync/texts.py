@@ -16,10 +16,9 @@ from typing import Protocol
 from tdl_sync.attempts import with_attempts
 from tdl_sync.errors import ConfigurationError
 from tdl_sync.message_details import TextMessage
-from tdl_sync.model import Chat, ListedFile, Scope
+from tdl_sync.model import Chat, ListedFile, Scope, scope_key
 from tdl_sync.ports import ChatReader, HandOff
 from tdl_sync.sidecar import VERSION, message_record, utc_text
-from tdl_sync.state_message import scope_key
 from tdl_sync.stop import StopFlag
 
 

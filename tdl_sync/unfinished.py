@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from tdl_sync.chat_spelling import ByMarkedId
 from tdl_sync.errors import StateUnreadable
-from tdl_sync.model import RunState, RunStatus, Scope
+from tdl_sync.model import RunState, RunStatus, Scope, scope_key
 from tdl_sync.ports import SavedText
-from tdl_sync.state_message import names_remote, scope_key
+from tdl_sync.state_message import names_remote
 from tdl_sync.told_states import told_states
 
 

@@ -15,7 +15,7 @@ from tdl_sync import id_ranges
 from tdl_sync.errors import StateUnreadable
 from tdl_sync.id_ranges import BadIdRanges, IdRange
 from tdl_sync.message_text import MOST_UNITS, utf16_units
-from tdl_sync.model import RunIdentity, RunState, RunStatus, Scope
+from tdl_sync.model import RunIdentity, RunState, RunStatus, Scope, scope_key
 from tdl_sync.state_message import (
     HEADER,
     decode,
@@ -23,7 +23,6 @@ from tdl_sync.state_message import (
     is_state_message,
     json_in,
     most_advanced,
-    scope_key,
     scope_key_in,
 )
 
