@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
+from tdl_sync.admission import OpenGate
 from tdl_sync.also_posted import AlsoPosted, InSidecars
 from tdl_sync.attempts import with_attempts
 from tdl_sync.budget import DiskBudget
@@ -30,7 +31,6 @@ from tdl_sync.errors import (
     TdlSyncError,
 )
 from tdl_sync.futures import then
-from tdl_sync.gate import OpenGate
 from tdl_sync.keeping import PLAINLY, Keeping
 from tdl_sync.known_files import learn_files
 from tdl_sync.lanes import DownloadLanes, Lane

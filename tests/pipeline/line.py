@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tdl_sync.admission import OpenGate
 from tdl_sync.budget import DiskBudget, whole_blocks
 from tdl_sync.choice import WHOLE_CHAT
 from tdl_sync.download import Downloader
 from tdl_sync.errors import TdlSyncError
-from tdl_sync.gate import OpenGate
 from tdl_sync.keeping import PLAINLY
 from tdl_sync.ledger import Position
 from tdl_sync.model import (
