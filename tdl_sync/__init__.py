@@ -1,5 +1,1 @@
 """tdl_sync moves every file of a Telegram chat to an rclone remote through a bounded disk."""
-
-from tdl_sync.version import VERSION
-
-__version__ = VERSION

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from tdl_sync import __version__
 from tdl_sync.arguments import SEE_HELP, gather
 from tdl_sync.chat_spelling import ChatSpelling, parse_chat
 from tdl_sync.choice import Choice
@@ -33,6 +32,7 @@ from tdl_sync.remote_argument import parse_remote, parse_upload_flag
 from tdl_sync.units import parse_bytes
 from tdl_sync.usage import OPTIONS, USAGE
 from tdl_sync.user_directories import default_data_dir, expand
+from tdl_sync.version import VERSION
 
 _LARGEST_DISK_BYTES = 10**15
 _LARGEST_MESSAGE_ID = 2**31 - 1
@@ -57,7 +57,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
     if "-h" in argv or "--help" in argv:
         raise TextRequested(USAGE.replace(SCRIPT, PROGRAM))
     if "--version" in argv:
-        raise TextRequested(f"tdl_sync {__version__}\n")
+        raise TextRequested(f"tdl_sync {VERSION}\n")
     arguments = gather(argv, environ)
     if arguments.shell is not None:
         raise TextRequested(completion_script(arguments.shell))

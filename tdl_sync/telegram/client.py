@@ -21,7 +21,6 @@ from pyrogram.raw.core import TLObject
 from pyrogram.session import Session
 from pyrogram.session.session import AuthKeyNotFound, SessionState
 
-from tdl_sync import __version__
 from tdl_sync.errors import (
     ConfigurationError,
     CredentialsRefused,
@@ -44,6 +43,7 @@ from tdl_sync.telegram.transport import PromptTCP, watched_connection
 from tdl_sync.telegram.tries import PASSING, Tries
 from tdl_sync.telegram.unnamed_errors import keep_unnamed_errors
 from tdl_sync.telegram.updates import ListeningClient, OnNews
+from tdl_sync.version import VERSION
 
 ANY_API_ID = 1
 START_SECONDS = 60.0
@@ -150,7 +150,7 @@ class TelegramClient:
             SESSION_NAME,
             api_id=self._settings.api_id or ANY_API_ID,
             api_hash=self._settings.api_hash or "0" * 32,
-            app_version=f"tdl_sync {__version__}",
+            app_version=f"tdl_sync {VERSION}",
             proxy=self._settings.library_proxy,
             session_string=self._settings.session_string,
             workdir=self._settings.session_directory,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from standins.telegram import worlds
-from tdl_sync import __version__
+from tdl_sync.version import VERSION
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_on_remote, wanted
 from tests.e2e.program import ROOT, SOURCE
@@ -71,7 +71,7 @@ def test_the_wheel_names_what_it_needs_and_claims_nothing_else(wheel: Path) -> N
     assert {frozenset(name.split(",")) for name in needed} == {
         frozenset(_in_our_order(name).split(",")) for name in found.get_all("Requires-Dist", [])
     }
-    assert (found["Name"], found["Version"]) == ("tdl-sync", __version__)
+    assert (found["Name"], found["Version"]) == ("tdl-sync", VERSION)
     assert found["Requires-Python"] == ">=3.10"
     assert found["Description-Content-Type"] == "text/markdown"
     assert found.get_payload() == (ROOT / "README.md").read_text("utf-8")
@@ -100,7 +100,7 @@ def test_the_installed_program_moves_files_and_calls_itself_by_its_name(
     assert_on_remote(machine, (scene.world.source, files))
 
     version = machine.start("--version", command=[program]).wait()
-    assert (version.exit_status, version.stdout) == (0, f"tdl_sync {__version__}\n")
+    assert (version.exit_status, version.stdout) == (0, f"tdl_sync {VERSION}\n")
     text = machine.start("--help", command=[program]).wait()
     assert "\n  tdl-sync login  " in text.stdout
     assert "\n  tdl-sync [sync] [-u CHAT]..." in text.stdout
