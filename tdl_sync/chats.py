@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tdl_sync.config import Config
 from tdl_sync.errors import TdlSyncError
-from tdl_sync.listed_chats import Table
+from tdl_sync.listed_chats import Table, record_of
 from tdl_sync.standard_output import StandardOutput
 from tdl_sync.telegram.chat_list import TelegramChatList
 from tdl_sync.telegram_session import opened_to_look
@@ -17,7 +17,7 @@ def list_chats(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ..
         chats = chat_list.chats()
         counted = chat_list.counted(chats)
         if config.as_json:
-            output.json_array(chat.record() for chat in counted)
+            output.json_array(record_of(chat) for chat in counted)
             return ()
         table = Table(chats, output.columns)
         output.line(table.heading())

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyrogram import raw
 from pyrogram.errors import RPCError
 
-from tdl_sync.listed_chats import ListedChat
 from tdl_sync.model import Chat, ChatKind
 from tdl_sync.telegram.answers import TelegramRefuses, translated
 from tdl_sync.telegram.client import TelegramClient
@@ -69,3 +68,31 @@ def _listed(dialog: Dialog) -> ListedChat:
     barred = why_unreadable(dialog.found)
     why = None if barred is None else f"{barred.why}. {barred.next_step}"
     return ListedChat(chat, dialog.newest_message_id, unreadable=why)
+
+
+@dataclass(frozen=True)
+class ListedChat:
+    """A chat of the account's list.
+
+    ``newest_message_id`` is 0 where there is no message. ``messages`` is Telegram's count, ``None``
+    as long as it was not asked for, and for a chat that can't be read: ``unreadable`` says why.
+    """
+
+    chat: Chat
+    newest_message_id: int
+    messages: int | None = None
+    unreadable: str | None = None
+
+    @property
+    def spelling(self) -> str | None:
+        """What ``-u`` takes for it; ``None`` for a person without a user name."""
+        if self.chat.kind is ChatKind.SAVED_MESSAGES:
+            return "me"
+        if self.chat.kind is ChatKind.USER:
+            return at_username(self.chat) or None
+        return str(self.chat.id)
+
+
+def at_username(chat: Chat) -> str:
+    """Empty for a chat without a user name."""
+    return f"@{chat.username}" if chat.username else ""

@@ -12,9 +12,10 @@ import pytest
 
 from tdl_sync.columns import columns_of, cut, padded, wrapped
 from tdl_sync.errors import ConfigurationError
-from tdl_sync.listed_chats import ListedChat, Table
+from tdl_sync.listed_chats import Table, record_of
 from tdl_sync.model import Chat, ChatKind
 from tdl_sync.standard_output import NobodyReads, StandardOutput
+from tdl_sync.telegram.chat_list import ListedChat
 
 HOSTILE = "\x1b[2J\x07Films\r\n\N{RIGHT-TO-LEFT OVERRIDE}gpj"
 SAVED = ListedChat(Chat(7001, "Saved Messages", ChatKind.SAVED_MESSAGES, "ada"), 90, 12)
@@ -83,7 +84,7 @@ def test_no_row_is_wider_than_the_terminal_if_that_is_wide_enough_for_the_others
 
 
 def test_a_record_has_the_documented_keys_and_the_name_as_it_is() -> None:
-    assert BOB.record() == {
+    assert record_of(BOB) == {
         "spelling": "@bob",
         "id": 7002,
         "name": HOSTILE,
@@ -94,15 +95,15 @@ def test_a_record_has_the_documented_keys_and_the_name_as_it_is() -> None:
         "unreadable": None,
     }
     spellings = ["me", "-1001234567890", "@bob", None, "-42"]
-    assert [chat.record()["spelling"] for chat in ALL] == spellings
-    assert (GONE.record()["messages"], GONE.record()["unreadable"]) == (None, "it has\nmoved")
+    assert [record_of(chat)["spelling"] for chat in ALL] == spellings
+    assert (record_of(GONE)["messages"], record_of(GONE)["unreadable"]) == (None, "it has\nmoved")
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_json_is_one_array_of_plain_ascii(count: int) -> None:
     stream = io.StringIO()
-    StandardOutput(stream).json_array(chat.record() for chat in ALL[2 : 2 + count])
-    assert json.loads(stream.getvalue()) == [chat.record() for chat in ALL[2 : 2 + count]]
+    StandardOutput(stream).json_array(record_of(chat) for chat in ALL[2 : 2 + count])
+    assert json.loads(stream.getvalue()) == [record_of(chat) for chat in ALL[2 : 2 + count]]
     assert stream.getvalue().isascii()
     assert stream.getvalue().replace("\n", "").isprintable()
 
@@ -141,4 +142,4 @@ def test_every_key_has_its_row_in_the_documentation() -> None:
     table = section.partition("| key |")[2].partition("\n\n")[0]
     firsts = [line.split("|")[1] for line in table.splitlines()[2:]]
     documented = {key for first in firsts for key in re.findall("`(.*?)`", first)}
-    assert documented == BOB.record().keys()
+    assert documented == record_of(BOB).keys()
