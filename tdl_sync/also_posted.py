@@ -15,7 +15,7 @@ from functools import partial
 
 from tdl_sync.attempts import with_attempts
 from tdl_sync.errors import Stopped
-from tdl_sync.model import DoneMark, MediaItem
+from tdl_sync.model import MediaItem
 from tdl_sync.ports import HandOff
 from tdl_sync.sidecar import sidecar_name, with_copies
 from tdl_sync.stop import StopFlag
@@ -23,9 +23,6 @@ from tdl_sync.stop import StopFlag
 
 class AlsoPosted:
     """Without sidecars there is nothing to name copies in."""
-
-    def moved(self, mark: DoneMark) -> None:
-        """A file is on the remote, with its sidecar."""
 
     def name(self, first_id: int, copies: Sequence[MediaItem]) -> Future[None]:
         """Name copies of the file of message ``first_id``, if the remote has a sidecar of it.
@@ -50,9 +47,8 @@ class InSidecars(AlsoPosted):
     def __init__(
         self, hand_off: HandOff, pool: Executor, stop: StopFlag, folders: dict[int, str]
     ) -> None:
-        """``folders``: where the sidecars are that the remote has, by message id; it is added to
-        with each file that is moved.
-        """
+        """``folders``: where the sidecars are that the remote has, by message id. It grows with
+        each file that is uploaded."""
         self._hand_off = hand_off
         self._pool = pool
         self._stop = stop
@@ -60,10 +56,6 @@ class InSidecars(AlsoPosted):
         self._folders = folders
         self._requests: dict[int, list[_Request]] = {}
         """What is to be named in a sidecar; there is no entry where no thread works on it."""
-
-    def moved(self, mark: DoneMark) -> None:
-        with self._lock:
-            self._folders[mark.key.message_id] = mark.file.folder
 
     def name(self, first_id: int, copies: Sequence[MediaItem]) -> Future[None]:
         with self._lock:

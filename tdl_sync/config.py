@@ -9,7 +9,7 @@ from pathlib import Path
 from tdl_sync.chat_spelling import ChatSpelling
 from tdl_sync.choice import Choice
 from tdl_sync.credentials import Credentials, Proxy
-from tdl_sync.keeping import Keeping
+from tdl_sync.name_template import Keeping
 
 
 class Command(str, Enum):

@@ -89,7 +89,6 @@ class Duplicates(EachByItself):
             return self._copies.claim(item, arrived=False) is Claim.LEADS
 
     def moved(self, item: MediaItem, mark: DoneMark) -> None:
-        self._also_posted.moved(mark)
         with self._changed:
             copies: list[MediaItem] = []
             if mark.file.identity == item.identity:

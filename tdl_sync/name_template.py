@@ -141,3 +141,15 @@ def _values(item: MediaItem, chat: Chat) -> dict[str, str | datetime]:
 
 PLAIN_NAMES = parse_name_template("{message_id}_{file_name}")
 """What files are called without a template."""
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """How a file is kept: ``template`` says where in the chat's folder, ``with_sidecar`` whether
+    what its message says lies beside it."""
+
+    template: NameTemplate = PLAIN_NAMES
+    with_sidecar: bool = False
+
+
+PLAIN_KEEPING = Keeping()

@@ -25,8 +25,7 @@ from tdl_sync.filters import (
     parse_until,
 )
 from tdl_sync.given import Given, after_exclusions, seconds_between, whole
-from tdl_sync.keeping import Keeping
-from tdl_sync.name_template import PLAIN_NAMES, parse_name_template
+from tdl_sync.name_template import PLAIN_NAMES, Keeping, parse_name_template
 from tdl_sync.program_name import PROGRAM, SCRIPT
 from tdl_sync.remote_argument import parse_remote, parse_upload_flag
 from tdl_sync.units import parse_bytes

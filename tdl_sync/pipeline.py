@@ -16,7 +16,6 @@ from itertools import islice
 
 from tdl_sync.admission import OpenGate
 from tdl_sync.also_posted import AlsoPosted, InSidecars
-from tdl_sync.attempts import with_attempts
 from tdl_sync.budget import DiskBudget
 from tdl_sync.choice import WHOLE_CHAT, Choice
 from tdl_sync.download import Downloader
@@ -31,7 +30,6 @@ from tdl_sync.errors import (
     TdlSyncError,
 )
 from tdl_sync.futures import then
-from tdl_sync.keeping import PLAINLY, Keeping
 from tdl_sync.known_files import learn_files
 from tdl_sync.lanes import DownloadLanes, Lane
 from tdl_sync.ledger import Ledger
@@ -42,17 +40,18 @@ from tdl_sync.model import (
     HistoryPage,
     ListedFile,
     MediaItem,
-    RemoteFile,
     Reservation,
     SkippedItem,
     StagedFile,
 )
+from tdl_sync.name_template import PLAIN_KEEPING, Keeping
 from tdl_sync.ports import ChatReader, HandOff, Marks, ProgressListener
 from tdl_sync.reconcile import take_up
 from tdl_sync.shelf import Shelf
 from tdl_sync.staging import Staging
 from tdl_sync.standing import Place, Standing
 from tdl_sync.stop import Slots, StopFlag
+from tdl_sync.upload import Destination, Uploader
 from tdl_sync.watermark import NewestFirst, OldestFirst
 
 MOST_IN_FLIGHT = 1000
@@ -80,7 +79,7 @@ class Job:
     on_remote: Mapping[int, Sequence[ListedFile]]
     retry_failed_for_good: bool
     choice: Choice = WHOLE_CHAT
-    keeping: Keeping = PLAINLY
+    keeping: Keeping = PLAIN_KEEPING
     leftovers_of: frozenset[int] | None = None
     sidecar_folders: dict[int, str] = field(default_factory=dict)
 
@@ -124,6 +123,15 @@ class Pipeline:
             Place(job.remote, job.folder, job.on_remote),
             job.chat.id,
             retry_for_good=job.retry_failed_for_good,
+        )
+        self._uploader = Uploader(
+            Destination(job.chat, job.remote, job.folder, job.keeping, job.sidecar_folders),
+            stages.hand_off,
+            stages.marks,
+            self._standing.to_overwrite,
+            stages.progress,
+            self._gate,
+            stages.stop,
         )
         self._taken_up_ids: set[int] = set()
         self._given_up: TdlSyncError | None = None
@@ -206,7 +214,9 @@ class Pipeline:
             return
         lane = self._lanes.lane_of(item)
         staged = lane.pool.submit(self._download, reservation, lane)  # complete, checked, synced
-        marked = then(staged, self._hand_offs, self._hand_over)  # on the remote, off the disk
+        marked = then(
+            staged, self._hand_offs, self._uploader.upload
+        )  # on the remote, off the disk, marked
         marked.add_done_callback(partial(self._settle, reservation))  # counted, room given back
 
     def _admit(self, item: MediaItem) -> Reservation | None:
@@ -246,37 +256,6 @@ class Pipeline:
         self._gate.staged(reservation.item)
         self.ledger.downloaded(reservation.item)
         return staged
-
-    def _hand_over(self, staged: StagedFile) -> DoneMark:
-        """Upload, then mark: a kill between the two is mended by the remote's listing."""
-        tell = partial(self._stages.progress.tried_again, staged.item)
-        remote_file = with_attempts(lambda: self._upload(staged), self._stages.stop, tell)
-        mark = DoneMark(self._job.remote, remote_file)
-        self._stages.marks.write(mark)
-        return mark
-
-    def _upload(self, staged: StagedFile) -> RemoteFile:
-        progress, item = self._stages.progress, staged.item
-        self._stages.stop.check()
-        progress.upload_started(item)
-        self._gate.sending(item)
-
-        def sent(total_bytes: int) -> None:
-            progress.uploaded(item, total_bytes)
-            self._gate.sent(item, total_bytes)
-
-        try:
-            return self._job.keeping.move(
-                self._stages.hand_off,
-                staged,
-                self._job.chat,
-                self._job.folder,
-                sent,
-                self._standing.to_overwrite(item),
-                self._job.sidecar_folders.get(item.message_id),
-            )
-        finally:
-            progress.upload_finished(item)
 
     def _settle(self, reservation: Reservation, marked: Future[DoneMark]) -> None:
         """Book what became of an item, and give its room back if its bytes are gone.
@@ -381,5 +360,5 @@ class Pipeline:
             self.ledger.opened()
             reservation = stages.budget.adopted(found.item)
             staged = StagedFile(reservation, found.leftover.path, from_earlier_run=True)
-            marked = self._hand_offs.submit(self._hand_over, staged)
+            marked = self._hand_offs.submit(self._uploader.upload, staged)
             marked.add_done_callback(partial(self._settle, reservation))

@@ -8,7 +8,7 @@ from pathlib import Path
 from tdl_sync.choice import Choice
 from tdl_sync.config import Config
 from tdl_sync.deadline import Deadline
-from tdl_sync.keeping import Keeping
+from tdl_sync.name_template import Keeping
 
 
 @dataclass(frozen=True)

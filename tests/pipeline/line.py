@@ -13,7 +13,6 @@ from tdl_sync.budget import DiskBudget, whole_blocks
 from tdl_sync.choice import WHOLE_CHAT
 from tdl_sync.download import Downloader
 from tdl_sync.errors import TdlSyncError
-from tdl_sync.keeping import PLAINLY
 from tdl_sync.ledger import Position
 from tdl_sync.model import (
     Chat,
@@ -26,6 +25,7 @@ from tdl_sync.model import (
     RunReport,
     StagedFile,
 )
+from tdl_sync.name_template import PLAIN_KEEPING
 from tdl_sync.naming import file_name, message_id_of
 from tdl_sync.part_journal import PartialFiles
 from tdl_sync.pipeline import Job, Pipeline, Stages
@@ -161,7 +161,7 @@ class Line:
         self.seconds_per_move = 0.0
         self.after_id = 0
         self.choice = WHOLE_CHAT
-        self.keeping = PLAINLY
+        self.keeping = PLAIN_KEEPING
 
     def close(self) -> None:
         self.parts.close()

@@ -24,9 +24,9 @@ from tdl_sync.errors import (
     SidecarUnreadable,
     Stopped,
 )
-from tdl_sync.keeping import Keeping
 from tdl_sync.message_details import MessageDetails
 from tdl_sync.model import Failure, MediaItem
+from tdl_sync.name_template import Keeping
 from tdl_sync.naming import file_name
 from tdl_sync.ports import PART_BYTES
 from tests.fakes.chat import CHAT_ID, FIRST_DATE, copy_of, item_of

@@ -8,9 +8,9 @@ from pathlib import Path
 from tdl_sync.beginning import Start
 from tdl_sync.choice import WHOLE_CHAT
 from tdl_sync.distrust import WRONG_SIZE
-from tdl_sync.keeping import PLAINLY
 from tdl_sync.local_state import LocalStates
 from tdl_sync.model import Chat, ChatKind, Failure, ListedFile, Scope
+from tdl_sync.name_template import PLAIN_KEEPING
 from tdl_sync.run_settings import RunSettings
 from tests.fakes.chat import CHAT_ID, FakeChatReader, item_of
 from tests.fakes.marks import FakeMarks
@@ -44,7 +44,7 @@ def settings(directory: Path) -> RunSettings:
         ignore_watermark=False,
         only_failed=False,
         choice=WHOLE_CHAT,
-        keeping=PLAINLY,
+        keeping=PLAIN_KEEPING,
         texts_directory=None,
         take_over=False,
         lock_directory=directory,

@@ -13,9 +13,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-MOST_LINES = 400
-"""No rule of taste: past this a module has more than one job, and wants to be two."""
-
 PLACES = {
     "diskcache": ["done_marks"],
     "docopt": ["arguments"],
@@ -125,8 +122,3 @@ def test_the_command_line_is_there_before_the_library_for_telegram() -> None:
 def test_no_two_modules_import_each_other_by_any_way_round() -> None:
     """A cycle is raised as ``graphlib.CycleError``, which names its modules."""
     list(TopologicalSorter(OURS).static_order())
-
-
-def test_no_module_has_grown_beyond_one_job() -> None:
-    lines = {module: len(path.read_text("utf-8").splitlines()) for module, path in PATHS.items()}
-    assert {module: count for module, count in lines.items() if count > MOST_LINES} == {}
