@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tdl_sync.model import MediaItem
+from tdl_sync.core.model import MediaItem
 
 
 class OpenGate:

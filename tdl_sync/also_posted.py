@@ -13,12 +13,12 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
 
-from tdl_sync.attempts import with_attempts
-from tdl_sync.errors import Stopped
-from tdl_sync.model import MediaItem
-from tdl_sync.ports import HandOff
+from tdl_sync.core.errors import Stopped
+from tdl_sync.core.model import MediaItem
+from tdl_sync.core.ports import HandOff
+from tdl_sync.core.retry import with_attempts
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.sidecar import sidecar_name, with_copies
-from tdl_sync.stop import StopFlag
 
 
 class AlsoPosted:

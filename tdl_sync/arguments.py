@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from docopt import DocoptExit, docopt
 
-from tdl_sync.errors import UsageError
-from tdl_sync.program_name import PROGRAM, VARIABLE_PREFIX
+from tdl_sync.core.errors import UsageError
+from tdl_sync.core.program_name import PROGRAM, VARIABLE_PREFIX
 from tdl_sync.usage import ABOUT_THE_PROGRAM, OF_COMMAND, OPTIONS, SHELLS, WITHOUT_DEFAULTS, Option
 
 SEE_HELP = f"see {PROGRAM} --help"

@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from tdl_sync.distrust import is_distrusting
-from tdl_sync.errors import ConfigurationError
+from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.core.failures import is_distrusting
+from tdl_sync.core.model import Chat, Failure, HistoryEntry, ListedFile, MessageKey, RunState, Scope
+from tdl_sync.core.naming import folder_name, message_id_of
+from tdl_sync.core.ports import ChatReader, Marks, SavedMessages
 from tdl_sync.local_state import LocalStates
-from tdl_sync.model import Chat, Failure, HistoryEntry, ListedFile, MessageKey, RunState, Scope
-from tdl_sync.naming import folder_name, message_id_of
 from tdl_sync.pipeline import Job
-from tdl_sync.ports import ChatReader, Marks, SavedMessages
 from tdl_sync.run_settings import RunSettings
 from tdl_sync.run_state import LoadedState, StateStore
 from tdl_sync.sidecar import sidecar_folders

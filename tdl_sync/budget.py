@@ -11,9 +11,9 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from tdl_sync.errors import LargerThanBudget
-from tdl_sync.model import MediaItem, Reservation
-from tdl_sync.stop import StopFlag
+from tdl_sync.core.errors import LargerThanBudget
+from tdl_sync.core.model import MediaItem, Reservation
+from tdl_sync.core.stop import StopFlag
 
 
 def whole_blocks(size_bytes: int, block_bytes: int) -> int:

@@ -6,9 +6,9 @@ import contextlib
 import json
 from pathlib import Path
 
-from tdl_sync.errors import ConfigurationError, HeldByAnotherRun
-from tdl_sync.model import RunIdentity
-from tdl_sync.operating_system import FileLock, LockHeld
+from tdl_sync.core.errors import ConfigurationError, HeldByAnotherRun
+from tdl_sync.core.model import RunIdentity
+from tdl_sync.core.operating_system import FileLock, LockHeld
 from tdl_sync.state_message import run_in, run_record
 from tdl_sync.strict_json import Fields, Unexpected
 

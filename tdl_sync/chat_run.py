@@ -12,30 +12,18 @@ from typing import Any, TypeVar
 
 from tdl_sync.beginning import Beginning, Start
 from tdl_sync.chat_state import ChatState
-from tdl_sync.errors import (
-    ComeBackLater,
-    Stopped,
-    StorageFull,
-    TdlSyncError,
-    TimeIsUp,
-)
+from tdl_sync.core.errors import ComeBackLater, Stopped, StorageFull, TdlSyncError, TimeIsUp
+from tdl_sync.core.futures import in_thread
+from tdl_sync.core.human_units import human_bytes
+from tdl_sync.core.model import Chat, ChatTotals, RunReport, RunStatus, scope_key
+from tdl_sync.core.ports import SavedMessages
 from tdl_sync.following import Following
-from tdl_sync.futures import in_thread
 from tdl_sync.gate import LeaseGate, TimedGate
 from tdl_sync.hold import holding
-from tdl_sync.human_units import human_bytes
 from tdl_sync.later_rounds import LaterRounds
 from tdl_sync.lease import Lease
 from tdl_sync.local_state import LocalStates
-from tdl_sync.model import (
-    Chat,
-    ChatTotals,
-    RunReport,
-    RunStatus,
-    scope_key,
-)
 from tdl_sync.pipeline import Job, Pipeline, Stages
-from tdl_sync.ports import SavedMessages
 from tdl_sync.rounds import Rounds
 from tdl_sync.run_identity import this_run
 from tdl_sync.run_settings import RunSettings

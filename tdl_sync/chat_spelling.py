@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
-from tdl_sync.errors import UsageError
+from tdl_sync.core.errors import UsageError
 
 SPELLINGS = (
     "@name, name, https://t.me/name, https://t.me/name/123 (from message 123 on), "

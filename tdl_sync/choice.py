@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tdl_sync.core.model import Chat, HistoryPage, Scope
+from tdl_sync.core.ports import ChatReader
 from tdl_sync.filters import ALL_BUT_STICKERS, Filters, without_posts
-from tdl_sync.model import Chat, HistoryPage, Scope
-from tdl_sync.ports import ChatReader
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from tdl_sync.errors import HeldByAnotherRun, StateUnreadable
-from tdl_sync.model import RunIdentity, RunState, RunStatus
-from tdl_sync.ports import SavedText
+from tdl_sync.core.errors import HeldByAnotherRun, StateUnreadable
+from tdl_sync.core.model import RunIdentity, RunState, RunStatus
+from tdl_sync.core.ports import SavedText
 from tdl_sync.state_message import (
     HEADER,
     decode,

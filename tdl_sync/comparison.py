@@ -10,9 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tdl_sync.distrust import OTHER_CONTENT, WRONG_SIZE
-from tdl_sync.duplicates import DUPLICATE
-from tdl_sync.model import (
+from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE
+from tdl_sync.core.model import (
     Failure,
     FileIdentity,
     HistoryEntry,
@@ -22,7 +21,8 @@ from tdl_sync.model import (
     MessageKey,
     SkippedItem,
 )
-from tdl_sync.naming import file_name, message_id_of, path_of
+from tdl_sync.core.naming import file_name, message_id_of, path_of
+from tdl_sync.duplicates import DUPLICATE
 from tdl_sync.remnants import is_under_way
 
 NO_ID = "its name begins with no message's id"

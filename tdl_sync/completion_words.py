@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from tdl_sync.config import OnQuota
-from tdl_sync.model import MediaType
-from tdl_sync.program_name import INSTALLED, SCRIPT
+from tdl_sync.core.model import MediaType
+from tdl_sync.core.program_name import INSTALLED, SCRIPT
 from tdl_sync.usage import OF_COMMAND, OPTIONS, Option
 
 NAMES = (INSTALLED, SCRIPT)

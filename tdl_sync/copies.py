@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum
 
-from tdl_sync.model import FileIdentity, MediaItem
+from tdl_sync.core.model import FileIdentity, MediaItem
 
 
 class Claim(Enum):

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from tdl_sync.errors import UsageError
-from tdl_sync.program_name import PROGRAM, VARIABLE_PREFIX
+from tdl_sync.core.errors import UsageError
+from tdl_sync.core.program_name import PROGRAM, VARIABLE_PREFIX
 
 API_ID = VARIABLE_PREFIX + "API_ID"
 API_HASH = VARIABLE_PREFIX + "API_HASH"

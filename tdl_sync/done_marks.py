@@ -25,8 +25,17 @@ from typing import Any
 import diskcache
 from diskcache.core import DBNAME, MODE_RAW
 
-from tdl_sync.distrust import added_to
-from tdl_sync.errors import ConfigurationError, HeldByAnotherRun, TdlSyncError
+from tdl_sync.core.errors import ConfigurationError, HeldByAnotherRun, TdlSyncError
+from tdl_sync.core.failures import added_to
+from tdl_sync.core.model import (
+    DoneMark,
+    Failure,
+    FileIdentity,
+    MarkedFile,
+    MediaItem,
+    MessageKey,
+    Scope,
+)
 from tdl_sync.mark_records import (
     ForeignRecord,
     failure_text,
@@ -44,7 +53,6 @@ from tdl_sync.mark_records import (
     watermark_key,
     with_file,
 )
-from tdl_sync.model import DoneMark, Failure, FileIdentity, MarkedFile, MediaItem, MessageKey, Scope
 
 DATABASE_NAME: str = DBNAME
 _LOCK_WAIT_SECONDS = 30.0

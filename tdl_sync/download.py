@@ -13,15 +13,15 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from tdl_sync.attempts import with_attempts
-from tdl_sync.errors import FileReplaced, ItemFailed, MessageGone, SizeMismatch, StagingFailed
+from tdl_sync.core.errors import FileReplaced, ItemFailed, MessageGone, SizeMismatch, StagingFailed
+from tdl_sync.core.model import MediaItem, Reservation, StagedFile
+from tdl_sync.core.operating_system import sync_directory
+from tdl_sync.core.ports import PART_BYTES, PartSource, ProgressListener
+from tdl_sync.core.retry import with_attempts
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.full_disk import FullDisk
-from tdl_sync.model import MediaItem, Reservation, StagedFile
-from tdl_sync.operating_system import sync_directory
 from tdl_sync.part_journal import PartialFile, PartialFiles, part_length
-from tdl_sync.ports import PART_BYTES, PartSource, ProgressListener
 from tdl_sync.staging import Staging
-from tdl_sync.stop import StopFlag
 
 PARTS_IN_FLIGHT = 18
 """Parts of one file that are asked for at once: enough to keep all connections busy with it."""

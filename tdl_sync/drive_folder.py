@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tdl_sync.errors import ComeBackLater, ConfigurationError, RateLimited, TdlSyncError
+from tdl_sync.core.errors import ComeBackLater, ConfigurationError, RateLimited, TdlSyncError
 from tdl_sync.rclone import Rclone, RcloneAnswer
 from tdl_sync.rclone_errors import RcloneFailure, classified, is_missing_directory
 

@@ -16,17 +16,18 @@ from tdl_sync.beginning import Start
 from tdl_sync.budget import DiskBudget
 from tdl_sync.chat_spelling import ChatSpelling
 from tdl_sync.config import Config
+from tdl_sync.core.errors import LargerThanBudget, TdlSyncError
+from tdl_sync.core.model import Chat, HistoryEntry, MediaItem, SkippedItem
+from tdl_sync.core.ports import ChatReader, SavedMessages
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.duplicates import DUPLICATE
-from tdl_sync.errors import LargerThanBudget, TdlSyncError
 from tdl_sync.forecast import Forecast, Prospect
 from tdl_sync.forecast_text import last_lines, prospect_lines
 from tdl_sync.last_words import tell
 from tdl_sync.local_state import LocalStates
 from tdl_sync.log_lines import Event
 from tdl_sync.marks_to_read import MarksToRead
-from tdl_sync.model import Chat, HistoryEntry, MediaItem, SkippedItem
 from tdl_sync.pipeline import Job
-from tdl_sync.ports import ChatReader, SavedMessages
 from tdl_sync.rclone import Rclone
 from tdl_sync.remnants import is_under_way
 from tdl_sync.remote_check import look_at_remote
@@ -37,7 +38,6 @@ from tdl_sync.staging import Room
 from tdl_sync.standard_output import StandardOutput
 from tdl_sync.standing import Place, Standing
 from tdl_sync.state_message import HEADER
-from tdl_sync.stop import StopFlag
 from tdl_sync.sync import ONE_CHAT_ONLY
 from tdl_sync.telegram.chats import ChatBook
 from tdl_sync.telegram.history import TelegramChatReader

@@ -14,11 +14,11 @@ from functools import partial
 
 from tdl_sync.also_posted import AlsoPosted
 from tdl_sync.copies import Claim, Copies
-from tdl_sync.errors import ItemFailed
+from tdl_sync.core.errors import ItemFailed
+from tdl_sync.core.model import DoneMark, MediaItem
+from tdl_sync.core.ports import Marks
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.ledger import Ledger
-from tdl_sync.model import DoneMark, MediaItem
-from tdl_sync.ports import Marks
-from tdl_sync.stop import StopFlag
 
 DUPLICATE = "duplicate"
 

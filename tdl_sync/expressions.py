@@ -13,7 +13,7 @@ from typing import Any
 
 import regex
 
-from tdl_sync.errors import ConfigurationError
+from tdl_sync.core.errors import ConfigurationError
 
 MOST_CHARACTERS = 500
 MOST_SECONDS = 2.0

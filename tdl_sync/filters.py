@@ -17,9 +17,9 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
+from tdl_sync.core.model import HistoryEntry, HistoryPage, MediaItem, MediaType, SkippedItem
+from tdl_sync.core.naming import name_without_id
 from tdl_sync.expressions import Expression
-from tdl_sync.model import HistoryEntry, HistoryPage, MediaItem, MediaType, SkippedItem
-from tdl_sync.naming import name_without_id
 from tdl_sync.units import parse_seconds
 
 MOST_SEARCHED_CHARACTERS = 1024

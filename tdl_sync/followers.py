@@ -7,9 +7,9 @@ from concurrent.futures import Future, as_completed, wait
 from types import TracebackType
 
 from tdl_sync.chat_run import ChatRun
-from tdl_sync.errors import Stopped, TdlSyncError
-from tdl_sync.futures import in_thread
-from tdl_sync.stop import StopFlag
+from tdl_sync.core.errors import Stopped, TdlSyncError
+from tdl_sync.core.futures import in_thread
+from tdl_sync.core.stop import StopFlag
 
 
 class Followers:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
-from tdl_sync.stop import Slots, StopFlag
+from tdl_sync.core.stop import Slots, StopFlag
 
 POLL_SECONDS = 60.0
 """Telegram's updates get lost now and then, so each chat is looked at this often all the same."""

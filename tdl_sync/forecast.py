@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tdl_sync.model import Chat, FileIdentity, MediaItem, SkippedItem
+from tdl_sync.core.model import Chat, FileIdentity, MediaItem, SkippedItem
 
 MOST_EXAMPLES = 5
 

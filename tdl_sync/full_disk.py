@@ -13,8 +13,8 @@ from typing import TypeVar
 
 import psutil
 
-from tdl_sync.ports import ProgressListener
-from tdl_sync.stop import StopFlag
+from tdl_sync.core.ports import ProgressListener
+from tdl_sync.core.stop import StopFlag
 
 REST_SECONDS = 5.0
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))

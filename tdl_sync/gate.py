@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tdl_sync.admission import OpenGate
+from tdl_sync.core.model import MediaItem
+from tdl_sync.core.ports import ProgressListener
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.lease import Lease
-from tdl_sync.model import MediaItem
-from tdl_sync.ports import ProgressListener
-from tdl_sync.stop import StopFlag
 from tdl_sync.time_left import TimeLeft
 
 _POLL_SECONDS = 0.5

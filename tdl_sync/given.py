@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from tdl_sync.arguments import SEE_HELP, Arguments, Setting
-from tdl_sync.errors import UsageError
+from tdl_sync.core.errors import UsageError
 from tdl_sync.units import parse_seconds
 from tdl_sync.usage import OPTIONS
 

@@ -9,14 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tdl_sync.config import OnQuota
-from tdl_sync.drive_folder import (
-    LISTING_LAG_SECONDS,
-    LISTING_SECONDS,
-    folder_error,
-    gone_from,
-    make_drive_folder,
-)
-from tdl_sync.errors import (
+from tdl_sync.core.errors import (
     AccessTokenRefused,
     HandOffFailed,
     NetworkUnreachable,
@@ -28,8 +21,15 @@ from tdl_sync.errors import (
     StorageFull,
     TdlSyncError,
 )
-from tdl_sync.model import ListedFile, RemoteFile, StagedFile
-from tdl_sync.naming import printable
+from tdl_sync.core.model import ListedFile, RemoteFile, StagedFile
+from tdl_sync.core.naming import printable
+from tdl_sync.drive_folder import (
+    LISTING_LAG_SECONDS,
+    LISTING_SECONDS,
+    folder_error,
+    gone_from,
+    make_drive_folder,
+)
 from tdl_sync.pace import Pace, Turn
 from tdl_sync.rclone import CallTriedAgain, Rclone, RcloneLog, Sent
 from tdl_sync.rclone_errors import (

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from tdl_sync.model import Chat, MediaItem
-from tdl_sync.ports import ChatReader, Marks, ProgressListener
+from tdl_sync.core.model import Chat, MediaItem
+from tdl_sync.core.ports import ChatReader, Marks, ProgressListener
 
 _MESSAGES_AT_ONCE = 100
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tdl_sync.model import MediaItem
-from tdl_sync.ports import PART_BYTES
-from tdl_sync.stop import Slots, StopFlag
+from tdl_sync.core.model import MediaItem
+from tdl_sync.core.ports import PART_BYTES
+from tdl_sync.core.stop import Slots, StopFlag
 
 SMALL_FILES_PER_DOWNLOAD = 8
 """A file of one part is one request, most of whose time is the way to Telegram and back: so many

@@ -11,7 +11,7 @@ import traceback
 from typing import TextIO
 
 from tdl_sync.config import Telling
-from tdl_sync.errors import EXIT_BUG, UsageError
+from tdl_sync.core.errors import EXIT_BUG, UsageError
 from tdl_sync.log_file import LogFile
 from tdl_sync.log_lines import (
     WARNING_PREFIX,

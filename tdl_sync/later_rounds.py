@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tdl_sync.beginning import Beginning, Start
-from tdl_sync.errors import EXIT_COME_BACK_LATER, ComeBackLater, TdlSyncError
+from tdl_sync.core.errors import EXIT_COME_BACK_LATER, ComeBackLater, TdlSyncError
+from tdl_sync.core.human_units import human_bytes
+from tdl_sync.core.model import Chat
+from tdl_sync.core.ports import Marks
 from tdl_sync.following import Following, Retries
-from tdl_sync.human_units import human_bytes
 from tdl_sync.lease import Lease
 from tdl_sync.ledger import Ledger
-from tdl_sync.model import Chat
 from tdl_sync.pipeline import Job
-from tdl_sync.ports import Marks
 
 
 class LaterRounds:

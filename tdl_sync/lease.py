@@ -28,19 +28,19 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
 from tdl_sync.claims import Subject, claim_text, claimant, held, holds_among, state_in
-from tdl_sync.errors import (
+from tdl_sync.core.errors import (
     CredentialsRefused,
     HeldByAnotherRun,
     NetworkUnreachable,
     Stopped,
     TdlSyncError,
 )
-from tdl_sync.model import RunIdentity
-from tdl_sync.operating_system import steady_seconds
-from tdl_sync.ports import SavedMessages, SavedText
+from tdl_sync.core.model import RunIdentity
+from tdl_sync.core.operating_system import steady_seconds
+from tdl_sync.core.ports import SavedMessages, SavedText
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.run_state import StateMessage
 from tdl_sync.state_message import HEADER
-from tdl_sync.stop import StopFlag
 
 INTERVALS_TO_PAUSE = 2
 READING_PAUSE_SECONDS = 1.0

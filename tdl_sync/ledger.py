@@ -10,11 +10,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tdl_sync.errors import ItemFailed
-from tdl_sync.model import Failure, HistoryPage, MediaItem, Reservation, RunReport, SkippedItem
-from tdl_sync.naming import file_name, printable
-from tdl_sync.ports import Marks, ProgressListener
-from tdl_sync.stop import StopFlag
+from tdl_sync.core.errors import ItemFailed
+from tdl_sync.core.model import Failure, HistoryPage, MediaItem, Reservation, RunReport, SkippedItem
+from tdl_sync.core.naming import file_name, printable
+from tdl_sync.core.ports import Marks, ProgressListener
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.tally import Tally
 from tdl_sync.watermark import Frontier
 

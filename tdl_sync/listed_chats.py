@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from tdl_sync.columns import columns_of, cut, padded
-from tdl_sync.naming import printable
+from tdl_sync.core.columns import columns_of, cut, padded
+from tdl_sync.core.naming import printable
 from tdl_sync.telegram.chat_list import ListedChat, at_username
 
 _LEAST_NAME_COLUMNS = 12

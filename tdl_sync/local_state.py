@@ -6,9 +6,9 @@ import os
 import threading
 from pathlib import Path
 
-from tdl_sync.errors import ConfigurationError
-from tdl_sync.model import RunState
-from tdl_sync.operating_system import sync_directory
+from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.core.model import RunState
+from tdl_sync.core.operating_system import sync_directory
 from tdl_sync.state_message import decode_json
 
 

@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from tdl_sync.errors import UsageError
+from tdl_sync.core.errors import UsageError
 
 MOST_BYTES = 10_000_000
 KEPT_FILES = 5

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum, IntEnum
 
-from tdl_sync.model import MediaItem
-from tdl_sync.naming import file_name, printable
+from tdl_sync.core.model import MediaItem
+from tdl_sync.core.naming import file_name, printable
 
 WARNING_PREFIX = "warning: "
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 
-from tdl_sync.distrust import is_distrusting
-from tdl_sync.model import (
+from tdl_sync.core.failures import is_distrusting
+from tdl_sync.core.model import (
     DoneMark,
     Failure,
     FileIdentity,

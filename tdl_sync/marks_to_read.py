@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.core.model import DoneMark, Failure, FileIdentity, MediaItem, MessageKey, Scope
 from tdl_sync.done_marks import DATABASE_NAME
-from tdl_sync.errors import ConfigurationError
 from tdl_sync.mark_records import (
     ForeignRecord,
     file_key,
@@ -23,7 +24,6 @@ from tdl_sync.mark_records import (
     read_mark,
     watermark_key,
 )
-from tdl_sync.model import DoneMark, Failure, FileIdentity, MediaItem, MessageKey, Scope
 
 
 class MarksToRead:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from string import Formatter
 
-from tdl_sync.model import Chat, MediaItem
-from tdl_sync.naming import name_without_id, portable_folder, portable_name
+from tdl_sync.core.model import Chat, MediaItem
+from tdl_sync.core.naming import name_without_id, portable_folder, portable_name
 
 FIELDS = (
     "message_id",

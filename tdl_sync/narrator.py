@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Protocol
 
-from tdl_sync.human_units import human_bytes, human_seconds, human_speed
-from tdl_sync.log_lines import Counts, Event, EventKind, Level
-from tdl_sync.model import (
+from tdl_sync.core.human_units import human_bytes, human_seconds, human_speed
+from tdl_sync.core.model import (
     Chat,
     ChatKind,
     ChatTotals,
@@ -19,7 +18,8 @@ from tdl_sync.model import (
     MessageKey,
     RunReport,
 )
-from tdl_sync.naming import file_name, printable
+from tdl_sync.core.naming import file_name, printable
+from tdl_sync.log_lines import Counts, Event, EventKind, Level
 from tdl_sync.progress_numbers import Direction, ProgressNumbers, Snapshot, Waiting
 from tdl_sync.progress_text import log_line, waiting_line
 from tdl_sync.summary import summary

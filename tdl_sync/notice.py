@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass
 
-from tdl_sync.errors import ComeBackLater, TdlSyncError
-from tdl_sync.futures import in_thread
-from tdl_sync.human_units import human_bytes
-from tdl_sync.message_text import MOST_UNITS, cut, inert
-from tdl_sync.model import RunReport
-from tdl_sync.stop import StopFlag
+from tdl_sync.core.errors import ComeBackLater, TdlSyncError
+from tdl_sync.core.futures import in_thread
+from tdl_sync.core.human_units import human_bytes
+from tdl_sync.core.message_text import MOST_UNITS, cut, inert
+from tdl_sync.core.model import RunReport
+from tdl_sync.core.stop import StopFlag
 
 _MOST_TITLE_UNITS = 80
 _MOST_ERROR_UNITS = 300

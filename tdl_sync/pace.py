@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tdl_sync.errors import QuotaExceeded
-from tdl_sync.stop import StopFlag
+from tdl_sync.core.errors import QuotaExceeded
+from tdl_sync.core.stop import StopFlag
 
 SHORTEST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0

@@ -13,9 +13,11 @@ from tdl_sync.chat_spelling import ChatSpelling, parse_chat
 from tdl_sync.choice import Choice
 from tdl_sync.completion import completion_script
 from tdl_sync.config import PLAINLY, Command, Config, OnQuota, Telling, Verbosity
+from tdl_sync.core.errors import UsageError
+from tdl_sync.core.program_name import PROGRAM, SCRIPT
+from tdl_sync.core.version import VERSION
 from tdl_sync.credentials import Proxy, credentials_from, parse_proxy
 from tdl_sync.deadline import CLOSING_SECONDS
-from tdl_sync.errors import UsageError
 from tdl_sync.expressions import Expression
 from tdl_sync.filters import (
     Filters,
@@ -26,12 +28,10 @@ from tdl_sync.filters import (
 )
 from tdl_sync.given import Given, after_exclusions, seconds_between, whole
 from tdl_sync.name_template import PLAIN_NAMES, Keeping, parse_name_template
-from tdl_sync.program_name import PROGRAM, SCRIPT
 from tdl_sync.remote_argument import parse_remote, parse_upload_flag
 from tdl_sync.units import parse_bytes
 from tdl_sync.usage import OPTIONS, USAGE
 from tdl_sync.user_directories import default_data_dir, expand
-from tdl_sync.version import VERSION
 
 _LARGEST_DISK_BYTES = 10**15
 _LARGEST_MESSAGE_ID = 2**31 - 1

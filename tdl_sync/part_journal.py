@@ -34,10 +34,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from tdl_sync.errors import ConfigurationError
-from tdl_sync.model import MediaItem, MessageKey
-from tdl_sync.operating_system import sync_directory
-from tdl_sync.ports import PART_BYTES
+from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.core.model import MediaItem, MessageKey
+from tdl_sync.core.operating_system import sync_directory
+from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.staging import Staging
 
 _PART = struct.Struct(">QII")

@@ -18,9 +18,7 @@ from tdl_sync.admission import OpenGate
 from tdl_sync.also_posted import AlsoPosted, InSidecars
 from tdl_sync.budget import DiskBudget
 from tdl_sync.choice import WHOLE_CHAT, Choice
-from tdl_sync.download import Downloader
-from tdl_sync.duplicates import Duplicates, EachByItself
-from tdl_sync.errors import (
+from tdl_sync.core.errors import (
     ChatUnreadable,
     ItemFailed,
     LargerThanBudget,
@@ -29,11 +27,8 @@ from tdl_sync.errors import (
     Stopped,
     TdlSyncError,
 )
-from tdl_sync.futures import then
-from tdl_sync.known_files import learn_files
-from tdl_sync.lanes import DownloadLanes, Lane
-from tdl_sync.ledger import Ledger
-from tdl_sync.model import (
+from tdl_sync.core.futures import then
+from tdl_sync.core.model import (
     Chat,
     DoneMark,
     HistoryEntry,
@@ -44,13 +39,18 @@ from tdl_sync.model import (
     SkippedItem,
     StagedFile,
 )
+from tdl_sync.core.ports import ChatReader, HandOff, Marks, ProgressListener
+from tdl_sync.core.stop import Slots, StopFlag
+from tdl_sync.download import Downloader
+from tdl_sync.duplicates import Duplicates, EachByItself
+from tdl_sync.known_files import learn_files
+from tdl_sync.lanes import DownloadLanes, Lane
+from tdl_sync.ledger import Ledger
 from tdl_sync.name_template import PLAIN_KEEPING, Keeping
-from tdl_sync.ports import ChatReader, HandOff, Marks, ProgressListener
 from tdl_sync.reconcile import take_up
 from tdl_sync.shelf import Shelf
 from tdl_sync.staging import Staging
 from tdl_sync.standing import Place, Standing
-from tdl_sync.stop import Slots, StopFlag
 from tdl_sync.upload import Destination, Uploader
 from tdl_sync.watermark import NewestFirst, OldestFirst
 

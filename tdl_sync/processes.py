@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tdl_sync.errors import Stopped
+from tdl_sync.core.errors import Stopped
 
 _SECONDS_FROM_TERM_TO_KILL = 1.0
 

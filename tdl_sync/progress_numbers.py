@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from enum import Enum
 
-from tdl_sync.model import Chat, ChatTotals, MediaItem, MessageKey
-from tdl_sync.naming import file_name, printable
+from tdl_sync.core.model import Chat, ChatTotals, MediaItem, MessageKey
+from tdl_sync.core.naming import file_name, printable
 
 _SPEED_WINDOW_SECONDS = 20.0
 _FORECAST_WINDOW_SECONDS = 300.0

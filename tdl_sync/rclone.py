@@ -20,8 +20,8 @@ from typing import Any
 
 from rclone_python.utils import extract_rclone_progress
 
-from tdl_sync.errors import ConfigurationError, NetworkUnreachable
-from tdl_sync.naming import printable
+from tdl_sync.core.errors import ConfigurationError, NetworkUnreachable
+from tdl_sync.core.naming import printable
 from tdl_sync.processes import Children, Unanswered, run_at_terminal
 from tdl_sync.rclone_errors import RcloneFailure
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from tdl_sync.errors import ConfigurationError
+from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.rclone import Rclone
 
 COPY_NAME = "rclone.conf"

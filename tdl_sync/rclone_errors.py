@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tdl_sync.errors import (
+from tdl_sync.core.errors import (
     AccessTokenRefused,
     ConfigurationError,
     CorruptedInTransfer,

@@ -44,8 +44,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from tdl_sync.model import Chat, MediaItem
-from tdl_sync.ports import ChatReader
+from tdl_sync.core.model import Chat, MediaItem
+from tdl_sync.core.ports import ChatReader
 from tdl_sync.shelf import Shelf
 from tdl_sync.staging import Leftover
 

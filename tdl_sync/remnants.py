@@ -23,8 +23,8 @@ import threading
 from collections import defaultdict
 from collections.abc import Sequence
 
-from tdl_sync.model import ListedFile
-from tdl_sync.naming import message_id_of
+from tdl_sync.core.model import ListedFile
+from tdl_sync.core.naming import message_id_of
 
 _UNDER_WAY = re.compile(r"(.*)\.[0-9a-z]{8}\.partial", re.DOTALL)
 """Older versions take eight letters and digits at random, newer ones a hash."""

@@ -9,9 +9,9 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tdl_sync.core.errors import AccessTokenRefused, ConfigurationError, TdlSyncError
+from tdl_sync.core.futures import in_thread
 from tdl_sync.drive_folder import listed_folders, make_drive_path
-from tdl_sync.errors import AccessTokenRefused, ConfigurationError, TdlSyncError
-from tdl_sync.futures import in_thread
 from tdl_sync.rclone import Rclone, RcloneAnswer
 from tdl_sync.rclone_errors import RcloneFailure, classified, is_missing_remote
 from tdl_sync.remote_probe import must_work, probe_name, remove_probe, write_probe

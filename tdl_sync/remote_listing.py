@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from tdl_sync.core.model import ListedFile
+from tdl_sync.core.naming import chat_id_of_folder
 from tdl_sync.drive_folder import LISTING_SECONDS, folder_error, listed_folders
-from tdl_sync.model import ListedFile
-from tdl_sync.naming import chat_id_of_folder
 from tdl_sync.rclone import Rclone
 from tdl_sync.rclone_errors import is_missing_directory
 from tdl_sync.remote_check import CheckedRemote

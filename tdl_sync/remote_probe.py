@@ -6,8 +6,8 @@ import hashlib
 import socket
 import time
 
+from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.drive_folder import LISTING_LAG_SECONDS
-from tdl_sync.errors import ConfigurationError
 from tdl_sync.rclone import Rclone, RcloneAnswer
 from tdl_sync.rclone_errors import classified, is_missing_file
 

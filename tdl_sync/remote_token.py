@@ -13,7 +13,7 @@ import json
 import threading
 import time
 
-from tdl_sync.errors import AccessTokenRefused
+from tdl_sync.core.errors import AccessTokenRefused
 from tdl_sync.rclone import Rclone
 from tdl_sync.rclone_errors import classified
 

@@ -13,13 +13,13 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from tdl_sync.comparison import Findings, Missing, Wrong
-from tdl_sync.distrust import NOT_RIGHT, is_distrusting
+from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.core.failures import NOT_RIGHT, is_distrusting
+from tdl_sync.core.model import Failure, RunState, RunStatus
+from tdl_sync.core.naming import path_of
+from tdl_sync.core.ports import SavedMessages
 from tdl_sync.done_marks import DoneMarks
-from tdl_sync.errors import ConfigurationError
 from tdl_sync.local_state import LocalStates
-from tdl_sync.model import Failure, RunState, RunStatus
-from tdl_sync.naming import path_of
-from tdl_sync.ports import SavedMessages
 from tdl_sync.run_state import LoadedState, StateMessage
 from tdl_sync.state_message import encode, json_in
 

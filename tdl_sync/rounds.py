@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 
+from tdl_sync.core.model import RunReport
 from tdl_sync.ledger import Ledger, Position
-from tdl_sync.model import RunReport
 from tdl_sync.tally import MOST_FAILED_ITEMS
 
 

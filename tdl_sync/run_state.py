@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tdl_sync.errors import StateUnreadable, TdlSyncError
+from tdl_sync.core.errors import StateUnreadable, TdlSyncError
+from tdl_sync.core.model import RunState, Scope, scope_key
+from tdl_sync.core.ports import SavedMessages, SavedText
 from tdl_sync.local_state import LocalStates
-from tdl_sync.model import RunState, Scope, scope_key
-from tdl_sync.ports import SavedMessages, SavedText
 from tdl_sync.state_message import HEADER, decode, is_state_message, most_advanced, scope_key_in
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tdl_sync.ports import SavedMessages, SavedText
+from tdl_sync.core.ports import SavedMessages, SavedText
 
 
 class SavedMessagesToRead:

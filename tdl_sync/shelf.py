@@ -12,10 +12,10 @@ import threading
 from dataclasses import dataclass
 
 from tdl_sync.budget import DiskBudget
-from tdl_sync.errors import LargerThanBudget
-from tdl_sync.model import MediaItem, MessageKey, Reservation
+from tdl_sync.core.errors import LargerThanBudget
+from tdl_sync.core.model import MediaItem, MessageKey, Reservation
+from tdl_sync.core.ports import ProgressListener
 from tdl_sync.part_journal import PartialFiles
-from tdl_sync.ports import ProgressListener
 from tdl_sync.staging import Leftover, Staging
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from tdl_sync.errors import SidecarUnreadable
-from tdl_sync.message_details import MessageDetails
-from tdl_sync.model import Chat, ListedFile, MediaItem
+from tdl_sync.core.errors import SidecarUnreadable
+from tdl_sync.core.message_details import MessageDetails
+from tdl_sync.core.model import Chat, ListedFile, MediaItem
 from tdl_sync.name_template import RemotePlace
 
 VERSION = 1

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import psutil
 
-from tdl_sync.errors import ConfigurationError, HeldByAnotherRun
-from tdl_sync.model import MessageKey
-from tdl_sync.operating_system import FileLock, LockHeld, disk_block_bytes
+from tdl_sync.core.errors import ConfigurationError, HeldByAnotherRun
+from tdl_sync.core.model import MessageKey
+from tdl_sync.core.operating_system import FileLock, LockHeld, disk_block_bytes
 
 LOCK_NAME = ".lock"
 ORPHANS_END_WITHIN_SECONDS = 5.0

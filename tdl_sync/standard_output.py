@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
-from tdl_sync.errors import ConfigurationError
+from tdl_sync.core.errors import ConfigurationError
 
 
 class NobodyReads(Exception):

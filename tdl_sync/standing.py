@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tdl_sync.errors import LargerThanBudget
-from tdl_sync.model import DoneMark, Failure, ListedFile, MediaItem, RemoteFile
-from tdl_sync.naming import path_of
-from tdl_sync.ports import Marks
+from tdl_sync.core.errors import LargerThanBudget
+from tdl_sync.core.model import DoneMark, Failure, ListedFile, MediaItem, RemoteFile
+from tdl_sync.core.naming import path_of
+from tdl_sync.core.ports import Marks
 
 
 def given_up(failure: Failure) -> bool:

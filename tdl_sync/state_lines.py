@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from tdl_sync.human_units import human_bytes
-from tdl_sync.message_text import inert
-from tdl_sync.model import RunState, RunStatus
+from tdl_sync.core.human_units import human_bytes
+from tdl_sync.core.message_text import inert
+from tdl_sync.core.model import RunState, RunStatus
 
 _MOST_TITLE_UNITS = 60
 _MOST_HOST_UNITS = 40

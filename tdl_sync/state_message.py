@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from tdl_sync import id_ranges
-from tdl_sync.errors import StateUnreadable
-from tdl_sync.message_text import MOST_UNITS, utf16_units
-from tdl_sync.model import RunIdentity, RunState, RunStatus
+from tdl_sync.core.errors import StateUnreadable
+from tdl_sync.core.message_text import MOST_UNITS, utf16_units
+from tdl_sync.core.model import RunIdentity, RunState, RunStatus
 from tdl_sync.state_lines import lines_for_people
 from tdl_sync.strict_json import Fields, Unexpected
 

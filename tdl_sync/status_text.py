@@ -7,9 +7,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from tdl_sync import id_ranges
-from tdl_sync.columns import wrapped
-from tdl_sync.human_units import human_bytes, human_seconds, human_speed
-from tdl_sync.naming import printable
+from tdl_sync.core.columns import wrapped
+from tdl_sync.core.human_units import human_bytes, human_seconds, human_speed
+from tdl_sync.core.naming import printable
 from tdl_sync.scope_status import Activity, ScopeStatus
 
 COLUMNS = 80

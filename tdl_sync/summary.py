@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tdl_sync.human_units import human_bytes, human_seconds, human_speed
-from tdl_sync.model import Chat, FailedItem, Outcome, RunReport
-from tdl_sync.naming import printable
+from tdl_sync.core.human_units import human_bytes, human_seconds, human_speed
+from tdl_sync.core.model import Chat, FailedItem, Outcome, RunReport
+from tdl_sync.core.naming import printable
 
 _MOST_FAILED_ITEMS = 20
 

@@ -15,10 +15,7 @@ from tdl_sync.budget import DiskBudget
 from tdl_sync.chat_run import ChatRun
 from tdl_sync.chat_spelling import ChatSpelling
 from tdl_sync.config import Config
-from tdl_sync.deadline import Deadline
-from tdl_sync.done_marks import DoneMarks
-from tdl_sync.download import Downloader
-from tdl_sync.errors import (
+from tdl_sync.core.errors import (
     ChatUnreadable,
     ConfigurationError,
     HeldByAnotherRun,
@@ -27,20 +24,24 @@ from tdl_sync.errors import (
     TdlSyncError,
     TimeIsUp,
 )
+from tdl_sync.core.futures import in_thread
+from tdl_sync.core.human_units import human_bytes
+from tdl_sync.core.model import RunReport
+from tdl_sync.core.ports import SavedMessages
+from tdl_sync.core.stop import StopFlag
+from tdl_sync.deadline import Deadline
+from tdl_sync.done_marks import DoneMarks
+from tdl_sync.download import Downloader
 from tdl_sync.event_loop import EventLoopThread
 from tdl_sync.followers import Followers
 from tdl_sync.following import POLL_SECONDS, Following
-from tdl_sync.futures import in_thread
 from tdl_sync.handoff import RcloneHandOff
-from tdl_sync.human_units import human_bytes
 from tdl_sync.local_state import LocalStates
-from tdl_sync.model import RunReport
 from tdl_sync.narrator import Narrator
 from tdl_sync.notice import Ending, note, sent_in_time
 from tdl_sync.pace import Pace
 from tdl_sync.part_journal import PartialFiles
 from tdl_sync.pipeline import Stages
-from tdl_sync.ports import SavedMessages
 from tdl_sync.rclone import Rclone
 from tdl_sync.rclone_config import with_writable_config
 from tdl_sync.remote_check import ProvenRemote, prove_remote
@@ -48,7 +49,6 @@ from tdl_sync.run_settings import RunSettings
 from tdl_sync.shelf import Shelf
 from tdl_sync.staging import Staging
 from tdl_sync.state_message import HEADER
-from tdl_sync.stop import StopFlag
 from tdl_sync.telegram_session import make_data_dir, opened_to_look
 from tdl_sync.unfinished import unfinished_in
 from tdl_sync.wanted_chats import wanted_chats

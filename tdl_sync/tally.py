@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 
-from tdl_sync.model import FailedItem, Failure, MediaItem, RunReport
+from tdl_sync.core.model import FailedItem, Failure, MediaItem, RunReport
 
 MOST_FAILED_ITEMS = 1000
 """So many failed items are kept by name; all are counted."""

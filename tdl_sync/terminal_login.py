@@ -15,12 +15,12 @@ from typing import TypeVar
 import qrcode
 
 from tdl_sync.config import Config
+from tdl_sync.core.errors import CredentialsRefused, SessionEnded, UsageError
+from tdl_sync.core.naming import printable
+from tdl_sync.core.program_name import PROGRAM
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.credentials import credentials_from
-from tdl_sync.errors import CredentialsRefused, SessionEnded, UsageError
 from tdl_sync.event_loop import EventLoopThread
-from tdl_sync.naming import printable
-from tdl_sync.program_name import PROGRAM
-from tdl_sync.stop import StopFlag
 from tdl_sync.telegram.settings import TelegramSettings
 from tdl_sync.telegram_session import make_data_dir, telegram_settings
 

@@ -13,13 +13,13 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from tdl_sync.attempts import with_attempts
-from tdl_sync.errors import ConfigurationError
-from tdl_sync.message_details import TextMessage
-from tdl_sync.model import Chat, ListedFile, Scope, scope_key
-from tdl_sync.ports import ChatReader, HandOff
+from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.core.message_details import TextMessage
+from tdl_sync.core.model import Chat, ListedFile, Scope, scope_key
+from tdl_sync.core.ports import ChatReader, HandOff
+from tdl_sync.core.retry import with_attempts
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.sidecar import VERSION, message_record, utc_text
-from tdl_sync.stop import StopFlag
 
 
 class Outside(Protocol):

@@ -20,9 +20,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from tdl_sync.errors import LongerThanRun
-from tdl_sync.model import MediaItem, MessageKey
-from tdl_sync.stop import StopFlag
+from tdl_sync.core.errors import LongerThanRun
+from tdl_sync.core.model import MediaItem, MessageKey
+from tdl_sync.core.stop import StopFlag
 
 ASSUMED_BYTES_PER_SECOND = 1_000_000.0
 """Until something was measured: slow, so that too little is admitted rather than too much."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from tdl_sync.errors import StateUnreadable
-from tdl_sync.model import RunState
-from tdl_sync.ports import SavedText
+from tdl_sync.core.errors import StateUnreadable
+from tdl_sync.core.model import RunState
+from tdl_sync.core.ports import SavedText
 from tdl_sync.state_message import decode, is_state_message
 
 

@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 
 from tdl_sync.admission import OpenGate
-from tdl_sync.attempts import with_attempts
-from tdl_sync.errors import StagingFailed
-from tdl_sync.model import Chat, DoneMark, ListedFile, MediaItem, RemoteFile, StagedFile
+from tdl_sync.core.errors import StagingFailed
+from tdl_sync.core.model import Chat, DoneMark, ListedFile, MediaItem, RemoteFile, StagedFile
+from tdl_sync.core.ports import HandOff, Marks, ProgressListener
+from tdl_sync.core.retry import with_attempts
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.name_template import PLAIN_KEEPING, Keeping, RemotePlace
-from tdl_sync.ports import HandOff, Marks, ProgressListener
 from tdl_sync.sidecar import sidecar, sidecar_name, with_copies_of
-from tdl_sync.stop import StopFlag
 
 _READ_BYTES = 256 * 1024
 

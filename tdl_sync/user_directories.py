@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tdl_sync.errors import UsageError
+from tdl_sync.core.errors import UsageError
 
 
 def expand(text: str, environ: Mapping[str, str]) -> Path:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tdl_sync.comparison import Double, Findings, Missing, Unknown, Wrong
-from tdl_sync.distrust import OTHER_CONTENT
-from tdl_sync.human_units import human_bytes
-from tdl_sync.model import Chat, ListedFile, Outcome
-from tdl_sync.naming import path_of, printable
+from tdl_sync.core.failures import OTHER_CONTENT
+from tdl_sync.core.human_units import human_bytes
+from tdl_sync.core.model import Chat, ListedFile, Outcome
+from tdl_sync.core.naming import path_of, printable
 
 VERSION = 1
 MOST_SHOWN = 100

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tdl_sync.chat_spelling import ChatSpelling
 from tdl_sync.config import Config
-from tdl_sync.model import Chat
+from tdl_sync.core.model import Chat
 
 if TYPE_CHECKING:
     from tdl_sync.telegram.chats import ChatBook

@@ -22,20 +22,20 @@ from scripts.benchmark.child import Meter
 from scripts.benchmark.frame import temporary_directory
 from tdl_sync.budget import DiskBudget
 from tdl_sync.chat_spelling import ByUsername
+from tdl_sync.core.model import MediaItem, Reservation, StagedFile
+from tdl_sync.core.naming import file_name
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.credentials import Proxy
 from tdl_sync.download import Downloader
 from tdl_sync.event_loop import EventLoopThread
 from tdl_sync.handoff import RcloneHandOff
 from tdl_sync.lanes import DownloadLanes, Lane
-from tdl_sync.model import MediaItem, Reservation, StagedFile
-from tdl_sync.naming import file_name
 from tdl_sync.pace import Pace
 from tdl_sync.part_journal import PartialFiles
 from tdl_sync.progress import NullProgress
 from tdl_sync.rclone import Rclone
 from tdl_sync.remote_check import check_remote
 from tdl_sync.staging import Staging
-from tdl_sync.stop import StopFlag
 from tdl_sync.telegram.chats import ChatBook
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.history import TelegramChatReader

@@ -21,8 +21,7 @@ from pathlib import Path
 
 from scripts.benchmark.child import Meter
 from scripts.benchmark.frame import BenchFailed, end
-from tdl_sync.handoff import RcloneHandOff
-from tdl_sync.model import (
+from tdl_sync.core.model import (
     FileLocation,
     LocationKind,
     MediaItem,
@@ -31,10 +30,11 @@ from tdl_sync.model import (
     Reservation,
     StagedFile,
 )
+from tdl_sync.core.stop import StopFlag
+from tdl_sync.handoff import RcloneHandOff
 from tdl_sync.pace import Pace
 from tdl_sync.rclone import Rclone
 from tdl_sync.remote_check import CheckedRemote
-from tdl_sync.stop import StopFlag
 
 _LOCATION = FileLocation(LocationKind.DOCUMENT, 2, 1, 1, b"")
 

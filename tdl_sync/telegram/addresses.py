@@ -8,7 +8,7 @@ from typing import Any
 
 from pyrogram import raw
 
-from tdl_sync.errors import DownloadFailed
+from tdl_sync.core.errors import DownloadFailed
 from tdl_sync.telegram.client import CALL_SECONDS, TelegramClient
 
 

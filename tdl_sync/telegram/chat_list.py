@@ -9,7 +9,7 @@ from typing import Any
 from pyrogram import raw
 from pyrogram.errors import RPCError
 
-from tdl_sync.model import Chat, ChatKind
+from tdl_sync.core.model import Chat, ChatKind
 from tdl_sync.telegram.answers import TelegramRefuses, translated
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.dialogs import Dialog, dialog_pages

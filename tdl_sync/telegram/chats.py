@@ -30,8 +30,8 @@ from tdl_sync.chat_spelling import (
     ChatSpelling,
     OwnSavedMessages,
 )
-from tdl_sync.errors import ChatUnreadable
-from tdl_sync.model import Chat, ChatKind
+from tdl_sync.core.errors import ChatUnreadable
+from tdl_sync.core.model import Chat, ChatKind
 from tdl_sync.telegram.answers import translated
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.dialogs import dialog_pages

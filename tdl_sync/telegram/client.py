@@ -21,14 +21,11 @@ from pyrogram.raw.core import TLObject
 from pyrogram.session import Session
 from pyrogram.session.session import AuthKeyNotFound, SessionState
 
-from tdl_sync.errors import (
-    ConfigurationError,
-    CredentialsRefused,
-    Stopped,
-)
+from tdl_sync.core.errors import ConfigurationError, CredentialsRefused, Stopped
+from tdl_sync.core.program_name import PROGRAM
+from tdl_sync.core.stop import StopFlag
+from tdl_sync.core.version import VERSION
 from tdl_sync.event_loop import EventLoopThread
-from tdl_sync.program_name import PROGRAM
-from tdl_sync.stop import StopFlag
 from tdl_sync.telegram import clock
 from tdl_sync.telegram.answers import (
     LOG_IN_AGAIN,
@@ -43,7 +40,6 @@ from tdl_sync.telegram.transport import PromptTCP, watched_connection
 from tdl_sync.telegram.tries import PASSING, Tries
 from tdl_sync.telegram.unnamed_errors import keep_unnamed_errors
 from tdl_sync.telegram.updates import ListeningClient, OnNews
-from tdl_sync.version import VERSION
 
 ANY_API_ID = 1
 START_SECONDS = 60.0

@@ -17,9 +17,9 @@ from pyrogram.errors import (
 )
 from pyrogram.raw.core import TLObject
 
-from tdl_sync.errors import ChatUnreadable
-from tdl_sync.message_details import TextMessage
-from tdl_sync.model import (
+from tdl_sync.core.errors import ChatUnreadable
+from tdl_sync.core.message_details import TextMessage
+from tdl_sync.core.model import (
     Chat,
     ChatTotals,
     HistoryEntry,

@@ -20,8 +20,8 @@ from pyrogram.errors import (
 )
 from pyrogram.qrlogin import QRLogin
 
-from tdl_sync.errors import CredentialsRefused, NetworkUnreachable
-from tdl_sync.program_name import PROGRAM
+from tdl_sync.core.errors import CredentialsRefused, NetworkUnreachable
+from tdl_sync.core.program_name import PROGRAM
 from tdl_sync.telegram.answers import error_name, flood_wait_seconds, translated
 from tdl_sync.telegram.client import TelegramClient
 

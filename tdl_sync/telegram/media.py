@@ -10,8 +10,8 @@ from datetime import datetime, timezone
 
 from pyrogram import raw
 
-from tdl_sync.message_details import TextMessage
-from tdl_sync.model import (
+from tdl_sync.core.message_details import TextMessage
+from tdl_sync.core.model import (
     FileLocation,
     HistoryEntry,
     LocationKind,

@@ -18,9 +18,9 @@ from pyrogram import raw
 from pyrogram.errors import AuthBytesInvalid, RPCError
 from pyrogram.session import Session
 
-from tdl_sync.errors import DownloadFailed
-from tdl_sync.model import MessageKey
-from tdl_sync.ports import PART_BYTES
+from tdl_sync.core.errors import DownloadFailed
+from tdl_sync.core.model import MessageKey
+from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram.addresses import Address, DataCentreAddresses
 from tdl_sync.telegram.answers import SESSION_ENDED, translated
 from tdl_sync.telegram.client import CALL_SECONDS, TelegramClient

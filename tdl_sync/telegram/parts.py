@@ -25,9 +25,9 @@ from pyrogram.errors import (
     TakeoutInvalid,
 )
 
-from tdl_sync.errors import DownloadFailed, FileReplaced, MessageGone, RefusedByTelegram
-from tdl_sync.futures import all_of
-from tdl_sync.model import FileLocation, LocationKind, MediaItem, MessageKey, SkippedItem
+from tdl_sync.core.errors import DownloadFailed, FileReplaced, MessageGone, RefusedByTelegram
+from tdl_sync.core.futures import all_of
+from tdl_sync.core.model import FileLocation, LocationKind, MediaItem, MessageKey, SkippedItem
 from tdl_sync.telegram.addresses import DataCentreAddresses
 from tdl_sync.telegram.answers import SESSION_ENDED, error_name, flood_wait_seconds, translated
 from tdl_sync.telegram.client import TelegramClient

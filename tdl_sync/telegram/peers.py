@@ -11,7 +11,7 @@ from typing import Any
 
 from pyrogram import raw
 
-from tdl_sync.model import Chat, ChatKind
+from tdl_sync.core.model import Chat, ChatKind
 
 CHANNEL_MARK = -1_000_000_000_000
 

@@ -12,7 +12,7 @@ from pyrogram import raw
 from pyrogram.errors import MessageIdInvalid, MessageNotModified, RandomIdDuplicate, RPCError
 from pyrogram.raw.core import TLObject
 
-from tdl_sync.ports import SavedText
+from tdl_sync.core.ports import SavedText
 from tdl_sync.telegram.answers import translated
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.searches import search

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pyrogram import raw
 from pyrogram.errors import RPCError
 
-from tdl_sync.errors import CredentialsRefused, NetworkUnreachable, Stopped
-from tdl_sync.stop import StopFlag
+from tdl_sync.core.errors import CredentialsRefused, NetworkUnreachable, Stopped
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.telegram.answers import SESSION_ENDED, translated
 from tdl_sync.telegram.client import TelegramClient
 

@@ -13,8 +13,8 @@ from pyrogram import raw
 from pyrogram.errors import RPCError, TakeoutInitDelay
 from pyrogram.raw.core import TLObject
 
-from tdl_sync.errors import ComeBackLater, TdlSyncError
-from tdl_sync.human_units import human_seconds
+from tdl_sync.core.errors import ComeBackLater, TdlSyncError
+from tdl_sync.core.human_units import human_seconds
 from tdl_sync.telegram.answers import TelegramRefuses, error_name, translated
 from tdl_sync.telegram.client import TelegramClient
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tdl_sync.ports import PART_BYTES
+from tdl_sync.core.ports import PART_BYTES
 
 TARGET_SECONDS = 6.0
 """How long a request may take from its sending to its answer, queueing on the link included."""

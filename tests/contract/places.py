@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from standins.drive.server import DriveStandIn
-from tdl_sync.handoff import RcloneHandOff
-from tdl_sync.model import (
+from tdl_sync.core.model import (
     FileLocation,
     LocationKind,
     MediaItem,
@@ -22,11 +21,12 @@ from tdl_sync.model import (
     Reservation,
     StagedFile,
 )
+from tdl_sync.core.ports import HandOff
+from tdl_sync.core.stop import StopFlag
+from tdl_sync.handoff import RcloneHandOff
 from tdl_sync.pace import Pace
-from tdl_sync.ports import HandOff
 from tdl_sync.rclone import Rclone
 from tdl_sync.remote_check import CheckedRemote, check_remote
-from tdl_sync.stop import StopFlag
 from tests.contract.rclone_servers import S3_KEY, S3_SECRET, served
 from tests.fakes.handoff import FakeHandOff
 

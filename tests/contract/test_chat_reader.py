@@ -12,9 +12,9 @@ from standins.telegram import worlds
 from standins.telegram.faults import Fault
 from standins.telegram.plan import FilePlan
 from standins.telegram.world import World
-from tdl_sync.errors import ChatUnreadable, CredentialsRefused
-from tdl_sync.model import Chat, ChatKind, HistoryPage, MediaItem, MessageKey, SkippedItem
-from tdl_sync.ports import ChatReader
+from tdl_sync.core.errors import ChatUnreadable, CredentialsRefused
+from tdl_sync.core.model import Chat, ChatKind, HistoryPage, MediaItem, MessageKey, SkippedItem
+from tdl_sync.core.ports import ChatReader
 from tdl_sync.telegram import history
 from tests.conftest import ConnectedTelegram, ConnectTelegram
 from tests.fakes.chat import FakeChatReader

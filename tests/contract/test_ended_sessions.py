@@ -12,9 +12,9 @@ from standins.telegram import worlds
 from standins.telegram.auth_keys import AuthKey
 from standins.telegram.faults import Fault
 from standins.telegram.world import World
-from tdl_sync.errors import CredentialsRefused, DownloadFailed, SessionEnded
-from tdl_sync.model import MediaItem
-from tdl_sync.ports import PART_BYTES
+from tdl_sync.core.errors import CredentialsRefused, DownloadFailed, SessionEnded
+from tdl_sync.core.model import MediaItem
+from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram import session_watch
 from tdl_sync.telegram.parts import TelegramPartSource
 from tests.conftest import ConnectedTelegram, ConnectTelegram

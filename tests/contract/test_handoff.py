@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.errors import StagingFailed, Stopped
-from tdl_sync.model import RemoteFile
+from tdl_sync.core.errors import StagingFailed, Stopped
+from tdl_sync.core.model import RemoteFile
 from tests.contract.places import CHAT_ID, FOLDER, Place, RclonePlace, ignore_bytes, stage
 
 HOSTILE_NAMES = [

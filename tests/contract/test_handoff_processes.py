@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tdl_sync.errors import HandOffFailed, Stopped
+from tdl_sync.core.errors import HandOffFailed, Stopped
 from tdl_sync.rclone import Rclone
 from tdl_sync.remote_check import check_remote
 from tests.contract.places import (

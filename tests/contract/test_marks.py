@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.done_marks import DoneMarks
-from tdl_sync.message_details import MessageDetails
-from tdl_sync.model import (
+from tdl_sync.core.message_details import MessageDetails
+from tdl_sync.core.model import (
     DoneMark,
     Failure,
     FileIdentity,
@@ -21,7 +20,8 @@ from tdl_sync.model import (
     RemoteFile,
     Scope,
 )
-from tdl_sync.ports import Marks
+from tdl_sync.core.ports import Marks
+from tdl_sync.done_marks import DoneMarks
 from tests.fakes.chat import CHAT_ID, FIRST_DATE, item_of
 from tests.fakes.marks import FakeMarks
 

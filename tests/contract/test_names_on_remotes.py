@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.naming import file_name, folder_name
+from tdl_sync.core.naming import file_name, folder_name
 from tests.unit.test_naming import HOSTILE, chat, item
 
 OBSCURED_PASSWORD = "8RfwdqxJ3jdk1n07bXGGY0XqPrJRIg"

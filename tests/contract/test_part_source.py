@@ -15,7 +15,7 @@ from pyrogram import raw
 from standins.telegram import worlds
 from standins.telegram.faults import Fault
 from standins.telegram.world import World
-from tdl_sync.errors import (
+from tdl_sync.core.errors import (
     CredentialsRefused,
     DownloadFailed,
     FileReplaced,
@@ -23,8 +23,8 @@ from tdl_sync.errors import (
     RefusedByTelegram,
     Stopped,
 )
-from tdl_sync.model import MediaItem
-from tdl_sync.ports import PART_BYTES, PartSource
+from tdl_sync.core.model import MediaItem
+from tdl_sync.core.ports import PART_BYTES, PartSource
 from tdl_sync.telegram.parts import TelegramPartSource
 from tests.conftest import ConnectedTelegram, ConnectTelegram
 from tests.fakes.from_world import messages_of, record_in

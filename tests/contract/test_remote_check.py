@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.errors import (
+from tdl_sync.core.errors import (
     AccessTokenRefused,
     ConfigurationError,
     CorruptedInTransfer,

@@ -9,7 +9,7 @@ import pytest
 
 from standins.drive.server import DriveStandIn
 from standins.drive.shaping import Shaping
-from tdl_sync.model import ListedFile
+from tdl_sync.core.model import ListedFile
 from tdl_sync.rclone import Rclone
 from tdl_sync.remote_check import look_at_remote
 from tdl_sync.remote_listing import RemoteLook

@@ -11,8 +11,8 @@ from pyrogram import raw
 
 from standins.telegram import worlds
 from standins.telegram.faults import Fault
-from tdl_sync.errors import CredentialsRefused, NetworkUnreachable, TdlSyncError
-from tdl_sync.ports import SavedMessages
+from tdl_sync.core.errors import CredentialsRefused, NetworkUnreachable, TdlSyncError
+from tdl_sync.core.ports import SavedMessages
 from tdl_sync.telegram.saved_messages import TelegramSavedMessages
 from tests.conftest import ConnectedTelegram, ConnectTelegram
 from tests.fakes.saved_messages import FakeSavedMessages

@@ -11,15 +11,15 @@ import pytest
 from standins.telegram import worlds
 from standins.telegram.faults import Fault
 from standins.telegram.world import World
-from tdl_sync.errors import (
+from tdl_sync.core.errors import (
     CredentialsRefused,
     NetworkUnreachable,
     RefusedByTelegram,
     Stopped,
     TdlSyncError,
 )
-from tdl_sync.model import MediaItem
-from tdl_sync.ports import PART_BYTES
+from tdl_sync.core.model import MediaItem
+from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram.parts import TelegramPartSource
 from tdl_sync.telegram.saved_messages import TelegramSavedMessages
 from tests.conftest import ConnectedTelegram, ConnectTelegram

@@ -12,10 +12,11 @@ from typing import TypeAlias
 import pytest
 
 from standins.telegram.inject import standin_public_key
-from tdl_sync import attempts, following
+from tdl_sync import following
+from tdl_sync.core import retry
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.parse import parse_config
 from tdl_sync.progress import progress_for
-from tdl_sync.stop import StopFlag
 from tdl_sync.sync import Sync, SyncResult
 from tdl_sync.telegram import network, tries
 from tests.e2e.conftest import Scene, collect_ignore_glob, module_stage, stage
@@ -57,7 +58,7 @@ def stay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stay]:
     """Call it with a scene and further options; it returns when the chat is followed."""
     standin_public_key.trust_in_this_process()
     monkeypatch.setattr(following, "FIRST_RETRY_SECONDS", 0.3)
-    monkeypatch.setattr(attempts, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(retry, "FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(tries, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(network, "REST_SECONDS", 0.2)
     with ExitStack() as closing:

@@ -7,7 +7,7 @@ import pytest
 from standins.telegram import worlds
 from standins.telegram.faults import Fault
 from standins.telegram.plan import FilePlan
-from tdl_sync.model import RunReport
+from tdl_sync.core.model import RunReport
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_on_remote, the_state, wanted
 from tests.e2e_follow.conftest import Stay

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from tdl_sync.errors import TdlSyncError
-from tdl_sync.message_details import TextMessage
-from tdl_sync.model import (
+from tdl_sync.core.errors import TdlSyncError
+from tdl_sync.core.message_details import TextMessage
+from tdl_sync.core.model import (
     Chat,
     ChatTotals,
     FileLocation,

@@ -6,7 +6,7 @@ from standins.telegram.channel import WorldItem
 from standins.telegram.content import FileRecord
 from standins.telegram.media import LARGEST_PHOTO_TYPE
 from standins.telegram.world import World
-from tdl_sync.model import (
+from tdl_sync.core.model import (
     FileLocation,
     HistoryEntry,
     LocationKind,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from tdl_sync.errors import StagingFailed, Stopped, TdlSyncError
-from tdl_sync.model import ListedFile, RemoteFile, StagedFile
+from tdl_sync.core.errors import StagingFailed, Stopped, TdlSyncError
+from tdl_sync.core.model import ListedFile, RemoteFile, StagedFile
 
 
 class FakeHandOff:

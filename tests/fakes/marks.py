@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from tdl_sync.distrust import added_to
-from tdl_sync.errors import TdlSyncError
-from tdl_sync.model import DoneMark, Failure, FileIdentity, MediaItem, MessageKey, Scope
+from tdl_sync.core.errors import TdlSyncError
+from tdl_sync.core.failures import added_to
+from tdl_sync.core.model import DoneMark, Failure, FileIdentity, MediaItem, MessageKey, Scope
 
 
 class FakeMarks:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from standins.telegram.content import FileRecord
-from tdl_sync.model import MediaItem
+from tdl_sync.core.model import MediaItem
 
 Fault = BaseException | Callable[[bytes], bytes]
 """What a fetch raises instead of giving its bytes, or what it makes of them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 
-from tdl_sync.model import Chat, ChatTotals, Failure, MediaItem, MessageKey, RunReport
+from tdl_sync.core.model import Chat, ChatTotals, Failure, MediaItem, MessageKey, RunReport
 
 
 class RecordingProgress:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
-from tdl_sync.errors import NetworkUnreachable, TdlSyncError
-from tdl_sync.ports import SavedText
+from tdl_sync.core.errors import NetworkUnreachable, TdlSyncError
+from tdl_sync.core.ports import SavedText
 
 FIRST_EDIT = datetime(2024, 5, 6, 12, 0, tzinfo=timezone.utc)
 

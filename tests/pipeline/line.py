@@ -11,10 +11,8 @@ from pathlib import Path
 from tdl_sync.admission import OpenGate
 from tdl_sync.budget import DiskBudget, whole_blocks
 from tdl_sync.choice import WHOLE_CHAT
-from tdl_sync.download import Downloader
-from tdl_sync.errors import TdlSyncError
-from tdl_sync.ledger import Position
-from tdl_sync.model import (
+from tdl_sync.core.errors import TdlSyncError
+from tdl_sync.core.model import (
     Chat,
     ChatKind,
     HistoryEntry,
@@ -25,15 +23,17 @@ from tdl_sync.model import (
     RunReport,
     StagedFile,
 )
+from tdl_sync.core.naming import file_name, message_id_of
+from tdl_sync.core.stop import StopFlag
+from tdl_sync.download import Downloader
+from tdl_sync.ledger import Position
 from tdl_sync.name_template import PLAIN_KEEPING
-from tdl_sync.naming import file_name, message_id_of
 from tdl_sync.part_journal import PartialFiles
 from tdl_sync.pipeline import Job, Pipeline, Stages
 from tdl_sync.shelf import Shelf
 from tdl_sync.sidecar import sidecar_folders
 from tdl_sync.staging import LOCK_NAME, Staging
 from tdl_sync.standing import given_up
-from tdl_sync.stop import StopFlag
 from tests.fakes.chat import CHAT_ID, FakeChatReader
 from tests.fakes.handoff import FakeHandOff
 from tests.fakes.marks import FakeMarks

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tdl_sync.core.errors import DownloadFailed, HandOffFailed
+from tdl_sync.core.model import DoneMark, Failure, MediaItem
+from tdl_sync.core.naming import file_name
+from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.done_marks import DoneMarks
-from tdl_sync.errors import DownloadFailed, HandOffFailed
-from tdl_sync.model import DoneMark, Failure, MediaItem
-from tdl_sync.naming import file_name
-from tdl_sync.ports import PART_BYTES
 from tests.fakes.chat import CHAT_ID, item_of
 from tests.pipeline.line import (
     BLOCK,

@@ -14,8 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tdl_sync.choice import Choice
-from tdl_sync.duplicates import DUPLICATE
-from tdl_sync.errors import (
+from tdl_sync.core.errors import (
     ChatUnreadable,
     DownloadFailed,
     HandOffFailed,
@@ -24,11 +23,12 @@ from tdl_sync.errors import (
     SidecarUnreadable,
     Stopped,
 )
-from tdl_sync.message_details import MessageDetails
-from tdl_sync.model import Failure, MediaItem
+from tdl_sync.core.message_details import MessageDetails
+from tdl_sync.core.model import Failure, MediaItem
+from tdl_sync.core.naming import file_name
+from tdl_sync.core.ports import PART_BYTES
+from tdl_sync.duplicates import DUPLICATE
 from tdl_sync.name_template import Keeping
-from tdl_sync.naming import file_name
-from tdl_sync.ports import PART_BYTES
 from tests.fakes.chat import CHAT_ID, FIRST_DATE, copy_of, item_of
 from tests.fakes.marks import FakeMarks
 from tests.pipeline.line import (

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tdl_sync.download import PARTS_IN_FLIGHT
-from tdl_sync.errors import (
+from tdl_sync.core.errors import (
     ChatUnreadable,
     ComeBackLater,
     CredentialsRefused,
@@ -27,16 +26,10 @@ from tdl_sync.errors import (
     Stopped,
     TdlSyncError,
 )
-from tdl_sync.model import (
-    Chat,
-    HistoryEntry,
-    HistoryPage,
-    MediaItem,
-    MessageKey,
-    SkippedItem,
-)
-from tdl_sync.naming import file_name
-from tdl_sync.ports import PART_BYTES
+from tdl_sync.core.model import Chat, HistoryEntry, HistoryPage, MediaItem, MessageKey, SkippedItem
+from tdl_sync.core.naming import file_name
+from tdl_sync.core.ports import PART_BYTES
+from tdl_sync.download import PARTS_IN_FLIGHT
 from tests.fakes.chat import CHAT_ID, item_of
 from tests.fakes.parts import content_of, empty_part, long_part, short_part
 from tests.pipeline.line import (

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.model import MediaItem
-from tdl_sync.naming import file_name
+from tdl_sync.core.model import MediaItem
+from tdl_sync.core.naming import file_name
+from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.part_journal import PartialFiles
-from tdl_sync.ports import PART_BYTES
 from tdl_sync.staging import Staging
 from tests.fakes.chat import CHAT_ID, item_of
 from tests.fakes.parts import content_of

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.distrust import OTHER_CONTENT, WRONG_SIZE
-from tdl_sync.errors import HandOffFailed
-from tdl_sync.model import Failure, MediaItem
-from tdl_sync.naming import file_name
+from tdl_sync.core.errors import HandOffFailed
+from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE
+from tdl_sync.core.model import Failure, MediaItem
+from tdl_sync.core.naming import file_name
 from tests.fakes.chat import item_of
 from tests.pipeline.line import BLOCK, FOLDER, REMOTE, Line, assert_complete
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tdl_sync.attempts import ATTEMPTS, FIRST_PAUSE_SECONDS, with_attempts
-from tdl_sync.errors import HandOffFailed, RefusedByTelegram, Stopped, TdlSyncError
-from tdl_sync.stop import StopFlag
+from tdl_sync.core.errors import HandOffFailed, RefusedByTelegram, Stopped, TdlSyncError
+from tdl_sync.core.retry import ATTEMPTS, FIRST_PAUSE_SECONDS, with_attempts
+from tdl_sync.core.stop import StopFlag
 
 
 class WatchedStop(StopFlag):

@@ -15,9 +15,9 @@ from tdl_sync.comparison import (
     Comparison,
     Findings,
 )
-from tdl_sync.distrust import OTHER_CONTENT, WRONG_SIZE
-from tdl_sync.model import HistoryEntry, ListedFile, MarkedFile, MessageKey, SkippedItem
-from tdl_sync.naming import path_of
+from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE
+from tdl_sync.core.model import HistoryEntry, ListedFile, MarkedFile, MessageKey, SkippedItem
+from tdl_sync.core.naming import path_of
 from tests.fakes.chat import CHAT_ID, item_of
 
 FOLDER = f"A channel [{CHAT_ID}]"

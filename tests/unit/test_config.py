@@ -20,7 +20,7 @@ from tdl_sync.chat_spelling import (
     parse_chat,
 )
 from tdl_sync.config import Command, Config
-from tdl_sync.errors import EXIT_USAGE, UsageError
+from tdl_sync.core.errors import EXIT_USAGE, UsageError
 from tdl_sync.parse import TextRequested, parse_config
 from tdl_sync.usage import OPTIONS, USAGE
 

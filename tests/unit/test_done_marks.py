@@ -18,9 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.done_marks import DoneMarks
-from tdl_sync.errors import ConfigurationError
-from tdl_sync.model import (
+from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.core.model import (
     DoneMark,
     Failure,
     FileIdentity,
@@ -34,6 +33,7 @@ from tdl_sync.model import (
     RemoteFile,
     Scope,
 )
+from tdl_sync.done_marks import DoneMarks
 
 REMOTE = "gdrive:tdl-sync"
 CHAT = -1001234567890

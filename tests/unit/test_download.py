@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tdl_sync.download import PARTS_IN_FLIGHT, Downloader
-from tdl_sync.errors import (
+from tdl_sync.core.errors import (
     CredentialsRefused,
     DownloadFailed,
     ItemFailed,
@@ -24,11 +23,12 @@ from tdl_sync.errors import (
     StagingFailed,
     Stopped,
 )
-from tdl_sync.model import MediaItem, Reservation
+from tdl_sync.core.model import MediaItem, Reservation
+from tdl_sync.core.ports import PART_BYTES
+from tdl_sync.core.stop import StopFlag
+from tdl_sync.download import PARTS_IN_FLIGHT, Downloader
 from tdl_sync.part_journal import PartialFiles
-from tdl_sync.ports import PART_BYTES
 from tdl_sync.staging import LOCK_NAME, Staging
-from tdl_sync.stop import StopFlag
 from tests.fakes.chat import item_of
 from tests.fakes.parts import (
     FakePartSource,
@@ -340,7 +340,7 @@ def test_whatever_goes_wrong_a_file_is_whole_or_not_there(
     bench.parts.faults[17] = random.Random(seed).sample(faults, len(faults))
     item = item_of(17, size_bytes)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tdl_sync.attempts.FIRST_PAUSE_SECONDS", 0.0001)
+        patch.setattr("tdl_sync.core.retry.FIRST_PAUSE_SECONDS", 0.0001)
         try:
             path = bench.download(item)
         except DownloadFailed:

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from tdl_sync.core.message_details import MessageDetails
+from tdl_sync.core.model import HistoryPage, MediaType, SkippedItem
 from tdl_sync.expressions import Expression, ExpressionTooSlow
 from tdl_sync.filters import (
     ALL_BUT_STICKERS,
@@ -17,8 +19,6 @@ from tdl_sync.filters import (
     parse_types,
     parse_until,
 )
-from tdl_sync.message_details import MessageDetails
-from tdl_sync.model import HistoryPage, MediaType, SkippedItem
 from tests.fakes.chat import item_of
 
 NOW = datetime(2024, 5, 31, 12, tzinfo=timezone.utc)

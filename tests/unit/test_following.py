@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdl_sync.errors import Stopped
+from tdl_sync.core.errors import Stopped
+from tdl_sync.core.model import FailedItem, RunReport
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.following import (
     FIRST_RETRY_SECONDS,
     LONGEST_RETRY_SECONDS,
@@ -17,9 +19,7 @@ from tdl_sync.following import (
     News,
     Retries,
 )
-from tdl_sync.model import FailedItem, RunReport
 from tdl_sync.rounds import added, without
-from tdl_sync.stop import StopFlag
 from tests.waiting import finished, in_thread, result_of
 
 CHAT, OTHER = -1001, -1002

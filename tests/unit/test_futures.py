@@ -8,8 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tdl_sync.errors import Stopped
-from tdl_sync.futures import all_of, then
+from tdl_sync.core.errors import Stopped
+from tdl_sync.core.futures import all_of, then
 from tests.waiting import result_of
 
 

@@ -11,15 +11,15 @@ from typing import cast
 
 import pytest
 
+from tdl_sync.core.errors import HeldByAnotherRun
+from tdl_sync.core.model import Chat, ChatKind, DoneMark, ListedFile, RemoteFile, RunStatus
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.done_marks import DoneMarks
-from tdl_sync.errors import HeldByAnotherRun
 from tdl_sync.hold import holding
 from tdl_sync.local_state import LocalStates
-from tdl_sync.model import Chat, ChatKind, DoneMark, ListedFile, RemoteFile, RunStatus
 from tdl_sync.parse import parse_config
 from tdl_sync.remote_listing import RemoteLook
 from tdl_sync.state_message import scope_key_in
-from tdl_sync.stop import StopFlag
 from tdl_sync.telegram.chats import ChatBook
 from tdl_sync.verify import _Verifier
 from tests.fakes.chat import FakeChatReader, item_of

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.columns import columns_of, cut, padded, wrapped
-from tdl_sync.errors import ConfigurationError
+from tdl_sync.core.columns import columns_of, cut, padded, wrapped
+from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.core.model import Chat, ChatKind
 from tdl_sync.listed_chats import Table, record_of
-from tdl_sync.model import Chat, ChatKind
 from tdl_sync.standard_output import NobodyReads, StandardOutput
 from tdl_sync.telegram.chat_list import ListedChat
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.core.model import DoneMark, Failure, ListedFile, RemoteFile, Scope
 from tdl_sync.done_marks import DATABASE_NAME, DoneMarks
-from tdl_sync.errors import ConfigurationError
 from tdl_sync.marks_to_read import MarksToRead
-from tdl_sync.model import DoneMark, Failure, ListedFile, RemoteFile, Scope
 from tests.fakes.chat import CHAT_ID, item_of
 
 REMOTE = "gdrive:tdl-sync"

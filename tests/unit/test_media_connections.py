@@ -14,8 +14,8 @@ from typing import Any, cast
 
 import pytest
 
-from tdl_sync.model import MessageKey
-from tdl_sync.ports import PART_BYTES
+from tdl_sync.core.model import MessageKey
+from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram import media_connections
 from tdl_sync.telegram.addresses import Address
 from tdl_sync.telegram.keys import Keys

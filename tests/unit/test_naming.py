@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tdl_sync.model import (
+from tdl_sync.core.model import (
     Chat,
     ChatKind,
     FileLocation,
@@ -18,7 +18,7 @@ from tdl_sync.model import (
     MediaType,
     MessageKey,
 )
-from tdl_sync.naming import (
+from tdl_sync.core.naming import (
     MAX_NAME_BYTES,
     chat_id_of_folder,
     file_name,

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tdl_sync.errors import ConfigurationError, Stopped
-from tdl_sync.model import FileLocation, LocationKind, MediaItem
+from tdl_sync.core.errors import ConfigurationError, Stopped
+from tdl_sync.core.model import FileLocation, LocationKind, MediaItem
+from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.part_journal import RECORD_BYTES, PartialFiles
-from tdl_sync.ports import PART_BYTES
 from tdl_sync.staging import Staging
 from tests.fakes.chat import item_of
 from tests.fakes.parts import content_of

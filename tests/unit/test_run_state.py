@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.errors import ConfigurationError, CredentialsRefused, StateUnreadable, Stopped
+from tdl_sync.core.errors import ConfigurationError, CredentialsRefused, StateUnreadable, Stopped
+from tdl_sync.core.model import RunState, RunStatus, Scope, scope_key
 from tdl_sync.local_state import LocalStates
-from tdl_sync.model import RunState, RunStatus, Scope, scope_key
 from tdl_sync.run_state import LoadedState, StateMessage, StateStore
 from tdl_sync.saved_messages_to_read import SavedMessagesToRead
 from tdl_sync.state_message import HEADER, decode, encode, json_in

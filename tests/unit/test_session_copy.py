@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pyrogram.storage import SQLiteStorage
 
-from tdl_sync.errors import ConfigurationError
+from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.telegram.session_copy import session_string_of
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tdl_sync.errors import EXIT_HELD, EXIT_USAGE, ConfigurationError, HeldByAnotherRun
-from tdl_sync.model import MessageKey
+from tdl_sync.core.errors import EXIT_HELD, EXIT_USAGE, ConfigurationError, HeldByAnotherRun
+from tdl_sync.core.model import MessageKey
 from tdl_sync.staging import Leftover, Staging, margin_bytes
 
 ROOT = Path(__file__).parents[2]

@@ -12,10 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tdl_sync import id_ranges
-from tdl_sync.errors import StateUnreadable
+from tdl_sync.core.errors import StateUnreadable
+from tdl_sync.core.message_text import MOST_UNITS, utf16_units
+from tdl_sync.core.model import RunIdentity, RunState, RunStatus, Scope, scope_key
 from tdl_sync.id_ranges import BadIdRanges, IdRange
-from tdl_sync.message_text import MOST_UNITS, utf16_units
-from tdl_sync.model import RunIdentity, RunState, RunStatus, Scope, scope_key
 from tdl_sync.state_message import (
     HEADER,
     decode,

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tdl_sync import attempts
-from tdl_sync.attempts import with_attempts
-from tdl_sync.errors import DownloadFailed, RefusedByTelegram, Stopped
-from tdl_sync.stop import Slots, StopFlag
+from tdl_sync.core import retry
+from tdl_sync.core.errors import DownloadFailed, RefusedByTelegram, Stopped
+from tdl_sync.core.retry import with_attempts
+from tdl_sync.core.stop import Slots, StopFlag
 from tests.waiting import in_thread, result_of, until
 
 
@@ -144,7 +144,7 @@ def test_what_does_not_pass_is_told_at_once(error: Exception) -> None:
 
 
 def test_a_stop_ends_the_pause_between_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempts, "FIRST_PAUSE_SECONDS", 3600.0)
+    monkeypatch.setattr(retry, "FIRST_PAUSE_SECONDS", 3600.0)
     stop = StopFlag()
     calls: list[int] = []
     work = in_thread(lambda: with_attempts(lambda: failing(9, DownloadFailed("x"), calls), stop))

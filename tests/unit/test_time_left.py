@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tdl_sync.errors import LongerThanRun, Stopped
-from tdl_sync.model import MediaItem
-from tdl_sync.stop import StopFlag
+from tdl_sync.core.errors import LongerThanRun, Stopped
+from tdl_sync.core.model import MediaItem
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.time_left import (
     ASSUMED_BYTES_PER_SECOND,
     MOST_PUT_OFF,

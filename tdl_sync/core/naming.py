@@ -25,7 +25,7 @@ import mimetypes
 import re
 import unicodedata
 
-from tdl_sync.model import Chat, ListedFile, MediaItem, MediaType
+from tdl_sync.core.model import Chat, ListedFile, MediaItem, MediaType
 
 MAX_NAME_BYTES = 143
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from tdl_sync.errors import Stopped
+from tdl_sync.core.errors import Stopped
 
 _WakeUp = Callable[[], None]
 

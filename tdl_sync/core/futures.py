@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import TypeVar
 
-from tdl_sync.errors import Stopped
+from tdl_sync.core.errors import Stopped
 
 First = TypeVar("First")
 Second = TypeVar("Second")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from tdl_sync.model import Failure
+from tdl_sync.core.model import Failure
 
 WRONG_SIZE = "wrong size on the remote"
 OTHER_CONTENT = "other content on the remote"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tdl_sync.naming import printable
+from tdl_sync.core.naming import printable
 
 MOST_UNITS = 4096
 """UTF-16 units in a message (``message_length_max``,

@@ -17,10 +17,10 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
-from tdl_sync.file_location import FileIdentity as FileIdentity
-from tdl_sync.file_location import FileLocation as FileLocation
-from tdl_sync.file_location import LocationKind as LocationKind
-from tdl_sync.message_details import MessageDetails
+from tdl_sync.core.file_location import FileIdentity as FileIdentity
+from tdl_sync.core.file_location import FileLocation as FileLocation
+from tdl_sync.core.file_location import LocationKind as LocationKind
+from tdl_sync.core.message_details import MessageDetails
 
 
 class MediaType(str, Enum):

@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable
 from typing import TypeVar
 
-from tdl_sync.errors import ItemFailed
-from tdl_sync.stop import StopFlag
+from tdl_sync.core.errors import ItemFailed
+from tdl_sync.core.stop import StopFlag
 
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 1.0

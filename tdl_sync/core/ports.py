@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from tdl_sync.message_details import TextMessage
-from tdl_sync.model import (
+from tdl_sync.core.message_details import TextMessage
+from tdl_sync.core.model import (
     Chat,
     ChatTotals,
     DoneMark,
