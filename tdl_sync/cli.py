@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
-from tdl_sync.config import Command, Config, Telling
 from tdl_sync.core.errors import (
     EXIT_BUG,
     EXIT_COME_BACK_LATER,
@@ -30,6 +29,7 @@ from tdl_sync.deadline import Deadline
 from tdl_sync.doctor import examine
 from tdl_sync.last_words import check_log_file, keep, of_bug, say, tell, tell_what_nobody_caught
 from tdl_sync.log_lines import Counts, Event, EventKind, Level
+from tdl_sync.options.config import Command, Config, Telling
 from tdl_sync.parse import TextRequested, parse_config, telling_at_a_glance
 from tdl_sync.progress import progress_for
 from tdl_sync.standard_output import NobodyReads, StandardOutput

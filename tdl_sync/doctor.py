@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from tdl_sync.config import Config
 from tdl_sync.core.errors import EXIT_COMPLETE, EXIT_USAGE, ConfigurationError, TdlSyncError
 from tdl_sync.core.human_units import human_bytes
 from tdl_sync.core.naming import printable
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.event_loop import EventLoopThread
+from tdl_sync.options.config import Config
 from tdl_sync.rclone import Rclone
 from tdl_sync.rclone_config import is_writable, used_config, with_writable_config
 from tdl_sync.remote_check import check_remote, configured_types

@@ -14,8 +14,6 @@ from itertools import chain
 
 from tdl_sync.beginning import Start
 from tdl_sync.budget import DiskBudget
-from tdl_sync.chat_spelling import ChatSpelling
-from tdl_sync.config import Config
 from tdl_sync.core.errors import LargerThanBudget, TdlSyncError
 from tdl_sync.core.model import Chat, HistoryEntry, MediaItem, SkippedItem
 from tdl_sync.core.ports import ChatReader, SavedMessages
@@ -27,6 +25,8 @@ from tdl_sync.last_words import tell
 from tdl_sync.local_state import LocalStates
 from tdl_sync.log_lines import Event
 from tdl_sync.marks_to_read import MarksToRead
+from tdl_sync.options.chat_spelling import ChatSpelling
+from tdl_sync.options.config import Config
 from tdl_sync.pipeline import Job
 from tdl_sync.rclone import Rclone
 from tdl_sync.remnants import is_under_way

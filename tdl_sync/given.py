@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from tdl_sync.arguments import SEE_HELP, Arguments, Setting
 from tdl_sync.core.errors import UsageError
-from tdl_sync.units import parse_seconds
+from tdl_sync.options.units import parse_seconds
 from tdl_sync.usage import OPTIONS
 
 DEFAULT_REMOTE = OPTIONS["--remote"].default or ""

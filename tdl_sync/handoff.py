@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from tdl_sync.config import OnQuota
 from tdl_sync.core.errors import (
     AccessTokenRefused,
     HandOffFailed,
@@ -30,6 +29,7 @@ from tdl_sync.drive_folder import (
     gone_from,
     make_drive_folder,
 )
+from tdl_sync.options.config import OnQuota
 from tdl_sync.pace import Pace, Turn
 from tdl_sync.rclone import CallTriedAgain, Rclone, RcloneLog, Sent
 from tdl_sync.rclone_errors import (

@@ -10,7 +10,6 @@ import threading
 import traceback
 from typing import TextIO
 
-from tdl_sync.config import Telling
 from tdl_sync.core.errors import EXIT_BUG, UsageError
 from tdl_sync.log_file import LogFile
 from tdl_sync.log_lines import (
@@ -22,6 +21,7 @@ from tdl_sync.log_lines import (
     as_text,
     told_lines,
 )
+from tdl_sync.options.config import Telling
 
 
 def tell(event: Event, telling: Telling) -> None:

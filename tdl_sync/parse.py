@@ -9,29 +9,29 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from tdl_sync.arguments import SEE_HELP, gather
-from tdl_sync.chat_spelling import ChatSpelling, parse_chat
-from tdl_sync.choice import Choice
 from tdl_sync.completion import completion_script
-from tdl_sync.config import PLAINLY, Command, Config, OnQuota, Telling, Verbosity
 from tdl_sync.core.errors import UsageError
 from tdl_sync.core.program_name import PROGRAM, SCRIPT
 from tdl_sync.core.version import VERSION
-from tdl_sync.credentials import Proxy, credentials_from, parse_proxy
 from tdl_sync.deadline import CLOSING_SECONDS
-from tdl_sync.expressions import Expression
-from tdl_sync.filters import (
+from tdl_sync.given import Given, after_exclusions, seconds_between, whole
+from tdl_sync.options.chat_spelling import ChatSpelling, parse_chat
+from tdl_sync.options.choice import Choice
+from tdl_sync.options.config import PLAINLY, Command, Config, OnQuota, Telling, Verbosity
+from tdl_sync.options.credentials import Proxy, credentials_from, parse_proxy
+from tdl_sync.options.directories import default_data_dir, expand
+from tdl_sync.options.expressions import Expression
+from tdl_sync.options.filters import (
     Filters,
     parse_extensions,
     parse_since,
     parse_types,
     parse_until,
 )
-from tdl_sync.given import Given, after_exclusions, seconds_between, whole
-from tdl_sync.name_template import PLAIN_NAMES, Keeping, parse_name_template
-from tdl_sync.remote_argument import parse_remote, parse_upload_flag
-from tdl_sync.units import parse_bytes
+from tdl_sync.options.name_template import PLAIN_NAMES, Keeping, parse_name_template
+from tdl_sync.options.remote_argument import parse_remote, parse_upload_flag
+from tdl_sync.options.units import parse_bytes
 from tdl_sync.usage import OPTIONS, USAGE
-from tdl_sync.user_directories import default_data_dir, expand
 
 _LARGEST_DISK_BYTES = 10**15
 _LARGEST_MESSAGE_ID = 2**31 - 1

@@ -17,7 +17,6 @@ from itertools import islice
 from tdl_sync.admission import OpenGate
 from tdl_sync.also_posted import AlsoPosted, InSidecars
 from tdl_sync.budget import DiskBudget
-from tdl_sync.choice import WHOLE_CHAT, Choice
 from tdl_sync.core.errors import (
     ChatUnreadable,
     ItemFailed,
@@ -46,7 +45,8 @@ from tdl_sync.duplicates import Duplicates, EachByItself
 from tdl_sync.known_files import learn_files
 from tdl_sync.lanes import DownloadLanes, Lane
 from tdl_sync.ledger import Ledger
-from tdl_sync.name_template import PLAIN_KEEPING, Keeping
+from tdl_sync.options.choice import WHOLE_CHAT, Choice
+from tdl_sync.options.name_template import PLAIN_KEEPING, Keeping
 from tdl_sync.reconcile import take_up
 from tdl_sync.shelf import Shelf
 from tdl_sync.staging import Staging

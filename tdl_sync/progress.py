@@ -16,11 +16,11 @@ from typing import Any, TextIO, TypeAlias
 from tqdm import tqdm
 from tqdm.utils import disp_len, disp_trim
 
-from tdl_sync.config import Telling, Verbosity
 from tdl_sync.core.model import Chat, ChatTotals, Failure, MediaItem, MessageKey, RunReport
 from tdl_sync.log_file import LogFile
 from tdl_sync.log_lines import Event, EventKind, Level, as_json, as_text
 from tdl_sync.narrator import Narrator, Outlet
+from tdl_sync.options.config import Telling, Verbosity
 from tdl_sync.progress_numbers import Snapshot
 from tdl_sync.progress_text import (
     Arrows,

@@ -14,7 +14,7 @@ from typing import Any
 from tdl_sync.core.errors import SidecarUnreadable
 from tdl_sync.core.message_details import MessageDetails
 from tdl_sync.core.model import Chat, ListedFile, MediaItem
-from tdl_sync.name_template import RemotePlace
+from tdl_sync.options.name_template import RemotePlace
 
 VERSION = 1
 

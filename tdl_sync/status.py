@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from tdl_sync.chat_spelling import ByMarkedId, ChatSpelling
-from tdl_sync.config import Config
 from tdl_sync.core.errors import ChatUnreadable, ConfigurationError, TdlSyncError
 from tdl_sync.core.model import Chat
 from tdl_sync.local_state import LocalStates
+from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling
+from tdl_sync.options.config import Config
 from tdl_sync.run_identity import is_gone
 from tdl_sync.scope_status import SavedState, saved_states, status_of
 from tdl_sync.standard_output import StandardOutput

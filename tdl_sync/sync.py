@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tdl_sync.budget import DiskBudget
 from tdl_sync.chat_run import ChatRun
-from tdl_sync.chat_spelling import ChatSpelling
-from tdl_sync.config import Config
 from tdl_sync.core.errors import (
     ChatUnreadable,
     ConfigurationError,
@@ -39,6 +37,8 @@ from tdl_sync.handoff import RcloneHandOff
 from tdl_sync.local_state import LocalStates
 from tdl_sync.narrator import Narrator
 from tdl_sync.notice import Ending, note, sent_in_time
+from tdl_sync.options.chat_spelling import ChatSpelling
+from tdl_sync.options.config import Config
 from tdl_sync.pace import Pace
 from tdl_sync.part_journal import PartialFiles
 from tdl_sync.pipeline import Stages

@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tdl_sync.config import Config
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.event_loop import EventLoopThread
 from tdl_sync.last_words import tell
 from tdl_sync.log_lines import Event
+from tdl_sync.options.config import Config
 from tdl_sync.progress_numbers import Waiting
 from tdl_sync.progress_text import waiting_line
 from tdl_sync.telegram.settings import TelegramSettings

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from tdl_sync.config import Config
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.event_loop import EventLoopThread
 from tdl_sync.following import News
 from tdl_sync.narrator import Narrator
+from tdl_sync.options.config import Config
 from tdl_sync.telegram.chats import ChatBook
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.history import TelegramChatReader

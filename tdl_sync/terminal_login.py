@@ -14,13 +14,13 @@ from typing import TypeVar
 
 import qrcode
 
-from tdl_sync.config import Config
 from tdl_sync.core.errors import CredentialsRefused, SessionEnded, UsageError
 from tdl_sync.core.naming import printable
 from tdl_sync.core.program_name import PROGRAM
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.credentials import credentials_from
 from tdl_sync.event_loop import EventLoopThread
+from tdl_sync.options.config import Config
+from tdl_sync.options.credentials import credentials_from
 from tdl_sync.telegram.settings import TelegramSettings
 from tdl_sync.telegram_session import make_data_dir, telegram_settings
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tdl_sync.config import Config
 from tdl_sync.core.errors import RemoteCredentialsRefused
+from tdl_sync.options.config import Config
 from tdl_sync.rclone import Rclone
 from tdl_sync.terminal_login import Terminal, at_a_terminal
 

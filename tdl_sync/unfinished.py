@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tdl_sync.chat_spelling import ByMarkedId
 from tdl_sync.core.errors import StateUnreadable
 from tdl_sync.core.model import RunState, RunStatus, Scope, scope_key
 from tdl_sync.core.ports import SavedText
+from tdl_sync.options.chat_spelling import ByMarkedId
 from tdl_sync.state_message import names_remote
 from tdl_sync.told_states import told_states
 

@@ -17,7 +17,7 @@ from tdl_sync.core.model import Chat, DoneMark, ListedFile, MediaItem, RemoteFil
 from tdl_sync.core.ports import HandOff, Marks, ProgressListener
 from tdl_sync.core.retry import with_attempts
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.name_template import PLAIN_KEEPING, Keeping, RemotePlace
+from tdl_sync.options.name_template import PLAIN_KEEPING, Keeping, RemotePlace
 from tdl_sync.sidecar import sidecar, sidecar_name, with_copies_of
 
 _READ_BYTES = 256 * 1024

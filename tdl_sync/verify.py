@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from tdl_sync.comparison import Comparison
-from tdl_sync.config import Config
 from tdl_sync.core.errors import EXIT_SOME_FAILED, TdlSyncError
 from tdl_sync.core.model import Chat, MediaItem, Scope
 from tdl_sync.core.ports import ChatReader, SavedMessages
@@ -17,6 +16,7 @@ from tdl_sync.hold import holding
 from tdl_sync.last_words import tell
 from tdl_sync.local_state import LocalStates
 from tdl_sync.log_lines import Event
+from tdl_sync.options.config import Config
 from tdl_sync.rclone import Rclone
 from tdl_sync.rclone_config import with_writable_config
 from tdl_sync.remote_check import look_at_remote

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tdl_sync.chat_spelling import ChatSpelling
-from tdl_sync.config import Config
 from tdl_sync.core.model import Chat
+from tdl_sync.options.chat_spelling import ChatSpelling
+from tdl_sync.options.config import Config
 
 if TYPE_CHECKING:
     from tdl_sync.telegram.chats import ChatBook

@@ -17,12 +17,12 @@ import pytest
 from standins.telegram.inject import standin_public_key
 from standins.telegram.server import API_HASH, API_ID, StandIn
 from standins.telegram.world import World
-from tdl_sync.chat_spelling import ByMarkedId, ByUsername, OwnSavedMessages
 from tdl_sync.core import retry
 from tdl_sync.core.model import Chat
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.credentials import Proxy
 from tdl_sync.event_loop import EventLoopThread
+from tdl_sync.options.chat_spelling import ByMarkedId, ByUsername, OwnSavedMessages
+from tdl_sync.options.credentials import Proxy
 from tdl_sync.telegram.chats import ChatBook
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.history import TelegramChatReader

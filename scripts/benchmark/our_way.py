@@ -21,15 +21,15 @@ from pathlib import Path
 from scripts.benchmark.child import Meter
 from scripts.benchmark.frame import temporary_directory
 from tdl_sync.budget import DiskBudget
-from tdl_sync.chat_spelling import ByUsername
 from tdl_sync.core.model import MediaItem, Reservation, StagedFile
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.credentials import Proxy
 from tdl_sync.download import Downloader
 from tdl_sync.event_loop import EventLoopThread
 from tdl_sync.handoff import RcloneHandOff
 from tdl_sync.lanes import DownloadLanes, Lane
+from tdl_sync.options.chat_spelling import ByUsername
+from tdl_sync.options.credentials import Proxy
 from tdl_sync.pace import Pace
 from tdl_sync.part_journal import PartialFiles
 from tdl_sync.progress import NullProgress

@@ -22,7 +22,9 @@ from pyrogram.errors import (
 )
 from pyrogram.raw.core import TLObject
 
-from tdl_sync.chat_spelling import (
+from tdl_sync.core.errors import ChatUnreadable
+from tdl_sync.core.model import Chat, ChatKind
+from tdl_sync.options.chat_spelling import (
     SPELLINGS,
     ByInviteHash,
     ByMarkedId,
@@ -30,8 +32,6 @@ from tdl_sync.chat_spelling import (
     ChatSpelling,
     OwnSavedMessages,
 )
-from tdl_sync.core.errors import ChatUnreadable
-from tdl_sync.core.model import Chat, ChatKind
 from tdl_sync.telegram.answers import translated
 from tdl_sync.telegram.client import TelegramClient
 from tdl_sync.telegram.dialogs import dialog_pages

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tdl_sync.credentials import Proxy
+from tdl_sync.options.credentials import Proxy
 
 SESSION_NAME = "telegram"
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from tdl_sync.admission import OpenGate
 from tdl_sync.budget import DiskBudget, whole_blocks
-from tdl_sync.choice import WHOLE_CHAT
 from tdl_sync.core.errors import TdlSyncError
 from tdl_sync.core.model import (
     Chat,
@@ -27,7 +26,8 @@ from tdl_sync.core.naming import file_name, message_id_of
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.download import Downloader
 from tdl_sync.ledger import Position
-from tdl_sync.name_template import PLAIN_KEEPING
+from tdl_sync.options.choice import WHOLE_CHAT
+from tdl_sync.options.name_template import PLAIN_KEEPING
 from tdl_sync.part_journal import PartialFiles
 from tdl_sync.pipeline import Job, Pipeline, Stages
 from tdl_sync.shelf import Shelf

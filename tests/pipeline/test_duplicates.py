@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tdl_sync.choice import Choice
 from tdl_sync.core.errors import (
     ChatUnreadable,
     DownloadFailed,
@@ -28,7 +27,8 @@ from tdl_sync.core.model import Failure, MediaItem
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.duplicates import DUPLICATE
-from tdl_sync.name_template import Keeping
+from tdl_sync.options.choice import Choice
+from tdl_sync.options.name_template import Keeping
 from tests.fakes.chat import CHAT_ID, FIRST_DATE, copy_of, item_of
 from tests.fakes.marks import FakeMarks
 from tests.pipeline.line import (

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.chat_spelling import (
+from tdl_sync.core.errors import EXIT_USAGE, UsageError
+from tdl_sync.options.chat_spelling import (
     ByInviteHash,
     ByMarkedId,
     ByUsername,
@@ -19,8 +20,7 @@ from tdl_sync.chat_spelling import (
     OwnSavedMessages,
     parse_chat,
 )
-from tdl_sync.config import Command, Config
-from tdl_sync.core.errors import EXIT_USAGE, UsageError
+from tdl_sync.options.config import Command, Config
 from tdl_sync.parse import TextRequested, parse_config
 from tdl_sync.usage import OPTIONS, USAGE
 

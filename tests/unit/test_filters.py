@@ -9,8 +9,8 @@ import pytest
 
 from tdl_sync.core.message_details import MessageDetails
 from tdl_sync.core.model import HistoryPage, MediaType, SkippedItem
-from tdl_sync.expressions import Expression, ExpressionTooSlow
-from tdl_sync.filters import (
+from tdl_sync.options.expressions import Expression, ExpressionTooSlow
+from tdl_sync.options.filters import (
     ALL_BUT_STICKERS,
     MOST_SEARCHED_CHARACTERS,
     Filters,

@@ -16,7 +16,6 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from tqdm.utils import disp_len, disp_trim
 
-from tdl_sync.config import Telling, Verbosity
 from tdl_sync.core.model import (
     Chat,
     ChatKind,
@@ -34,6 +33,7 @@ from tdl_sync.core.model import (
 from tdl_sync.core.ports import ProgressListener
 from tdl_sync.log_lines import Level, as_text
 from tdl_sync.narrator import Narrator, Outlet
+from tdl_sync.options.config import Telling, Verbosity
 from tdl_sync.progress import BarsOutlet, LineOutlet, NullProgress, progress_for
 from tdl_sync.progress_numbers import Direction, ProgressNumbers, SpeedMeter, Waiting
 from tdl_sync.progress_text import Arrows, headline, log_line, status_lines, transfer_line

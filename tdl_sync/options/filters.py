@@ -19,8 +19,8 @@ from datetime import datetime, timedelta, timezone
 
 from tdl_sync.core.model import HistoryEntry, HistoryPage, MediaItem, MediaType, SkippedItem
 from tdl_sync.core.naming import name_without_id
-from tdl_sync.expressions import Expression
-from tdl_sync.units import parse_seconds
+from tdl_sync.options.expressions import Expression
+from tdl_sync.options.units import parse_seconds
 
 MOST_SEARCHED_CHARACTERS = 1024
 """So much of a caption is searched, the limit of a caption's own length without Premium."""

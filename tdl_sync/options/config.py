@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from tdl_sync.chat_spelling import ChatSpelling
-from tdl_sync.choice import Choice
-from tdl_sync.credentials import Credentials, Proxy
-from tdl_sync.name_template import Keeping
+from tdl_sync.options.chat_spelling import ChatSpelling
+from tdl_sync.options.choice import Choice
+from tdl_sync.options.credentials import Credentials, Proxy
+from tdl_sync.options.name_template import Keeping
 
 
 class Command(str, Enum):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tdl_sync.core.model import Chat, HistoryPage, Scope
 from tdl_sync.core.ports import ChatReader
-from tdl_sync.filters import ALL_BUT_STICKERS, Filters, without_posts
+from tdl_sync.options.filters import ALL_BUT_STICKERS, Filters, without_posts
 
 
 @dataclass(frozen=True)
