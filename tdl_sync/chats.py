@@ -6,7 +6,7 @@ from tdl_sync.core.errors import TdlSyncError
 from tdl_sync.listed_chats import Table, record_of
 from tdl_sync.options.config import Config
 from tdl_sync.standard_output import StandardOutput
-from tdl_sync.telegram.chat_list import TelegramChatList
+from tdl_sync.telegram.messages.chat_list import TelegramChatList
 from tdl_sync.telegram_session import opened_to_look
 
 

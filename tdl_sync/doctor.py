@@ -20,16 +20,16 @@ from tdl_sync.core.errors import EXIT_COMPLETE, EXIT_USAGE, ConfigurationError, 
 from tdl_sync.core.human_units import human_bytes
 from tdl_sync.core.naming import printable
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.event_loop import EventLoopThread
 from tdl_sync.options.config import Config
 from tdl_sync.rclone import Rclone
 from tdl_sync.rclone_config import is_writable, used_config, with_writable_config
 from tdl_sync.remote_check import check_remote, configured_types
 from tdl_sync.staging import Staging
+from tdl_sync.telegram.session.event_loop import EventLoopThread
 from tdl_sync.telegram_session import make_data_dir, telegram_settings
 
 if TYPE_CHECKING:
-    from tdl_sync.telegram.client import TelegramClient
+    from tdl_sync.telegram.session.client import TelegramClient
 
 OLDEST_PYTHON = (3, 10)
 
@@ -129,7 +129,9 @@ def _remote(rclone: Rclone, config: Config) -> str:
 
 
 def _telegram(config: Config) -> Iterator[Finding]:
-    from tdl_sync.telegram.client import TelegramClient  # it takes its time: the last part's own
+    from tdl_sync.telegram.session.client import (
+        TelegramClient,  # it takes its time: the last part's own
+    )
 
     lines: list[str] = []
     with ExitStack() as closing:

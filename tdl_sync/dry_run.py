@@ -39,9 +39,9 @@ from tdl_sync.standard_output import StandardOutput
 from tdl_sync.standing import Place, Standing
 from tdl_sync.state_message import HEADER
 from tdl_sync.sync import ONE_CHAT_ONLY
-from tdl_sync.telegram.chats import ChatBook
-from tdl_sync.telegram.history import TelegramChatReader
-from tdl_sync.telegram.saved_messages import TelegramSavedMessages
+from tdl_sync.telegram.messages.chats import ChatBook
+from tdl_sync.telegram.messages.history import TelegramChatReader
+from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 from tdl_sync.telegram_session import opened_on_a_copy
 from tdl_sync.unfinished import unfinished_in
 from tdl_sync.wanted_chats import wanted_chats

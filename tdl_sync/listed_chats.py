@@ -7,7 +7,7 @@ from typing import Any
 
 from tdl_sync.core.columns import columns_of, cut, padded
 from tdl_sync.core.naming import printable
-from tdl_sync.telegram.chat_list import ListedChat, at_username
+from tdl_sync.telegram.messages.chat_list import ListedChat, at_username
 
 _LEAST_NAME_COLUMNS = 12
 _GAP = "  "

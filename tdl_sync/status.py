@@ -16,12 +16,12 @@ from tdl_sync.scope_status import SavedState, saved_states, status_of
 from tdl_sync.standard_output import StandardOutput
 from tdl_sync.state_message import HEADER
 from tdl_sync.status_text import COLUMNS, block, record
-from tdl_sync.telegram.chats import ChatBook
-from tdl_sync.telegram.client import TelegramClient
-from tdl_sync.telegram.clock import telegrams_now
-from tdl_sync.telegram.dialogs import newest_message_ids
-from tdl_sync.telegram.history import TelegramChatReader
-from tdl_sync.telegram.saved_messages import TelegramSavedMessages
+from tdl_sync.telegram.messages.chats import ChatBook
+from tdl_sync.telegram.messages.dialogs import newest_message_ids
+from tdl_sync.telegram.messages.history import TelegramChatReader
+from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
+from tdl_sync.telegram.session.client import TelegramClient
+from tdl_sync.telegram.session.clock import telegrams_now
 from tdl_sync.telegram_session import opened_to_look
 
 NOTHING_YET = "No state is saved yet: nothing was moved with this account."

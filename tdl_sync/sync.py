@@ -30,7 +30,6 @@ from tdl_sync.core.stop import StopFlag
 from tdl_sync.deadline import Deadline
 from tdl_sync.done_marks import DoneMarks
 from tdl_sync.download import Downloader
-from tdl_sync.event_loop import EventLoopThread
 from tdl_sync.followers import Followers
 from tdl_sync.following import POLL_SECONDS, Following
 from tdl_sync.handoff import RcloneHandOff
@@ -49,6 +48,7 @@ from tdl_sync.run_settings import RunSettings
 from tdl_sync.shelf import Shelf
 from tdl_sync.staging import Staging
 from tdl_sync.state_message import HEADER
+from tdl_sync.telegram.session.event_loop import EventLoopThread
 from tdl_sync.telegram_session import make_data_dir, opened_to_look
 from tdl_sync.unfinished import unfinished_in
 from tdl_sync.wanted_chats import wanted_chats
@@ -292,7 +292,7 @@ class Sync:
         if self._opening is not None:
             self._opening.result().saved_messages.send_note(text)
             return
-        from tdl_sync.telegram.saved_messages import TelegramSavedMessages
+        from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 
         with opened_to_look(self._config) as telegram:  # what failed came before Telegram's turn
             TelegramSavedMessages(telegram).send_note(text)

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.event_loop import EventLoopThread
 from tdl_sync.last_words import tell
 from tdl_sync.log_lines import Event
 from tdl_sync.options.config import Config
 from tdl_sync.progress_numbers import Waiting
 from tdl_sync.progress_text import waiting_line
-from tdl_sync.telegram.settings import TelegramSettings
+from tdl_sync.telegram.session.event_loop import EventLoopThread
+from tdl_sync.telegram.session.settings import TelegramSettings
 
 if TYPE_CHECKING:
-    from tdl_sync.telegram.client import TelegramClient
+    from tdl_sync.telegram.session.client import TelegramClient
 
 
 def telegram_settings(config: Config) -> TelegramSettings:
@@ -57,7 +57,7 @@ def opened_on_a_copy(config: Config) -> AbstractContextManager[TelegramClient]:
     """The same on a copy of the session in memory: nothing is written on this machine."""
     settings = telegram_settings(config)
     if settings.session_string is None and settings.session_path.exists():
-        from tdl_sync.telegram.session_copy import session_string_of
+        from tdl_sync.telegram.session.session_copy import session_string_of
 
         settings = replace(settings, session_string=session_string_of(settings.session_path))
     return _opened(config, settings)
@@ -65,7 +65,9 @@ def opened_on_a_copy(config: Config) -> AbstractContextManager[TelegramClient]:
 
 @contextmanager
 def _opened(config: Config, settings: TelegramSettings) -> Iterator[TelegramClient]:
-    from tdl_sync.telegram.client import TelegramClient  # most of a second, so where it is needed
+    from tdl_sync.telegram.session.client import (
+        TelegramClient,  # most of a second, so where it is needed
+    )
 
     with ExitStack() as closing:
         loop = EventLoopThread()

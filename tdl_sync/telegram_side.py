@@ -9,17 +9,17 @@ from collections.abc import Callable
 from datetime import datetime
 
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.event_loop import EventLoopThread
 from tdl_sync.following import News
 from tdl_sync.narrator import Narrator
 from tdl_sync.options.config import Config
-from tdl_sync.telegram.chats import ChatBook
-from tdl_sync.telegram.client import TelegramClient
-from tdl_sync.telegram.history import TelegramChatReader
-from tdl_sync.telegram.parts import TelegramPartSource
-from tdl_sync.telegram.saved_messages import TelegramSavedMessages
-from tdl_sync.telegram.session_watch import watch_session
-from tdl_sync.telegram.takeout import Takeout
+from tdl_sync.telegram.files.parts import TelegramPartSource
+from tdl_sync.telegram.messages.chats import ChatBook
+from tdl_sync.telegram.messages.history import TelegramChatReader
+from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
+from tdl_sync.telegram.messages.takeout import Takeout
+from tdl_sync.telegram.session.client import TelegramClient
+from tdl_sync.telegram.session.event_loop import EventLoopThread
+from tdl_sync.telegram.session.session_watch import watch_session
 from tdl_sync.telegram_session import telegram_settings
 
 

@@ -18,10 +18,10 @@ from tdl_sync.core.errors import CredentialsRefused, SessionEnded, UsageError
 from tdl_sync.core.naming import printable
 from tdl_sync.core.program_name import PROGRAM
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.event_loop import EventLoopThread
 from tdl_sync.options.config import Config
 from tdl_sync.options.credentials import credentials_from
-from tdl_sync.telegram.settings import TelegramSettings
+from tdl_sync.telegram.session.event_loop import EventLoopThread
+from tdl_sync.telegram.session.settings import TelegramSettings
 from tdl_sync.telegram_session import make_data_dir, telegram_settings
 
 API_PAGE = "https://my.telegram.org/apps"
@@ -135,8 +135,8 @@ def login(config: Config) -> int:
 
 def _sign_in(config: Config, settings: TelegramSettings, terminal: Terminal) -> None:
     # Not above: each run looks here whether there is a session, before it needs the library.
-    from tdl_sync.telegram.client import TelegramClient
-    from tdl_sync.telegram.login import Login
+    from tdl_sync.telegram.session.client import TelegramClient
+    from tdl_sync.telegram.session.login import Login
 
     with ExitStack() as closing:
         loop = EventLoopThread()

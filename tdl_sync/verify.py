@@ -27,11 +27,11 @@ from tdl_sync.run_state import LoadedState, StateStore
 from tdl_sync.saved_messages_to_read import SavedMessagesToRead
 from tdl_sync.standard_output import StandardOutput
 from tdl_sync.sync import ONE_CHAT_ONLY
-from tdl_sync.telegram.chats import ChatBook
-from tdl_sync.telegram.client import TelegramClient
-from tdl_sync.telegram.history import TelegramChatReader
-from tdl_sync.telegram.saved_messages import TelegramSavedMessages
-from tdl_sync.telegram.takeout import Takeout
+from tdl_sync.telegram.messages.chats import ChatBook
+from tdl_sync.telegram.messages.history import TelegramChatReader
+from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
+from tdl_sync.telegram.messages.takeout import Takeout
+from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram_session import opened_to_look
 from tdl_sync.verify_text import Verdict, json_record, report_lines, result_line
 from tdl_sync.wanted_chats import wanted_chats

@@ -11,7 +11,7 @@ from tdl_sync.options.chat_spelling import ChatSpelling
 from tdl_sync.options.config import Config
 
 if TYPE_CHECKING:
-    from tdl_sync.telegram.chats import ChatBook
+    from tdl_sync.telegram.messages.chats import ChatBook
 
 
 @dataclass(frozen=True)

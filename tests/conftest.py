@@ -20,13 +20,13 @@ from standins.telegram.world import World
 from tdl_sync.core import retry
 from tdl_sync.core.model import Chat
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.event_loop import EventLoopThread
 from tdl_sync.options.chat_spelling import ByMarkedId, ByUsername, OwnSavedMessages
 from tdl_sync.options.credentials import Proxy
-from tdl_sync.telegram.chats import ChatBook
-from tdl_sync.telegram.client import TelegramClient
-from tdl_sync.telegram.history import TelegramChatReader
-from tdl_sync.telegram.settings import TelegramSettings
+from tdl_sync.telegram.messages.chats import ChatBook
+from tdl_sync.telegram.messages.history import TelegramChatReader
+from tdl_sync.telegram.session.client import TelegramClient
+from tdl_sync.telegram.session.event_loop import EventLoopThread
+from tdl_sync.telegram.session.settings import TelegramSettings
 
 # A shell that put the tests in the background, or nohup, has these ignored; the programs that the
 # tests start would inherit that, and are to meet signals as at a terminal.

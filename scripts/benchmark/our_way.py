@@ -25,7 +25,6 @@ from tdl_sync.core.model import MediaItem, Reservation, StagedFile
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.download import Downloader
-from tdl_sync.event_loop import EventLoopThread
 from tdl_sync.handoff import RcloneHandOff
 from tdl_sync.lanes import DownloadLanes, Lane
 from tdl_sync.options.chat_spelling import ByUsername
@@ -36,11 +35,12 @@ from tdl_sync.progress import NullProgress
 from tdl_sync.rclone import Rclone
 from tdl_sync.remote_check import check_remote
 from tdl_sync.staging import Staging
-from tdl_sync.telegram.chats import ChatBook
-from tdl_sync.telegram.client import TelegramClient
-from tdl_sync.telegram.history import TelegramChatReader
-from tdl_sync.telegram.parts import TelegramPartSource
-from tdl_sync.telegram.settings import TelegramSettings
+from tdl_sync.telegram.files.parts import TelegramPartSource
+from tdl_sync.telegram.messages.chats import ChatBook
+from tdl_sync.telegram.messages.history import TelegramChatReader
+from tdl_sync.telegram.session.client import TelegramClient
+from tdl_sync.telegram.session.event_loop import EventLoopThread
+from tdl_sync.telegram.session.settings import TelegramSettings
 from tdl_sync.usage import OPTIONS
 
 BUDGET_BYTES = 10**12

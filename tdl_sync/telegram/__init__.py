@@ -1,1 +1,2 @@
-"""Telegram, through Pyrogram. No other package of the program imports pyrogram."""
+"""The room of the library for Telegram, and the only one that imports it: ``session`` below
+``messages`` below ``files``. It may import options and core."""

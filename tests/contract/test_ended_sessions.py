@@ -15,8 +15,8 @@ from standins.telegram.world import World
 from tdl_sync.core.errors import CredentialsRefused, DownloadFailed, SessionEnded
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.ports import PART_BYTES
-from tdl_sync.telegram import session_watch
-from tdl_sync.telegram.parts import TelegramPartSource
+from tdl_sync.telegram.files.parts import TelegramPartSource
+from tdl_sync.telegram.session import session_watch
 from tests.conftest import ConnectedTelegram, ConnectTelegram
 from tests.fakes.from_world import messages_of, record_in
 from tests.waiting import finished, in_thread, result_of, until
@@ -35,9 +35,9 @@ def world() -> World:
 def telegram(
     world: World, connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch
 ) -> ConnectedTelegram:
-    monkeypatch.setattr("tdl_sync.telegram.tries.FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("tdl_sync.telegram.session.tries.FIRST_PAUSE_SECONDS", 0.01)
     # What must not be waited for lasts longer than the patience of a test.
-    monkeypatch.setattr("tdl_sync.telegram.client.CONNECTING_SECONDS", 3600.0)
+    monkeypatch.setattr("tdl_sync.telegram.session.client.CONNECTING_SECONDS", 3600.0)
     connected = connect_telegram(world)
     assert connected.chat
     return connected

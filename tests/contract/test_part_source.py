@@ -25,7 +25,7 @@ from tdl_sync.core.errors import (
 )
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.ports import PART_BYTES, PartSource
-from tdl_sync.telegram.parts import TelegramPartSource
+from tdl_sync.telegram.files.parts import TelegramPartSource
 from tests.conftest import ConnectedTelegram, ConnectTelegram
 from tests.fakes.from_world import messages_of, record_in
 from tests.fakes.parts import FakePartSource, empty_part, short_part
@@ -256,7 +256,7 @@ def test_a_passing_fault_costs_time_and_no_bytes(kind: str, place: RealPlace, wo
 def test_a_fault_that_does_not_pass_fails_the_item_for_now(
     place: RealPlace, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tdl_sync.telegram.tries.FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("tdl_sync.telegram.session.tries.FIRST_PAUSE_SECONDS", 0.01)
     place.standin.faults.add(Fault("internal_error", rpc=GET_FILE, times=None))
     with pytest.raises(DownloadFailed, match="5 tries for one part, at last: RPC_CALL_FAIL"):
         fetch(place, items_of(world)[0])

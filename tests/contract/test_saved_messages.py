@@ -13,7 +13,7 @@ from standins.telegram import worlds
 from standins.telegram.faults import Fault
 from tdl_sync.core.errors import CredentialsRefused, NetworkUnreachable, TdlSyncError
 from tdl_sync.core.ports import SavedMessages
-from tdl_sync.telegram.saved_messages import TelegramSavedMessages
+from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 from tests.conftest import ConnectedTelegram, ConnectTelegram
 from tests.fakes.saved_messages import FakeSavedMessages
 
@@ -196,7 +196,7 @@ def test_a_refusal_of_telegram_is_named(real: RealPlace) -> None:
 
 
 def test_a_network_that_is_gone_is_named(real: RealPlace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tdl_sync.telegram.client.CALL_SECONDS", 0.3)
+    monkeypatch.setattr("tdl_sync.telegram.session.client.CALL_SECONDS", 0.3)
     real.telegram.standin.faults.add(Fault("no_answer", rpc="messages.Search", times=None))
     with pytest.raises(NetworkUnreachable, match="check the network or --proxy"):
         real.saved.find(HEADER)

@@ -20,8 +20,8 @@ from tdl_sync.core.errors import (
 )
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.ports import PART_BYTES
-from tdl_sync.telegram.parts import TelegramPartSource
-from tdl_sync.telegram.saved_messages import TelegramSavedMessages
+from tdl_sync.telegram.files.parts import TelegramPartSource
+from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 from tests.conftest import ConnectedTelegram, ConnectTelegram
 from tests.fakes.from_world import messages_of, record_in
 from tests.waiting import finished, in_thread, result_of, until
@@ -43,8 +43,8 @@ def telegram(
     monkeypatch: pytest.MonkeyPatch,
 ) -> ConnectedTelegram:
     """In a working directory that is empty and stays so; with short rests."""
-    monkeypatch.setattr("tdl_sync.telegram.network.REST_SECONDS", 0.2)
-    monkeypatch.setattr("tdl_sync.telegram.tries.FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("tdl_sync.telegram.session.network.REST_SECONDS", 0.2)
+    monkeypatch.setattr("tdl_sync.telegram.session.tries.FIRST_PAUSE_SECONDS", 0.01)
     directory = tmp_path / "working directory"
     directory.mkdir()
     monkeypatch.chdir(directory)

@@ -8,8 +8,8 @@ import pytest
 from pyrogram import raw
 
 from standins.telegram import worlds
-from tdl_sync.telegram.saved_messages import TelegramSavedMessages
-from tdl_sync.telegram.updates import chats_with_news
+from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
+from tdl_sync.telegram.session.updates import chats_with_news
 from tests.conftest import ConnectTelegram
 from tests.waiting import until
 

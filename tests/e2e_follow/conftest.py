@@ -18,7 +18,7 @@ from tdl_sync.core.stop import StopFlag
 from tdl_sync.parse import parse_config
 from tdl_sync.progress import progress_for
 from tdl_sync.sync import Sync, SyncResult
-from tdl_sync.telegram import network, tries
+from tdl_sync.telegram.session import network, tries
 from tests.e2e.conftest import Scene, collect_ignore_glob, module_stage, stage
 from tests.e2e.program import SOURCE
 from tests.e2e_drive.conftest import scene as drive_scene

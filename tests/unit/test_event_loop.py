@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import pytest
 
-from tdl_sync.event_loop import EventLoopThread
+from tdl_sync.telegram.session.event_loop import EventLoopThread
 from tests.waiting import finished, result_of, until
 
 
@@ -103,7 +103,7 @@ def test_stop_cancels_what_runs_and_lets_it_clean_up() -> None:
 def test_stop_does_not_wait_for_ever_for_a_task_that_will_not_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tdl_sync.event_loop.CLOSING_SECONDS", 0.05)
+    monkeypatch.setattr("tdl_sync.telegram.session.event_loop.CLOSING_SECONDS", 0.05)
     loop = EventLoopThread()
     loop.start()
     let_go = asyncio.Event()

@@ -16,7 +16,7 @@ from tdl_sync.core.stop import StopFlag
 from tdl_sync.lease import Lease
 from tdl_sync.run_state import StateMessage
 from tdl_sync.state_message import HEADER, decode, encode, is_state_message
-from tdl_sync.telegram.answers import TelegramRefuses
+from tdl_sync.telegram.session.answers import TelegramRefuses
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.test_state_message import PLAIN, SCOPE
 from tests.waiting import in_thread, result_of

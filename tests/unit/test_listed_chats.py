@@ -15,7 +15,7 @@ from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.model import Chat, ChatKind
 from tdl_sync.listed_chats import Table, record_of
 from tdl_sync.standard_output import NobodyReads, StandardOutput
-from tdl_sync.telegram.chat_list import ListedChat
+from tdl_sync.telegram.messages.chat_list import ListedChat
 
 HOSTILE = "\x1b[2J\x07Films\r\n\N{RIGHT-TO-LEFT OVERRIDE}gpj"
 SAVED = ListedChat(Chat(7001, "Saved Messages", ChatKind.SAVED_MESSAGES, "ada"), 90, 12)

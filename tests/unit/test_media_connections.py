@@ -16,10 +16,10 @@ import pytest
 
 from tdl_sync.core.model import MessageKey
 from tdl_sync.core.ports import PART_BYTES
-from tdl_sync.telegram import media_connections
-from tdl_sync.telegram.addresses import Address
-from tdl_sync.telegram.keys import Keys
-from tdl_sync.telegram.media_connections import BYTES_PER_CONNECTION, MediaConnections
+from tdl_sync.telegram.files import media_connections
+from tdl_sync.telegram.files.addresses import Address
+from tdl_sync.telegram.files.media_connections import BYTES_PER_CONNECTION, MediaConnections
+from tdl_sync.telegram.session.keys import Keys
 
 VIDEO = MessageKey(-1001, 0, 1)
 PHOTOS = [MessageKey(-1001, 0, number) for number in range(2, 6)]

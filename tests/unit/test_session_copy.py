@@ -10,7 +10,7 @@ import pytest
 from pyrogram.storage import SQLiteStorage
 
 from tdl_sync.core.errors import ConfigurationError
-from tdl_sync.telegram.session_copy import session_string_of
+from tdl_sync.telegram.session.session_copy import session_string_of
 
 
 async def store(directory: Path) -> str:

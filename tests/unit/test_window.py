@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from tdl_sync.core.ports import PART_BYTES
-from tdl_sync.telegram.window import LONGEST_TARGET_SECONDS, RequestWindow, Sent
+from tdl_sync.telegram.files.window import LONGEST_TARGET_SECONDS, RequestWindow, Sent
 
 MOST_BYTES = 16 * PART_BYTES
 LIBRARY_TIME_OUT_SECONDS = 15.0

@@ -11,8 +11,8 @@ from typing import Any
 
 from pyrogram import raw
 
-from tdl_sync.telegram.clock import SteadyClient
-from tdl_sync.telegram.peers import CHANNEL_MARK, marked_id_of
+from tdl_sync.telegram.session.clock import SteadyClient
+from tdl_sync.telegram.session.peers import CHANNEL_MARK, marked_id_of
 
 OnNews = Callable[[int | None], None]
 """Told the id of a chat that has something new; ``None``: any chat may. Called on the loop."""

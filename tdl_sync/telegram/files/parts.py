@@ -28,13 +28,18 @@ from pyrogram.errors import (
 from tdl_sync.core.errors import DownloadFailed, FileReplaced, MessageGone, RefusedByTelegram
 from tdl_sync.core.futures import all_of
 from tdl_sync.core.model import FileLocation, LocationKind, MediaItem, MessageKey, SkippedItem
-from tdl_sync.telegram.addresses import DataCentreAddresses
-from tdl_sync.telegram.answers import SESSION_ENDED, error_name, flood_wait_seconds, translated
-from tdl_sync.telegram.client import TelegramClient
-from tdl_sync.telegram.history import TelegramChatReader
-from tdl_sync.telegram.media_connections import BYTES_PER_CONNECTION, MediaConnections
-from tdl_sync.telegram.takeout import Takeout
-from tdl_sync.telegram.tries import PASSING, Tries
+from tdl_sync.telegram.files.addresses import DataCentreAddresses
+from tdl_sync.telegram.files.media_connections import BYTES_PER_CONNECTION, MediaConnections
+from tdl_sync.telegram.messages.history import TelegramChatReader
+from tdl_sync.telegram.messages.takeout import Takeout
+from tdl_sync.telegram.session.answers import (
+    SESSION_ENDED,
+    error_name,
+    flood_wait_seconds,
+    translated,
+)
+from tdl_sync.telegram.session.client import TelegramClient
+from tdl_sync.telegram.session.tries import PASSING, Tries
 
 PART_SECONDS = 60.0
 """Longer than the library's 15 s: on a slow link all requests would time out and be sent again."""

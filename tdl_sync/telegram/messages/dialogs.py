@@ -9,9 +9,9 @@ from typing import Any
 from pyrogram import raw
 from pyrogram.errors import RPCError
 
-from tdl_sync.telegram.answers import translated
-from tdl_sync.telegram.client import TelegramClient
-from tdl_sync.telegram.peers import input_peer, marked_id, marked_id_of
+from tdl_sync.telegram.session.answers import translated
+from tdl_sync.telegram.session.client import TelegramClient
+from tdl_sync.telegram.session.peers import input_peer, marked_id, marked_id_of
 
 DIALOGS_PER_PAGE = 100
 """The most that one call returns (https://core.telegram.org/api/offsets)."""

@@ -25,21 +25,21 @@ from tdl_sync.core.errors import ConfigurationError, CredentialsRefused, Stopped
 from tdl_sync.core.program_name import PROGRAM
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.version import VERSION
-from tdl_sync.event_loop import EventLoopThread
-from tdl_sync.telegram import clock
-from tdl_sync.telegram.answers import (
+from tdl_sync.telegram.session import clock
+from tdl_sync.telegram.session.answers import (
     LOG_IN_AGAIN,
     flood_wait_seconds,
     session_refused,
     translated,
 )
-from tdl_sync.telegram.keys import Keys, KeyUnknown
-from tdl_sync.telegram.network import Network, first_of
-from tdl_sync.telegram.settings import SESSION_NAME, TelegramSettings
-from tdl_sync.telegram.transport import PromptTCP, watched_connection
-from tdl_sync.telegram.tries import PASSING, Tries
-from tdl_sync.telegram.unnamed_errors import keep_unnamed_errors
-from tdl_sync.telegram.updates import ListeningClient, OnNews
+from tdl_sync.telegram.session.event_loop import EventLoopThread
+from tdl_sync.telegram.session.keys import Keys, KeyUnknown
+from tdl_sync.telegram.session.network import Network, first_of
+from tdl_sync.telegram.session.settings import SESSION_NAME, TelegramSettings
+from tdl_sync.telegram.session.transport import PromptTCP, watched_connection
+from tdl_sync.telegram.session.tries import PASSING, Tries
+from tdl_sync.telegram.session.unnamed_errors import keep_unnamed_errors
+from tdl_sync.telegram.session.updates import ListeningClient, OnNews
 
 ANY_API_ID = 1
 START_SECONDS = 60.0

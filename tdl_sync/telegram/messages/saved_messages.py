@@ -13,9 +13,9 @@ from pyrogram.errors import MessageIdInvalid, MessageNotModified, RandomIdDuplic
 from pyrogram.raw.core import TLObject
 
 from tdl_sync.core.ports import SavedText
-from tdl_sync.telegram.answers import translated
-from tdl_sync.telegram.client import TelegramClient
-from tdl_sync.telegram.searches import search
+from tdl_sync.telegram.messages.searches import search
+from tdl_sync.telegram.session.answers import translated
+from tdl_sync.telegram.session.client import TelegramClient
 
 FOUND_AT_MOST = 100
 

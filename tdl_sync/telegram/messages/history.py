@@ -28,13 +28,13 @@ from tdl_sync.core.model import (
     MessageKey,
     SkippedItem,
 )
-from tdl_sync.telegram.answers import error_name, translated
-from tdl_sync.telegram.chats import ChatBook
-from tdl_sync.telegram.client import TelegramClient
-from tdl_sync.telegram.details import with_album_captions
-from tdl_sync.telegram.media import DELETED, entry_of, text_of
-from tdl_sync.telegram.searches import search
-from tdl_sync.telegram.takeout import Takeout, TakeoutEnded
+from tdl_sync.telegram.messages.chats import ChatBook
+from tdl_sync.telegram.messages.details import with_album_captions
+from tdl_sync.telegram.messages.media import DELETED, entry_of, text_of
+from tdl_sync.telegram.messages.searches import search
+from tdl_sync.telegram.messages.takeout import Takeout, TakeoutEnded
+from tdl_sync.telegram.session.answers import error_name, translated
+from tdl_sync.telegram.session.client import TelegramClient
 
 PAGE_MESSAGES = 100
 """The most that one call returns (https://core.telegram.org/api/offsets)."""

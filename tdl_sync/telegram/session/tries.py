@@ -6,7 +6,7 @@ import asyncio
 
 from pyrogram.errors import InternalServerError, RPCError, ServiceUnavailable
 
-from tdl_sync.telegram.network import Network
+from tdl_sync.telegram.session.network import Network
 
 TRIES = 5
 FIRST_PAUSE_SECONDS = 0.5

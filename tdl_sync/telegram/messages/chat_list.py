@@ -10,10 +10,10 @@ from pyrogram import raw
 from pyrogram.errors import RPCError
 
 from tdl_sync.core.model import Chat, ChatKind
-from tdl_sync.telegram.answers import TelegramRefuses, translated
-from tdl_sync.telegram.client import TelegramClient
-from tdl_sync.telegram.dialogs import Dialog, dialog_pages
-from tdl_sync.telegram.peers import chat_of, input_peer, why_unreadable
+from tdl_sync.telegram.messages.dialogs import Dialog, dialog_pages
+from tdl_sync.telegram.session.answers import TelegramRefuses, translated
+from tdl_sync.telegram.session.client import TelegramClient
+from tdl_sync.telegram.session.peers import chat_of, input_peer, why_unreadable
 
 
 class TelegramChatList:

@@ -20,7 +20,7 @@ from tdl_sync.core.model import (
     MessageKey,
     SkippedItem,
 )
-from tdl_sync.telegram.details import details_of
+from tdl_sync.telegram.messages.details import details_of
 
 DELETED = "deleted"
 EXPIRED = "media expired"

@@ -32,10 +32,16 @@ from tdl_sync.options.chat_spelling import (
     ChatSpelling,
     OwnSavedMessages,
 )
-from tdl_sync.telegram.answers import translated
-from tdl_sync.telegram.client import TelegramClient
-from tdl_sync.telegram.dialogs import dialog_pages
-from tdl_sync.telegram.peers import chat_of, input_peer, marked_id, marked_id_of, why_unreadable
+from tdl_sync.telegram.messages.dialogs import dialog_pages
+from tdl_sync.telegram.session.answers import translated
+from tdl_sync.telegram.session.client import TelegramClient
+from tdl_sync.telegram.session.peers import (
+    chat_of,
+    input_peer,
+    marked_id,
+    marked_id_of,
+    why_unreadable,
+)
 
 OTHER_SPELLINGS = f"Spellings that work: {SPELLINGS}"
 

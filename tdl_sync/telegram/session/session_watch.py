@@ -11,8 +11,8 @@ from pyrogram.errors import RPCError
 
 from tdl_sync.core.errors import CredentialsRefused, NetworkUnreachable, Stopped
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.telegram.answers import SESSION_ENDED, translated
-from tdl_sync.telegram.client import TelegramClient
+from tdl_sync.telegram.session.answers import SESSION_ENDED, translated
+from tdl_sync.telegram.session.client import TelegramClient
 
 QUIET_SECONDS = 12.0
 """Together with the time that a stop takes this is less than half a minute."""

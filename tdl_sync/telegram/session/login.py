@@ -22,8 +22,8 @@ from pyrogram.qrlogin import QRLogin
 
 from tdl_sync.core.errors import CredentialsRefused, NetworkUnreachable
 from tdl_sync.core.program_name import PROGRAM
-from tdl_sync.telegram.answers import error_name, flood_wait_seconds, translated
-from tdl_sync.telegram.client import TelegramClient
+from tdl_sync.telegram.session.answers import error_name, flood_wait_seconds, translated
+from tdl_sync.telegram.session.client import TelegramClient
 
 TRIES = 3
 CONNECT_SECONDS = 60.0

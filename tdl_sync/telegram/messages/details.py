@@ -15,7 +15,7 @@ from pyrogram import raw
 
 from tdl_sync.core.message_details import MessageDetails, TextEntity
 from tdl_sync.core.model import HistoryEntry, MediaItem
-from tdl_sync.telegram.peers import marked_id_of
+from tdl_sync.telegram.session.peers import marked_id_of
 
 _ENTITY_PREFIX = "MessageEntity"
 

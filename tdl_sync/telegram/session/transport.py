@@ -15,8 +15,8 @@ from pyrogram.connection import Connection
 from pyrogram.connection.transport import TCPAbridged
 from python_socks import ProxyError
 
-from tdl_sync.telegram.keys import Keys
-from tdl_sync.telegram.network import Network
+from tdl_sync.telegram.session.keys import Keys
+from tdl_sync.telegram.session.network import Network
 
 _AUTH_KEY_UNKNOWN = 404
 """The transport error of a server that does not know our key

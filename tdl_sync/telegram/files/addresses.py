@@ -9,7 +9,7 @@ from typing import Any
 from pyrogram import raw
 
 from tdl_sync.core.errors import DownloadFailed
-from tdl_sync.telegram.client import CALL_SECONDS, TelegramClient
+from tdl_sync.telegram.session.client import CALL_SECONDS, TelegramClient
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,12 @@ from pyrogram.session import Session
 from tdl_sync.core.errors import DownloadFailed
 from tdl_sync.core.model import MessageKey
 from tdl_sync.core.ports import PART_BYTES
-from tdl_sync.telegram.addresses import Address, DataCentreAddresses
-from tdl_sync.telegram.answers import SESSION_ENDED, translated
-from tdl_sync.telegram.client import CALL_SECONDS, TelegramClient
-from tdl_sync.telegram.further_session import opened_beside
-from tdl_sync.telegram.keys import KeyUnknown
-from tdl_sync.telegram.window import RequestWindow
+from tdl_sync.telegram.files.addresses import Address, DataCentreAddresses
+from tdl_sync.telegram.files.further_session import opened_beside
+from tdl_sync.telegram.files.window import RequestWindow
+from tdl_sync.telegram.session.answers import SESSION_ENDED, translated
+from tdl_sync.telegram.session.client import CALL_SECONDS, TelegramClient
+from tdl_sync.telegram.session.keys import KeyUnknown
 
 BYTES_PER_CONNECTION = 2 * PART_BYTES
 """While the answer to one request for a whole part is on its way, the other is decrypted."""

@@ -15,8 +15,8 @@ from pyrogram.raw.core import TLObject
 
 from tdl_sync.core.errors import ComeBackLater, TdlSyncError
 from tdl_sync.core.human_units import human_seconds
-from tdl_sync.telegram.answers import TelegramRefuses, error_name, translated
-from tdl_sync.telegram.client import TelegramClient
+from tdl_sync.telegram.session.answers import TelegramRefuses, error_name, translated
+from tdl_sync.telegram.session.client import TelegramClient
 
 LARGEST_FILE_BYTES = 4000 * 1024 * 1024
 _DOING = "beginning a takeout session"

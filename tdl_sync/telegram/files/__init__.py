@@ -1,0 +1,2 @@
+"""The bytes of files: parts over a few long-lived media connections. It may import messages and
+session."""
