@@ -23,7 +23,7 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.core.naming import file_name, message_id_of, path_of
 from tdl_sync.duplicates import DUPLICATE
-from tdl_sync.remnants import is_under_way
+from tdl_sync.remote.remnants import is_under_way
 
 NO_ID = "its name begins with no message's id"
 UNFINISHED = "an upload that rclone did not finish"

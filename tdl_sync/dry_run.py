@@ -28,10 +28,10 @@ from tdl_sync.marks_to_read import MarksToRead
 from tdl_sync.options.chat_spelling import ChatSpelling
 from tdl_sync.options.config import Config
 from tdl_sync.pipeline import Job
-from tdl_sync.rclone import Rclone
-from tdl_sync.remnants import is_under_way
-from tdl_sync.remote_check import look_at_remote
-from tdl_sync.remote_listing import RemoteLook
+from tdl_sync.remote.listing import RemoteLook
+from tdl_sync.remote.rclone import Rclone
+from tdl_sync.remote.remnants import is_under_way
+from tdl_sync.remote.remote_check import look_at_remote
 from tdl_sync.run_settings import RunSettings
 from tdl_sync.saved_messages_to_read import SavedMessagesToRead
 from tdl_sync.staging import Room

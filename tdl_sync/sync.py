@@ -32,18 +32,18 @@ from tdl_sync.done_marks import DoneMarks
 from tdl_sync.download import Downloader
 from tdl_sync.followers import Followers
 from tdl_sync.following import POLL_SECONDS, Following
-from tdl_sync.handoff import RcloneHandOff
 from tdl_sync.local_state import LocalStates
 from tdl_sync.narrator import Narrator
 from tdl_sync.notice import Ending, note, sent_in_time
 from tdl_sync.options.chat_spelling import ChatSpelling
 from tdl_sync.options.config import Config
-from tdl_sync.pace import Pace
 from tdl_sync.part_journal import PartialFiles
 from tdl_sync.pipeline import Stages
-from tdl_sync.rclone import Rclone
-from tdl_sync.rclone_config import with_writable_config
-from tdl_sync.remote_check import ProvenRemote, prove_remote
+from tdl_sync.remote.handoff import RcloneHandOff
+from tdl_sync.remote.pace import Pace
+from tdl_sync.remote.rclone import Rclone
+from tdl_sync.remote.rclone_config import with_writable_config
+from tdl_sync.remote.remote_check import ProvenRemote, prove_remote
 from tdl_sync.run_settings import RunSettings
 from tdl_sync.shelf import Shelf
 from tdl_sync.staging import Staging

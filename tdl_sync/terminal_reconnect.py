@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tdl_sync.core.errors import RemoteCredentialsRefused
 from tdl_sync.options.config import Config
-from tdl_sync.rclone import Rclone
+from tdl_sync.remote.rclone import Rclone
 from tdl_sync.terminal_login import Terminal, at_a_terminal
 
 

@@ -17,10 +17,10 @@ from tdl_sync.last_words import tell
 from tdl_sync.local_state import LocalStates
 from tdl_sync.log_lines import Event
 from tdl_sync.options.config import Config
-from tdl_sync.rclone import Rclone
-from tdl_sync.rclone_config import with_writable_config
-from tdl_sync.remote_check import look_at_remote
-from tdl_sync.remote_listing import RemoteLook
+from tdl_sync.remote.listing import RemoteLook
+from tdl_sync.remote.rclone import Rclone
+from tdl_sync.remote.rclone_config import with_writable_config
+from tdl_sync.remote.remote_check import look_at_remote
 from tdl_sync.repair import recorded, save_state
 from tdl_sync.run_identity import this_run
 from tdl_sync.run_state import LoadedState, StateStore

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.handoff import RcloneHandOff
-from tdl_sync.pace import Pace
-from tdl_sync.remnants import is_remnant, is_under_way
+from tdl_sync.remote.handoff import RcloneHandOff
+from tdl_sync.remote.pace import Pace
+from tdl_sync.remote.remnants import is_remnant, is_under_way
 from tests.contract.places import FOLDER, RclonePlace, ignore_bytes, stage
 from tests.waiting import until
 

@@ -14,7 +14,7 @@ import pytest
 from standins.telegram import worlds
 from standins.telegram.faults import Fault
 from standins.telegram.server import StandIn
-from tdl_sync.rclone import Rclone
+from tdl_sync.remote.rclone import Rclone
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_moved, assert_refused, remote_files
 from tests.e2e.program import REMOTE, SOURCE, Ended, Machine, Running

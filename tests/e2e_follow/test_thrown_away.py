@@ -8,7 +8,7 @@ import pytest
 
 from standins.telegram import worlds
 from standins.telegram.plan import FilePlan
-from tdl_sync.rclone import Rclone
+from tdl_sync.remote.rclone import Rclone
 from tests.e2e_drive.conftest import SetScene
 
 

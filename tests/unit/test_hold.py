@@ -18,7 +18,7 @@ from tdl_sync.done_marks import DoneMarks
 from tdl_sync.hold import holding
 from tdl_sync.local_state import LocalStates
 from tdl_sync.parse import parse_config
-from tdl_sync.remote_listing import RemoteLook
+from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.state_message import scope_key_in
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.verify import _Verifier

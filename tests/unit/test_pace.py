@@ -8,10 +8,10 @@ from datetime import datetime, timezone
 
 import pytest
 
-from tdl_sync import pace as pace_module
 from tdl_sync.core.errors import QuotaExceeded, Stopped
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.pace import Pace
+from tdl_sync.remote import pace as pace_module
+from tdl_sync.remote.pace import Pace
 from tests.waiting import finished, in_thread, result_of, until
 
 TOMORROW = datetime(2030, 1, 2, 3, 4, tzinfo=timezone.utc)

@@ -14,8 +14,8 @@ import threading
 import time
 
 from tdl_sync.core.errors import AccessTokenRefused
-from tdl_sync.rclone import Rclone
-from tdl_sync.rclone_errors import classified
+from tdl_sync.remote.rclone import Rclone
+from tdl_sync.remote.rclone_errors import classified
 
 _LONG_AGO = "2000-01-01T00:00:00Z"
 

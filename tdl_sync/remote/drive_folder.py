@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tdl_sync.core.errors import ComeBackLater, ConfigurationError, RateLimited, TdlSyncError
-from tdl_sync.rclone import Rclone, RcloneAnswer
-from tdl_sync.rclone_errors import RcloneFailure, classified, is_missing_directory
+from tdl_sync.remote.rclone import Rclone, RcloneAnswer
+from tdl_sync.remote.rclone_errors import RcloneFailure, classified, is_missing_directory
 
 LISTING_LAG_SECONDS = 6.0
 """What a call has made that failed without an answer is in the listings after this time."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tdl_sync.core.errors import ConfigurationError
-from tdl_sync.rclone import Rclone
+from tdl_sync.remote.rclone import Rclone
 
 COPY_NAME = "rclone.conf"
 

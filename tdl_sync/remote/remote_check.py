@@ -11,11 +11,11 @@ from typing import Any
 
 from tdl_sync.core.errors import AccessTokenRefused, ConfigurationError, TdlSyncError
 from tdl_sync.core.futures import in_thread
-from tdl_sync.drive_folder import listed_folders, make_drive_path
-from tdl_sync.rclone import Rclone, RcloneAnswer
-from tdl_sync.rclone_errors import RcloneFailure, classified, is_missing_remote
-from tdl_sync.remote_probe import must_work, probe_name, remove_probe, write_probe
-from tdl_sync.remote_token import renew_token
+from tdl_sync.remote.drive_folder import listed_folders, make_drive_path
+from tdl_sync.remote.rclone import Rclone, RcloneAnswer
+from tdl_sync.remote.rclone_errors import RcloneFailure, classified, is_missing_remote
+from tdl_sync.remote.remote_probe import must_work, probe_name, remove_probe, write_probe
+from tdl_sync.remote.token_renewal import renew_token
 
 _LOOK_SECONDS = 90.0
 """What takes longer is listed again with more patience, once it is known that the remote lives."""

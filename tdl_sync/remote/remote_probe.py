@@ -7,9 +7,9 @@ import socket
 import time
 
 from tdl_sync.core.errors import ConfigurationError
-from tdl_sync.drive_folder import LISTING_LAG_SECONDS
-from tdl_sync.rclone import Rclone, RcloneAnswer
-from tdl_sync.rclone_errors import classified, is_missing_file
+from tdl_sync.remote.drive_folder import LISTING_LAG_SECONDS
+from tdl_sync.remote.rclone import Rclone, RcloneAnswer
+from tdl_sync.remote.rclone_errors import classified, is_missing_file
 
 _PREFIX = ".tdl-sync-write-test-"
 _LOOK_AGAIN_SECONDS = 1.0

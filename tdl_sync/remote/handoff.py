@@ -22,26 +22,26 @@ from tdl_sync.core.errors import (
 )
 from tdl_sync.core.model import ListedFile, RemoteFile, StagedFile
 from tdl_sync.core.naming import printable
-from tdl_sync.drive_folder import (
+from tdl_sync.options.config import OnQuota
+from tdl_sync.remote.drive_folder import (
     LISTING_LAG_SECONDS,
     LISTING_SECONDS,
     folder_error,
     gone_from,
     make_drive_folder,
 )
-from tdl_sync.options.config import OnQuota
-from tdl_sync.pace import Pace, Turn
-from tdl_sync.rclone import CallTriedAgain, Rclone, RcloneLog, Sent
-from tdl_sync.rclone_errors import (
+from tdl_sync.remote.listing import chat_folder_among, find_chat_folder, listed_files
+from tdl_sync.remote.pace import Pace, Turn
+from tdl_sync.remote.rclone import CallTriedAgain, Rclone, RcloneLog, Sent
+from tdl_sync.remote.rclone_errors import (
     RcloneFailure,
     is_missing_file,
     is_rate_limit,
     transfer_error,
 )
-from tdl_sync.remnants import Remnants
-from tdl_sync.remote_check import CheckedRemote, free_bytes
-from tdl_sync.remote_listing import chat_folder_among, find_chat_folder, listed_files
-from tdl_sync.remote_token import TokenRenewal
+from tdl_sync.remote.remnants import Remnants
+from tdl_sync.remote.remote_check import CheckedRemote, free_bytes
+from tdl_sync.remote.token_renewal import TokenRenewal
 
 _TRANSFER_FLAGS = (
     # One attempt of rclone's: the attempts are ours, with a pause between and the reason known.
