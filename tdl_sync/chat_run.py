@@ -19,16 +19,16 @@ from tdl_sync.core.model import Chat, ChatTotals, RunReport, RunStatus, scope_ke
 from tdl_sync.core.ports import SavedMessages
 from tdl_sync.following import Following
 from tdl_sync.gate import LeaseGate, TimedGate
-from tdl_sync.hold import holding
 from tdl_sync.later_rounds import LaterRounds
-from tdl_sync.lease import Lease
-from tdl_sync.local_state import LocalStates
 from tdl_sync.pipeline import Job, Pipeline, Stages
 from tdl_sync.rounds import Rounds
-from tdl_sync.run_identity import this_run
 from tdl_sync.run_settings import RunSettings
-from tdl_sync.run_state import StateMessage
-from tdl_sync.state_saver import StateSaver
+from tdl_sync.state.hold import holding
+from tdl_sync.state.lease import Lease
+from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.run_identity import this_run
+from tdl_sync.state.run_state import StateMessage
+from tdl_sync.state.state_saver import StateSaver
 from tdl_sync.texts import TextArchive
 from tdl_sync.time_left import TimeLeft
 

@@ -22,9 +22,7 @@ from tdl_sync.duplicates import DUPLICATE
 from tdl_sync.forecast import Forecast, Prospect
 from tdl_sync.forecast_text import last_lines, prospect_lines
 from tdl_sync.last_words import tell
-from tdl_sync.local_state import LocalStates
 from tdl_sync.log_lines import Event
-from tdl_sync.marks_to_read import MarksToRead
 from tdl_sync.options.chat_spelling import ChatSpelling
 from tdl_sync.options.config import Config
 from tdl_sync.pipeline import Job
@@ -33,11 +31,13 @@ from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.remnants import is_under_way
 from tdl_sync.remote.remote_check import look_at_remote
 from tdl_sync.run_settings import RunSettings
-from tdl_sync.saved_messages_to_read import SavedMessagesToRead
 from tdl_sync.staging import Room
 from tdl_sync.standard_output import StandardOutput
 from tdl_sync.standing import Place, Standing
-from tdl_sync.state_message import HEADER
+from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.marks_to_read import MarksToRead
+from tdl_sync.state.saved_messages_to_read import SavedMessagesToRead
+from tdl_sync.state.state_message import HEADER
 from tdl_sync.sync import ONE_CHAT_ONLY
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.history import TelegramChatReader

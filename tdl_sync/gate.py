@@ -6,7 +6,7 @@ from tdl_sync.admission import OpenGate
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.ports import ProgressListener
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.lease import Lease
+from tdl_sync.state.lease import Lease
 from tdl_sync.time_left import TimeLeft
 
 _POLL_SECONDS = 0.5

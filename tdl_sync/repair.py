@@ -18,10 +18,10 @@ from tdl_sync.core.failures import NOT_RIGHT, is_distrusting
 from tdl_sync.core.model import Failure, RunState, RunStatus
 from tdl_sync.core.naming import path_of
 from tdl_sync.core.ports import SavedMessages
-from tdl_sync.done_marks import DoneMarks
-from tdl_sync.local_state import LocalStates
-from tdl_sync.run_state import LoadedState, StateMessage
-from tdl_sync.state_message import encode, json_in
+from tdl_sync.state.done_marks import DoneMarks
+from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.run_state import LoadedState, StateMessage
+from tdl_sync.state.state_message import encode, json_in
 
 MISSING = "missing on the remote"
 

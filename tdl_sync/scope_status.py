@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from tdl_sync.claims import Hold, Subject, holds_among
 from tdl_sync.core.errors import StateUnreadable, TdlSyncError
 from tdl_sync.core.model import RunIdentity, RunState, RunStatus, Scope, scope_key
 from tdl_sync.core.ports import SavedText
-from tdl_sync.local_state import LocalStates
-from tdl_sync.state_message import most_advanced
-from tdl_sync.told_states import told_states
+from tdl_sync.state.claims import Hold, Subject, holds_among
+from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.state_message import most_advanced
+from tdl_sync.state.told_states import told_states
 
 
 class Activity(str, Enum):

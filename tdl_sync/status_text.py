@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from tdl_sync import id_ranges
 from tdl_sync.core.columns import wrapped
 from tdl_sync.core.human_units import human_bytes, human_seconds, human_speed
 from tdl_sync.core.naming import printable
 from tdl_sync.scope_status import Activity, ScopeStatus
+from tdl_sync.state import id_ranges
 
 COLUMNS = 80
 """What is not shown on a terminal is as wide as this."""

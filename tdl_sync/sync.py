@@ -28,11 +28,9 @@ from tdl_sync.core.model import RunReport
 from tdl_sync.core.ports import SavedMessages
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.deadline import Deadline
-from tdl_sync.done_marks import DoneMarks
 from tdl_sync.download import Downloader
 from tdl_sync.followers import Followers
 from tdl_sync.following import POLL_SECONDS, Following
-from tdl_sync.local_state import LocalStates
 from tdl_sync.narrator import Narrator
 from tdl_sync.notice import Ending, note, sent_in_time
 from tdl_sync.options.chat_spelling import ChatSpelling
@@ -47,7 +45,9 @@ from tdl_sync.remote.remote_check import ProvenRemote, prove_remote
 from tdl_sync.run_settings import RunSettings
 from tdl_sync.shelf import Shelf
 from tdl_sync.staging import Staging
-from tdl_sync.state_message import HEADER
+from tdl_sync.state.done_marks import DoneMarks
+from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.state_message import HEADER
 from tdl_sync.telegram.session.event_loop import EventLoopThread
 from tdl_sync.telegram_session import make_data_dir, opened_to_look
 from tdl_sync.unfinished import unfinished_in

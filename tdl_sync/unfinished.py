@@ -9,8 +9,8 @@ from tdl_sync.core.errors import StateUnreadable
 from tdl_sync.core.model import RunState, RunStatus, Scope, scope_key
 from tdl_sync.core.ports import SavedText
 from tdl_sync.options.chat_spelling import ByMarkedId
-from tdl_sync.state_message import names_remote
-from tdl_sync.told_states import told_states
+from tdl_sync.state.state_message import names_remote
+from tdl_sync.state.told_states import told_states
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,7 @@ from tdl_sync.core.errors import EXIT_SOME_FAILED, TdlSyncError
 from tdl_sync.core.model import Chat, MediaItem, Scope
 from tdl_sync.core.ports import ChatReader, SavedMessages
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.done_marks import DoneMarks
-from tdl_sync.hold import holding
 from tdl_sync.last_words import tell
-from tdl_sync.local_state import LocalStates
 from tdl_sync.log_lines import Event
 from tdl_sync.options.config import Config
 from tdl_sync.remote.listing import RemoteLook
@@ -22,10 +19,13 @@ from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import with_writable_config
 from tdl_sync.remote.remote_check import look_at_remote
 from tdl_sync.repair import recorded, save_state
-from tdl_sync.run_identity import this_run
-from tdl_sync.run_state import LoadedState, StateStore
-from tdl_sync.saved_messages_to_read import SavedMessagesToRead
 from tdl_sync.standard_output import StandardOutput
+from tdl_sync.state.done_marks import DoneMarks
+from tdl_sync.state.hold import holding
+from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.run_identity import this_run
+from tdl_sync.state.run_state import LoadedState, StateStore
+from tdl_sync.state.saved_messages_to_read import SavedMessagesToRead
 from tdl_sync.sync import ONE_CHAT_ONLY
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.history import TelegramChatReader

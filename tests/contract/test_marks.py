@@ -21,7 +21,7 @@ from tdl_sync.core.model import (
     Scope,
 )
 from tdl_sync.core.ports import Marks
-from tdl_sync.done_marks import DoneMarks
+from tdl_sync.state.done_marks import DoneMarks
 from tests.fakes.chat import CHAT_ID, FIRST_DATE, item_of
 from tests.fakes.marks import FakeMarks
 

@@ -18,7 +18,7 @@ from tdl_sync.core.errors import DownloadFailed, HandOffFailed
 from tdl_sync.core.model import DoneMark, Failure, MediaItem
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
-from tdl_sync.done_marks import DoneMarks
+from tdl_sync.state.done_marks import DoneMarks
 from tests.fakes.chat import CHAT_ID, item_of
 from tests.pipeline.line import (
     BLOCK,

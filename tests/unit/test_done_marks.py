@@ -33,7 +33,7 @@ from tdl_sync.core.model import (
     RemoteFile,
     Scope,
 )
-from tdl_sync.done_marks import DoneMarks
+from tdl_sync.state.done_marks import DoneMarks
 
 REMOTE = "gdrive:tdl-sync"
 CHAT = -1001234567890

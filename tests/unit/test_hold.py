@@ -14,12 +14,12 @@ import pytest
 from tdl_sync.core.errors import HeldByAnotherRun
 from tdl_sync.core.model import Chat, ChatKind, DoneMark, ListedFile, RemoteFile, RunStatus
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.done_marks import DoneMarks
-from tdl_sync.hold import holding
-from tdl_sync.local_state import LocalStates
 from tdl_sync.parse import parse_config
 from tdl_sync.remote.listing import RemoteLook
-from tdl_sync.state_message import scope_key_in
+from tdl_sync.state.done_marks import DoneMarks
+from tdl_sync.state.hold import holding
+from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.state_message import scope_key_in
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.verify import _Verifier
 from tests.fakes.chat import FakeChatReader, item_of

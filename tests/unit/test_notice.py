@@ -16,7 +16,7 @@ from tdl_sync.core.message_text import MOST_UNITS, utf16_units
 from tdl_sync.core.model import FailedItem, RunReport
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.notice import Ending, note, sent_in_time
-from tdl_sync.state_message import HEADER, is_state_message
+from tdl_sync.state.state_message import HEADER, is_state_message
 from tests.waiting import finished
 
 DONE = RunReport(seen=1300, moved=1234, done_before=60, skipped_by_rule={"sticker": 6})

@@ -15,13 +15,13 @@ from tdl_sync.comparison import Comparison, Findings
 from tdl_sync.core.errors import HandOffFailed
 from tdl_sync.core.failures import NOT_RIGHT, OTHER_CONTENT, WRONG_SIZE, reasons_for_others
 from tdl_sync.core.model import DoneMark, Failure, ListedFile, MediaItem, RemoteFile
-from tdl_sync.done_marks import DoneMarks
-from tdl_sync.local_state import LocalStates
-from tdl_sync.mark_records import read_failure
 from tdl_sync.repair import MISSING, recorded, save_state
-from tdl_sync.run_state import LoadedState
 from tdl_sync.standing import Place, Standing
-from tdl_sync.state_message import OTHER_REASONS
+from tdl_sync.state.done_marks import DoneMarks
+from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.mark_records import read_failure
+from tdl_sync.state.run_state import LoadedState
+from tdl_sync.state.state_message import OTHER_REASONS
 from tests.fakes.chat import CHAT_ID, item_of
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.test_state_message import PLAIN

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.chat_lock import ChatLock
 from tdl_sync.core.errors import HeldByAnotherRun, UsageError
 from tdl_sync.deadline import CLOSING_SECONDS, Deadline
 from tdl_sync.parse import parse_config
-from tdl_sync.run_identity import is_gone, this_run
+from tdl_sync.state.chat_lock import ChatLock
+from tdl_sync.state.run_identity import is_gone, this_run
 
 RUN = this_run(300)
 

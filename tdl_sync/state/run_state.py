@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from tdl_sync.core.errors import StateUnreadable, TdlSyncError
 from tdl_sync.core.model import RunState, Scope, scope_key
 from tdl_sync.core.ports import SavedMessages, SavedText
-from tdl_sync.local_state import LocalStates
-from tdl_sync.state_message import HEADER, decode, is_state_message, most_advanced, scope_key_in
+from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.state_message import (
+    HEADER,
+    decode,
+    is_state_message,
+    most_advanced,
+    scope_key_in,
+)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
-from tdl_sync.claims import Subject, claim_text, claimant, held, holds_among, state_in
 from tdl_sync.core.errors import (
     CredentialsRefused,
     HeldByAnotherRun,
@@ -39,8 +38,9 @@ from tdl_sync.core.model import RunIdentity
 from tdl_sync.core.operating_system import steady_seconds
 from tdl_sync.core.ports import SavedMessages, SavedText
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.run_state import StateMessage
-from tdl_sync.state_message import HEADER
+from tdl_sync.state.claims import Subject, claim_text, claimant, held, holds_among, state_in
+from tdl_sync.state.run_state import StateMessage
+from tdl_sync.state.state_message import HEADER
 
 INTERVALS_TO_PAUSE = 2
 READING_PAUSE_SECONDS = 1.0

@@ -36,7 +36,7 @@ from tdl_sync.core.model import (
     MessageKey,
     Scope,
 )
-from tdl_sync.mark_records import (
+from tdl_sync.state.mark_records import (
     ForeignRecord,
     failure_text,
     file_key,

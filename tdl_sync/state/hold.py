@@ -8,14 +8,14 @@ from pathlib import Path
 from threading import Event
 from time import time
 
-from tdl_sync.chat_lock import ChatLock
-from tdl_sync.claims import Subject
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import Chat, RunIdentity, Scope, scope_key
 from tdl_sync.core.ports import SavedMessages
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.lease import Lease
-from tdl_sync.run_identity import is_gone
+from tdl_sync.state.chat_lock import ChatLock
+from tdl_sync.state.claims import Subject
+from tdl_sync.state.lease import Lease
+from tdl_sync.state.run_identity import is_gone
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.model import DoneMark, Failure, FileIdentity, MediaItem, MessageKey, Scope
-from tdl_sync.done_marks import DATABASE_NAME
-from tdl_sync.mark_records import (
+from tdl_sync.state.done_marks import DATABASE_NAME
+from tdl_sync.state.mark_records import (
     ForeignRecord,
     file_key,
     key_text,

@@ -9,8 +9,8 @@ from pathlib import Path
 from tdl_sync.core.errors import ConfigurationError, HeldByAnotherRun
 from tdl_sync.core.model import RunIdentity
 from tdl_sync.core.operating_system import FileLock, LockHeld
-from tdl_sync.state_message import run_in, run_record
-from tdl_sync.strict_json import Fields, Unexpected
+from tdl_sync.state.state_message import run_in, run_record
+from tdl_sync.state.strict_json import Fields, Unexpected
 
 
 class ChatLock:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from tdl_sync.core.errors import HeldByAnotherRun, StateUnreadable
 from tdl_sync.core.model import RunIdentity, RunState, RunStatus
 from tdl_sync.core.ports import SavedText
-from tdl_sync.state_message import (
+from tdl_sync.state.state_message import (
     HEADER,
     decode,
     is_state_message,
@@ -19,7 +19,7 @@ from tdl_sync.state_message import (
     run_in,
     run_record,
 )
-from tdl_sync.strict_json import Fields, Unexpected
+from tdl_sync.state.strict_json import Fields, Unexpected
 
 CLAIM_HEADER = f"{HEADER} claim"
 """It begins like a state message's header, so that one search finds both."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from tdl_sync.core.errors import StateUnreadable
 from tdl_sync.core.model import RunState
 from tdl_sync.core.ports import SavedText
-from tdl_sync.state_message import decode, is_state_message
+from tdl_sync.state.state_message import decode, is_state_message
 
 
 def told_states(

@@ -11,7 +11,7 @@ import psutil
 
 from tdl_sync.core.model import RunIdentity
 from tdl_sync.core.operating_system import machine_id
-from tdl_sync.state_saver import SHORTEST_GAP_SECONDS
+from tdl_sync.state.state_saver import SHORTEST_GAP_SECONDS
 
 _SAME_START_SECONDS = 60
 """How far apart two looks at one process's start may be: the clock may have been set between."""

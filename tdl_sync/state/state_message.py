@@ -18,12 +18,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
-from tdl_sync import id_ranges
 from tdl_sync.core.errors import StateUnreadable
 from tdl_sync.core.message_text import MOST_UNITS, utf16_units
 from tdl_sync.core.model import RunIdentity, RunState, RunStatus
-from tdl_sync.state_lines import lines_for_people
-from tdl_sync.strict_json import Fields, Unexpected
+from tdl_sync.state import id_ranges
+from tdl_sync.state.state_lines import lines_for_people
+from tdl_sync.state.strict_json import Fields, Unexpected
 
 HEADER = "📊 TDL Progress"
 VERSION = 1

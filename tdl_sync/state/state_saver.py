@@ -13,8 +13,8 @@ from tdl_sync.core.errors import CredentialsRefused, HeldByAnotherRun, Stopped, 
 from tdl_sync.core.model import RunState, RunStatus
 from tdl_sync.core.operating_system import steady_seconds
 from tdl_sync.core.ports import ProgressListener
-from tdl_sync.local_state import LocalStates
-from tdl_sync.state_message import encode, json_in
+from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.state_message import encode, json_in
 
 FILES_BETWEEN_SAVES = 10
 SHORTEST_GAP_SECONDS = 30.0
