@@ -27,13 +27,20 @@ from tdl_sync.core.operating_system import share_freed_memory
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.deadline import Deadline
 from tdl_sync.doctor import examine
-from tdl_sync.last_words import check_log_file, keep, of_bug, say, tell, tell_what_nobody_caught
-from tdl_sync.log_lines import Counts, Event, EventKind, Level
 from tdl_sync.options.config import Command, Config, Telling
 from tdl_sync.parse import TextRequested, parse_config, telling_at_a_glance
-from tdl_sync.progress import progress_for
+from tdl_sync.reporting.events import Counts, Event, EventKind, Level
+from tdl_sync.reporting.outlets import progress_for
+from tdl_sync.reporting.stderr import (
+    check_log_file,
+    keep,
+    of_bug,
+    say,
+    tell,
+    tell_what_nobody_caught,
+)
+from tdl_sync.reporting.summary import result_line
 from tdl_sync.standard_output import NobodyReads, StandardOutput
-from tdl_sync.summary import result_line
 from tdl_sync.sync import Sync, SyncResult
 from tdl_sync.terminal_login import login, offer_login
 from tdl_sync.terminal_reconnect import offer_reconnect

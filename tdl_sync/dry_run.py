@@ -21,8 +21,6 @@ from tdl_sync.core.stop import StopFlag
 from tdl_sync.duplicates import DUPLICATE
 from tdl_sync.forecast import Forecast, Prospect
 from tdl_sync.forecast_text import last_lines, prospect_lines
-from tdl_sync.last_words import tell
-from tdl_sync.log_lines import Event
 from tdl_sync.options.chat_spelling import ChatSpelling
 from tdl_sync.options.config import Config
 from tdl_sync.pipeline import Job
@@ -30,6 +28,8 @@ from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.remnants import is_under_way
 from tdl_sync.remote.remote_check import look_at_remote
+from tdl_sync.reporting.events import Event
+from tdl_sync.reporting.stderr import tell
 from tdl_sync.run_settings import RunSettings
 from tdl_sync.staging import Room
 from tdl_sync.standard_output import StandardOutput

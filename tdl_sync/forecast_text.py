@@ -9,7 +9,7 @@ from tdl_sync.core.human_units import human_bytes
 from tdl_sync.core.model import Outcome, RunReport
 from tdl_sync.core.naming import printable
 from tdl_sync.forecast import Amount, Prospect
-from tdl_sync.summary import result_line
+from tdl_sync.reporting.summary import result_line
 
 DRIVES_DAY_BYTES = 750 * 10**9
 """https://support.google.com/a/answer/172541"""

@@ -31,7 +31,6 @@ from tdl_sync.deadline import Deadline
 from tdl_sync.download import Downloader
 from tdl_sync.followers import Followers
 from tdl_sync.following import POLL_SECONDS, Following
-from tdl_sync.narrator import Narrator
 from tdl_sync.notice import Ending, note, sent_in_time
 from tdl_sync.options.chat_spelling import ChatSpelling
 from tdl_sync.options.config import Config
@@ -42,6 +41,7 @@ from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import with_writable_config
 from tdl_sync.remote.remote_check import ProvenRemote, prove_remote
+from tdl_sync.reporting.reporter import Narrator
 from tdl_sync.run_settings import RunSettings
 from tdl_sync.shelf import Shelf
 from tdl_sync.staging import Staging

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.last_words import tell
-from tdl_sync.log_lines import Event
 from tdl_sync.options.config import Config
-from tdl_sync.progress_numbers import Waiting
-from tdl_sync.progress_text import waiting_line
+from tdl_sync.reporting.events import Event
+from tdl_sync.reporting.lines import waiting_line
+from tdl_sync.reporting.numbers import Waiting
+from tdl_sync.reporting.stderr import tell
 from tdl_sync.telegram.session.event_loop import EventLoopThread
 from tdl_sync.telegram.session.settings import TelegramSettings
 

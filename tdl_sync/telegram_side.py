@@ -10,8 +10,8 @@ from datetime import datetime
 
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.following import News
-from tdl_sync.narrator import Narrator
 from tdl_sync.options.config import Config
+from tdl_sync.reporting.reporter import Narrator
 from tdl_sync.telegram.files.parts import TelegramPartSource
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.history import TelegramChatReader

@@ -11,14 +11,14 @@ from tdl_sync.core.errors import EXIT_SOME_FAILED, TdlSyncError
 from tdl_sync.core.model import Chat, MediaItem, Scope
 from tdl_sync.core.ports import ChatReader, SavedMessages
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.last_words import tell
-from tdl_sync.log_lines import Event
 from tdl_sync.options.config import Config
 from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import with_writable_config
 from tdl_sync.remote.remote_check import look_at_remote
 from tdl_sync.repair import recorded, save_state
+from tdl_sync.reporting.events import Event
+from tdl_sync.reporting.stderr import tell
 from tdl_sync.standard_output import StandardOutput
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.hold import holding

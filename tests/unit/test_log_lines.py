@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdl_sync.last_words import tell_what_nobody_caught
-from tdl_sync.log_lines import Counts, Event, EventKind, Level, as_json, as_text
 from tdl_sync.options.config import PLAINLY
+from tdl_sync.reporting.events import Counts, Event, EventKind, Level, as_json, as_text
+from tdl_sync.reporting.stderr import tell_what_nobody_caught
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=30)
 HOSTILE = "\x1b[31mred\x07\r\nforged\N{RIGHT-TO-LEFT OVERRIDE}\ud800"

@@ -31,13 +31,13 @@ from tdl_sync.core.model import (
     RunReport,
 )
 from tdl_sync.core.ports import ProgressListener
-from tdl_sync.log_lines import Level, as_text
-from tdl_sync.narrator import Narrator, Outlet
 from tdl_sync.options.config import Telling, Verbosity
-from tdl_sync.progress import BarsOutlet, LineOutlet, NullProgress, progress_for
-from tdl_sync.progress_numbers import Direction, ProgressNumbers, SpeedMeter, Waiting
-from tdl_sync.progress_text import Arrows, headline, log_line, status_lines, transfer_line
-from tdl_sync.summary import result_line, summary
+from tdl_sync.reporting.events import Level, as_text
+from tdl_sync.reporting.lines import Arrows, headline, log_line, status_lines, transfer_line
+from tdl_sync.reporting.numbers import Direction, ProgressNumbers, SpeedMeter, Waiting
+from tdl_sync.reporting.outlets import BarsOutlet, LineOutlet, NullProgress, progress_for
+from tdl_sync.reporting.reporter import Narrator, Outlet
+from tdl_sync.reporting.summary import result_line, summary
 from tests.fakes.progress import RecordingProgress
 
 HOSTILE = "\x1b[31mred\x07\x1b]0;title\x07\r\n\N{RIGHT-TO-LEFT OVERRIDE}gpj.exe"

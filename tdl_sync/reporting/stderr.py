@@ -11,8 +11,8 @@ import traceback
 from typing import TextIO
 
 from tdl_sync.core.errors import EXIT_BUG, UsageError
-from tdl_sync.log_file import LogFile
-from tdl_sync.log_lines import (
+from tdl_sync.options.config import Telling
+from tdl_sync.reporting.events import (
     WARNING_PREFIX,
     Event,
     EventKind,
@@ -21,7 +21,7 @@ from tdl_sync.log_lines import (
     as_text,
     told_lines,
 )
-from tdl_sync.options.config import Telling
+from tdl_sync.reporting.log_file import LogFile
 
 
 def tell(event: Event, telling: Telling) -> None:

@@ -17,18 +17,12 @@ from tqdm import tqdm
 from tqdm.utils import disp_len, disp_trim
 
 from tdl_sync.core.model import Chat, ChatTotals, Failure, MediaItem, MessageKey, RunReport
-from tdl_sync.log_file import LogFile
-from tdl_sync.log_lines import Event, EventKind, Level, as_json, as_text
-from tdl_sync.narrator import Narrator, Outlet
 from tdl_sync.options.config import Telling, Verbosity
-from tdl_sync.progress_numbers import Snapshot
-from tdl_sync.progress_text import (
-    Arrows,
-    headline,
-    status_lines,
-    transfer_line,
-    waiting_line,
-)
+from tdl_sync.reporting.events import Event, EventKind, Level, as_json, as_text
+from tdl_sync.reporting.lines import Arrows, headline, status_lines, transfer_line, waiting_line
+from tdl_sync.reporting.log_file import LogFile
+from tdl_sync.reporting.numbers import Snapshot
+from tdl_sync.reporting.reporter import Narrator, Outlet
 
 Style: TypeAlias = Callable[[Event], str]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tdl_sync.core.human_units import human_bytes, human_seconds, human_speed
-from tdl_sync.progress_numbers import Direction, Snapshot, Transfer, Waiting
+from tdl_sync.reporting.numbers import Direction, Snapshot, Transfer, Waiting
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from tdl_sync.core.model import (
     RunReport,
 )
 from tdl_sync.core.naming import file_name, printable
-from tdl_sync.log_lines import Counts, Event, EventKind, Level
-from tdl_sync.progress_numbers import Direction, ProgressNumbers, Snapshot, Waiting
-from tdl_sync.progress_text import log_line, waiting_line
-from tdl_sync.summary import summary
+from tdl_sync.reporting.events import Counts, Event, EventKind, Level
+from tdl_sync.reporting.lines import log_line, waiting_line
+from tdl_sync.reporting.numbers import Direction, ProgressNumbers, Snapshot, Waiting
+from tdl_sync.reporting.summary import summary
 
 LOG_INTERVAL_SECONDS = 30.0
 
