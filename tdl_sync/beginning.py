@@ -12,13 +12,13 @@ from tdl_sync.core.failures import is_distrusting
 from tdl_sync.core.model import Chat, Failure, HistoryEntry, ListedFile, MessageKey, RunState, Scope
 from tdl_sync.core.naming import folder_name, message_id_of
 from tdl_sync.core.ports import ChatReader, Marks, SavedMessages
-from tdl_sync.pipeline import Job
 from tdl_sync.run_settings import RunSettings
-from tdl_sync.sidecar import sidecar_folders
-from tdl_sync.standing import given_up
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import LoadedState, StateStore
 from tdl_sync.state.state_message import OTHER_REASONS
+from tdl_sync.transfer.pipeline import Job
+from tdl_sync.transfer.sidecar import sidecar_folders
+from tdl_sync.transfer.standing import given_up
 
 
 @dataclass(frozen=True)

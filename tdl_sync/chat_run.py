@@ -20,8 +20,6 @@ from tdl_sync.core.ports import SavedMessages
 from tdl_sync.following import Following
 from tdl_sync.gate import LeaseGate, TimedGate
 from tdl_sync.later_rounds import LaterRounds
-from tdl_sync.pipeline import Job, Pipeline, Stages
-from tdl_sync.rounds import Rounds
 from tdl_sync.run_settings import RunSettings
 from tdl_sync.state.hold import holding
 from tdl_sync.state.lease import Lease
@@ -29,8 +27,10 @@ from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import this_run
 from tdl_sync.state.run_state import StateMessage
 from tdl_sync.state.state_saver import StateSaver
-from tdl_sync.texts import TextArchive
 from tdl_sync.time_left import TimeLeft
+from tdl_sync.transfer.pipeline import Job, Pipeline, Stages
+from tdl_sync.transfer.rounds import Rounds
+from tdl_sync.transfer.text_archive import TextArchive
 
 SAVE_ON_STOP_SECONDS = 1.5
 """A stopped run has its state saved within 2 s, in Telegram or else on this disk."""

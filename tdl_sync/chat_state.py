@@ -12,8 +12,8 @@ from tdl_sync.core.failures import reasons_for_others
 from tdl_sync.core.model import Chat, RunIdentity, RunState, RunStatus, scope_key
 from tdl_sync.core.ports import Marks
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.rounds import Rounds
 from tdl_sync.time_left import TimeLeft
+from tdl_sync.transfer.rounds import Rounds
 
 
 @dataclass

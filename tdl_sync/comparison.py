@@ -22,8 +22,8 @@ from tdl_sync.core.model import (
     SkippedItem,
 )
 from tdl_sync.core.naming import file_name, message_id_of, path_of
-from tdl_sync.duplicates import DUPLICATE
 from tdl_sync.remote.remnants import is_under_way
+from tdl_sync.transfer.duplicates import DUPLICATE
 
 NO_ID = "its name begins with no message's id"
 UNFINISHED = "an upload that rclone did not finish"

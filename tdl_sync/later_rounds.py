@@ -10,9 +10,9 @@ from tdl_sync.core.human_units import human_bytes
 from tdl_sync.core.model import Chat
 from tdl_sync.core.ports import Marks
 from tdl_sync.following import Following, Retries
-from tdl_sync.ledger import Ledger
-from tdl_sync.pipeline import Job
 from tdl_sync.state.lease import Lease
+from tdl_sync.transfer.ledger import Ledger
+from tdl_sync.transfer.pipeline import Job
 
 
 class LaterRounds:

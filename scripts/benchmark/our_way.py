@@ -20,27 +20,27 @@ from pathlib import Path
 
 from scripts.benchmark.child import Meter
 from scripts.benchmark.frame import temporary_directory
-from tdl_sync.budget import DiskBudget
 from tdl_sync.core.model import MediaItem, Reservation, StagedFile
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.download import Downloader
-from tdl_sync.lanes import DownloadLanes, Lane
 from tdl_sync.options.chat_spelling import ByUsername
 from tdl_sync.options.credentials import Proxy
-from tdl_sync.part_journal import PartialFiles
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.remote_check import check_remote
 from tdl_sync.reporting.outlets import NullProgress
-from tdl_sync.staging import Staging
 from tdl_sync.telegram.files.parts import TelegramPartSource
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.history import TelegramChatReader
 from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.event_loop import EventLoopThread
 from tdl_sync.telegram.session.settings import TelegramSettings
+from tdl_sync.transfer.disk.budget import DiskBudget
+from tdl_sync.transfer.disk.part_journal import PartialFiles
+from tdl_sync.transfer.disk.staging import Staging
+from tdl_sync.transfer.download import Downloader
+from tdl_sync.transfer.pools import DownloadLanes, Lane
 from tdl_sync.usage import OPTIONS
 
 BUDGET_BYTES = 10**12

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tdl_sync.admission import OpenGate
-from tdl_sync.budget import DiskBudget, whole_blocks
 from tdl_sync.core.errors import TdlSyncError
 from tdl_sync.core.model import (
     Chat,
@@ -24,16 +22,18 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.core.naming import file_name, message_id_of
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.download import Downloader
-from tdl_sync.ledger import Position
 from tdl_sync.options.choice import WHOLE_CHAT
 from tdl_sync.options.name_template import PLAIN_KEEPING
-from tdl_sync.part_journal import PartialFiles
-from tdl_sync.pipeline import Job, Pipeline, Stages
-from tdl_sync.shelf import Shelf
-from tdl_sync.sidecar import sidecar_folders
-from tdl_sync.staging import LOCK_NAME, Staging
-from tdl_sync.standing import given_up
+from tdl_sync.transfer.admission import OpenGate
+from tdl_sync.transfer.disk.budget import DiskBudget, whole_blocks
+from tdl_sync.transfer.disk.leftovers import Shelf
+from tdl_sync.transfer.disk.part_journal import PartialFiles
+from tdl_sync.transfer.disk.staging import LOCK_NAME, Staging
+from tdl_sync.transfer.download import Downloader
+from tdl_sync.transfer.ledger import Position
+from tdl_sync.transfer.pipeline import Job, Pipeline, Stages
+from tdl_sync.transfer.sidecar import sidecar_folders
+from tdl_sync.transfer.standing import given_up
 from tests.fakes.chat import CHAT_ID, FakeChatReader
 from tests.fakes.handoff import FakeHandOff
 from tests.fakes.marks import FakeMarks

@@ -26,9 +26,9 @@ from tdl_sync.core.message_details import MessageDetails
 from tdl_sync.core.model import Failure, MediaItem
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
-from tdl_sync.duplicates import DUPLICATE
 from tdl_sync.options.choice import Choice
 from tdl_sync.options.name_template import Keeping
+from tdl_sync.transfer.duplicates import DUPLICATE
 from tests.fakes.chat import CHAT_ID, FIRST_DATE, copy_of, item_of
 from tests.fakes.marks import FakeMarks
 from tests.pipeline.line import (

@@ -29,7 +29,7 @@ from tdl_sync.core.errors import (
 from tdl_sync.core.model import Chat, HistoryEntry, HistoryPage, MediaItem, MessageKey, SkippedItem
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
-from tdl_sync.download import PARTS_IN_FLIGHT
+from tdl_sync.transfer.download import PARTS_IN_FLIGHT
 from tests.fakes.chat import CHAT_ID, item_of
 from tests.fakes.parts import content_of, empty_part, long_part, short_part
 from tests.pipeline.line import (
@@ -222,7 +222,7 @@ def test_only_so_many_are_in_flight_and_each_end_makes_room_for_another(
     make_line: MakeLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever becomes of an item: moved, failed, gone, too large, or staged before."""
-    monkeypatch.setattr("tdl_sync.pipeline.MOST_IN_FLIGHT", 2)
+    monkeypatch.setattr("tdl_sync.transfer.pipeline.MOST_IN_FLIGHT", 2)
     line = make_line(*[1] * 20, *[11] * 5)
     for message_id in (3, 4, 5, 6):
         line.parts.faults[message_id] = [MessageGone("x")]

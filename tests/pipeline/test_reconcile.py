@@ -11,8 +11,8 @@ import pytest
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
-from tdl_sync.part_journal import PartialFiles
-from tdl_sync.staging import Staging
+from tdl_sync.transfer.disk.part_journal import PartialFiles
+from tdl_sync.transfer.disk.staging import Staging
 from tests.fakes.chat import CHAT_ID, item_of
 from tests.fakes.parts import content_of
 from tests.pipeline.line import FOLDER, Line, assert_complete

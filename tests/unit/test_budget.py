@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdl_sync.budget import DiskBudget, whole_blocks
 from tdl_sync.core.errors import LargerThanBudget, Stopped
 from tdl_sync.core.model import Reservation
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.transfer.disk.budget import DiskBudget, whole_blocks
 from tests.fakes.chat import item_of
 from tests.waiting import in_thread, result_of, until
 

@@ -26,9 +26,9 @@ from tdl_sync.core.errors import (
 from tdl_sync.core.model import MediaItem, Reservation
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.download import PARTS_IN_FLIGHT, Downloader
-from tdl_sync.part_journal import PartialFiles
-from tdl_sync.staging import LOCK_NAME, Staging
+from tdl_sync.transfer.disk.part_journal import PartialFiles
+from tdl_sync.transfer.disk.staging import LOCK_NAME, Staging
+from tdl_sync.transfer.download import PARTS_IN_FLIGHT, Downloader
 from tests.fakes.chat import item_of
 from tests.fakes.parts import (
     FakePartSource,
@@ -264,7 +264,7 @@ def test_a_full_disk_lets_the_download_rest_in_mid_part_until_there_is_room(
     small_disk: Path, short_pauses: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody else has filled the disk in the meantime, and clears it up later."""
-    monkeypatch.setattr("tdl_sync.full_disk.REST_SECONDS", 0.01)
+    monkeypatch.setattr("tdl_sync.transfer.disk.full_disk.REST_SECONDS", 0.01)
     bench = Bench(small_disk)
     foreign = small_disk / "foreign"
     foreign.write_bytes(bytes(MIB + MIB // 2))

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from tdl_sync.core.errors import ConfigurationError, Stopped
 from tdl_sync.core.model import FileLocation, LocationKind, MediaItem
 from tdl_sync.core.ports import PART_BYTES
-from tdl_sync.part_journal import RECORD_BYTES, PartialFiles
-from tdl_sync.staging import Staging
+from tdl_sync.transfer.disk.part_journal import RECORD_BYTES, PartialFiles
+from tdl_sync.transfer.disk.staging import Staging
 from tests.fakes.chat import item_of
 from tests.fakes.parts import content_of
 

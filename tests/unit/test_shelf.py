@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.budget import DiskBudget
 from tdl_sync.core.errors import LargerThanBudget
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.part_journal import PartialFiles
-from tdl_sync.shelf import Shelf
-from tdl_sync.staging import LOCK_NAME, Staging
+from tdl_sync.transfer.disk.budget import DiskBudget
+from tdl_sync.transfer.disk.leftovers import Shelf
+from tdl_sync.transfer.disk.part_journal import PartialFiles
+from tdl_sync.transfer.disk.staging import LOCK_NAME, Staging
 from tests.fakes.chat import CHAT_ID, item_of
 from tests.fakes.parts import content_of
 from tests.fakes.progress import RecordingProgress

@@ -14,7 +14,7 @@ import pytest
 
 from tdl_sync.core.errors import EXIT_HELD, EXIT_USAGE, ConfigurationError, HeldByAnotherRun
 from tdl_sync.core.model import MessageKey
-from tdl_sync.staging import Leftover, Staging, margin_bytes
+from tdl_sync.transfer.disk.staging import Leftover, Staging, margin_bytes
 
 ROOT = Path(__file__).parents[2]
 KEY = MessageKey(-1002147483649, 0, 17)
@@ -33,7 +33,7 @@ time.sleep(600)
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run waits some seconds for the last rclone of a killed one."""
-    monkeypatch.setattr("tdl_sync.staging.ORPHANS_END_WITHIN_SECONDS", 0.3)
+    monkeypatch.setattr("tdl_sync.transfer.disk.staging.ORPHANS_END_WITHIN_SECONDS", 0.3)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdl_sync.watermark import MOST_REMEMBERED_ABOVE, NewestFirst, OldestFirst
+from tdl_sync.transfer.watermark import MOST_REMEMBERED_ABOVE, NewestFirst, OldestFirst
 
 ids_strategy = st.sets(st.integers(1, 400), min_size=1, max_size=60)
 

@@ -38,7 +38,7 @@ from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.model import MediaItem, MessageKey
 from tdl_sync.core.operating_system import sync_directory
 from tdl_sync.core.ports import PART_BYTES
-from tdl_sync.staging import Staging
+from tdl_sync.transfer.disk.staging import Staging
 
 _PART = struct.Struct(">QII")
 _CHECKSUM = struct.Struct(">I")

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from tdl_sync.admission import OpenGate
 from tdl_sync.core.errors import StagingFailed
 from tdl_sync.core.model import Chat, DoneMark, ListedFile, MediaItem, RemoteFile, StagedFile
 from tdl_sync.core.ports import HandOff, Marks, ProgressListener
 from tdl_sync.core.retry import with_attempts
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.name_template import PLAIN_KEEPING, Keeping, RemotePlace
-from tdl_sync.sidecar import sidecar, sidecar_name, with_copies_of
+from tdl_sync.transfer.admission import OpenGate
+from tdl_sync.transfer.sidecar import sidecar, sidecar_name, with_copies_of
 
 _READ_BYTES = 256 * 1024
 

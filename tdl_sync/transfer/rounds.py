@@ -8,8 +8,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from tdl_sync.core.model import RunReport
-from tdl_sync.ledger import Ledger, Position
-from tdl_sync.tally import MOST_FAILED_ITEMS
+from tdl_sync.transfer.ledger import Ledger, Position
+from tdl_sync.transfer.tally import MOST_FAILED_ITEMS
 
 
 class Rounds:

@@ -18,7 +18,7 @@ from tdl_sync.core.model import MediaItem
 from tdl_sync.core.ports import HandOff
 from tdl_sync.core.retry import with_attempts
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.sidecar import sidecar_name, with_copies
+from tdl_sync.transfer.sidecar import sidecar_name, with_copies
 
 
 class AlsoPosted:

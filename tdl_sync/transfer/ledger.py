@@ -15,8 +15,8 @@ from tdl_sync.core.model import Failure, HistoryPage, MediaItem, Reservation, Ru
 from tdl_sync.core.naming import file_name, printable
 from tdl_sync.core.ports import Marks, ProgressListener
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.tally import Tally
-from tdl_sync.watermark import Frontier
+from tdl_sync.transfer.tally import Tally
+from tdl_sync.transfer.watermark import Frontier
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
-from tdl_sync.admission import OpenGate
-from tdl_sync.also_posted import AlsoPosted, InSidecars
-from tdl_sync.budget import DiskBudget
 from tdl_sync.core.errors import (
     ChatUnreadable,
     ItemFailed,
@@ -40,19 +37,22 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.core.ports import ChatReader, HandOff, Marks, ProgressListener
 from tdl_sync.core.stop import Slots, StopFlag
-from tdl_sync.download import Downloader
-from tdl_sync.duplicates import Duplicates, EachByItself
-from tdl_sync.known_files import learn_files
-from tdl_sync.lanes import DownloadLanes, Lane
-from tdl_sync.ledger import Ledger
 from tdl_sync.options.choice import WHOLE_CHAT, Choice
 from tdl_sync.options.name_template import PLAIN_KEEPING, Keeping
-from tdl_sync.reconcile import take_up
-from tdl_sync.shelf import Shelf
-from tdl_sync.staging import Staging
-from tdl_sync.standing import Place, Standing
-from tdl_sync.upload import Destination, Uploader
-from tdl_sync.watermark import NewestFirst, OldestFirst
+from tdl_sync.transfer.admission import OpenGate
+from tdl_sync.transfer.copies_in_sidecars import AlsoPosted, InSidecars
+from tdl_sync.transfer.disk.budget import DiskBudget
+from tdl_sync.transfer.disk.leftovers import Shelf
+from tdl_sync.transfer.disk.staging import Staging
+from tdl_sync.transfer.download import Downloader
+from tdl_sync.transfer.duplicates import Duplicates, EachByItself
+from tdl_sync.transfer.known_files import learn_files
+from tdl_sync.transfer.ledger import Ledger
+from tdl_sync.transfer.pools import DownloadLanes, Lane
+from tdl_sync.transfer.recovery import take_up
+from tdl_sync.transfer.standing import Place, Standing
+from tdl_sync.transfer.upload import Destination, Uploader
+from tdl_sync.transfer.watermark import NewestFirst, OldestFirst
 
 MOST_IN_FLIGHT = 1000
 """Items admitted and not settled; the budget bounds their bytes, this bounds their number."""

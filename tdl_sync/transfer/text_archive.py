@@ -19,7 +19,7 @@ from tdl_sync.core.model import Chat, ListedFile, Scope, scope_key
 from tdl_sync.core.ports import ChatReader, HandOff
 from tdl_sync.core.retry import with_attempts
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.sidecar import VERSION, message_record, utc_text
+from tdl_sync.transfer.sidecar import VERSION, message_record, utc_text
 
 
 class Outside(Protocol):

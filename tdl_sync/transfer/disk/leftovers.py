@@ -11,12 +11,12 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from tdl_sync.budget import DiskBudget
 from tdl_sync.core.errors import LargerThanBudget
 from tdl_sync.core.model import MediaItem, MessageKey, Reservation
 from tdl_sync.core.ports import ProgressListener
-from tdl_sync.part_journal import PartialFiles
-from tdl_sync.staging import Leftover, Staging
+from tdl_sync.transfer.disk.budget import DiskBudget
+from tdl_sync.transfer.disk.part_journal import PartialFiles
+from tdl_sync.transfer.disk.staging import Leftover, Staging
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from tdl_sync.core.operating_system import sync_directory
 from tdl_sync.core.ports import PART_BYTES, PartSource, ProgressListener
 from tdl_sync.core.retry import with_attempts
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.full_disk import FullDisk
-from tdl_sync.part_journal import PartialFile, PartialFiles, part_length
-from tdl_sync.staging import Staging
+from tdl_sync.transfer.disk.full_disk import FullDisk
+from tdl_sync.transfer.disk.part_journal import PartialFile, PartialFiles, part_length
+from tdl_sync.transfer.disk.staging import Staging
 
 PARTS_IN_FLIGHT = 18
 """Parts of one file that are asked for at once: enough to keep all connections busy with it."""

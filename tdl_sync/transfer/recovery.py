@@ -46,8 +46,8 @@ from dataclasses import dataclass
 
 from tdl_sync.core.model import Chat, MediaItem
 from tdl_sync.core.ports import ChatReader
-from tdl_sync.shelf import Shelf
-from tdl_sync.staging import Leftover
+from tdl_sync.transfer.disk.leftovers import Shelf
+from tdl_sync.transfer.disk.staging import Leftover
 
 
 @dataclass(frozen=True)

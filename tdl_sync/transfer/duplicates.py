@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 
-from tdl_sync.also_posted import AlsoPosted
-from tdl_sync.copies import Claim, Copies
 from tdl_sync.core.errors import ItemFailed
 from tdl_sync.core.model import DoneMark, MediaItem
 from tdl_sync.core.ports import Marks
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.ledger import Ledger
+from tdl_sync.transfer.copies import Claim, Copies
+from tdl_sync.transfer.copies_in_sidecars import AlsoPosted
+from tdl_sync.transfer.ledger import Ledger
 
 DUPLICATE = "duplicate"
 
