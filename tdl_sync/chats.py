@@ -5,9 +5,9 @@ from __future__ import annotations
 from tdl_sync.core.errors import TdlSyncError
 from tdl_sync.listed_chats import Table, record_of
 from tdl_sync.options.config import Config
+from tdl_sync.run.telegram_session import opened_to_look
 from tdl_sync.standard_output import StandardOutput
 from tdl_sync.telegram.messages.chat_list import TelegramChatList
-from tdl_sync.telegram_session import opened_to_look
 
 
 def list_chats(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:

@@ -25,7 +25,6 @@ from tdl_sync.core.errors import (
 from tdl_sync.core.model import Outcome
 from tdl_sync.core.operating_system import share_freed_memory
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.deadline import Deadline
 from tdl_sync.doctor import examine
 from tdl_sync.options.config import Command, Config, Telling
 from tdl_sync.parse import TextRequested, parse_config, telling_at_a_glance
@@ -40,8 +39,9 @@ from tdl_sync.reporting.stderr import (
     tell_what_nobody_caught,
 )
 from tdl_sync.reporting.summary import result_line
+from tdl_sync.run.deadline import Deadline
+from tdl_sync.run.sync import Sync, SyncResult
 from tdl_sync.standard_output import NobodyReads, StandardOutput
-from tdl_sync.sync import Sync, SyncResult
 from tdl_sync.terminal_login import login, offer_login
 from tdl_sync.terminal_reconnect import offer_reconnect
 

@@ -24,8 +24,8 @@ from tdl_sync.options.config import Config
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import is_writable, used_config, with_writable_config
 from tdl_sync.remote.remote_check import check_remote, configured_types
+from tdl_sync.run.telegram_session import make_data_dir, telegram_settings
 from tdl_sync.telegram.session.event_loop import EventLoopThread
-from tdl_sync.telegram_session import make_data_dir, telegram_settings
 from tdl_sync.transfer.disk.staging import Staging
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from tdl_sync.completion import completion_script
 from tdl_sync.core.errors import UsageError
 from tdl_sync.core.program_name import PROGRAM, SCRIPT
 from tdl_sync.core.version import VERSION
-from tdl_sync.deadline import CLOSING_SECONDS
 from tdl_sync.given import Given, after_exclusions, seconds_between, whole
 from tdl_sync.options.chat_spelling import ChatSpelling, parse_chat
 from tdl_sync.options.choice import Choice
@@ -31,6 +30,7 @@ from tdl_sync.options.filters import (
 from tdl_sync.options.name_template import PLAIN_NAMES, Keeping, parse_name_template
 from tdl_sync.options.remote_argument import parse_remote, parse_upload_flag
 from tdl_sync.options.units import parse_bytes
+from tdl_sync.run.deadline import CLOSING_SECONDS
 from tdl_sync.usage import OPTIONS, USAGE
 
 _LARGEST_DISK_BYTES = 10**15

@@ -10,6 +10,7 @@ from tdl_sync.core.errors import ChatUnreadable, ConfigurationError, TdlSyncErro
 from tdl_sync.core.model import Chat
 from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling
 from tdl_sync.options.config import Config
+from tdl_sync.run.telegram_session import opened_to_look
 from tdl_sync.scope_status import SavedState, saved_states, status_of
 from tdl_sync.standard_output import StandardOutput
 from tdl_sync.state.local_state import LocalStates
@@ -22,7 +23,6 @@ from tdl_sync.telegram.messages.history import TelegramChatReader
 from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.clock import telegrams_now
-from tdl_sync.telegram_session import opened_to_look
 
 NOTHING_YET = "No state is saved yet: nothing was moved with this account."
 

@@ -20,9 +20,9 @@ from tdl_sync.core.program_name import PROGRAM
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Config
 from tdl_sync.options.credentials import credentials_from
+from tdl_sync.run.telegram_session import make_data_dir, telegram_settings
 from tdl_sync.telegram.session.event_loop import EventLoopThread
 from tdl_sync.telegram.session.settings import TelegramSettings
-from tdl_sync.telegram_session import make_data_dir, telegram_settings
 
 API_PAGE = "https://my.telegram.org/apps"
 

@@ -19,6 +19,9 @@ from tdl_sync.remote.remote_check import look_at_remote
 from tdl_sync.repair import recorded, save_state
 from tdl_sync.reporting.events import Event
 from tdl_sync.reporting.stderr import tell
+from tdl_sync.run.sync import ONE_CHAT_ONLY
+from tdl_sync.run.telegram_session import opened_to_look
+from tdl_sync.run.wanted_chats import wanted_chats
 from tdl_sync.standard_output import StandardOutput
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.hold import holding
@@ -26,15 +29,12 @@ from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import this_run
 from tdl_sync.state.run_state import LoadedState, StateStore
 from tdl_sync.state.saved_messages_to_read import SavedMessagesToRead
-from tdl_sync.sync import ONE_CHAT_ONLY
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.history import TelegramChatReader
 from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 from tdl_sync.telegram.messages.takeout import Takeout
 from tdl_sync.telegram.session.client import TelegramClient
-from tdl_sync.telegram_session import opened_to_look
 from tdl_sync.verify_text import Verdict, json_record, report_lines, result_line
-from tdl_sync.wanted_chats import wanted_chats
 
 LARGEST_MESSAGE_ID = 2**31 - 1
 

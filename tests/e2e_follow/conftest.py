@@ -12,12 +12,12 @@ from typing import TypeAlias
 import pytest
 
 from standins.telegram.inject import standin_public_key
-from tdl_sync import following
 from tdl_sync.core import retry
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.parse import parse_config
 from tdl_sync.reporting.outlets import progress_for
-from tdl_sync.sync import Sync, SyncResult
+from tdl_sync.run import following
+from tdl_sync.run.sync import Sync, SyncResult
 from tdl_sync.telegram.session import network, tries
 from tests.e2e.conftest import Scene, collect_ignore_glob, module_stage, stage
 from tests.e2e.program import SOURCE

@@ -10,7 +10,7 @@ from pathlib import Path
 from standins.telegram import worlds
 from standins.telegram.channel import Channel
 from standins.telegram.plan import FilePlan
-from tdl_sync.following import POLL_SECONDS
+from tdl_sync.run.following import POLL_SECONDS
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import (
     STATE_HEADER,

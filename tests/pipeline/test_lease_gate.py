@@ -11,7 +11,7 @@ import pytest
 
 from tdl_sync.core.errors import Stopped
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.gate import LeaseGate
+from tdl_sync.run.admission import LeaseGate
 from tdl_sync.state.lease import Lease
 from tdl_sync.state.run_state import StateMessage
 from tdl_sync.state.state_message import encode

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tdl_sync.core.errors import Stopped
 from tdl_sync.core.model import FailedItem, RunReport
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.following import (
+from tdl_sync.run.following import (
     FIRST_RETRY_SECONDS,
     LONGEST_RETRY_SECONDS,
     Following,

@@ -8,11 +8,11 @@ from typing import cast
 
 import pytest
 
-from tdl_sync.beginning import Beginning, Start
 from tdl_sync.core.errors import HeldByAnotherRun
 from tdl_sync.core.model import Chat, ChatKind
-from tdl_sync.following import Following
-from tdl_sync.later_rounds import LaterRounds
+from tdl_sync.run.beginning import Beginning, Start
+from tdl_sync.run.following import Following
+from tdl_sync.run.later_rounds import LaterRounds
 from tests.fakes.marks import FakeMarks
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.test_lease import HERE, THERE, Runner

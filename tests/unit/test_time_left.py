@@ -9,7 +9,7 @@ import pytest
 from tdl_sync.core.errors import LongerThanRun, Stopped
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.time_left import (
+from tdl_sync.run.time_left import (
     ASSUMED_BYTES_PER_SECOND,
     MOST_PUT_OFF,
     TimeLeft,

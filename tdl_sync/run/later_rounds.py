@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tdl_sync.beginning import Beginning, Start
 from tdl_sync.core.errors import EXIT_COME_BACK_LATER, ComeBackLater, TdlSyncError
 from tdl_sync.core.human_units import human_bytes
 from tdl_sync.core.model import Chat
 from tdl_sync.core.ports import Marks
-from tdl_sync.following import Following, Retries
+from tdl_sync.run.beginning import Beginning, Start
+from tdl_sync.run.following import Following, Retries
 from tdl_sync.state.lease import Lease
 from tdl_sync.transfer.ledger import Ledger
 from tdl_sync.transfer.pipeline import Job

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import Future, as_completed, wait
 from types import TracebackType
 
-from tdl_sync.chat_run import ChatRun
 from tdl_sync.core.errors import Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.run.chat_run import ChatRun
 
 
 class Followers:

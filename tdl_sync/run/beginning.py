@@ -12,7 +12,7 @@ from tdl_sync.core.failures import is_distrusting
 from tdl_sync.core.model import Chat, Failure, HistoryEntry, ListedFile, MessageKey, RunState, Scope
 from tdl_sync.core.naming import folder_name, message_id_of
 from tdl_sync.core.ports import ChatReader, Marks, SavedMessages
-from tdl_sync.run_settings import RunSettings
+from tdl_sync.run.settings import RunSettings
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import LoadedState, StateStore
 from tdl_sync.state.state_message import OTHER_REASONS

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tdl_sync.deadline import Deadline
 from tdl_sync.options.choice import Choice
 from tdl_sync.options.config import Config
 from tdl_sync.options.name_template import Keeping
+from tdl_sync.run.deadline import Deadline
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.following import News
 from tdl_sync.options.config import Config
 from tdl_sync.reporting.reporter import Narrator
+from tdl_sync.run.following import News
+from tdl_sync.run.telegram_session import telegram_settings
 from tdl_sync.telegram.files.parts import TelegramPartSource
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.history import TelegramChatReader
@@ -20,7 +21,6 @@ from tdl_sync.telegram.messages.takeout import Takeout
 from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.event_loop import EventLoopThread
 from tdl_sync.telegram.session.session_watch import watch_session
-from tdl_sync.telegram_session import telegram_settings
 
 
 class TelegramSide:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.ports import ProgressListener
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.run.time_left import TimeLeft
 from tdl_sync.state.lease import Lease
-from tdl_sync.time_left import TimeLeft
 from tdl_sync.transfer.admission import OpenGate
 
 _POLL_SECONDS = 0.5

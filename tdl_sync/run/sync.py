@@ -11,7 +11,6 @@ from socket import gethostname
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
-from tdl_sync.chat_run import ChatRun
 from tdl_sync.core.errors import (
     ChatUnreadable,
     ConfigurationError,
@@ -26,10 +25,6 @@ from tdl_sync.core.human_units import human_bytes
 from tdl_sync.core.model import RunReport
 from tdl_sync.core.ports import SavedMessages
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.deadline import Deadline
-from tdl_sync.followers import Followers
-from tdl_sync.following import POLL_SECONDS, Following
-from tdl_sync.notice import Ending, note, sent_in_time
 from tdl_sync.options.chat_spelling import ChatSpelling
 from tdl_sync.options.config import Config
 from tdl_sync.remote.handoff import RcloneHandOff
@@ -38,23 +33,28 @@ from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import with_writable_config
 from tdl_sync.remote.remote_check import ProvenRemote, prove_remote
 from tdl_sync.reporting.reporter import Narrator
-from tdl_sync.run_settings import RunSettings
+from tdl_sync.run.chat_run import ChatRun
+from tdl_sync.run.deadline import Deadline
+from tdl_sync.run.followers import Followers
+from tdl_sync.run.following import POLL_SECONDS, Following
+from tdl_sync.run.notice import Ending, note, sent_in_time
+from tdl_sync.run.settings import RunSettings
+from tdl_sync.run.telegram_session import make_data_dir, opened_to_look
+from tdl_sync.run.unfinished import unfinished_in
+from tdl_sync.run.wanted_chats import wanted_chats
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.state_message import HEADER
 from tdl_sync.telegram.session.event_loop import EventLoopThread
-from tdl_sync.telegram_session import make_data_dir, opened_to_look
 from tdl_sync.transfer.disk.budget import DiskBudget
 from tdl_sync.transfer.disk.leftovers import Shelf
 from tdl_sync.transfer.disk.part_journal import PartialFiles
 from tdl_sync.transfer.disk.staging import Staging
 from tdl_sync.transfer.download import Downloader
 from tdl_sync.transfer.pipeline import Stages
-from tdl_sync.unfinished import unfinished_in
-from tdl_sync.wanted_chats import wanted_chats
 
 if TYPE_CHECKING:
-    from tdl_sync.telegram_side import TelegramSide
+    from tdl_sync.run.telegram_side import TelegramSide
 
 Result = TypeVar("Result")
 
@@ -254,7 +254,7 @@ class Sync:
 
         def open_it() -> TelegramSide:
             # Only now: while the library is imported, rclone's first processes work.
-            from tdl_sync.telegram_side import TelegramSide
+            from tdl_sync.run.telegram_side import TelegramSide
 
             check()
             news = None if self._following is None else self._following.news

@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from tdl_sync.beginning import Beginning
 from tdl_sync.core.errors import TdlSyncError
 from tdl_sync.core.failures import reasons_for_others
 from tdl_sync.core.model import Chat, RunIdentity, RunState, RunStatus, scope_key
 from tdl_sync.core.ports import Marks
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.time_left import TimeLeft
+from tdl_sync.run.beginning import Beginning
+from tdl_sync.run.time_left import TimeLeft
 from tdl_sync.transfer.rounds import Rounds
 
 
