@@ -13,6 +13,10 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
+from tdl_sync.commands.doctor import examine
+from tdl_sync.commands.output import NobodyReads, StandardOutput
+from tdl_sync.commands.terminal_login import login, offer_login
+from tdl_sync.commands.terminal_reconnect import offer_reconnect
 from tdl_sync.core.errors import (
     EXIT_BUG,
     EXIT_COME_BACK_LATER,
@@ -25,7 +29,6 @@ from tdl_sync.core.errors import (
 from tdl_sync.core.model import Outcome
 from tdl_sync.core.operating_system import share_freed_memory
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.doctor import examine
 from tdl_sync.options.config import Command, Config, Telling
 from tdl_sync.parse import TextRequested, parse_config, telling_at_a_glance
 from tdl_sync.reporting.events import Counts, Event, EventKind, Level
@@ -41,9 +44,6 @@ from tdl_sync.reporting.stderr import (
 from tdl_sync.reporting.summary import result_line
 from tdl_sync.run.deadline import Deadline
 from tdl_sync.run.sync import Sync, SyncResult
-from tdl_sync.standard_output import NobodyReads, StandardOutput
-from tdl_sync.terminal_login import login, offer_login
-from tdl_sync.terminal_reconnect import offer_reconnect
 
 STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM") if hasattr(signal, name)
@@ -297,25 +297,25 @@ def looked(look: Callable[[Config, StandardOutput], Iterable[TdlSyncError]], con
 
 
 def chats(config: Config) -> int:
-    from tdl_sync.chats import list_chats
+    from tdl_sync.commands.chats import list_chats
 
     return looked(list_chats, config)
 
 
 def status(config: Config) -> int:
-    from tdl_sync.status import show_status
+    from tdl_sync.commands.status import show_status
 
     return looked(show_status, config)
 
 
 def dry_run(config: Config) -> int:
-    from tdl_sync.dry_run import dry_run
+    from tdl_sync.commands.dry_run import dry_run
 
     return looked(dry_run, config)
 
 
 def verify(config: Config) -> int:
-    from tdl_sync.verify import verify
+    from tdl_sync.commands.verify import verify
 
     return looked(verify, config)
 

@@ -8,13 +8,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdl_sync.comparison import (
-    NO_ID,
-    NO_MESSAGE,
-    UNFINISHED,
-    Comparison,
-    Findings,
-)
+from tdl_sync.commands.verify_comparison import NO_ID, NO_MESSAGE, UNFINISHED, Comparison, Findings
 from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE
 from tdl_sync.core.model import HistoryEntry, ListedFile, MarkedFile, MessageKey, SkippedItem
 from tdl_sync.core.naming import path_of

@@ -8,9 +8,9 @@ from datetime import datetime, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tdl_sync.commands.dry_run_counts import Amount, Forecast, Prospect
+from tdl_sync.commands.dry_run_text import last_lines, prospect_lines
 from tdl_sync.core.model import Chat, ChatKind, MediaItem, MediaType, SkippedItem
-from tdl_sync.forecast import Amount, Forecast, Prospect
-from tdl_sync.forecast_text import last_lines, prospect_lines
 from tests.fakes.chat import CHAT_ID, item_of
 
 CHAT = Chat(CHAT_ID, "A channel", ChatKind.CHANNEL)

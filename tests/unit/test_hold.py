@@ -11,6 +11,7 @@ from typing import cast
 
 import pytest
 
+from tdl_sync.commands.verify import _Verifier
 from tdl_sync.core.errors import HeldByAnotherRun
 from tdl_sync.core.model import Chat, ChatKind, DoneMark, ListedFile, RemoteFile, RunStatus
 from tdl_sync.core.stop import StopFlag
@@ -21,7 +22,6 @@ from tdl_sync.state.hold import holding
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.state_message import scope_key_in
 from tdl_sync.telegram.messages.chats import ChatBook
-from tdl_sync.verify import _Verifier
 from tests.fakes.chat import FakeChatReader, item_of
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.test_lease import HERE, THERE, Runner, claims

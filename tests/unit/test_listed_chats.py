@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tdl_sync.commands.listed_chats import Table, record_of
+from tdl_sync.commands.output import NobodyReads, StandardOutput
 from tdl_sync.core.columns import columns_of, cut, padded, wrapped
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.model import Chat, ChatKind
-from tdl_sync.listed_chats import Table, record_of
-from tdl_sync.standard_output import NobodyReads, StandardOutput
 from tdl_sync.telegram.messages.chat_list import ListedChat
 
 HOSTILE = "\x1b[2J\x07Films\r\n\N{RIGHT-TO-LEFT OVERRIDE}gpj"

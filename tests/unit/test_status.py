@@ -9,14 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from tdl_sync.commands.status_facts import (
+    Activity,
+    SavedState,
+    ScopeStatus,
+    saved_states,
+    status_of,
+)
+from tdl_sync.commands.status_text import block, record
 from tdl_sync.core.columns import columns_of
 from tdl_sync.core.model import RunIdentity, RunState, RunStatus, Scope, scope_key
 from tdl_sync.core.ports import SavedText
-from tdl_sync.scope_status import Activity, SavedState, ScopeStatus, saved_states, status_of
 from tdl_sync.state.claims import Subject, claim_text
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.state_message import encode, json_in
-from tdl_sync.status_text import block, record
 from tests.unit.test_state_message import NOON, PLAIN, SCOPE
 
 WHOLE = replace(PLAIN, scope_key=scope_key(replace(SCOPE, lower_bound=PLAIN.lower_bound)))

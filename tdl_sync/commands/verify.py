@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from tdl_sync.comparison import Comparison
+from tdl_sync.commands.output import StandardOutput
+from tdl_sync.commands.verify_comparison import Comparison
+from tdl_sync.commands.verify_repair import recorded, save_state
+from tdl_sync.commands.verify_text import Verdict, json_record, report_lines, result_line
 from tdl_sync.core.errors import EXIT_SOME_FAILED, TdlSyncError
 from tdl_sync.core.model import Chat, MediaItem, Scope
 from tdl_sync.core.ports import ChatReader, SavedMessages
@@ -16,13 +19,11 @@ from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import with_writable_config
 from tdl_sync.remote.remote_check import look_at_remote
-from tdl_sync.repair import recorded, save_state
 from tdl_sync.reporting.events import Event
 from tdl_sync.reporting.stderr import tell
 from tdl_sync.run.sync import ONE_CHAT_ONLY
 from tdl_sync.run.telegram_session import opened_to_look
 from tdl_sync.run.wanted_chats import wanted_chats
-from tdl_sync.standard_output import StandardOutput
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.hold import holding
 from tdl_sync.state.local_state import LocalStates
@@ -34,7 +35,6 @@ from tdl_sync.telegram.messages.history import TelegramChatReader
 from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 from tdl_sync.telegram.messages.takeout import Takeout
 from tdl_sync.telegram.session.client import TelegramClient
-from tdl_sync.verify_text import Verdict, json_record, report_lines, result_line
 
 LARGEST_MESSAGE_ID = 2**31 - 1
 

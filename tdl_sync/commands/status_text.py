@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from tdl_sync.commands.status_facts import Activity, ScopeStatus
 from tdl_sync.core.columns import wrapped
 from tdl_sync.core.human_units import human_bytes, human_seconds, human_speed
 from tdl_sync.core.naming import printable
-from tdl_sync.scope_status import Activity, ScopeStatus
 from tdl_sync.state import id_ranges
 
 COLUMNS = 80

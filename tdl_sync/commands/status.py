@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from tdl_sync.commands.output import StandardOutput
+from tdl_sync.commands.status_facts import SavedState, saved_states, status_of
+from tdl_sync.commands.status_text import COLUMNS, block, record
 from tdl_sync.core.errors import ChatUnreadable, ConfigurationError, TdlSyncError
 from tdl_sync.core.model import Chat
 from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling
 from tdl_sync.options.config import Config
 from tdl_sync.run.telegram_session import opened_to_look
-from tdl_sync.scope_status import SavedState, saved_states, status_of
-from tdl_sync.standard_output import StandardOutput
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import is_gone
 from tdl_sync.state.state_message import HEADER
-from tdl_sync.status_text import COLUMNS, block, record
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.dialogs import newest_message_ids
 from tdl_sync.telegram.messages.history import TelegramChatReader

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from tdl_sync.commands.dry_run_counts import Amount, Prospect
 from tdl_sync.core.human_units import human_bytes
 from tdl_sync.core.model import Outcome, RunReport
 from tdl_sync.core.naming import printable
-from tdl_sync.forecast import Amount, Prospect
 from tdl_sync.reporting.summary import result_line
 
 DRIVES_DAY_BYTES = 750 * 10**9

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tdl_sync.comparison import Double, Findings, Missing, Unknown, Wrong
+from tdl_sync.commands.verify_comparison import Double, Findings, Missing, Unknown, Wrong
 from tdl_sync.core.failures import OTHER_CONTENT
 from tdl_sync.core.human_units import human_bytes
 from tdl_sync.core.model import Chat, ListedFile, Outcome

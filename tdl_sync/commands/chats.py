@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from tdl_sync.commands.listed_chats import Table, record_of
+from tdl_sync.commands.output import StandardOutput
 from tdl_sync.core.errors import TdlSyncError
-from tdl_sync.listed_chats import Table, record_of
 from tdl_sync.options.config import Config
 from tdl_sync.run.telegram_session import opened_to_look
-from tdl_sync.standard_output import StandardOutput
 from tdl_sync.telegram.messages.chat_list import TelegramChatList
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from tdl_sync.comparison import Findings, Missing, Wrong
+from tdl_sync.commands.verify_comparison import Findings, Missing, Wrong
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.failures import NOT_RIGHT, is_distrusting
 from tdl_sync.core.model import Failure, RunState, RunStatus

@@ -12,12 +12,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 
+from tdl_sync.commands.dry_run_counts import Forecast, Prospect
+from tdl_sync.commands.dry_run_text import last_lines, prospect_lines
+from tdl_sync.commands.output import StandardOutput
 from tdl_sync.core.errors import LargerThanBudget, TdlSyncError
 from tdl_sync.core.model import Chat, HistoryEntry, MediaItem, SkippedItem
 from tdl_sync.core.ports import ChatReader, SavedMessages
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.forecast import Forecast, Prospect
-from tdl_sync.forecast_text import last_lines, prospect_lines
 from tdl_sync.options.chat_spelling import ChatSpelling
 from tdl_sync.options.config import Config
 from tdl_sync.remote.listing import RemoteLook
@@ -32,7 +33,6 @@ from tdl_sync.run.sync import ONE_CHAT_ONLY
 from tdl_sync.run.telegram_session import opened_on_a_copy
 from tdl_sync.run.unfinished import unfinished_in
 from tdl_sync.run.wanted_chats import wanted_chats
-from tdl_sync.standard_output import StandardOutput
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.marks_to_read import MarksToRead
 from tdl_sync.state.saved_messages_to_read import SavedMessagesToRead

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tdl_sync.commands.terminal_login import Terminal, at_a_terminal
 from tdl_sync.core.errors import RemoteCredentialsRefused
 from tdl_sync.options.config import Config
 from tdl_sync.remote.rclone import Rclone
-from tdl_sync.terminal_login import Terminal, at_a_terminal
 
 
 def offer_reconnect(config: Config, errors: Iterable[BaseException]) -> bool:
