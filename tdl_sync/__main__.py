@@ -1,3 +1,3 @@
-from tdl_sync.cli import main
+from tdl_sync.cli.main import main
 
 raise SystemExit(main())

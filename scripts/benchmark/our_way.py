@@ -20,6 +20,7 @@ from pathlib import Path
 
 from scripts.benchmark.child import Meter
 from scripts.benchmark.frame import temporary_directory
+from tdl_sync.cli.usage import OPTIONS
 from tdl_sync.core.model import MediaItem, Reservation, StagedFile
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.stop import StopFlag
@@ -41,7 +42,6 @@ from tdl_sync.transfer.disk.part_journal import PartialFiles
 from tdl_sync.transfer.disk.staging import Staging
 from tdl_sync.transfer.download import Downloader
 from tdl_sync.transfer.pools import DownloadLanes, Lane
-from tdl_sync.usage import OPTIONS
 
 BUDGET_BYTES = 10**12
 FOLDER = "bench"

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tdl_sync.usage import OF_COMMAND, OPTIONS, SHELLS
+from tdl_sync.cli.usage import OF_COMMAND, OPTIONS, SHELLS
 from tests.e2e.program import PROGRAM
 from tests.e2e_telling.shells import Shells
 

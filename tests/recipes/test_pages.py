@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tdl_sync.usage import OF_COMMAND, OPTIONS
+from tdl_sync.cli.usage import OF_COMMAND, OPTIONS
 from tests.e2e.program import ROOT
 from tests.recipes.hosts import RECIPES
 

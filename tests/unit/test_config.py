@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tdl_sync.cli.parse import TextRequested, parse_config
+from tdl_sync.cli.usage import OPTIONS, USAGE
 from tdl_sync.core.errors import EXIT_USAGE, UsageError
 from tdl_sync.options.chat_spelling import (
     ByInviteHash,
@@ -21,8 +23,6 @@ from tdl_sync.options.chat_spelling import (
     parse_chat,
 )
 from tdl_sync.options.config import Command, Config
-from tdl_sync.parse import TextRequested, parse_config
-from tdl_sync.usage import OPTIONS, USAGE
 
 HOME = {"HOME": "/home/somebody", "USERPROFILE": "/home/somebody"}
 SESSION = base64.urlsafe_b64encode(bytes([2]) + bytes(range(256)) + bytes(14)).decode().rstrip("=")

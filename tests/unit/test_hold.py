@@ -11,11 +11,11 @@ from typing import cast
 
 import pytest
 
+from tdl_sync.cli.parse import parse_config
 from tdl_sync.commands.verify import _Verifier
 from tdl_sync.core.errors import HeldByAnotherRun
 from tdl_sync.core.model import Chat, ChatKind, DoneMark, ListedFile, RemoteFile, RunStatus
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.parse import parse_config
 from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.hold import holding

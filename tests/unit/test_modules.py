@@ -106,13 +106,13 @@ def test_the_inner_line_knows_the_outside_by_its_ports_alone(module: str) -> Non
 
 
 def test_nothing_imports_the_command_line_but_what_starts_it() -> None:
-    importers = [module for module, names in OURS.items() if "tdl_sync.cli" in names]
+    importers = [module for module, names in OURS.items() if "tdl_sync.cli.main" in names]
     assert importers == ["tdl_sync.__main__"]
 
 
 def test_the_command_line_is_there_before_the_library_for_telegram() -> None:
     """That takes most of a second: not for ``--help``, and in a run while rclone works already."""
-    ask = "import sys, tdl_sync.cli; print('pyrogram' in sys.modules)"
+    ask = "import sys, tdl_sync.cli.main; print('pyrogram' in sys.modules)"
     answer = subprocess.run(
         [sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True
     )

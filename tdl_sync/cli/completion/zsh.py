@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tdl_sync.completion_words import (
+from tdl_sync.cli.completion.words import (
     COMMANDS,
     NAMES,
     NO_COMMAND,
@@ -14,7 +14,7 @@ from tdl_sync.completion_words import (
     value_of,
     with_values,
 )
-from tdl_sync.usage import SHELLS, Option
+from tdl_sync.cli.usage import SHELLS, Option
 
 _SCRIPT = """\
 #compdef @names@

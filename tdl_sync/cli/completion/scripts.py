@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tdl_sync.completion_bash import bash_script
-from tdl_sync.completion_fish import fish_script
-from tdl_sync.completion_zsh import zsh_script
+from tdl_sync.cli.completion.bash import bash_script
+from tdl_sync.cli.completion.fish import fish_script
+from tdl_sync.cli.completion.zsh import zsh_script
 
 _SCRIPTS = {"bash": bash_script, "zsh": zsh_script, "fish": fish_script}
 

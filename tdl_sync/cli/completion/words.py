@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from tdl_sync.cli.usage import OF_COMMAND, OPTIONS, Option
 from tdl_sync.core.model import MediaType
 from tdl_sync.core.program_name import INSTALLED, SCRIPT
 from tdl_sync.options.config import OnQuota
-from tdl_sync.usage import OF_COMMAND, OPTIONS, Option
 
 NAMES = (INSTALLED, SCRIPT)
 """The names that the program is called by."""

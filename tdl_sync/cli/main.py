@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
+from tdl_sync.cli.parse import TextRequested, parse_config, telling_at_a_glance
 from tdl_sync.commands.doctor import examine
 from tdl_sync.commands.output import NobodyReads, StandardOutput
 from tdl_sync.commands.terminal_login import login, offer_login
@@ -30,7 +31,6 @@ from tdl_sync.core.model import Outcome
 from tdl_sync.core.operating_system import share_freed_memory
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Command, Config, Telling
-from tdl_sync.parse import TextRequested, parse_config, telling_at_a_glance
 from tdl_sync.reporting.events import Counts, Event, EventKind, Level
 from tdl_sync.reporting.outlets import progress_for
 from tdl_sync.reporting.stderr import (

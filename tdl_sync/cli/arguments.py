@@ -15,9 +15,16 @@ from dataclasses import dataclass
 
 from docopt import DocoptExit, docopt
 
+from tdl_sync.cli.usage import (
+    ABOUT_THE_PROGRAM,
+    OF_COMMAND,
+    OPTIONS,
+    SHELLS,
+    WITHOUT_DEFAULTS,
+    Option,
+)
 from tdl_sync.core.errors import UsageError
 from tdl_sync.core.program_name import PROGRAM, VARIABLE_PREFIX
-from tdl_sync.usage import ABOUT_THE_PROGRAM, OF_COMMAND, OPTIONS, SHELLS, WITHOUT_DEFAULTS, Option
 
 SEE_HELP = f"see {PROGRAM} --help"
 _NEEDS_SHELL = f"completion takes the name of one shell: {', '.join(SHELLS)}; {SEE_HELP}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tdl_sync.completion_words import (
+from tdl_sync.cli.completion.words import (
     COMMANDS,
     NAMES,
     NO_COMMAND,
@@ -13,7 +13,7 @@ from tdl_sync.completion_words import (
     value_of,
     with_values,
 )
-from tdl_sync.usage import OF_COMMAND, OPTIONS, SHELLS, Option
+from tdl_sync.cli.usage import OF_COMMAND, OPTIONS, SHELLS, Option
 
 _SCRIPT = """\
 # fish completion for @names@, made by: @first@ completion fish

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from tdl_sync.arguments import SEE_HELP, Arguments, Setting
+from tdl_sync.cli.arguments import SEE_HELP, Arguments, Setting
+from tdl_sync.cli.usage import OPTIONS
 from tdl_sync.core.errors import UsageError
 from tdl_sync.options.units import parse_seconds
-from tdl_sync.usage import OPTIONS
 
 DEFAULT_REMOTE = OPTIONS["--remote"].default or ""
 
