@@ -25,9 +25,9 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from scripts.environment import ROOT
-from standins.telegram import worlds
-from standins.telegram.channel import WorldItem
-from standins.telegram.world import World
+from standins.telegram.world import worlds
+from standins.telegram.world.channel import WorldItem
+from standins.telegram.world.world import World
 
 # 291 files with 309 MB in all; without the file of a terabyte that this world has for tests.
 WORLD_PARAMETERS: dict[str, Any] = {

@@ -26,11 +26,11 @@ import psutil
 from scripts.demonstration import Places, differences, expected_items
 from scripts.environment import ROOT
 from scripts.kill_snapshot import PART_BYTES, Part, Snapshot, Step, look
-from standins.telegram import worlds
-from standins.telegram.channel import WorldItem
+from standins.shaping import Shaping
 from standins.telegram.server import StandIn
-from standins.telegram.shaping import Shaping
-from standins.telegram.world import World
+from standins.telegram.world import worlds
+from standins.telegram.world.channel import WorldItem
+from standins.telegram.world.world import World
 
 DOWNLOADS = 4
 ASKED_FOR_AT_ONCE_BYTES = DOWNLOADS * (16 + 8) * PART_BYTES

@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 
 from scripts.demonstration import Places
-from standins.telegram.channel import WorldItem
+from standins.telegram.world.channel import WorldItem
 
 PART_BYTES = 1024 * 1024
 _RECORD = struct.Struct(">QIII")

@@ -16,7 +16,7 @@ import pytest
 
 from standins.telegram.inject import standin_public_key
 from standins.telegram.server import API_HASH, API_ID, StandIn
-from standins.telegram.world import World
+from standins.telegram.world.world import World
 from tdl_sync.core import retry
 from tdl_sync.core.model import Chat
 from tdl_sync.core.stop import StopFlag

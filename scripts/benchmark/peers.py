@@ -63,7 +63,7 @@ async def with_telethon(chat: str) -> AsyncIterator[tuple[list[Any], Download]]:
     from telethon.crypto import AuthKey
     from telethon.sessions import StringSession
 
-    from standins.telegram.data_centres import ADDRESSES, PORT
+    from standins.telegram.service.data_centres import ADDRESSES, PORT
 
     packed = os.environ["TDL_SYNC_SESSION_STRING"]
     packed += "=" * (-len(packed) % 4)

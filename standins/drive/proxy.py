@@ -10,10 +10,10 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from standins.drive.http import Body, ConnectionCut, Request, Response
-from standins.drive.service import HOSTS, Service
+from standins.drive.api.service import HOSTS, Service
 from standins.drive.shaping import Pacer
-from standins.telegram.shaping import TokenBucket
+from standins.drive.web.http import Body, ConnectionCut, Request, Response
+from standins.shaping import TokenBucket
 
 _SLICE_BYTES = 64 * 1024
 

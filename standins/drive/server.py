@@ -7,15 +7,15 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-from standins.drive.certificates import CertificateAuthority
+from standins.drive.api.service import HOSTS, Service
+from standins.drive.api.tokens import ACCESS_TOKEN_SECONDS
 from standins.drive.faults import Faults
+from standins.drive.files.world import DriveFile, DriveName
 from standins.drive.proxy import ProxyServer
 from standins.drive.rclone_config import write_rclone_config
-from standins.drive.service import HOSTS, Service
 from standins.drive.shaping import Shaping
 from standins.drive.statistics import Statistics
-from standins.drive.tokens import ACCESS_TOKEN_SECONDS
-from standins.drive.world import DriveFile, DriveName
+from standins.drive.web.certificates import CertificateAuthority
 
 TERABYTE = 10**12
 MIB = 1024 * 1024

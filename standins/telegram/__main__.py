@@ -17,12 +17,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from standins import control
-from standins.telegram import worlds
+from standins.shaping import Shaping
 from standins.telegram.connection import Connection
-from standins.telegram.faults import Fault
 from standins.telegram.server import StandIn
-from standins.telegram.shaping import Shaping
-from standins.telegram.world import World
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
+from standins.telegram.world.world import World
 
 WORLDS: dict[str, Callable[..., World]] = {
     "mixed": worlds.mixed,

@@ -10,15 +10,20 @@ import struct
 from collections.abc import Coroutine
 from concurrent.futures import Executor
 
-from standins.telegram import service_messages, wire
-from standins.telegram.auth_keys import AuthKey, Session
-from standins.telegram.call_handling import CallHandling
-from standins.telegram.handshake import Handshake, HandshakeError, as_unencrypted, unencrypted
-from standins.telegram.rpc import Call
+from standins.telegram.calls.call_handling import CallHandling
+from standins.telegram.calls.rpc import Call
+from standins.telegram.mtproto import service_messages, wire
+from standins.telegram.mtproto.auth_keys import AuthKey, Session
+from standins.telegram.mtproto.handshake import (
+    Handshake,
+    HandshakeError,
+    as_unencrypted,
+    unencrypted,
+)
+from standins.telegram.mtproto.transports import FramingError, detect
+from standins.telegram.mtproto.wire import TlObject
 from standins.telegram.sending import Sender
-from standins.telegram.service import Service
-from standins.telegram.transports import FramingError, detect
-from standins.telegram.wire import TlObject
+from standins.telegram.service.service import Service
 
 _AUTH_KEY_NOT_FOUND = struct.pack("<i", -404)
 _BROKEN = (EOFError, OSError, struct.error, FramingError, wire.WireError, HandshakeError)

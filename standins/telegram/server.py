@@ -17,19 +17,19 @@ from typing import TypeVar
 
 from pyrogram import raw
 
-from standins.telegram import socks
-from standins.telegram.auth_keys import AuthKey
-from standins.telegram.channel import Channel
+from standins.shaping import Shaping
+from standins.telegram.calls.updates import new_message_update
 from standins.telegram.connection import Connection
-from standins.telegram.data_centres import data_centre_of_address
-from standins.telegram.faults import Faults
-from standins.telegram.logins import token_of_link
-from standins.telegram.service import Service
-from standins.telegram.shaping import Shaping
-from standins.telegram.statistics import Statistics
-from standins.telegram.takeout import Takeout
-from standins.telegram.updates import new_message_update
-from standins.telegram.world import World
+from standins.telegram.mtproto import socks
+from standins.telegram.mtproto.auth_keys import AuthKey
+from standins.telegram.service.data_centres import data_centre_of_address
+from standins.telegram.service.faults import Faults
+from standins.telegram.service.logins import token_of_link
+from standins.telegram.service.service import Service
+from standins.telegram.service.statistics import Statistics
+from standins.telegram.service.takeout import Takeout
+from standins.telegram.world.channel import Channel
+from standins.telegram.world.world import World
 
 API_ID = 1234567
 API_HASH = "0123456789abcdef0123456789abcdef"

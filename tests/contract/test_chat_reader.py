@@ -8,10 +8,10 @@ from typing import Protocol, TypeAlias
 
 import pytest
 
-from standins.telegram import worlds
-from standins.telegram.faults import Fault
-from standins.telegram.plan import FilePlan
-from standins.telegram.world import World
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
+from standins.telegram.world.plan import FilePlan
+from standins.telegram.world.world import World
 from tdl_sync.core.errors import ChatUnreadable, CredentialsRefused
 from tdl_sync.core.model import Chat, ChatKind, HistoryPage, MediaItem, MessageKey, SkippedItem
 from tdl_sync.core.ports import ChatReader

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from standins.telegram import worlds
-from standins.telegram.auth_keys import AuthKey
-from standins.telegram.faults import Fault
-from standins.telegram.world import World
+from standins.telegram.mtproto.auth_keys import AuthKey
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
+from standins.telegram.world.world import World
 from tdl_sync.core.errors import CredentialsRefused, DownloadFailed, SessionEnded
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.ports import PART_BYTES

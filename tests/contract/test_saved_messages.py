@@ -9,8 +9,8 @@ from typing import Protocol
 import pytest
 from pyrogram import raw
 
-from standins.telegram import worlds
-from standins.telegram.faults import Fault
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
 from tdl_sync.core.errors import CredentialsRefused, NetworkUnreachable, TdlSyncError
 from tdl_sync.core.ports import SavedMessages
 from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from standins.telegram import worlds
-from standins.telegram.faults import Fault
-from standins.telegram.world import World
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
+from standins.telegram.world.world import World
 from tdl_sync.core.errors import (
     CredentialsRefused,
     NetworkUnreachable,

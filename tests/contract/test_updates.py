@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pyrogram import raw
 
-from standins.telegram import worlds
+from standins.telegram.world import worlds
 from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 from tdl_sync.telegram.session.updates import chats_with_news
 from tests.conftest import ConnectTelegram

@@ -11,9 +11,9 @@ from typing import TypeAlias
 
 import pytest
 
+from standins.shaping import Shaping
 from standins.telegram.server import StandIn
-from standins.telegram.shaping import Shaping
-from standins.telegram.world import World
+from standins.telegram.world.world import World
 from tests.e2e.program import Machine
 
 # Signals, terminals and processes are looked at as POSIX has them.

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from standins.telegram.channel import Channel, WorldItem
-from standins.telegram.world import World
+from standins.telegram.world.channel import Channel, WorldItem
+from standins.telegram.world.world import World
 from tests.e2e.program import NOTHING_DONE, Ended, Machine
 
 STATE_HEADER = "📊 TDL Progress"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from standins.telegram import worlds
+from standins.telegram.world import worlds
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, wanted
 from tests.e2e.program import SOURCE, Ended

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from standins.telegram import worlds
-from standins.telegram.faults import Fault
-from standins.telegram.shaping import Shaping
+from standins.shaping import Shaping
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
 from tests.e2e.conftest import Stage
 from tests.e2e.disk import Sampler, fill, free_bytes, small_disk
 from tests.e2e.expectations import assert_moved, assert_on_remote, wanted

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from standins.telegram import worlds
-from standins.telegram.faults import Fault
 from standins.telegram.server import StandIn
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
 from tdl_sync.remote.rclone import Rclone
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_moved, assert_refused, remote_files

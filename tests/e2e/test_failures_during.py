@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from standins.telegram import worlds
-from standins.telegram.content import FileRecord
-from standins.telegram.faults import Fault
-from standins.telegram.shaping import Shaping
-from standins.telegram.world import World
+from standins.shaping import Shaping
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
+from standins.telegram.world.content import FileRecord
+from standins.telegram.world.world import World
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import (
     assert_moved,

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 import qrcode
 
-from standins.telegram import worlds
-from standins.telegram.faults import Fault
 from standins.telegram.server import API_HASH, API_ID, StandIn
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, assert_refused, wanted
 from tests.e2e.program import SOURCE, Machine

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from standins.telegram import worlds
-from standins.telegram.faults import Fault
 from standins.telegram.server import API_HASH
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_moved
 from tests.e2e.program import SOURCE, Ended, Running

@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from standins.telegram import worlds
-from standins.telegram.shaping import Shaping
+from standins.shaping import Shaping
+from standins.telegram.world import worlds
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, remote_files, the_state, wanted
 from tests.e2e.program import SOURCE, Running

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from standins.telegram import worlds
-from standins.telegram.channel import Channel
-from standins.telegram.plan import FilePlan
 from standins.telegram.server import StandIn
-from standins.telegram.world import World
+from standins.telegram.world import worlds
+from standins.telegram.world.channel import Channel
+from standins.telegram.world.plan import FilePlan
+from standins.telegram.world.world import World
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import (
     assert_moved,

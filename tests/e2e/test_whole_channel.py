@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from standins.telegram import worlds
-from standins.telegram.channel import WorldItem
-from standins.telegram.names import HOSTILE_NAMES
-from standins.telegram.statistics import Counts
+from standins.telegram.service.statistics import Counts
+from standins.telegram.world import worlds
+from standins.telegram.world.channel import WorldItem
+from standins.telegram.world.names import HOSTILE_NAMES
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_on_remote, remote_files, state_texts, the_state, wanted
 from tests.e2e.program import SOURCE, Ended

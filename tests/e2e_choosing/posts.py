@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from standins.telegram import worlds
-from standins.telegram.channel import Channel
-from standins.telegram.plan import FilePlan
-from standins.telegram.world import World
+from standins.telegram.world import worlds
+from standins.telegram.world.channel import Channel
+from standins.telegram.world.plan import FilePlan
+from standins.telegram.world.world import World
 
 FIRST_DAY = datetime(2024, 1, 10, 12, tzinfo=timezone.utc)
 

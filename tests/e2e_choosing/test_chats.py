@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pyrogram import raw
 
-from standins.telegram import worlds
-from standins.telegram.plan import FilePlan
+from standins.telegram.world import worlds
+from standins.telegram.world.plan import FilePlan
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import (
     assert_moved,

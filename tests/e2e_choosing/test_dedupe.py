@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from standins.telegram.channel import Channel
+from standins.telegram.world.channel import Channel
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import (
     assert_on_remote,

@@ -7,10 +7,10 @@ from datetime import datetime, timezone
 
 import pytest
 
-from standins.telegram import worlds
-from standins.telegram.channel import WorldItem
-from standins.telegram.plan import FilePlan
 from standins.telegram.server import StandIn
+from standins.telegram.world import worlds
+from standins.telegram.world.channel import WorldItem
+from standins.telegram.world.plan import FilePlan
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, state_texts, the_state, wanted
 from tests.e2e.program import SOURCE, Machine

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pyrogram import raw
 
-from standins.telegram.channel import Channel
-from standins.telegram.plan import FilePlan
+from standins.telegram.world.channel import Channel
+from standins.telegram.world.plan import FilePlan
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_moved, remote_files, wanted
 from tests.e2e.program import REMOTE, SOURCE, Machine

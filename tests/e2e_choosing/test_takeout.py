@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 
-from standins.telegram import worlds
-from standins.telegram.faults import Fault
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, wanted
 from tests.e2e.program import SOURCE

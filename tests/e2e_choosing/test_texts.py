@@ -8,8 +8,8 @@ from typing import Any
 
 from pyrogram import raw
 
-from standins.telegram import worlds
-from standins.telegram.channel import Channel
+from standins.telegram.world import worlds
+from standins.telegram.world.channel import Channel
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import remote_files, wanted
 from tests.e2e.program import SOURCE, Machine

@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from standins.drive.files.world import DriveFile, DriveName
 from standins.drive.server import DriveStandIn
-from standins.drive.world import DriveFile, DriveName
 from standins.telegram.server import StandIn
-from standins.telegram.world import World
+from standins.telegram.world.world import World
 from tests.e2e.expectations import wanted
 from tests.e2e.program import Ended, Machine, Running
 

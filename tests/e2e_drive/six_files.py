@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from standins.telegram import worlds
+from standins.telegram.world import worlds
 from tests.e2e_drive.conftest import DriveScene, SetScene
 
 FILES = 6

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from standins.drive.faults import Fault
-from standins.telegram import worlds
+from standins.telegram.world import worlds
 from tests.e2e.program import Ended
 from tests.e2e_drive.conftest import REMOTE, DriveScene, SetScene
 from tests.e2e_faults.test_clock import wrong_clock

@@ -7,7 +7,7 @@ import signal
 import time
 
 from standins.drive.faults import Fault
-from standins.telegram import worlds
+from standins.telegram.world import worlds
 from tests.e2e.expectations import assert_moved, the_state
 from tests.e2e_drive.conftest import SetScene
 from tests.e2e_drive.six_files import FILES, PROBE, assert_next_run_finishes, six_files

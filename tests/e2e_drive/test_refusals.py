@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import pytest
 
 from standins.drive.faults import Fault
-from standins.telegram import worlds
+from standins.telegram.world import worlds
 from tests.e2e.expectations import assert_moved
 from tests.e2e.program import PATIENCE_SECONDS
 from tests.e2e_drive.conftest import REMOTE, SOURCE, DriveScene, SetScene

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from standins.drive.faults import Fault
+from standins.drive.files.world import DriveName
 from standins.drive.shaping import Shaping
-from standins.drive.world import DriveName
-from standins.telegram import worlds
+from standins.telegram.world import worlds
 from tests.e2e.expectations import assert_moved
 from tests.e2e_drive.conftest import SetScene
 

@@ -6,10 +6,10 @@ import signal
 
 import pytest
 
-from standins.telegram import worlds
-from standins.telegram.faults import Fault
-from standins.telegram.plan import FilePlan
-from standins.telegram.shaping import Shaping
+from standins.shaping import Shaping
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
+from standins.telegram.world.plan import FilePlan
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, the_state, wanted
 from tests.e2e.program import SOURCE

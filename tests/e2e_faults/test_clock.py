@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from standins.telegram import worlds
+from standins.shaping import Shaping
 from standins.telegram.server import INJECT_DIRECTORY
-from standins.telegram.shaping import Shaping
+from standins.telegram.world import worlds
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, the_state, wanted
 from tests.e2e.program import SOURCE

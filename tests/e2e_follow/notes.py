@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from standins.telegram.world import World
+from standins.telegram.world.world import World
 
 
 def notes(world: World) -> list[str]:

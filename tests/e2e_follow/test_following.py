@@ -7,9 +7,9 @@ import signal
 import time
 from pathlib import Path
 
-from standins.telegram import worlds
-from standins.telegram.channel import Channel
-from standins.telegram.plan import FilePlan
+from standins.telegram.world import worlds
+from standins.telegram.world.channel import Channel
+from standins.telegram.world.plan import FilePlan
 from tdl_sync.run.following import POLL_SECONDS
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import (

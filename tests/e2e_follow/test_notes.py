@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 
 from standins.drive.faults import Fault as DriveFault
-from standins.telegram import worlds
-from standins.telegram.faults import Fault
-from standins.telegram.plan import FilePlan
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
+from standins.telegram.world.plan import FilePlan
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_moved, the_state
 from tests.e2e.program import SOURCE

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from standins.telegram import worlds
-from standins.telegram.faults import Fault
-from standins.telegram.plan import FilePlan
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
+from standins.telegram.world.plan import FilePlan
 from tdl_sync.core.model import RunReport
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_on_remote, the_state, wanted

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from standins.telegram import worlds
-from standins.telegram.plan import FilePlan
+from standins.telegram.world import worlds
+from standins.telegram.world.plan import FilePlan
 from tdl_sync.remote.rclone import Rclone
 from tests.e2e_drive.conftest import SetScene
 

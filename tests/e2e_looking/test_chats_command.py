@@ -7,11 +7,11 @@ import signal
 import subprocess
 from typing import Any
 
-from standins.telegram import worlds
-from standins.telegram.channel import CHANNEL_ID_SHIFT, Channel
-from standins.telegram.faults import Fault
-from standins.telegram.plan import FilePlan
-from standins.telegram.world import World
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
+from standins.telegram.world.channel import CHANNEL_ID_SHIFT, Channel
+from standins.telegram.world.plan import FilePlan
+from standins.telegram.world.world import World
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, wanted
 from tests.e2e.program import Ended, Machine

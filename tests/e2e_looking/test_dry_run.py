@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from standins.telegram import worlds
-from standins.telegram.world import World
+from standins.telegram.world import worlds
+from standins.telegram.world.world import World
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_on_remote, wanted
 from tests.e2e.program import SOURCE, Machine

@@ -6,9 +6,9 @@ import json
 import signal
 from typing import Any
 
-from standins.telegram import worlds
-from standins.telegram.faults import Fault
-from standins.telegram.plan import FilePlan
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
+from standins.telegram.world.plan import FilePlan
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_moved, state_texts, the_state
 from tests.e2e.program import SOURCE, Machine

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from standins.telegram import worlds
-from standins.telegram.plan import FilePlan
+from standins.telegram.world import worlds
+from standins.telegram.world.plan import FilePlan
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_on_remote, remote_files, state_texts, the_state, wanted
 from tests.e2e.program import SOURCE, Ended

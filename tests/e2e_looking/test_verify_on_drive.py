@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from standins.telegram import worlds
+from standins.telegram.world import worlds
 from tests.e2e.expectations import assert_moved
 from tests.e2e_drive.conftest import REMOTE, SOURCE, DriveScene, SetScene
 from tests.e2e_looking.on_drive import assert_only_read, path_on_drive, person_at

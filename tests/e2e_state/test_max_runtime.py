@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from standins.telegram import worlds
-from standins.telegram.channel import Channel, WorldItem
+from standins.telegram.world import worlds
+from standins.telegram.world.channel import Channel, WorldItem
 from tdl_sync.run.deadline import CLOSING_SECONDS
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import (

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from standins.telegram import worlds
-from standins.telegram.faults import Fault
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import (
     assert_moved,

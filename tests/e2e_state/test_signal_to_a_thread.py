@@ -9,7 +9,7 @@ import sys
 import psutil
 import pytest
 
-from standins.telegram import worlds
+from standins.telegram.world import worlds
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import the_state
 from tests.e2e_state.test_stops import SIZES, STOP_SECONDS, assert_nothing_is_lost, uploading

@@ -3,8 +3,8 @@ overwritten, and neither loses or doubles a file."""
 
 from __future__ import annotations
 
-from standins.telegram import worlds
-from standins.telegram.plan import FilePlan
+from standins.telegram.world import worlds
+from standins.telegram.world.plan import FilePlan
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, state_texts, the_state, wanted
 from tests.e2e.program import SOURCE

@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
-from standins.telegram import worlds
-from standins.telegram.faults import Fault
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, state_texts, the_state, wanted
 from tests.e2e.program import SOURCE, Machine, Running

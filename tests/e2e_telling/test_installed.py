@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from standins.telegram import worlds
+from standins.telegram.world import worlds
 from tdl_sync.core.version import VERSION
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_on_remote, wanted

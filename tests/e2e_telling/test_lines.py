@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from standins.telegram.faults import Fault
-from standins.telegram.world import World
+from standins.telegram.service.faults import Fault
+from standins.telegram.world.world import World
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.program import SOURCE, Machine
 from tests.e2e.terminal import at_terminal

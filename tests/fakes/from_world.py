@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from standins.telegram.channel import WorldItem
-from standins.telegram.content import FileRecord
-from standins.telegram.media import LARGEST_PHOTO_TYPE
-from standins.telegram.world import World
+from standins.telegram.world.channel import WorldItem
+from standins.telegram.world.content import FileRecord
+from standins.telegram.world.media import LARGEST_PHOTO_TYPE
+from standins.telegram.world.world import World
 from tdl_sync.core.model import (
     FileLocation,
     HistoryEntry,

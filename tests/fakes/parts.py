@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from standins.telegram.content import FileRecord
+from standins.telegram.world.content import FileRecord
 from tdl_sync.core.model import MediaItem
 
 Fault = BaseException | Callable[[bytes], bytes]

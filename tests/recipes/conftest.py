@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import pytest
 
-from standins.telegram import worlds
+from standins.telegram.world import worlds
 from tests.e2e.conftest import Stage, stage
 from tests.e2e.program import ROOT
 from tests.recipes.hosts import SIZES, Dockerfile, Host, Workflow, machine_variables

@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 import pytest
 from pyrogram import Client
 
+from standins.shaping import Shaping
 from standins.telegram.inject import standin_public_key
 from standins.telegram.server import API_HASH, API_ID, StandIn
-from standins.telegram.shaping import Shaping
-from standins.telegram.world import World
+from standins.telegram.world.world import World
 
 StartStandIn: TypeAlias = Callable[..., StandIn]
 Connect: TypeAlias = Callable[..., AbstractAsyncContextManager[Any]]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from standins.drive.files.world import DriveFile, DriveName
 from standins.drive.server import DriveStandIn
-from standins.drive.world import DriveFile, DriveName
 
 # One attempt of each kind, no pauses between calls: what a fault does is seen at once.
 IMPATIENT = {

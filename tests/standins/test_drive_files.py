@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from standins.drive.files.world import DriveName
 from standins.drive.server import DriveStandIn
 from standins.drive.shaping import Shaping
-from standins.drive.world import DriveName
 from tests.standins.rclone_on_drive import RcloneOnDrive, rclone_on_drive
 
 HOSTILE_NAMES = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from standins.drive.query import QueryError, parse_query
-from standins.drive.world import FOLDER, Node, World
+from standins.drive.api.query import QueryError, parse_query
+from standins.drive.files.world import FOLDER, Node, World
 
 
 def found(world: World, query: str) -> list[str]:

@@ -10,10 +10,10 @@ import pytest
 from pyrogram import raw
 from pyrogram.errors import RPCError
 
-from standins.telegram import worlds
-from standins.telegram.faults import Fault
+from standins.shaping import Shaping, TokenBucket
 from standins.telegram.server import StandIn
-from standins.telegram.shaping import Shaping, TokenBucket
+from standins.telegram.service.faults import Fault
+from standins.telegram.world import worlds
 from tests.standins.conftest import Connect, StartStandIn
 from tests.standins.test_telegram_refusals import (
     document_location,

@@ -21,8 +21,8 @@ from pyrogram.errors import (
 )
 from pyrogram.qrlogin import QRLogin
 
-from standins.telegram import worlds
 from standins.telegram.server import API_HASH, API_ID, StandIn
+from standins.telegram.world import worlds
 from tests.standins.conftest import Connect, StartStandIn, proxy_of
 
 PASSWORD = "correct horse \N{GRINNING FACE}"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pyrogram import raw
 
-from standins.telegram import worlds
-from standins.telegram.channel import Channel
 from standins.telegram.server import StandIn
+from standins.telegram.world import worlds
+from standins.telegram.world.channel import Channel
 from tests.standins.conftest import Connect, StartStandIn
 
 MIB = 1024 * 1024

@@ -11,11 +11,11 @@ from pyrogram import raw
 from pyrogram.errors import RPCError
 from pyrogram.session import Session
 
-from standins.telegram import worlds
-from standins.telegram.channel import Channel
 from standins.telegram.server import StandIn, session_string
-from standins.telegram.world import World
-from standins.telegram.worlds import INVITE_JOINED, INVITE_NOT_JOINED
+from standins.telegram.world import worlds
+from standins.telegram.world.channel import Channel
+from standins.telegram.world.world import World
+from standins.telegram.world.worlds import INVITE_JOINED, INVITE_NOT_JOINED
 from tests.standins.conftest import Connect, StartStandIn
 
 MIB = 1024 * 1024

@@ -21,10 +21,10 @@ from telethon.crypto import rsa as trusted_keys
 from telethon.sessions import StringSession
 from telethon.tl.alltlobjects import LAYER as telethon_layer
 
-from standins.telegram import worlds
-from standins.telegram.data_centres import ADDRESSES, PORT
 from standins.telegram.inject import standin_public_key
 from standins.telegram.server import API_HASH, API_ID, StandIn
+from standins.telegram.service.data_centres import ADDRESSES, PORT
+from standins.telegram.world import worlds
 from tests.standins.conftest import StartStandIn
 
 MIB = 1024 * 1024

@@ -8,9 +8,9 @@ from typing import Any
 from pyrogram import raw
 from pyrogram.handlers import RawUpdateHandler
 
-from standins.telegram import worlds
-from standins.telegram.plan import FilePlan
 from standins.telegram.server import StandIn
+from standins.telegram.world import worlds
+from standins.telegram.world.plan import FilePlan
 from tests.standins.conftest import Connect, StartStandIn
 
 FILE = FilePlan("document", 10, "new.txt", "text/plain", 2)

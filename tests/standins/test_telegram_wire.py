@@ -16,9 +16,10 @@ from pyrogram.connection.transport import TCPAbridged, TCPFull, TCPIntermediate
 from pyrogram.crypto import mtproto
 from pyrogram.raw.core import Message
 
-from standins.telegram import wire, worlds
-from standins.telegram.auth_keys import AuthKey, Session
-from standins.telegram.transports import FramingError, detect
+from standins.telegram.mtproto import wire
+from standins.telegram.mtproto.auth_keys import AuthKey, Session
+from standins.telegram.mtproto.transports import FramingError, detect
+from standins.telegram.world import worlds
 from tests.standins.conftest import Connect, StartStandIn
 
 KEY = os.urandom(256)

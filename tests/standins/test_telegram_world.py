@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from pyrogram import raw
 from pyrogram.raw.core import TLObject
 
-from standins.telegram import worlds
-from standins.telegram.channel import Channel, Message
-from standins.telegram.content import FilePlace, FileRecord
-from standins.telegram.history import FILTER_KINDS
-from standins.telegram.id_sequence import LiveIds, page_ids
-from standins.telegram.names import HOSTILE_NAMES
-from standins.telegram.plan import FILE_KINDS, FilePlan
+from standins.telegram.world import worlds
+from standins.telegram.world.channel import Channel, Message
+from standins.telegram.world.content import FilePlace, FileRecord
+from standins.telegram.world.history import FILTER_KINDS
+from standins.telegram.world.id_sequence import LiveIds, page_ids
+from standins.telegram.world.names import HOSTILE_NAMES
+from standins.telegram.world.plan import FILE_KINDS, FilePlan
 
 TOO_LARGE = 10**12
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from standins.telegram import worlds
+from standins.telegram.world import worlds
 from tests.e2e.conftest import Stage, set_stage
 from tests.e2e.expectations import assert_on_remote, wanted
 from tests.e2e.program import SOURCE

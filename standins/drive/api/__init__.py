@@ -1,0 +1,1 @@
+"""Drive's API, answered from its files."""

@@ -1,0 +1,54 @@
+"""Pages of files.list: what is found, newest first, a page at a time."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Collection
+
+from standins.drive.api.query import Term
+from standins.drive.files.world import Node, World
+
+
+class PageTokenError(ValueError):
+    """The page token was not given out by this stand-in."""
+
+
+class Listing:
+    """Thread-safe. A page token stays good while files come and go: it names the last one."""
+
+    def __init__(self, world: World, lag_seconds: Callable[[], float]) -> None:
+        self._world = world
+        self._lag_seconds = lag_seconds
+
+    def page(
+        self, term: Term, tops: Collection[Node], size: int, token: str | None
+    ) -> tuple[list[Node], str | None]:
+        """The nodes of this page, and the token for the next one. Raises PageTokenError."""
+        below = None if token is None else _sequence_of(token)
+        created_before = time.monotonic() - self._lag_seconds()
+        with self._world.lock:
+            candidates = term.candidates(self._world)
+            found = [
+                node
+                for node in (self._world.all() if candidates is None else candidates)
+                if (below is None or node.sequence < below)
+                and node.created_at_seconds <= created_before
+                and node.parent is not None
+                and term.matches(node)
+                and node.top in tops
+            ]
+        found.sort(key=lambda node: node.sequence, reverse=True)
+        more = len(found) > size
+        return found[:size], _token_of(found[size - 1].sequence) if more else None
+
+
+def _token_of(sequence: int) -> str:
+    return base64.urlsafe_b64encode(f"~!!~{sequence}".encode()).decode()
+
+
+def _sequence_of(token: str) -> int:
+    try:
+        return int(base64.urlsafe_b64decode(token).removeprefix(b"~!!~"))
+    except ValueError as error:
+        raise PageTokenError(f"{token!r} is no page token") from error

@@ -1,0 +1,1 @@
+"""What the stand-in's Drive holds: files, their content and times."""

@@ -1,0 +1,1 @@
+"""HTTP and TLS below the stand-in for Drive."""

@@ -1,0 +1,1 @@
+"""Telegram's methods, a module for each of its groups, answered from the world."""

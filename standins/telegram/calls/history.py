@@ -1,0 +1,168 @@
+"""Calls that read messages: by page, by id, by search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyrogram import raw
+
+from standins.telegram.calls.entities import channel_by_input, chat_by_peer, chats_and_users
+from standins.telegram.calls.rpc import Answer, Call, RpcError, handles
+from standins.telegram.mtproto.wire import TlObject
+from standins.telegram.world.channel import Channel, Message
+from standins.telegram.world.history import FILTER_KINDS
+
+_MOST_IDS = 100
+
+
+@handles(raw.functions.messages.GetHistory)
+def get_history(call: Call, request: raw.functions.messages.GetHistory) -> TlObject:
+    channel = chat_by_peer(call.world, request.peer)
+    messages, total = channel.page(
+        request.offset_id,
+        request.offset_date or 0,
+        request.add_offset,
+        request.limit,
+        request.max_id,
+        request.min_id,
+    )
+    return _messages(call, channel, messages, total)
+
+
+@handles(raw.functions.messages.GetReplies)
+def get_replies(call: Call, request: raw.functions.messages.GetReplies) -> TlObject:
+    """Of a forum's topic only; comments are read in their group."""
+    channel = chat_by_peer(call.world, request.peer)
+    if channel.kind != "supergroup" or channel.message(request.msg_id) is None:
+        raise RpcError(400, "MSG_ID_INVALID")
+    messages, total = channel.replies(
+        request.msg_id,
+        request.offset_id,
+        request.offset_date or 0,
+        request.add_offset,
+        request.limit,
+        request.max_id,
+        request.min_id,
+    )
+    return _messages(call, channel, messages, total)
+
+
+@handles(raw.functions.messages.Search)
+def search(call: Call, request: raw.functions.messages.Search) -> TlObject:
+    channel = chat_by_peer(call.world, request.peer)
+    if isinstance(request.filter, raw.types.InputMessagesFilterEmpty) and not request.q:
+        raise RpcError(400, "SEARCH_QUERY_EMPTY")
+    if not _is_known(request.filter):
+        raise RpcError(400, "FILTER_NOT_SUPPORTED")
+    messages, total = channel.search(
+        type(request.filter),
+        request.offset_id,
+        request.add_offset,
+        request.limit,
+        request.max_id,
+        request.min_id,
+        request.q,
+        request.top_msg_id,
+    )
+    return _messages(call, channel, messages, total)
+
+
+@handles(raw.functions.messages.GetSearchCounters)
+def get_search_counters(call: Call, request: raw.functions.messages.GetSearchCounters) -> Answer:
+    counts = chat_by_peer(call.world, request.peer).counters(request.top_msg_id)
+    for wanted in request.filters:
+        if type(wanted) not in counts:
+            raise RpcError(400, "FILTER_NOT_SUPPORTED")
+    return [
+        raw.types.messages.SearchCounter(filter=wanted, count=counts[type(wanted)])
+        for wanted in request.filters
+    ]
+
+
+@handles(raw.functions.channels.GetMessages)
+def get_channel_messages(call: Call, request: raw.functions.channels.GetMessages) -> TlObject:
+    channel = channel_by_input(call.world, request.channel)
+    ids = _ids(request.id, pinned=channel.pinned_ids())
+    return _by_ids(call, channel, ids, [channel.message(message_id) for message_id in ids])
+
+
+@handles(raw.functions.messages.GetMessages)
+def get_messages(call: Call, request: raw.functions.messages.GetMessages) -> TlObject:
+    """For all chats but channels: their messages share one sequence of ids."""
+    messages: list[Message | None] = []
+    ids = _ids(request.id)
+    for message_id in ids:
+        channel = call.world.shared_chat(message_id)
+        messages.append(channel.message(message_id) if channel else None)
+    return _by_ids(call, None, ids, messages)
+
+
+def _is_known(wanted: raw.base.MessagesFilter) -> bool:
+    own = (raw.types.InputMessagesFilterEmpty, raw.types.InputMessagesFilterPinned)
+    return isinstance(wanted, own) or type(wanted) in FILTER_KINDS
+
+
+def _ids(wanted: Sequence[raw.base.InputMessage], pinned: Sequence[int] = ()) -> list[int]:
+    """The ids that are meant; `InputMessagePinned` is the latest pinned one, 0 if there is none."""
+    if not wanted:
+        raise RpcError(400, "MESSAGE_IDS_EMPTY")
+    if len(wanted) > _MOST_IDS:
+        raise RpcError(400, "MSG_ID_INVALID")
+    ids = []
+    for one in wanted:
+        match one:
+            case raw.types.InputMessageID():
+                ids.append(one.id)
+            case raw.types.InputMessagePinned():
+                ids.append(pinned[0] if pinned else 0)
+            case _:
+                raise RpcError(400, "MSG_ID_INVALID")
+    return ids
+
+
+def _by_ids(
+    call: Call, channel: Channel | None, ids: list[int], messages: list[Message | None]
+) -> TlObject:
+    there = [message for message in messages if message is not None]
+    chats, users = chats_and_users(call.world, [channel] if channel else [], there)
+    if channel is None:
+        peers = [message.peer_id for message in there]
+        groups = {peer.chat_id for peer in peers if isinstance(peer, raw.types.PeerChat)}
+        chats, users = chats_and_users(
+            call.world, [call.world.channels[-group] for group in groups], there
+        )
+    filled: list[raw.base.Message] = [
+        raw.types.MessageEmpty(id=message_id, peer_id=channel.peer if channel else None)
+        if message is None
+        else message
+        for message_id, message in zip(ids, messages, strict=True)
+    ]
+    if channel is None:
+        return raw.types.messages.Messages(messages=filled, topics=[], chats=chats, users=users)
+    return raw.types.messages.ChannelMessages(
+        pts=channel.newest_id() + 1,
+        count=len(filled),
+        messages=filled,
+        topics=[],
+        chats=chats,
+        users=users,
+    )
+
+
+def _messages(call: Call, channel: Channel, messages: list[Message], total: int) -> TlObject:
+    chats, users = chats_and_users(call.world, [channel], messages)
+    found: list[raw.base.Message] = list(messages)
+    if channel.is_channel:
+        return raw.types.messages.ChannelMessages(
+            pts=channel.newest_id() + 1,
+            count=total,
+            messages=found,
+            topics=[],
+            chats=chats,
+            users=users,
+        )
+    if len(found) == total:
+        return raw.types.messages.Messages(messages=found, topics=[], chats=chats, users=users)
+    return raw.types.messages.MessagesSlice(
+        count=total, messages=found, topics=[], chats=chats, users=users
+    )

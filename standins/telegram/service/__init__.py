@@ -1,0 +1,1 @@
+"""What the server remembers beside its world: logins, faults to inject, statistics."""

@@ -1,0 +1,466 @@
+"""A chat as Telegram shows it: identity, pages of messages, and what changes it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Protocol
+
+from pyrogram import raw
+
+from standins.telegram.world import media
+from standins.telegram.world.content import FilePlace, FileRecord, derived_number
+from standins.telegram.world.history import FILTER_KINDS, Appended, Edit, History
+from standins.telegram.world.id_sequence import SortedIds, page_ids
+from standins.telegram.world.plan import FilePlan, MessagePlan, Recipe
+
+Message = raw.types.Message | raw.types.MessageService
+
+CHANNEL_ID_SHIFT = 1_000_000_000_000
+"""A channel's marked id is -(this + its own id), as in the bot API."""
+
+
+@dataclass(frozen=True)
+class WorldItem:
+    """A message that holds a file, as tests compare it with what arrived."""
+
+    message_id: int
+    kind: str
+    file_name: str | None
+    mime_type: str
+    date: datetime
+    file: FileRecord
+
+
+class Surroundings(Protocol):
+    """What a chat asks of the world that it is in."""
+
+    seed: int
+    home_dc_id: int
+    other_user_id: int
+    append_lock: threading.RLock
+    on_append: list[Callable[[Channel, int, object], None]]
+
+    @property
+    def own_user_id(self) -> int: ...
+
+    def next_message_id(self, channel: Channel) -> int: ...
+
+    def record(self, place: FilePlace, file: FilePlan) -> FileRecord: ...
+
+    def reference(self, file_id: int) -> bytes: ...
+
+
+class Channel:
+    """Any chat: kind "channel", "supergroup", "group", "user" or "saved".
+
+    `private`, `joined`, `protected`, `title`, `username`, `archived`, `banned` and `migrated_to`
+    may be changed while the stand-in runs.
+    """
+
+    def __init__(
+        self,
+        world: Surroundings,
+        *,
+        number: int,
+        chat_id: int,
+        kind: str,
+        title: str,
+        recipe: Recipe | None = None,
+        username: str | None = None,
+        invite_hash: str | None = None,
+        joined: bool = True,
+        protected: bool = False,
+    ) -> None:
+        self.world = world
+        self.number = number
+        self.chat_id = chat_id
+        self.kind = kind
+        self.title = title
+        self.username = username
+        self.invite_hash = invite_hash
+        self.joined = joined
+        self.protected = protected
+        self.private = False
+        self.archived = False
+        self.banned = False
+        """The account was removed: what is left is the dialog, which names a forbidden chat."""
+        self.migrated_to: Channel | None = None
+        """The supergroup that this group has become."""
+        self.discussion: Channel | None = None
+        """The group in which the posts of this channel are discussed."""
+        self.access_hash = derived_number("chat", world.seed, chat_id)
+        self.created_date = int(datetime(2021, 3, 4, tzinfo=timezone.utc).timestamp())
+        self._lock = threading.RLock()
+        self._history = History(recipe)
+
+    @property
+    def is_channel(self) -> bool:
+        """Whether it counts its own message ids; all other chats of an account share theirs."""
+        return self.kind in ("channel", "supergroup")
+
+    @property
+    def raw_id(self) -> int:
+        """The id as raw types carry it."""
+        if self.is_channel:
+            return -self.chat_id - CHANNEL_ID_SHIFT
+        return abs(self.chat_id)
+
+    @property
+    def peer(self) -> raw.types.PeerChannel | raw.types.PeerChat | raw.types.PeerUser:
+        if self.is_channel:
+            return raw.types.PeerChannel(channel_id=self.raw_id)
+        if self.kind == "group":
+            return raw.types.PeerChat(chat_id=self.raw_id)
+        return raw.types.PeerUser(user_id=self.raw_id)
+
+    # Reading
+
+    def newest_id(self) -> int:
+        """The id of the newest message that is still there, 0 when there is none."""
+        with self._lock:
+            return self._history.newest_id()
+
+    def message(self, message_id: int) -> Message | None:
+        """None for a message that never was or is deleted."""
+        with self._lock:
+            return self._message(message_id) if message_id in self._history.ids else None
+
+    def page(
+        self,
+        offset_id: int,
+        offset_date: int,
+        add_offset: int,
+        limit: int,
+        max_id: int,
+        min_id: int,
+    ) -> tuple[list[Message], int]:
+        """A page of messages.getHistory, newest first, and the count of all messages.
+
+        `offset_date` counts only without `offset_id`: the page starts before that date.
+        """
+        with self._lock:
+            if offset_date > 0 and offset_id <= 0:
+                offset_id = self._history.first_id_from(offset_date)
+            ids = page_ids(
+                self._history.ids,
+                offset_id=offset_id,
+                add_offset=add_offset,
+                limit=limit,
+                max_id=max_id,
+                min_id=min_id,
+            )
+            return [self._message(i) for i in ids], len(self._history.ids)
+
+    def replies(
+        self,
+        topic_id: int,
+        offset_id: int,
+        offset_date: int,
+        add_offset: int,
+        limit: int,
+        max_id: int,
+        min_id: int,
+    ) -> tuple[list[Message], int]:
+        """A page of messages.getReplies, like `page`, of one topic of a forum."""
+        with self._lock:
+            if offset_date > 0 and offset_id <= 0:
+                offset_id = self._history.first_id_from(offset_date)
+            found = self._in_topic(topic_id, self._history.ids)
+            ids = page_ids(
+                SortedIds(found),
+                offset_id=offset_id,
+                add_offset=add_offset,
+                limit=limit,
+                max_id=max_id,
+                min_id=min_id,
+            )
+            return [self._message(i) for i in ids], len(found)
+
+    def search(
+        self,
+        filter_type: type,
+        offset_id: int,
+        add_offset: int,
+        limit: int,
+        max_id: int,
+        min_id: int,
+        query: str = "",
+        topic_id: int | None = None,
+    ) -> tuple[list[Message], int]:
+        """A page of messages.search, newest first, and the count of all that match.
+
+        KeyError for a filter that the stand-in does not know.
+        """
+        with self._lock:
+            found = self._in_topic(topic_id, self._history.matching(filter_type, query))
+            ids = page_ids(
+                SortedIds(found),
+                offset_id=offset_id,
+                add_offset=add_offset,
+                limit=limit,
+                max_id=max_id,
+                min_id=min_id,
+            )
+            return [self._message(i) for i in ids], len(found)
+
+    def counters(self, topic_id: int | None = None) -> dict[type, int]:
+        """How many messages each filter finds, for messages.getSearchCounters."""
+        with self._lock:
+            counts = {
+                known: len(self._in_topic(topic_id, self._history.matching(known, "")))
+                for known in FILTER_KINDS
+            }
+            counts[raw.types.InputMessagesFilterPinned] = len(self._history.pinned)
+            return counts
+
+    def items(self) -> Iterator[WorldItem]:
+        """Every message that holds a file, oldest first; stickers, too."""
+        with self._lock:
+            ids = list(self._history.ids)
+        for message_id in ids:
+            item = self.item(message_id)
+            if item is not None:
+                yield item
+
+    def item(self, message_id: int) -> WorldItem | None:
+        with self._lock:
+            if message_id not in self._history.ids:
+                return None
+            plan = self._history.plan(message_id)
+        if plan.file is None:
+            return None
+        return WorldItem(
+            message_id=message_id,
+            kind=plan.file.kind,
+            file_name=plan.file.name,
+            mime_type=plan.file.mime_type,
+            date=datetime.fromtimestamp(plan.date, timezone.utc),
+            file=self._record(message_id, plan.file),
+        )
+
+    def pinned_ids(self) -> list[int]:
+        """Newest first."""
+        with self._lock:
+            return sorted(self._history.pinned, reverse=True)
+
+    def record_at(self, place: FilePlace) -> FileRecord | None:
+        """The file at a place, whether its message is deleted or not; None if none was there."""
+        with self._lock:
+            try:
+                first = self._history.first_plan(place.message_id)
+            except KeyError:
+                return None
+            is_first = first.file is not None and (first.file.kind == "photo") == place.is_photo
+            plan = first if is_first else self._history.plan(place.message_id)
+        file = _preview_plan(plan, self.world.home_dc_id) if place.is_preview else plan.file
+        if file is None or (file.kind == "photo") != place.is_photo:
+            return None
+        return self._record(place.message_id, file, is_preview=place.is_preview)
+
+    def file_and_place(self, message_id: int) -> tuple[FilePlan | None, FilePlace | None]:
+        """The file of a message, and where Telegram keeps it; KeyError for no such message."""
+        with self._lock:
+            file = self._history.plan(message_id).file
+            if file is None:
+                return None, None
+            return file, FilePlace.of(self._record(message_id, file).file_id)
+
+    # Changing
+
+    def append(
+        self,
+        text: str = "",
+        *,
+        entities: Sequence[raw.base.MessageEntity] = (),
+        file: FilePlan | None = None,
+        kind: str | None = None,
+        date: int | None = None,
+        grouped_id: int | None = None,
+        forward: raw.types.MessageFwdHeader | None = None,
+        topic_id: int | None = None,
+        sender: raw.base.Peer | None = None,
+        file_of: tuple[Channel, int] | None = None,
+        by: object = None,
+    ) -> int:
+        """Adds a message and returns its id.
+
+        `date` is now unless given, and never earlier than that of the message before.
+        `kind` is the file's kind, or "text"; another of `plan.OTHER_KINDS` may be given.
+        `file_of` is a chat and a message there whose file is sent again or forwarded: Telegram
+        keeps it once, with the id that it has. `by` is the session that sends it, which needs no
+        telling.
+        """
+        place = None
+        if file_of is not None:
+            origin, origin_id = file_of
+            file, place = origin.file_and_place(origin_id)
+        with self.world.append_lock, self._lock:
+            message_id = self.world.next_message_id(self)
+            plan = MessagePlan(
+                kind=kind or (file.kind if file else "text"),
+                date=max(int(time.time()) if date is None else date, self._newest_date()),
+                text=text,
+                file=file,
+                grouped_id=grouped_id,
+            )
+            appended = Appended(plan, tuple(entities), forward, topic_id, sender, place)
+            self._history.append(message_id, appended)
+        for tell in list(self.world.on_append):
+            tell(self, message_id, by)
+        return message_id
+
+    def delete(self, message_ids: Iterable[int]) -> list[int]:
+        """Returns those that were there."""
+        with self._lock:
+            deleted = [i for i in dict.fromkeys(message_ids) if i in self._history.ids]
+            for message_id in deleted:
+                self._history.delete(message_id)
+            return deleted
+
+    def edit(
+        self, message_id: int, text: str, entities: Sequence[raw.base.MessageEntity] = ()
+    ) -> bool:
+        """False, and no change, when text and entities are what they were.
+
+        KeyError when there is no such message.
+        """
+        with self._lock:
+            if message_id not in self._history.ids:
+                raise KeyError(message_id)
+            if self._history.text(message_id) == (text, tuple(entities)):
+                return False
+            self._history.edits[message_id] = Edit(text, tuple(entities), int(time.time()))
+            return True
+
+    def replace_file(self, message_id: int, file: FilePlan) -> None:
+        """Edit a message to hold another file: a photo in the place of what is none, or the other
+        way round, as ids of files are made of the message and that.
+
+        KeyError when there is no such message, ValueError when the file would keep its id.
+        """
+        with self._lock:
+            if message_id not in self._history.ids:
+                raise KeyError(message_id)
+            old = self._history.plan(message_id).file
+            if old is None or (old.kind == "photo") == (file.kind == "photo"):
+                raise ValueError("only a photo and a file of another kind can replace each other")
+            self._history.replaced[message_id] = file
+            self._history.edits[message_id] = Edit(
+                *self._history.text(message_id), int(time.time())
+            )
+
+    def pin(self, message_id: int, on: bool) -> None:
+        """KeyError when there is no such message."""
+        with self._lock:
+            if message_id not in self._history.ids:
+                raise KeyError(message_id)
+            if on:
+                self._history.pinned.add(message_id)
+            else:
+                self._history.pinned.discard(message_id)
+
+    def highest_id_ever(self) -> int:
+        """The greatest id that was ever given out here, deleted or not."""
+        return self._history.ids.newest
+
+    # Parts of the above; the caller holds the lock
+
+    def _in_topic(self, topic_id: int | None, ids: Iterable[int]) -> list[int]:
+        """Those of the ids that are in this topic, all for None."""
+        if topic_id is None:
+            return list(ids)
+        appended = self._history.appended
+        return [i for i in ids if i in appended and appended[i].topic_id == topic_id]
+
+    def _newest_date(self) -> int:
+        newest_id = self._history.newest_id()
+        return self._history.date(newest_id) if newest_id else 0
+
+    def _record(self, message_id: int, file: FilePlan, is_preview: bool = False) -> FileRecord:
+        place = self._history.other_place(message_id)
+        if place is None or is_preview:
+            place = FilePlace(self.number, message_id, file.kind == "photo", is_preview)
+        return self.world.record(place, file)
+
+    def _message(self, message_id: int) -> Message:
+        plan = self._history.plan(message_id)
+        if plan.kind == "service":
+            return raw.types.MessageService(
+                id=message_id,
+                peer_id=self.peer,
+                date=plan.date,
+                action=self._action(message_id, plan),
+                post=self.kind == "channel" or None,
+                from_id=self._sender(message_id),
+                saved_peer_id=self.peer if self.kind == "saved" else None,
+            )
+        text, entities = self._history.text(message_id)
+        edit = self._history.edits.get(message_id)
+        appended = self._history.appended.get(message_id)
+        return raw.types.Message(
+            id=message_id,
+            peer_id=self.peer,
+            date=plan.date,
+            message=text,
+            entities=list(entities) or None,
+            media=self._media(message_id, plan),
+            post=self.kind == "channel" or None,
+            views=message_id % 977 if self.kind == "channel" else None,
+            forwards=0 if self.kind == "channel" else None,
+            from_id=self._sender(message_id),
+            saved_peer_id=self.peer if self.kind == "saved" else None,
+            fwd_from=appended.forward if appended else None,
+            out=True if appended and self.kind not in ("channel", "saved") else None,
+            pinned=message_id in self._history.pinned or None,
+            noforwards=self.protected or None,
+            edit_date=edit.date if edit else None,
+            grouped_id=plan.grouped_id,
+            reply_to=_topic_header(appended.topic_id) if appended else None,
+        )
+
+    def _sender(self, message_id: int) -> raw.base.Peer | None:
+        appended = self._history.appended.get(message_id)
+        if appended is not None and appended.sender is not None:
+            return appended.sender
+        if self.kind == "channel":
+            return None
+        if self.kind == "saved" or message_id in self._history.appended:
+            return raw.types.PeerUser(user_id=self.world.own_user_id)
+        return raw.types.PeerUser(user_id=self.world.other_user_id)
+
+    def _action(self, message_id: int, plan: MessagePlan) -> raw.base.MessageAction:
+        if message_id == 1 and self.is_channel:
+            return raw.types.MessageActionChannelCreate(title=self.title)
+        if message_id % 2:
+            return raw.types.MessageActionPinMessage()
+        return raw.types.MessageActionChatEditTitle(title=plan.text or self.title)
+
+    def _media(self, message_id: int, plan: MessagePlan) -> raw.base.MessageMedia | None:
+        if plan.file is not None:
+            record = self._record(message_id, plan.file)
+            reference = self.world.reference(record.file_id)
+            return media.message_media(plan.file, record, reference, plan.date)
+        preview = _preview_plan(plan, self.world.home_dc_id)
+        if preview is None:
+            return media.fileless_media(plan.kind, message_id)
+        record = self._record(message_id, preview, is_preview=True)
+        picture = media.photo(record, self.world.reference(record.file_id), plan.date)
+        return media.web_page(message_id, picture)
+
+
+def _topic_header(topic_id: int | None) -> raw.types.MessageReplyHeader | None:
+    """How a message says which topic it is in (https://core.telegram.org/api/forum)."""
+    if topic_id is None:
+        return None
+    return raw.types.MessageReplyHeader(forum_topic=True, reply_to_msg_id=topic_id)
+
+
+def _preview_plan(plan: MessagePlan, dc_id: int) -> FilePlan | None:
+    """The photo in a web page's preview: Telegram serves it, but it is no file of the message."""
+    if plan.kind != "web_page":
+        return None
+    return FilePlan("photo", 30_000, None, "image/jpeg", dc_id)
