@@ -34,13 +34,18 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 if sys.platform != "win32":
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-FIRST = ("torture", "e2e_faults", "e2e_state", "recipes", "e2e_drive", "e2e_follow", "e2e_looking")
+FIRST = ("torture", "faults", "state", "recipes", "drive", "follow", "looking")
 """The folders with the longest tests: begun last, one of them would keep all others waiting."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ranks = {folder: rank for rank, folder in enumerate(FIRST)}
-    items.sort(key=lambda item: ranks.get(item.path.parent.name, len(FIRST)))
+
+    def rank(item: pytest.Item) -> int:
+        whole_runs = {"e2e", "torture", "recipes"} & set(item.path.parts)
+        return ranks.get(item.path.parent.name, len(FIRST)) if whole_runs else len(FIRST)
+
+    items.sort(key=rank)
 
 
 @dataclass(frozen=True)

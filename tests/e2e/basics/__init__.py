@@ -1,0 +1,1 @@
+"""Whole runs over a whole channel: files, disk, signals, secrets, failures."""

@@ -1,0 +1,1 @@
+"""Whole runs to the stand-in for Drive."""

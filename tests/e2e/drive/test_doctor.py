@@ -1,0 +1,95 @@
+"""``doctor`` says of each part that a run needs whether it is right, or how to mend it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from standins.drive.faults import Fault
+from standins.telegram.world import worlds
+from tests.e2e.conftest import REMOTE, DriveScene, SetScene
+from tests.e2e.faults.test_clock import wrong_clock
+from tests.e2e.program import Ended
+
+PARTS = [
+    "Python",
+    "tgcrypto",
+    "data directory",
+    "staging disk",
+    "rclone",
+    "rclone's configuration",
+    "remote",
+    "Telegram session",
+    "clock",
+]
+
+
+def examined(
+    on: DriveScene, *arguments: str, variables: dict[str, str | None] | None = None
+) -> Ended:
+    return on.machine.run("doctor", "--remote", REMOTE, *arguments, variables=variables)
+
+
+def verdicts(ended: Ended) -> dict[str, str]:
+    """What is said of each part, with its verdict before it."""
+    found = [re.fullmatch(r"(right|WRONG)  ([^:]+): (.+)", line) for line in lines(ended)]
+    return {match[2]: f"{match[1]}: {match[3]}" for match in found if match}
+
+
+def lines(ended: Ended) -> list[str]:
+    return ended.stdout.splitlines()
+
+
+def test_a_machine_that_is_ready(scene: SetScene) -> None:
+    on = scene(worlds.files(sizes=[1000]))
+    ended = examined(on)
+    assert list(verdicts(ended)) == PARTS
+    assert len(lines(ended)) == len(PARTS)
+    assert all(text.startswith("right: ") for text in verdicts(ended).values())
+    assert verdicts(ended)["remote"] == "right: gdrive:a/b takes files, 2.0 TB free"
+    assert (ended.exit_status, ended.stderr) == (0, "")
+    assert [file.path for file in on.present()] == ["a", "a/b"]
+
+
+def test_what_is_wrong_is_named_with_the_mend_and_the_rest_is_still_looked_at(
+    scene: SetScene, tmp_path: Path
+) -> None:
+    on = scene(worlds.files(sizes=[1000]))
+    ended = examined(
+        on,
+        "--staging",
+        "/proc/none",
+        "--rclone-config",
+        "/none/rclone.conf",
+        variables={"TDL_SYNC_SESSION_STRING": None},
+    )
+    said = verdicts(ended)
+    assert said["staging disk"].endswith("choose another with --staging")
+    assert said["rclone's configuration"].endswith(
+        "make it with `rclone config` or name another with --rclone-config"
+    )
+    assert said["Telegram session"].endswith("Please log in: tdl_sync.py login")
+    wrong = [part for part, text in said.items() if text.startswith("WRONG")]
+    assert wrong == ["staging disk", "rclone's configuration", "Telegram session"]
+    assert ended.exit_status == 2
+
+
+def test_credentials_that_the_remote_refuses(scene: SetScene) -> None:
+    on = scene(worlds.files(sizes=[1000]))
+    on.drive.expire_access_tokens()
+    on.drive.faults.add(Fault("invalid_grant", times=None))
+    ended = examined(on)
+    assert re.search(
+        r"invalid_grant.* Run: rclone config reconnect gdrive:", verdicts(ended)["remote"]
+    )
+    assert ended.exit_status == 4
+
+
+def test_a_clock_that_is_wrong(scene: SetScene, tmp_path: Path) -> None:
+    on = scene(worlds.files(sizes=[1000]))
+    clock = wrong_clock(tmp_path / "clock", -7200)
+    ended = examined(on, variables=dict(clock))
+    assert verdicts(ended)["clock"].startswith(
+        "WRONG: this machine's clock is 2 h 00 min behind Telegram's"
+    )
+    assert ended.exit_status == 2

@@ -1,0 +1,70 @@
+"""A disk that somebody else fills lets the run rest or end; no file is lost, doubled or wrong."""
+
+from __future__ import annotations
+
+from standins.shaping import Shaping
+from standins.telegram.world import worlds
+from tests.e2e.conftest import Stage
+from tests.e2e.expectations import assert_moved, assert_on_remote, remote_files, the_state, wanted
+from tests.e2e.faults.small_disk import fill, small_disk
+from tests.e2e.program import SOURCE, Machine
+
+MIB = 1024 * 1024
+
+
+def names_on_remote(machine: Machine) -> set[str]:
+    return {path.name for path in remote_files(machine)}
+
+
+def test_downloads_rest_while_the_disk_is_full_and_uploads_go_on(stage: Stage) -> None:
+    """It is filled in the midst of a part; no part is asked for twice, no attempt is counted."""
+    scene = stage(
+        worlds.files(sizes=[7 * MIB, 20 * MIB, 3 * MIB]), Shaping(total_bytes_per_second=8 * MIB)
+    )
+    with small_disk(scene.machine.staging_directory, 64 * MIB) as disk:
+        running = scene.machine.start(
+            *("-u", SOURCE, "--downloads=2", "--workers=1", "--rclone-arg=--bwlimit=2M")
+        )
+        second = scene.world.source.item(2)
+        assert second is not None
+        running.wait_until(
+            lambda: (
+                scene.telegram.statistics.served_bytes(second.file.file_id) > 6 * MIB
+                and list(disk.glob("*.staged")) != []
+            )
+        )
+        fill(disk / "foreign")
+        running.wait_for("downloads waits: the disk of ")
+        assert "moved " not in running.stderr
+        running.wait_for("moved 1_file-1.bin")
+        # What the upload has freed is taken at once, too.
+        fill(disk / "more")
+        (disk / "foreign").unlink()
+        ended = running.wait()
+    assert_moved(ended, 3)
+    assert f"the disk of {disk} is full" in ended.stderr
+    assert "the disk has room again: downloads go on" in ended.log
+    assert [line for line in ended.log if line.startswith("failed: ")] == []
+    assert set(scene.telegram.statistics.counts().parts.values()) == {1}
+    assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
+
+
+def test_a_full_data_directory_ends_the_run_with_one_line_and_loses_nothing(stage: Stage) -> None:
+    scene = stage(worlds.files(sizes=[7 * MIB, *[MIB] * 12]))
+    with small_disk(scene.machine.data_directory, 4 * MIB) as disk:
+        running = scene.machine.start(*("-u", SOURCE, "--workers=1", "--rclone-arg=--bwlimit=1M"))
+        running.wait_until(lambda: "1_file-1.bin" in names_on_remote(scene.machine))
+        fill(disk / "foreign")
+        ended = running.wait()
+        assert (ended.exit_status, ended.result["status"]) == (2, "error")
+        assert ended.said == (
+            f"tdl_sync: the done-marks in {disk / 'marks'} cannot be read or written: database or "
+            "disk is full. Check the free space and the permissions there, then run again\n"
+        )
+        assert the_state(scene.world)["status"] == "stopped"
+        (disk / "foreign").unlink()
+        moved = names_on_remote(scene.machine)
+        ended = scene.machine.run("-u", SOURCE)
+        assert (ended.exit_status, ended.result["status"]) == (0, "complete")
+        assert moved <= names_on_remote(scene.machine)
+    assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))

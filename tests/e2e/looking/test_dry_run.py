@@ -1,0 +1,190 @@
+"""``--dry-run`` says what a run would do, and leaves everything as it is."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import psutil
+
+from standins.telegram.world import worlds
+from standins.telegram.world.world import World
+from tests.e2e.choosing.posts import POSTS, Post, put, world_of
+from tests.e2e.conftest import Scene, SetScene, Stage
+from tests.e2e.expectations import assert_on_remote, wanted
+from tests.e2e.looking.on_drive import assert_only_read
+from tests.e2e.program import SOURCE, Machine
+from tests.e2e.terminal import at_terminal
+
+NO_SESSION = {"TDL_SYNC_SESSION_STRING": None}
+
+
+def everything(machine: Machine, world: World) -> dict[str, object]:
+    """All that lies on the machine and on its remote, and all of Saved Messages.
+
+    Left out are what the test itself keeps of the outputs, the empty directory that any rclone
+    makes for its configuration, and SQLite's index of a log that another process left behind,
+    which every reader brings up to date.
+    """
+    ours = [path for path in machine.directory.rglob("*") if not _is_left_out(path)]
+    saved = world.saved_messages
+    texts = {str(number): repr(saved.message(number)) for number in range(1, saved.newest_id() + 1)}
+    files = {
+        str(path): (path.stat().st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in ours
+        if path.is_file()
+    }
+    directories = {str(path): "directory" for path in ours if path.is_dir()}
+    return {**files, **directories, **texts, "newest": saved.newest_id()}
+
+
+def _is_left_out(path: Path) -> bool:
+    own = path.parent.name == "outputs" or path.name.endswith("-shm")
+    return own or path.name == ".config" or ".config" in path.parts
+
+
+def test_it_says_what_would_be_moved_and_writes_nothing_anywhere(stage: Stage) -> None:
+    scene = stage(world_of())
+    machine, source = scene.machine, scene.world.source
+    before = everything(machine, scene.world)
+    ended = machine.run("-u", SOURCE, "--dry-run", "--max-disk=1M", "--takeout")
+    assert (ended.exit_status, ended.said) == (0, ""), ended.stderr
+    assert everything(machine, scene.world) == before
+    assert not machine.data_directory.exists()
+    assert not machine.staging_directory.exists()
+    assert scene.telegram.statistics.counts().file_bytes == 0
+    lines = ended.stdout.splitlines()
+    assert lines[0] == (
+        f"Stand-in: all kinds -> box:files, 'Stand-in_ all kinds [{source.chat_id}]', "
+        "which would be made"
+    )
+    assert lines[1:] == [
+        "  would move  5   122 kB",
+        "    audio     1    80 kB",
+        "    video     1    30 kB",
+        "    photo     2    11 kB",
+        "    document  1   1.0 kB",
+        "    2024      5   122 kB",
+        "  there       0      0 B",
+        "  would fail  1   2.5 MB  larger than the disk budget",
+        "  left out: sticker 1",
+        "  would be named: 1_Beach.mp4",
+        "  would be named: 2_invoice.PDF",
+        "  would be named: 3_photo_2024-01-12_12-00-00.jpg",
+        "  would be named: 4_photo_2024-01-12_12-00-00.jpg",
+        "  would be named: 7_song.mp3",
+        "Google Drive takes that in one day (750 GB)",
+        "nothing was written; the same command without --dry-run does it",
+        f"result: status=more seen={len(POSTS)} done=0 skipped=1 failed=1 bytes=0",
+    ]
+    # And it was right.
+    ended = machine.run("-u", SOURCE, "--max-disk=1M")
+    assert ended.numbers()["failed"] == 1
+    assert_on_remote(machine, (source, wanted(source, [1, 2, 3, 4, 7])))
+
+
+def test_it_goes_on_where_a_run_would_and_knows_what_is_there(stage: Stage) -> None:
+    """By the marks of this machine, and by the remote's listing and the state where it has none."""
+    scene = stage(world_of())
+    machine, source = scene.machine, scene.world.source
+    sign_in(scene)
+    photos = ("-u", SOURCE, "--type=photo")
+    assert machine.run(*photos).exit_status == 0
+    put(source, [Post("photo", 4_000, None, day=20), Post("audio", 10, "b.mp3", day=400)])
+    before = everything(machine, scene.world)
+
+    again = machine.run(*photos, "--dry-run", "--name={date:%Y}/{file_name}")
+    assert again.stdout.splitlines()[-1] == (
+        "result: status=more seen=2 done=0 skipped=1 failed=0 bytes=0"
+    )
+    assert again.stdout.splitlines()[1] == (
+        "  from message 8 on, where earlier runs have ended (--restart looks at all)"
+    )
+    assert "  would be named: 2024/8_photo_2024-01-29_12-00-00.jpg" in again.stdout.splitlines()
+    whole = machine.run("-u", SOURCE, "--dry-run", "--exclude=gz", "--limit=3")
+    assert "  there       2    11 kB" in whole.stdout.splitlines(), whole.stdout
+    assert "  would move  3   111 kB  and then stop (--limit)" in whole.stdout.splitlines()
+    assert "  left out: extension 1, sticker 1" in whole.stdout.splitlines()
+    # The session of the data directory is read, too, and not written.
+    by_file = machine.run("-u", SOURCE, "--dry-run", variables=NO_SESSION)
+    assert "  there       2    11 kB" in by_file.stdout.splitlines(), by_file.stderr
+    lost = machine.run("-u", SOURCE, "--dry-run", "--data-dir", str(machine.directory / "lost"))
+    assert "  there       2    11 kB" in lost.stdout.splitlines()
+    resumed = machine.run("--resume", "--type=photo", "--dry-run")
+    assert "seen=0" in resumed.stdout.splitlines()[-1]
+    assert everything(machine, scene.world) == before
+
+
+def test_it_looks_at_a_chat_that_a_run_is_moving(stage: Stage) -> None:
+    """Also where that run was killed and left the log of its database behind."""
+    scene = stage(worlds.files(sizes=[1000, 6_000_000, 1000]))
+    machine = scene.machine
+    running = machine.start("-u", SOURCE, "--workers=1", "--rclone-arg=--bwlimit=200k")
+    running.wait_for("moved 1_file-1.bin")
+    during = machine.run("-u", SOURCE, "--dry-run")
+    assert during.numbers()["done"] >= 1
+    children = running.children()
+    running.kill()
+    assert psutil.wait_procs(children, timeout=30)[1] == []
+    assert list((machine.data_directory / "marks").glob("*-wal"))
+    before = everything(machine, scene.world)
+    after = machine.run("-u", SOURCE, "--dry-run")
+    assert (after.exit_status, after.said) == (0, ""), after.stderr
+    assert after.numbers()["done"] >= 1
+    assert everything(machine, scene.world) == before
+
+
+def test_copies_are_left_out_as_by_a_run_and_verify_does_not_miss_them(stage: Stage) -> None:
+    world = world_of([Post("document", 2_000, "a.bin"), Post("photo", 5_000, None)])
+    source = world.source
+    source.append("again", file_of=(source, 1))
+    scene = stage(world)
+    options = ("-u", SOURCE, "--dedupe")
+    first = scene.machine.run(*options, "--dry-run").stdout.splitlines()
+    assert ("  would move  2   7.0 kB" in first, "  left out: duplicate 1" in first) == (True, True)
+    assert scene.machine.run(*options).numbers()["done"] == 2
+    source.append("and again", file_of=(source, 2))
+    then = scene.machine.run(*options, "--dry-run")
+    assert then.numbers() == {"seen": 1, "done": 0, "skipped": 1, "failed": 0, "bytes": 0}
+    lost = scene.machine.run(
+        *(*options, "--dry-run", "--restart", "--data-dir", str(scene.machine.directory / "lost"))
+    )
+    assert lost.numbers() == {"seen": 4, "done": 2, "skipped": 2, "failed": 0, "bytes": 0}
+    assert scene.machine.run("verify", *options).exit_status == 0
+    assert "missing=2" in scene.machine.run("verify", "-u", SOURCE).stdout
+
+
+def test_what_is_wrong_is_said_as_by_a_run(stage: Stage) -> None:
+    scene = stage(world_of())
+    machine = scene.machine
+    before = everything(machine, scene.world)
+    ended = machine.run("-u", SOURCE, "-u", "@nobody_has_this", "--dry-run")
+    assert ended.exit_status == 2
+    assert ended.said.startswith("tdl_sync: cannot read the chat '@nobody_has_this'")
+    assert ended.stdout.splitlines()[-1].startswith("result: status=error seen=7 ")
+    signed_out = machine.run("-u", SOURCE, "--dry-run", variables=NO_SESSION)
+    assert signed_out.exit_status == 4
+    assert everything(machine, scene.world) == before
+
+
+def test_of_drive_only_reading_is_asked(scene: SetScene) -> None:
+    on = scene(worlds.files(sizes=[1000, 2000]))
+    ended = on.run("--dry-run")
+    assert ended.result["status"] == "more"
+    assert_only_read(on)
+    assert on.present() == []
+    assert on.run().exit_status == 0
+    on.drive.statistics.reset()
+    ended = on.run("--dry-run", "--restart")
+    assert (ended.result["status"], ended.numbers()["done"]) == ("complete", 2)
+    assert_only_read(on)
+
+
+def sign_in(scene: Scene) -> None:
+    """So that the session is in a file."""
+    with at_terminal(scene.machine, "login", variables=NO_SESSION) as terminal:
+        account = scene.world.account
+        terminal.answer("Phone number, with the country code (+49…): ", f"+{account.phone}")
+        terminal.answer("Code that Telegram sent you: ", account.login_code)
+        terminal.expect("Signed in as Ada.")
+        assert terminal.wait() == 0

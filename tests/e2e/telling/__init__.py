@@ -1,0 +1,1 @@
+"""Whole runs for what they print, and the program as it is installed."""

@@ -1,0 +1,154 @@
+"""Runs that die at any point, in any order of finishing and failing: nothing lost, nothing twice.
+
+A dying run does nothing durable any more: from the fatal event on, each thread dies at its next
+step, without a chance to book anything. What it wrote stays, and the next run finds it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tdl_sync.core.errors import DownloadFailed, HandOffFailed
+from tdl_sync.core.model import DoneMark, Failure, MediaItem
+from tdl_sync.core.naming import file_name
+from tdl_sync.core.ports import PART_BYTES
+from tdl_sync.state.done_marks import DoneMarks
+from tests.fakes.chat import CHAT_ID, item_of
+from tests.transfer.line import (
+    BLOCK,
+    REMOTE,
+    Ended,
+    Event,
+    Line,
+    Run,
+    assert_complete,
+    assert_order,
+)
+
+MIB = PART_BYTES
+
+
+class Killed(BaseException):
+    """What ends each thread of a run that dies. Nothing in the program catches it."""
+
+
+class WatchedMarks(DoneMarks):
+    """The real records, which tell when one is about to be written."""
+
+    on_write: Callable[[DoneMark], None] | None = None
+    dead = False
+
+    def write(self, mark: DoneMark) -> None:
+        if self.on_write is not None:
+            self.on_write(mark)
+        super().write(mark)
+
+    def record_failure(self, remote: str, failure: Failure) -> Failure:
+        if self.dead:
+            raise Killed
+        return super().record_failure(remote, failure)
+
+
+class MortalLine(Line):
+    """A line on real done-marks, whose runs can be killed."""
+
+    def __init__(self, directory: Path, items: list[MediaItem]) -> None:
+        super().__init__(directory, items)
+        self._use_records(directory / "marks")
+
+    def lose_machine(self, directory: Path) -> None:
+        """The records are gone, but for what the state message says: failures and watermark."""
+        failures = self.marks.failures(REMOTE, CHAT_ID, 0)
+        self._records.close()
+        self._use_records(directory)
+        for failure in failures:
+            self.marks.record_failure(REMOTE, failure)
+
+    def _use_records(self, directory: Path) -> None:
+        self._records = WatchedMarks(directory)
+        self.marks = self._records  # type: ignore[assignment]
+
+    def close(self) -> None:
+        super().close()
+        self._records.close()
+
+    def dying_run(self, name: str, count: int, dice: random.Random, budget_bytes: int) -> Ended:
+        """Killed at the ``count``-th event of this name, if there are so many.
+
+        The watermark that the next run finds may be any that was saved since the last one.
+        """
+        watermark_before = self.after_id
+
+        def prepare(run: Run) -> None:
+            def on_event(event: Event) -> None:
+                if self._records.dead or (event[0] == name and run.watch.count(name) >= count):
+                    self._records.dead = True
+                    raise Killed
+
+            run.watch.on_event = on_event
+
+        ended = self.run(budget_bytes=budget_bytes, prepare=prepare)
+        self._records.dead = False
+        if dice.random() < 0.5:
+            self.after_id = watermark_before
+        return ended
+
+
+SIZES = st.one_of(st.integers(0, 3 * BLOCK), st.sampled_from([MIB, 2 * MIB, 3 * MIB + 1]))
+FATES = st.sampled_from(["moves", "moves", "downloads later", "uploads later"])
+
+
+@given(
+    files=st.lists(st.tuples(SIZES, FATES), min_size=1, max_size=10),
+    deaths=st.lists(
+        st.tuples(st.sampled_from(["fetch", "move", "moved", "marked"]), st.integers(1, 9)),
+        min_size=1,
+        max_size=4,
+    ),
+    budget_mib=st.integers(4, 12),
+    seed=st.integers(0, 2**16),
+)
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_however_often_runs_die_each_file_is_moved_once_and_nothing_done_is_fetched_again(
+    files: list[tuple[int, str]],
+    deaths: list[tuple[str, int]],
+    budget_mib: int,
+    seed: int,
+    tmp_path_factory: pytest.TempPathFactory,
+    short_pauses: None,
+) -> None:
+    dice = random.Random(seed)
+    items = [item_of(number, size) for number, (size, _) in enumerate(files, start=1)]
+    line = MortalLine(tmp_path_factory.mktemp("line"), items)
+    for item, (_, fate) in zip(items, files, strict=True):
+        if fate == "downloads later":
+            line.parts.faults[item.message_id].extend([DownloadFailed("x")] * 3)
+        elif fate == "uploads later":
+            line.upload_errors[file_name(item)] = [HandOffFailed(1, "x") for _ in range(3)]
+    budget_bytes = budget_mib * MIB
+    runs = [line.dying_run(name, count, dice, budget_bytes) for name, count in deaths]
+    for _ in range(2):
+        runs.append(line.run(budget_bytes=budget_bytes))
+        assert_complete(runs[-1])
+    moved: set[int] = set()
+    for ended in runs:
+        fetched = {message_id for name, message_id in ended.watch.events if name == "fetch"}
+        assert fetched.isdisjoint(moved)
+        assert_order(ended, listed_before=moved)
+        now = [message_id for name, message_id in ended.watch.events if name == "moved"]
+        assert moved.isdisjoint(now)
+        moved |= set(now)
+    assert moved == {item.message_id for item in items}
+    assert line.marks.failures(REMOTE, CHAT_ID, 0) == []
+    line.assert_all_moved()
+    assert line.staged() == []
+    assert line.after_id == len(items)
+    line.close()

@@ -1,0 +1,93 @@
+"""A run that could not renew its lease for two save intervals begins nothing more, since another
+one may take the chat; what it has begun it ends, and after the next renewal it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from tdl_sync.core.errors import Stopped
+from tdl_sync.core.stop import StopFlag
+from tdl_sync.run.admission import LeaseGate
+from tdl_sync.state.lease import Lease
+from tdl_sync.state.run_state import StateMessage
+from tdl_sync.state.state_message import encode
+from tests.fakes.chat import item_of
+from tests.fakes.progress import RecordingProgress
+from tests.fakes.saved_messages import FakeSavedMessages
+from tests.transfer.line import BLOCK, Ended, Line, Run, assert_complete
+from tests.unit.state.test_lease import HERE, INTERVAL_SECONDS, SUBJECT
+from tests.unit.state.test_state_message import PLAIN
+from tests.waiting import in_thread, result_of, until
+
+FILES = 8
+
+
+@dataclass
+class Held:
+    """A chat that a run holds, and its machine's clock. ``begin`` makes the run's gate."""
+
+    line: Line
+    saved: FakeSavedMessages
+    seconds: float = 0.0
+
+    def gate(self, stop: StopFlag, progress: RecordingProgress) -> LeaseGate:
+        self.stop, self.progress = stop, progress
+        self.lease = Lease(self.saved, SUBJECT, HERE, lambda run: False, stop, lambda: self.seconds)
+        self.lease.take(seconds_since_start=1, take_over=False)
+        self.lease.hold_by(StateMessage(self.saved, PLAIN.scope_key, None))
+        return LeaseGate(self.lease, stop, progress)
+
+    def renew(self) -> None:
+        self.lease.write(encode(replace(PLAIN, run=HERE)))
+
+    def run(self) -> Ended:
+        """With a clock that is two intervals further when the first file is on the remote."""
+
+        def later(event: tuple[str, int]) -> None:
+            if event[0] == "marked" and self.seconds == 0:
+                self.seconds = 2 * INTERVAL_SECONDS
+
+        def prepare(run: Run) -> None:
+            run.watch.on_event = later
+
+        return self.line.run(
+            budget_bytes=2 * BLOCK, downloads=1, workers=1, prepare=prepare, gate=self.gate
+        )
+
+    def count(self, told: str) -> int:
+        return len(self.progress.calls(told))
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[Held]:
+    line = Line(tmp_path, [item_of(number, BLOCK) for number in range(1, FILES + 1)])
+    yield Held(line, FakeSavedMessages())
+    line.close()
+
+
+def test_nothing_more_is_begun_until_the_lease_is_renewed(held: Held) -> None:
+    running = in_thread(held.run)
+    until(lambda: running.done() or (hasattr(held, "progress") and held.count("waiting") > 0))
+    until(lambda: held.count("moved") == held.count("admitted"))
+    assert 1 <= held.count("moved") < FILES
+    assert not running.done()
+    held.renew()
+    ended = result_of(running)
+    assert_complete(ended)
+    held.line.assert_all_moved()
+    ((what, why, when),) = ended.progress.calls("waiting")
+    assert (what, when) == ("new files", None)
+    assert "could not be saved in Saved Messages for two save intervals" in str(why)
+
+
+def test_a_stop_ends_the_wait_for_the_lease(held: Held) -> None:
+    running = in_thread(held.run)
+    until(lambda: running.done() or (hasattr(held, "progress") and held.count("waiting") > 0))
+    held.stop.set()
+    ended = result_of(running)
+    assert isinstance(ended.error, Stopped)
+    assert ended.report.moved < FILES

@@ -1,0 +1,587 @@
+"""Between machines one run works on a chat: the one that claimed first, for as long as it lives."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from tdl_sync.core.errors import CredentialsRefused, HeldByAnotherRun, NetworkUnreachable
+from tdl_sync.core.model import RunIdentity, RunStatus, Scope, scope_key
+from tdl_sync.core.stop import StopFlag
+from tdl_sync.state.claims import CLAIM_HEADER, Subject, claim_text
+from tdl_sync.state.lease import Lease
+from tdl_sync.state.run_state import StateMessage
+from tdl_sync.state.state_message import HEADER, decode, encode, is_state_message
+from tdl_sync.telegram.session.answers import TelegramRefuses
+from tests.fakes.saved_messages import FakeSavedMessages
+from tests.unit.state.test_state_message import PLAIN, SCOPE
+from tests.waiting import in_thread, result_of
+
+SUBJECT = Subject(SCOPE.remote, SCOPE.chat_id, PLAIN.scope_key, PLAIN.channel_name)
+INTERVAL_SECONDS = 300
+HERE = RunIdentity("here", 1, "here-1", "m1", 1_714_990_000, INTERVAL_SECONDS)
+THERE = RunIdentity("there", 2, "there-2", "m2", 1_714_990_000, INTERVAL_SECONDS)
+
+
+@dataclass
+class Runner:
+    """One run and its machine's clock."""
+
+    saved: FakeSavedMessages
+    run: RunIdentity
+    gone: set[str] = field(default_factory=set)
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.stop = StopFlag()
+        self.lease = Lease(
+            self.saved,
+            SUBJECT,
+            self.run,
+            lambda run: run.run_id in self.gone,
+            self.stop,
+            lambda: self.seconds,
+            sleep=lambda seconds: None,
+        )
+        self.message = StateMessage(self.saved, PLAIN.scope_key, None)
+
+    def take(self, take_over: bool = False, seconds_since_start: float = 1) -> None:
+        self.lease.take(seconds_since_start=seconds_since_start, take_over=take_over)
+        ids = [
+            message.message_id
+            for message in self.saved.find(HEADER)
+            if is_state_message(message.text) and PLAIN.scope_key in message.text
+        ]
+        self.message = StateMessage(self.saved, PLAIN.scope_key, ids[0] if ids else None)
+        self.lease.hold_by(self.message)
+
+    def save(self, status: RunStatus = RunStatus.RUNNING) -> None:
+        self.lease.write(encode(replace(PLAIN, run=self.run, status=status)))
+
+
+@pytest.fixture
+def saved() -> FakeSavedMessages:
+    return FakeSavedMessages()
+
+
+def claims(saved: FakeSavedMessages) -> list[str]:
+    return [text for text in saved.texts if text.startswith(CLAIM_HEADER)]
+
+
+def writer(saved: FakeSavedMessages) -> RunIdentity:
+    (text,) = saved.texts
+    return decode(text).run
+
+
+def test_the_first_run_works_and_leaves_one_message(saved: FakeSavedMessages) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    assert len(claims(saved)) == 1
+    here.save()
+    assert writer(saved) == HERE
+
+
+def test_the_second_run_is_told_who_has_it_since_when_and_until_when(
+    saved: FakeSavedMessages,
+) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    here.save()
+    saved.now += timedelta(seconds=60)
+    with pytest.raises(HeldByAnotherRun) as caught:
+        Runner(saved, THERE).take()
+    assert str(caught.value) == (
+        "another run moves 'Лекции 📚' to the same remote: process 1 on 'here', begun at "
+        "2024-05-06 10:06:40 UTC, last heard of at 2024-05-06 12:00:00 UTC; unless it goes on, it "
+        "loses its hold at 2024-05-06 12:15:00 UTC; if you know that it is dead, run with "
+        "--take-over"
+    )
+    assert writer(saved) == HERE
+
+
+def test_of_two_that_claim_before_either_looks_the_first_claim_works(
+    saved: FakeSavedMessages,
+) -> None:
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    read = here.lease._read_with_own
+
+    def late_reading(own_id: int) -> object:
+        with pytest.raises(HeldByAnotherRun):
+            there.take()
+        return read(own_id)
+
+    here.lease._read_with_own = late_reading  # type: ignore[assignment, method-assign]
+    here.take()
+    here.save()
+    assert writer(saved) == HERE
+
+
+@pytest.mark.parametrize("rounds", range(20))
+def test_of_many_that_start_at_once_exactly_one_works(
+    saved: FakeSavedMessages, rounds: int
+) -> None:
+    """The winner saves at once, so that the slow ones find its claim gone already."""
+    runners = [
+        Runner(saved, replace(HERE, run_id=f"run-{number}", pid=number)) for number in range(8)
+    ]
+    barrier = threading.Barrier(len(runners))
+
+    def start(runner: Runner) -> bool:
+        barrier.wait()
+        try:
+            runner.take()
+        except HeldByAnotherRun:
+            return False
+        runner.save()
+        return True
+
+    started = [in_thread(lambda each=runner: start(each)) for runner in runners]  # type: ignore[misc]
+    worked = [runner for runner, each in zip(runners, started, strict=True) if result_of(each)]
+    assert len(worked) == 1
+    assert writer(saved) == worked[0].run
+
+
+def test_a_slow_one_that_claims_after_the_first_save_finds_the_state(
+    saved: FakeSavedMessages,
+) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    here.save()
+    assert claims(saved) == []
+    with pytest.raises(HeldByAnotherRun):
+        Runner(saved, THERE).take()
+
+
+def test_a_lease_lapses_after_three_intervals_by_telegrams_clock(saved: FakeSavedMessages) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    here.save()
+    saved.now += timedelta(seconds=3 * INTERVAL_SECONDS - 1)
+    with pytest.raises(HeldByAnotherRun):
+        Runner(saved, THERE).take()
+    saved.now += timedelta(seconds=1)
+    there = Runner(saved, THERE)
+    there.take()
+    there.save()
+    assert writer(saved) == THERE
+
+
+def test_a_claim_that_nobody_removes_lapses_too_and_is_removed(saved: FakeSavedMessages) -> None:
+    saved.put(claim_text(SUBJECT, HERE))
+    with pytest.raises(HeldByAnotherRun):
+        Runner(saved, THERE).take()
+    saved.now += timedelta(seconds=3 * INTERVAL_SECONDS)
+    there = Runner(saved, THERE)
+    there.take()
+    there.save()
+    assert writer(saved) == THERE
+
+
+@pytest.mark.parametrize("status", [RunStatus.STOPPED, RunStatus.QUOTA, RunStatus.COMPLETE])
+def test_a_run_that_has_ended_holds_nothing(saved: FakeSavedMessages, status: RunStatus) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    here.save(status)
+    there = Runner(saved, THERE)
+    there.take()
+    there.save()
+    assert writer(saved) == THERE
+
+
+def test_a_process_that_is_known_to_be_gone_holds_nothing(saved: FakeSavedMessages) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    here.save()
+    saved.put(claim_text(SUBJECT, replace(HERE, run_id="here-0")))
+    there = Runner(saved, THERE, gone={"here-1", "here-0"})
+    there.take()
+    there.save()
+    assert writer(saved) == THERE
+
+
+def test_other_chats_and_other_remotes_are_free(saved: FakeSavedMessages) -> None:
+    saved.put(encode(replace(PLAIN, run=HERE, channel_id=-1001, scope_key="a" * 16)))
+    saved.put(encode(replace(PLAIN, run=HERE, remote="b2:other", scope_key="b" * 16)))
+    saved.put(claim_text(replace(SUBJECT, key="another"), HERE))
+    saved.put(f"{CLAIM_HEADER}\nthe rest is lost")
+    Runner(saved, THERE).take()
+    assert len(saved.messages) == 5
+
+
+def test_another_scope_of_the_same_chat_and_remote_is_not_free(saved: FakeSavedMessages) -> None:
+    other = scope_key(Scope(SCOPE.remote, SCOPE.chat_id, lower_bound=7))
+    saved.put(encode(replace(PLAIN, run=HERE, scope_key=other)))
+    with pytest.raises(HeldByAnotherRun):
+        Runner(saved, THERE).take()
+    assert claims(saved) == []
+
+
+def test_take_over_takes_it_and_the_other_run_ends_at_its_next_save(
+    saved: FakeSavedMessages,
+) -> None:
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    here.take()
+    here.save()
+    saved.now += timedelta(seconds=20)
+    there.take(take_over=True, seconds_since_start=5)
+    there.save()
+    with pytest.raises(HeldByAnotherRun, match="process 2 on 'there' has taken over"):
+        here.save()
+    assert here.stop.is_set
+    assert isinstance(here.stop.cause, HeldByAnotherRun)
+    assert writer(saved) == THERE
+    there.save()
+    assert not there.stop.is_set
+
+
+def test_take_over_does_not_take_from_a_run_that_was_heard_of_since(
+    saved: FakeSavedMessages,
+) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    here.save()
+    saved.now += timedelta(seconds=3)
+    with pytest.raises(HeldByAnotherRun, match="it lives, so --take-over does not help"):
+        Runner(saved, THERE).take(take_over=True, seconds_since_start=5)
+
+
+def test_a_message_that_another_run_wrote_is_never_overwritten_even_if_ours_was_deleted(
+    saved: FakeSavedMessages,
+) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    here.save()
+    saved.messages.clear()
+    there = Runner(saved, THERE)
+    there.take()
+    there.save(RunStatus.COMPLETE)
+    with pytest.raises(HeldByAnotherRun):
+        here.save()
+    assert writer(saved) == THERE
+
+
+def test_a_message_that_the_user_deleted_is_made_again(saved: FakeSavedMessages) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    here.save()
+    saved.messages.clear()
+    here.save()
+    assert writer(saved) == HERE
+    assert not here.stop.is_set
+
+
+def test_nothing_is_admitted_when_two_intervals_went_by_without_a_renewal(
+    saved: FakeSavedMessages,
+) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    here.save()
+    here.seconds = 2 * INTERVAL_SECONDS - 1
+    assert here.lease.admits
+    here.seconds = 2 * INTERVAL_SECONDS
+    assert not here.lease.admits
+    saved.fail(1)
+    with pytest.raises(NetworkUnreachable):
+        here.save()
+    assert not here.lease.admits
+    here.save()
+    assert here.lease.admits
+
+
+def test_a_session_that_is_refused_while_saving_stops_the_run(saved: FakeSavedMessages) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    here.save()
+    saved.fail(1, CredentialsRefused("Telegram", "it is gone", "Log in"))
+    with pytest.raises(CredentialsRefused):
+        here.save()
+    assert isinstance(here.stop.cause, CredentialsRefused)
+
+
+REFUSED = TelegramRefuses("claiming the chat", "CHAT_WRITE_FORBIDDEN")
+
+
+def test_where_telegram_takes_no_claim_the_run_goes_on_and_says_what_that_means(
+    saved: FakeSavedMessages,
+) -> None:
+    """It never waits for a lease that it can't have, and makes one as soon as a save arrives."""
+    here = Runner(saved, HERE)
+    saved.fail(1, REFUSED)
+    here.take()
+    assert here.lease.warning == (
+        f"warning: {SUBJECT.title!r} cannot be claimed in Saved Messages (Telegram refuses "
+        "(claiming the chat): CHAT_WRITE_FORBIDDEN; run again later): no other machine sees this "
+        "run, so start none there for this chat and remote"
+    )
+    here.seconds = 10 * INTERVAL_SECONDS
+    assert here.lease.admits
+    here.save()
+    assert writer(saved) == HERE
+    here.seconds += 2 * INTERVAL_SECONDS
+    assert not here.lease.admits
+
+
+def test_a_run_that_cannot_claim_gives_way_to_one_that_lives(saved: FakeSavedMessages) -> None:
+    saved.now = datetime.now(timezone.utc)
+    there = Runner(saved, THERE)
+    there.take()
+    there.save()
+    saved.fail(1, REFUSED)
+    with pytest.raises(HeldByAnotherRun):
+        Runner(saved, HERE).take()
+
+
+def test_a_claim_whose_answer_was_lost_is_a_claim(saved: FakeSavedMessages) -> None:
+    here = Runner(saved, HERE)
+    saved.arrives_anyway = True
+    saved.fail(1, REFUSED)
+    here.take()
+    assert here.lease.warning is None
+    with pytest.raises(HeldByAnotherRun):
+        Runner(saved, THERE).take()
+    here.save()
+    assert writer(saved) == HERE
+
+
+def test_a_network_that_is_gone_is_no_refusal(saved: FakeSavedMessages) -> None:
+    saved.fail(1)
+    with pytest.raises(NetworkUnreachable):
+        Runner(saved, HERE).take()
+
+
+def test_a_claim_stays_until_a_save_has_replaced_it_and_goes_with_its_run(
+    saved: FakeSavedMessages,
+) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    saved.fail(1)
+    with pytest.raises(NetworkUnreachable):
+        here.save()
+    assert len(claims(saved)) == 1
+    with pytest.raises(HeldByAnotherRun):
+        Runner(saved, THERE).take()
+    here.lease.release()
+    assert saved.texts == []
+
+
+def test_a_release_does_not_wait_for_a_network_that_hangs(saved: FakeSavedMessages) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    saved.hanging["delete"] = threading.Event()
+    here.lease.release()
+    saved.hanging["delete"].set()
+
+
+def test_a_claim_that_telegram_does_not_show_ends_the_run(saved: FakeSavedMessages) -> None:
+    here = Runner(saved, HERE)
+    send: Callable[[str], object] = saved.send
+
+    def vanishing(text: str) -> object:
+        sent = send(text)
+        saved.messages.clear()
+        return sent
+
+    saved.send = vanishing  # type: ignore[assignment, method-assign]
+    with pytest.raises(HeldByAnotherRun, match="is gone again"):
+        here.take()
+
+
+# --- a start that lasts: from the claim to the first save -----------------------------------------
+
+
+def later(saved: FakeSavedMessages, *runners: Runner, intervals: float = 3) -> None:
+    """So much time goes by, for Telegram and on the runs' machines."""
+    saved.now += timedelta(seconds=intervals * INTERVAL_SECONDS + 1)
+    for runner in runners:
+        runner.seconds += intervals * INTERVAL_SECONDS + 1
+
+
+def assert_ended_and_has_written_nothing(here: Runner, there: Runner) -> None:
+    before = dict(there.saved.messages)
+    with pytest.raises(HeldByAnotherRun):
+        here.save()
+    assert here.saved.messages == before
+    assert isinstance(here.stop.cause, HeldByAnotherRun)
+    there.save()
+    assert not there.stop.is_set
+    assert writer(there.saved) == THERE
+
+
+@pytest.mark.parametrize("with_state_before", [False, True])
+def test_a_run_whose_claim_lapsed_before_its_first_save_leaves_the_chat_to_who_took_it(
+    saved: FakeSavedMessages, with_state_before: bool
+) -> None:
+    """A large remote was listed, the network was gone, or the laptop slept."""
+    if with_state_before:
+        earlier = Runner(saved, replace(HERE, run_id="earlier"))
+        earlier.take()
+        earlier.save(RunStatus.STOPPED)
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    here.take()
+    later(saved, here)
+    there.take()
+    there.save()
+    assert_ended_and_has_written_nothing(here, there)
+
+
+def test_a_claim_that_was_taken_over_is_missed_by_the_first_save_however_early_that_is(
+    saved: FakeSavedMessages,
+) -> None:
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    here.take()
+    saved.now += timedelta(seconds=20)
+    there.take(take_over=True, seconds_since_start=5)
+    there.save()
+    assert_ended_and_has_written_nothing(here, there)
+
+
+def test_a_late_first_save_gives_way_to_one_that_is_just_taking_the_chat(
+    saved: FakeSavedMessages,
+) -> None:
+    """The other one has read that our claim has lapsed, and has not removed it yet."""
+    here = Runner(saved, HERE)
+    here.take()
+    later(saved, here)
+    saved.put(claim_text(SUBJECT, THERE))
+    with pytest.raises(HeldByAnotherRun, match="process 2 on 'there' has taken over"):
+        here.save()
+    assert len(claims(saved)) == len(saved.texts) == 2
+
+
+def test_a_late_first_save_goes_on_where_nobody_else_came(saved: FakeSavedMessages) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    later(saved, here, intervals=9)
+    assert not here.lease.admits
+    here.save()
+    assert here.lease.admits
+    assert writer(saved) == HERE
+
+
+def test_a_late_first_save_minds_nobody_whom_take_over_has_dismissed(
+    saved: FakeSavedMessages,
+) -> None:
+    there, here = Runner(saved, THERE), Runner(saved, HERE)
+    there.take()
+    there.save()
+    saved.now += timedelta(seconds=20)
+    here.take(take_over=True, seconds_since_start=5)
+    later(saved, here, intervals=2)
+    here.save()
+    assert writer(saved) == HERE
+
+
+def test_a_run_that_could_not_claim_gives_way_at_its_first_save_to_one_that_came_meanwhile(
+    saved: FakeSavedMessages,
+) -> None:
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    saved.fail(1, REFUSED)
+    here.take()
+    saved.now = datetime.now(timezone.utc) + timedelta(seconds=1)
+    there.take()
+    there.save()
+    assert_ended_and_has_written_nothing(here, there)
+
+
+def test_a_claim_that_is_renewed_holds_the_chat_however_long_the_start_lasts(
+    saved: FakeSavedMessages,
+) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    for _ in range(5):
+        later(saved, here, intervals=1)
+        assert here.lease.renew_claim()
+    assert here.lease.admits
+    with pytest.raises(HeldByAnotherRun):
+        Runner(saved, THERE).take()
+    here.save()
+    assert writer(saved) == HERE
+    assert not here.lease.renew_claim()
+
+
+def test_a_renewal_that_comes_too_late_stops_the_run_and_leaves_the_other_one_alone(
+    saved: FakeSavedMessages,
+) -> None:
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    here.take()
+    later(saved, here)
+    there.take()
+    assert not here.lease.renew_claim()
+    assert isinstance(here.stop.cause, HeldByAnotherRun)
+    there.save()
+    assert writer(saved) == THERE
+
+
+def test_a_renewal_without_a_network_is_tried_again(saved: FakeSavedMessages) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    saved.fail(1)
+    assert here.lease.renew_claim()
+    assert not here.stop.is_set
+
+
+def test_a_claim_that_was_released_is_not_renewed_and_stops_nothing(
+    saved: FakeSavedMessages,
+) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    here.lease.release()
+    assert not here.lease.renew_claim()
+    assert not here.stop.is_set
+    assert saved.texts == []
+
+
+def test_what_writes_without_the_lease_is_told_that_the_chat_was_taken(
+    saved: FakeSavedMessages,
+) -> None:
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    here.take()
+    here.lease.check_claim()
+    later(saved, here)
+    there.take()
+    with pytest.raises(HeldByAnotherRun):
+        here.lease.check_claim()
+
+
+# --- a chat that is followed and has nothing to move ----------------------------------------------
+
+
+def test_a_lease_that_an_idle_chat_loses_ends_this_chat_alone(saved: FakeSavedMessages) -> None:
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    here.take()
+    here.save()
+    saved.now += timedelta(seconds=20)
+
+    def lose_it_while_idle() -> None:
+        with here.lease.idle():
+            there.take(take_over=True, seconds_since_start=5)
+            there.save()
+            with pytest.raises(HeldByAnotherRun):
+                here.save()
+
+    with pytest.raises(HeldByAnotherRun, match="has taken over"):
+        lose_it_while_idle()
+    with pytest.raises(HeldByAnotherRun):
+        here.save(RunStatus.STOPPED)
+    assert not here.stop.is_set
+    assert writer(saved) == THERE
+
+
+def test_a_lease_that_is_lost_once_the_chat_moves_again_stops_the_run(
+    saved: FakeSavedMessages,
+) -> None:
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    here.take()
+    here.save()
+    with here.lease.idle():
+        here.save()
+    saved.now += timedelta(seconds=20)
+    there.take(take_over=True, seconds_since_start=5)
+    there.save()
+    with pytest.raises(HeldByAnotherRun):
+        here.save()
+    assert isinstance(here.stop.cause, HeldByAnotherRun)

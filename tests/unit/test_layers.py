@@ -1,0 +1,58 @@
+"""What import-linter's contracts in ``pyproject.toml`` can't say of who imports what."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+LIBRARIES = {
+    "diskcache",
+    "docopt",
+    "psutil",
+    "pyrogram",
+    "python_socks",
+    "qrcode",
+    "rclone_python",
+    "regex",
+    "tqdm",
+}
+"""Each but psutil has its one room, by a contract of its own."""
+
+
+def _imported(path: Path) -> set[str]:
+    """The packages that a file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            names.add(str(node.module).split(".")[0])
+    return names
+
+
+def test_no_library_is_used_that_has_no_contract() -> None:
+    used: set[str] = set()
+    for path in (ROOT / "tdl_sync").rglob("*.py"):
+        used |= _imported(path)
+    assert used - sys.stdlib_module_names - {"tdl_sync"} == LIBRARIES
+
+
+def test_every_room_says_in_two_sentences_what_it_is_for_and_what_it_may_import() -> None:
+    for room in (ROOT / "tdl_sync").rglob("__init__.py"):
+        tree = ast.parse(room.read_text(encoding="utf-8"))
+        assert ast.get_docstring(tree), room
+        assert len(tree.body) == 1, f"{room} hands names on"
+
+
+def test_the_command_line_is_there_before_the_library_for_telegram() -> None:
+    """That takes most of a second: not for ``--help``, and in a run while rclone works already."""
+    ask = "import sys, tdl_sync.cli.main; print('pyrogram' in sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == "False\n"
