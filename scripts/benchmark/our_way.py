@@ -26,10 +26,10 @@ from tdl_sync.core.naming import file_name
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.chat_spelling import ByUsername
 from tdl_sync.options.credentials import Proxy
+from tdl_sync.remote.check import check_remote
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.rclone import Rclone
-from tdl_sync.remote.remote_check import check_remote
 from tdl_sync.reporting.outlets import NullProgress
 from tdl_sync.telegram.files.parts import TelegramPartSource
 from tdl_sync.telegram.messages.chats import ChatBook

@@ -31,10 +31,10 @@ from tdl_sync.core.model import (
     StagedFile,
 )
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.remote.check import CheckedRemote
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.rclone import Rclone
-from tdl_sync.remote.remote_check import CheckedRemote
 
 _LOCATION = FileLocation(LocationKind.DOCUMENT, 2, 1, 1, b"")
 

@@ -24,7 +24,7 @@ from tdl_sync.cli.usage import (
     Option,
 )
 from tdl_sync.core.errors import UsageError
-from tdl_sync.core.program_name import PROGRAM, VARIABLE_PREFIX
+from tdl_sync.core.program import PROGRAM, VARIABLE_PREFIX
 
 SEE_HELP = f"see {PROGRAM} --help"
 _NEEDS_SHELL = f"completion takes the name of one shell: {', '.join(SHELLS)}; {SEE_HELP}"

@@ -15,9 +15,8 @@ from typing import NoReturn
 
 from tdl_sync.cli.parse import TextRequested, parse_config, telling_at_a_glance
 from tdl_sync.commands.doctor import examine
+from tdl_sync.commands.login import login, offer_login, offer_reconnect
 from tdl_sync.commands.output import NobodyReads, StandardOutput
-from tdl_sync.commands.terminal_login import login, offer_login
-from tdl_sync.commands.terminal_reconnect import offer_reconnect
 from tdl_sync.core.errors import (
     EXIT_BUG,
     EXIT_COME_BACK_LATER,
@@ -42,8 +41,8 @@ from tdl_sync.reporting.stderr import (
     tell_what_nobody_caught,
 )
 from tdl_sync.reporting.summary import result_line
-from tdl_sync.run.deadline import Deadline
 from tdl_sync.run.sync import Sync, SyncResult
+from tdl_sync.run.time_left import Deadline
 
 STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM") if hasattr(signal, name)

@@ -13,8 +13,7 @@ from tdl_sync.cli.completion.scripts import completion_script
 from tdl_sync.cli.option_values import Given, after_exclusions, seconds_between, whole
 from tdl_sync.cli.usage import OPTIONS, USAGE
 from tdl_sync.core.errors import UsageError
-from tdl_sync.core.program_name import PROGRAM, SCRIPT
-from tdl_sync.core.version import VERSION
+from tdl_sync.core.program import PROGRAM, SCRIPT, VERSION
 from tdl_sync.options.chat_spelling import ChatSpelling, parse_chat
 from tdl_sync.options.choice import Choice
 from tdl_sync.options.config import PLAINLY, Command, Config, OnQuota, Telling, Verbosity
@@ -31,7 +30,7 @@ from tdl_sync.options.filters import (
 from tdl_sync.options.name_template import PLAIN_NAMES, Keeping, parse_name_template
 from tdl_sync.options.remote_argument import parse_remote, parse_upload_flag
 from tdl_sync.options.units import parse_bytes
-from tdl_sync.run.deadline import CLOSING_SECONDS
+from tdl_sync.run.time_left import CLOSING_SECONDS
 
 _LARGEST_DISK_BYTES = 10**15
 _LARGEST_MESSAGE_ID = 2**31 - 1

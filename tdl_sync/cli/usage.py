@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tdl_sync.core.program_name import VARIABLE_PREFIX
+from tdl_sync.core.program import VARIABLE_PREFIX
 
 USAGE = """\
 tdl_sync moves every file of a Telegram chat to Google Drive (or to any other

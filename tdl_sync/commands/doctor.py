@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 import psutil
 
 from tdl_sync.core.errors import EXIT_COMPLETE, EXIT_USAGE, ConfigurationError, TdlSyncError
-from tdl_sync.core.human_units import human_bytes
 from tdl_sync.core.naming import printable
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
+from tdl_sync.remote.check import check_remote, configured_types
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import is_writable, used_config, with_writable_config
-from tdl_sync.remote.remote_check import check_remote, configured_types
 from tdl_sync.run.telegram_session import make_data_dir, telegram_settings
 from tdl_sync.telegram.session.event_loop import EventLoopThread
 from tdl_sync.transfer.disk.staging import Staging

@@ -21,21 +21,19 @@ from tdl_sync.core.ports import ChatReader, SavedMessages
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.chat_spelling import ChatSpelling
 from tdl_sync.options.config import Config
+from tdl_sync.remote.check import look_at_remote
 from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.remnants import is_under_way
-from tdl_sync.remote.remote_check import look_at_remote
 from tdl_sync.reporting.events import Event
 from tdl_sync.reporting.stderr import tell
-from tdl_sync.run.beginning import Start
+from tdl_sync.run.resume import Start
 from tdl_sync.run.settings import RunSettings
 from tdl_sync.run.sync import ONE_CHAT_ONLY
 from tdl_sync.run.telegram_session import opened_on_a_copy
-from tdl_sync.run.unfinished import unfinished_in
-from tdl_sync.run.wanted_chats import wanted_chats
+from tdl_sync.run.wanted_chats import unfinished_in, wanted_chats
 from tdl_sync.state.local_state import LocalStates
-from tdl_sync.state.marks_to_read import MarksToRead
-from tdl_sync.state.saved_messages_to_read import SavedMessagesToRead
+from tdl_sync.state.read_only import MarksToRead, SavedMessagesToRead
 from tdl_sync.state.state_message import HEADER
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.history import TelegramChatReader
@@ -43,8 +41,8 @@ from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 from tdl_sync.transfer.disk.budget import DiskBudget
 from tdl_sync.transfer.disk.staging import Room
 from tdl_sync.transfer.duplicates import DUPLICATE
+from tdl_sync.transfer.known import Place, Standing
 from tdl_sync.transfer.pipeline import Job
-from tdl_sync.transfer.standing import Place, Standing
 
 
 def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:

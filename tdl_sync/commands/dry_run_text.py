@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from tdl_sync.commands.dry_run_counts import Amount, Prospect
-from tdl_sync.core.human_units import human_bytes
 from tdl_sync.core.model import Outcome, RunReport
 from tdl_sync.core.naming import printable
+from tdl_sync.core.text import human_bytes, ranked
 from tdl_sync.reporting.summary import result_line
 
 DRIVES_DAY_BYTES = 750 * 10**9
@@ -31,8 +31,10 @@ def prospect_lines(prospect: Prospect, remote: str) -> list[str]:
         )
     lines += _table(rows)
     if prospect.skipped:
-        ranked = sorted(prospect.skipped.items(), key=lambda entry: (-entry[1], entry[0]))
-        lines.append("  left out: " + ", ".join(f"{rule} {count}" for rule, count in ranked))
+        lines.append(
+            "  left out: "
+            + ", ".join(f"{rule} {count}" for rule, count in ranked(prospect.skipped))
+        )
     lines += [f"  would be named: {path}" for path in prospect.examples]
     return [printable(line) for line in lines]
 

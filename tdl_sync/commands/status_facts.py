@@ -13,7 +13,7 @@ from tdl_sync.core.ports import SavedText
 from tdl_sync.state.claims import Hold, Subject, holds_among
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.state_message import most_advanced
-from tdl_sync.state.told_states import told_states
+from tdl_sync.state.state_store import told_states
 
 
 class Activity(str, Enum):

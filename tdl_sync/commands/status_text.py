@@ -7,9 +7,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from tdl_sync.commands.status_facts import Activity, ScopeStatus
-from tdl_sync.core.columns import wrapped
-from tdl_sync.core.human_units import human_bytes, human_seconds, human_speed
 from tdl_sync.core.naming import printable
+from tdl_sync.core.text import human_bytes, human_seconds, human_speed, ranked, utc_text, wrapped
 from tdl_sync.state import id_ranges
 
 COLUMNS = 80
@@ -123,8 +122,7 @@ def _speed(status: ScopeStatus) -> str:
 
 def _failed(failures: Mapping[str, int]) -> str:
     total = sum(failures.values())
-    ranked = sorted(failures.items(), key=lambda entry: (-entry[1], entry[0]))
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in ranked)
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in ranked(failures))
     return f"{total:,}: {reasons}" if total else ""
 
 
@@ -169,8 +167,8 @@ def record(status: ScopeStatus) -> dict[str, Any]:
         "files_above": len(state.done_above_ids),
         "files_moved": state.total_uploaded,
         "bytes_moved": state.total_size_bytes,
-        "started": _json_time(state.started),
-        "saved": _json_time(saved.heard_at),
+        "started": utc_text(state.started),
+        "saved": utc_text(saved.heard_at),
         "saved_in": "local file" if saved.message_id is None else "saved messages",
         "message_id": saved.message_id,
         "run_bytes_per_second": _whole(status.run_bytes_per_second),
@@ -179,10 +177,6 @@ def record(status: ScopeStatus) -> dict[str, Any]:
         "failures": dict(state.failures_by_reason),
         "failed_message_ids": list(state.failed_ids),
     }
-
-
-def _json_time(moment: datetime) -> str:
-    return f"{moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _whole(number: float | None) -> int | None:

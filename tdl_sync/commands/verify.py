@@ -15,21 +15,21 @@ from tdl_sync.core.model import Chat, MediaItem, Scope
 from tdl_sync.core.ports import ChatReader, SavedMessages
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Config
+from tdl_sync.remote.check import look_at_remote
 from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import with_writable_config
-from tdl_sync.remote.remote_check import look_at_remote
 from tdl_sync.reporting.events import Event
 from tdl_sync.reporting.stderr import tell
 from tdl_sync.run.sync import ONE_CHAT_ONLY
 from tdl_sync.run.telegram_session import opened_to_look
 from tdl_sync.run.wanted_chats import wanted_chats
 from tdl_sync.state.done_marks import DoneMarks
-from tdl_sync.state.hold import holding
+from tdl_sync.state.exclusive import holding
 from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.read_only import SavedMessagesToRead
 from tdl_sync.state.run_identity import this_run
-from tdl_sync.state.run_state import LoadedState, StateStore
-from tdl_sync.state.saved_messages_to_read import SavedMessagesToRead
+from tdl_sync.state.state_store import LoadedState, StateStore
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.history import TelegramChatReader
 from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages

@@ -20,8 +20,8 @@ from tdl_sync.core.naming import path_of
 from tdl_sync.core.ports import SavedMessages
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.local_state import LocalStates
-from tdl_sync.state.run_state import LoadedState, StateMessage
 from tdl_sync.state.state_message import encode, json_in
+from tdl_sync.state.state_store import LoadedState, StateMessage
 
 MISSING = "missing on the remote"
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from tdl_sync.commands.verify_comparison import Double, Findings, Missing, Unknown, Wrong
 from tdl_sync.core.failures import OTHER_CONTENT
-from tdl_sync.core.human_units import human_bytes
 from tdl_sync.core.model import Chat, ListedFile, Outcome
 from tdl_sync.core.naming import path_of, printable
+from tdl_sync.core.text import human_bytes, ranked
 
 VERSION = 1
 MOST_SHOWN = 100
@@ -146,8 +146,7 @@ def _marked(found: Sequence[Missing | Wrong]) -> str:
 
 
 def _by_rule(findings: Findings) -> str:
-    ranked = sorted(findings.skipped.items(), key=lambda entry: (-entry[1], entry[0]))
-    return ", ".join(f"{rule} {count}" for rule, count in ranked)
+    return ", ".join(f"{rule} {count}" for rule, count in ranked(findings.skipped))
 
 
 def _listed(kind: str, texts: list[str]) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
-from tdl_sync.core.human_units import human_bytes
+from tdl_sync.core.text import human_bytes
 
 EXIT_COMPLETE = 0
 EXIT_BUG = 1

@@ -17,10 +17,84 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
-from tdl_sync.core.file_location import FileIdentity as FileIdentity
-from tdl_sync.core.file_location import FileLocation as FileLocation
-from tdl_sync.core.file_location import LocationKind as LocationKind
-from tdl_sync.core.message_details import MessageDetails
+
+class LocationKind(str, Enum):
+    """Which of Telegram's two file stores holds a file."""
+
+    DOCUMENT = "document"
+    PHOTO = "photo"
+
+
+@dataclass(frozen=True)
+class FileLocation:
+    """Where Telegram keeps the bytes (https://core.telegram.org/api/files).
+
+    ``file_reference`` ends after some hours; the message then has to be fetched again.
+    ``thumb_size`` names the size of a photo that is meant, and is empty for documents.
+    """
+
+    kind: LocationKind
+    dc_id: int
+    file_id: int
+    access_hash: int
+    file_reference: bytes = field(repr=False)
+    thumb_size: str = ""
+
+
+@dataclass(frozen=True)
+class FileIdentity:
+    """Which of Telegram's files a message holds: the same when it is forwarded or sent again.
+
+    A photo has one id in all its sizes, and a size may be declared wrongly, so that only files
+    of one id and one size count as the same.
+    """
+
+    kind: LocationKind
+    file_id: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class TextEntity:
+    """A part of a text that is marked: bold, a link, a mention …
+
+    ``offset`` and ``length`` are in UTF-16 units (https://core.telegram.org/api/entities).
+    ``target`` is what a link points to, where the text itself does not say it.
+    """
+
+    kind: str
+    offset: int
+    length: int
+    target: str | None = None
+
+
+@dataclass(frozen=True)
+class MessageDetails:
+    """What a message says beside its file, all of it hostile.
+
+    ``caption`` and ``entities`` are the message's own; ``album_caption`` is the text of the other
+    messages of its album, of which usually one has any. Ids of chats are marked ids.
+    """
+
+    caption: str = ""
+    entities: tuple[TextEntity, ...] = ()
+    album_id: int | None = None
+    album_caption: str = ""
+    sender_id: int | None = None
+    reply_to_id: int | None = None
+    topic_id: int | None = None
+    forwarded_from_id: int | None = None
+    views: int | None = None
+    edited_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class TextMessage:
+    """A message that holds a text and no file. ``details.caption`` is its text; UTC."""
+
+    message_id: int
+    date: datetime
+    details: MessageDetails
 
 
 class MediaType(str, Enum):

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from tdl_sync.core.message_details import TextMessage
 from tdl_sync.core.model import (
     Chat,
     ChatTotals,
@@ -28,6 +27,7 @@ from tdl_sync.core.model import (
     RunReport,
     Scope,
     StagedFile,
+    TextMessage,
 )
 
 PART_BYTES = 1024 * 1024

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from tdl_sync.core.errors import UsageError
-from tdl_sync.core.program_name import PROGRAM, VARIABLE_PREFIX
+from tdl_sync.core.program import PROGRAM, VARIABLE_PREFIX
 
 API_ID = VARIABLE_PREFIX + "API_ID"
 API_HASH = VARIABLE_PREFIX + "API_HASH"

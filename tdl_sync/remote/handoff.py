@@ -23,6 +23,7 @@ from tdl_sync.core.errors import (
 from tdl_sync.core.model import ListedFile, RemoteFile, StagedFile
 from tdl_sync.core.naming import printable
 from tdl_sync.options.config import OnQuota
+from tdl_sync.remote.check import CheckedRemote, free_bytes
 from tdl_sync.remote.drive_folder import (
     LISTING_LAG_SECONDS,
     LISTING_SECONDS,
@@ -40,7 +41,6 @@ from tdl_sync.remote.rclone_errors import (
     transfer_error,
 )
 from tdl_sync.remote.remnants import Remnants
-from tdl_sync.remote.remote_check import CheckedRemote, free_bytes
 from tdl_sync.remote.token_renewal import TokenRenewal
 
 _TRANSFER_FLAGS = (

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from tdl_sync.core.model import ListedFile
 from tdl_sync.core.naming import chat_id_of_folder
+from tdl_sync.remote.check import CheckedRemote
 from tdl_sync.remote.drive_folder import LISTING_SECONDS, folder_error, listed_folders
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_errors import is_missing_directory
-from tdl_sync.remote.remote_check import CheckedRemote
 
 _HASHES = ["--hash", "--hash-type=sha256"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tdl_sync.core.human_units import human_bytes, human_seconds, human_speed
+from tdl_sync.core.text import human_bytes, human_seconds, human_speed
 from tdl_sync.reporting.numbers import Direction, Snapshot, Transfer, Waiting
 
 

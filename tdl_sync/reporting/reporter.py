@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Protocol
 
-from tdl_sync.core.human_units import human_bytes, human_seconds, human_speed
 from tdl_sync.core.model import (
     Chat,
     ChatKind,
@@ -19,6 +18,7 @@ from tdl_sync.core.model import (
     RunReport,
 )
 from tdl_sync.core.naming import file_name, printable
+from tdl_sync.core.text import human_bytes, human_seconds, human_speed
 from tdl_sync.reporting.events import Counts, Event, EventKind, Level
 from tdl_sync.reporting.lines import log_line, waiting_line
 from tdl_sync.reporting.numbers import Direction, ProgressNumbers, Snapshot, Waiting

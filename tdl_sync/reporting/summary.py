@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tdl_sync.core.human_units import human_bytes, human_seconds, human_speed
 from tdl_sync.core.model import Chat, FailedItem, Outcome, RunReport
 from tdl_sync.core.naming import printable
+from tdl_sync.core.text import human_bytes, human_seconds, human_speed, ranked
 
 _MOST_FAILED_ITEMS = 20
 
@@ -53,8 +53,7 @@ def result_line(outcome: Outcome, reports: Iterable[RunReport]) -> str:
 
 def _by_count(counts: Mapping[str, int]) -> str:
     """Most frequent first: ``wrong size 4, larger than the disk budget 2``."""
-    ranked = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
-    return ", ".join(f"{printable(reason)} {count}" for reason, count in ranked if count)
+    return ", ".join(f"{printable(reason)} {count}" for reason, count in ranked(counts) if count)
 
 
 def _average(transferred_bytes: int, report: RunReport) -> str:

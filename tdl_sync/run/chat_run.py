@@ -12,24 +12,22 @@ from typing import Any, TypeVar
 
 from tdl_sync.core.errors import ComeBackLater, Stopped, StorageFull, TdlSyncError, TimeIsUp
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.human_units import human_bytes
 from tdl_sync.core.model import Chat, ChatTotals, RunReport, RunStatus, scope_key
 from tdl_sync.core.ports import SavedMessages
+from tdl_sync.core.text import human_bytes
 from tdl_sync.run.admission import LeaseGate, TimedGate
-from tdl_sync.run.beginning import Beginning, Start
-from tdl_sync.run.chat_state import ChatState
-from tdl_sync.run.following import Following
-from tdl_sync.run.later_rounds import LaterRounds
+from tdl_sync.run.following import Following, LaterRounds
+from tdl_sync.run.resume import Beginning, ChatState, Start
 from tdl_sync.run.settings import RunSettings
 from tdl_sync.run.time_left import TimeLeft
-from tdl_sync.state.hold import holding
+from tdl_sync.state.exclusive import holding
 from tdl_sync.state.lease import Lease
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import this_run
-from tdl_sync.state.run_state import StateMessage
 from tdl_sync.state.state_saver import StateSaver
+from tdl_sync.state.state_store import StateMessage
+from tdl_sync.transfer.ledger import Rounds
 from tdl_sync.transfer.pipeline import Job, Pipeline, Stages
-from tdl_sync.transfer.rounds import Rounds
 from tdl_sync.transfer.text_archive import TextArchive
 
 SAVE_ON_STOP_SECONDS = 1.5

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 from tdl_sync.core.errors import ComeBackLater, TdlSyncError
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.human_units import human_bytes
-from tdl_sync.core.message_text import MOST_UNITS, cut, inert
 from tdl_sync.core.model import RunReport
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.core.text import MOST_UNITS, cut_to_units, human_bytes, inert
 
 _MOST_TITLE_UNITS = 80
 _MOST_ERROR_UNITS = 300
@@ -42,7 +41,7 @@ def note(ending: Ending) -> str:
     lines = [f"{_headline(ending)} ({inert(ending.host, _MOST_TITLE_UNITS)})"]
     lines += _some([inert(str(error), _MOST_ERROR_UNITS) for error in ending.errors], _MOST_ERRORS)
     lines += _some([_chat_line(title, report) for title, report in ending.chats], _MOST_CHATS)
-    return cut("\n".join(lines), MOST_UNITS)
+    return cut_to_units("\n".join(lines), MOST_UNITS)
 
 
 def _headline(ending: Ending) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tdl_sync.options.choice import Choice
 from tdl_sync.options.config import Config
 from tdl_sync.options.name_template import Keeping
-from tdl_sync.run.deadline import Deadline
+from tdl_sync.run.time_left import Deadline
 
 
 @dataclass(frozen=True)

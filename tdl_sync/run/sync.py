@@ -21,27 +21,26 @@ from tdl_sync.core.errors import (
     TimeIsUp,
 )
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.human_units import human_bytes
 from tdl_sync.core.model import RunReport
 from tdl_sync.core.ports import SavedMessages
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.core.text import human_bytes
 from tdl_sync.options.chat_spelling import ChatSpelling
 from tdl_sync.options.config import Config
+from tdl_sync.remote.check import ProvenRemote, prove_remote
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import with_writable_config
-from tdl_sync.remote.remote_check import ProvenRemote, prove_remote
 from tdl_sync.reporting.reporter import Narrator
 from tdl_sync.run.chat_run import ChatRun
-from tdl_sync.run.deadline import Deadline
 from tdl_sync.run.followers import Followers
 from tdl_sync.run.following import POLL_SECONDS, Following
 from tdl_sync.run.notice import Ending, note, sent_in_time
 from tdl_sync.run.settings import RunSettings
 from tdl_sync.run.telegram_session import make_data_dir, opened_to_look
-from tdl_sync.run.unfinished import unfinished_in
-from tdl_sync.run.wanted_chats import wanted_chats
+from tdl_sync.run.time_left import Deadline
+from tdl_sync.run.wanted_chats import unfinished_in, wanted_chats
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.state_message import HEADER

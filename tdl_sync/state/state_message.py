@@ -5,8 +5,8 @@
     ▶️ Holidays: running on seedbox
     1,234 files moved (57 GB), up to message 12350.
 
-The first line is the header, the second one JSON object, and the rest (``state_lines``) is for
-people; nothing reads it.
+The first line is the header, the second one JSON object, and the rest
+(``lines_for_people``) is for people; nothing reads it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime
 
 from tdl_sync.core.errors import StateUnreadable
-from tdl_sync.core.message_text import MOST_UNITS, utf16_units
 from tdl_sync.core.model import RunIdentity, RunState, RunStatus
+from tdl_sync.core.text import MOST_UNITS, human_bytes, inert, ranked, utc_text, utf16_units
 from tdl_sync.state import id_ranges
-from tdl_sync.state.state_lines import lines_for_people
 from tdl_sync.state.strict_json import Fields, Unexpected
 
 HEADER = "📊 TDL Progress"
@@ -35,6 +34,12 @@ _MOST_REASON_UNITS = 48
 _MOST_REASONS = 8
 OTHER_REASONS = "other"
 """Stands for all reasons that there is no room for."""
+
+# What the lines for people show of each.
+_SHOWN_TITLE_UNITS = 60
+_SHOWN_HOST_UNITS = 40
+_SHOWN_REASON_UNITS = 40
+_SHOWN_REASONS = 3
 
 _GREATEST_COUNT = 2**53
 _GREATEST_CHAT_ID = 2**53
@@ -145,11 +150,11 @@ def _text(state: RunState, ids: _Ids) -> str:
         "total_downloaded": state.total_downloaded,
         "total_uploaded": state.total_uploaded,
         "total_size_gb": state.total_size_bytes / _BYTES_IN_A_GB,
-        "timestamp": _utc_text(state.timestamp),
+        "timestamp": utc_text(state.timestamp),
         "status": state.status.value,
         "remote": state.remote,
         "folder": state.folder,
-        "started": _utc_text(state.started),
+        "started": utc_text(state.started),
         "done_above": ids.done_above,
         "failed": ids.failed,
         "failures": dict(state.failures_by_reason),
@@ -220,11 +225,6 @@ def _cut(text: str, most_units: int) -> str:
     return "".join(kept) + "…"
 
 
-def _utc_text(moment: datetime) -> str:
-    utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
-    return utc.isoformat(timespec="seconds") + "Z"
-
-
 def decode(text: str) -> RunState:
     """Read a text for which ``is_state_message`` holds.
 
@@ -284,3 +284,36 @@ def run_in(fields: Fields) -> RunIdentity:
 
 def _ids(fields: Fields, key: str) -> tuple[int, ...]:
     return id_ranges.to_ids(id_ranges.decode(fields.text(key)))
+
+
+def lines_for_people(state: RunState, last_message_id: int) -> str:
+    """Two lines for a person, who reads them on a phone.
+
+    Nothing in them is longer for a lower ``last_message_id``.
+    """
+    files = "1 file" if state.total_uploaded == 1 else f"{state.total_uploaded:,} files"
+    figures = f"{files} moved ({human_bytes(state.total_size_bytes)})"
+    return f"{_headline(state)}\n{figures}, up to message {last_message_id}.{_failed(state)}"
+
+
+def _headline(state: RunState) -> str:
+    title = inert(state.channel_name, _SHOWN_TITLE_UNITS)
+    match state.status:
+        case RunStatus.RUNNING:
+            return f"▶️ {title}: running on {inert(state.run.host, _SHOWN_HOST_UNITS)}"
+        case RunStatus.STOPPED:
+            return f"⏸️ {title}: stopped; the next run goes on from here"
+        case RunStatus.QUOTA:
+            return f"⏳ {title}: stopped, as the remote takes no more for now; run it again later"
+        case RunStatus.COMPLETE:
+            return f"✅ {title}: complete"
+
+
+def _failed(state: RunState) -> str:
+    reasons = ranked(state.failures_by_reason)
+    if not reasons:
+        return ""
+    named = [f"{inert(why, _SHOWN_REASON_UNITS)} {count:,}" for why, count in reasons]
+    if len(named) > _SHOWN_REASONS:
+        named[_SHOWN_REASONS:] = ["…"]
+    return f" {sum(count for _, count in reasons):,} failed: {', '.join(named)}"

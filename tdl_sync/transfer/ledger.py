@@ -1,22 +1,103 @@
-"""The books of one run over one chat: what became of each item, and how far the chat is settled.
-
-Each item is counted once, told to the listener once, and settled once; the sum at the end shows
-that none was lost.
-"""
+"""The sums over the rounds of one chat's run: one without ``--follow``, else one after another."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 
 from tdl_sync.core.errors import ItemFailed
-from tdl_sync.core.model import Failure, HistoryPage, MediaItem, Reservation, RunReport, SkippedItem
+from tdl_sync.core.model import (
+    FailedItem,
+    Failure,
+    HistoryPage,
+    MediaItem,
+    Reservation,
+    RunReport,
+    SkippedItem,
+)
 from tdl_sync.core.naming import file_name, printable
 from tdl_sync.core.ports import Marks, ProgressListener
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.transfer.tally import Tally
 from tdl_sync.transfer.watermark import Frontier
+
+MOST_FAILED_ITEMS = 1000
+"""So many failed items are kept by name; all are counted."""
+
+
+class Tally:
+    """All methods may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._seen = 0
+        self._moved = 0
+        self._done_before = 0
+        self._downloaded_files = 0
+        self._skipped: Counter[str] = Counter()
+        self._failed: Counter[str] = Counter()
+        self._failed_items: list[FailedItem] = []
+        self._downloaded_bytes = 0
+        self._uploaded_bytes = 0
+
+    def seen(self, items: int) -> None:
+        with self._lock:
+            self._seen += items
+
+    def done_before(self) -> None:
+        with self._lock:
+            self._done_before += 1
+
+    def skipped(self, rule: str) -> None:
+        with self._lock:
+            self._skipped[rule] += 1
+
+    def downloaded(self, item: MediaItem) -> None:
+        with self._lock:
+            self._downloaded_files += 1
+            self._downloaded_bytes += item.size_bytes
+
+    def moved(self, item: MediaItem) -> None:
+        with self._lock:
+            self._moved += 1
+            self._uploaded_bytes += item.size_bytes
+
+    def failed(self, failure: Failure, name: str) -> None:
+        with self._lock:
+            self._failed[failure.reason] += 1
+            if len(self._failed_items) < MOST_FAILED_ITEMS:
+                self._failed_items.append(
+                    FailedItem(
+                        failure.key.message_id,
+                        name,
+                        failure.reason,
+                        failure.detail,
+                        failure.for_good,
+                    )
+                )
+
+    @property
+    def downloaded_files(self) -> int:
+        with self._lock:
+            return self._downloaded_files
+
+    def report(self) -> RunReport:
+        """The counts as they are now."""
+        with self._lock:
+            return RunReport(
+                seen=self._seen,
+                moved=self._moved,
+                done_before=self._done_before,
+                skipped_by_rule=dict(self._skipped),
+                failed_by_reason=dict(self._failed),
+                failed_items=tuple(self._failed_items),
+                downloaded_bytes=self._downloaded_bytes,
+                uploaded_bytes=self._uploaded_bytes,
+                seconds=time.monotonic() - self._started,
+            )
 
 
 @dataclass(frozen=True)
@@ -147,3 +228,68 @@ class Ledger:
     def _wake_all(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+class Rounds:
+    """``begin`` and ``end`` are one thread's at a time; any thread may look."""
+
+    def __init__(self, first: Ledger) -> None:
+        self._lock = threading.Lock()
+        self._ledger = first
+        self._ended: RunReport | None = None
+        self._before = RunReport()
+        self._downloaded_before = 0
+
+    def begin(self, ledger: Ledger, again_ids: Collection[int]) -> None:
+        """A further round, after ``end``, which tries these once more that failed in this run."""
+        with self._lock:
+            assert self._ended is not None
+            self._downloaded_before += self._ledger.downloaded_files
+            self._before = without(self._ended, again_ids)
+            self._ledger, self._ended = ledger, None
+
+    def end(self) -> None:
+        """The round is over: from here on no time passes for it."""
+        with self._lock:
+            self._ended = added(self._before, self._ledger.report())
+
+    def report(self) -> RunReport:
+        with self._lock:
+            return self._ended or added(self._before, self._ledger.report())
+
+    def position(self) -> Position:
+        with self._lock:
+            return self._ledger.position()
+
+    @property
+    def downloaded_files(self) -> int:
+        with self._lock:
+            return self._downloaded_before + self._ledger.downloaded_files
+
+
+def without(report: RunReport, message_ids: Collection[int]) -> RunReport:
+    """The report as if these messages had not been seen, as far as they have failed in it."""
+    again = [item for item in report.failed_items if item.message_id in message_ids]
+    by_reason = Counter(report.failed_by_reason)
+    by_reason.subtract(item.reason for item in again)
+    return replace(
+        report,
+        seen=report.seen - len(again),
+        failed_by_reason={reason: count for reason, count in by_reason.items() if count > 0},
+        failed_items=tuple(item for item in report.failed_items if item not in again),
+    )
+
+
+def added(one: RunReport, other: RunReport) -> RunReport:
+    return RunReport(
+        seen=one.seen + other.seen,
+        moved=one.moved + other.moved,
+        done_before=one.done_before + other.done_before,
+        skipped_by_rule=dict(Counter(one.skipped_by_rule) + Counter(other.skipped_by_rule)),
+        failed_by_reason=dict(Counter(one.failed_by_reason) + Counter(other.failed_by_reason)),
+        failed_items=(*one.failed_items, *other.failed_items)[:MOST_FAILED_ITEMS],
+        downloaded_bytes=one.downloaded_bytes + other.downloaded_bytes,
+        uploaded_bytes=one.uploaded_bytes + other.uploaded_bytes,
+        seconds=one.seconds + other.seconds,
+        more=one.more or other.more,
+    )

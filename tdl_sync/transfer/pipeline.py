@@ -46,11 +46,10 @@ from tdl_sync.transfer.disk.leftovers import Shelf
 from tdl_sync.transfer.disk.staging import Staging
 from tdl_sync.transfer.download import Downloader
 from tdl_sync.transfer.duplicates import Duplicates, EachByItself
-from tdl_sync.transfer.known_files import learn_files
+from tdl_sync.transfer.known import Place, Standing, learn_files
 from tdl_sync.transfer.ledger import Ledger
 from tdl_sync.transfer.pools import DownloadLanes, Lane
 from tdl_sync.transfer.recovery import take_up
-from tdl_sync.transfer.standing import Place, Standing
 from tdl_sync.transfer.upload import Destination, Uploader
 from tdl_sync.transfer.watermark import NewestFirst, OldestFirst
 

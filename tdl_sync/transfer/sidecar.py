@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from tdl_sync.core.errors import SidecarUnreadable
-from tdl_sync.core.message_details import MessageDetails
-from tdl_sync.core.model import Chat, ListedFile, MediaItem
+from tdl_sync.core.model import Chat, ListedFile, MediaItem, MessageDetails
+from tdl_sync.core.text import utc_text
 from tdl_sync.options.name_template import RemotePlace
 
 VERSION = 1
@@ -126,7 +125,3 @@ def _copy_record(copy: MediaItem) -> dict[str, Any]:
 
 def _written(record: dict[str, Any]) -> bytes:
     return json.dumps(record, ensure_ascii=False, indent=1).encode("utf-8", "replace") + b"\n"
-
-
-def utc_text(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

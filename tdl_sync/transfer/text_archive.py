@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Protocol
 
 from tdl_sync.core.errors import ConfigurationError
-from tdl_sync.core.message_details import TextMessage
-from tdl_sync.core.model import Chat, ListedFile, Scope, scope_key
+from tdl_sync.core.model import Chat, ListedFile, Scope, TextMessage, scope_key
 from tdl_sync.core.ports import ChatReader, HandOff
 from tdl_sync.core.retry import with_attempts
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.transfer.sidecar import VERSION, message_record, utc_text
+from tdl_sync.core.text import utc_text
+from tdl_sync.transfer.sidecar import VERSION, message_record
 
 
 class Outside(Protocol):

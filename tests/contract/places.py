@@ -23,10 +23,10 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.core.ports import HandOff
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.remote.check import CheckedRemote, check_remote
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.rclone import Rclone
-from tdl_sync.remote.remote_check import CheckedRemote, check_remote
 from tests.contract.rclone_servers import S3_KEY, S3_SECRET, served
 from tests.fakes.handoff import FakeHandOff
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from tdl_sync.core.errors import TdlSyncError
-from tdl_sync.core.message_details import TextMessage
 from tdl_sync.core.model import (
     Chat,
     ChatTotals,
@@ -20,6 +19,7 @@ from tdl_sync.core.model import (
     MediaType,
     MessageKey,
     SkippedItem,
+    TextMessage,
 )
 
 CHAT_ID = -1002147483649

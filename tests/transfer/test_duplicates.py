@@ -22,8 +22,7 @@ from tdl_sync.core.errors import (
     SidecarUnreadable,
     Stopped,
 )
-from tdl_sync.core.message_details import MessageDetails
-from tdl_sync.core.model import Failure, MediaItem
+from tdl_sync.core.model import Failure, MediaItem, MessageDetails
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.options.choice import Choice

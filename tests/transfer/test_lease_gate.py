@@ -13,8 +13,8 @@ from tdl_sync.core.errors import Stopped
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.run.admission import LeaseGate
 from tdl_sync.state.lease import Lease
-from tdl_sync.state.run_state import StateMessage
 from tdl_sync.state.state_message import encode
+from tdl_sync.state.state_store import StateMessage
 from tests.fakes.chat import item_of
 from tests.fakes.progress import RecordingProgress
 from tests.fakes.saved_messages import FakeSavedMessages

@@ -12,7 +12,7 @@ from enum import Enum
 
 from tdl_sync.cli.usage import OF_COMMAND, OPTIONS, Option
 from tdl_sync.core.model import MediaType
-from tdl_sync.core.program_name import INSTALLED, SCRIPT
+from tdl_sync.core.program import INSTALLED, SCRIPT
 from tdl_sync.options.config import OnQuota
 
 NAMES = (INSTALLED, SCRIPT)

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pyrogram import raw
+from pyrogram import Client, raw
 from pyrogram.errors import AuthBytesInvalid, RPCError
 from pyrogram.session import Session
 
@@ -22,7 +22,6 @@ from tdl_sync.core.errors import DownloadFailed
 from tdl_sync.core.model import MessageKey
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram.files.addresses import Address, DataCentreAddresses
-from tdl_sync.telegram.files.further_session import opened_beside
 from tdl_sync.telegram.files.window import RequestWindow
 from tdl_sync.telegram.session.answers import SESSION_ENDED, translated
 from tdl_sync.telegram.session.client import CALL_SECONDS, TelegramClient
@@ -263,3 +262,19 @@ class MediaConnections:
         session = await opened_beside(client, self._starter, address.host, address.port)
         self._telegram.sessions.add(session)
         self._busy_bytes[session] = 0
+
+
+async def opened_beside(client: Client, session: Session, host: str, port: int) -> Session:
+    """Another session with the key of ``session``, for media; on the loop.
+
+    It is opened as the library's ``get_session`` does, but with the salt that the key has got
+    already. Without one its first request is refused, which costs a round trip
+    (https://core.telegram.org/mtproto/service_messages_about_messages#notice-of-ignored-error-message).
+    """
+    other = Session(
+        client, session.dc_id, host, port, session.auth_key, session.test_mode, is_media=True
+    )
+    other.salt = session.salt
+    starting: Any = other.start
+    await starting()
+    return other

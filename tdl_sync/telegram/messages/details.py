@@ -13,8 +13,7 @@ from typing import Any
 
 from pyrogram import raw
 
-from tdl_sync.core.message_details import MessageDetails, TextEntity
-from tdl_sync.core.model import HistoryEntry, MediaItem
+from tdl_sync.core.model import HistoryEntry, MediaItem, MessageDetails, TextEntity
 from tdl_sync.telegram.session.peers import marked_id_of
 
 _ENTITY_PREFIX = "MessageEntity"

@@ -18,7 +18,6 @@ from pyrogram.errors import (
 from pyrogram.raw.core import TLObject
 
 from tdl_sync.core.errors import ChatUnreadable
-from tdl_sync.core.message_details import TextMessage
 from tdl_sync.core.model import (
     Chat,
     ChatTotals,
@@ -27,6 +26,7 @@ from tdl_sync.core.model import (
     MediaItem,
     MessageKey,
     SkippedItem,
+    TextMessage,
 )
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.details import with_album_captions

@@ -10,7 +10,6 @@ from datetime import datetime, timezone
 
 from pyrogram import raw
 
-from tdl_sync.core.message_details import TextMessage
 from tdl_sync.core.model import (
     FileLocation,
     HistoryEntry,
@@ -19,6 +18,7 @@ from tdl_sync.core.model import (
     MediaType,
     MessageKey,
     SkippedItem,
+    TextMessage,
 )
 from tdl_sync.telegram.messages.details import details_of
 

@@ -14,7 +14,7 @@ from pyrogram.errors import RPCError, TakeoutInitDelay
 from pyrogram.raw.core import TLObject
 
 from tdl_sync.core.errors import ComeBackLater, TdlSyncError
-from tdl_sync.core.human_units import human_seconds
+from tdl_sync.core.text import human_seconds
 from tdl_sync.telegram.session.answers import TelegramRefuses, error_name, translated
 from tdl_sync.telegram.session.client import TelegramClient
 

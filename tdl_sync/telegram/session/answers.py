@@ -18,7 +18,7 @@ from pyrogram.errors import (
 )
 
 from tdl_sync.core.errors import NetworkUnreachable, SessionEnded, TdlSyncError
-from tdl_sync.core.program_name import PROGRAM
+from tdl_sync.core.program import PROGRAM
 
 SESSION_ENDED = (AuthKeyDuplicated, Unauthorized)
 """Telegram ends a session, or, where it comes from a data centre that is not the account's home,

@@ -22,9 +22,8 @@ from pyrogram.session import Session
 from pyrogram.session.session import AuthKeyNotFound, SessionState
 
 from tdl_sync.core.errors import ConfigurationError, CredentialsRefused, Stopped
-from tdl_sync.core.program_name import PROGRAM
+from tdl_sync.core.program import PROGRAM, VERSION
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.core.version import VERSION
 from tdl_sync.telegram.session import clock
 from tdl_sync.telegram.session.answers import (
     LOG_IN_AGAIN,

@@ -8,8 +8,8 @@ from typing import Any
 
 from pyrogram import Client
 
-from tdl_sync.core.human_units import human_seconds
 from tdl_sync.core.operating_system import steady_seconds
+from tdl_sync.core.text import human_seconds
 
 NAMED_SECONDS = 60.0
 TRUSTED_SECONDS = 10.0

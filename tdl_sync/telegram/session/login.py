@@ -21,7 +21,7 @@ from pyrogram.errors import (
 from pyrogram.qrlogin import QRLogin
 
 from tdl_sync.core.errors import CredentialsRefused, NetworkUnreachable
-from tdl_sync.core.program_name import PROGRAM
+from tdl_sync.core.program import PROGRAM
 from tdl_sync.telegram.session.answers import error_name, flood_wait_seconds, translated
 from tdl_sync.telegram.session.client import TelegramClient
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from tdl_sync.core.errors import Stopped
-from tdl_sync.core.human_units import human_seconds
+from tdl_sync.core.text import human_seconds
 
 REST_SECONDS = 30.0
 """Between two attempts to connect while the network is gone."""

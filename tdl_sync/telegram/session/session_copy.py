@@ -15,7 +15,7 @@ from pathlib import Path
 from pyrogram.storage import SQLiteStorage
 
 from tdl_sync.core.errors import ConfigurationError
-from tdl_sync.core.program_name import PROGRAM
+from tdl_sync.core.program import PROGRAM
 
 
 def session_string_of(path: Path) -> str:

@@ -20,9 +20,9 @@ from tdl_sync.core.errors import (
     RemoteUnreachable,
     StorageFull,
 )
+from tdl_sync.remote.check import check_remote
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_errors import RcloneFailure, transfer_error
-from tdl_sync.remote.remote_check import check_remote
 from tests.contract.places import OBSCURED_PASSWORD
 
 

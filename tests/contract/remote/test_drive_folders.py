@@ -12,15 +12,10 @@ from standins.drive.server import DriveStandIn
 from standins.drive.shaping import Shaping
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.remote import drive_folder, handoff
+from tdl_sync.remote.check import CheckedRemote, check_remote, prove_remote, shows_what_others_share
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.rclone import Rclone
-from tdl_sync.remote.remote_check import (
-    CheckedRemote,
-    check_remote,
-    prove_remote,
-    shows_what_others_share,
-)
 from tests.contract.places import CHAT_ID, hand_off, ignore_bytes, stage
 
 FOLDER = f"A channel [{CHAT_ID}]"

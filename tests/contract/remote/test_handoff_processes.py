@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from tdl_sync.core.errors import HandOffFailed, Stopped
+from tdl_sync.remote.check import check_remote
 from tdl_sync.remote.rclone import Rclone
-from tdl_sync.remote.remote_check import check_remote
 from tests.contract.places import (
     FOLDER,
     OBSCURED_PASSWORD,

@@ -10,9 +10,9 @@ import pytest
 from standins.drive.server import DriveStandIn
 from standins.drive.shaping import Shaping
 from tdl_sync.core.model import ListedFile
+from tdl_sync.remote.check import look_at_remote
 from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.rclone import Rclone
-from tdl_sync.remote.remote_check import look_at_remote
 from tests.contract.places import CHAT_ID
 from tests.e2e.looking.on_drive import READING
 

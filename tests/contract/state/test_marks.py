@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.core.message_details import MessageDetails
 from tdl_sync.core.model import (
     DoneMark,
     Failure,
     FileIdentity,
     ListedFile,
     LocationKind,
+    MessageDetails,
     MessageKey,
     RemoteFile,
     Scope,

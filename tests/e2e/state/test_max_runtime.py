@@ -10,7 +10,7 @@ from typing import Any
 
 from standins.telegram.world import worlds
 from standins.telegram.world.channel import Channel, WorldItem
-from tdl_sync.run.deadline import CLOSING_SECONDS
+from tdl_sync.run.time_left import CLOSING_SECONDS
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import (
     assert_on_remote,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from standins.telegram.world import worlds
-from tdl_sync.core.version import VERSION
+from tdl_sync.core.program import VERSION
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_on_remote, wanted
 from tests.e2e.program import ROOT, SOURCE

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.commands.listed_chats import Table, record_of
+from tdl_sync.commands.chats import Table, record_of
 from tdl_sync.commands.output import NobodyReads, StandardOutput
-from tdl_sync.core.columns import columns_of, cut, padded, wrapped
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.model import Chat, ChatKind
+from tdl_sync.core.text import columns_of, cut_to_columns, padded, wrapped
 from tdl_sync.telegram.messages.chat_list import ListedChat
 
 HOSTILE = "\x1b[2J\x07Films\r\n\N{RIGHT-TO-LEFT OVERRIDE}gpj"
@@ -42,10 +42,10 @@ def test_a_text_is_as_wide_as_a_terminal_shows_it(text: str, columns: int) -> No
 
 
 def test_what_is_cut_fits_and_says_so() -> None:
-    assert cut("日本語", 6) == "日本語"
-    assert cut("日本語", 5) == "日本…"
-    assert cut("日本語", 4) == "日…"
-    assert (cut("abc", 1), cut("abc", 0)) == ("…", "")
+    assert cut_to_columns("日本語", 6) == "日本語"
+    assert cut_to_columns("日本語", 5) == "日本…"
+    assert cut_to_columns("日本語", 4) == "日…"
+    assert (cut_to_columns("abc", 1), cut_to_columns("abc", 0)) == ("…", "")
 
 
 def test_words_are_wrapped_and_never_broken() -> None:

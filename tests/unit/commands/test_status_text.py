@@ -17,9 +17,9 @@ from tdl_sync.commands.status_facts import (
     status_of,
 )
 from tdl_sync.commands.status_text import block, record
-from tdl_sync.core.columns import columns_of
 from tdl_sync.core.model import RunIdentity, RunState, RunStatus, Scope, scope_key
 from tdl_sync.core.ports import SavedText
+from tdl_sync.core.text import columns_of
 from tdl_sync.state.claims import Subject, claim_text
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.state_message import encode, json_in

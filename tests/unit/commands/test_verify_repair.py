@@ -15,13 +15,13 @@ from tdl_sync.commands.verify_repair import MISSING, recorded, save_state
 from tdl_sync.core.errors import HandOffFailed
 from tdl_sync.core.failures import NOT_RIGHT, OTHER_CONTENT, WRONG_SIZE, reasons_for_others
 from tdl_sync.core.model import DoneMark, Failure, ListedFile, MediaItem, RemoteFile
-from tdl_sync.run.beginning import failed_elsewhere
+from tdl_sync.run.resume import failed_elsewhere
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.mark_records import read_failure
-from tdl_sync.state.run_state import LoadedState
 from tdl_sync.state.state_message import OTHER_REASONS
-from tdl_sync.transfer.standing import Place, Standing
+from tdl_sync.state.state_store import LoadedState
+from tdl_sync.transfer.known import Place, Standing
 from tests.fakes.chat import CHAT_ID, item_of
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.state.test_state_message import PLAIN

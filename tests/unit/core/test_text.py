@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tdl_sync.core.human_units import human_bytes, human_seconds, human_speed
+from tdl_sync.core.text import human_bytes, human_seconds, human_speed
 
 
 @pytest.mark.parametrize(

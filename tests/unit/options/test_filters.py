@@ -7,8 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from tdl_sync.core.message_details import MessageDetails
-from tdl_sync.core.model import HistoryPage, MediaType, SkippedItem
+from tdl_sync.core.model import HistoryPage, MediaType, MessageDetails, SkippedItem
 from tdl_sync.options.expressions import Expression, ExpressionTooSlow
 from tdl_sync.options.filters import (
     ALL_BUT_STICKERS,

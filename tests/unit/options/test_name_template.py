@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdl_sync.core.message_details import MessageDetails
-from tdl_sync.core.model import Chat, ChatKind
+from tdl_sync.core.model import Chat, ChatKind, MessageDetails
 from tdl_sync.core.naming import MAX_NAME_BYTES, file_name, message_id_of
 from tdl_sync.options.name_template import FIELDS, PLAIN_NAMES, parse_name_template
 from tests.fakes.chat import CHAT_ID, item_of

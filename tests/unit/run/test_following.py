@@ -19,7 +19,7 @@ from tdl_sync.run.following import (
     News,
     Retries,
 )
-from tdl_sync.transfer.rounds import added, without
+from tdl_sync.transfer.ledger import added, without
 from tests.waiting import finished, in_thread, result_of
 
 CHAT, OTHER = -1001, -1002

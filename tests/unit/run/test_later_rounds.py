@@ -10,9 +10,8 @@ import pytest
 
 from tdl_sync.core.errors import HeldByAnotherRun
 from tdl_sync.core.model import Chat, ChatKind
-from tdl_sync.run.beginning import Beginning, Start
-from tdl_sync.run.following import Following
-from tdl_sync.run.later_rounds import LaterRounds
+from tdl_sync.run.following import Following, LaterRounds
+from tdl_sync.run.resume import Beginning, Start
 from tests.fakes.marks import FakeMarks
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.state.test_lease import HERE, THERE, Runner

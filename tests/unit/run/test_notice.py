@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tdl_sync.core.errors import ChatUnreadable, NetworkUnreachable, QuotaExceeded
-from tdl_sync.core.message_text import MOST_UNITS, utf16_units
 from tdl_sync.core.model import FailedItem, RunReport
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.core.text import MOST_UNITS, utf16_units
 from tdl_sync.run import notice
 from tdl_sync.run.notice import Ending, note, sent_in_time
 from tdl_sync.state.state_message import HEADER, is_state_message

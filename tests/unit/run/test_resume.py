@@ -9,7 +9,7 @@ from tdl_sync.core.failures import WRONG_SIZE
 from tdl_sync.core.model import Chat, ChatKind, Failure, ListedFile, Scope
 from tdl_sync.options.choice import WHOLE_CHAT
 from tdl_sync.options.name_template import PLAIN_KEEPING
-from tdl_sync.run.beginning import Start
+from tdl_sync.run.resume import Start
 from tdl_sync.run.settings import RunSettings
 from tdl_sync.state.local_state import LocalStates
 from tests.fakes.chat import CHAT_ID, FakeChatReader, item_of

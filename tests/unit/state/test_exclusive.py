@@ -18,7 +18,7 @@ from tdl_sync.core.model import Chat, ChatKind, DoneMark, ListedFile, RemoteFile
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.state.done_marks import DoneMarks
-from tdl_sync.state.hold import holding
+from tdl_sync.state.exclusive import holding
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.state_message import scope_key_in
 from tdl_sync.telegram.messages.chats import ChatBook

@@ -14,8 +14,8 @@ from tdl_sync.core.model import RunIdentity, RunStatus, Scope, scope_key
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.claims import CLAIM_HEADER, Subject, claim_text
 from tdl_sync.state.lease import Lease
-from tdl_sync.state.run_state import StateMessage
 from tdl_sync.state.state_message import HEADER, decode, encode, is_state_message
+from tdl_sync.state.state_store import StateMessage
 from tdl_sync.telegram.session.answers import TelegramRefuses
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.state.test_state_message import PLAIN, SCOPE

@@ -10,7 +10,7 @@ import pytest
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.model import DoneMark, Failure, ListedFile, RemoteFile, Scope
 from tdl_sync.state.done_marks import DATABASE_NAME, DoneMarks
-from tdl_sync.state.marks_to_read import MarksToRead
+from tdl_sync.state.read_only import MarksToRead
 from tests.fakes.chat import CHAT_ID, item_of
 
 REMOTE = "gdrive:tdl-sync"

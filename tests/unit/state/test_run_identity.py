@@ -11,8 +11,8 @@ import pytest
 
 from tdl_sync.cli.parse import parse_config
 from tdl_sync.core.errors import HeldByAnotherRun, UsageError
-from tdl_sync.run.deadline import CLOSING_SECONDS, Deadline
-from tdl_sync.state.chat_lock import ChatLock
+from tdl_sync.run.time_left import CLOSING_SECONDS, Deadline
+from tdl_sync.state.exclusive import ChatLock
 from tdl_sync.state.run_identity import is_gone, this_run
 
 RUN = this_run(300)

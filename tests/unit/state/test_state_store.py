@@ -17,10 +17,10 @@ import pytest
 from tdl_sync.core.errors import ConfigurationError, CredentialsRefused, StateUnreadable, Stopped
 from tdl_sync.core.model import RunState, RunStatus, Scope, scope_key
 from tdl_sync.state.local_state import LocalStates
-from tdl_sync.state.run_state import LoadedState, StateMessage, StateStore
-from tdl_sync.state.saved_messages_to_read import SavedMessagesToRead
+from tdl_sync.state.read_only import SavedMessagesToRead
 from tdl_sync.state.state_message import HEADER, decode, encode, json_in
 from tdl_sync.state.state_saver import SavedIn, SaveSchedule, StateSaver
+from tdl_sync.state.state_store import LoadedState, StateMessage, StateStore
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.state.test_state_message import NEXT_STEP, NOON, PLAIN, SCOPE
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tdl_sync.core.model import FileIdentity, MediaItem
-from tdl_sync.transfer.copies import Claim, Copies
+from tdl_sync.transfer.duplicates import Claim, Copies
 from tests.fakes.chat import item_of
 
 

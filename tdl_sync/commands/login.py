@@ -1,4 +1,4 @@
-"""``login``: a person at a terminal signs in to Telegram, and the session is stored."""
+"""``login``, and what a person at a terminal is asked where a sign-in or a token has ended."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import getpass
 import queue
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -14,12 +14,18 @@ from typing import TypeVar
 
 import qrcode
 
-from tdl_sync.core.errors import CredentialsRefused, SessionEnded, UsageError
+from tdl_sync.core.errors import (
+    CredentialsRefused,
+    RemoteCredentialsRefused,
+    SessionEnded,
+    UsageError,
+)
 from tdl_sync.core.naming import printable
-from tdl_sync.core.program_name import PROGRAM
+from tdl_sync.core.program import PROGRAM
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Config
 from tdl_sync.options.credentials import credentials_from
+from tdl_sync.remote.rclone import Rclone
 from tdl_sync.run.telegram_session import make_data_dir, telegram_settings
 from tdl_sync.telegram.session.event_loop import EventLoopThread
 from tdl_sync.telegram.session.settings import TelegramSettings
@@ -194,3 +200,18 @@ def _read_secret(question: str) -> str:
 
 def _given_up() -> CredentialsRefused:
     return CredentialsRefused("Telegram", "signing in was given up", "Run login again")
+
+
+def offer_reconnect(config: Config, errors: Iterable[BaseException]) -> bool:
+    """After a run that ``errors`` ended; whether the remote was reconnected, so that it may go on.
+
+    Never asks where there is no terminal.
+    """
+    refused = next((each for each in errors if isinstance(each, RemoteCredentialsRefused)), None)
+    if refused is None or not at_a_terminal():
+        return False
+    answer = Terminal().ask("Run that now? [Y/n] ")
+    if answer.lower() not in ("", "y", "yes"):
+        return False
+    rclone = Rclone.find(config.rclone, config.rclone_config)
+    return rclone.converse(["config", "reconnect"], f"{refused.remote_name}:") == 0

@@ -1,7 +1,8 @@
-"""Where a scope's state is kept between runs: one pinned message in Saved Messages."""
+"""Where states are kept between runs: one pinned message of each scope in Saved Messages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tdl_sync.core.errors import StateUnreadable, TdlSyncError
@@ -15,6 +16,19 @@ from tdl_sync.state.state_message import (
     most_advanced,
     scope_key_in,
 )
+
+
+def told_states(
+    messages: Iterable[SavedText],
+) -> Iterator[tuple[SavedText, RunState | StateUnreadable]]:
+    """Each state message with its state, or with an error that says which message is broken."""
+    for message in messages:
+        if is_state_message(message.text):
+            try:
+                yield message, decode(message.text)
+            except StateUnreadable as error:
+                where = f"message {message.message_id} in Saved Messages"
+                yield message, StateUnreadable(f"{where}: {error}")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the program is called, on the command line and in the environment."""
+"""What the program is called and which version it is."""
 
 from __future__ import annotations
 
@@ -23,3 +23,5 @@ def name_of(called: str) -> str:
 PROGRAM = name_of(sys.argv[0])
 
 VARIABLE_PREFIX = "TDL_SYNC_"
+
+VERSION = "0.1.0"

@@ -1,14 +1,16 @@
-"""What is known of a chat's items before anything is moved: which are done, which stay failed."""
+"""What is known of a chat's files before anything is moved: which are done, which stay failed, and
+which of Telegram's files are on the remote where no mark says so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tdl_sync.core.errors import LargerThanBudget
-from tdl_sync.core.model import DoneMark, Failure, ListedFile, MediaItem, RemoteFile
+from tdl_sync.core.model import Chat, DoneMark, Failure, ListedFile, MediaItem, RemoteFile
 from tdl_sync.core.naming import path_of
-from tdl_sync.core.ports import Marks
+from tdl_sync.core.ports import ChatReader, Marks, ProgressListener
 
 
 def given_up(failure: Failure) -> bool:
@@ -73,3 +75,30 @@ class Standing:
         if failure is None or not given_up(failure) or self._retry_for_good:
             return None
         return failure
+
+
+_MESSAGES_AT_ONCE = 100
+
+
+def learn_files(
+    remote: str,
+    chat: Chat,
+    listed_ids: Iterable[int],
+    reader: ChatReader,
+    marks: Marks,
+    is_done: Callable[[MediaItem], bool],
+    progress: ProgressListener,
+) -> None:
+    """``listed_ids`` are the messages with a file on the remote and without a mark; ``is_done``
+    marks what the listing proves. Blocks for one or two calls in a hundred messages.
+    """
+    ids = sorted({*listed_ids, *marks.ids_of_unknown_files(remote, chat.id, 0)})
+    if ids:
+        progress.message(
+            f"reading {len(ids)} messages again whose files are on the remote, to know their copies"
+        )
+    for start in range(0, len(ids), _MESSAGES_AT_ONCE):
+        for entry in reader.fetch(chat, ids[start : start + _MESSAGES_AT_ONCE]):
+            if isinstance(entry, MediaItem) and is_done(entry):
+                marks.learn_file(remote, entry)
+    marks.files_are_known(remote, chat.id, 0)

@@ -1,4 +1,4 @@
-"""The durable records for those who only look: what there is, and in memory what would be added.
+"""The records for those who only look: what there is, and nothing is written.
 
 ``done_marks`` can't do this: it makes the database where there is none, and SQLite puts files
 beside one that is opened to be written.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.model import DoneMark, Failure, FileIdentity, MediaItem, MessageKey, Scope
+from tdl_sync.core.ports import SavedMessages, SavedText
 from tdl_sync.state.done_marks import DATABASE_NAME
 from tdl_sync.state.mark_records import (
     ForeignRecord,
@@ -137,3 +138,31 @@ def _opened(path: Path) -> sqlite3.Connection | None:
         return None
     mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
     return sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, check_same_thread=False)
+
+
+class SavedMessagesToRead:
+    """``ports.SavedMessages`` without its writing half.
+
+    Loading a state removes those that another is ahead of, which a run may do and a look may not.
+    """
+
+    def __init__(self, saved_messages: SavedMessages) -> None:
+        self._saved_messages = saved_messages
+
+    def find(self, header: str) -> list[SavedText]:
+        return self._saved_messages.find(header)
+
+    def read(self, message_id: int) -> SavedText | None:
+        return self._saved_messages.read(message_id)
+
+    def send(self, text: str) -> SavedText:
+        raise NotImplementedError("only looking")
+
+    def send_pinned(self, text: str) -> SavedText:
+        raise NotImplementedError("only looking")
+
+    def edit(self, message_id: int, text: str) -> bool:
+        raise NotImplementedError("only looking")
+
+    def delete(self, message_ids: Iterable[int]) -> None:
+        """They stay."""

@@ -1,0 +1,124 @@
+"""Text for people: sizes and times, the columns of a terminal, the length of a Telegram message.
+
+Units are decimal: 1 GB is 10^9 bytes.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import datetime, timezone
+
+from tdl_sync.core.naming import printable
+
+_PREFIXES = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def human_bytes(size_bytes: float) -> str:
+    """``0 B``, ``999 B``, ``1.2 MB``, ``12 MB``, ``350 GB``: two digits at least."""
+    value = float(size_bytes)
+    for prefix in _PREFIXES:
+        # Compared as it will be rounded, so that 999,999 bytes are 1.0 MB and not 1000 kB.
+        if round(value) < 1000 or prefix == _PREFIXES[-1]:
+            break
+        value /= 1000
+    digits = 1 if prefix != "B" and round(value, 1) < 10 else 0
+    return f"{value:.{digits}f} {prefix}"
+
+
+def human_speed(bytes_per_second: float) -> str:
+    return f"{human_bytes(bytes_per_second)}/s"
+
+
+def human_seconds(seconds: float) -> str:
+    """``0 s``, ``42 s``, ``5 min 12 s``, ``2 h 05 min``, ``3 d 4 h``."""
+    whole = max(0, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def columns_of(text: str) -> int:
+    """Characters of East Asia and emoji take two, what is drawn over the one before takes none
+    (https://www.unicode.org/reports/tr11/)."""
+    return sum(map(_columns_of_one, text))
+
+
+def _columns_of_one(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def cut_to_columns(text: str, most_columns: int) -> str:
+    """The text, or its beginning and an ellipsis, in so many columns at most."""
+    if columns_of(text) <= most_columns:
+        return text
+    kept, left = [], most_columns - 1
+    for character in text:
+        left -= _columns_of_one(character)
+        if left < 0:
+            break
+        kept.append(character)
+    return "".join(kept) + "…" if most_columns > 0 else ""
+
+
+def padded(text: str, columns: int, *, right: bool = False) -> str:
+    """The text with spaces after it, or before it, up to so many columns."""
+    spaces = " " * (columns - columns_of(text))
+    return spaces + text if right else text + spaces
+
+
+def wrapped(text: str, most_columns: int) -> list[str]:
+    """The words on as many lines as they need; a word is never broken, however long."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if lines[-1] and columns_of(longer) > most_columns:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+MOST_UNITS = 4096
+"""UTF-16 units in a message (``message_length_max``,
+https://core.telegram.org/api/config#client-configuration)."""
+
+_STARTS_A_LINK = re.compile(r"([@#/$:.])(?=\S)")
+
+
+def utf16_units(text: str) -> int:
+    """How long Telegram says that a text is
+    (https://core.telegram.org/api/entities#entity-length)."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def cut_to_units(text: str, most_units: int) -> str:
+    """The text, or its beginning and an ellipsis, in so many units at most."""
+    if utf16_units(text) <= most_units:
+        return text
+    kept = text.encode("utf-16-le", "replace")[: 2 * (most_units - 1)]
+    return kept.decode("utf-16-le", "ignore") + "…"
+
+
+def inert(text: str, most_units: int) -> str:
+    """The text on one line, cut, and without what Telegram would make links of by itself: names,
+    tags, commands, addresses. A word joiner (U+2060), which is not seen, keeps them from it."""
+    return cut_to_units(_STARTS_A_LINK.sub("\\1\N{WORD JOINER}", printable(text)), most_units)
+
+
+def utc_text(moment: datetime) -> str:
+    """To the second, as ISO 8601 has it, with ``Z``. ``moment`` knows its time zone."""
+    return f"{moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The most frequent first; what is equally frequent by its name."""
+    return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
