@@ -16,13 +16,16 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from scripts.benchmark.child import Meter
 from scripts.benchmark.frame import temporary_directory
 from tdl_sync.cli.usage import OPTIONS
-from tdl_sync.core.model import MediaItem, Reservation, StagedFile
+from tdl_sync.core.failures import Failure
+from tdl_sync.core.model import Chat, ChatTotals, MediaItem, MessageKey, Reservation, StagedFile
 from tdl_sync.core.naming import file_name
+from tdl_sync.core.reports import RunReport
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.chat_spelling import ByUsername
 from tdl_sync.options.credentials import Proxy
@@ -30,7 +33,6 @@ from tdl_sync.remote.check import check_remote
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.rclone import Rclone
-from tdl_sync.reporting.outlets import NullProgress
 from tdl_sync.telegram.files.parts import TelegramPartSource
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.history import TelegramChatReader
@@ -41,7 +43,7 @@ from tdl_sync.transfer.disk.budget import DiskBudget
 from tdl_sync.transfer.disk.part_journal import PartialFiles
 from tdl_sync.transfer.disk.staging import Staging
 from tdl_sync.transfer.download import Downloader
-from tdl_sync.transfer.pools import DownloadLanes, Lane
+from tdl_sync.transfer.pools import DownloadPool, DownloadPools
 
 BUDGET_BYTES = 10**12
 FOLDER = "bench"
@@ -58,7 +60,7 @@ class Parts:
 
     items: list[MediaItem]
     downloader: Downloader
-    lanes: DownloadLanes
+    pools: DownloadPools
     budget: DiskBudget
     staging: Staging
     stop: StopFlag
@@ -86,7 +88,7 @@ def connected(chat_name: str, downloads: int, connections: int) -> Iterator[Part
                 if isinstance(entry, MediaItem)
             ],
             downloader=Downloader(parts, staging, partials, NullProgress(), stop),
-            lanes=DownloadLanes(downloads, stop),
+            pools=DownloadPools(downloads, stop),
             budget=DiskBudget(BUDGET_BYTES, staging.block_bytes, stop),
             staging=staging,
             stop=stop,
@@ -112,11 +114,11 @@ def _telegram(closing: ExitStack, directory: Path, stop: StopFlag) -> TelegramCl
 def download_all(parts: Parts, keep: bool) -> list[StagedFile]:
     """Download everything as the pipeline does; complete files are deleted unless kept."""
 
-    def download(reservation: Reservation, lane: Lane) -> StagedFile:
+    def download(reservation: Reservation, pool: DownloadPool) -> StagedFile:
         try:
             staged = parts.downloader.download(reservation)
         finally:
-            lane.slots.give_back()
+            pool.slots.give_back()
         if not keep:
             staged.path.unlink()
             parts.budget.release(reservation)
@@ -124,9 +126,9 @@ def download_all(parts: Parts, keep: bool) -> list[StagedFile]:
 
     downloads: list[Future[StagedFile]] = []
     for item in parts.items:
-        lane = parts.lanes.lane_of(item)
-        lane.slots.take()
-        downloads.append(lane.pool.submit(download, parts.budget.reserve(item), lane))
+        pool = parts.pools.pool_of(item)
+        pool.slots.take()
+        downloads.append(pool.executor.submit(download, parts.budget.reserve(item), pool))
     return [each.result() for each in downloads]
 
 
@@ -182,3 +184,29 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+class NullProgress:
+    """``ProgressListener`` that shows nothing."""
+
+    def started(self, chat: Chat, totals: ChatTotals, budget_bytes: int) -> None: ...
+    def seen(self, items: int) -> None: ...
+    def done_before(self, item: MediaItem) -> None: ...
+    def skipped(self, key: MessageKey, rule: str) -> None: ...
+    def admitted(self, item: MediaItem) -> None: ...
+    def download_started(self, item: MediaItem) -> None: ...
+    def resumed(self, item: MediaItem, bytes_there: int) -> None: ...
+    def downloaded(self, item: MediaItem, more_bytes: int) -> None: ...
+    def download_finished(self, item: MediaItem) -> None: ...
+    def staged(self, item: MediaItem) -> None: ...
+    def upload_started(self, item: MediaItem) -> None: ...
+    def uploaded(self, item: MediaItem, total_bytes: int) -> None: ...
+    def upload_finished(self, item: MediaItem) -> None: ...
+    def moved(self, item: MediaItem, freed_bytes: int) -> None: ...
+    def failed(self, failure: Failure, name: str) -> None: ...
+    def tried_again(self, item: MediaItem, why: str, pause_seconds: float) -> None: ...
+    def disk(self, used_bytes: int) -> None: ...
+    def waiting(self, what: str, why: str, until: datetime | None) -> None: ...
+    def message(self, line: str) -> None: ...
+    def idle(self, why: str) -> None: ...
+    def finished(self, chat: Chat, report: RunReport) -> None: ...

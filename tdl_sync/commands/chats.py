@@ -7,8 +7,7 @@ from typing import Any
 
 from tdl_sync.commands.output import StandardOutput
 from tdl_sync.core.errors import TdlSyncError
-from tdl_sync.core.naming import printable
-from tdl_sync.core.text import columns_of, cut_to_columns, padded
+from tdl_sync.core.text import columns_of, cut_to_columns, padded, printable
 from tdl_sync.options.config import Config
 from tdl_sync.run.telegram_session import opened_to_look
 from tdl_sync.telegram.messages.chat_list import ListedChat, TelegramChatList, at_username

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING
 import psutil
 
 from tdl_sync.core.errors import EXIT_COMPLETE, EXIT_USAGE, ConfigurationError, TdlSyncError
-from tdl_sync.core.naming import printable
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.core.text import human_bytes
+from tdl_sync.core.text import human_bytes, printable
 from tdl_sync.options.config import Config
 from tdl_sync.remote.check import check_remote, configured_types
 from tdl_sync.remote.rclone import Rclone

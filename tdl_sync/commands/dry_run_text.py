@@ -6,9 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from tdl_sync.commands.dry_run_counts import Amount, Prospect
-from tdl_sync.core.model import Outcome, RunReport
-from tdl_sync.core.naming import printable
-from tdl_sync.core.text import human_bytes, ranked
+from tdl_sync.core.reports import Outcome, RunReport
+from tdl_sync.core.text import human_bytes, printable, ranked
 from tdl_sync.reporting.summary import result_line
 
 DRIVES_DAY_BYTES = 750 * 10**9

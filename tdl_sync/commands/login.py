@@ -20,9 +20,9 @@ from tdl_sync.core.errors import (
     SessionEnded,
     UsageError,
 )
-from tdl_sync.core.naming import printable
 from tdl_sync.core.program import PROGRAM
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.core.text import printable
 from tdl_sync.options.config import Config
 from tdl_sync.options.credentials import credentials_from
 from tdl_sync.remote.rclone import Rclone

@@ -8,10 +8,11 @@ from datetime import datetime
 from enum import Enum
 
 from tdl_sync.core.errors import StateUnreadable, TdlSyncError
-from tdl_sync.core.model import RunIdentity, RunState, RunStatus, Scope, scope_key
+from tdl_sync.core.model import Scope, scope_key
 from tdl_sync.core.ports import SavedText
 from tdl_sync.state.claims import Hold, Subject, holds_among
 from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
 from tdl_sync.state.state_message import most_advanced
 from tdl_sync.state.state_store import told_states
 

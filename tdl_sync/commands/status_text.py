@@ -7,8 +7,15 @@ from datetime import datetime, timezone
 from typing import Any
 
 from tdl_sync.commands.status_facts import Activity, ScopeStatus
-from tdl_sync.core.naming import printable
-from tdl_sync.core.text import human_bytes, human_seconds, human_speed, ranked, utc_text, wrapped
+from tdl_sync.core.text import (
+    human_bytes,
+    human_seconds,
+    human_speed,
+    printable,
+    ranked,
+    utc_text,
+    wrapped,
+)
 from tdl_sync.state import id_ranges
 
 COLUMNS = 80

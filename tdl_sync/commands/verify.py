@@ -25,7 +25,7 @@ from tdl_sync.run.sync import ONE_CHAT_ONLY
 from tdl_sync.run.telegram_session import opened_to_look
 from tdl_sync.run.wanted_chats import wanted_chats
 from tdl_sync.state.done_marks import DoneMarks
-from tdl_sync.state.exclusive import holding
+from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.read_only import SavedMessagesToRead
 from tdl_sync.state.run_identity import this_run
@@ -144,7 +144,7 @@ class _Verifier:
             loaded = self._loaded(SavedMessagesToRead(self.saved_messages), scope)
             return self._compared(chat, scope, loaded)
         # As a run: what another one moves meanwhile would seem to be missing.
-        with holding(
+        with exclusive(
             chat,
             self.config.remote,
             this_run(self.config.save_interval_seconds),

@@ -10,9 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE
+from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE, Failure
 from tdl_sync.core.model import (
-    Failure,
     FileIdentity,
     HistoryEntry,
     ListedFile,

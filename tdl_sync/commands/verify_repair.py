@@ -14,12 +14,12 @@ from datetime import datetime, timezone
 
 from tdl_sync.commands.verify_comparison import Findings, Missing, Wrong
 from tdl_sync.core.errors import ConfigurationError
-from tdl_sync.core.failures import NOT_RIGHT, is_distrusting
-from tdl_sync.core.model import Failure, RunState, RunStatus
+from tdl_sync.core.failures import NOT_RIGHT, Failure, is_distrusting
 from tdl_sync.core.naming import path_of
 from tdl_sync.core.ports import SavedMessages
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.run_state import RunState, RunStatus
 from tdl_sync.state.state_message import encode, json_in
 from tdl_sync.state.state_store import LoadedState, StateMessage
 

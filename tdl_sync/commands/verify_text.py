@@ -8,9 +8,10 @@ from typing import Any
 
 from tdl_sync.commands.verify_comparison import Double, Findings, Missing, Unknown, Wrong
 from tdl_sync.core.failures import OTHER_CONTENT
-from tdl_sync.core.model import Chat, ListedFile, Outcome
-from tdl_sync.core.naming import path_of, printable
-from tdl_sync.core.text import human_bytes, ranked
+from tdl_sync.core.model import Chat, ListedFile
+from tdl_sync.core.naming import path_of
+from tdl_sync.core.reports import Outcome
+from tdl_sync.core.text import human_bytes, printable, ranked
 
 VERSION = 1
 MOST_SHOWN = 100

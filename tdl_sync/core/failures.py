@@ -1,15 +1,16 @@
-"""What ``verify --repair`` knows of a file on the remote: the listing's size does not speak for it.
+"""An item that is not on the remote, and why; and what speaks against a file that is there.
 
-A later failure, an upload that broke off, says nothing about that file. So it stays on record with
-whatever failure is the newest, until the item was really moved.
+``verify --repair`` knows of a file on the remote that the listing's size does not speak for it. A
+later failure, an upload that broke off, says nothing about that file. So the distrust stays on
+record with whatever failure is the newest, until the item was really moved.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from tdl_sync.core.model import Failure
+from tdl_sync.core.model import MessageKey
 
 WRONG_SIZE = "wrong size on the remote"
 OTHER_CONTENT = "other content on the remote"
@@ -44,3 +45,22 @@ def reasons_for_others(failures: Iterable[Failure]) -> list[str]:
         NOT_RIGHT if each.distrusted and not is_distrusting(each.reason) else each.reason
         for each in failures
     ]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An item that is not on the remote, and why.
+
+    ``reason`` is a short phrase that groups failures in the summary (``too large``); ``detail``
+    is the whole sentence. What failed *for good* is tried again only when the user asks.
+    ``distrusted``: a file on the remote is no proof, whatever its size. ``overwrites`` is the path,
+    below the chat's folder, of the file that the next try replaces.
+    """
+
+    key: MessageKey
+    reason: str
+    detail: str
+    attempts: int
+    for_good: bool
+    distrusted: bool = False
+    overwrites: str | None = None

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -324,25 +323,6 @@ class MarkedFile:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """An item that is not on the remote, and why.
-
-    ``reason`` is a short phrase that groups failures in the summary (``too large``); ``detail``
-    is the whole sentence. What failed *for good* is tried again only when the user asks.
-    ``distrusted``: a file on the remote is no proof, whatever its size. ``overwrites`` is the path,
-    below the chat's folder, of the file that the next try replaces.
-    """
-
-    key: MessageKey
-    reason: str
-    detail: str
-    attempts: int
-    for_good: bool
-    distrusted: bool = False
-    overwrites: str | None = None
-
-
-@dataclass(frozen=True)
 class Scope:
     """What a run is about. Two scopes never share a watermark; done-marks they do share.
 
@@ -355,122 +335,6 @@ class Scope:
     topic_id: int = 0
     filters: str = ""
     lower_bound: int = 0
-
-
-class RunStatus(str, Enum):
-    """The ``status`` of a state message."""
-
-    RUNNING = "running"
-    STOPPED = "stopped"
-    QUOTA = "quota"
-    COMPLETE = "complete"
-
-
-@dataclass(frozen=True)
-class RunIdentity:
-    """Which process on which machine wrote a state message, and how long its silence may last.
-
-    ``host`` is for people, and many machines are called the same: ``machine`` tells them apart.
-    ``process_started`` is in seconds since 1970 and tells a process from a later one with its id.
-    """
-
-    host: str
-    pid: int
-    run_id: str
-    machine: str = ""
-    process_started: int = 0
-    save_interval_seconds: int = 300
-
-
-@dataclass(frozen=True)
-class RunState:
-    """All that a state message says of a scope. ``started`` and ``timestamp`` are UTC.
-
-    Every message up to ``last_message_id`` is done, skipped, or among ``failed_ids``;
-    ``done_above_ids`` are done beyond it. The totals count over all runs of the scope.
-    ``upload_bytes_per_second`` is what the run has measured, 0 for nothing yet; it has moved
-    ``run_bytes`` in its ``run_seconds``.
-    """
-
-    scope_key: str
-    channel_id: int
-    channel_name: str
-    last_message_id: int
-    total_downloaded: int
-    total_uploaded: int
-    total_size_bytes: int
-    timestamp: datetime
-    status: RunStatus
-    remote: str
-    folder: str
-    started: datetime
-    done_above_ids: tuple[int, ...]
-    failed_ids: tuple[int, ...]
-    failures_by_reason: Mapping[str, int]
-    run: RunIdentity
-    lower_bound: int = 0
-    upload_bytes_per_second: int = 0
-    run_bytes: int = 0
-    run_seconds: int = 0
-
-
-class Outcome(str, Enum):
-    """How a run ended: the ``status`` of the result line."""
-
-    COMPLETE = "complete"
-    MORE = "more"
-    QUOTA = "quota"
-    FAILED = "failed"
-    STOPPED = "stopped"
-    ERROR = "error"
-
-
-@dataclass(frozen=True)
-class FailedItem:
-    """One line of the summary: an item that failed in this run, by a name fit for a terminal."""
-
-    message_id: int
-    name: str
-    reason: str
-    detail: str
-    for_good: bool
-
-
-@dataclass(frozen=True)
-class RunReport:
-    """What one run over one chat did. ``seen = done + skipped + failed`` once it has ended.
-
-    ``done`` are items that are on the remote: ``moved`` in this run, the others found there
-    or marked before. ``unfinished`` is what a stop left open: neither done nor failed.
-    ``more`` says that the run ended early as it was told to (``--limit``): there may be more.
-    """
-
-    seen: int = 0
-    moved: int = 0
-    done_before: int = 0
-    skipped_by_rule: Mapping[str, int] = field(default_factory=dict)
-    failed_by_reason: Mapping[str, int] = field(default_factory=dict)
-    failed_items: tuple[FailedItem, ...] = ()
-    downloaded_bytes: int = 0
-    uploaded_bytes: int = 0
-    seconds: float = 0.0
-    more: bool = False
-
-    @property
-    def done(self) -> int:
-        return self.moved + self.done_before
-
-    @property
-    def skipped(self) -> int:
-        return sum(self.skipped_by_rule.values())
-
-    @property
-    def failed(self) -> int:
-        return sum(self.failed_by_reason.values())
-
-    @property
-    def unfinished(self) -> int:
-        return self.seen - self.done - self.skipped - self.failed
 
 
 def scope_key(scope: Scope) -> str:

@@ -1,9 +1,9 @@
-"""Hostile names from Telegram -> safe, unique names on the remote, and text fit for a terminal.
+r"""Hostile names from Telegram -> safe, unique names on the remote.
 
 A name is read on systems that differ from the one where it is made, so it keeps to what all of
 them take:
 
-- ``<>:"/\\|?*`` become ``_``. Google Drive would take most of them, but Drive's own client for
+- ``<>:"/\|?*`` become ``_``. Google Drive would take most of them, but Drive's own client for
   Windows, OneDrive and others can't show such files. Look-alikes (``：``) were rejected: rclone
   uses them itself to spell these signs on some remotes, and would turn them back.
 - For the same reason ``／``, the pictures of control characters (``␊``) and rclone's quote sign
@@ -26,6 +26,7 @@ import re
 import unicodedata
 
 from tdl_sync.core.model import Chat, ListedFile, MediaItem, MediaType
+from tdl_sync.core.text import is_broken
 
 MAX_NAME_BYTES = 143
 
@@ -121,34 +122,6 @@ def chat_id_of_folder(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def printable(text: str) -> str:
-    """``text`` in one line that can't drive a terminal or forge a line of a log.
-
-    Line breaks and tabs become spaces; escapes, other control characters and broken Unicode
-    become ``�``; format characters (that turn the direction, or hide) are dropped.
-    """
-    return "".join(_printable_character(character) for character in text)
-
-
-def _printable_character(character: str) -> str:
-    category = unicodedata.category(character)
-    if character in "\t\n\v\f\r\x85" or category in ("Zs", "Zl", "Zp"):
-        return " "
-    if category == "Cf":
-        return ""
-    return "\N{REPLACEMENT CHARACTER}" if _is_broken(character, category) else character
-
-
-def _is_broken(character: str, category: str) -> bool:
-    """Control characters, halves of surrogate pairs, and the code points that are no character.
-
-    Other unassigned code points stay: a newer Unicode than this Python's has given them a sense,
-    and a name must not depend on the version of Python.
-    """
-    code = ord(character)
-    return category in ("Cc", "Cs") or code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
-
-
 def _portable(text: str) -> str:
     """``text`` as a part of a name; empty if nothing of it can be used."""
     kept = "".join(
@@ -165,7 +138,7 @@ def _portable_character(character: str) -> str:
         return " "
     if category == "Cf":
         return ""
-    return "_" if character in _UNPORTABLE or _is_broken(character, category) else character
+    return "_" if character in _UNPORTABLE or is_broken(character, category) else character
 
 
 def _no_device(name: str) -> str:

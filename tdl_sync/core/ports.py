@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import (
     Chat,
     ChatTotals,
     DoneMark,
-    Failure,
     FileIdentity,
     HistoryEntry,
     HistoryPage,
@@ -24,11 +24,11 @@ from tdl_sync.core.model import (
     MediaItem,
     MessageKey,
     RemoteFile,
-    RunReport,
     Scope,
     StagedFile,
     TextMessage,
 )
+from tdl_sync.core.reports import RunReport
 
 PART_BYTES = 1024 * 1024
 """Parts are whole and aligned (https://core.telegram.org/api/files#downloading-files)."""

@@ -10,8 +10,6 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timezone
 
-from tdl_sync.core.naming import printable
-
 _PREFIXES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -122,3 +120,31 @@ def utc_text(moment: datetime) -> str:
 def ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     """The most frequent first; what is equally frequent by its name."""
     return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+
+
+def printable(text: str) -> str:
+    """``text`` in one line that can't drive a terminal or forge a line of a log.
+
+    Line breaks and tabs become spaces; escapes, other control characters and broken Unicode
+    become ``�``; format characters (that turn the direction, or hide) are dropped.
+    """
+    return "".join(_printable_character(character) for character in text)
+
+
+def _printable_character(character: str) -> str:
+    category = unicodedata.category(character)
+    if character in "\t\n\v\f\r\x85" or category in ("Zs", "Zl", "Zp"):
+        return " "
+    if category == "Cf":
+        return ""
+    return "\N{REPLACEMENT CHARACTER}" if is_broken(character, category) else character
+
+
+def is_broken(character: str, category: str) -> bool:
+    """Control characters, halves of surrogate pairs, and the code points that are no character.
+
+    Other unassigned code points stay: a newer Unicode than this Python's has given them a sense,
+    and a name must not depend on the version of Python.
+    """
+    code = ord(character)
+    return category in ("Cc", "Cs") or code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF

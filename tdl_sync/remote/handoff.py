@@ -21,7 +21,7 @@ from tdl_sync.core.errors import (
     TdlSyncError,
 )
 from tdl_sync.core.model import ListedFile, RemoteFile, StagedFile
-from tdl_sync.core.naming import printable
+from tdl_sync.core.text import printable
 from tdl_sync.options.config import OnQuota
 from tdl_sync.remote.check import CheckedRemote, free_bytes
 from tdl_sync.remote.drive_folder import (

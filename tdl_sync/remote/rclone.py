@@ -21,7 +21,7 @@ from typing import Any
 from rclone_python.utils import extract_rclone_progress
 
 from tdl_sync.core.errors import ConfigurationError, NetworkUnreachable
-from tdl_sync.core.naming import printable
+from tdl_sync.core.text import printable
 from tdl_sync.remote.processes import Children, Unanswered, run_at_terminal
 from tdl_sync.remote.rclone_errors import RcloneFailure
 

@@ -13,7 +13,8 @@ from datetime import datetime, timezone
 from enum import Enum, IntEnum
 
 from tdl_sync.core.model import MediaItem
-from tdl_sync.core.naming import file_name, printable
+from tdl_sync.core.naming import file_name
+from tdl_sync.core.text import printable
 
 WARNING_PREFIX = "warning: "
 

@@ -11,7 +11,8 @@ from datetime import datetime, timezone
 from enum import Enum
 
 from tdl_sync.core.model import Chat, ChatTotals, MediaItem, MessageKey
-from tdl_sync.core.naming import file_name, printable
+from tdl_sync.core.naming import file_name
+from tdl_sync.core.text import printable
 
 _SPEED_WINDOW_SECONDS = 20.0
 _FORECAST_WINDOW_SECONDS = 300.0

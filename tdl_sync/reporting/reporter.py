@@ -8,17 +8,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Protocol
 
-from tdl_sync.core.model import (
-    Chat,
-    ChatKind,
-    ChatTotals,
-    Failure,
-    MediaItem,
-    MessageKey,
-    RunReport,
-)
-from tdl_sync.core.naming import file_name, printable
-from tdl_sync.core.text import human_bytes, human_seconds, human_speed
+from tdl_sync.core.failures import Failure
+from tdl_sync.core.model import Chat, ChatKind, ChatTotals, MediaItem, MessageKey
+from tdl_sync.core.naming import file_name
+from tdl_sync.core.reports import RunReport
+from tdl_sync.core.text import human_bytes, human_seconds, human_speed, printable
 from tdl_sync.reporting.events import Counts, Event, EventKind, Level
 from tdl_sync.reporting.lines import log_line, waiting_line
 from tdl_sync.reporting.numbers import Direction, ProgressNumbers, Snapshot, Waiting
@@ -52,7 +46,7 @@ class Outlet(Protocol):
         """Nothing more is shown."""
 
 
-class Narrator:
+class Reporter:
     """``ports.ProgressListener`` that tells outlets what happens.
 
     How far the run is comes from a thread of its own, so that a run in which nothing happens

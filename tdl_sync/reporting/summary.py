@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tdl_sync.core.model import Chat, FailedItem, Outcome, RunReport
-from tdl_sync.core.naming import printable
-from tdl_sync.core.text import human_bytes, human_seconds, human_speed, ranked
+from tdl_sync.core.model import Chat
+from tdl_sync.core.reports import FailedItem, Outcome, RunReport
+from tdl_sync.core.text import human_bytes, human_seconds, human_speed, printable, ranked
 
 _MOST_FAILED_ITEMS = 20
 

@@ -12,18 +12,20 @@ from typing import Any, TypeVar
 
 from tdl_sync.core.errors import ComeBackLater, Stopped, StorageFull, TdlSyncError, TimeIsUp
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.model import Chat, ChatTotals, RunReport, RunStatus, scope_key
+from tdl_sync.core.model import Chat, ChatTotals, scope_key
 from tdl_sync.core.ports import SavedMessages
+from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
 from tdl_sync.run.admission import LeaseGate, TimedGate
 from tdl_sync.run.following import Following, LaterRounds
-from tdl_sync.run.resume import Beginning, ChatState, Start
+from tdl_sync.run.resume import ChatState, ResumePoint, Start
 from tdl_sync.run.settings import RunSettings
 from tdl_sync.run.time_left import TimeLeft
-from tdl_sync.state.exclusive import holding
+from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.lease import Lease
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import this_run
+from tdl_sync.state.run_state import RunStatus
 from tdl_sync.state.state_saver import StateSaver
 from tdl_sync.state.state_store import StateMessage
 from tdl_sync.transfer.ledger import Rounds
@@ -99,7 +101,7 @@ class ChatRun:
 
     def _run_held(self) -> None:
         settings = self._settings
-        with holding(
+        with exclusive(
             self._chat,
             settings.remote,
             self._identity,
@@ -291,7 +293,7 @@ class ChatRun:
                 "(an estimate): it will be full before the end unless most is there already"
             )
 
-    def _say_what_is_left(self, totals: ChatTotals, beginning: Beginning) -> None:
+    def _say_what_is_left(self, totals: ChatTotals, beginning: ResumePoint) -> None:
         """How much room is needed, for the remote is full."""
         earlier_bytes = beginning.loaded.state.total_size_bytes if beginning.loaded else 0
         left_bytes = totals.estimated_bytes - earlier_bytes - self.report().uploaded_bytes

@@ -14,7 +14,7 @@ from tdl_sync.core.model import Chat
 from tdl_sync.core.ports import Marks
 from tdl_sync.core.stop import Slots, StopFlag
 from tdl_sync.core.text import human_bytes
-from tdl_sync.run.resume import Beginning, Start
+from tdl_sync.run.resume import ResumePoint, Start
 from tdl_sync.state.lease import Lease
 from tdl_sync.transfer.ledger import Ledger
 from tdl_sync.transfer.pipeline import Job
@@ -156,7 +156,7 @@ class LaterRounds:
         self,
         chat: Chat,
         start: Start,
-        beginning: Beginning,
+        beginning: ResumePoint,
         marks: Marks,
         following: Following,
         on_line: Callable[[str], None],

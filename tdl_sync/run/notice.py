@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tdl_sync.core.errors import ComeBackLater, TdlSyncError
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.model import RunReport
+from tdl_sync.core.reports import RunReport
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import MOST_UNITS, cut_to_units, human_bytes, inert
 

@@ -11,25 +11,15 @@ from datetime import datetime, timezone
 from typing import Protocol
 
 from tdl_sync.core.errors import ConfigurationError, TdlSyncError
-from tdl_sync.core.failures import is_distrusting, reasons_for_others
-from tdl_sync.core.model import (
-    Chat,
-    Failure,
-    HistoryEntry,
-    ListedFile,
-    MessageKey,
-    RunIdentity,
-    RunState,
-    RunStatus,
-    Scope,
-    scope_key,
-)
+from tdl_sync.core.failures import Failure, is_distrusting, reasons_for_others
+from tdl_sync.core.model import Chat, HistoryEntry, ListedFile, MessageKey, Scope, scope_key
 from tdl_sync.core.naming import folder_name, message_id_of
 from tdl_sync.core.ports import ChatReader, Marks, SavedMessages
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.run.settings import RunSettings
 from tdl_sync.run.time_left import TimeLeft
 from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
 from tdl_sync.state.state_message import OTHER_REASONS
 from tdl_sync.state.state_store import LoadedState, StateStore
 from tdl_sync.transfer.known import given_up
@@ -39,7 +29,7 @@ from tdl_sync.transfer.sidecar import sidecar_folders
 
 
 @dataclass(frozen=True)
-class Beginning:
+class ResumePoint:
     """Where a run of a scope goes on: what earlier runs, on any machine, have left."""
 
     scope: Scope
@@ -107,7 +97,7 @@ class Start:
         self._sidecar_folders: dict[int, str] = {}
         self._listed: Mapping[int, Sequence[ListedFile]] = {}
 
-    def begin(self) -> Beginning:
+    def begin(self) -> ResumePoint:
         """Load the state and choose the folder. Raises ``ConfigurationError`` where a saved state
         was demanded and there is none, ``StateUnreadable``, and what the remote's listing raises.
         """
@@ -124,7 +114,7 @@ class Start:
             watermarks.append(stages.marks.watermark(scope))
             watermarks.extend([loaded.state.last_message_id] if loaded else [])
         folder = loaded.state.folder if loaded else stages.hand_off.find_folder(self._chat.id)
-        return Beginning(
+        return ResumePoint(
             scope=scope,
             loaded=loaded,
             folder=folder or folder_name(self._chat),
@@ -145,7 +135,7 @@ class Start:
                 marks.record_failure(remote, failure)
         return tuple(marks.failures(remote, self._chat.id, 0))
 
-    def job(self, beginning: Beginning, listing: list[ListedFile]) -> Job:
+    def job(self, beginning: ResumePoint, listing: list[ListedFile]) -> Job:
         """What is to be moved; ``listing`` is the chat's folder on the remote."""
         stages, settings = self._stages, self._settings
         self._sidecar_folders |= sidecar_folders(beginning.folder, listing)
@@ -168,7 +158,7 @@ class Start:
         )
 
     def later_job(
-        self, beginning: Beginning, after_id: int, due_ids: Collection[int]
+        self, beginning: ResumePoint, after_id: int, due_ids: Collection[int]
     ) -> Job | None:
         """A further round of a run that stays: what came after ``after_id``, oldest first, and
         what failed in these messages. ``None`` if there is nothing; one call to Telegram then.
@@ -195,7 +185,7 @@ class Start:
             leftovers_of=frozenset(due_ids),
         )
 
-    def _again(self, beginning: Beginning) -> list[HistoryEntry]:
+    def _again(self, beginning: ResumePoint) -> list[HistoryEntry]:
         """The files that failed before and deserve another try; the history is past them."""
         wanted_ids = sorted(
             failure.key.message_id
@@ -227,7 +217,7 @@ class ChatState:
     """``status`` may be set by any thread, and ``save_watermark_and_snapshot`` be called by any."""
 
     chat: Chat
-    beginning: Beginning
+    beginning: ResumePoint
     identity: RunIdentity
     marks: Marks
     stop: StopFlag

@@ -21,8 +21,8 @@ from tdl_sync.core.errors import (
     TimeIsUp,
 )
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.model import RunReport
 from tdl_sync.core.ports import SavedMessages
+from tdl_sync.core.reports import RunReport
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.chat_spelling import ChatSpelling
@@ -32,7 +32,7 @@ from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import with_writable_config
-from tdl_sync.reporting.reporter import Narrator
+from tdl_sync.reporting.reporter import Reporter
 from tdl_sync.run.chat_run import ChatRun
 from tdl_sync.run.followers import Followers
 from tdl_sync.run.following import POLL_SECONDS, Following
@@ -46,7 +46,7 @@ from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.state_message import HEADER
 from tdl_sync.telegram.session.event_loop import EventLoopThread
 from tdl_sync.transfer.disk.budget import DiskBudget
-from tdl_sync.transfer.disk.leftovers import Shelf
+from tdl_sync.transfer.disk.leftovers import Leftovers
 from tdl_sync.transfer.disk.part_journal import PartialFiles
 from tdl_sync.transfer.disk.staging import Staging
 from tdl_sync.transfer.download import Downloader
@@ -91,7 +91,7 @@ class Sync:
         self,
         config: Config,
         stop: StopFlag,
-        progress: Narrator,
+        progress: Reporter,
         deadline: Deadline | None = None,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
@@ -167,7 +167,7 @@ class Sync:
             marks=marks,
             staging=staging,
             budget=budget,
-            shelf=Shelf(staging, partials, budget, self._progress),
+            leftovers=Leftovers(staging, partials, budget, self._progress),
             progress=self._progress,
             stop=self._stop,
         )

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Config
-from tdl_sync.reporting.reporter import Narrator
+from tdl_sync.reporting.reporter import Reporter
 from tdl_sync.run.following import News
 from tdl_sync.run.telegram_session import telegram_settings
 from tdl_sync.telegram.files.parts import TelegramPartSource
@@ -40,7 +40,7 @@ class TelegramSide:
         loop: EventLoopThread,
         config: Config,
         stop: StopFlag,
-        progress: Narrator,
+        progress: Reporter,
         news: News | None,
         check: Callable[[], None],
     ) -> TelegramSide:

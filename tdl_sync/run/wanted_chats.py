@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tdl_sync.core.errors import StateUnreadable
-from tdl_sync.core.model import Chat, RunState, RunStatus, Scope, scope_key
+from tdl_sync.core.model import Chat, Scope, scope_key
 from tdl_sync.core.ports import SavedText
 from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling
 from tdl_sync.options.config import Config
+from tdl_sync.state.run_state import RunState, RunStatus
 from tdl_sync.state.state_message import names_remote
 from tdl_sync.state.state_store import told_states
 

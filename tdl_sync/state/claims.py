@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from tdl_sync.core.errors import HeldByAnotherRun, StateUnreadable
-from tdl_sync.core.model import RunIdentity, RunState, RunStatus
 from tdl_sync.core.ports import SavedText
+from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
 from tdl_sync.state.state_message import (
     HEADER,
     decode,

@@ -26,16 +26,8 @@ import diskcache
 from diskcache.core import DBNAME, MODE_RAW
 
 from tdl_sync.core.errors import ConfigurationError, HeldByAnotherRun, TdlSyncError
-from tdl_sync.core.failures import added_to
-from tdl_sync.core.model import (
-    DoneMark,
-    Failure,
-    FileIdentity,
-    MarkedFile,
-    MediaItem,
-    MessageKey,
-    Scope,
-)
+from tdl_sync.core.failures import Failure, added_to
+from tdl_sync.core.model import DoneMark, FileIdentity, MarkedFile, MediaItem, MessageKey, Scope
 from tdl_sync.state.mark_records import (
     ForeignRecord,
     failure_text,

@@ -14,13 +14,14 @@ from time import time
 
 from tdl_sync.core.errors import ConfigurationError, HeldByAnotherRun
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.model import Chat, RunIdentity, Scope, scope_key
+from tdl_sync.core.model import Chat, Scope, scope_key
 from tdl_sync.core.operating_system import FileLock, LockHeld
 from tdl_sync.core.ports import SavedMessages
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.claims import Subject
 from tdl_sync.state.lease import Lease
 from tdl_sync.state.run_identity import is_gone
+from tdl_sync.state.run_state import RunIdentity
 from tdl_sync.state.state_message import run_in, run_record
 from tdl_sync.state.strict_json import Fields, Unexpected
 
@@ -70,7 +71,7 @@ def _owner(path: Path) -> RunIdentity | None:
 
 
 @contextmanager
-def holding(
+def exclusive(
     chat: Chat,
     remote: str,
     run: RunIdentity,

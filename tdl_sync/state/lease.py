@@ -34,11 +34,11 @@ from tdl_sync.core.errors import (
     Stopped,
     TdlSyncError,
 )
-from tdl_sync.core.model import RunIdentity
 from tdl_sync.core.operating_system import steady_seconds
 from tdl_sync.core.ports import SavedMessages, SavedText
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.claims import Subject, claim_text, claimant, held, holds_among, state_in
+from tdl_sync.state.run_state import RunIdentity
 from tdl_sync.state.state_message import HEADER
 from tdl_sync.state.state_store import StateMessage
 

@@ -7,8 +7,8 @@ import threading
 from pathlib import Path
 
 from tdl_sync.core.errors import ConfigurationError
-from tdl_sync.core.model import RunState
 from tdl_sync.core.operating_system import sync_directory
+from tdl_sync.state.run_state import RunState
 from tdl_sync.state.state_message import decode_json
 
 

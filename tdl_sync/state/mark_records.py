@@ -12,16 +12,8 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 
-from tdl_sync.core.failures import is_distrusting
-from tdl_sync.core.model import (
-    DoneMark,
-    Failure,
-    FileIdentity,
-    LocationKind,
-    MarkedFile,
-    MessageKey,
-    Scope,
-)
+from tdl_sync.core.failures import Failure, is_distrusting
+from tdl_sync.core.model import DoneMark, FileIdentity, LocationKind, MarkedFile, MessageKey, Scope
 
 
 class ForeignRecord(Exception):

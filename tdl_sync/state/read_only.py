@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tdl_sync.core.errors import ConfigurationError
-from tdl_sync.core.model import DoneMark, Failure, FileIdentity, MediaItem, MessageKey, Scope
+from tdl_sync.core.failures import Failure
+from tdl_sync.core.model import DoneMark, FileIdentity, MediaItem, MessageKey, Scope
 from tdl_sync.core.ports import SavedMessages, SavedText
 from tdl_sync.state.done_marks import DATABASE_NAME
 from tdl_sync.state.mark_records import (

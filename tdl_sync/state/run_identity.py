@@ -9,8 +9,8 @@ import socket
 
 import psutil
 
-from tdl_sync.core.model import RunIdentity
 from tdl_sync.core.operating_system import machine_id
+from tdl_sync.state.run_state import RunIdentity
 from tdl_sync.state.state_saver import SHORTEST_GAP_SECONDS
 
 _SAME_START_SECONDS = 60

@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tdl_sync.core.errors import StateUnreadable
-from tdl_sync.core.model import RunIdentity, RunState, RunStatus
 from tdl_sync.core.text import MOST_UNITS, human_bytes, inert, ranked, utc_text, utf16_units
 from tdl_sync.state import id_ranges
+from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
 from tdl_sync.state.strict_json import Fields, Unexpected
 
 HEADER = "📊 TDL Progress"

@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Protocol
 
 from tdl_sync.core.errors import CredentialsRefused, HeldByAnotherRun, Stopped, TdlSyncError
-from tdl_sync.core.model import RunState, RunStatus
 from tdl_sync.core.operating_system import steady_seconds
 from tdl_sync.core.ports import ProgressListener
 from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.run_state import RunState, RunStatus
 from tdl_sync.state.state_message import encode, json_in
 
 FILES_BETWEEN_SAVES = 10

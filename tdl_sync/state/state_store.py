@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tdl_sync.core.errors import StateUnreadable, TdlSyncError
-from tdl_sync.core.model import RunState, Scope, scope_key
+from tdl_sync.core.model import Scope, scope_key
 from tdl_sync.core.ports import SavedMessages, SavedText
 from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.run_state import RunState
 from tdl_sync.state.state_message import (
     HEADER,
     decode,

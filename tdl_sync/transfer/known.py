@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tdl_sync.core.errors import LargerThanBudget
-from tdl_sync.core.model import Chat, DoneMark, Failure, ListedFile, MediaItem, RemoteFile
+from tdl_sync.core.failures import Failure
+from tdl_sync.core.model import Chat, DoneMark, ListedFile, MediaItem, RemoteFile
 from tdl_sync.core.naming import path_of
 from tdl_sync.core.ports import ChatReader, Marks, ProgressListener
 

@@ -9,18 +9,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from tdl_sync.core.errors import ItemFailed
-from tdl_sync.core.model import (
-    FailedItem,
-    Failure,
-    HistoryPage,
-    MediaItem,
-    Reservation,
-    RunReport,
-    SkippedItem,
-)
-from tdl_sync.core.naming import file_name, printable
+from tdl_sync.core.failures import Failure
+from tdl_sync.core.model import HistoryPage, MediaItem, Reservation, SkippedItem
+from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import Marks, ProgressListener
+from tdl_sync.core.reports import FailedItem, RunReport
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.core.text import printable
 from tdl_sync.transfer.watermark import Frontier
 
 MOST_FAILED_ITEMS = 1000

@@ -42,13 +42,13 @@ from tdl_sync.options.name_template import PLAIN_KEEPING, Keeping
 from tdl_sync.transfer.admission import OpenGate
 from tdl_sync.transfer.copies_in_sidecars import AlsoPosted, InSidecars
 from tdl_sync.transfer.disk.budget import DiskBudget
-from tdl_sync.transfer.disk.leftovers import Shelf
+from tdl_sync.transfer.disk.leftovers import Leftovers
 from tdl_sync.transfer.disk.staging import Staging
 from tdl_sync.transfer.download import Downloader
 from tdl_sync.transfer.duplicates import Duplicates, EachByItself
 from tdl_sync.transfer.known import Place, Standing, learn_files
 from tdl_sync.transfer.ledger import Ledger
-from tdl_sync.transfer.pools import DownloadLanes, Lane
+from tdl_sync.transfer.pools import DownloadPool, DownloadPools
 from tdl_sync.transfer.recovery import take_up
 from tdl_sync.transfer.upload import Destination, Uploader
 from tdl_sync.transfer.watermark import NewestFirst, OldestFirst
@@ -93,7 +93,7 @@ class Stages:
     marks: Marks
     staging: Staging
     budget: DiskBudget
-    shelf: Shelf
+    leftovers: Leftovers
     progress: ProgressListener
     stop: StopFlag
 
@@ -114,7 +114,7 @@ class Pipeline:
         self._job = job
         self._stages = stages
         self._gate = gate or OpenGate()
-        self._lanes = DownloadLanes(downloads, stages.stop)
+        self._pools = DownloadPools(downloads, stages.stop)
         self._hand_offs = ThreadPoolExecutor(workers, "hand-off")
         self._flight_slots = Slots(MOST_IN_FLIGHT, stages.stop)
         self._standing = Standing(
@@ -176,7 +176,7 @@ class Pipeline:
             self._stages.stop.set(error)  # no cause of its own if the flag is set already
             raise Stopped("the run is stopping") from error
         finally:
-            self._lanes.shutdown()
+            self._pools.shutdown()
             self._hand_offs.shutdown(wait=False)
         if self._given_up is not None:
             raise self._given_up
@@ -211,8 +211,10 @@ class Pipeline:
         if reservation is None:
             self._duplicates.not_moved(item)
             return
-        lane = self._lanes.lane_of(item)
-        staged = lane.pool.submit(self._download, reservation, lane)  # complete, checked, synced
+        pool = self._pools.pool_of(item)
+        staged = pool.executor.submit(
+            self._download, reservation, pool
+        )  # complete, checked, synced
         marked = then(
             staged, self._hand_offs, self._uploader.upload
         )  # on the remote, off the disk, marked
@@ -228,14 +230,14 @@ class Pipeline:
             self.ledger.failed(item, failure)
             return None
         self._flight_slots.take()
-        lane = self._lanes.lane_of(item)
-        lane.slots.take()
-        budget, shelf = self._stages.budget, self._stages.shelf
-        adopted_bytes = shelf.take_partial(item)
+        pool = self._pools.pool_of(item)
+        pool.slots.take()
+        budget, leftovers = self._stages.budget, self._stages.leftovers
+        adopted_bytes = leftovers.take_partial(item)
         try:
-            reservation = budget.reserve(item, partial(shelf.make_room, item), adopted_bytes)
+            reservation = budget.reserve(item, partial(leftovers.make_room, item), adopted_bytes)
         except LargerThanBudget as failure:
-            lane.slots.give_back()
+            pool.slots.give_back()
             self._flight_slots.give_back()
             self._gate.settled(item, moved=False)
             self.ledger.opened()
@@ -246,12 +248,12 @@ class Pipeline:
         self._stages.progress.admitted(item)
         return reservation
 
-    def _download(self, reservation: Reservation, lane: Lane) -> StagedFile:
+    def _download(self, reservation: Reservation, pool: DownloadPool) -> StagedFile:
         self._gate.downloading(reservation.item)
         try:
             staged = self._stages.downloader.download(reservation)
         finally:
-            lane.slots.give_back()
+            pool.slots.give_back()
         self._gate.staged(reservation.item)
         self.ledger.downloaded(reservation.item)
         return staged
@@ -272,7 +274,7 @@ class Pipeline:
         if not self._stages.staging.holds(item.key):
             self._stages.budget.release(reservation)
         elif isinstance(error, (ItemFailed, ChatUnreadable)):
-            self._stages.shelf.keep(reservation)
+            self._stages.leftovers.keep(reservation)
         self._stages.progress.disk(self._stages.budget.used_bytes)
         self._flight_slots.give_back()
         if error is None:
@@ -350,7 +352,7 @@ class Pipeline:
         job, stages = self._job, self._stages
         is_done, leads = self._standing.is_done, self._duplicates.leads
         for found in take_up(
-            job.chat, stages.reader, stages.shelf, is_done, leads, job.leftovers_of
+            job.chat, stages.reader, stages.leftovers, is_done, leads, job.leftovers_of
         ):
             self._flight_slots.take()
             self._gate.taken_up(found.item)

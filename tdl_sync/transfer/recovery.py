@@ -46,7 +46,7 @@ from dataclasses import dataclass
 
 from tdl_sync.core.model import Chat, MediaItem
 from tdl_sync.core.ports import ChatReader
-from tdl_sync.transfer.disk.leftovers import Shelf
+from tdl_sync.transfer.disk.leftovers import Leftovers
 from tdl_sync.transfer.disk.staging import Leftover
 
 
@@ -61,7 +61,7 @@ class Found:
 def take_up(
     chat: Chat,
     reader: ChatReader,
-    shelf: Shelf,
+    leftovers: Leftovers,
     is_done: Callable[[MediaItem], bool],
     leads: Callable[[MediaItem], bool],
     only_ids: Collection[int] | None = None,
@@ -69,27 +69,27 @@ def take_up(
     """Look at what lies in the staging directory of this chat, or of these messages in it; what
     is of no use is deleted: a copy, too, of a file that another message ``leads`` to the remote.
 
-    Returns the staged files. They are off the shelf: their room is held by who hands them off.
-    Partial files stay on the shelf until their item's turn. Blocks for the reader's calls.
+    Returns the staged files. Their room is held by who hands them off.
+    Partial files stay where they are until their item's turn. Blocks for the reader's calls.
     """
-    leftovers = [
+    lying = [
         leftover
-        for leftover in shelf.leftovers_of(chat.id)
+        for leftover in leftovers.leftovers_of(chat.id)
         if leftover.key and (only_ids is None or leftover.key.message_id in only_ids)
     ]
-    ids = [leftover.key.message_id for leftover in leftovers if leftover.key]
+    ids = [leftover.key.message_id for leftover in lying if leftover.key]
     entries = reader.fetch(chat, ids) if ids else []
     items = {entry.key: entry for entry in entries if isinstance(entry, MediaItem)}
     found = []
-    for leftover in leftovers:
+    for leftover in lying:
         item = items.get(leftover.key) if leftover.key else None
         if item is None or is_done(item):
-            shelf.delete(leftover)
+            leftovers.delete(leftover)
         elif not leftover.complete:
-            shelf.check_partial(item)
+            leftovers.check_partial(item)
         elif leftover.size_bytes != item.size_bytes or not leads(item):
-            shelf.delete(leftover)
+            leftovers.delete(leftover)
         else:
-            shelf.take(item.key)
+            leftovers.take(item.key)
             found.append(Found(item, leftover))
     return found

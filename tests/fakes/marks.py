@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tdl_sync.core.errors import TdlSyncError
-from tdl_sync.core.failures import added_to
-from tdl_sync.core.model import DoneMark, Failure, FileIdentity, MediaItem, MessageKey, Scope
+from tdl_sync.core.failures import Failure, added_to
+from tdl_sync.core.model import DoneMark, FileIdentity, MediaItem, MessageKey, Scope
 
 
 class FakeMarks:

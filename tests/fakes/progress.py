@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 
-from tdl_sync.core.model import Chat, ChatTotals, Failure, MediaItem, MessageKey, RunReport
+from tdl_sync.core.failures import Failure
+from tdl_sync.core.model import Chat, ChatTotals, MediaItem, MessageKey
+from tdl_sync.core.reports import RunReport
 
 
 class RecordingProgress:

@@ -17,16 +17,16 @@ from tdl_sync.core.model import (
     MediaItem,
     MessageKey,
     RemoteFile,
-    RunReport,
     StagedFile,
 )
 from tdl_sync.core.naming import file_name, message_id_of
+from tdl_sync.core.reports import RunReport
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.choice import WHOLE_CHAT
 from tdl_sync.options.name_template import PLAIN_KEEPING
 from tdl_sync.transfer.admission import OpenGate
 from tdl_sync.transfer.disk.budget import DiskBudget, whole_blocks
-from tdl_sync.transfer.disk.leftovers import Shelf
+from tdl_sync.transfer.disk.leftovers import Leftovers
 from tdl_sync.transfer.disk.part_journal import PartialFiles
 from tdl_sync.transfer.disk.staging import LOCK_NAME, Staging
 from tdl_sync.transfer.download import Downloader
@@ -198,7 +198,7 @@ class Line:
         budget = DiskBudget(staging.budget_bytes, BLOCK, stop)
         progress = RecordingProgress()
         partials = PartialFiles(staging, self.directory.parent / "partial")
-        shelf = Shelf(staging, partials, budget, progress)
+        leftovers = Leftovers(staging, partials, budget, progress)
         watch = Watch(self.directory, budget)
         hand_off = WatchedHandOff(watch, self.seconds_per_move)
         hand_off.folders = self.remote
@@ -212,7 +212,7 @@ class Line:
             marks=self.marks,
             staging=staging,
             budget=budget,
-            shelf=shelf,
+            leftovers=leftovers,
             progress=progress,
             stop=stop,
         )

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tdl_sync.core.errors import DownloadFailed, HandOffFailed
-from tdl_sync.core.model import DoneMark, Failure, MediaItem
+from tdl_sync.core.failures import Failure
+from tdl_sync.core.model import DoneMark, MediaItem
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.state.done_marks import DoneMarks

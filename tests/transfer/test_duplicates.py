@@ -22,7 +22,8 @@ from tdl_sync.core.errors import (
     SidecarUnreadable,
     Stopped,
 )
-from tdl_sync.core.model import Failure, MediaItem, MessageDetails
+from tdl_sync.core.failures import Failure
+from tdl_sync.core.model import MediaItem, MessageDetails
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.options.choice import Choice

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tdl_sync.core.errors import HandOffFailed
-from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE
-from tdl_sync.core.model import Failure, MediaItem
+from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE, Failure
+from tdl_sync.core.model import MediaItem
 from tdl_sync.core.naming import file_name
 from tests.fakes.chat import item_of
 from tests.transfer.line import BLOCK, FOLDER, REMOTE, Line, assert_complete

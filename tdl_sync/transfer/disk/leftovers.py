@@ -21,14 +21,14 @@ from tdl_sync.transfer.disk.staging import Leftover, Staging
 
 @dataclass(frozen=True)
 class Kept:
-    """A file on the shelf and the room that it holds: at least its size in whole blocks."""
+    """A file that nobody works on and the room that it holds: at least its size in whole blocks."""
 
     leftover: Leftover
     reserved_bytes: int
     from_earlier_run: bool
 
 
-class Shelf:
+class Leftovers:
     """All methods may be called from any thread."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Shelf:
             self._clear()
 
     def take(self, key: MessageKey) -> int:
-        """Take a file off the shelf, to work on it. The room that it holds is the caller's now;
+        """Take a file, to work on it. The room that it holds is the caller's now;
         0 where nothing (more) lies here.
         """
         with self._lock:

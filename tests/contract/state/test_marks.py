@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import (
     DoneMark,
-    Failure,
     FileIdentity,
     ListedFile,
     LocationKind,

@@ -15,7 +15,7 @@ from standins.telegram.inject import standin_public_key
 from tdl_sync.cli.parse import parse_config
 from tdl_sync.core import retry
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.reporting.outlets import progress_for
+from tdl_sync.reporting.progress import progress_for
 from tdl_sync.run import following
 from tdl_sync.run.sync import Sync, SyncResult
 from tdl_sync.telegram.session import network, tries

@@ -7,7 +7,7 @@ import pytest
 from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
 from standins.telegram.world.plan import FilePlan
-from tdl_sync.core.model import RunReport
+from tdl_sync.core.reports import RunReport
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_on_remote, the_state, wanted
 from tests.e2e.follow.conftest import Stay

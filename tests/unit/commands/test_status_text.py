@@ -17,11 +17,12 @@ from tdl_sync.commands.status_facts import (
     status_of,
 )
 from tdl_sync.commands.status_text import block, record
-from tdl_sync.core.model import RunIdentity, RunState, RunStatus, Scope, scope_key
+from tdl_sync.core.model import Scope, scope_key
 from tdl_sync.core.ports import SavedText
 from tdl_sync.core.text import columns_of
 from tdl_sync.state.claims import Subject, claim_text
 from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
 from tdl_sync.state.state_message import encode, json_in
 from tests.unit.state.test_state_message import NOON, PLAIN, SCOPE
 

@@ -13,8 +13,8 @@ import pytest
 from tdl_sync.commands.verify_comparison import Comparison, Findings
 from tdl_sync.commands.verify_repair import MISSING, recorded, save_state
 from tdl_sync.core.errors import HandOffFailed
-from tdl_sync.core.failures import NOT_RIGHT, OTHER_CONTENT, WRONG_SIZE, reasons_for_others
-from tdl_sync.core.model import DoneMark, Failure, ListedFile, MediaItem, RemoteFile
+from tdl_sync.core.failures import NOT_RIGHT, OTHER_CONTENT, WRONG_SIZE, Failure, reasons_for_others
+from tdl_sync.core.model import DoneMark, ListedFile, MediaItem, RemoteFile
 from tdl_sync.run.resume import failed_elsewhere
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.local_state import LocalStates

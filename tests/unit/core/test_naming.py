@@ -24,8 +24,8 @@ from tdl_sync.core.naming import (
     file_name,
     folder_name,
     message_id_of,
-    printable,
 )
+from tdl_sync.core.text import printable
 
 HOSTILE = [
     "../../x",

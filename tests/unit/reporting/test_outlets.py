@@ -16,27 +16,27 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from tqdm.utils import disp_len, disp_trim
 
+from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import (
     Chat,
     ChatKind,
     ChatTotals,
-    FailedItem,
-    Failure,
     FileLocation,
     LocationKind,
     MediaItem,
     MediaType,
     MessageKey,
-    Outcome,
-    RunReport,
 )
 from tdl_sync.core.ports import ProgressListener
+from tdl_sync.core.reports import FailedItem, Outcome, RunReport
 from tdl_sync.options.config import Telling, Verbosity
+from tdl_sync.reporting.bars import BarsOutlet
 from tdl_sync.reporting.events import Level, as_text
 from tdl_sync.reporting.lines import Arrows, headline, log_line, status_lines, transfer_line
 from tdl_sync.reporting.numbers import Direction, ProgressNumbers, SpeedMeter, Waiting
-from tdl_sync.reporting.outlets import BarsOutlet, LineOutlet, NullProgress, progress_for
-from tdl_sync.reporting.reporter import Narrator, Outlet
+from tdl_sync.reporting.outlets import LineOutlet
+from tdl_sync.reporting.progress import progress_for
+from tdl_sync.reporting.reporter import Outlet, Reporter
 from tdl_sync.reporting.summary import result_line, summary
 from tests.fakes.progress import RecordingProgress
 
@@ -224,14 +224,14 @@ def play(listener: ProgressListener) -> None:
     listener.message(f"freed 1.0 MB: {HOSTILE}")
 
 
-def narrator(outlet: Outlet, interval_seconds: float = 30.0) -> Narrator:
-    made = Narrator(interval_seconds)
+def reporter(outlet: Outlet, interval_seconds: float = 30.0) -> Reporter:
+    made = Reporter(interval_seconds)
     made.tell_to(outlet)
     return made
 
 
-def bars(stream: io.TextIOWrapper) -> Narrator:
-    return narrator(BarsOutlet(stream, Level.INFO))
+def bars(stream: io.TextIOWrapper) -> Reporter:
+    return reporter(BarsOutlet(stream, Level.INFO))
 
 
 PLAINLY = Telling(Verbosity.NORMAL, None, lines_as_json=False, notify=False)
@@ -251,7 +251,7 @@ REPORT = RunReport(
 
 def test_a_log_has_every_message_one_line_for_repeated_waits_and_the_summary() -> None:
     stream = io.StringIO()
-    log = narrator(LineOutlet(stream, as_text, Level.INFO))
+    log = reporter(LineOutlet(stream, as_text, Level.INFO))
     play(log)
     log.finished(CHAT, REPORT)
     lines = [line[len("2024-05-06 14:00:00 ") :] for line in stream.getvalue().splitlines()]
@@ -279,7 +279,7 @@ class Lines(io.StringIO):
 
 def test_a_log_says_how_far_the_run_is_though_nothing_happens() -> None:
     stream = Lines()
-    log = narrator(LineOutlet(stream, as_text, Level.INFO), interval_seconds=0.01)
+    log = reporter(LineOutlet(stream, as_text, Level.INFO), interval_seconds=0.01)
     log.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
     for _ in range(3):
         assert stream.third.acquire(timeout=20)
@@ -289,7 +289,7 @@ def test_a_log_says_how_far_the_run_is_though_nothing_happens() -> None:
 
 def test_a_log_says_nothing_while_the_run_waits_for_new_messages() -> None:
     stream = Lines()
-    log = narrator(LineOutlet(stream, as_text, Level.INFO), interval_seconds=0.01)
+    log = reporter(LineOutlet(stream, as_text, Level.INFO), interval_seconds=0.01)
     log.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
     assert stream.third.acquire(timeout=20)
     log.idle("waiting for new messages (--follow)")
@@ -395,12 +395,6 @@ def test_a_terminal_without_bars_is_sent_no_escape_sequence(
         shown = Screen(looker).read_until("failed items")
     assert "\x1b" not in shown
     assert "wrong size" in shown
-
-
-def test_the_silent_listener_takes_everything() -> None:
-    listener = NullProgress()
-    play(listener)
-    listener.finished(CHAT, REPORT)
 
 
 def test_the_recording_listener_knows_what_happened_to_a_message() -> None:

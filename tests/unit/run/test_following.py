@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tdl_sync.core.errors import Stopped
-from tdl_sync.core.model import FailedItem, RunReport
+from tdl_sync.core.reports import FailedItem, RunReport
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.run.following import (
     FIRST_RETRY_SECONDS,

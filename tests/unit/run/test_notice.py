@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tdl_sync.core.errors import ChatUnreadable, NetworkUnreachable, QuotaExceeded
-from tdl_sync.core.model import FailedItem, RunReport
+from tdl_sync.core.reports import FailedItem, RunReport
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import MOST_UNITS, utf16_units
 from tdl_sync.run import notice

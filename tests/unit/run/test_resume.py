@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tdl_sync.core.failures import WRONG_SIZE
-from tdl_sync.core.model import Chat, ChatKind, Failure, ListedFile, Scope
+from tdl_sync.core.failures import WRONG_SIZE, Failure
+from tdl_sync.core.model import Chat, ChatKind, ListedFile, Scope
 from tdl_sync.options.choice import WHOLE_CHAT
 from tdl_sync.options.name_template import PLAIN_KEEPING
 from tdl_sync.run.resume import Start

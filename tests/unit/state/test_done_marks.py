@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import (
     DoneMark,
-    Failure,
     FileIdentity,
     FileLocation,
     ListedFile,

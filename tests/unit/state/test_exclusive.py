@@ -14,12 +14,13 @@ import pytest
 from tdl_sync.cli.parse import parse_config
 from tdl_sync.commands.verify import _Verifier
 from tdl_sync.core.errors import HeldByAnotherRun
-from tdl_sync.core.model import Chat, ChatKind, DoneMark, ListedFile, RemoteFile, RunStatus
+from tdl_sync.core.model import Chat, ChatKind, DoneMark, ListedFile, RemoteFile
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.state.done_marks import DoneMarks
-from tdl_sync.state.exclusive import holding
+from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.run_state import RunStatus
 from tdl_sync.state.state_message import scope_key_in
 from tdl_sync.telegram.messages.chats import ChatBook
 from tests.fakes.chat import FakeChatReader, item_of
@@ -34,7 +35,7 @@ CHAT = Chat(SCOPE.chat_id, PLAIN.channel_name, ChatKind.CHANNEL)
 def test_the_claim_is_renewed_while_the_start_lasts_and_goes_with_the_hold(tmp_path: Path) -> None:
     saved = FakeSavedMessages()
     run = replace(HERE, save_interval_seconds=1)
-    with holding(CHAT, SCOPE.remote, run, saved, tmp_path, StopFlag(), take_over=False):
+    with exclusive(CHAT, SCOPE.remote, run, saved, tmp_path, StopFlag(), take_over=False):
         (first,) = claims(saved)
         until(lambda: claims(saved) != [first])
         assert len(claims(saved)) == 1

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from tdl_sync.core.errors import CredentialsRefused, HeldByAnotherRun, NetworkUnreachable
-from tdl_sync.core.model import RunIdentity, RunStatus, Scope, scope_key
+from tdl_sync.core.model import Scope, scope_key
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.claims import CLAIM_HEADER, Subject, claim_text
 from tdl_sync.state.lease import Lease
+from tdl_sync.state.run_state import RunIdentity, RunStatus
 from tdl_sync.state.state_message import HEADER, decode, encode, is_state_message
 from tdl_sync.state.state_store import StateMessage
 from tdl_sync.telegram.session.answers import TelegramRefuses

@@ -12,10 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tdl_sync.core.errors import StateUnreadable
-from tdl_sync.core.model import RunIdentity, RunState, RunStatus, Scope, scope_key
+from tdl_sync.core.model import Scope, scope_key
 from tdl_sync.core.text import MOST_UNITS, utf16_units
 from tdl_sync.state import id_ranges
 from tdl_sync.state.id_ranges import BadIdRanges, IdRange
+from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
 from tdl_sync.state.state_message import (
     HEADER,
     decode,

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from tdl_sync.core.errors import ConfigurationError, CredentialsRefused, StateUnreadable, Stopped
-from tdl_sync.core.model import RunState, RunStatus, Scope, scope_key
+from tdl_sync.core.model import Scope, scope_key
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.read_only import SavedMessagesToRead
+from tdl_sync.state.run_state import RunState, RunStatus
 from tdl_sync.state.state_message import HEADER, decode, encode, json_in
 from tdl_sync.state.state_saver import SavedIn, SaveSchedule, StateSaver
 from tdl_sync.state.state_store import LoadedState, StateMessage, StateStore

@@ -14,7 +14,7 @@ from tdl_sync.core.model import MediaItem
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.transfer.disk.budget import DiskBudget
-from tdl_sync.transfer.disk.leftovers import Shelf
+from tdl_sync.transfer.disk.leftovers import Leftovers
 from tdl_sync.transfer.disk.part_journal import PartialFiles
 from tdl_sync.transfer.disk.staging import LOCK_NAME, Staging
 from tests.fakes.chat import CHAT_ID, item_of
@@ -47,11 +47,11 @@ class Disk:
     def leave_staged(self, item: MediaItem) -> None:
         self.staging.staged_path(item.key).write_bytes(content_of(item))
 
-    def begin(self, budget_bytes: int) -> Shelf:
+    def begin(self, budget_bytes: int) -> Leftovers:
         self.staging.close()
         self._open()
         self.budget = DiskBudget(budget_bytes, BLOCK, StopFlag())
-        return Shelf(self.staging, self.partials, self.budget, self.progress)
+        return Leftovers(self.staging, self.partials, self.budget, self.progress)
 
     def names(self) -> list[str]:
         return sorted(path.name for path in self.path.iterdir() if path.name != LOCK_NAME)
@@ -70,20 +70,20 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 def test_what_an_earlier_run_left_is_reserved_from_the_start(disk: Disk) -> None:
     disk.leave_partial(item_of(1, 3 * MIB), parts=2)
     disk.leave_staged(item_of(2, BLOCK + 1))
-    shelf = disk.begin(10 * MIB)
+    leftovers = disk.begin(10 * MIB)
     assert disk.budget.used_bytes == 2 * MIB + 2 * BLOCK
-    assert [left.complete for left in shelf.leftovers_of(CHAT_ID)] == [False, True]
-    assert shelf.leftovers_of(CHAT_ID - 1) == []
+    assert [left.complete for left in leftovers.leftovers_of(CHAT_ID)] == [False, True]
+    assert leftovers.leftovers_of(CHAT_ID - 1) == []
 
 
 def test_the_bytes_of_a_partial_file_become_part_of_its_reservation(disk: Disk) -> None:
     """In a budget of that one file: neither counted twice nor for a moment not at all."""
     item = item_of(1, 3 * MIB)
     disk.leave_partial(item, parts=2)
-    shelf = disk.begin(3 * MIB)
-    reservation = disk.budget.reserve(item, adopted_bytes=shelf.take_partial(item))
+    leftovers = disk.begin(3 * MIB)
+    reservation = disk.budget.reserve(item, adopted_bytes=leftovers.take_partial(item))
     assert reservation.reserved_bytes == disk.budget.used_bytes == 3 * MIB
-    assert shelf.leftovers_of(CHAT_ID) == []
+    assert leftovers.leftovers_of(CHAT_ID) == []
     assert disk.names() != []
     disk.budget.release(reservation)
     assert disk.budget.used_bytes == 0
@@ -94,9 +94,9 @@ def test_a_partial_file_of_what_the_message_held_before_is_gone_before_the_new_o
 ) -> None:
     item = item_of(1, 3 * MIB)
     disk.leave_partial(item, parts=2)
-    shelf = disk.begin(3 * MIB)
+    leftovers = disk.begin(3 * MIB)
     other = replace(item, location=replace(item.location, file_id=item.location.file_id + 1))
-    assert shelf.take_partial(other) == 0
+    assert leftovers.take_partial(other) == 0
     assert disk.budget.used_bytes == 0
     assert disk.names() == []
 
@@ -104,16 +104,16 @@ def test_a_partial_file_of_what_the_message_held_before_is_gone_before_the_new_o
 def test_a_partial_file_that_has_no_room_in_a_smaller_budget_is_deleted(disk: Disk) -> None:
     item = item_of(1, 3 * MIB)
     disk.leave_partial(item, parts=2)
-    shelf = disk.begin(2 * MIB)
-    assert shelf.take_partial(item) == 0
+    leftovers = disk.begin(2 * MIB)
+    assert leftovers.take_partial(item) == 0
     assert disk.names() == []
 
 
 def test_while_work_under_way_will_give_its_room_back_nothing_is_deleted(disk: Disk) -> None:
     disk.leave_partial(item_of(1, 3 * MIB))
-    shelf = disk.begin(3 * MIB)
+    leftovers = disk.begin(3 * MIB)
     disk.budget.reserve(item_of(2, 2 * MIB))
-    shelf.make_room(item_of(3, 2 * MIB))
+    leftovers.make_room(item_of(3, 2 * MIB))
     assert disk.messages() == []
 
 
@@ -123,8 +123,8 @@ def test_where_nothing_would_ever_fit_the_oldest_partial_files_go_first_one_line
     for message_id, written_at in ((1, 300.0), (2, 100.0), (3, 200.0)):
         disk.leave_partial(item_of(message_id, 3 * MIB), 1, written_at)
     disk.leave_staged(item_of(4, MIB))
-    shelf = disk.begin(4 * MIB)
-    shelf.make_room(item_of(9, 2 * MIB))
+    leftovers = disk.begin(4 * MIB)
+    leftovers.make_room(item_of(9, 2 * MIB))
     kept = (f"m{CHAT_ID}_0_1.part", f"m{CHAT_ID}_0_4.staged")
     assert disk.names() == sorted(kept)
     assert disk.budget.used_bytes == 2 * MIB
@@ -133,29 +133,29 @@ def test_where_nothing_would_ever_fit_the_oldest_partial_files_go_first_one_line
         f"which message 9 would never have room: {MIB} bytes freed on the staging disk"
         for message_id in (2, 3)
     ]
-    shelf.make_room(item_of(9, 4 * MIB))
+    leftovers.make_room(item_of(9, 4 * MIB))
     assert disk.names() == []
     assert disk.budget.used_bytes == 0
 
 
 def test_beside_files_that_are_not_ours_only_the_rest_counts(disk: Disk) -> None:
     (disk.path / "mine.iso").write_bytes(bytes(2 * MIB))
-    shelf = disk.begin(4 * MIB)
-    shelf.make_room(item_of(9, 2 * MIB))
+    leftovers = disk.begin(4 * MIB)
+    leftovers.make_room(item_of(9, 2 * MIB))
     with pytest.raises(LargerThanBudget) as caught:
-        shelf.make_room(item_of(9, 2 * MIB + 1))
+        leftovers.make_room(item_of(9, 2 * MIB + 1))
     assert caught.value.budget_bytes == 2 * MIB
     assert disk.names() == ["mine.iso"]
 
 
 def test_a_download_that_failed_for_now_gives_way_when_somebody_waits(disk: Disk) -> None:
-    shelf = disk.begin(3 * MIB)
+    leftovers = disk.begin(3 * MIB)
     item = item_of(1, 3 * MIB)
     reservation = disk.budget.reserve(item)
     disk.leave_partial(item)
-    shelf.keep(reservation)
+    leftovers.keep(reservation)
     assert disk.budget.used_bytes == 3 * MIB
-    new = disk.budget.reserve(item_of(2, MIB), lambda: shelf.make_room(item_of(2, MIB)))
+    new = disk.budget.reserve(item_of(2, MIB), lambda: leftovers.make_room(item_of(2, MIB)))
     assert disk.names() == []
     assert disk.budget.used_bytes == new.reserved_bytes
     assert disk.messages() == [
@@ -168,7 +168,7 @@ def test_a_complete_file_makes_its_partial_file_needless(disk: Disk) -> None:
     item = item_of(1, 2 * MIB)
     disk.leave_partial(item)
     disk.leave_staged(item)
-    shelf = disk.begin(9 * MIB)
+    leftovers = disk.begin(9 * MIB)
     assert disk.names() == [f"m{CHAT_ID}_0_1.staged"]
-    assert [left.complete for left in shelf.leftovers_of(CHAT_ID)] == [True]
+    assert [left.complete for left in leftovers.leftovers_of(CHAT_ID)] == [True]
     assert disk.budget.used_bytes == 2 * MIB

@@ -1,0 +1,66 @@
+"""What a run has done, in figures: the same for the summary, the state and the result line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Outcome(str, Enum):
+    """How a run ended: the ``status`` of the result line."""
+
+    COMPLETE = "complete"
+    MORE = "more"
+    QUOTA = "quota"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class FailedItem:
+    """One line of the summary: an item that failed in this run, by a name fit for a terminal."""
+
+    message_id: int
+    name: str
+    reason: str
+    detail: str
+    for_good: bool
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What one run over one chat did. ``seen = done + skipped + failed`` once it has ended.
+
+    ``done`` are items that are on the remote: ``moved`` in this run, the others found there
+    or marked before. ``unfinished`` is what a stop left open: neither done nor failed.
+    ``more`` says that the run ended early as it was told to (``--limit``): there may be more.
+    """
+
+    seen: int = 0
+    moved: int = 0
+    done_before: int = 0
+    skipped_by_rule: Mapping[str, int] = field(default_factory=dict)
+    failed_by_reason: Mapping[str, int] = field(default_factory=dict)
+    failed_items: tuple[FailedItem, ...] = ()
+    downloaded_bytes: int = 0
+    uploaded_bytes: int = 0
+    seconds: float = 0.0
+    more: bool = False
+
+    @property
+    def done(self) -> int:
+        return self.moved + self.done_before
+
+    @property
+    def skipped(self) -> int:
+        return sum(self.skipped_by_rule.values())
+
+    @property
+    def failed(self) -> int:
+        return sum(self.failed_by_reason.values())
+
+    @property
+    def unfinished(self) -> int:
+        return self.seen - self.done - self.skipped - self.failed

@@ -1,0 +1,45 @@
+"""What a run is given to tell by: on a terminal bars, elsewhere lines, and a file beside them."""
+
+from __future__ import annotations
+
+import os
+from typing import TextIO
+
+from tdl_sync.options.config import Telling, Verbosity
+from tdl_sync.reporting.bars import BarsOutlet
+from tdl_sync.reporting.events import Level, as_json, as_text
+from tdl_sync.reporting.log_file import LogFile
+from tdl_sync.reporting.outlets import FileOutlet, LineOutlet
+from tdl_sync.reporting.reporter import Outlet, Reporter
+
+
+def progress_for(stream: TextIO, telling: Telling) -> Reporter:
+    """Bars if the stream is a terminal that can move its cursor, else lines, as for a log.
+
+    ``--quiet`` and ``--log-json`` are lines on a terminal, too. ``--quiet`` is not for the log
+    file, which is there for what was not looked at. Raises ``UsageError`` for a log file that
+    can't be written.
+    """
+    reporter = Reporter()
+    style = as_json if telling.lines_as_json else as_text
+    least = _LEAST[telling.verbosity]
+    outlets: list[Outlet] = []
+    has_bars = (
+        stream.isatty()
+        and os.environ.get("TERM") != "dumb"
+        and telling.verbosity is not Verbosity.QUIET
+        and not telling.lines_as_json
+    )
+    outlets.append(BarsOutlet(stream, least) if has_bars else LineOutlet(stream, style, least))
+    if telling.log_file is not None:
+        file = LogFile(telling.log_file, reporter.message)
+        outlets.append(FileOutlet(file, style, min(least, Level.INFO)))
+    reporter.tell_to(*outlets)
+    return reporter
+
+
+_LEAST = {
+    Verbosity.QUIET: Level.WARNING,
+    Verbosity.NORMAL: Level.INFO,
+    Verbosity.VERBOSE: Level.DEBUG,
+}

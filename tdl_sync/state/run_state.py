@@ -1,0 +1,65 @@
+"""What a run leaves of a scope for the next one, on whatever machine: plain records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+
+class RunStatus(str, Enum):
+    """The ``status`` of a state message."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    QUOTA = "quota"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """Which process on which machine wrote a state message, and how long its silence may last.
+
+    ``host`` is for people, and many machines are called the same: ``machine`` tells them apart.
+    ``process_started`` is in seconds since 1970 and tells a process from a later one with its id.
+    """
+
+    host: str
+    pid: int
+    run_id: str
+    machine: str = ""
+    process_started: int = 0
+    save_interval_seconds: int = 300
+
+
+@dataclass(frozen=True)
+class RunState:
+    """All that a state message says of a scope. ``started`` and ``timestamp`` are UTC.
+
+    Every message up to ``last_message_id`` is done, skipped, or among ``failed_ids``;
+    ``done_above_ids`` are done beyond it. The totals count over all runs of the scope.
+    ``upload_bytes_per_second`` is what the run has measured, 0 for nothing yet; it has moved
+    ``run_bytes`` in its ``run_seconds``.
+    """
+
+    scope_key: str
+    channel_id: int
+    channel_name: str
+    last_message_id: int
+    total_downloaded: int
+    total_uploaded: int
+    total_size_bytes: int
+    timestamp: datetime
+    status: RunStatus
+    remote: str
+    folder: str
+    started: datetime
+    done_above_ids: tuple[int, ...]
+    failed_ids: tuple[int, ...]
+    failures_by_reason: Mapping[str, int]
+    run: RunIdentity
+    lower_bound: int = 0
+    upload_bytes_per_second: int = 0
+    run_bytes: int = 0
+    run_seconds: int = 0
