@@ -25,6 +25,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from scripts.environment import ROOT
+from scripts.reaper import end_with_this_process
 from standins.telegram.world import worlds
 from standins.telegram.world.channel import WorldItem
 from standins.telegram.world.world import World
@@ -303,6 +304,7 @@ def _end(signal_number: int, frame: FrameType | None) -> None:
 
 
 def main() -> int:
+    end_with_this_process()
     for name in {"SIGTERM", "SIGHUP"} & set(signal.Signals.__members__):
         signal.signal(signal.Signals[name], _end)
     try:

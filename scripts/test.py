@@ -1,10 +1,15 @@
-"""Runs every check of the project: ruff (lint and format), mypy, pytest. Standard library only.
+"""Runs the checks of the project: ruff (lint and format), import-linter, mypy, pytest.
+
+Standard library only.
 
     python3 scripts/test.py                       everything
-    python3 scripts/test.py -k budget -x          unknown arguments go to pytest
+    python3 scripts/test.py --quick               without the tests that start programs
+    python3 scripts/test.py tests/unit/transfer/disk/test_budget.py -x
+    python3 scripts/test.py -k budget             no types where tests are chosen, but with --types
     python3 scripts/test.py --python python3.13   with another Python, in its own environment
 
-All four run even when one fails; the exit status is 0 only when all passed.
+Unknown arguments go to pytest. All checks run even when one fails; the exit status is 0 only when
+all passed.
 """
 
 from __future__ import annotations
@@ -31,8 +36,19 @@ from scripts.environment import (
     parse_version,
     prepare_environment,
 )
+from scripts.reaper import end_with_this_process
 
 TEST_REQUIREMENTS = (*RUN_REQUIREMENTS, "requirements-dev.txt")
+QUICK_FOLDERS = ("tests/unit", "tests/transfer", "tests/scripts")
+IMPORT_LINTER = [
+    "-c",
+    "from importlinter.cli import lint_imports_command; lint_imports_command(['--no-logo'])",
+]
+"""It has no module that Python could run by its name."""
+
+NARROWING = ("-k", "-m", "--lf", "--last-failed", "--sw", "--stepwise")
+"""Options of pytest that choose some of the tests."""
+PROCESSES = ("-n", "--numprocesses", "--dist")
 
 
 @dataclass(frozen=True)
@@ -48,8 +64,16 @@ class Verdict:
         return f"{self.check:<12} {word} in {self.seconds:.1f} s"
 
 
-def parse_arguments(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The Python that was asked for, if any, and what is meant for pytest."""
+@dataclass(frozen=True)
+class Plan:
+    """What was asked for. ``python`` is the one to test with, ``None`` for this one."""
+
+    python: str | None
+    types: bool
+    pytest_arguments: tuple[str, ...]
+
+
+def parse_arguments(arguments: Sequence[str]) -> Plan:
     parser = argparse.ArgumentParser(
         prog="test.py",
         description="Lint, format check, type check and tests, in a virtual environment.",
@@ -57,9 +81,38 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
         allow_abbrev=False,
     )
     parser.add_argument("--python", metavar="PATH", help="the Python to test with")
+    parser.add_argument(
+        "--quick", action="store_true", help="of the tests only those that start no programs"
+    )
+    parser.add_argument(
+        "--types", action="store_true", help="check the types where tests are chosen, too"
+    )
     own, dashes, after_dashes = _partition(arguments, "--")
     known, unknown = parser.parse_known_args(own)
-    return known.python, [*unknown, *(after_dashes if dashes else [])]
+    for_pytest = [*unknown, *(after_dashes if dashes else [])]
+    named = [word for word in for_pytest if _is_place(word)]
+    narrowed = bool(named) or any(word.startswith(NARROWING) for word in for_pytest)
+    if known.quick and not named:
+        for_pytest += QUICK_FOLDERS
+    if not any(word.startswith(PROCESSES) for word in for_pytest):
+        for_pytest = [*_processes(named, narrowed, known.quick), *for_pytest]
+    return Plan(known.python, known.types or not narrowed, tuple(for_pytest))
+
+
+def _is_place(word: str) -> bool:
+    """Whether it names a file, a folder or a test in one."""
+    path = word.partition("::")[0]
+    return not word.startswith("-") and (ROOT / path).exists()
+
+
+def _processes(named: Sequence[str], narrowed: bool, quick: bool) -> list[str]:
+    """How many pytest gets: each imports and collects for itself what it has to choose from."""
+    files = {name.partition("::")[0] for name in named}
+    if len(files) == 1 and files.pop().endswith(".py"):
+        return ["-n", "0"]
+    if quick or (narrowed and not named):
+        return ["-n", "2"]
+    return []
 
 
 def _partition(words: Sequence[str], at: str) -> tuple[list[str], bool, list[str]]:
@@ -84,15 +137,19 @@ def prepare(python_name: str | None) -> Environment:
     return prepare_environment(TEST_REQUIREMENTS, Path(found), name)
 
 
-def run_checks(environment: Environment, pytest_arguments: Sequence[str]) -> list[Verdict]:
-    """mypy uses one core for a minute or two and pytest often waits, so they run side by side."""
+def run_checks(environment: Environment, plan: Plan) -> list[Verdict]:
+    """mypy uses one core and pytest often waits, so they run side by side."""
     verdicts = [
-        _run(environment, "ruff check", ["ruff", "check", "."]),
-        _run(environment, "ruff format", ["ruff", "format", "--check", "."]),
+        _run(environment, "ruff check", ["-m", "ruff", "check", "."]),
+        _run(environment, "ruff format", ["-m", "ruff", "format", "--check", "."]),
+        _run(environment, "imports", IMPORT_LINTER),
     ]
+    pytest = ["-m", "pytest", *plan.pytest_arguments]
+    if not plan.types:
+        return [*verdicts, _run(environment, "pytest", pytest)]
     with tempfile.TemporaryFile() as types, ThreadPoolExecutor() as beside:
-        mypy = beside.submit(_run, environment, "mypy", ["mypy"], types)
-        verdicts.append(_run(environment, "pytest", ["pytest", *pytest_arguments]))
+        mypy = beside.submit(_run, environment, "mypy", ["-m", "mypy"], types)
+        verdicts.append(_run(environment, "pytest", pytest))
         verdicts.append(mypy.result())
         types.seek(0)
         print(f"\n{types.read().decode(errors='replace')}", end="", flush=True)
@@ -107,7 +164,7 @@ def _run(
     sys.stdout.flush()
     began = time.monotonic()
     run = subprocess.run(
-        [str(environment.python), "-m", *command],
+        [str(environment.python), *command],
         cwd=ROOT,
         env=environment.variables(),
         stdout=output,
@@ -117,13 +174,14 @@ def _run(
 
 
 def main(arguments: Sequence[str]) -> int:
-    python_name, pytest_arguments = parse_arguments(arguments)
+    plan = parse_arguments(arguments)
     try:
-        environment = prepare(python_name)
+        environment = prepare(plan.python)
     except SetUpFailed as error:
         print(f"test: {error}", file=sys.stderr)
         return 1
-    verdicts = run_checks(environment, pytest_arguments)
+    end_with_this_process(environment.python)
+    verdicts = run_checks(environment, plan)
     print()
     for verdict in verdicts:
         print(verdict.line())

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.kill_campaign import Figures, Plan, run_campaign
 from scripts.kill_snapshot import Step
+from scripts.reaper import end_with_this_process
 
 
 def parse(arguments: Sequence[str]) -> Plan:
@@ -61,6 +62,7 @@ def report(figures: Figures, seconds: float) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     plan, figures = parse(arguments), Figures()
+    end_with_this_process()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tdl_sync-torture-") as root:

@@ -1,32 +1,23 @@
-"""The real Telegram parts, connected to a stand-in in this process."""
+"""What all tests share. Imports nothing that takes time: each test file says what it needs."""
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
-from standins.telegram.inject import standin_public_key
-from standins.telegram.server import API_HASH, API_ID, StandIn
-from standins.telegram.world.world import World
+from scripts import reaper
 from tdl_sync.core import retry
-from tdl_sync.core.model import Chat
-from tdl_sync.core.stop import StopFlag
-from tdl_sync.options.chat_spelling import ByMarkedId, ByUsername, OwnSavedMessages
-from tdl_sync.options.credentials import Proxy
-from tdl_sync.telegram.messages.chats import ChatBook
-from tdl_sync.telegram.messages.history import TelegramChatReader
-from tdl_sync.telegram.session.client import TelegramClient
-from tdl_sync.telegram.session.event_loop import EventLoopThread
-from tdl_sync.telegram.session.settings import TelegramSettings
+
+if TYPE_CHECKING:
+    from tests.connected import ConnectTelegram
 
 # A shell that put the tests in the background, or nohup, has these ignored; the programs that the
 # tests start would inherit that, and are to meet signals as at a terminal.
@@ -34,45 +25,54 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 if sys.platform != "win32":
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-FIRST = ("torture", "faults", "state", "recipes", "drive", "follow", "looking")
+# On a busy machine any example may take long. CI tries the same examples each time: what fails
+# there is the change's fault, and fails again with CI=true.
+hypothesis.settings.register_profile(
+    "tdl_sync", deadline=None, print_blob=True, derandomize="CI" in os.environ
+)
+hypothesis.settings.load_profile("tdl_sync")
+
+TESTS = Path(__file__).parent
+
+FIRST = (
+    "torture",
+    "e2e/faults",
+    "e2e/state",
+    "recipes",
+    "e2e/drive",
+    "e2e/follow",
+    "e2e/looking",
+)
 """The folders with the longest tests: begun last, one of them would keep all others waiting."""
 
 
+def pytest_configure() -> None:
+    """What the tests start does not outlive them, however they end."""
+    reaper.end_with_this_process()
+    sys.addaudithook(_look_at_what_is_started)
+
+
+def _look_at_what_is_started(event: str, details: tuple[object, ...]) -> None:
+    if event != "subprocess.Popen":
+        return
+    environment = details[3]
+    if isinstance(environment, dict) and not reaper.mark().items() <= environment.items():
+        raise AssertionError(
+            "a program that is started without `scripts.reaper.mark()` in its environment would "
+            f"outlive a test run that is killed: {details[1]!r}"
+        )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    ranks = {folder: rank for rank, folder in enumerate(FIRST)}
-
-    def rank(item: pytest.Item) -> int:
-        whole_runs = {"e2e", "torture", "recipes"} & set(item.path.parts)
-        return ranks.get(item.path.parent.name, len(FIRST)) if whole_runs else len(FIRST)
-
-    items.sort(key=rank)
+    items.sort(key=lambda item: rank(item.path.parent))
 
 
-@dataclass(frozen=True)
-class ConnectedTelegram:
-    """The program's Telegram parts over TCP, and the stand-in that they talk to."""
-
-    standin: StandIn
-    stop: StopFlag
-    client: TelegramClient
-    chats: ChatBook
-    reader: TelegramChatReader
-    waits: list[tuple[str, str]]
-    lines: list[str]
-    news: list[int | None]
-
-    @property
-    def chat(self) -> Chat:
-        """The chat that the stand-in's world is about."""
-        source = self.standin.world.source
-        if source.kind == "saved":
-            return self.chats.resolve(OwnSavedMessages())
-        if source.username is not None:
-            return self.chats.resolve(ByUsername(source.username))
-        return self.chats.resolve(ByMarkedId(source.chat_id))
-
-
-ConnectTelegram: TypeAlias = Callable[..., ConnectedTelegram]
+def rank(folder: Path) -> int:
+    """With all that lies below."""
+    own = folder.relative_to(TESTS).as_posix()
+    return next(
+        (rank for rank, first in enumerate(FIRST) if f"{own}/".startswith(f"{first}/")), len(FIRST)
+    )
 
 
 @pytest.fixture
@@ -81,41 +81,10 @@ def connect_telegram(tmp_path: Path) -> Iterator[ConnectTelegram]:
 
     A call that the stand-in could not answer fails the test.
     """
-    standin_public_key.trust_in_this_process()
-    with ExitStack() as closing:
-        standins: list[StandIn] = []
+    from tests.connected import connecting
 
-        def connect(world: World, *, listening: bool = False) -> ConnectedTelegram:
-            standin = closing.enter_context(StandIn(world))
-            standins.append(standin)
-            loop = EventLoopThread()
-            loop.start()
-            closing.callback(loop.stop)
-            stop = StopFlag()
-            waits: list[tuple[str, str]] = []
-            lines: list[str] = []
-            news: list[int | None] = []
-
-            def on_wait(what: str, why: str, until: datetime) -> None:
-                waits.append((what, why))
-
-            settings = TelegramSettings(
-                session_directory=tmp_path,
-                api_id=API_ID,
-                api_hash=API_HASH,
-                session_string=standin.session_string(),
-                proxy=Proxy("socks5", "127.0.0.1", standin.port),
-            )
-            on_news = news.append if listening else None
-            client = TelegramClient(loop, settings, stop, on_wait, lines.append, on_news)
-            client.start()
-            closing.callback(client.stop)
-            chats = ChatBook(client)
-            reader = TelegramChatReader(client, chats)
-            return ConnectedTelegram(standin, stop, client, chats, reader, waits, lines, news)
-
+    with connecting(tmp_path) as connect:
         yield connect
-        assert [name for standin in standins for name in standin.unknown_rpcs] == []
 
 
 @pytest.fixture

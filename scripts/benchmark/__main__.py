@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from scripts.benchmark import downloads, job, memory, uploads
 from scripts.benchmark.frame import BenchFailed, Case, Plan, Row
+from scripts.reaper import end_with_this_process
 
 CASES: tuple[Case, ...] = (
     *downloads.CASES,
@@ -75,6 +76,7 @@ def table(rows: Sequence[Row]) -> str:
 
 def main() -> int:
     arguments = parse_arguments()
+    end_with_this_process()
     plan = Plan(runs=arguments.runs or (1 if arguments.quick else 3), quick=arguments.quick)
     rows: list[Row] = []
     failures: list[str] = []

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from scripts import reaper
 from standins.telegram.server import StandIn
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,6 +140,7 @@ class Machine:
         kept = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
         self.variables = {
             **{name: os.environ[name] for name in kept if name in os.environ},
+            **reaper.mark(),
             "HOME": str(directory / "home"),
             # Else a local remote would just rename, and nothing would be sent.
             "RCLONE_DISABLE": "Move,Copy",

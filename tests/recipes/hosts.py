@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 import yaml
 
+from scripts import reaper
 from tests.e2e.conftest import Scene
 from tests.e2e.expectations import assert_on_remote, remote_files, state_texts, the_state, wanted
 from tests.e2e.program import ROOT, SOURCE, Ended, Running
@@ -78,14 +79,14 @@ class Host:
     def start(
         self, command: Sequence[str], variables: Mapping[str, str], directory: Path | None = None
     ) -> Running:
-        """Started by something that gives it these variables and no others."""
+        """Started by something that gives it these variables and no others that it knows."""
         number = len(self.started)
         outputs = self.directory / f"{number}.out", self.directory / f"{number}.err"
         with outputs[0].open("wb") as out, outputs[1].open("wb") as err:
             process = subprocess.Popen(
                 command,
                 cwd=directory or self.home,
-                env=dict(variables),
+                env={**variables, **reaper.mark()},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

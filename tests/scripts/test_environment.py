@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from scripts.environment import Stamp, Step, next_step, parse_version
-from scripts.test import parse_arguments
 
 PYTHON = "3.11.7 /usr"
 
@@ -74,18 +73,3 @@ def test_a_broken_stamp_is_noticed(text: str) -> None:
 )
 def test_versions_are_read_as_numbers(text: str, version: tuple[int, int] | None) -> None:
     assert parse_version(text) == version
-
-
-@pytest.mark.parametrize(
-    ("arguments", "python", "for_pytest"),
-    [
-        ([], None, []),
-        (["-k", "budget", "-x"], None, ["-k", "budget", "-x"]),
-        (["--python", "python3.13", "tests/scripts"], "python3.13", ["tests/scripts"]),
-        (["--", "--python", "x"], None, ["--python", "x"]),
-    ],
-)
-def test_what_is_not_for_the_script_goes_to_pytest(
-    arguments: list[str], python: str | None, for_pytest: list[str]
-) -> None:
-    assert parse_arguments(arguments) == (python, for_pytest)

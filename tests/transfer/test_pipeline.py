@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -732,14 +732,25 @@ def test_a_stop_while_all_wait_for_room_wakes_everybody(make_line: MakeLine) -> 
     assert line.staged() == [staged_name(1)]
 
 
-def test_a_stop_while_the_last_uploads_run_waits_for_none_of_them(make_line: MakeLine) -> None:
+def test_a_stop_while_the_last_uploads_run_waits_for_none_of_them(
+    make_line: MakeLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     line = make_line(1, 1)
     line.seconds_per_move = 3600.0
+    all_listed = threading.Event()
 
     def prepare(run: Run) -> None:
+        ledger = run.pipeline.ledger
+        wait_for_all = ledger.wait_for_all
+
+        def wait_when_all_is_listed() -> None:
+            all_listed.set()
+            wait_for_all()
+
+        monkeypatch.setattr(ledger, "wait_for_all", wait_when_all_is_listed)
+
         def stop_later() -> None:
-            until(lambda: run.watch.count("move") == 2)
-            time.sleep(0.05)
+            until(lambda: run.watch.count("move") == 2 and all_listed.is_set())
             run.stop.set()
 
         in_thread(stop_later)

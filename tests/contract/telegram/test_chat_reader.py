@@ -16,7 +16,7 @@ from tdl_sync.core.errors import ChatUnreadable, CredentialsRefused
 from tdl_sync.core.model import Chat, ChatKind, HistoryPage, MediaItem, MessageKey, SkippedItem
 from tdl_sync.core.ports import ChatReader
 from tdl_sync.telegram.messages import history
-from tests.conftest import ConnectedTelegram, ConnectTelegram
+from tests.connected import ConnectedTelegram, ConnectTelegram
 from tests.fakes.chat import FakeChatReader
 from tests.fakes.from_world import messages_of
 

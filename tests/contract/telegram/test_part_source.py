@@ -26,7 +26,7 @@ from tdl_sync.core.errors import (
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.ports import PART_BYTES, PartSource
 from tdl_sync.telegram.files.parts import TelegramPartSource
-from tests.conftest import ConnectedTelegram, ConnectTelegram
+from tests.connected import ConnectedTelegram, ConnectTelegram
 from tests.fakes.from_world import messages_of, record_in
 from tests.fakes.parts import FakePartSource, empty_part, short_part
 from tests.waiting import result_of, until

@@ -14,7 +14,7 @@ from standins.telegram.world import worlds
 from tdl_sync.core.errors import CredentialsRefused, NetworkUnreachable, TdlSyncError
 from tdl_sync.core.ports import SavedMessages
 from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
-from tests.conftest import ConnectedTelegram, ConnectTelegram
+from tests.connected import ConnectedTelegram, ConnectTelegram
 from tests.fakes.saved_messages import FakeSavedMessages
 
 HEADER = "📊 TDL Progress"

@@ -22,7 +22,7 @@ from tdl_sync.core.model import MediaItem
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram.files.parts import TelegramPartSource
 from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
-from tests.conftest import ConnectedTelegram, ConnectTelegram
+from tests.connected import ConnectedTelegram, ConnectTelegram
 from tests.fakes.from_world import messages_of, record_in
 from tests.waiting import finished, in_thread, result_of, until
 

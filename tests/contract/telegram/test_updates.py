@@ -10,7 +10,7 @@ from pyrogram import raw
 from standins.telegram.world import worlds
 from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 from tdl_sync.telegram.session.updates import chats_with_news
-from tests.conftest import ConnectTelegram
+from tests.connected import ConnectTelegram
 from tests.waiting import until
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from scripts import reaper
 from tests.debian_packages import unpacked
 from tests.e2e.program import PATIENCE_SECONDS
 
@@ -166,7 +167,8 @@ class Shells:
 
 
 def _variables(home: Path) -> dict[str, str]:
-    return {"HOME": str(home), "PATH": os.environ["PATH"], "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+    known = {"HOME": str(home), "PATH": os.environ["PATH"], "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+    return {**known, **reaper.mark()}
 
 
 def _at_terminal(command: list[str], home: Path, typed: str, done: Callable[[], bool]) -> None:
