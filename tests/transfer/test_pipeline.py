@@ -32,10 +32,12 @@ from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.transfer.download import PARTS_IN_FLIGHT
 from tests.fakes.chat import CHAT_ID, item_of
 from tests.fakes.parts import content_of, empty_part, long_part, short_part
+from tests.fakes.progress import RecordingProgress
 from tests.transfer.line import (
     BLOCK,
     FOLDER,
     REMOTE,
+    Event,
     Line,
     Run,
     assert_complete,
@@ -234,6 +236,49 @@ def test_only_so_many_are_in_flight_and_each_end_makes_room_for_another(
     ended = line.run(budget_bytes=10 * BLOCK)
     assert_complete(ended)
     assert (ended.report.moved, ended.report.skipped, ended.report.failed) == (10, 4, 11)
+
+
+def test_never_more_are_in_flight_whatever_was_settled_before(
+    make_line: MakeLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is fetched and not yet marked counts."""
+    monkeypatch.setattr("tdl_sync.transfer.pipeline.MOST_IN_FLIGHT", 2)
+    line = make_line(*[1] * 20)
+    line.seconds_per_move = 0.005
+    in_flight: list[int] = []
+
+    def prepare(run: Run) -> None:
+        def on_event(event: Event) -> None:
+            in_flight.append(run.watch.count("fetch") - run.watch.count("marked"))
+
+        run.watch.on_event = on_event
+
+    assert_complete(line.run(workers=1, prepare=prepare))
+    assert max(in_flight) == 2
+
+
+def test_no_file_takes_room_before_a_download_is_free_for_it(make_line: MakeLine) -> None:
+    line = make_line(*(item_of(number, PART_BYTES + 1) for number in range(1, 11)))
+    too_early: list[tuple[int, int]] = []
+
+    def prepare(run: Run) -> None:
+        def on_event(event: Event) -> None:
+            admitted = len(recorded(run).calls("admitted"))
+            begun = len({message_id for name, message_id in run.watch.events if name == "fetch"})
+            if event[0] == "fetch" and admitted > begun:
+                too_early.append((admitted, begun))
+
+        run.watch.on_event = on_event
+
+    ended = line.run(downloads=1, prepare=prepare)
+    assert_complete(ended)
+    assert len(ended.progress.calls("admitted")) == 10
+    assert too_early == []
+
+
+def recorded(run: Run) -> RecordingProgress:
+    assert isinstance(run.stages.progress, RecordingProgress)
+    return run.stages.progress
 
 
 def test_what_did_not_fit_is_moved_by_a_run_with_a_larger_budget(make_line: MakeLine) -> None:
@@ -519,6 +564,31 @@ def test_a_chat_whose_file_says_that_it_closed_ends_likewise(make_line: MakeLine
     assert ended.position.watermark == 2
     assert ended.report.unfinished > 0
     assert ended.used_bytes == 0
+    assert_complete(line.run())
+    line.assert_all_moved()
+
+
+def test_after_a_stop_no_upload_begins_and_what_was_staged_waits_for_the_next_run(
+    make_line: MakeLine,
+) -> None:
+    """Three files wait for the one worker when the first of them stops the run."""
+    line = make_line(*[1] * 4)
+    for message_id in (1, 2, 3):
+        stage(line, staged_name(message_id), content_of(line.items()[message_id - 1]))
+
+    def prepare(run: Run) -> None:
+        def on_event(event: Event) -> None:
+            if event[0] == "move":
+                until(lambda: run.watch.count("fetch") > 0)  # which comes after all leftovers
+                run.stop.set()
+
+        run.watch.on_event = on_event
+
+    ended = line.run(workers=1, prepare=prepare)
+    assert isinstance(ended.error, Stopped)
+    assert ended.watch.count("move") == 1
+    assert len(ended.progress.calls("upload_started")) == 1
+    assert set(line.staged()) >= {staged_name(2), staged_name(3)}
     assert_complete(line.run())
     line.assert_all_moved()
 

@@ -99,6 +99,7 @@ def assert_safe_on_every_remote(name: str) -> None:
     assert name not in (".", "..")
     assert not name.startswith((" ", "."))
     assert not name.endswith((" ", "."))
+    assert not any(ord(c) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(c) <= 0xFDEF for c in name)
     device = name.partition(".")[0].rstrip().casefold()
     assert device not in {"con", "prn", "aux", "nul", "com1", "com¹", "lpt9"}
 
@@ -184,6 +185,8 @@ def test_ordinary_names_stay_as_they_are() -> None:
         ("a\u00a0b\u3000c", "7_a b c"),
         (" end. . ", "7_end"),
         (".htaccess", "7_.htaccess"),
+        ("a\ufdd0b\ufdefc\ufffed\U0010ffff.txt", "7_a_b_c_d_.txt"),
+        ("\ufdcf\ufdf0\ufffd.txt", "7_\ufdcf\ufdf0\ufffd.txt"),
     ],
 )
 def test_what_cannot_stay_becomes_an_underscore_or_goes(name: str, made: str) -> None:
@@ -198,6 +201,13 @@ def test_a_long_name_keeps_its_extension(stem: str, extension: str) -> None:
     made = file_name(item(stem + extension, 2**31 - 1))
     assert made.endswith(extension)
     assert MAX_NAME_BYTES - 4 < len(made.encode()) <= MAX_NAME_BYTES
+
+
+def test_a_long_name_has_no_blank_or_dot_before_its_extension() -> None:
+    for length in range(3):
+        made = file_name(item("x" * length + "y. " * 99 + ".mp4"))
+        assert made.startswith("7_" + "x" * length + "y. y. ")
+        assert made.endswith("y.mp4")
 
 
 @pytest.mark.parametrize("character", ["é\u0323", "👨‍👩‍👧‍👦", "🇩🇪", "👍🏽", "நி", "❤️"])

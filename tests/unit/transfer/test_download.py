@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tdl_sync.core.errors import (
     CredentialsRefused,
     DownloadFailed,
+    FileReplaced,
     ItemFailed,
     MessageGone,
     RefusedByTelegram,
@@ -29,6 +30,7 @@ from tdl_sync.core.stop import StopFlag
 from tdl_sync.transfer.disk.part_journal import PartialFiles
 from tdl_sync.transfer.disk.staging import LOCK_NAME, Staging
 from tdl_sync.transfer.download import PARTS_IN_FLIGHT, Downloader
+from tests.durability import DurableSteps
 from tests.fakes.chat import item_of
 from tests.fakes.parts import (
     FakePartSource,
@@ -119,6 +121,30 @@ def test_the_file_has_the_date_of_its_message(bench: Bench) -> None:
     assert datetime.fromtimestamp(path.stat().st_mtime, timezone.utc) == sent_at
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there a directory cannot be synced")
+def test_a_file_is_synced_before_it_counts_as_staged_and_its_name_before_its_journal_goes(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes and its date. A power cut at any moment leaves the whole file or what shows how
+    much of it is there."""
+    seen = DurableSteps(tmp_path, monkeypatch)
+    bench.parts.on_fetch = lambda item, offset: seen.note(f"asked for {offset}")
+    bench.download(item_of(17, 100))
+    name = bench.staging.part_path(item_of(17, 100).key).stem
+    assert seen.steps == [
+        f"make partial/{name}.parts.new",
+        f"sync partial/{name}.parts.new",
+        f"rename partial/{name}.parts.new to partial/{name}.parts",
+        "sync partial/",
+        f"make staging/{name}.part",
+        "note asked for 0",
+        f"sync staging/{name}.part",
+        f"rename staging/{name}.part to staging/{name}.staged",
+        "sync staging/",
+        f"remove partial/{name}.parts",
+    ]
+
+
 def test_the_listener_is_told_every_byte_once(bench: Bench) -> None:
     item = item_of(17, 5 * MIB + 1)
     bench.parts.faults[17] = [DownloadFailed("x")]
@@ -180,6 +206,37 @@ def test_what_passes_is_tried_again_and_what_was_written_is_not_asked_for_again(
     assert told_bytes(bench) == item.size_bytes
 
 
+def test_a_partial_file_that_is_longer_than_the_file_is_thrown_away(bench: Bench) -> None:
+    """All its parts are right, and still it is not what Telegram declared."""
+    item = item_of(17, 2 * MIB + 5)
+    with bench.partials.open(item, lambda: None) as partial:
+        partial.write(0, content_of(item)[:MIB])
+    with bench.staging.part_path(item.key).open("r+b") as file:
+        file.truncate(item.size_bytes + 1)
+    with pytest.raises(SizeMismatch) as caught:
+        bench.download(item)
+    assert caught.value.actual_bytes == item.size_bytes + 1
+    assert bench.on_disk() == bench.journals() == []
+    assert bench.download(item).read_bytes() == content_of(item)
+
+
+def test_only_so_many_parts_of_a_file_are_asked_for_at_once(bench: Bench) -> None:
+    answers = threading.Event()
+
+    def late(part: bytes) -> bytes:
+        answers.wait(60)
+        return part
+
+    bench.parts.faults[17] = [late] * 40
+    download = in_thread(lambda: bench.download(item_of(17, 40 * MIB)))
+    until(lambda: len(bench.parts.asked_of(17)) >= PARTS_IN_FLIGHT)
+    bench.stop.set()
+    with pytest.raises(Stopped):
+        result_of(download)
+    assert bench.parts.asked_of(17) == list(range(0, PARTS_IN_FLIGHT * MIB, MIB))
+    answers.set()
+
+
 def test_three_attempts_and_no_more(bench: Bench) -> None:
     bench.parts.faults[17] = [DownloadFailed("x")] * 99
     with pytest.raises(DownloadFailed):
@@ -187,7 +244,10 @@ def test_three_attempts_and_no_more(bench: Bench) -> None:
     assert len(bench.parts.asked_of(17)) == 3
 
 
-@pytest.mark.parametrize("error", [RefusedByTelegram("FILE_ID_INVALID"), MessageGone("deleted")])
+@pytest.mark.parametrize(
+    "error",
+    [RefusedByTelegram("FILE_ID_INVALID"), MessageGone("deleted"), FileReplaced()],
+)
 def test_what_is_not_to_be_had_is_not_tried_again_and_nothing_of_it_stays(
     error: Exception, bench: Bench
 ) -> None:
@@ -246,11 +306,12 @@ def test_a_stop_in_mid_file_ends_the_download_and_keeps_what_was_written(bench: 
     answers.set()
 
 
-def test_after_a_stop_not_one_part_is_asked_for(bench: Bench) -> None:
+def test_after_a_stop_not_one_part_is_asked_for_and_no_download_is_told(bench: Bench) -> None:
     bench.stop.set()
     with pytest.raises(Stopped):
         bench.download(item_of(17, 100))
     assert bench.parts.asked == []
+    assert bench.progress.order(17) == []
 
 
 def test_downloads_side_by_side_do_not_get_mixed_up(bench: Bench) -> None:
@@ -309,6 +370,20 @@ def test_a_disk_that_refuses_a_write_fails_the_item_and_leaves_nothing(bench: Be
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert bench.on_disk() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_bytes_that_the_disk_refused_are_not_told(bench: Bench) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MIB // 2, before[1]))
+    try:
+        with pytest.raises(StagingFailed):
+            bench.download(item_of(17, MIB - 1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert told_bytes(bench) == 0
 
 
 def test_a_staging_directory_that_vanished_fails_the_item(bench: Bench) -> None:

@@ -82,7 +82,34 @@ def test_what_was_never_listed_cannot_settle() -> None:
         OldestFirst(20).settled(21)
 
 
-@pytest.mark.parametrize(("ids", "end"), [([15], 30), ([35], 30), ([], 19)])
+def test_what_was_listed_is_covered_to_its_last_message_and_nothing_beyond() -> None:
+    frontier = OldestFirst(10)
+    assert [frontier.covers(n) for n in (9, 10, 11)] == [True, True, False]
+    frontier.listed([12], 20)
+    assert [frontier.covers(n) for n in (12, 20, 21)] == [True, True, False]
+
+
+def test_the_last_message_of_a_page_may_be_an_item_and_the_next_page_begins_behind_it() -> None:
+    frontier = OldestFirst(10)
+    frontier.listed([11, 20], 20)
+    frontier.listed([21], 21)
+    frontier.settled(11)
+    assert frontier.watermark == 19
+    frontier.settled(20)
+    assert frontier.watermark == 20
+
+
+def test_a_page_that_ends_where_the_one_before_it_did_changes_nothing() -> None:
+    """Nothing was posted since, or all of what was is deleted."""
+    frontier = OldestFirst(20)
+    frontier.listed([], 20)
+    assert frontier.watermark == 20
+    frontier.listed([25], 30)
+    frontier.listed([], 30)
+    assert frontier.watermark == 24
+
+
+@pytest.mark.parametrize(("ids", "end"), [([15], 30), ([20], 30), ([35], 30), ([31], 30), ([], 19)])
 def test_a_page_that_the_watermark_may_have_passed_is_refused(ids: list[int], end: int) -> None:
     frontier = OldestFirst(20)
     with pytest.raises(ValueError, match="page"):
@@ -115,6 +142,24 @@ def test_newest_first_the_watermark_waits_for_the_last_page() -> None:
     assert (frontier.watermark, frontier.done_above()) == (11, (25, 30))
     frontier.settled(12)
     assert (frontier.watermark, frontier.done_above()) == (30, ())
+
+
+def test_newest_first_one_message_that_was_not_read_holds_the_watermark() -> None:
+    frontier = NewestFirst(10, 30)
+    frontier.listed([], 12)
+    assert frontier.watermark == 10
+    frontier.listed([], 11)
+    assert frontier.watermark == 30
+
+
+def test_newest_first_memory_stays_bounded_and_the_lowest_are_remembered() -> None:
+    frontier = NewestFirst(0, MOST_REMEMBERED_ABOVE + 10)
+    ids = range(2, MOST_REMEMBERED_ABOVE + 11)
+    frontier.listed(ids, 2)
+    for message_id in ids:
+        frontier.settled(message_id)
+    assert frontier.watermark == 0
+    assert frontier.done_above() == tuple(ids[:MOST_REMEMBERED_ABOVE])
 
 
 def test_newest_first_covers_what_was_read_and_what_lies_before_the_beginning() -> None:

@@ -16,7 +16,7 @@ from tdl_sync.core.model import Reservation
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.transfer.disk.budget import DiskBudget, whole_blocks
 from tests.fakes.chat import item_of
-from tests.waiting import in_thread, result_of, until
+from tests.waiting import finished, in_thread, result_of, until
 
 BLOCK = 4096
 
@@ -183,6 +183,45 @@ def test_a_wait_that_breaks_leaves_the_queue_to_the_others(budget: DiskBudget) -
     other = reserving(budget, 3)
     budget.release(held)
     assert result_of(other).reserved_bytes == 3 * BLOCK
+
+
+def test_a_wait_that_breaks_lets_those_behind_it_have_the_room_that_is_there(
+    budget: DiskBudget,
+) -> None:
+    """They wait already, and nothing else will change that could wake them."""
+    budget.reserve(item_of(1, 6 * BLOCK))
+    breaking = threading.Event()
+
+    def breaks() -> None:
+        assert breaking.wait(60)
+        raise OSError("no such file")
+
+    first = in_thread(lambda: budget.reserve(item_of(2, 8 * BLOCK), on_wait=breaks))
+    until(lambda: budget.someone_waits)
+    behind = [reserving(budget, 1, message_id) for message_id in range(3, 7)]
+    assert not any(each.done() for each in behind)
+    breaking.set()
+    with pytest.raises(OSError, match="no such file"):
+        result_of(first)
+    assert [result_of(each).item.message_id for each in behind] == [3, 4, 5, 6]
+    assert budget.used_bytes == budget.budget_bytes
+
+
+def test_when_the_run_stops_nobody_waits_for_room_any_more(
+    budget: DiskBudget, stop: StopFlag
+) -> None:
+    """Else what could be kept for the next run would be deleted for one that ends here."""
+    budget.reserve(item_of(1, 10 * BLOCK))
+    waits: list[bool] = []
+
+    def while_waiting() -> None:
+        waits.append(budget.someone_waits)
+        stop.set()
+        waits.append(budget.someone_waits)
+
+    with pytest.raises(Stopped):
+        finished(lambda: budget.reserve(item_of(2, 1), on_wait=while_waiting))
+    assert waits == [True, False]
 
 
 def test_what_lies_on_the_disk_already_counts_even_beyond_the_budget(budget: DiskBudget) -> None:

@@ -20,6 +20,7 @@ from tdl_sync.core.model import FileLocation, LocationKind, MediaItem
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.transfer.disk.part_journal import RECORD_BYTES, PartialFiles
 from tdl_sync.transfer.disk.staging import Staging
+from tests.durability import DurableSteps
 from tests.fakes.chat import item_of
 from tests.fakes.parts import content_of
 
@@ -94,6 +95,36 @@ def test_the_journal_says_which_file_it_is_before_the_first_byte_is_asked_for(di
     assert fields["partial_file"] == str(disk.part(ITEM))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there a directory cannot be synced")
+def test_the_journal_is_durable_under_its_name_before_there_is_a_partial_file(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = disk.files
+    seen = DurableSteps(tmp_path, monkeypatch)
+    with files.open(ITEM, lambda: None):
+        seen.note("asked for the first byte")
+    name = disk.part(ITEM).name
+    assert seen.steps[:6] == [
+        f"make data/partial/{name}s.new",
+        f"sync data/partial/{name}s.new",
+        f"rename data/partial/{name}s.new to data/partial/{name}s",
+        "sync data/partial/",
+        f"make staging/{name}",
+        "note asked for the first byte",
+    ]
+
+
+def test_a_partial_file_is_removed_before_its_journal(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that one without a journal is never one that could have gone on."""
+    disk.write(ITEM, 0)
+    seen = DurableSteps(tmp_path, monkeypatch)
+    disk.files.remove(ITEM.key)
+    name = disk.part(ITEM).name
+    assert seen.steps == [f"remove staging/{name}", f"remove data/partial/{name}s"]
+
+
 def test_a_file_of_which_nothing_was_written_leaves_nothing(disk: Disk) -> None:
     disk.write(ITEM)
     assert not disk.part(ITEM).exists()
@@ -149,8 +180,8 @@ def test_a_partial_file_without_its_journal_is_not_believed(disk: Disk) -> None:
 def test_a_journal_without_its_file_is_removed_when_a_run_begins(disk: Disk) -> None:
     disk.write(ITEM, 0, 1)
     disk.part(ITEM).unlink()
-    assert list(disk.journals.iterdir()) != []
-    assert disk.parts(ITEM) == []
+    (disk.journals / "broken.parts").write_bytes(b"\x00" * 60)
+    PartialFiles(disk.staging, disk.journals)
     assert list(disk.journals.iterdir()) == []
 
 
@@ -160,6 +191,18 @@ def test_the_journals_of_another_staging_directory_stay(disk: Disk, tmp_path: Pa
     PartialFiles(other, disk.journals)
     assert disk.parts(ITEM) == [0, 1]
     other.close()
+
+
+def test_the_journals_of_another_staging_directory_stay_while_its_disk_is_not_there(
+    disk: Disk, tmp_path: Path
+) -> None:
+    disk.write(ITEM, 0, 1)
+    disk.staging.directory.rename(tmp_path / "not mounted")
+    other = Staging.open(tmp_path / "elsewhere", 10**9)
+    PartialFiles(other, disk.journals)
+    other.close()
+    (tmp_path / "not mounted").rename(disk.staging.directory)
+    assert disk.parts(ITEM) == [0, 1]
 
 
 @pytest.mark.parametrize("line", [b"", b"\x00" * 60, b"{}\n", b"[1]\n", b'{"partial_file": 5}\n'])
@@ -194,6 +237,60 @@ def test_a_part_whose_bytes_did_not_reach_the_disk_is_asked_for_again(disk: Disk
         file.write(bytes(MIB))
         file.truncate(4 * MIB + 17)
     assert disk.parts(ITEM) == [0, 2]
+
+
+def test_what_was_written_behind_a_part_that_was_lost_stays_known(disk: Disk) -> None:
+    disk.write(ITEM, 0, 1, 2)
+    with disk.part(ITEM).open("r+b") as file:
+        file.seek(MIB)
+        file.write(bytes(MIB))
+    disk.write(ITEM, 3)
+    assert disk.parts(ITEM) == [0, 2, 3]
+
+
+def test_zeros_in_a_journal_are_no_record(disk: Disk) -> None:
+    """A power cut leaves them where a file grew. Read as a record they would be the whole of an
+    empty file: a part at 0, of 0 bytes, with the CRC 0.
+    """
+    item = item_of(17, 0)
+    with disk.files.open(item, lambda: None) as partial:
+        partial.write(0, b"")
+    path = disk.journal(item)
+    assert disk.parts(item) == [0]
+    path.write_bytes(path.read_bytes()[:-RECORD_BYTES] + bytes(RECORD_BYTES))
+    assert disk.parts(item) == []
+
+
+@pytest.mark.parametrize(
+    ("offset_bytes", "length_bytes"),
+    [(0, 5), (MIB, MIB - 1), (5 * MIB, 122), (1, MIB), (MIB + 1, MIB), (6 * MIB, 0)],
+)
+def test_a_record_of_what_is_no_whole_part_of_the_file_is_not_believed(
+    offset_bytes: int, length_bytes: int, disk: Disk
+) -> None:
+    """Its bytes lie there and have its CRC; counted as a part it would hide that some are not."""
+    disk.write(ITEM, 2)
+    with disk.files.open(ITEM, lambda: None) as partial:
+        partial.write(offset_bytes, CONTENT[offset_bytes : offset_bytes + length_bytes])
+    assert disk.parts(ITEM) == [2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_part_that_the_disk_refuses_has_no_record(disk: Disk) -> None:
+    import resource
+
+    disk.write(ITEM, 0)
+    before = disk.journal(ITEM).read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with disk.files.open(ITEM, lambda: None) as partial:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2 * MIB, limits[1]))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                partial.write(2 * MIB, CONTENT[2 * MIB : 3 * MIB])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert partial.offsets == {0}
+        assert disk.journal(ITEM).read_bytes() == before
 
 
 def test_a_stop_cuts_the_reading_of_many_parts_short(disk: Disk) -> None:

@@ -81,6 +81,17 @@ def test_in_one_process_the_directory_is_owned_once_and_given_back(tmp_path: Pat
     Staging.open(tmp_path, GB).close()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="descriptors of POSIX")
+def test_waiting_for_a_directory_that_another_owns_leaves_no_file_open(tmp_path: Path) -> None:
+    staging = Staging.open(tmp_path, GB)
+    before = psutil.Process().num_fds()
+    for _ in range(3):
+        with pytest.raises(HeldByAnotherRun):
+            Staging.open(tmp_path, GB)
+    assert psutil.Process().num_fds() == before
+    staging.close()
+
+
 def test_the_directory_is_made_for_the_owner_alone(tmp_path: Path) -> None:
     directory = tmp_path / "not" / "there yet"
     Staging.open(directory, GB).close()
