@@ -135,13 +135,13 @@ class _Armed:
         return True
 
     def _is_over(self) -> bool:
+        if self.fault.times is not None and self.struck >= self.fault.times:
+            return True
         if self.struck == 0:
             return False
         age_seconds = time.monotonic() - self.first_strike_seconds
         limit_seconds = self.fault.for_seconds
-        return (self.fault.times is not None and self.struck >= self.fault.times) or (
-            limit_seconds is not None and age_seconds > limit_seconds
-        )
+        return limit_seconds is not None and age_seconds > limit_seconds
 
 
 class Faults:

@@ -71,7 +71,7 @@ def make_drive_folder(
         return _named(name, listed_folders(rclone, parent) or [])
 
     found = look() if seen is None else _named(name, seen)
-    return found or _make_once(rclone, path, look)
+    return found or _make_once(rclone, path, look, name)
 
 
 def _named(name: str, folders: Sequence[tuple[str, str]]) -> DriveFolder | None:
@@ -114,12 +114,12 @@ def folder_error(what: str, failure: RcloneFailure) -> TdlSyncError:
     )
 
 
-def _make_once(rclone: Rclone, path: str, look: Callable[[], Found | None]) -> Found:
+def _make_once(rclone: Rclone, path: str, look: Callable[[], Found | None], *names: str) -> Found:
     made = RcloneAnswer(0, b"", "")
     for _ in range(_TRIES):
         made = rclone.ask(_MKDIR_ONCE, path)
         if made.exit_status != 0:
-            _raise_unless_it_may_pass(made, path)
+            _raise_unless_it_may_pass(made.failure(path, *names))
         found = _wait_for(
             look, _SHOWN_WITHIN_SECONDS if made.exit_status == 0 else LISTING_LAG_SECONDS
         )
@@ -130,11 +130,11 @@ def _make_once(rclone: Rclone, path: str, look: Callable[[], Found | None]) -> F
                 f"{path!r} was made, but the remote has not shown it for a minute; "
                 "start again later"
             )
-    raise folder_error("make the folder", made.failure(path))
+    raise folder_error("make the folder", made.failure(path, *names))
 
 
-def _raise_unless_it_may_pass(made: RcloneAnswer, path: str) -> None:
-    error = classified(made.failure(path))
+def _raise_unless_it_may_pass(failure: RcloneFailure) -> None:
+    error = classified(failure)
     if error is not None and not isinstance(error, RateLimited):
         raise error
 

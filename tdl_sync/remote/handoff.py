@@ -39,6 +39,7 @@ from tdl_sync.remote.rclone_errors import (
     is_missing_file,
     is_rate_limit,
     transfer_error,
+    without_names,
 )
 from tdl_sync.remote.remnants import Remnants
 from tdl_sync.remote.token_renewal import TokenRenewal
@@ -147,7 +148,7 @@ class RcloneHandOff:
         if not self._remote.takes_folder_ids:
             made = self._rclone.ask(["mkdir"], path)
             if made.exit_status != 0:
-                failure = made.failure(self._remote.remote)
+                failure = made.failure(self._remote.remote, folder)
                 raise folder_error(f"make the folder {folder!r}", failure)
             self._folders[folder] = _Folder(drive_id=None)
             return self._without_remnants(folder, self._listed(path))
@@ -236,10 +237,7 @@ class RcloneHandOff:
             return
         if exit_status != 0 and self._rclone.children.stopping:
             raise Stopped("the hand-off was ended; the file is kept")
-        last_error = log.last_error
-        # A name must not pass for an error message.
-        for hostile in (name, *folder.split("/")):
-            last_error = last_error.replace(printable(hostile), "…")
+        last_error = without_names(log.last_error, name, *folder.split("/"))
         raise self._move_error(staged, exit_status, last_error)
 
     def _put_once(self, content: bytes, folder: str, name: str) -> None:
@@ -255,7 +253,8 @@ class RcloneHandOff:
         if answer.exit_status != 0:
             if self._rclone.children.stopping:
                 raise Stopped("the upload was ended")
-            raise transfer_error(answer.failure(self._remote.remote))
+            failure = answer.failure(self._remote.remote, name, *folder.split("/"))
+            raise transfer_error(failure)
 
     def _read_once(self, folder: str, name: str) -> bytes:
         target, _ = self._target(0, folder, name)
@@ -263,7 +262,8 @@ class RcloneHandOff:
         if answer.exit_status != 0:
             if self._rclone.children.stopping:
                 raise Stopped("the reading was ended")
-            error = transfer_error(answer.failure(self._remote.remote))
+            failure = answer.failure(self._remote.remote, name, *folder.split("/"))
+            error = transfer_error(failure)
             if isinstance(error, HandOffFailed) and self._remote.takes_folder_ids:
                 # What was put just now may not be listed yet.
                 error.retry_after_seconds = max(error.retry_after_seconds, LISTING_LAG_SECONDS)
@@ -330,7 +330,8 @@ class RcloneHandOff:
         if parent is None or parent.drive_id is None:
             made = self._rclone.ask(["mkdir"], self._remote.path(*folder.split("/")))
             if made.exit_status != 0:
-                raise folder_error("make a folder", made.failure(self._remote.remote))
+                failure = made.failure(self._remote.remote, *folder.split("/"))
+                raise folder_error("make a folder", failure)
             return _Folder(drive_id=None)
         inside = self._remote.inside(parent.drive_id)
         path = self._remote.inside(parent.drive_id, name)

@@ -39,7 +39,7 @@ def listed_files(
             )
             for entry in listed.json()
         ]
-    failure = listed.failure(remote)
+    failure = listed.failure(remote, path.rpartition("/")[2])
     if is_missing_directory(failure):
         return []  # remotes that know no empty folders
     raise folder_error("list the files", failure)

@@ -23,7 +23,7 @@ from rclone_python.utils import extract_rclone_progress
 from tdl_sync.core.errors import ConfigurationError, NetworkUnreachable
 from tdl_sync.core.text import printable
 from tdl_sync.remote.processes import Children, Unanswered, run_at_terminal
-from tdl_sync.remote.rclone_errors import RcloneFailure
+from tdl_sync.remote.rclone_errors import RcloneFailure, without_names
 
 OLDEST_VERSION = (1, 60)
 
@@ -72,8 +72,10 @@ class RcloneAnswer:
         """The answer of a command that succeeded and prints JSON. Raises ``ValueError``."""
         return json.loads(self.stdout)
 
-    def failure(self, remote: str) -> RcloneFailure:
-        return RcloneFailure(remote, self.exit_status, self.last_error, self.config_file)
+    def failure(self, remote: str, *names: str) -> RcloneFailure:
+        """``names`` are those of files and folders that strangers chose: see ``without_names``."""
+        last_error = without_names(self.last_error, *names)
+        return RcloneFailure(remote, self.exit_status, last_error, self.config_file)
 
 
 @dataclass(frozen=True)

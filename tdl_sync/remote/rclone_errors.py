@@ -27,6 +27,7 @@ from tdl_sync.core.errors import (
     StorageFull,
     TdlSyncError,
 )
+from tdl_sync.core.text import printable
 
 _EXIT_FATAL = 7
 _EXIT_DIRECTORY_NOT_FOUND = 3
@@ -69,6 +70,13 @@ class RcloneFailure:
             re.IGNORECASE,
         )
         return _go_seconds(asked[1]) if asked else 0.0
+
+
+def without_names(last_error: str, *names: str) -> str:
+    """What rclone said, without these: a file's or a chat's name must not pass for an error."""
+    for hostile in filter(None, names):
+        last_error = last_error.replace(printable(hostile), "…")
+    return last_error
 
 
 def is_missing_remote(failure: RcloneFailure) -> bool:

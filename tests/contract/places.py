@@ -103,6 +103,13 @@ class Remotes:
         self.variables: dict[str, str] = {}
         self._checked: dict[tuple[str, str | None], CheckedRemote] = {}
         self._numbers = itertools.count(1)
+        self._stand_in: DriveStandIn | None = None
+
+    @property
+    def drive(self) -> DriveStandIn:
+        """The stand-in behind the remote of the kind ``gdrive``, once that was started."""
+        assert self._stand_in is not None
+        return self._stand_in
 
     def place(self, kind: str, executable: str | None, *extra: str) -> RclonePlace:
         """An empty place of its own. ``executable`` is None for the current rclone."""
@@ -127,6 +134,7 @@ class Remotes:
 
     def _drive(self, directory: Path) -> str:
         drive = self._closing.enter_context(DriveStandIn())
+        self._stand_in = drive
         self._closing.callback(lambda: _check(drive))
         self.variables.update(drive.environment(), RCLONE_DRIVE_PACER_MIN_SLEEP="1ms")
         sections = drive.rclone_config(directory).read_text().split("\n\n")

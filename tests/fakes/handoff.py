@@ -13,7 +13,8 @@ class FakeHandOff:
     """``ports.HandOff`` without a process. All threads may call everything.
 
     ``folders`` is the remote. ``errors`` holds, by the remote name, what the next moves of that
-    file raise; ``"*"`` stands for any name. ``seconds_per_move`` is how long a move takes.
+    file raise; ``"*"`` stands for any name. ``seconds_per_move`` is how long a move takes,
+    which begins with half the file sent.
     """
 
     def __init__(self, seconds_per_move: float = 0.0) -> None:
@@ -82,6 +83,8 @@ class FakeHandOff:
     def _move(
         self, staged: StagedFile, folder: str, name: str, on_bytes: Callable[[int], None]
     ) -> RemoteFile:
+        if self.seconds_per_move:
+            on_bytes(staged.path.stat().st_size // 2)
         if self._ended.wait(self.seconds_per_move):
             raise Stopped("the hand-off was ended; the file is kept")
         with self._changed:

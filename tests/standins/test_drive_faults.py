@@ -280,6 +280,10 @@ def test_a_fault_strikes_after_its_calls_and_bytes_and_ends(for_seconds: float |
     assert struck.count(True) == expected_strikes
 
 
+def test_a_fault_that_is_to_strike_no_times_does_not() -> None:
+    assert Faults([Fault("rate_limit", times=0)]).strike("files.list", 0) is None
+
+
 def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not holds():

@@ -20,7 +20,7 @@ from tdl_sync.core.errors import (
     RemoteUnreachable,
     StorageFull,
 )
-from tdl_sync.remote.check import check_remote
+from tdl_sync.remote.check import check_remote, probe_name
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_errors import RcloneFailure, transfer_error
 from tests.contract.places import OBSCURED_PASSWORD
@@ -80,6 +80,13 @@ def test_a_remote_that_takes_no_files_is_found_before_the_run(tmp_path: Path) ->
     assert re.fullmatch(
         r"rclone can't (write to|open) 'plain:base': .*not a directory; .* with --remote", error
     )
+
+
+def test_a_remote_that_refuses_to_be_written_to_is_found_before_the_run(tmp_path: Path) -> None:
+    """By writing: nothing else tells."""
+    (tmp_path / "plain remote" / "base" / probe_name() / "in the way").mkdir(parents=True)
+    error = check_error(tmp_path, "plain:base")
+    assert re.fullmatch(r"rclone can't write to 'plain:base': .*; .* with --remote", error)
 
 
 def test_an_encrypted_configuration_is_named_and_nothing_waits_for_a_password(

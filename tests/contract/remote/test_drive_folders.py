@@ -17,6 +17,7 @@ from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.rclone import Rclone
 from tests.contract.places import CHAT_ID, hand_off, ignore_bytes, stage
+from tests.waiting import in_thread, result_of, until
 
 FOLDER = f"A channel [{CHAT_ID}]"
 LAG = Shaping(listing_lag_seconds=2.0)
@@ -146,6 +147,32 @@ def test_a_chats_folder_that_was_thrown_away_is_made_again_before_the_next_round
     assert warning.startswith(f"warning: the folder '{FOLDER}' is not in 'gdrive:a' any more")
 
 
+def test_a_folder_that_listings_leave_out_for_a_moment_is_not_made_again(
+    drive: DriveStandIn, rclone: Rclone
+) -> None:
+    """What is looked for in vain is looked for until Drive's listings have had their time."""
+    handoff = hand_off(rclone, check_remote(rclone, "gdrive:a"))
+    handoff.prepare_folder(FOLDER)
+    drive.statistics.reset()
+    drive.shaping = Shaping(listing_lag_seconds=3600.0)
+    renewing = in_thread(lambda: handoff.renew_folder(FOLDER))
+    until(lambda: renewing.done() or drive.statistics.counts().calls.get("files.list", 0) > 0)
+    drive.shaping = Shaping()
+    result_of(renewing)
+    assert "files.create" not in drive.statistics.counts().calls
+    assert present(drive) == ["a", f"a/{FOLDER}"]
+
+
+def test_a_rate_limit_is_no_reason_to_give_up_a_new_folder(
+    drive: DriveStandIn, rclone: Rclone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drive_folder, "LISTING_LAG_SECONDS", 0.0)
+    remote = check_remote(rclone, "gdrive:a")
+    drive.faults.add(Fault("rate_limit", call="files.create"))
+    assert hand_off(rclone, remote).prepare_folder(FOLDER) == []
+    assert present(drive) == ["a", f"a/{FOLDER}"]
+
+
 def test_in_a_long_round_the_chats_folder_is_looked_for_again_now_and_then(
     drive: DriveStandIn, rclone: Rclone, staging: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +191,7 @@ def test_what_others_share_is_known_wherever_that_is_said(
 ) -> None:
     """There a folder's id would show all that is shared, instead of that folder: paths are used."""
     assert not shows_what_others_share(rclone, "gdrive:a")
+    assert not shows_what_others_share(rclone, "gdrive,shared_with_me=false:a")
     assert shows_what_others_share(rclone, "gdrive,shared_with_me=true:a")
     assert rclone.config_file is not None
     config = rclone.config_file.read_text()

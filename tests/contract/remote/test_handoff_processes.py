@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tdl_sync.core.errors import HandOffFailed, Stopped
+from tdl_sync.core.model import StagedFile
+from tdl_sync.core.ports import HandOff
 from tdl_sync.remote.check import check_remote
 from tdl_sync.remote.rclone import Rclone
 from tests.contract.places import (
@@ -29,6 +30,12 @@ from tests.contract.places import (
     stage,
 )
 from tests.fakes.handoff import FakeHandOff
+from tests.waiting import PATIENCE_SECONDS, finished, in_thread, result_of, until
+
+CONTENT = b"x" * 200_000
+
+ALL_DAY = 10_000
+"""Seconds that no test waits for."""
 
 
 def encrypted_place(directory: Path, *extra: str) -> RclonePlace:
@@ -43,12 +50,35 @@ def encrypted_place(directory: Path, *extra: str) -> RclonePlace:
     return RclonePlace(Rclone.find(config_file=config), hand_off(rclone, remote), remote)
 
 
+MakeSlowPlace = Callable[[int], Place]
+
+
 @pytest.fixture(params=["crypt", "fake"])
-def slow_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """A move of 400 kB takes about two seconds."""
-    if request.param == "fake":
-        return FakePlace(FakeHandOff(seconds_per_move=2.0))
-    return encrypted_place(tmp_path, "--bwlimit=200k")
+def slow_place(request: pytest.FixtureRequest, tmp_path: Path) -> MakeSlowPlace:
+    """Called with the seconds that a move of ``CONTENT`` takes."""
+
+    def make(seconds: int) -> Place:
+        if request.param == "fake":
+            return FakePlace(FakeHandOff(seconds_per_move=seconds))
+        return encrypted_place(tmp_path, f"--bwlimit={len(CONTENT) // seconds}B")
+
+    return make
+
+
+class Sending:
+    """A move in a thread of its own that has begun to send, and has told so."""
+
+    def __init__(self, handoff: HandOff, staged: StagedFile) -> None:
+        begun = threading.Event()
+
+        def on_bytes(total_bytes: int) -> None:
+            if total_bytes > 0:
+                begun.set()
+
+        handoff.prepare_folder(FOLDER)
+        self.move = in_thread(lambda: handoff.move(staged, FOLDER, "1_a", on_bytes))
+        until(lambda: begun.is_set() or self.move.done())
+        assert begun.is_set(), self.move.exception()
 
 
 def test_a_failed_move_keeps_the_file_and_the_next_attempt_works(
@@ -66,93 +96,83 @@ def test_a_failed_move_keeps_the_file_and_the_next_attempt_works(
     assert place.content(FOLDER, "1_a") == b"precious"
 
 
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(4) as executor:
-        yield executor
-
-
 def test_a_move_that_ends_within_the_grace_is_done(
-    slow_place: Place, staging: Path, pool: ThreadPoolExecutor
+    slow_place: MakeSlowPlace, staging: Path
 ) -> None:
-    slow_place.handoff.prepare_folder(FOLDER)
-    staged = stage(staging, b"x" * 400_000)
-    move = pool.submit(slow_place.handoff.move, staged, FOLDER, "1_a", ignore_bytes)
-    time.sleep(0.5)
-    slow_place.handoff.terminate(grace_seconds=60)
-    assert move.result().name == "1_a"
+    place = slow_place(1)
+    staged = stage(staging, CONTENT)
+    sending = Sending(place.handoff, staged)
+    place.handoff.terminate(grace_seconds=PATIENCE_SECONDS)
+    assert result_of(sending.move).name == "1_a"
     assert not staged.path.exists()
-    assert slow_place.content(FOLDER, "1_a") == b"x" * 400_000
+    assert place.content(FOLDER, "1_a") == CONTENT
 
 
 def test_a_move_that_outlasts_the_grace_is_ended_and_keeps_its_file(
-    slow_place: Place, staging: Path, pool: ThreadPoolExecutor
+    slow_place: MakeSlowPlace, staging: Path
 ) -> None:
-    slow_place.handoff.prepare_folder(FOLDER)
-    staged = stage(staging, b"x" * 400_000)
-    move = pool.submit(slow_place.handoff.move, staged, FOLDER, "1_a", ignore_bytes)
-    time.sleep(0.5)
-    slow_place.handoff.terminate(grace_seconds=0.1)
+    place = slow_place(ALL_DAY)
+    staged = stage(staging, CONTENT)
+    sending = Sending(place.handoff, staged)
+    place.handoff.terminate(grace_seconds=0.1)
     with pytest.raises(Stopped):
-        move.result()
-    assert staged.path.stat().st_size == 400_000
+        result_of(sending.move)
+    assert staged.path.read_bytes() == CONTENT
 
 
 def test_a_second_terminate_cuts_a_long_grace_short(
-    slow_place: Place, staging: Path, pool: ThreadPoolExecutor
+    slow_place: MakeSlowPlace, staging: Path
 ) -> None:
-    staged = stage(staging, b"x" * 400_000)
-    slow_place.handoff.prepare_folder(FOLDER)
-    move = pool.submit(slow_place.handoff.move, staged, FOLDER, "1_a", ignore_bytes)
-    time.sleep(0.5)
-    first = pool.submit(slow_place.handoff.terminate, 60.0)
-    slow_place.handoff.terminate(grace_seconds=0)
-    first.result()
+    place = slow_place(ALL_DAY)
+    staged = stage(staging, CONTENT)
+    sending = Sending(place.handoff, staged)
+    first = in_thread(lambda: place.handoff.terminate(float(ALL_DAY)))
+    finished(lambda: place.handoff.terminate(grace_seconds=0))
+    result_of(first)
     with pytest.raises(Stopped):
-        move.result()
-    assert staged.path.exists()
+        result_of(sending.move)
+    assert staged.path.read_bytes() == CONTENT
 
 
 def running_rclone(parent: int) -> psutil.Process:
-    """The rclone that this process has started, once it has begun to send."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
+    """The rclone that this process has started to move a file."""
+    found: list[psutil.Process] = []
+
+    def look() -> bool:
         for child in psutil.Process(parent).children(recursive=True):
-            if "moveto" in child.cmdline():
-                return child
-        time.sleep(0.02)
-    raise AssertionError("no rclone was started")
+            with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+                if "moveto" in child.cmdline():
+                    found.append(child)
+        return bool(found)
+
+    until(look)
+    return found[0]
 
 
-def test_a_killed_rclone_fails_the_move_and_keeps_the_file(
-    tmp_path: Path, staging: Path, pool: ThreadPoolExecutor
-) -> None:
-    place = encrypted_place(tmp_path, "--bwlimit=100k")
-    place.handoff.prepare_folder(FOLDER)
-    staged = stage(staging, b"x" * 2_000_000)
-    sending = threading.Event()
-    move = pool.submit(place.handoff.move, staged, FOLDER, "1_a", lambda total_bytes: sending.set())
-    assert sending.wait(20)
+def test_a_killed_rclone_fails_the_move_and_keeps_the_file(tmp_path: Path, staging: Path) -> None:
+    place = encrypted_place(tmp_path, "--bwlimit=10k")
+    staged = stage(staging, CONTENT)
+    sending = Sending(place.handoff, staged)
     running_rclone(os.getpid()).send_signal(signal.SIGKILL)
     with pytest.raises(HandOffFailed, match="killed by signal 9"):
-        move.result()
-    assert staged.path.stat().st_size == 2_000_000
+        result_of(sending.move)
+    assert staged.path.read_bytes() == CONTENT
     # An rclone before 1.63 may leave half a file on remotes that can't rename. It counts for
     # nothing: what is on the remote has to have the declared size.
     listed = place.handoff.prepare_folder(FOLDER)
-    assert 2_000_000 not in [file.size_bytes for file in listed]
+    assert len(CONTENT) not in [file.size_bytes for file in listed]
 
 
 MOVE_IN_ANOTHER_PROCESS = """
 import sys
 from pathlib import Path
-from tests.contract.places import FOLDER, stage
-from tests.contract.remote.test_handoff_processes import encrypted_place
+from tests.contract.places import stage
+from tests.contract.remote.test_handoff_processes import CONTENT, Sending, encrypted_place
 tmp_path = Path(sys.argv[1])
-place = encrypted_place(tmp_path, "--bwlimit=100k")
-place.handoff.prepare_folder(FOLDER)
-staged = stage(tmp_path / "staging", b"x" * 2_000_000)
-place.handoff.move(staged, FOLDER, "1_a", lambda sent: print("sending", flush=True))
+place = encrypted_place(tmp_path, "--bwlimit=10k")
+sending = Sending(place.handoff, stage(tmp_path / "staging", CONTENT))
+print("sending", flush=True)
+sending.move.result()
 """
 
 
@@ -168,12 +188,12 @@ def test_when_the_program_is_killed_its_rclone_ends_and_the_file_is_kept(
         assert program.stdout.readline() == b"sending\n"
         orphan = running_rclone(program.pid)
         program.kill()
-    orphan.wait(10)
-    assert (staging / "1.staged").stat().st_size == 2_000_000
+    orphan.wait(PATIENCE_SECONDS)
+    assert (staging / "1.staged").read_bytes() == CONTENT
 
 
 def test_rclone_gets_no_variable_of_ours_and_none_that_makes_moves_unsafe(
-    tmp_path: Path, staging: Path, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, staging: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RCLONE_SIZE_ONLY would delete a file whose like-sized namesake is on the remote."""
     monkeypatch.setenv("TDL_SYNC_API_HASH", "secret")
@@ -185,10 +205,10 @@ def test_rclone_gets_no_variable_of_ours_and_none_that_makes_moves_unsafe(
     place.handoff.move(stage(staging, b"old content"), FOLDER, "1_a", ignore_bytes)
     place.handoff.move(stage(staging, b"new content"), FOLDER, "1_a", ignore_bytes)
     assert place.content(FOLDER, "1_a") == b"new content"
-    staged = stage(staging, b"x" * 400_000)
-    move = pool.submit(place.handoff.move, staged, FOLDER, "2_b", ignore_bytes)
+    staged = stage(staging, CONTENT)
+    move = in_thread(lambda: place.handoff.move(staged, FOLDER, "2_b", ignore_bytes))
     environment = running_rclone(os.getpid()).environ()
     assert not [name for name in environment if name.startswith("TDL_SYNC")]
     assert environment["RCLONE_BWLIMIT"] == "200k"
-    move.result()
+    result_of(move)
     assert not (tmp_path / "log").exists()

@@ -1,0 +1,129 @@
+"""A staged file's way to its mark: sidecar first, then the file, then the mark with its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from tdl_sync.core.errors import ConfigurationError, HandOffFailed, StagingFailed
+from tdl_sync.core.model import Chat, ChatKind, DoneMark, ListedFile, Reservation, StagedFile
+from tdl_sync.core.retry import ATTEMPTS
+from tdl_sync.core.stop import StopFlag
+from tdl_sync.options.name_template import Keeping, parse_name_template
+from tdl_sync.transfer.admission import OpenGate
+from tdl_sync.transfer.sidecar import with_copies
+from tdl_sync.transfer.upload import Destination, Uploader, sha256_of
+from tests.fakes.chat import item_of
+from tests.fakes.handoff import FakeHandOff
+from tests.fakes.marks import FakeMarks
+from tests.fakes.progress import RecordingProgress
+
+CHAT = Chat(-1001234567890, "Any chat", ChatKind.CHANNEL)
+FOLDER = "Any chat [-1001234567890]"
+CONTENT = b"precious"
+ITEM = item_of(1, len(CONTENT))
+REMOTE = "fake:base"
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> StagedFile:
+    path = tmp_path / "1.staged"
+    path.write_bytes(CONTENT)
+    return StagedFile(Reservation(ITEM, len(CONTENT)), path)
+
+
+class Upload:
+    """One chat's uploader on fakes."""
+
+    def __init__(self, keeping: Keeping, there: ListedFile | None = None) -> None:
+        self.hand_off = FakeHandOff()
+        self.marks = FakeMarks()
+        self.destination = Destination(CHAT, REMOTE, FOLDER, keeping)
+        self._uploader = Uploader(
+            self.destination,
+            self.hand_off,
+            self.marks,
+            lambda item: there,
+            RecordingProgress(),
+            OpenGate(),
+            StopFlag(),
+        )
+
+    def __call__(self, staged: StagedFile) -> DoneMark:
+        return self._uploader.upload(staged)
+
+
+def test_a_file_is_never_on_the_remote_without_its_sidecar(
+    staged: StagedFile, short_pauses: None
+) -> None:
+    upload = Upload(Keeping(with_sidecar=True))
+    upload.hand_off.errors["*"] = [HandOffFailed(1, "no luck")] * ATTEMPTS
+    with pytest.raises(HandOffFailed):
+        upload(staged)
+    assert list(upload.hand_off.folders[FOLDER]) == ["1.json"]
+    moved = upload(staged).file
+    assert upload.hand_off.folders[FOLDER].keys() == {"1.json", moved.name}
+    sidecar = json.loads(upload.hand_off.folders[FOLDER]["1.json"])
+    assert sidecar["file"]["sha256"] == hashlib.sha256(CONTENT).hexdigest()
+
+
+def test_nothing_is_marked_that_was_not_handed_off(staged: StagedFile, short_pauses: None) -> None:
+    upload = Upload(Keeping())
+    upload.hand_off.errors["*"] = [HandOffFailed(1, "no luck")] * ATTEMPTS
+    with pytest.raises(HandOffFailed):
+        upload(staged)
+    assert (upload.marks.marks, staged.path.exists()) == ({}, True)
+
+
+def test_a_file_that_was_handed_off_is_marked_with_its_hash_before_it_counts(
+    staged: StagedFile,
+) -> None:
+    upload = Upload(Keeping())
+    mark = upload(staged)
+    assert mark.file.sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert upload.marks.marks == {(REMOTE, ITEM.key): mark}
+
+
+def test_a_mark_that_can_not_be_written_is_told(staged: StagedFile) -> None:
+    upload = Upload(Keeping())
+    upload.marks.errors.append(ConfigurationError("the disk is full"))
+    with pytest.raises(ConfigurationError, match="the disk is full"):
+        upload(staged)
+
+
+def test_what_is_wrong_is_overwritten_where_it_lies_whatever_the_template_says(
+    staged: StagedFile,
+) -> None:
+    keeping = Keeping(parse_name_template("{date:%Y}/{stem}"), with_sidecar=True)
+    upload = Upload(keeping, ListedFile("1_an old name", 3, "2019/x"))
+    upload(staged)
+    assert upload.hand_off.folders.keys() == {f"{FOLDER}/2019/x"}
+    assert upload.hand_off.folders[f"{FOLDER}/2019/x"].keys() == {"1.json", "1_an old name"}
+
+
+def test_copies_that_a_sidecar_from_before_names_are_named_still(staged: StagedFile) -> None:
+    upload = Upload(Keeping(with_sidecar=True))
+    upload(staged)
+    assert upload.destination.sidecar_folders == {1: FOLDER}
+    before = upload.hand_off.read(FOLDER, "1.json")
+    upload.hand_off.put(with_copies(before, [item_of(7, len(CONTENT))]), FOLDER, "1.json")
+    staged.path.write_bytes(CONTENT)
+    upload(staged)
+    copies = json.loads(upload.hand_off.read(FOLDER, "1.json"))["also_posted"]
+    assert [copy["message_id"] for copy in copies] == [7]
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, 256 * 1024, 256 * 1024 + 1, 600_000])
+def test_a_hash_is_that_of_the_whole_file(tmp_path: Path, size_bytes: int) -> None:
+    content = bytes(number % 251 for number in range(size_bytes))
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    assert sha256_of(path) == hashlib.sha256(content).hexdigest()
+
+
+def test_a_file_that_can_not_be_read_fails_alone(tmp_path: Path) -> None:
+    with pytest.raises(StagingFailed, match="No such file"):
+        sha256_of(tmp_path / "gone")
