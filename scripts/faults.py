@@ -130,7 +130,10 @@ class Run:
         if self.exit_status is None:
             return f"not ending within {self.seconds:.0f} s"
         found = _FAILED.search(self.output)
-        return found[1] if found else f"pytest, which ended with status {self.exit_status}"
+        if found:
+            return found[1]
+        last_line = self.output.rstrip().rpartition("\n")[2]
+        return f"pytest, which ended with status {self.exit_status}: {last_line}"
 
 
 class Trees:
