@@ -28,7 +28,7 @@ from tests.unit.state.test_state_message import NOON, PLAIN, SCOPE
 
 WHOLE = replace(PLAIN, scope_key=scope_key(replace(SCOPE, lower_bound=PLAIN.lower_bound)))
 INTERVAL = timedelta(seconds=PLAIN.run.save_interval_seconds)
-OTHER_RUN = RunIdentity("laptop", 99, "other", "m9", 1_714_992_000, 300)
+OTHER_RUN = RunIdentity("laptop", 99, "other", "m9", 1_714_992_000, PLAIN.run.save_interval_seconds)
 HOSTILE = "\x1b[2J\x07\r\nFilms \N{RIGHT-TO-LEFT OVERRIDE}gpj"
 
 

@@ -47,6 +47,15 @@ def test_what_may_pass_is_tried_three_times_with_longer_pauses() -> None:
     assert FIRST_PAUSE_SECONDS / 2 < first < second < 4 * FIRST_PAUSE_SECONDS
 
 
+def test_what_failed_together_does_not_come_back_together() -> None:
+    pauses = set()
+    for _ in range(20):
+        stop = WatchedStop()
+        with_attempts(Work(failed()), stop)
+        pauses.update(stop.slept_seconds)
+    assert len(pauses) > 10
+
+
 def test_the_last_failure_is_raised() -> None:
     errors = [failed() for _ in range(ATTEMPTS)]
     with pytest.raises(HandOffFailed) as caught:

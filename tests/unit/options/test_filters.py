@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -13,12 +13,14 @@ from tdl_sync.options.filters import (
     ALL_BUT_STICKERS,
     MOST_SEARCHED_CHARACTERS,
     Filters,
+    Moment,
     parse_extensions,
     parse_since,
     parse_types,
     parse_until,
+    without_posts,
 )
-from tests.fakes.chat import item_of
+from tests.fakes.chat import FIRST_DATE, item_of
 
 NOW = datetime(2024, 5, 31, 12, tzinfo=timezone.utc)
 
@@ -99,6 +101,68 @@ def test_only_the_beginning_of_a_hostile_caption_is_searched() -> None:
 def test_an_albums_caption_is_that_of_each_of_its_files() -> None:
     item = replace(item_of(1, 1), details=MessageDetails(album_id=7, album_caption="The Beach"))
     assert Filters(caption=Expression.parse("beach")).rule_against(item) is None
+
+
+LEFT_OUT: dict[str, Filters] = {
+    "types": Filters(types=frozenset({MediaType.PHOTO})),
+    "included_extensions": Filters(included_extensions=frozenset({"mp4"})),
+    "excluded_extensions": Filters(excluded_extensions=frozenset({"bin"})),
+    "least_bytes": Filters(least_bytes=11),
+    "most_bytes": Filters(most_bytes=9),
+    "since": Filters(since=Moment("later", FIRST_DATE + timedelta(seconds=1))),
+    "until": Filters(until=Moment("now", FIRST_DATE)),
+    "to_id": Filters(to_id=6),
+    "name": Filters(name=Expression.parse("x")),
+    "caption": Filters(caption=Expression.parse("x")),
+}
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(Filters)])
+def test_each_filter_leaves_something_out(name: str) -> None:
+    """Who adds one says here what it leaves out."""
+    item = replace(item_of(7, 10), details=MessageDetails(caption="a"))
+    assert ALL_BUT_STICKERS.rule_against(item) is None
+    assert LEFT_OUT[name].rule_against(item) is not None
+    assert replace(LEFT_OUT[name], **{name: getattr(ALL_BUT_STICKERS, name)}) == ALL_BUT_STICKERS
+
+
+def test_sizes_and_ids_include_their_bounds() -> None:
+    filters = Filters(least_bytes=10, most_bytes=20, to_id=5)
+    judged = [filters.rule_against(item_of(1, size_bytes)) for size_bytes in (9, 10, 20, 21)]
+    assert judged == ["size", None, None, "size"]
+    assert [filters.rule_against(item_of(id_, 10)) for id_ in (5, 6)] == [None, "id"]
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.MP4", "clip.old.mp4"])
+def test_an_extension_is_what_follows_a_dot(name: str) -> None:
+    wanted = Filters(included_extensions=parse_extensions("mp4"))
+    unwanted = Filters(excluded_extensions=parse_extensions("mp4"))
+    item = replace(item_of(1, 1), file_name=name)
+    assert wanted.rule_against(item) is None
+    assert unwanted.rule_against(item) == "extension"
+    for other in ("clipmp4", "clip.xmp4", "mp4", "clip.mp4.part"):
+        item = replace(item_of(1, 1), file_name=other)
+        assert wanted.rule_against(item) == "extension"
+        assert unwanted.rule_against(item) is None
+
+
+def test_of_a_discussion_only_the_channels_own_posts_are_left_out() -> None:
+    """What somebody forwards there from the channel, or the channel from elsewhere, is theirs."""
+    channel, member, elsewhere = -1005, 77, -1006
+    post, by_member, from_elsewhere, comment = (
+        replace(item, details=MessageDetails(sender_id=sender_id, forwarded_from_id=from_id))
+        for item, sender_id, from_id in (
+            (item_of(1, 10), channel, channel),
+            (item_of(2, 10), member, channel),
+            (item_of(3, 10), channel, elsewhere),
+            (item_of(4, 10), member, None),
+        )
+    )
+    page = HistoryPage((post, by_member, from_elsewhere, comment), 5, 9)
+    skipped = SkippedItem(post.key, "the post itself")
+    assert without_posts(page, channel) == replace(
+        page, entries=(skipped, by_member, from_elsewhere, comment)
+    )
 
 
 def test_what_is_left_out_of_a_page_is_skipped_by_its_rule_and_the_rest_stays_as_it_is() -> None:

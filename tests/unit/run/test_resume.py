@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pytest
+
 from tdl_sync.core.failures import WRONG_SIZE, Failure
-from tdl_sync.core.model import Chat, ChatKind, ListedFile, Scope
+from tdl_sync.core.model import (
+    Chat,
+    ChatKind,
+    DoneMark,
+    HistoryEntry,
+    ListedFile,
+    MessageKey,
+    RemoteFile,
+    Scope,
+    scope_key,
+)
 from tdl_sync.options.choice import WHOLE_CHAT
 from tdl_sync.options.name_template import PLAIN_KEEPING
 from tdl_sync.run.resume import Start
 from tdl_sync.run.settings import RunSettings
 from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.run_state import RunState
+from tdl_sync.state.state_message import encode
 from tests.fakes.chat import CHAT_ID, FakeChatReader, item_of
 from tests.fakes.marks import FakeMarks
 from tests.fakes.saved_messages import FakeSavedMessages
+from tests.unit.state.test_state_message import PLAIN
 
 REMOTE = "gdrive:tdl-sync"
 CHAT = Chat(CHAT_ID, "A channel", ChatKind.CHANNEL)
+SCOPE = Scope(REMOTE, CHAT_ID)
+STATE = replace(
+    PLAIN, channel_id=CHAT_ID, remote=REMOTE, last_message_id=0, done_above_ids=(), failed_ids=()
+)
 
 
 class NoFolder:
@@ -32,7 +52,7 @@ class Outside:
     hand_off: NoFolder = field(default_factory=NoFolder)
 
 
-def settings(directory: Path) -> RunSettings:
+def settings_of(directory: Path) -> RunSettings:
     return RunSettings(
         remote=REMOTE,
         remote_free_bytes=None,
@@ -52,6 +72,114 @@ def settings(directory: Path) -> RunSettings:
     )
 
 
+def start_of(
+    directory: Path,
+    outside: Outside,
+    scope: Scope = SCOPE,
+    state: RunState | None = None,
+    settings: RunSettings | None = None,
+) -> Start:
+    """``state`` is what the state message says."""
+    saved = FakeSavedMessages()
+    if state is not None:
+        saved.put(encode(replace(state, scope_key=scope_key(scope))))
+    return Start(
+        CHAT,
+        scope,
+        settings or settings_of(directory),
+        outside,
+        saved,
+        LocalStates(directory / "state"),
+    )
+
+
+def failure_of(message_id: int, *, for_good: bool = False) -> Failure:
+    return Failure(MessageKey(CHAT_ID, 0, message_id), "download failed", "…", 2, for_good)
+
+
+def failed_ids(marks: FakeMarks) -> list[int]:
+    return [each.key.message_id for each in marks.failures(REMOTE, CHAT_ID, 0)]
+
+
+def ids(entries: Sequence[HistoryEntry]) -> list[int]:
+    return [entry.key.message_id for entry in entries]
+
+
+@pytest.mark.parametrize(
+    ("here", "told", "lower_bound", "after_id"),
+    [(30, 20, 0, 30), (20, 30, 0, 30), (20, 30, 50, 49), (0, 0, 0, 0), (0, 0, 1, 0)],
+)
+def test_a_run_goes_on_from_the_furthest_that_is_known(
+    here: int, told: int, lower_bound: int, after_id: int, tmp_path: Path
+) -> None:
+    outside, scope = Outside(FakeChatReader.of([])), replace(SCOPE, lower_bound=lower_bound)
+    outside.marks.save_watermark(scope, here)
+    state = replace(STATE, last_message_id=told)
+    assert start_of(tmp_path, outside, scope, state).begin().after_id == after_id
+    from_the_first = replace(settings_of(tmp_path), ignore_watermark=True)
+    start = start_of(tmp_path, outside, scope, state, from_the_first)
+    assert start.begin().after_id == max(lower_bound - 1, 0)
+
+
+def test_a_run_goes_on_from_no_other_scopes_watermark(tmp_path: Path) -> None:
+    outside = Outside(FakeChatReader.of([]))
+    for other in (
+        replace(SCOPE, filters="x"),
+        replace(SCOPE, lower_bound=7),
+        replace(SCOPE, remote="b2:x"),
+        replace(SCOPE, chat_id=CHAT_ID - 1),
+        replace(SCOPE, topic_id=5),
+    ):
+        outside.marks.save_watermark(other, 99)
+    assert start_of(tmp_path, outside).begin().after_id == 0
+    outside.marks.save_watermark(SCOPE, 50)
+    filtered = replace(SCOPE, filters='{"types": ["video"]}')
+    assert start_of(tmp_path, outside, filtered).begin().after_id == 0
+
+
+def test_what_failed_on_another_machine_is_recorded_here_before_anything_else_happens(
+    tmp_path: Path,
+) -> None:
+    """But for what is known better here: it is done, or failed here, too."""
+    outside = Outside(FakeChatReader.of([]))
+    outside.marks.record_failure(REMOTE, failure_of(2, for_good=True))
+    outside.marks.write(DoneMark(REMOTE, RemoteFile(item_of(3, 10), "F", "3_a.bin")))
+    state = replace(STATE, failed_ids=(1, 2, 3))
+    beginning = start_of(tmp_path, outside, state=state).begin()
+    assert failed_ids(outside.marks) == [1, 2]
+    recorded = outside.marks.failures(REMOTE, CHAT_ID, 0)
+    assert recorded[1] == failure_of(2, for_good=True)
+    assert list(beginning.failures) == recorded
+
+
+@pytest.mark.parametrize(
+    ("only_failed", "again"), [(False, [1]), (True, [1, 2, 9])], ids=["run", "retry-failed"]
+)
+def test_a_run_tries_again_what_failed_below_its_beginning_and_finds_the_rest_itself(
+    only_failed: bool, again: list[int], tmp_path: Path
+) -> None:
+    outside = Outside(FakeChatReader.of([item_of(number, 10) for number in range(1, 10)]))
+    outside.marks.save_watermark(SCOPE, 5)
+    for failure in (failure_of(1), failure_of(2, for_good=True), failure_of(9)):
+        outside.marks.record_failure(REMOTE, failure)
+    start = start_of(
+        tmp_path,
+        outside,
+        settings=replace(settings_of(tmp_path), only_failed=only_failed),
+    )
+    job = start.job(start.begin(), [])
+    assert ids(job.again) == again
+    assert (job.after_id, job.up_to_id) == ((5, 5) if only_failed else (5, 9))
+
+
+def test_of_the_remote_only_what_no_mark_speaks_for_is_looked_at(tmp_path: Path) -> None:
+    outside = Outside(FakeChatReader.of([]))
+    outside.marks.write(DoneMark(REMOTE, RemoteFile(item_of(3, 10), "F", "3_a.bin")))
+    start = start_of(tmp_path, outside)
+    listing = [ListedFile("3_a.bin", 10), ListedFile("4_a.bin", 10), ListedFile("notes.txt", 10)]
+    assert start.job(start.begin(), listing).on_remote == {4: [listing[1]]}
+
+
 def test_a_later_round_still_knows_the_files_on_the_remote_of_what_failed_and_no_others(
     tmp_path: Path,
 ) -> None:
@@ -60,14 +188,7 @@ def test_a_later_round_still_knows_the_files_on_the_remote_of_what_failed_and_no
         REMOTE,
         Failure(item_of(7, 10).key, WRONG_SIZE, "…", 0, for_good=False, overwrites="7_a.bin"),
     )
-    start = Start(
-        CHAT,
-        Scope(REMOTE, CHAT_ID),
-        settings(tmp_path),
-        outside,
-        FakeSavedMessages(),
-        LocalStates(tmp_path / "state"),
-    )
+    start = start_of(tmp_path, outside)
     cut, beside, other = (
         ListedFile("7_a.bin", 4),
         ListedFile("7_notes.txt", 4),

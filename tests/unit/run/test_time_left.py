@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tdl_sync.core.errors import LongerThanRun, Stopped
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.run import time_left
 from tdl_sync.run.time_left import (
     ASSUMED_BYTES_PER_SECOND,
     MOST_PUT_OFF,
@@ -18,7 +20,7 @@ from tdl_sync.run.time_left import (
     seconds_per_file,
 )
 from tests.fakes.chat import item_of
-from tests.waiting import in_thread, result_of
+from tests.waiting import in_thread, result_of, until
 
 MIB = 1024 * 1024
 
@@ -31,17 +33,30 @@ class Run:
     earlier: float = 0.0
     now: float = 0.0
     next_id: int = 1
+    looks: int = 0
     stop: StopFlag = field(default_factory=StopFlag)
 
     def __post_init__(self) -> None:
         self.time_left = TimeLeft(
-            lambda: self.whole_seconds - self.now,
+            self.seconds_left,
             self.whole_seconds,
             3,
             self.earlier,
             self.stop,
             lambda: self.now,
         )
+
+    def seconds_left(self) -> float:
+        self.looks += 1
+        return self.whole_seconds - self.now
+
+    def asked_in_thread(self, size_bytes: int) -> Future[bool]:
+        """On return it has been decided, or it waits."""
+        item, looks = self.item(size_bytes), self.looks
+        asked = in_thread(lambda: self.time_left.admits(item))
+        until(lambda: self.looks > looks)
+        assert not self.time_left.some_put_off  # has the lock, so nobody is deciding any more
+        return asked
 
     def item(self, size_bytes: int) -> MediaItem:
         self.next_id += 1
@@ -93,14 +108,28 @@ def test_what_fits_alone_waits_for_what_is_on_its_way() -> None:
     assert result_of(second)
 
 
-def test_a_wait_ends_when_the_run_is_stopped() -> None:
+def test_what_is_on_its_way_counts_with_what_is_left_of_it() -> None:
+    run = Run()
+    run.move(100 * MIB, 10, 90)
+    first = run.item(500 * MIB)
+    assert run.time_left.admits(first)
+    run.time_left.downloading(first)
+    run.time_left.staged(first)
+    run.time_left.sending(first)
+    run.now += 180
+    run.time_left.sent(first, 200 * MIB)
+    assert result_of(run.asked_in_thread(300 * MIB), seconds=20)
+
+
+def test_a_wait_ends_at_once_when_the_run_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_left, "_POLL_SECONDS", 3600.0)
     run = Run()
     run.move(100 * MIB, 10, 90)
     assert run.time_left.admits(run.item(500 * MIB))
-    waiting = in_thread(lambda: run.time_left.admits(run.item(400 * MIB)))
+    waiting = run.asked_in_thread(400 * MIB)
     run.stop.set()
     with pytest.raises(Stopped):
-        result_of(waiting)
+        result_of(waiting, seconds=20)
 
 
 def test_what_would_not_fit_into_a_whole_run_fails_once_a_rate_is_known() -> None:
@@ -120,6 +149,22 @@ def test_without_a_known_rate_such_an_item_is_tried_alone_in_the_first_half() ->
     run = Run()
     run.now = 501
     assert not run.time_left.admits(run.item(2000 * MIB))
+
+
+def test_without_a_known_rate_such_an_item_waits_until_it_is_alone() -> None:
+    run = Run()
+    first = run.item(10 * MIB)
+    assert run.time_left.admits(first)
+    waiting = run.asked_in_thread(2000 * MIB)
+    run.stop.set()
+    with pytest.raises(Stopped):
+        result_of(waiting)
+    run = Run()
+    first = run.item(10 * MIB)
+    assert run.time_left.admits(first)
+    waiting = run.asked_in_thread(2000 * MIB)
+    run.time_left.settled(first, moved=False)
+    assert result_of(waiting)
 
 
 def test_a_running_upload_is_measured_too() -> None:
@@ -173,6 +218,16 @@ def test_small_files_show_the_time_of_a_file_and_not_the_width_of_the_line() -> 
     small = [Transfer(number, number + 3, 1000, 1000) for number in range(5)]
     assert not rates_of(small, ASSUMED_BYTES_PER_SECOND).measured
     assert seconds_per_file(small) == 3
+
+
+@pytest.mark.parametrize("size_bytes", [MIB - 1, MIB, MIB + 1])
+def test_every_file_shows_either_the_width_of_the_line_or_the_time_of_a_file(
+    size_bytes: int,
+) -> None:
+    one = [Transfer(0, 7, size_bytes, size_bytes)]
+    shows_width = rates_of(one, ASSUMED_BYTES_PER_SECOND).measured
+    assert shows_width is (size_bytes >= MIB)
+    assert (seconds_per_file(one) == 7) is not shows_width
 
 
 def test_uploads_side_by_side_share_the_line() -> None:

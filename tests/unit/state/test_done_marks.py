@@ -12,10 +12,12 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+import diskcache
 import pytest
 
 from tdl_sync.core.errors import ConfigurationError
@@ -33,7 +35,8 @@ from tdl_sync.core.model import (
     RemoteFile,
     Scope,
 )
-from tdl_sync.state.done_marks import DoneMarks
+from tdl_sync.state.done_marks import DoneMarks, TextDisk
+from tests.waiting import finished
 
 REMOTE = "gdrive:tdl-sync"
 CHAT = -1001234567890
@@ -252,6 +255,37 @@ def test_a_mark_outlives_kill_9_right_after_write_returned(tmp_path: Path) -> No
             assert not done & failed
 
 
+def test_every_thread_writes_with_a_sync_for_each_transaction(tmp_path: Path) -> None:
+    """``synchronous=FULL`` is 2; with less, WAL mode syncs only now and then."""
+    with DoneMarks(tmp_path) as marks:
+
+        def settings() -> tuple[object, object]:
+            marks.write(mark_of(threading.get_ident()))
+            connection = marks._cache._con  # what SQLite itself says of the open connection
+            return (
+                connection.execute("PRAGMA synchronous").fetchone()[0],
+                connection.execute("PRAGMA journal_mode").fetchone()[0],
+            )
+
+        assert settings() == (2, "wal")
+        assert finished(settings) == (2, "wal")
+
+
+def test_no_mark_gives_way_to_newer_ones_however_many_there_are(tmp_path: Path) -> None:
+    """diskcache would drop the oldest above a size; here that size is less than one mark."""
+    with diskcache.Cache(str(tmp_path), disk=TextDisk, size_limit=1):
+        pass
+    with DoneMarks(tmp_path) as marks:
+        marks.record_failure(REMOTE, failure_of(1000))
+        for message_id in range(1, 101):
+            marks.write(mark_of(message_id))
+        assert marks._cache.size_limit == 1
+        assert marks.done_count(REMOTE, CHAT, 0) == 100
+    with DoneMarks(tmp_path) as marks:
+        assert marks.done_count(REMOTE, CHAT, 0) == 100
+        assert marks.failures(REMOTE, CHAT, 0) == [failure_of(1000)]
+
+
 @posix_only
 def test_only_the_owner_may_look_inside_whatever_the_umask_is(tmp_path: Path) -> None:
     before = os.umask(0o000)
@@ -335,6 +369,65 @@ def test_a_mark_and_the_end_of_its_failure_are_written_both_or_neither(tmp_path:
             marks.write(mark_of(3))
         assert not marks.is_done(REMOTE, MessageKey(CHAT, 0, 3))
         assert marks.failures(REMOTE, CHAT, 0) == [failure_of(3)]
+
+
+@contextlib.contextmanager
+def refusing_commits(directory: Path) -> Iterator[None]:
+    """SQLite takes each change, and refuses the commit, which leaves the transaction open."""
+    with contextlib.closing(sqlite3.connect(directory / "cache.db")) as database, database:
+        for change in ("INSERT", "UPDATE", "DELETE"):
+            database.execute(
+                f"CREATE TRIGGER no_{change} AFTER {change} ON Cache "
+                "BEGIN INSERT INTO Child VALUES (1); END"
+            )
+    yield
+    with contextlib.closing(sqlite3.connect(directory / "cache.db")) as database, database:
+        for change in ("INSERT", "UPDATE", "DELETE"):
+            database.execute(f"DROP TRIGGER no_{change}")
+
+
+WRITES: dict[str, Callable[[DoneMarks], object]] = {
+    "write": lambda marks: marks.write(mark_of(3)),
+    "replace_mark": lambda marks: marks.replace_mark(REMOTE, failure_of(2, attempts=5)),
+    "record_failure": lambda marks: marks.record_failure(REMOTE, failure_of(3)),
+    "forget_failure": lambda marks: marks.forget_failure(REMOTE, MessageKey(CHAT, 0, 3)),
+    "save_watermark": lambda marks: marks.save_watermark(Scope(REMOTE, CHAT), 3),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_what_could_not_be_made_durable_is_not_told_of_and_is_no_hindrance_to_the_next_write(
+    name: str, tmp_path: Path
+) -> None:
+    def told(marks: DoneMarks) -> list[object]:
+        return [
+            sorted(marks.all_done_ids(REMOTE, CHAT, 0)),
+            marks.failures(REMOTE, CHAT, 0),
+            marks.watermark(Scope(REMOTE, CHAT)),
+        ]
+
+    with DoneMarks(tmp_path) as marks:
+        marks.write(mark_of(2))
+        marks.record_failure(REMOTE, failure_of(3))
+    with contextlib.closing(sqlite3.connect(tmp_path / "cache.db")) as database, database:
+        database.execute("INSERT INTO Settings VALUES ('sqlite_foreign_keys', 1)")
+        database.execute("CREATE TABLE Parent (id INTEGER PRIMARY KEY)")
+        database.execute(
+            "CREATE TABLE Child (id REFERENCES Parent (id) DEFERRABLE INITIALLY DEFERRED)"
+        )
+    with DoneMarks(tmp_path) as marks:
+        before = told(marks)
+        with refusing_commits(tmp_path):
+            with pytest.raises(ConfigurationError, match="FOREIGN KEY"):
+                WRITES[name](marks)
+            assert told(marks) == before
+        with DoneMarks(tmp_path) as reader:
+            assert told(reader) == before
+        WRITES[name](marks)
+        after = told(marks)
+        assert after != before
+    with DoneMarks(tmp_path) as marks:
+        assert told(marks) == after
 
 
 def test_an_open_database_of_a_running_process_can_be_opened_by_another(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tdl_sync.core.errors import CredentialsRefused, HeldByAnotherRun, NetworkUnreachable
 from tdl_sync.core.model import Scope, scope_key
+from tdl_sync.core.ports import SavedText
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.claims import CLAIM_HEADER, Subject, claim_text
 from tdl_sync.state.lease import Lease
@@ -20,7 +21,7 @@ from tdl_sync.state.state_store import StateMessage
 from tdl_sync.telegram.session.answers import TelegramRefuses
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.state.test_state_message import PLAIN, SCOPE
-from tests.waiting import in_thread, result_of
+from tests.waiting import finished, in_thread, result_of, until
 
 SUBJECT = Subject(SCOPE.remote, SCOPE.chat_id, PLAIN.scope_key, PLAIN.channel_name)
 INTERVAL_SECONDS = 300
@@ -64,9 +65,23 @@ class Runner:
         self.lease.write(encode(replace(PLAIN, run=self.run, status=status)))
 
 
+class WatchedSavedMessages(FakeSavedMessages):
+    """Something happens before a call of the thread that made this."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: Callable[[str], None] = lambda name: None
+        self._watched = threading.get_ident()
+
+    def _call(self, name: str) -> None:
+        if threading.get_ident() == self._watched:
+            self.before(name)
+        super()._call(name)
+
+
 @pytest.fixture
-def saved() -> FakeSavedMessages:
-    return FakeSavedMessages()
+def saved() -> WatchedSavedMessages:
+    return WatchedSavedMessages()
 
 
 def claims(saved: FakeSavedMessages) -> list[str]:
@@ -144,6 +159,44 @@ def test_of_many_that_start_at_once_exactly_one_works(
     worked = [runner for runner, each in zip(runners, started, strict=True) if result_of(each)]
     assert len(worked) == 1
     assert writer(saved) == worked[0].run
+
+
+def test_whenever_another_run_begins_between_the_claim_and_the_second_save_the_chat_is_taken(
+    saved: WatchedSavedMessages,
+) -> None:
+    """Before each single call: no two of them leave the chat to nobody in between."""
+    here = Runner(saved, HERE)
+    refused_before = []
+
+    def another_begins(name: str) -> None:
+        if not saved.texts:
+            return  # our claim is not sent yet
+        saved.before = lambda name: None
+        with pytest.raises(HeldByAnotherRun):
+            Runner(saved, THERE).take()
+        saved.before = another_begins
+        refused_before.append(name)
+
+    saved.before = another_begins
+    here.take()
+    here.save()
+    here.save()
+    assert {"find", "read", "send_pinned", "delete", "edit"} <= set(refused_before)
+
+
+@pytest.mark.parametrize("calls_before", range(3))
+def test_wherever_the_first_save_breaks_off_the_chat_stays_ours_and_the_next_save_ends_the_claim(
+    saved: WatchedSavedMessages, calls_before: int
+) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    saved.errors = [None] * calls_before + [NetworkUnreachable("no network")]
+    with pytest.raises(NetworkUnreachable):
+        here.save()
+    with pytest.raises(HeldByAnotherRun):
+        Runner(saved, THERE).take()
+    here.save()
+    assert writer(saved) == HERE
 
 
 def test_a_slow_one_that_claims_after_the_first_save_finds_the_state(
@@ -239,6 +292,18 @@ def test_take_over_takes_it_and_the_other_run_ends_at_its_next_save(
     assert not there.stop.is_set
 
 
+def test_a_run_gives_way_to_a_later_one_of_its_own_machine_too(saved: FakeSavedMessages) -> None:
+    here, later_here = Runner(saved, HERE), Runner(saved, replace(HERE, run_id="here-2"))
+    here.take()
+    here.save()
+    saved.now += timedelta(seconds=20)
+    later_here.take(take_over=True, seconds_since_start=5)
+    later_here.save()
+    with pytest.raises(HeldByAnotherRun):
+        here.save()
+    assert writer(saved) == later_here.run
+
+
 def test_take_over_does_not_take_from_a_run_that_was_heard_of_since(
     saved: FakeSavedMessages,
 ) -> None:
@@ -293,6 +358,37 @@ def test_nothing_is_admitted_when_two_intervals_went_by_without_a_renewal(
     assert here.lease.admits
 
 
+def test_a_lease_counts_from_when_it_was_asked_for_however_late_the_answer_is(
+    saved: WatchedSavedMessages,
+) -> None:
+    """Others count from Telegram's date, which may be any moment before the answer."""
+    here = Runner(saved, HERE)
+
+    def slow(name: str) -> None:
+        if name in ("send", "edit", "send_pinned"):
+            here.seconds += 100
+
+    def assert_counts_from(began_at: float) -> None:
+        here.seconds = began_at + 2 * INTERVAL_SECONDS - 1
+        assert here.lease.admits
+        here.seconds = began_at + 2 * INTERVAL_SECONDS
+        assert not here.lease.admits
+
+    saved.before = slow
+    here.seconds = 5000  # it was made long before it claims
+    here.take()
+    assert_counts_from(5000)
+    here.seconds = 5300
+    assert here.lease.renew_claim()
+    assert_counts_from(5300)
+    here.seconds = 5600
+    here.save()
+    assert_counts_from(5600)
+    here.seconds = 5900
+    here.save()
+    assert_counts_from(5900)
+
+
 def test_a_session_that_is_refused_while_saving_stops_the_run(saved: FakeSavedMessages) -> None:
     here = Runner(saved, HERE)
     here.take()
@@ -336,6 +432,15 @@ def test_a_run_that_cannot_claim_gives_way_to_one_that_lives(saved: FakeSavedMes
         Runner(saved, HERE).take()
 
 
+def test_a_run_that_cannot_claim_gives_way_to_a_claim_that_lives(saved: FakeSavedMessages) -> None:
+    """It has no place in the order of claims, so each one is before it."""
+    saved.now = datetime.now(timezone.utc)
+    saved.put(claim_text(SUBJECT, THERE))
+    saved.fail(1, REFUSED)
+    with pytest.raises(HeldByAnotherRun):
+        Runner(saved, HERE).take()
+
+
 def test_a_claim_whose_answer_was_lost_is_a_claim(saved: FakeSavedMessages) -> None:
     here = Runner(saved, HERE)
     saved.arrives_anyway = True
@@ -373,7 +478,7 @@ def test_a_release_does_not_wait_for_a_network_that_hangs(saved: FakeSavedMessag
     here = Runner(saved, HERE)
     here.take()
     saved.hanging["delete"] = threading.Event()
-    here.lease.release()
+    finished(here.lease.release, seconds=20)
     saved.hanging["delete"].set()
 
 
@@ -389,6 +494,21 @@ def test_a_claim_that_telegram_does_not_show_ends_the_run(saved: FakeSavedMessag
     saved.send = vanishing  # type: ignore[assignment, method-assign]
     with pytest.raises(HeldByAnotherRun, match="is gone again"):
         here.take()
+
+
+def test_a_claim_that_telegram_shows_late_is_waited_for(saved: FakeSavedMessages) -> None:
+    here, find = Runner(saved, HERE), saved.find
+    searches = []
+
+    def late(header: str) -> list[SavedText]:
+        searches.append(header)
+        return find(header) if len(searches) > 2 else []
+
+    saved.find = late  # type: ignore[method-assign]
+    here.take()
+    assert len(searches) > 2
+    with pytest.raises(HeldByAnotherRun):
+        Runner(saved, THERE).take()
 
 
 # --- a start that lasts: from the claim to the first save -----------------------------------------
@@ -515,6 +635,41 @@ def test_a_renewal_that_comes_too_late_stops_the_run_and_leaves_the_other_one_al
     assert isinstance(here.stop.cause, HeldByAnotherRun)
     there.save()
     assert writer(saved) == THERE
+
+
+def test_a_late_renewal_looks_for_others_only_when_its_own_claim_is_there_to_be_found(
+    saved: WatchedSavedMessages,
+) -> None:
+    """Otherwise one that claims between the look and the renewal would not be found by it, and
+    would not find it."""
+    here = Runner(saved, HERE)
+    here.take()
+    later(saved, here)
+
+    def another_claims(name: str) -> None:
+        if name == "edit":
+            saved.put(claim_text(SUBJECT, THERE))
+
+    saved.before = another_claims
+    assert not here.lease.renew_claim()
+    assert isinstance(here.stop.cause, HeldByAnotherRun)
+
+
+def test_a_claim_that_is_released_while_it_is_renewed_is_not_missed(
+    saved: WatchedSavedMessages,
+) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+
+    def released(name: str) -> None:
+        if name == "edit":
+            here.lease.release()
+            until(lambda: saved.texts == [])
+
+    saved.before = released
+    here.lease.renew_claim()
+    assert saved.texts == []
+    assert not here.stop.is_set
 
 
 def test_a_renewal_without_a_network_is_tried_again(saved: FakeSavedMessages) -> None:

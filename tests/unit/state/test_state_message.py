@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import replace
+import unicodedata
+from dataclasses import MISSING, fields, replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -24,6 +25,7 @@ from tdl_sync.state.state_message import (
     is_state_message,
     json_in,
     most_advanced,
+    names_remote,
     scope_key_in,
 )
 
@@ -45,7 +47,7 @@ PLAIN = RunState(
     done_above_ids=(12347, 12348, 12349, 12353),
     failed_ids=(12, 77, 12350),
     failures_by_reason={"wrong size": 2, "larger than the disk budget": 1},
-    run=RunIdentity("runner-7", 4711, "5f0c9a", "9c1d", 1_714_992_000, 300),
+    run=RunIdentity("runner-7", 4711, "5f0c9a", "9c1d", 1_714_992_000, 240),
     lower_bound=77,
     upload_bytes_per_second=4_000_000,
     run_bytes=9_000_000_000,
@@ -83,7 +85,7 @@ def test_the_text_has_the_documented_shape() -> None:
             "id": "5f0c9a",
             "machine": "9c1d",
             "process_started": 1714992000,
-            "save_interval": 300,
+            "save_interval": 240,
         },
     }
     assert for_people == [
@@ -125,6 +127,14 @@ def test_a_title_for_people_is_one_short_line_with_nothing_to_tap() -> None:
 
 def test_what_fits_comes_back_as_it_was() -> None:
     assert decode(encode(PLAIN)) == PLAIN
+
+
+@pytest.mark.parametrize("record", [PLAIN, PLAIN.run], ids=["state", "run"])
+def test_the_example_has_a_value_of_its_own_in_each_field(record: RunState | RunIdentity) -> None:
+    """Else one that is neither written nor read would come back as it was, too."""
+    for each in fields(record):
+        default = each.default if each.default_factory is MISSING else each.default_factory()
+        assert getattr(record, each.name) != default, each.name
 
 
 def test_a_message_of_a_version_that_did_not_count_the_runs_bytes_is_read() -> None:
@@ -189,6 +199,11 @@ def states(draw: st.DrawFn) -> RunState:
     )
 
 
+def is_changed_on_the_way(char: str) -> bool:
+    """Servers and clients strip, reorder or join such ones."""
+    return not char.isprintable() or unicodedata.category(char).startswith("M")
+
+
 FAR_APART = tuple(range(2_000_000_000, 2_000_040_000, 2))
 LONGEST_NAMES = replace(
     PLAIN,
@@ -211,6 +226,8 @@ LONGEST_NAMES = replace(
 @example(replace(PLAIN, failed_ids=FAR_APART, done_above_ids=FAR_APART))
 @example(replace(PLAIN, last_message_id=2**31 - 1, failed_ids=FAR_APART))
 @example(replace(PLAIN, last_message_id=2**31 - 1, failed_ids=tuple(range(1, 150_000))))
+@example(replace(PLAIN, done_above_ids=(7, 12347), failed_ids=(12,)))
+@example(replace(PLAIN, channel_name="e\u0301", remote="r:e\u0301", folder="e\u0301 \u202e\u200b"))
 @example(replace(LONGEST_NAMES, done_above_ids=FAR_APART, failed_ids=FAR_APART))
 def test_any_state_fits_and_loses_nothing_that_correctness_needs(state: RunState) -> None:
     text = encode(state)
@@ -219,6 +236,7 @@ def test_any_state_fits_and_loses_nothing_that_correctness_needs(state: RunState
     assert utf16_units(text) <= MOST_UNITS
     assert len(text.encode("utf-16-le")) // 2 == utf16_units(text), "Telegram takes no surrogates"
     assert text.count("\n") == 3
+    assert not {char for char in json_in(text) if is_changed_on_the_way(char)}
     # Every message that failed is either listed as failed or will be read again.
     again = set(state.failed_ids) - set(read.failed_ids)
     assert all(one > read.last_message_id for one in again)
@@ -227,6 +245,7 @@ def test_any_state_fits_and_loses_nothing_that_correctness_needs(state: RunState
     # Nothing counts as done that was not.
     assert read.last_message_id <= state.last_message_id
     assert set(read.done_above_ids) <= set(state.done_above_ids) - set(state.failed_ids)
+    assert all(one > read.last_message_id for one in read.done_above_ids)
     # The watermark is lowered only as far as it has to be.
     if not again or min(again) > state.last_message_id:
         assert read.last_message_id == state.last_message_id
@@ -293,6 +312,10 @@ def without(key: str) -> str:
         (f"{HEADER}\n" + "[" * 4000, f"expected a JSON object, found '{'[' * 40}'"),
         (f"{HEADER}\n" + "9" * 5000, f"expected a JSON object, found '{'9' * 40}'"),
         (
+            changed(version=0),
+            "expected version 1, found 0 (a newer tdl_sync reads it)",
+        ),
+        (
             changed(version=2),
             "expected version 1, found 2 (a newer tdl_sync reads it)",
         ),
@@ -312,6 +335,10 @@ def without(key: str) -> str:
         (
             changed(total_size_gb=float("inf")),
             "expected a number, found Infinity",
+        ),
+        (
+            changed(total_size_gb=True),
+            "expected 'total_size_gb' to be a number from 0 to 1000000000, found True",
         ),
         (
             changed(timestamp="yesterday"),
@@ -367,6 +394,15 @@ def test_the_scope_of_a_broken_message_is_still_recognised() -> None:
     assert scope_key_in(f"{HEADER}\nmy notes") is None
     named = replace(PLAIN, scope_key="", channel_name='"scope":"0123456789abcdef"')
     assert scope_key_in(encode(named)) is None
+
+
+def test_a_remote_whose_name_is_too_long_to_be_written_is_still_recognised() -> None:
+    long = "gdrive:" + "folder/" * 100
+    written = decode(encode(replace(PLAIN, remote=long)))
+    assert written.remote != long
+    assert names_remote(written, long)
+    assert not names_remote(written, f"x{long}")
+    assert not names_remote(written, "gdrive:folder")
 
 
 def test_the_most_advanced_state_counts() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -14,7 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.core.errors import ConfigurationError, CredentialsRefused, StateUnreadable, Stopped
+from tdl_sync.core.errors import (
+    ConfigurationError,
+    CredentialsRefused,
+    NetworkUnreachable,
+    StateUnreadable,
+    Stopped,
+)
 from tdl_sync.core.model import Scope, scope_key
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.read_only import SavedMessagesToRead
@@ -22,6 +29,7 @@ from tdl_sync.state.run_state import RunState, RunStatus
 from tdl_sync.state.state_message import HEADER, decode, encode, json_in
 from tdl_sync.state.state_saver import SavedIn, SaveSchedule, StateSaver
 from tdl_sync.state.state_store import LoadedState, StateMessage, StateStore
+from tests.durability import DurableSteps
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.state.test_state_message import NEXT_STEP, NOON, PLAIN, SCOPE
 
@@ -193,6 +201,19 @@ def test_a_send_whose_answer_was_lost_does_not_make_a_second_message(
     assert saved.texts == [encode(FURTHER)]
 
 
+def test_a_message_in_doubt_is_looked_for_until_the_search_was_answered(
+    saved: FakeSavedMessages,
+) -> None:
+    saved.arrives_anyway = True
+    saved.fail(2)  # the send, and then the search for what it may have left
+    message = StateMessage(saved, KEY, None)
+    for _ in range(2):
+        with pytest.raises(NetworkUnreachable):
+            message.write(encode(PLAIN))
+    message.write(encode(FURTHER))
+    assert saved.texts == [encode(FURTHER)]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="POSIX modes")
 def test_the_local_copy_is_for_the_owner_alone(local: LocalStates) -> None:
     before = os.umask(0)
@@ -203,6 +224,36 @@ def test_the_local_copy_is_for_the_owner_alone(local: LocalStates) -> None:
     assert stat.S_IMODE(local.path(KEY).stat().st_mode) == 0o600
     assert stat.S_IMODE(local.path(KEY).parent.stat().st_mode) == 0o700
     assert [path.name for path in local.path(KEY).parent.iterdir()] == [f"{KEY}.json"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there a directory cannot be synced")
+def test_the_local_copy_is_on_the_disk_whole_before_it_replaces_the_one_before(
+    local: LocalStates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local.write(KEY, json_in(encode(PLAIN)))
+    seen = DurableSteps(tmp_path, monkeypatch)
+    local.write(KEY, json_in(encode(FURTHER)))
+    assert seen.steps == [
+        f"make state/{KEY}.new",
+        f"sync state/{KEY}.new",
+        f"rename state/{KEY}.new to state/{KEY}.json",
+        "sync state/",
+    ]
+    assert local.read(KEY) == FURTHER
+
+
+def test_a_copy_that_cannot_be_written_leaves_the_one_before_as_it_was(
+    local: LocalStates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local.write(KEY, json_in(encode(PLAIN)))
+
+    def failing(descriptor: int) -> None:
+        raise OSError(errno.EIO, "the disk is broken")
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(OSError, match="broken"):
+        local.write(KEY, json_in(encode(FURTHER)))
+    assert local.read(KEY) == PLAIN
 
 
 # When a save is due
@@ -348,6 +399,46 @@ def test_the_state_is_saved_when_ten_files_have_finished(run: Run) -> None:
         run.time.advance_to(1030)
         eventually(lambda: run.time.reached(1330))
         assert run.saved.texts == [encode(PLAIN)]
+
+
+def test_files_that_finish_while_a_save_is_under_way_count_for_the_next_one(run: Run) -> None:
+    """The state was looked at before, so they are not in it."""
+    sending = threading.Event()
+    run.saved.hanging = {"send_pinned": sending}
+    with saver_of(run) as saver:
+        run.time.advance_to(1300)
+        eventually(lambda: "send_pinned" in run.saved.calls)
+        for _ in range(10):
+            saver.file_finished()
+        sending.set()
+        eventually(lambda: run.time.reached(1330))
+
+
+def test_what_is_asked_for_while_a_save_is_under_way_gets_one_of_its_own(run: Run) -> None:
+    sending = threading.Event()
+    run.saved.hanging = {"send_pinned": sending}
+    with saver_of(run) as saver:
+        saver.save_soon()
+        eventually(lambda: "send_pinned" in run.saved.calls)
+        run.state = FURTHER
+        saver.save_soon()
+        sending.set()
+        eventually(lambda: run.saved.texts == [encode(FURTHER)])
+
+
+def test_the_copy_on_this_disk_stays_until_telegram_has_the_state(run: Run) -> None:
+    sending = threading.Event()
+    with saver_of(run) as saver:
+        run.saved.fail(3)
+        assert saver.save_now() is SavedIn.LOCAL_FILE
+        run.saved.hanging = {"send_pinned": sending}
+        tried = run.saved.calls.count("send_pinned")
+        saver.save_soon()
+        eventually(lambda: run.saved.calls.count("send_pinned") > tried)
+        assert run.local.path(KEY).exists()
+        sending.set()
+        assert saver.save_now() is SavedIn.TELEGRAM
+    assert not run.local.path(KEY).exists()
 
 
 def test_save_now_returns_when_telegram_has_the_newest_state(run: Run) -> None:

@@ -1,0 +1,76 @@
+"""What is saved of a run that goes on meanwhile: nothing that fails is between its two halves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tdl_sync.core.errors import DownloadFailed
+from tdl_sync.core.failures import Failure
+from tdl_sync.core.model import Chat, ChatKind, HistoryPage, Scope
+from tdl_sync.core.stop import StopFlag
+from tdl_sync.run.resume import ChatState, ResumePoint
+from tdl_sync.transfer.ledger import Ledger, Position, Rounds
+from tdl_sync.transfer.watermark import OldestFirst
+from tests.fakes.chat import CHAT_ID, item_of
+from tests.fakes.marks import FakeMarks
+from tests.fakes.progress import RecordingProgress
+from tests.unit.state.test_state_message import PLAIN
+
+REMOTE = "gdrive:tdl-sync"
+SCOPE = Scope(REMOTE, CHAT_ID)
+
+
+def nothing() -> None:
+    pass
+
+
+class WatchedMarks(FakeMarks):
+    after_failures: Callable[[], None] = staticmethod(nothing)
+
+    def failures(self, remote: str, chat_id: int, topic_id: int) -> list[Failure]:
+        found = super().failures(remote, chat_id, topic_id)
+        self.after_failures()
+        return found
+
+
+class WatchedLedger(Ledger):
+    after_position: Callable[[], None] = staticmethod(nothing)
+
+    def position(self) -> Position:
+        found = super().position()
+        self.after_position()
+        return found
+
+
+@pytest.mark.parametrize("moment", ["after_position", "after_failures"])
+def test_a_file_that_fails_while_the_state_is_looked_at_is_failed_or_above_the_watermark(
+    moment: str,
+) -> None:
+    """A machine that has only the state message would never look at it again otherwise."""
+    item, marks, stop = item_of(7, 10), WatchedMarks(), StopFlag()
+    ledger = WatchedLedger(REMOTE, OldestFirst(), marks, RecordingProgress(), stop, nothing)
+    ledger.listed(HistoryPage((item,), messages=1, read_up_to_id=7))
+    ledger.opened()
+
+    def fails() -> None:
+        setattr(watched, moment, nothing)
+        ledger.failed(item, DownloadFailed("no luck"))
+
+    watched: WatchedMarks | WatchedLedger = ledger if moment == "after_position" else marks
+    setattr(watched, moment, fails)
+    state = ChatState(
+        Chat(CHAT_ID, "A channel", ChatKind.CHANNEL),
+        ResumePoint(SCOPE, None, "A channel", 0, ()),
+        PLAIN.run,
+        marks,
+        stop,
+        Rounds(ledger),
+        None,
+    )
+    saved = state.save_watermark_and_snapshot()
+    assert 7 in saved.failed_ids or saved.last_message_id < 7
+    assert marks.watermark(SCOPE) == saved.last_message_id
+    saved = state.save_watermark_and_snapshot()
+    assert (saved.failed_ids, saved.last_message_id) == ((7,), 7)
