@@ -128,9 +128,8 @@ def _remote(rclone: Rclone, config: Config) -> str:
 
 
 def _telegram(config: Config) -> Iterator[Finding]:
-    from tdl_sync.telegram.session.client import (
-        TelegramClient,  # it takes its time: the last part's own
-    )
+    # It takes its time: the last part's own.
+    from tdl_sync.telegram.session.client import TelegramClient
 
     lines: list[str] = []
     with ExitStack() as closing:

@@ -17,7 +17,7 @@ from tdl_sync.commands.dry_run_text import last_lines, prospect_lines
 from tdl_sync.commands.output import StandardOutput
 from tdl_sync.core.errors import LargerThanBudget, TdlSyncError
 from tdl_sync.core.model import Chat, HistoryEntry, MediaItem, SkippedItem
-from tdl_sync.core.ports import ChatReader, SavedMessages
+from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.chat_spelling import ChatSpelling
 from tdl_sync.options.config import Config
@@ -52,11 +52,11 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
     free_bytes = None
     try:
         with ExitStack() as closing:
-            looker = _opened(config, closing)
-            free_bytes = looker.hand_off.remote.free_bytes
+            chats, looker = _opened(config, closing)
+            free_bytes = looker.settings.remote_free_bytes
             for wanted in wanted_chats(config.chats or looker.unfinished(), config):
                 try:
-                    prospect = looker.prospect(wanted.find(looker.chats), wanted.lower_bound)
+                    prospect = looker.prospect(wanted.find(chats), wanted.lower_bound)
                 except ONE_CHAT_ONLY as error:
                     errors.append(error)
                     continue
@@ -70,7 +70,7 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
     return tuple(errors)
 
 
-def _opened(config: Config, closing: ExitStack) -> _Looker:
+def _opened(config: Config, closing: ExitStack) -> tuple[ChatBook, Looker]:
     telegram = closing.enter_context(opened_on_a_copy(config))
     rclone = Rclone.find(config.rclone, config.rclone_config, config.rclone_args)
     remote = look_at_remote(rclone, config.remote, must_be_drive=config.must_be_drive)
@@ -80,27 +80,26 @@ def _opened(config: Config, closing: ExitStack) -> _Looker:
     chats = ChatBook(telegram)
     marks = MarksToRead(config.data_dir / "marks")
     closing.callback(marks.close)
-    return _Looker(
+    looker = Looker(
         config=config,
         settings=RunSettings.of(config, remote.free_bytes, deadline=None),
-        chats=chats,
         reader=TelegramChatReader(telegram, chats),
         hand_off=RemoteLook(rclone, remote),
         marks=marks,
         saved_messages=SavedMessagesToRead(TelegramSavedMessages(telegram)),
         budget=DiskBudget(room.budget_bytes, room.block_bytes, StopFlag()),
     )
+    return chats, looker
 
 
 @dataclass(frozen=True)
-class _Looker:
+class Looker:
     """A run's parts as far as they only read. Blocks."""
 
     config: Config
     settings: RunSettings
-    chats: ChatBook
     reader: ChatReader
-    hand_off: RemoteLook
+    hand_off: RemoteFiles
     marks: MarksToRead
     saved_messages: SavedMessages
     budget: DiskBudget

@@ -12,7 +12,7 @@ from tdl_sync.commands.verify_repair import recorded, save_state
 from tdl_sync.commands.verify_text import Verdict, json_record, report_lines, result_line
 from tdl_sync.core.errors import EXIT_SOME_FAILED, TdlSyncError
 from tdl_sync.core.model import Chat, MediaItem, Scope
-from tdl_sync.core.ports import ChatReader, SavedMessages
+from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Config
 from tdl_sync.remote.check import look_at_remote
@@ -78,10 +78,10 @@ def _verdicts(
     """One after the other. What ends a chat, or all of them, goes to ``errors``."""
     try:
         with ExitStack() as closing:
-            verifier = _opened(config, closing)
+            chats, verifier = _opened(config, closing)
             for wanted in wanted_chats(config.chats, config):
                 try:
-                    chat = wanted.find(verifier.chats)
+                    chat = wanted.find(chats)
                     verdict = verifier.verdict(chat, wanted.lower_bound)
                 except ONE_CHAT_ONLY as error:
                     errors.append(error)
@@ -92,7 +92,7 @@ def _verdicts(
         errors.append(error)
 
 
-def _opened(config: Config, closing: ExitStack) -> _Verifier:
+def _opened(config: Config, closing: ExitStack) -> tuple[ChatBook, Verifier]:
     def on_line(line: str) -> None:
         tell(Event.of_message(line), config.telling)
 
@@ -101,15 +101,15 @@ def _opened(config: Config, closing: ExitStack) -> _Verifier:
     rclone = with_writable_config(rclone, config.data_dir, on_line)
     remote = look_at_remote(rclone, config.remote, must_be_drive=config.must_be_drive)
     chats = ChatBook(telegram)
-    return _Verifier(
+    verifier = Verifier(
         config=config,
-        chats=chats,
         reader=TelegramChatReader(telegram, chats, _takeout(config, telegram, closing)),
         look=RemoteLook(rclone, remote),
         marks=closing.enter_context(DoneMarks(config.data_dir / "marks")),
         saved_messages=TelegramSavedMessages(telegram),
         local_states=LocalStates(config.data_dir / "state"),
     )
+    return chats, verifier
 
 
 def _takeout(config: Config, telegram: TelegramClient, closing: ExitStack) -> Takeout:
@@ -127,13 +127,12 @@ def _takeout(config: Config, telegram: TelegramClient, closing: ExitStack) -> Ta
 
 
 @dataclass(frozen=True)
-class _Verifier:
+class Verifier:
     """The parts that a look at a chat needs. Blocks."""
 
     config: Config
-    chats: ChatBook
     reader: ChatReader
-    look: RemoteLook
+    look: RemoteFiles
     marks: DoneMarks
     saved_messages: SavedMessages
     local_states: LocalStates

@@ -105,6 +105,17 @@ class HandOff(Protocol):
         """Give running moves this long to finish, then end them. Their files are kept."""
 
 
+class RemoteFiles(Protocol):
+    """What lies on the remote, for who only looks. Raises ``TdlSyncError`` classes."""
+
+    def find_folder(self, chat_id: int) -> str | None:
+        """As ``HandOff.find_folder``."""
+
+    def files(self, folder: str, *, with_sha256: bool = False) -> list[ListedFile]:
+        """What is in the chat's folder and below; empty if there is no such folder. With hashes
+        where they are asked for and the remote has them."""
+
+
 class Marks(Protocol):
     """The durable records. What a method wrote is on disk when it returns; all threads may call."""
 

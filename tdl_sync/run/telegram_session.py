@@ -65,9 +65,8 @@ def opened_on_a_copy(config: Config) -> AbstractContextManager[TelegramClient]:
 
 @contextmanager
 def _opened(config: Config, settings: TelegramSettings) -> Iterator[TelegramClient]:
-    from tdl_sync.telegram.session.client import (
-        TelegramClient,  # most of a second, so where it is needed
-    )
+    # Most of a second, so where it is needed.
+    from tdl_sync.telegram.session.client import TelegramClient
 
     with ExitStack() as closing:
         loop = EventLoopThread()

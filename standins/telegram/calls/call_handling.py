@@ -12,6 +12,14 @@ from typing import Any
 
 from pyrogram import raw
 
+from standins.telegram.calls import (  # noqa: F401 - importing registers the handlers
+    account,
+    chats,
+    connection,
+    history,
+    login,
+    saved,
+)
 from standins.telegram.calls.call_reading import Unreadable, read_call
 from standins.telegram.calls.entities import chat_by_peer
 from standins.telegram.calls.files import FilePart, file_id_of

@@ -10,12 +10,12 @@ import pytest
 import qrcode
 
 from standins.telegram.server import API_HASH, API_ID, StandIn
-from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
 from tests.e2e.conftest import Scene, Stage
-from tests.e2e.expectations import assert_moved, assert_on_remote, assert_refused, wanted
+from tests.e2e.expectations import assert_moved, assert_on_remote, wanted
 from tests.e2e.program import SOURCE, Machine
 from tests.e2e.terminal import Terminal, at_terminal
+from tests.in_process import run_here
 
 PASSWORD = "correct horse"
 NO_SESSION = {"TDL_SYNC_SESSION_STRING": None}
@@ -42,42 +42,28 @@ def sign_in(terminal: Terminal, scene: Scene) -> None:
     terminal.answer("Two-step password (hint: the usual one): ", PASSWORD)
 
 
-def assert_moves_all(machine: Machine, scene: Scene, session_string: str | None) -> None:
-    ended = machine.run("-u", SOURCE, variables={"TDL_SYNC_SESSION_STRING": session_string})
-    assert_moved(ended, 2)
-    assert_on_remote(machine, (scene.world.source, wanted(scene.world.source)))
-
-
-def test_login_asks_for_all_that_it_needs_and_stores_a_session_for_the_owner_alone(
-    scene: Scene,
-) -> None:
+def test_sync_offers_to_sign_in_asks_for_all_that_it_needs_and_goes_on(scene: Scene) -> None:
+    """The session is stored for the owner alone, and the next run asks nothing."""
     machine = scene.machine
-    with at_terminal(machine, "login", variables=NOTHING_KNOWN) as terminal:
+    with at_terminal(machine, "-u", SOURCE, variables=NOTHING_KNOWN) as terminal:
+        terminal.answer("There is no Telegram session yet. Sign in now? [Y/n] ", "")
         terminal.expect("copy both from https://my.telegram.org/apps")
         terminal.answer("API id: ", str(API_ID))
         terminal.answer("API hash: ", API_HASH)
         sign_in(terminal, scene)
         path = machine.data_directory / "telegram.session"
         terminal.expect(f"Signed in as Ada. The session is in {path}")
-        assert (terminal.wait(), terminal.stdout) == (0, "")
+        assert terminal.wait() == 0
+    assert terminal.stdout == (
+        "result: status=complete seen=2 done=2 skipped=0 failed=0 bytes=3000\n"
+    )
+    assert "2 moved now, 0 there before" in terminal.shown
     assert PASSWORD not in terminal.shown
     assert API_HASH not in terminal.shown
     assert path.stat().st_mode & 0o777 == 0o600
     assert machine.data_directory.stat().st_mode & 0o777 == 0o700
-    assert_moves_all(machine, scene, session_string=None)
-
-
-def test_a_refusal_that_the_library_has_no_name_for_is_said_and_written_nowhere(
-    scene: Scene,
-) -> None:
-    """The library would write it into the working directory."""
-    scene.telegram.faults.add(Fault("error", rpc="auth.SendCode", code=400, text="NEW_REFUSAL_7"))
-    with at_terminal(scene.machine, "login", variables=NO_SESSION) as terminal:
-        phone = f"+{scene.world.account.phone}"
-        terminal.answer("Phone number, with the country code (+49…): ", phone)
-        terminal.expect("tdl_sync: Telegram: signing in was refused: NEW_REFUSAL_7. ")
-        assert terminal.wait() == 4
-    assert list(scene.machine.working_directory.iterdir()) == []
+    assert_moved(run_here(machine, "-u", SOURCE, "--restart", variables=NOTHING_KNOWN), 2)
+    assert_on_remote(machine, (scene.world.source, wanted(scene.world.source)))
 
 
 def test_the_printed_session_works_on_a_machine_that_has_no_terminal(
@@ -91,11 +77,10 @@ def test_the_printed_session_works_on_a_machine_that_has_no_terminal(
     session_string = terminal.stdout.strip()
     assert terminal.stdout == f"{session_string}\n"
     assert session_string not in terminal.shown
-    with at_terminal(scene.machine, *arguments, variables=NO_SESSION) as again:
-        assert (again.wait(), again.stdout) == (0, terminal.stdout)
-    assert "?" not in again.shown
     elsewhere = Machine(tmp_path_factory.mktemp("elsewhere"), scene.telegram)
-    assert_moves_all(elsewhere, scene, session_string)
+    ended = elsewhere.run("-u", SOURCE, variables={"TDL_SYNC_SESSION_STRING": session_string})
+    assert_moved(ended, 2)
+    assert_on_remote(elsewhere, (scene.world.source, wanted(scene.world.source)))
 
 
 def link_of(telegram: StandIn) -> str:
@@ -121,71 +106,16 @@ def test_a_code_that_a_phone_scans_signs_in_too(scene: Scene) -> None:
         terminal.answer("Two-step password (hint: the usual one): ", PASSWORD)
         terminal.expect("Signed in as Ada.")
         assert terminal.wait() == 0
-    assert_moves_all(scene.machine, scene, session_string=None)
+    assert_moved(run_here(scene.machine, "-u", SOURCE, variables=NO_SESSION), 2)
 
 
-def test_sync_at_a_terminal_offers_to_sign_in_and_goes_on(scene: Scene) -> None:
-    with at_terminal(scene.machine, "-u", SOURCE, variables=NO_SESSION) as terminal:
-        terminal.answer("There is no Telegram session yet. Sign in now? [Y/n] ", "")
-        sign_in(terminal, scene)
-        terminal.expect("Signed in as Ada.")
-        assert terminal.wait() == 0
-    assert terminal.stdout == (
-        "result: status=complete seen=2 done=2 skipped=0 failed=0 bytes=3000\n"
-    )
-    assert "2 moved now, 0 there before" in terminal.shown
-    assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
-
-
-def test_who_does_not_want_to_sign_in_is_told_how(scene: Scene) -> None:
-    with at_terminal(scene.machine, "-u", SOURCE, variables=NO_SESSION) as terminal:
-        terminal.answer("Sign in now? [Y/n] ", "n")
-        terminal.expect("tdl_sync: Telegram: there is no session yet")
-        terminal.expect("Please log in: tdl_sync.py login")
-        assert terminal.wait() == 4
-
-
-def test_three_wrong_codes_end_it_and_leave_no_session(scene: Scene) -> None:
+def test_ctrl_c_at_a_question_leaves_at_once_and_leaves_no_session(scene: Scene) -> None:
+    """Also at one whose answer is not shown."""
     with at_terminal(scene.machine, "login", variables=NO_SESSION) as terminal:
         terminal.answer("Phone number", f"+{scene.world.account.phone}")
-        for _ in range(3):
-            terminal.answer("Code that Telegram sent you: ", "11111")
-        terminal.expect(
-            "tdl_sync: Telegram: signing in was refused: 3 wrong codes. "
-            "Run tdl_sync.py login again\n"
-        )
-        assert terminal.wait() == 4
-    assert "Traceback" not in terminal.shown
-    assert not list(scene.machine.data_directory.glob("*.session*"))
-
-
-@pytest.mark.parametrize("question", ["Phone number", "Two-step password"])
-def test_ctrl_c_at_a_question_leaves_at_once_and_leaves_no_session(
-    scene: Scene, question: str
-) -> None:
-    with at_terminal(scene.machine, "login", variables=NO_SESSION) as terminal:
-        if question == "Two-step password":
-            terminal.answer("Phone number", f"+{scene.world.account.phone}")
-            terminal.answer("Code that Telegram sent you: ", scene.world.account.login_code)
-        terminal.expect(question)
+        terminal.answer("Code that Telegram sent you: ", scene.world.account.login_code)
+        terminal.expect("Two-step password")
         terminal.type("\x03")
         assert terminal.wait() == 130
     assert "Traceback" not in terminal.shown
     assert not list(scene.machine.data_directory.glob("*.session*"))
-
-
-def test_a_session_that_was_ended_elsewhere_can_be_replaced_by_a_new_login(scene: Scene) -> None:
-    with at_terminal(scene.machine, "login", variables=NO_SESSION) as terminal:
-        sign_in(terminal, scene)
-        assert terminal.wait() == 0
-    for key in scene.telegram._service.auth_keys:
-        key.user_id = None
-    line = (
-        "Telegram: it does not accept this session any more (AUTH_KEY_UNREGISTERED). "
-        "Please log in again: tdl_sync.py login"
-    )
-    assert_refused(scene.machine.run("-u", SOURCE, variables=NO_SESSION), 4, line)
-    with at_terminal(scene.machine, "login", variables=NO_SESSION) as terminal:
-        sign_in(terminal, scene)
-        assert terminal.wait() == 0
-    assert_moves_all(scene.machine, scene, session_string=None)

@@ -1,4 +1,7 @@
-"""Every way to name a chat and a beginning does what the help says, over the real protocol."""
+"""Every way to name a chat and a beginning does what the help says.
+
+How each spelling of a chat is understood is in ``tests/unit/telegram/messages/test_chats.py``.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from tests.e2e.expectations import (
     wanted,
 )
 from tests.e2e.program import SOURCE, Machine
+from tests.in_process import run_here
 
 SIZES = (1000, 2_500_000, 0, 40_000, 5)
 
@@ -56,23 +60,33 @@ def machine(telegram: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Mach
     return Machine(tmp_path_factory.mktemp("machine"), telegram)
 
 
-@pytest.mark.parametrize(
-    "spelling",
-    [
-        "@stand_in_source",
-        "stand_in_source",
-        "https://t.me/stand_in_source",
-        "t.me/STAND_IN_SOURCE",
-        "-100{raw_id}",
-    ],
-)
-def test_a_chat_moves_whole_however_it_is_named(
-    telegram: StandIn, machine: Machine, spelling: str
+def test_chats_of_every_kind_move_in_one_run_and_a_bad_one_stops_no_other(
+    telegram: StandIn, machine: Machine
 ) -> None:
-    source = telegram.world.source
-    ended = machine.run("-u", spelling.format(raw_id=source.raw_id))
-    assert_moved(ended, len(SIZES))
-    assert_on_remote(machine, (source, wanted(source)))
+    world = telegram.world
+    invited, saved = chat_with_invite(world), world.saved_messages
+    group, supergroup = (chat_of_kind(world, kind) for kind in ("group", "supergroup"))
+    saved_before = wanted(saved)
+    ended = machine.run(
+        *("-u", SOURCE, "-u", "@nobody_is_here", "-u", f"https://t.me/+{worlds.INVITE_JOINED}"),
+        *("-u", "me", "-u", str(group.chat_id), "-u", "t.me/STAND_IN_TALK"),
+    )
+    assert_on_remote(
+        machine,
+        (saved, saved_before),
+        *((chat, wanted(chat)) for chat in (world.source, invited, group, supergroup)),
+    )
+    assert ended.exit_status == 2
+    assert ended.said.startswith("tdl_sync: cannot read the chat '@nobody_is_here': nobody has ")
+    assert (ended.said.count("\n"), ended.result["status"]) == (1, "error")
+    count = len(SIZES) + 4
+    assert ended.numbers() == {
+        "seen": count,
+        "done": count,
+        "skipped": 0,
+        "failed": 0,
+        "bytes": sum(SIZES) + 4 * 1234,
+    }
 
 
 @pytest.mark.parametrize(
@@ -82,57 +96,16 @@ def test_a_link_to_a_message_moves_what_is_there_from_that_message_on(
     telegram: StandIn, machine: Machine, spelling: str
 ) -> None:
     source = telegram.world.source
-    assert_moved(machine.run("-u", spelling.format(raw_id=source.raw_id)), 2)
+    assert_moved(run_here(machine, "-u", spelling.format(raw_id=source.raw_id)), 2)
     assert_on_remote(machine, (source, wanted(source, [4, 5])))
-
-
-@pytest.mark.parametrize("link", ["https://t.me/+{}", "https://t.me/joinchat/{}"])
-def test_an_invite_link_that_was_used_names_its_chat(
-    telegram: StandIn, machine: Machine, link: str
-) -> None:
-    channel = chat_with_invite(telegram.world)
-    assert_moved(machine.run("-u", link.format(worlds.INVITE_JOINED)), 1)
-    assert_on_remote(machine, (channel, wanted(channel)))
-
-
-def test_me_is_saved_messages(telegram: StandIn, machine: Machine) -> None:
-    saved = telegram.world.saved_messages
-    assert_moved(machine.run("-u", "me"), 1)
-    assert_on_remote(machine, (saved, wanted(saved)))
-
-
-def test_groups_and_supergroups_are_chats_too(telegram: StandIn, machine: Machine) -> None:
-    group, supergroup = (chat_of_kind(telegram.world, kind) for kind in ("group", "supergroup"))
-    ended = machine.run("-u", str(group.chat_id), "-u", "@stand_in_talk")
-    assert_moved(ended, 2)
-    assert_on_remote(machine, (group, wanted(group)), (supergroup, wanted(supergroup)))
-
-
-def test_several_chats_move_in_one_run_and_a_bad_one_stops_no_other(
-    telegram: StandIn, machine: Machine
-) -> None:
-    source, invited = telegram.world.source, chat_with_invite(telegram.world)
-    ended = machine.run(
-        "-u", SOURCE, "-u", "@nobody_is_here", "-u", f"https://t.me/+{worlds.INVITE_JOINED}"
-    )
-    assert_on_remote(machine, (source, wanted(source)), (invited, wanted(invited)))
-    assert ended.exit_status == 2
-    assert ended.said.startswith("tdl_sync: cannot read the chat '@nobody_is_here': nobody has ")
-    assert ended.result["status"] == "error"
-    assert ended.numbers() == {
-        "seen": 6,
-        "done": 6,
-        "skipped": 0,
-        "failed": 0,
-        "bytes": sum(SIZES) + 1234,
-    }
 
 
 def test_every_option_can_be_a_variable_and_the_command_line_wins(
     telegram: StandIn, machine: Machine
 ) -> None:
     source = telegram.world.source
-    ended = machine.run(
+    ended = run_here(
+        machine,
         "--resume-from=2",
         variables={
             "TDL_SYNC_URL": f"{SOURCE} me",
@@ -146,7 +119,8 @@ def test_every_option_can_be_a_variable_and_the_command_line_wins(
         "tdl_sync: --resume-from is a message id of one chat, and 2 chats are given; "
         "run them one by one\n",
     )
-    ended = machine.run(
+    ended = run_here(
+        machine,
         "--resume-from=3",
         variables={"TDL_SYNC_URL": SOURCE, "TDL_SYNC_MAX_DISK": "3M", "TDL_SYNC_RESUME_FROM": "4"},
     )
@@ -159,7 +133,8 @@ def test_all_places_can_be_given_on_the_command_line(telegram: StandIn, machine:
     invited = chat_with_invite(telegram.world)
     data, staging = machine.directory / "other data", machine.directory / "other staging"
     proxy = machine.variables["TDL_SYNC_PROXY"]
-    ended = machine.run(
+    ended = run_here(
+        machine,
         *("sync", "--url", f"https://t.me/+{worlds.INVITE_JOINED}", "--max-disk", "20MiB"),
         *("--remote", "box:files", "--workers", "2", "--downloads", "2", "--connections", "2"),
         *("--save-interval", "1m", "--grace", "1s", "--data-dir", str(data)),
@@ -181,12 +156,12 @@ def test_all_places_can_be_given_on_the_command_line(telegram: StandIn, machine:
 def test_resume_goes_on_after_the_last_run_in_a_folder_that_keeps_its_name(stage: Stage) -> None:
     scene = stage(worlds.files(sizes=[1000, 2000]))
     source = scene.world.source
-    assert_moved(scene.machine.run("-u", SOURCE), 2)
+    assert_moved(run_here(scene.machine, "-u", SOURCE), 2)
     first = folders(scene.machine)
     source.title = "It has another name now"
     post(source)
     scene.telegram.statistics.reset()
-    assert_moved(scene.machine.run("--resume", "-u", SOURCE), 1)
+    assert_moved(run_here(scene.machine, "--resume", "-u", SOURCE), 1)
     assert scene.telegram.statistics.counts().file_bytes == 1234
     assert folders(scene.machine) == first == [f"Stand-in_ all kinds [{source.chat_id}]"]
     assert the_state(scene.world)["last_message_id"] == 3
@@ -198,26 +173,26 @@ def test_resume_alone_goes_on_with_every_unfinished_chat(stage: Stage) -> None:
     machine, source = scene.machine, scene.world.source
     invited = chat_with_invite(scene.world)
     post(invited)
-    assert_moved(machine.run("-u", f"https://t.me/+{worlds.INVITE_JOINED}"), 1)
+    assert_moved(run_here(machine, "-u", f"https://t.me/+{worlds.INVITE_JOINED}"), 1)
     running = machine.start("-u", SOURCE, "--workers=1", "--rclone-arg=--bwlimit=100k")
     running.wait_for("moved 1_file-1.bin")
     running.kill()
     post(invited)
-    ended = machine.run("--resume")
+    ended = run_here(machine, "--resume")
     # The other chat's state says complete: its new file is for a run that names the chat.
     assert (ended.exit_status, ended.said) == (0, "")
     moved_before = wanted(invited)[:1]
     assert_on_remote(machine, (source, wanted(source)), (invited, moved_before))
-    assert machine.run("--resume").stdout == (
+    assert run_here(machine, "--resume").stdout == (
         "result: status=complete seen=0 done=0 skipped=0 failed=0 bytes=0\n"
     )
 
 
 def test_restart_looks_at_everything_again_and_moves_nothing_twice(stage: Stage) -> None:
     scene = stage(worlds.files(sizes=SIZES))
-    assert_moved(scene.machine.run("-u", SOURCE), len(SIZES))
+    assert_moved(run_here(scene.machine, "-u", SOURCE), len(SIZES))
     scene.telegram.statistics.reset()
-    ended = scene.machine.run("-u", SOURCE, "--restart")
+    ended = run_here(scene.machine, "-u", SOURCE, "--restart")
     assert_moved(ended, len(SIZES))
     assert ended.numbers()["bytes"] == scene.telegram.statistics.counts().file_bytes == 0
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
@@ -226,11 +201,11 @@ def test_restart_looks_at_everything_again_and_moves_nothing_twice(stage: Stage)
 def test_retry_failed_moves_what_failed_for_good_and_nothing_else(stage: Stage) -> None:
     scene = stage(worlds.files(sizes=[1000, 400_000]))
     machine, source = scene.machine, scene.world.source
-    ended = machine.run("-u", SOURCE, "--max-disk=100k")
+    ended = run_here(machine, "-u", SOURCE, "--max-disk=100k")
     assert ended.exit_status == 0
     assert_on_remote(machine, (source, wanted(source, [1])))
     post(source)
-    ended = machine.run("-u", SOURCE, "--retry-failed")
+    ended = run_here(machine, "-u", SOURCE, "--retry-failed")
     assert_moved(ended, 1)
     assert_on_remote(machine, (source, wanted(source, [1, 2])))
     assert "failed" not in the_state(scene.world) or not the_state(scene.world)["failed"]
@@ -241,12 +216,12 @@ def test_another_machine_goes_on_from_the_state_message(
 ) -> None:
     scene = stage(worlds.files(sizes=[1000, 2000]))
     source = scene.world.source
-    assert_moved(scene.machine.run("-u", SOURCE), 2)
+    assert_moved(run_here(scene.machine, "-u", SOURCE), 2)
     post(source)
     second = Machine(
         tmp_path_factory.mktemp("second"), scene.telegram, scene.machine.remote_directory
     )
     scene.telegram.statistics.reset()
-    assert_moved(second.run("-u", SOURCE, "--resume"), 1)
+    assert_moved(run_here(second, "-u", SOURCE, "--resume"), 1)
     assert scene.telegram.statistics.counts().file_bytes == 1234
     assert_on_remote(second, (source, wanted(source)))

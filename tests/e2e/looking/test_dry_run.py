@@ -10,11 +10,11 @@ import psutil
 from standins.telegram.world import worlds
 from standins.telegram.world.world import World
 from tests.e2e.choosing.posts import POSTS, Post, put, world_of
-from tests.e2e.conftest import Scene, SetScene, Stage
+from tests.e2e.conftest import REMOTE, Scene, SetScene, Stage
 from tests.e2e.expectations import assert_on_remote, wanted
 from tests.e2e.looking.on_drive import assert_only_read
 from tests.e2e.program import SOURCE, Machine
-from tests.e2e.terminal import at_terminal
+from tests.in_process import Answer, Person, run_here
 
 NO_SESSION = {"TDL_SYNC_SESSION_STRING": None}
 
@@ -78,7 +78,7 @@ def test_it_says_what_would_be_moved_and_writes_nothing_anywhere(stage: Stage) -
         f"result: status=more seen={len(POSTS)} done=0 skipped=1 failed=1 bytes=0",
     ]
     # And it was right.
-    ended = machine.run("-u", SOURCE, "--max-disk=1M")
+    ended = run_here(machine, "-u", SOURCE, "--max-disk=1M")
     assert ended.numbers()["failed"] == 1
     assert_on_remote(machine, (source, wanted(source, [1, 2, 3, 4, 7])))
 
@@ -89,11 +89,11 @@ def test_it_goes_on_where_a_run_would_and_knows_what_is_there(stage: Stage) -> N
     machine, source = scene.machine, scene.world.source
     sign_in(scene)
     photos = ("-u", SOURCE, "--type=photo")
-    assert machine.run(*photos).exit_status == 0
+    assert run_here(machine, *photos).exit_status == 0
     put(source, [Post("photo", 4_000, None, day=20), Post("audio", 10, "b.mp3", day=400)])
     before = everything(machine, scene.world)
 
-    again = machine.run(*photos, "--dry-run", "--name={date:%Y}/{file_name}")
+    again = run_here(machine, *photos, "--dry-run", "--name={date:%Y}/{file_name}")
     assert again.stdout.splitlines()[-1] == (
         "result: status=more seen=2 done=0 skipped=1 failed=0 bytes=0"
     )
@@ -101,16 +101,18 @@ def test_it_goes_on_where_a_run_would_and_knows_what_is_there(stage: Stage) -> N
         "  from message 8 on, where earlier runs have ended (--restart looks at all)"
     )
     assert "  would be named: 2024/8_photo_2024-01-29_12-00-00.jpg" in again.stdout.splitlines()
-    whole = machine.run("-u", SOURCE, "--dry-run", "--exclude=gz", "--limit=3")
+    whole = run_here(machine, "-u", SOURCE, "--dry-run", "--exclude=gz", "--limit=3")
     assert "  there       2    11 kB" in whole.stdout.splitlines(), whole.stdout
     assert "  would move  3   111 kB  and then stop (--limit)" in whole.stdout.splitlines()
     assert "  left out: extension 1, sticker 1" in whole.stdout.splitlines()
     # The session of the data directory is read, too, and not written.
-    by_file = machine.run("-u", SOURCE, "--dry-run", variables=NO_SESSION)
+    by_file = run_here(machine, "-u", SOURCE, "--dry-run", variables=NO_SESSION)
     assert "  there       2    11 kB" in by_file.stdout.splitlines(), by_file.stderr
-    lost = machine.run("-u", SOURCE, "--dry-run", "--data-dir", str(machine.directory / "lost"))
+    lost = run_here(
+        machine, "-u", SOURCE, "--dry-run", "--data-dir", str(machine.directory / "lost")
+    )
     assert "  there       2    11 kB" in lost.stdout.splitlines()
-    resumed = machine.run("--resume", "--type=photo", "--dry-run")
+    resumed = run_here(machine, "--resume", "--type=photo", "--dry-run")
     assert "seen=0" in resumed.stdout.splitlines()[-1]
     assert everything(machine, scene.world) == before
 
@@ -121,14 +123,14 @@ def test_it_looks_at_a_chat_that_a_run_is_moving(stage: Stage) -> None:
     machine = scene.machine
     running = machine.start("-u", SOURCE, "--workers=1", "--rclone-arg=--bwlimit=200k")
     running.wait_for("moved 1_file-1.bin")
-    during = machine.run("-u", SOURCE, "--dry-run")
+    during = run_here(machine, "-u", SOURCE, "--dry-run")
     assert during.numbers()["done"] >= 1
     children = running.children()
     running.kill()
     assert psutil.wait_procs(children, timeout=30)[1] == []
     assert list((machine.data_directory / "marks").glob("*-wal"))
     before = everything(machine, scene.world)
-    after = machine.run("-u", SOURCE, "--dry-run")
+    after = run_here(machine, "-u", SOURCE, "--dry-run")
     assert (after.exit_status, after.said) == (0, ""), after.stderr
     assert after.numbers()["done"] >= 1
     assert everything(machine, scene.world) == before
@@ -140,51 +142,53 @@ def test_copies_are_left_out_as_by_a_run_and_verify_does_not_miss_them(stage: St
     source.append("again", file_of=(source, 1))
     scene = stage(world)
     options = ("-u", SOURCE, "--dedupe")
-    first = scene.machine.run(*options, "--dry-run").stdout.splitlines()
+    first = run_here(scene.machine, *options, "--dry-run").stdout.splitlines()
     assert ("  would move  2   7.0 kB" in first, "  left out: duplicate 1" in first) == (True, True)
-    assert scene.machine.run(*options).numbers()["done"] == 2
+    assert run_here(scene.machine, *options).numbers()["done"] == 2
     source.append("and again", file_of=(source, 2))
-    then = scene.machine.run(*options, "--dry-run")
+    then = run_here(scene.machine, *options, "--dry-run")
     assert then.numbers() == {"seen": 1, "done": 0, "skipped": 1, "failed": 0, "bytes": 0}
-    lost = scene.machine.run(
-        *(*options, "--dry-run", "--restart", "--data-dir", str(scene.machine.directory / "lost"))
+    lost = run_here(
+        scene.machine,
+        *(*options, "--dry-run", "--restart", "--data-dir", str(scene.machine.directory / "lost")),
     )
     assert lost.numbers() == {"seen": 4, "done": 2, "skipped": 2, "failed": 0, "bytes": 0}
-    assert scene.machine.run("verify", *options).exit_status == 0
-    assert "missing=2" in scene.machine.run("verify", "-u", SOURCE).stdout
+    assert run_here(scene.machine, "verify", *options).exit_status == 0
+    assert "missing=2" in run_here(scene.machine, "verify", "-u", SOURCE).stdout
 
 
 def test_what_is_wrong_is_said_as_by_a_run(stage: Stage) -> None:
     scene = stage(world_of())
     machine = scene.machine
     before = everything(machine, scene.world)
-    ended = machine.run("-u", SOURCE, "-u", "@nobody_has_this", "--dry-run")
+    ended = run_here(machine, "-u", SOURCE, "-u", "@nobody_has_this", "--dry-run")
     assert ended.exit_status == 2
     assert ended.said.startswith("tdl_sync: cannot read the chat '@nobody_has_this'")
     assert ended.stdout.splitlines()[-1].startswith("result: status=error seen=7 ")
-    signed_out = machine.run("-u", SOURCE, "--dry-run", variables=NO_SESSION)
+    signed_out = run_here(machine, "-u", SOURCE, "--dry-run", variables=NO_SESSION)
     assert signed_out.exit_status == 4
     assert everything(machine, scene.world) == before
 
 
 def test_of_drive_only_reading_is_asked(scene: SetScene) -> None:
     on = scene(worlds.files(sizes=[1000, 2000]))
-    ended = on.run("--dry-run")
+    ended = run_here(on.machine, "-u", SOURCE, "--remote", REMOTE, "--dry-run")
     assert ended.result["status"] == "more"
     assert_only_read(on)
     assert on.present() == []
-    assert on.run().exit_status == 0
+    assert run_here(on.machine, "-u", SOURCE, "--remote", REMOTE).exit_status == 0
     on.drive.statistics.reset()
-    ended = on.run("--dry-run", "--restart")
+    ended = run_here(on.machine, "-u", SOURCE, "--remote", REMOTE, "--dry-run", "--restart")
     assert (ended.result["status"], ended.numbers()["done"]) == ("complete", 2)
     assert_only_read(on)
 
 
 def sign_in(scene: Scene) -> None:
     """So that the session is in a file."""
-    with at_terminal(scene.machine, "login", variables=NO_SESSION) as terminal:
-        account = scene.world.account
-        terminal.answer("Phone number, with the country code (+49…): ", f"+{account.phone}")
-        terminal.answer("Code that Telegram sent you: ", account.login_code)
-        terminal.expect("Signed in as Ada.")
-        assert terminal.wait() == 0
+    account = scene.world.account
+    person = Person(
+        Answer("Phone number, with the country code (+49…): ", f"+{account.phone}"),
+        Answer("Code that Telegram sent you: ", account.login_code),
+    )
+    ended = run_here(scene.machine, "login", variables=NO_SESSION, person=person)
+    assert ended.exit_status == 0, ended.stderr

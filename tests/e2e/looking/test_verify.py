@@ -12,12 +12,13 @@ from tests.e2e.choosing.posts import Post, put, world_of
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_on_remote, remote_files, state_texts, the_state, wanted
 from tests.e2e.program import SOURCE, Ended
+from tests.in_process import run_here
 
 STICKER = 6
 
 
 def run_verify(scene: Scene, *options: str) -> Ended:
-    return scene.machine.run("verify", "-u", SOURCE, *options)
+    return run_here(scene.machine, "verify", "-u", SOURCE, *options)
 
 
 def found(scene: Scene, *options: str) -> dict[str, Any]:
@@ -45,9 +46,10 @@ def test_verify_says_what_is_there_missing_wrong_double_and_unknown_and_repair_m
     machine = scene.machine
     assert_all_missing_before_the_first_run(scene)
     assert (
-        machine.run("-u", SOURCE, "--name", "{date:%m}/{file_name}", "--sidecar").exit_status == 0
+        run_here(machine, "-u", SOURCE, "--name", "{date:%m}/{file_name}", "--sidecar").exit_status
+        == 0
     )
-    machine.run("-u", SOURCE, "--text")
+    run_here(machine, "-u", SOURCE, "--text")
     scene.telegram.statistics.reset()
     ended = run_verify(scene)
     assert (ended.exit_status, ended.said) == (0, ""), ended.stderr
@@ -65,7 +67,7 @@ def test_verify_says_what_is_there_missing_wrong_double_and_unknown_and_repair_m
     (folder / "5_backup.tar.gz.0a1b2c3d.partial").write_bytes(b"x")
     before = sorted((path, path.read_bytes()) for path in remote_files(machine))
 
-    ended = run_verify(scene)
+    ended = machine.run("verify", "-u", SOURCE)
     assert ended.exit_status == 3
     assert ended.stdout.splitlines()[-1] == (
         "result: status=failed there=4 missing=1 wrong=1 double=1 unknown=3 by_hash=0 by_size=4"
@@ -97,7 +99,7 @@ def test_verify_says_what_is_there_missing_wrong_double_and_unknown_and_repair_m
     state = the_state(scene.world)
     assert (state["status"], state["failed"], state["last_message_id"]) == ("stopped", "2-3", 7)
     assert state["failures"] == {"missing on the remote": 1, "wrong size on the remote": 1}
-    ended = machine.run("--resume")
+    ended = run_here(machine, "--resume")
     assert (ended.exit_status, ended.numbers()["done"]) == (0, 2), ended.stderr
     # What was wrong is overwritten where it was, though this run has other names in mind.
     assert of_message(scene, 3).parent.name == "01"
@@ -121,13 +123,13 @@ def test_a_machine_that_lost_its_records_repairs_what_the_state_message_has_pass
 ) -> None:
     scene = stage(world_of())
     source = scene.world.source
-    assert_moved_but_the_sticker(scene.machine.run("-u", SOURCE))
+    assert_moved_but_the_sticker(run_here(scene.machine, "-u", SOURCE))
     of_message(scene, 2).unlink()
     new_disk = ("--data-dir", str(scene.machine.directory / "new"))
     newer_disk = ("--data-dir", str(scene.machine.directory / "newer"))
     assert found(scene, *new_disk)["missing"][0]["marked_done"] is False
     assert found(scene, "--repair", *new_disk)["repaired"] == 1
-    ended = scene.machine.run("-u", SOURCE, *newer_disk)
+    ended = run_here(scene.machine, "-u", SOURCE, *newer_disk)
     assert (ended.exit_status, ended.numbers()["done"]) == (0, 1), ended.stderr
     assert_on_remote(scene.machine, (source, wanted(source)))
 
@@ -140,7 +142,7 @@ def test_filters_and_bounds_leave_out_what_they_name_and_call_nothing_unknown(
     stage: Stage,
 ) -> None:
     scene = stage(world_of())
-    assert_moved_but_the_sticker(scene.machine.run("-u", SOURCE))
+    assert_moved_but_the_sticker(run_here(scene.machine, "-u", SOURCE))
     of_message(scene, 1).unlink()
     scene.world.source.delete([7])
     late = found(scene, "--from-id=2", "--to-id=5", "--type=photo")
@@ -171,21 +173,21 @@ def test_several_chats_a_topic_and_the_comments_each_have_their_own_verdict(stag
     plans = [FilePlan("document", 300 + n, f"{n}.bin", "text/plain", 2) for n in range(2)]
     in_topic, elsewhere = forum.append(file=plans[0], topic_id=topic), forum.append(file=plans[1])
     scene = stage(world)
-    assert scene.machine.run("-u", SOURCE, "--comments").exit_status == 0
+    assert run_here(scene.machine, "-u", SOURCE, "--comments").exit_status == 0
     of_message(scene, elsewhere).unlink()
-    ended = scene.machine.run("verify", "-u", SOURCE, "--comments", "--json")
+    ended = run_here(scene.machine, "verify", "-u", SOURCE, "--comments", "--json")
     posts, comments = json.loads(ended.stdout)
     assert (posts["chat"]["id"], posts["there"], posts["missing"]) == (world.source.chat_id, 1, [])
     assert (comments["chat"]["id"], comments["there"]) == (forum.chat_id, 1)
     assert ids(comments["missing"]) == [elsewhere]
 
-    repaired = scene.machine.run("verify", "-u", SOURCE, "--comments", "--repair")
+    repaired = run_here(scene.machine, "verify", "-u", SOURCE, "--comments", "--repair")
     assert (repaired.exit_status, "missing=1" in repaired.stdout) == (3, True)
-    assert scene.machine.run("--resume", "-u", SOURCE, "--comments").exit_status == 0
+    assert run_here(scene.machine, "--resume", "-u", SOURCE, "--comments").exit_status == 0
     of_message(scene, in_topic).unlink()
-    ended = scene.machine.run("verify", "-u", "@stand_in_talk", "--topic", str(topic))
+    ended = run_here(scene.machine, "verify", "-u", "@stand_in_talk", "--topic", str(topic))
     assert "there=0 missing=1 wrong=0 double=0 unknown=0" in ended.stdout.splitlines()[-1]
     assert "not compared  1" in ended.stdout
-    ended = scene.machine.run("verify", "-u", "@nobody_has_this", "-u", SOURCE)
+    ended = run_here(scene.machine, "verify", "-u", "@nobody_has_this", "-u", SOURCE)
     assert (ended.exit_status, ended.said.count("\n")) == (2, 1)
     assert ended.stdout.splitlines()[-1].startswith("result: status=error there=1 ")

@@ -7,6 +7,7 @@ from tests.e2e.conftest import REMOTE, DriveScene, SetScene
 from tests.e2e.expectations import assert_moved
 from tests.e2e.looking.on_drive import assert_only_read, path_on_drive, person_at
 from tests.e2e.program import SOURCE
+from tests.in_process import run_here
 
 SIZES = [1000, 2000, 3000, 4000, 5000]
 ALL_THERE = (
@@ -18,7 +19,7 @@ def verify(on: DriveScene, *options: str) -> tuple[int, str]:
     """The exit status and the result line."""
     on.drive.statistics.reset()
     on.telegram.statistics.reset()
-    ended = on.machine.run("verify", "-u", SOURCE, "--remote", REMOTE, *options)
+    ended = run_here(on.machine, "verify", "-u", SOURCE, "--remote", REMOTE, *options)
     assert on.telegram.statistics.counts().file_bytes == 0
     assert_only_read(on)
     return ended.exit_status, ended.stdout.splitlines()[-1]
@@ -29,7 +30,7 @@ def test_other_content_of_the_same_size_is_found_by_its_hash_and_moved_again_in_
 ) -> None:
     """Nothing is downloaded to find it, from Drive or from Telegram, and Drive makes no double."""
     on = scene(worlds.files(sizes=SIZES))
-    assert_moved(on.run(), 5)
+    assert_moved(run_here(on.machine, "-u", SOURCE, "--remote", REMOTE), 5)
     assert verify(on) == (0, ALL_THERE)
 
     person = person_at(on)
@@ -46,7 +47,7 @@ def test_other_content_of_the_same_size_is_found_by_its_hash_and_moved_again_in_
     on.drive.statistics.reset()
     person.succeed("moveto", f"{folder}/sub/4_renamed.bin", f"{folder}/4_file-4.bin")
     person.succeed("rmdir", f"{folder}/sub")
-    ended = on.run()
+    ended = run_here(on.machine, "-u", SOURCE, "--remote", REMOTE)
     assert (ended.exit_status, ended.numbers()["done"]) == (0, 3), ended.stderr
     on.assert_all_there()
     probe = 1

@@ -7,22 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from tdl_sync.cli.parse import parse_config
-from tdl_sync.commands.verify import _Verifier
+from tdl_sync.commands.verify import Verifier
 from tdl_sync.core.errors import HeldByAnotherRun
 from tdl_sync.core.model import Chat, ChatKind, DoneMark, ListedFile, RemoteFile
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunStatus
 from tdl_sync.state.state_message import scope_key_in
-from tdl_sync.telegram.messages.chats import ChatBook
 from tests.fakes.chat import FakeChatReader, item_of
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.state.test_lease import HERE, THERE, Runner, claims
@@ -48,7 +45,10 @@ class SlowRemote:
 
     meanwhile: Callable[[], None]
 
-    def files(self, folder: str, *, with_sha256: bool) -> list[ListedFile]:
+    def find_folder(self, chat_id: int) -> str | None:
+        return None
+
+    def files(self, folder: str, *, with_sha256: bool = False) -> list[ListedFile]:
         self.meanwhile()
         return []
 
@@ -72,11 +72,10 @@ def test_verify_repairs_nothing_when_another_run_took_the_chat_while_it_looked(
     with DoneMarks(tmp_path / "marks") as marks:
         listed = ListedFile("7_a.bin", item.size_bytes)
         marks.write(DoneMark(SCOPE.remote, RemoteFile.listed(item, PLAIN.folder, listed)))
-        verifier = _Verifier(
+        verifier = Verifier(
             parse_config(shlex.split(options), {}),
-            cast(ChatBook, None),
             FakeChatReader.of([item]),
-            cast(RemoteLook, SlowRemote(take_over)),
+            SlowRemote(take_over),
             marks,
             saved,
             LocalStates(tmp_path / "state"),
