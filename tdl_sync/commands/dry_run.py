@@ -7,7 +7,7 @@ and staging directories, which need not even exist. The Telegram session is a co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
@@ -16,6 +16,7 @@ from tdl_sync.commands.dry_run_counts import Forecast, Prospect
 from tdl_sync.commands.dry_run_text import last_lines, prospect_lines
 from tdl_sync.commands.output import StandardOutput
 from tdl_sync.core.errors import LargerThanBudget, TdlSyncError
+from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import Chat, HistoryEntry, MediaItem, SkippedItem
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages
 from tdl_sync.core.stop import StopFlag
@@ -27,21 +28,22 @@ from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.remnants import is_under_way
 from tdl_sync.reporting.events import Event
 from tdl_sync.reporting.stderr import tell
-from tdl_sync.run.resume import Start
+from tdl_sync.run.resume import Resumption
 from tdl_sync.run.settings import RunSettings
 from tdl_sync.run.sync import ONE_CHAT_ONLY
 from tdl_sync.run.telegram_session import opened_on_a_copy
 from tdl_sync.run.wanted_chats import unfinished_in, wanted_chats
 from tdl_sync.state.local_state import LocalStates
-from tdl_sync.state.read_only import MarksToRead, SavedMessagesToRead
+from tdl_sync.state.read_only import MarksToRead
 from tdl_sync.state.state_message import HEADER
+from tdl_sync.state.state_store import StateStore
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.history import TelegramChatReader
 from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 from tdl_sync.transfer.disk.budget import DiskBudget
 from tdl_sync.transfer.disk.staging import Room
 from tdl_sync.transfer.duplicates import DUPLICATE
-from tdl_sync.transfer.known import Place, Standing
+from tdl_sync.transfer.known import DoneByListing, DoneByMark, GivenUp, KnownFiles, Place
 from tdl_sync.transfer.pipeline import Job
 
 
@@ -86,7 +88,7 @@ def _opened(config: Config, closing: ExitStack) -> tuple[ChatBook, Looker]:
         reader=TelegramChatReader(telegram, chats),
         hand_off=RemoteLook(rclone, remote),
         marks=marks,
-        saved_messages=SavedMessagesToRead(TelegramSavedMessages(telegram)),
+        saved_messages=TelegramSavedMessages(telegram),
         budget=DiskBudget(room.budget_bytes, room.block_bytes, StopFlag()),
     )
     return chats, looker
@@ -116,36 +118,48 @@ class Looker:
         """Raises what the beginning of a run raises."""
         scope = self.settings.choice.scope(self.settings.remote, chat, lower_bound)
         local_states = LocalStates(self.config.data_dir / "state")
-        start = Start(chat, scope, self.settings, self, self.saved_messages, local_states)
-        beginning = start.begin()
-        listing = self.hand_off.files(beginning.folder)
+        resumption = Resumption(
+            chat,
+            scope,
+            self.settings,
+            self.reader,
+            self.marks,
+            StateStore(self.saved_messages, local_states),
+            self.hand_off.find_folder,
+        )
+        point = resumption.point()
+        listing = self.hand_off.files(point.folder)
         whole = [file for file in listing if not is_under_way(file.name)]
-        job = start.job(beginning, whole)
+        job = resumption.job(point, whole)
         forecast = Forecast(lambda item: job.keeping.template.path(item, chat))
-        limit_reached = self._count(job, forecast)
+        limit_reached = self._count(job, point.failures, forecast)
         return forecast.prospect(
             chat,
-            beginning.folder,
+            point.folder,
             folder_exists=bool(listing) or self.hand_off.find_folder(chat.id) is not None,
-            passed_id=beginning.after_id if beginning.after_id >= max(lower_bound, 1) else 0,
+            passed_id=point.after_id if point.after_id >= max(lower_bound, 1) else 0,
             limit_reached=limit_reached,
         )
 
-    def _count(self, job: Job, forecast: Forecast) -> bool:
+    def _count(self, job: Job, failures: Iterable[Failure], forecast: Forecast) -> bool:
         """Whether the run would end by its limit, and not by the end of the chat."""
-        standing = Standing(
+        known_files = KnownFiles(
             self.marks,
             Place(job.remote, job.folder, job.on_remote),
-            job.chat.id,
+            failures,
             retry_for_good=job.retry_failed_for_good,
         )
         for entry in self._entries(job):
             if isinstance(entry, SkippedItem):
                 forecast.would_skip(entry)
-            elif standing.is_done(entry):
+                continue
+            known = known_files.of(entry)
+            if isinstance(known, DoneByListing):
+                forecast.is_listed(known.file)
+            elif isinstance(known, DoneByMark):
                 forecast.is_there(entry)
-            elif (failure := standing.lasting_failure(entry)) is not None:
-                forecast.would_fail(entry, failure.reason)
+            elif isinstance(known, GivenUp):
+                forecast.would_fail(entry, known.failure.reason)
             elif job.choice.dedupe and self._is_copy(entry, job, forecast):
                 forecast.would_skip(SkippedItem(entry.key, DUPLICATE))
             elif not self.budget.fits(entry):

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tdl_sync.core.model import Chat, FileIdentity, MediaItem, SkippedItem
+from tdl_sync.core.model import Chat, FileIdentity, MediaItem, RemoteFile, SkippedItem
 
 MOST_EXAMPLES = 5
 
@@ -88,6 +88,12 @@ class Forecast:
 
     def is_there(self, item: MediaItem) -> None:
         self.there += Amount.of(item)
+
+    def is_listed(self, file: RemoteFile) -> None:
+        """It is there, and no mark says yet which file it is."""
+        self.is_there(file.item)
+        if file.identity is not None:
+            self.arriving.add(file.identity)
 
     def would_skip(self, entry: SkippedItem) -> None:
         self.skipped[entry.rule] += 1

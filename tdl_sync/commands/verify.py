@@ -27,7 +27,6 @@ from tdl_sync.run.wanted_chats import wanted_chats
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.local_state import LocalStates
-from tdl_sync.state.read_only import SavedMessagesToRead
 from tdl_sync.state.run_identity import this_run
 from tdl_sync.state.state_store import LoadedState, StateStore
 from tdl_sync.telegram.messages.chats import ChatBook
@@ -140,8 +139,7 @@ class Verifier:
     def verdict(self, chat: Chat, lower_bound: int) -> Verdict:
         scope = self.config.choice.scope(self.config.remote, chat, lower_bound)
         if not self.config.repair:
-            loaded = self._loaded(SavedMessagesToRead(self.saved_messages), scope)
-            return self._compared(chat, scope, loaded)
+            return self._compared(chat, scope, self._loaded(scope))
         # As a run: what another one moves meanwhile would seem to be missing.
         with exclusive(
             chat,
@@ -152,13 +150,15 @@ class Verifier:
             StopFlag(),
             take_over=self.config.take_over,
         ) as lease:
-            loaded = self._loaded(self.saved_messages, scope)
+            loaded = self._loaded(scope)
+            if loaded is not None and loaded.stale_ids:
+                self.saved_messages.delete(loaded.stale_ids)
             compared = self._compared(chat, scope, loaded)
             lease.check_claim()
             return self._repaired(compared, scope, loaded)
 
-    def _loaded(self, saved_messages: SavedMessages, scope: Scope) -> LoadedState | None:
-        return StateStore(saved_messages, self.local_states).load(scope)
+    def _loaded(self, scope: Scope) -> LoadedState | None:
+        return StateStore(self.saved_messages, self.local_states).load(scope)
 
     def _compared(self, chat: Chat, scope: Scope, loaded: LoadedState | None) -> Verdict:
         folder = loaded.state.folder if loaded else self.look.find_folder(chat.id)

@@ -116,18 +116,27 @@ class RemoteFiles(Protocol):
         where they are asked for and the remote has them."""
 
 
-class Marks(Protocol):
-    """The durable records. What a method wrote is on disk when it returns; all threads may call."""
+class MarkReader(Protocol):
+    """What the durable records say; all threads may ask, and nothing is written."""
 
     def is_done(self, remote: str, key: MessageKey) -> bool: ...
-
-    def write(self, mark: DoneMark) -> None:
-        """Record a file as done, and which file it is, and forget its failure: all or nothing."""
 
     def message_with(
         self, remote: str, chat_id: int, topic_id: int, file: FileIdentity
     ) -> int | None:
         """A message that is done and whose mark says that it is this file, ``None`` for none."""
+
+    def watermark(self, scope: Scope) -> int:
+        """The last saved watermark of the scope, 0 if there is none."""
+
+    def failures(self, remote: str, chat_id: int, topic_id: int) -> list[Failure]: ...
+
+
+class Marks(MarkReader, Protocol):
+    """The durable records. What a method wrote is on disk when it returns; all threads may call."""
+
+    def write(self, mark: DoneMark) -> None:
+        """Record a file as done, and which file it is, and forget its failure: all or nothing."""
 
     def ids_of_unknown_files(self, remote: str, chat_id: int, topic_id: int) -> list[int]:
         """The marked messages whose marks do not say which file they are.
@@ -141,12 +150,7 @@ class Marks(Protocol):
     def files_are_known(self, remote: str, chat_id: int, topic_id: int) -> None:
         """What could be learnt of the marks that did not say their file was learnt."""
 
-    def watermark(self, scope: Scope) -> int:
-        """The last saved watermark of the scope, 0 if there is none."""
-
     def save_watermark(self, scope: Scope, message_id: int) -> None: ...
-
-    def failures(self, remote: str, chat_id: int, topic_id: int) -> list[Failure]: ...
 
     def record_failure(self, remote: str, failure: Failure) -> Failure:
         """Remember it, adding its attempts to those recorded; returns the sum."""

@@ -18,7 +18,7 @@ from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
 from tdl_sync.run.admission import LeaseGate, TimedGate
 from tdl_sync.run.following import Following, LaterRounds
-from tdl_sync.run.resume import ChatState, ResumePoint, Start
+from tdl_sync.run.resume import ChatState, ResumePoint, Resumption, inherit
 from tdl_sync.run.settings import RunSettings
 from tdl_sync.run.time_left import TimeLeft
 from tdl_sync.state.exclusive import exclusive
@@ -27,7 +27,7 @@ from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import this_run
 from tdl_sync.state.run_state import RunStatus
 from tdl_sync.state.state_saver import StateSaver
-from tdl_sync.state.state_store import StateMessage
+from tdl_sync.state.state_store import StateMessage, StateStore
 from tdl_sync.transfer.ledger import Rounds
 from tdl_sync.transfer.pipeline import Job, Pipeline, Stages
 from tdl_sync.transfer.text_archive import TextArchive
@@ -116,16 +116,23 @@ class ChatRun:
 
     def _run(self, lease: Lease) -> None:
         settings, stages = self._settings, self._stages
-        self._start = start = Start(
-            self._chat, self._scope, settings, stages, self._saved_messages, self._local_states
+        self._resumption = resumption = Resumption(
+            self._chat,
+            self._scope,
+            settings,
+            stages.reader,
+            stages.marks,
+            StateStore(self._saved_messages, self._local_states),
+            stages.hand_off.find_folder,
         )
-        self._beginning = beginning = start.begin()
+        self._resume_point = point = resumption.point()
+        inherit(point, stages.marks, self._saved_messages)
         counting = in_thread(partial(stages.reader.totals, self._chat), "totals")
-        listing = stages.hand_off.prepare_folder(beginning.folder)
-        self._texts = TextArchive(self._chat, settings.remote, beginning.folder, listing)
+        listing = stages.hand_off.prepare_folder(point.folder)
+        self._texts = TextArchive(self._chat, settings.remote, point.folder, listing)
         totals = counting.result()
         self._compare_with_room(totals)
-        message_id = beginning.loaded.message_id if beginning.loaded else None
+        message_id = point.loaded.message_id if point.loaded else None
         lease.hold_by(StateMessage(self._saved_messages, scope_key(self._scope), message_id))
         self._gate = self._gate_of(lease)
         self._saver = StateSaver(
@@ -135,11 +142,11 @@ class ChatRun:
             stages.progress,
             settings.save_interval_seconds,
         )
-        pipeline = self._pipeline(start.job(beginning, listing))
+        pipeline = self._pipeline(resumption.job(point, listing))
         self._rounds = rounds = Rounds(pipeline.ledger)
         self._state = ChatState(
             self._chat,
-            beginning,
+            point,
             self._identity,
             stages.marks,
             stages.stop,
@@ -154,14 +161,14 @@ class ChatRun:
                     self._follow(self._following, lease)
             except Stopped:
                 if isinstance(stages.stop.cause, StorageFull):
-                    self._say_what_is_left(totals, beginning)
+                    self._say_what_is_left(totals, point)
                 raise
             # --retry-failed does not read on, so what it leaves is as complete as what it found.
             ended_early = settings.only_failed or self._more
             self._end(RunStatus.STOPPED if ended_early else RunStatus.COMPLETE)
 
     def _gate_of(self, lease: Lease) -> LeaseGate:
-        settings, stages, loaded = self._settings, self._stages, self._beginning.loaded
+        settings, stages, loaded = self._settings, self._stages, self._resume_point.loaded
         if settings.deadline is None:
             return LeaseGate(lease, stages.stop, stages.progress)
         self._time_left = TimeLeft(
@@ -214,9 +221,14 @@ class ChatRun:
 
     def _work(self, pipeline: Pipeline) -> None:
         if self.stays.is_set():
-            self._stages.hand_off.renew_folder(self._beginning.folder)
+            self._stages.hand_off.renew_folder(self._resume_point.folder)
         if self._settings.texts_directory is not None and not self._settings.only_failed:
-            self._texts.keep(self._settings.texts_directory, self._stages)
+            self._texts.keep(
+                self._settings.texts_directory,
+                self._stages.reader,
+                self._stages.hand_off,
+                self._stages.stop,
+            )
         pipeline.run()
 
     def _wind_down(self, pipeline: Pipeline, moving: Future[None]) -> None:
@@ -255,7 +267,13 @@ class ChatRun:
         say, rounds = self._stages.progress.message, self._rounds
         assert rounds is not None
         later = LaterRounds(
-            self._chat, self._start, self._beginning, self._stages.marks, following, say, lease
+            self._chat,
+            self._resumption,
+            self._resume_point,
+            self._stages.marks,
+            following,
+            say,
+            lease,
         )
         self._saver.save_soon()
         say(f"{self._chat.title!r} is followed: new messages are moved as they come")
@@ -293,9 +311,9 @@ class ChatRun:
                 "(an estimate): it will be full before the end unless most is there already"
             )
 
-    def _say_what_is_left(self, totals: ChatTotals, beginning: ResumePoint) -> None:
+    def _say_what_is_left(self, totals: ChatTotals, point: ResumePoint) -> None:
         """How much room is needed, for the remote is full."""
-        earlier_bytes = beginning.loaded.state.total_size_bytes if beginning.loaded else 0
+        earlier_bytes = point.loaded.state.total_size_bytes if point.loaded else 0
         left_bytes = totals.estimated_bytes - earlier_bytes - self.report().uploaded_bytes
         self._stages.progress.message(
             f"about {human_bytes(max(0, left_bytes))} of {self._chat.title!r} are not on "

@@ -14,7 +14,7 @@ from tdl_sync.core.model import Chat
 from tdl_sync.core.ports import Marks
 from tdl_sync.core.stop import Slots, StopFlag
 from tdl_sync.core.text import human_bytes
-from tdl_sync.run.resume import ResumePoint, Start
+from tdl_sync.run.resume import ResumePoint, Resumption
 from tdl_sync.state.lease import Lease
 from tdl_sync.transfer.ledger import Ledger
 from tdl_sync.transfer.pipeline import Job
@@ -155,16 +155,16 @@ class LaterRounds:
     def __init__(
         self,
         chat: Chat,
-        start: Start,
-        beginning: ResumePoint,
+        resumption: Resumption,
+        resume_point: ResumePoint,
         marks: Marks,
         following: Following,
         on_line: Callable[[str], None],
         lease: Lease,
     ) -> None:
         self._chat = chat
-        self._start = start
-        self._beginning = beginning
+        self._resumption = resumption
+        self._resume_point = resume_point
         self._marks = marks
         self._following = following
         self._on_line = on_line
@@ -187,7 +187,7 @@ class LaterRounds:
             self._lease.check_not_lost()
             due_ids = self._retries.due()
             try:
-                job = self._start.later_job(self._beginning, watermark, due_ids)
+                job = self._resumption.later_job(self._resume_point, watermark, due_ids)
             except TdlSyncError as error:
                 if isinstance(error, ComeBackLater) or error.exit_status != EXIT_COME_BACK_LATER:
                     raise
@@ -212,5 +212,5 @@ class LaterRounds:
 
     def _failing_ids(self) -> frozenset[int]:
         """What failed and may pass."""
-        failures = self._marks.failures(self._beginning.scope.remote, self._chat.id, 0)
+        failures = self._marks.failures(self._resume_point.scope.remote, self._chat.id, 0)
         return frozenset(each.key.message_id for each in failures if not each.for_good)

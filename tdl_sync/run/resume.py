@@ -5,20 +5,18 @@ that it leaves in its turn.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from typing import Protocol
 
 from tdl_sync.core.errors import ConfigurationError, TdlSyncError
 from tdl_sync.core.failures import Failure, is_distrusting, reasons_for_others
 from tdl_sync.core.model import Chat, HistoryEntry, ListedFile, MessageKey, Scope, scope_key
 from tdl_sync.core.naming import folder_name, message_id_of
-from tdl_sync.core.ports import ChatReader, Marks, SavedMessages
+from tdl_sync.core.ports import ChatReader, MarkReader, Marks, SavedMessages
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.run.settings import RunSettings
 from tdl_sync.run.time_left import TimeLeft
-from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
 from tdl_sync.state.state_message import OTHER_REASONS
 from tdl_sync.state.state_store import LoadedState, StateStore
@@ -30,13 +28,22 @@ from tdl_sync.transfer.sidecar import sidecar_folders
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Where a run of a scope goes on: what earlier runs, on any machine, have left."""
+    """Where a run of a scope goes on: what earlier runs, on any machine, have left.
+
+    ``told_failures`` are those that only the state message knows of. A run records them at once
+    (``inherit``): its own message would forget them if it ended before it came to try them.
+    """
 
     scope: Scope
     loaded: LoadedState | None
     folder: str
     after_id: int
-    failures: tuple[Failure, ...]
+    recorded_failures: tuple[Failure, ...]
+    told_failures: tuple[Failure, ...]
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        return (*self.recorded_failures, *self.told_failures)
 
 
 def failed_elsewhere(state: RunState) -> Iterator[Failure]:
@@ -57,52 +64,46 @@ def failed_elsewhere(state: RunState) -> Iterator[Failure]:
         )
 
 
-class FolderFinder(Protocol):
-    """What of the hand-off is needed here."""
-
-    def find_folder(self, chat_id: int) -> str | None: ...
-
-
-class Outside(Protocol):
-    """What of a run's stages is needed here; who only looks has no more of them."""
-
-    @property
-    def reader(self) -> ChatReader: ...
-
-    @property
-    def marks(self) -> Marks: ...
-
-    @property
-    def hand_off(self) -> FolderFinder: ...
+def inherit(point: ResumePoint, marks: Marks, saved_messages: SavedMessages) -> None:
+    """Make what earlier runs left this run's own, before it does anything else: the failures that
+    only their message tells of are on record here, and of several messages one is left."""
+    for failure in point.told_failures:
+        marks.record_failure(point.scope.remote, failure)
+    if point.loaded is not None and point.loaded.stale_ids:
+        saved_messages.delete(point.loaded.stale_ids)
 
 
-class Start:
-    """Finds the beginning of one chat's run, and makes its job. Blocks, in any worker thread."""
+class Resumption:
+    """Finds where one chat's run goes on, and makes its jobs. It asks, in any worker thread, and
+    writes nothing: who only looks asks the same."""
 
     def __init__(
         self,
         chat: Chat,
         scope: Scope,
         settings: RunSettings,
-        stages: Outside,
-        saved_messages: SavedMessages,
-        local_states: LocalStates,
+        reader: ChatReader,
+        marks: MarkReader,
+        states: StateStore,
+        find_folder: Callable[[int], str | None],
     ) -> None:
+        """``find_folder`` gives the folder of the chat with this id on the remote."""
         self._chat = chat
         self._scope = scope
         self._settings = settings
-        self._stages = stages
-        self._saved_messages = saved_messages
-        self._local_states = local_states
+        self._reader = reader
+        self._marks = marks
+        self._states = states
+        self._find_folder = find_folder
         self._sidecar_folders: dict[int, str] = {}
         self._listed: Mapping[int, Sequence[ListedFile]] = {}
 
-    def begin(self) -> ResumePoint:
+    def point(self) -> ResumePoint:
         """Load the state and choose the folder. Raises ``ConfigurationError`` where a saved state
         was demanded and there is none, ``StateUnreadable``, and what the remote's listing raises.
         """
-        stages, settings, scope = self._stages, self._settings, self._scope
-        loaded = StateStore(self._saved_messages, self._local_states).load(scope)
+        settings, scope = self._settings, self._scope
+        loaded = self._states.load(scope)
         if loaded is None and settings.demand_saved_state:
             raise ConfigurationError(
                 f"there is no saved state of {self._chat.title!r} for {settings.remote} to resume "
@@ -111,45 +112,44 @@ class Start:
             )
         watermarks = [max(scope.lower_bound - 1, 0)]
         if not settings.ignore_watermark:
-            watermarks.append(stages.marks.watermark(scope))
+            watermarks.append(self._marks.watermark(scope))
             watermarks.extend([loaded.state.last_message_id] if loaded else [])
-        folder = loaded.state.folder if loaded else stages.hand_off.find_folder(self._chat.id)
+        folder = loaded.state.folder if loaded else self._find_folder(self._chat.id)
+        recorded = self._marks.failures(scope.remote, self._chat.id, 0)
         return ResumePoint(
             scope=scope,
             loaded=loaded,
             folder=folder or folder_name(self._chat),
             after_id=max(watermarks),
-            failures=self._earlier_failures(loaded),
+            recorded_failures=tuple(recorded),
+            told_failures=tuple(self._told_failures(loaded, recorded)),
         )
 
-    def _earlier_failures(self, loaded: LoadedState | None) -> tuple[Failure, ...]:
-        """The failures recorded here, together with those that only the state message knows of.
-
-        The latter are recorded here at once: this run's own state message would forget them if
-        it ended before it came to try them.
-        """
-        marks, remote = self._stages.marks, self._scope.remote
-        known = {failure.key for failure in marks.failures(remote, self._chat.id, 0)}
+    def _told_failures(
+        self, loaded: LoadedState | None, recorded: Iterable[Failure]
+    ) -> Iterator[Failure]:
+        known = {failure.key for failure in recorded}
         for failure in failed_elsewhere(loaded.state) if loaded else ():
-            if failure.key not in known and not marks.is_done(remote, failure.key):
-                marks.record_failure(remote, failure)
-        return tuple(marks.failures(remote, self._chat.id, 0))
+            if failure.key not in known and not self._marks.is_done(
+                self._scope.remote, failure.key
+            ):
+                yield failure
 
-    def job(self, beginning: ResumePoint, listing: list[ListedFile]) -> Job:
+    def job(self, point: ResumePoint, listing: list[ListedFile]) -> Job:
         """What is to be moved; ``listing`` is the chat's folder on the remote."""
-        stages, settings = self._stages, self._settings
-        self._sidecar_folders |= sidecar_folders(beginning.folder, listing)
+        settings = self._settings
+        self._sidecar_folders |= sidecar_folders(point.folder, listing)
         self._listed = self._on_remote(listing)
-        after_id = up_to_id = beginning.after_id
+        after_id = up_to_id = point.after_id
         if not settings.only_failed:
-            after_id, up_to_id = settings.choice.bounds(stages.reader, self._chat, after_id)
+            after_id, up_to_id = settings.choice.bounds(self._reader, self._chat, after_id)
         return Job(
             chat=self._chat,
             remote=settings.remote,
-            folder=beginning.folder,
+            folder=point.folder,
             after_id=after_id,
             up_to_id=up_to_id,
-            again=tuple(self._again(beginning)),
+            again=tuple(self._again(point)),
             on_remote=self._listed,
             retry_failed_for_good=settings.only_failed,
             choice=settings.choice,
@@ -157,23 +157,21 @@ class Start:
             sidecar_folders=self._sidecar_folders,
         )
 
-    def later_job(
-        self, beginning: ResumePoint, after_id: int, due_ids: Collection[int]
-    ) -> Job | None:
+    def later_job(self, point: ResumePoint, after_id: int, due_ids: Collection[int]) -> Job | None:
         """A further round of a run that stays: what came after ``after_id``, oldest first, and
         what failed in these messages. ``None`` if there is nothing; one call to Telegram then.
 
         The remote is not listed again: of what failed, it is where the first listing saw it."""
-        stages, settings = self._stages, self._settings
+        settings = self._settings
         choice = replace(settings.choice, newest_first=False)
-        after_id, up_to_id = choice.bounds(stages.reader, self._chat, after_id)
+        after_id, up_to_id = choice.bounds(self._reader, self._chat, after_id)
         again = self._entries(sorted(due_ids))
         if up_to_id == after_id and not again:
             return None
         return Job(
             chat=self._chat,
             remote=settings.remote,
-            folder=beginning.folder,
+            folder=point.folder,
             after_id=after_id,
             up_to_id=up_to_id,
             again=tuple(again),
@@ -185,19 +183,19 @@ class Start:
             leftovers_of=frozenset(due_ids),
         )
 
-    def _again(self, beginning: ResumePoint) -> list[HistoryEntry]:
+    def _again(self, point: ResumePoint) -> list[HistoryEntry]:
         """The files that failed before and deserve another try; the history is past them."""
         wanted_ids = sorted(
             failure.key.message_id
-            for failure in beginning.failures
+            for failure in point.failures
             if self._settings.only_failed or not given_up(failure)
         )
         if not self._settings.only_failed:
-            wanted_ids = [each for each in wanted_ids if each <= beginning.after_id]
+            wanted_ids = [each for each in wanted_ids if each <= point.after_id]
         return self._entries(wanted_ids)
 
     def _entries(self, message_ids: list[int]) -> list[HistoryEntry]:
-        entries = self._stages.reader.fetch(self._chat, message_ids) if message_ids else []
+        entries = self._reader.fetch(self._chat, message_ids) if message_ids else []
         return self._settings.choice.filters.without_left_out(entries)
 
     def _on_remote(self, listing: list[ListedFile]) -> dict[int, list[ListedFile]]:
@@ -207,7 +205,7 @@ class Start:
             message_id = message_id_of(file.name)
             if message_id is not None:
                 key = MessageKey(self._chat.id, 0, message_id)
-                if not self._stages.marks.is_done(self._scope.remote, key):
+                if not self._marks.is_done(self._scope.remote, key):
                     found[message_id].append(file)
         return dict(found)
 
@@ -217,7 +215,7 @@ class ChatState:
     """``status`` may be set by any thread, and ``save_watermark_and_snapshot`` be called by any."""
 
     chat: Chat
-    beginning: ResumePoint
+    resume_point: ResumePoint
     identity: RunIdentity
     marks: Marks
     stop: StopFlag
@@ -228,9 +226,9 @@ class ChatState:
 
     def save_watermark_and_snapshot(self) -> RunState:
         """What to save now. The watermark is on this disk when this returns."""
-        scope, rounds = self.beginning.scope, self.rounds
+        scope, rounds = self.resume_point.scope, self.rounds
         report, position = rounds.report(), rounds.position()
-        earlier = self.beginning.loaded.state if self.beginning.loaded else None
+        earlier = self.resume_point.loaded.state if self.resume_point.loaded else None
         failures = self.marks.failures(scope.remote, self.chat.id, 0)
         self._save_watermark(position.watermark)
         return RunState(
@@ -244,7 +242,7 @@ class ChatState:
             timestamp=datetime.now(timezone.utc),
             status=self.status,
             remote=scope.remote,
-            folder=self.beginning.folder,
+            folder=self.resume_point.folder,
             started=earlier.started if earlier else self.begun_at,
             done_above_ids=position.done_above,
             failed_ids=tuple(sorted(failure.key.message_id for failure in failures)),
@@ -264,6 +262,6 @@ class ChatState:
     def _save_watermark(self, message_id: int) -> None:
         """On this disk. Where it can't be written the run ends, but its state is still saved."""
         try:
-            self.marks.save_watermark(self.beginning.scope, message_id)
+            self.marks.save_watermark(self.resume_point.scope, message_id)
         except TdlSyncError as error:
             self.stop.set(error)

@@ -34,10 +34,14 @@ def told_states(
 
 @dataclass(frozen=True)
 class LoadedState:
-    """What a run goes on from. ``message_id`` is the message to edit, ``None`` to make one."""
+    """What a run goes on from. ``message_id`` is the message to edit, ``None`` to make one.
+
+    ``stale_ids`` are messages of the same scope that are less advanced: a run removes them.
+    """
 
     state: RunState
     message_id: int | None
+    stale_ids: tuple[int, ...] = ()
 
 
 class StateStore:
@@ -50,8 +54,8 @@ class StateStore:
     def load(self, scope: Scope) -> LoadedState | None:
         """The most advanced state of this scope, ``None`` if there is none.
 
-        Of several messages the less advanced ones are removed. A local copy that is further than
-        the message counts instead of it; the message is kept, to be edited.
+        Of several messages the less advanced ones are stale. A local copy that is further than
+        the message counts instead of it; the message is kept, to be edited. Nothing is written.
 
         Raises ``StateUnreadable`` for a broken message that is this scope's, or that may be: one
         whose scope can't be made out, when this scope has no other message. It is not touched.
@@ -65,10 +69,9 @@ class StateStore:
             return None if local is None else LoadedState(local, None)
         kept = most_advanced(states)
         (kept_id,) = (message.message_id for message, state in readable if state is kept)
-        others = [message.message_id for message, state in readable if state is not kept]
-        if others:
-            self._saved_messages.delete(others)
-        return LoadedState(kept if local is None else most_advanced([kept, local]), kept_id)
+        stale_ids = tuple(message.message_id for message, state in readable if state is not kept)
+        advanced = kept if local is None else most_advanced([kept, local])
+        return LoadedState(advanced, kept_id, stale_ids)
 
     def _readable(self, key: str) -> list[tuple[SavedText, RunState]]:
         """This scope's messages; raises where a broken one is, or may be, this scope's."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from tdl_sync.core.errors import LargerThanBudget
 from tdl_sync.core.failures import Failure
-from tdl_sync.core.model import Chat, DoneMark, ListedFile, MediaItem, RemoteFile
+from tdl_sync.core.model import Chat, ListedFile, MediaItem, RemoteFile
 from tdl_sync.core.naming import path_of
-from tdl_sync.core.ports import ChatReader, Marks, ProgressListener
+from tdl_sync.core.ports import ChatReader, MarkReader, Marks, ProgressListener
 
 
 def given_up(failure: Failure) -> bool:
@@ -31,29 +31,57 @@ class Place:
     on_remote: Mapping[int, Sequence[ListedFile]]
 
 
-class Standing:
-    """By the marks, the recorded failures and the remote's listing. All threads may ask."""
+@dataclass(frozen=True)
+class DoneByMark:
+    """Its done-mark says that it is on the remote."""
 
-    def __init__(self, marks: Marks, place: Place, chat_id: int, *, retry_for_good: bool) -> None:
+
+@dataclass(frozen=True)
+class DoneByListing:
+    """The remote's listing alone shows it: its mark is still to be written."""
+
+    file: RemoteFile
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """It failed for good, and this run does not try it again."""
+
+    failure: Failure
+
+
+Done = DoneByMark | DoneByListing
+
+
+class KnownFiles:
+    """By the marks, the recorded failures and the remote's listing. All threads may ask; nothing
+    is written by asking."""
+
+    def __init__(
+        self,
+        marks: MarkReader,
+        place: Place,
+        failures: Iterable[Failure],
+        *,
+        retry_for_good: bool,
+    ) -> None:
+        """``failures`` are those of the chat, as they are when the run begins."""
         self._marks = marks
         self._place = place
         self._retry_for_good = retry_for_good
-        self._failures = {
-            failure.key: failure for failure in marks.failures(place.remote, chat_id, 0)
-        }
+        self._failures = {failure.key: failure for failure in failures}
 
-    def is_done(self, item: MediaItem) -> bool:
-        """By its done-mark, or by the remote's listing; what was only listed gets its mark."""
-        remote = self._place.remote
-        if self._marks.is_done(remote, item.key):
-            return True
-        fitting = [each for each in self._listed(item) if each.size_bytes == item.size_bytes]
+    def of(self, item: MediaItem) -> Done | GivenUp | None:
+        """``None``: it is to be moved."""
+        if self._marks.is_done(self._place.remote, item.key):
+            return DoneByMark()
         failure = self._failures.get(item.key)
-        if not fitting or (failure is not None and failure.distrusted):
-            return False
-        remote_file = RemoteFile.listed(item, self._place.folder, fitting[0])
-        self._marks.write(DoneMark(remote, remote_file))
-        return True
+        fitting = [each for each in self._listed(item) if each.size_bytes == item.size_bytes]
+        if fitting and not (failure is not None and failure.distrusted):
+            return DoneByListing(RemoteFile.listed(item, self._place.folder, fitting[0]))
+        if failure is not None and given_up(failure) and not self._retry_for_good:
+            return GivenUp(failure)
+        return None
 
     def to_overwrite(self, item: MediaItem) -> ListedFile | None:
         """The very file that ``verify --repair`` saw to be ours and wrong, if it is still there.
@@ -69,13 +97,6 @@ class Standing:
 
     def _listed(self, item: MediaItem) -> Sequence[ListedFile]:
         return self._place.on_remote.get(item.message_id, ())
-
-    def lasting_failure(self, item: MediaItem) -> Failure | None:
-        """Why it was given up and is not tried again, if so."""
-        failure = self._failures.get(item.key)
-        if failure is None or not given_up(failure) or self._retry_for_good:
-            return None
-        return failure
 
 
 _MESSAGES_AT_ONCE = 100

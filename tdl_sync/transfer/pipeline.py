@@ -46,7 +46,7 @@ from tdl_sync.transfer.disk.leftovers import Leftovers
 from tdl_sync.transfer.disk.staging import Staging
 from tdl_sync.transfer.download import Downloader
 from tdl_sync.transfer.duplicates import Duplicates, EachByItself
-from tdl_sync.transfer.known import Place, Standing, learn_files
+from tdl_sync.transfer.known import Done, DoneByListing, GivenUp, KnownFiles, Place, learn_files
 from tdl_sync.transfer.ledger import Ledger
 from tdl_sync.transfer.pools import DownloadPool, DownloadPools
 from tdl_sync.transfer.recovery import take_up
@@ -117,17 +117,17 @@ class Pipeline:
         self._pools = DownloadPools(downloads, stages.stop)
         self._hand_offs = ThreadPoolExecutor(workers, "hand-off")
         self._flight_slots = Slots(MOST_IN_FLIGHT, stages.stop)
-        self._standing = Standing(
+        self._known = KnownFiles(
             stages.marks,
             Place(job.remote, job.folder, job.on_remote),
-            job.chat.id,
+            stages.marks.failures(job.remote, job.chat.id, 0),
             retry_for_good=job.retry_failed_for_good,
         )
         self._uploader = Uploader(
             Destination(job.chat, job.remote, job.folder, job.keeping, job.sidecar_folders),
             stages.hand_off,
             stages.marks,
-            self._standing.to_overwrite,
+            self._known.to_overwrite,
             stages.progress,
             self._gate,
             stages.stop,
@@ -309,7 +309,7 @@ class Pipeline:
             if isinstance(entry, SkippedItem):
                 self._stages.marks.forget_failure(self._job.remote, entry.key)
                 self.ledger.skipped(entry)
-            elif self._standing.is_done(entry):
+            elif self._is_done(entry):
                 self.ledger.done_before(entry)
             else:
                 yield entry
@@ -328,12 +328,24 @@ class Pipeline:
                 raise self._given_up
             if isinstance(entry, SkippedItem):
                 self.ledger.skipped(entry)
-            elif self._standing.is_done(entry):
+                continue
+            known = self._look_up(entry)
+            if isinstance(known, Done):
                 self.ledger.done_before(entry)
-            elif (failure := self._standing.lasting_failure(entry)) is not None:
-                self.ledger.failed_before(entry, failure)
+            elif isinstance(known, GivenUp):
+                self.ledger.failed_before(entry, known.failure)
             else:
                 yield entry
+
+    def _look_up(self, item: MediaItem) -> Done | GivenUp | None:
+        """What is known of it; what the listing alone shows is marked."""
+        known = self._known.of(item)
+        if isinstance(known, DoneByListing):
+            self._stages.marks.write(DoneMark(self._job.remote, known.file))
+        return known
+
+    def _is_done(self, item: MediaItem) -> bool:
+        return isinstance(self._look_up(item), Done)
 
     def _learn_files(self) -> None:
         job, stages = self._job, self._stages
@@ -343,16 +355,20 @@ class Pipeline:
             job.on_remote,
             stages.reader,
             stages.marks,
-            self._standing.is_done,
+            self._is_done,
             stages.progress,
         )
 
     def _take_up_leftovers(self) -> None:
         """Hand off what an earlier run had staged: see ``reconcile`` for all that it may find."""
         job, stages = self._job, self._stages
-        is_done, leads = self._standing.is_done, self._duplicates.leads
         for found in take_up(
-            job.chat, stages.reader, stages.leftovers, is_done, leads, job.leftovers_of
+            job.chat,
+            stages.reader,
+            stages.leftovers,
+            self._is_done,
+            self._duplicates.leads,
+            job.leftovers_of,
         ):
             self._flight_slots.take()
             self._gate.taken_up(found.item)

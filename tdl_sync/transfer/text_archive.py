@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Protocol
 
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.model import Chat, ListedFile, Scope, TextMessage, scope_key
@@ -20,19 +19,6 @@ from tdl_sync.core.retry import with_attempts
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import utc_text
 from tdl_sync.transfer.sidecar import VERSION, message_record
-
-
-class Outside(Protocol):
-    """What keeping texts needs of the run's parts."""
-
-    @property
-    def reader(self) -> ChatReader: ...
-
-    @property
-    def hand_off(self) -> HandOff: ...
-
-    @property
-    def stop(self) -> StopFlag: ...
 
 
 class TextArchive:
@@ -46,16 +32,14 @@ class TextArchive:
         self._sizes = {file.name: file.size_bytes for file in listing if not file.subfolder}
         self._name = f"messages-topic-{chat.topic_id}.jsonl" if chat.topic_id else "messages.jsonl"
 
-    def keep(self, directory: Path, outside: Outside) -> None:
+    def keep(self, directory: Path, reader: ChatReader, hand_off: HandOff, stop: StopFlag) -> None:
         """Bring the copy in ``directory`` up to date, and the remote's.
 
         Raises ``ConfigurationError`` where the copy can't be written, and what reading and
         uploading raise, after three attempts.
         """
         path = directory / f"{self._key}.jsonl"
-        with_attempts(
-            lambda: self._bring_up_to_date(path, outside.reader, outside.hand_off), outside.stop
-        )
+        with_attempts(lambda: self._bring_up_to_date(path, reader, hand_off), stop)
 
     def _bring_up_to_date(self, path: Path, reader: ChatReader, hand_off: HandOff) -> None:
         try:

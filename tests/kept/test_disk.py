@@ -153,8 +153,8 @@ def test_a_text_archive_goes_on_after_its_last_whole_line(kept: Kept, tmp_path: 
     whole = (directory / "remote" / "messages.jsonl").read_bytes()
     assert (directory / f"{KEY}.jsonl").read_bytes() != whole
     outside = Outside(TextsInMemory([*TEXTS, NEW_TEXT]))
-    archive().keep(directory, outside)
-    archive(topic_id=55).keep(directory, outside)
+    outside.keep(archive(), directory)
+    outside.keep(archive(topic_id=55), directory)
     assert outside.reader.asked_after == [TEXTS[-1].message_id] * 2
     uploaded = outside.hand_off.folders[FOLDER]
     assert sorted(uploaded) == ["messages-topic-55.jsonl", "messages.jsonl"]
@@ -171,15 +171,15 @@ def test_a_machine_that_lost_its_text_archive_goes_on_with_the_remotes(
     content = (kept.directory / "texts" / "remote" / "messages.jsonl").read_bytes()
     outside = Outside(TextsInMemory([*TEXTS, NEW_TEXT]))
     outside.hand_off.put(content, FOLDER, "messages.jsonl")
-    archive(listing=[ListedFile("messages.jsonl", len(content))]).keep(tmp_path / "new", outside)
+    outside.keep(archive(listing=[ListedFile("messages.jsonl", len(content))]), tmp_path / "new")
     assert outside.reader.asked_after == [TEXTS[-1].message_id]
     assert outside.hand_off.folders[FOLDER]["messages.jsonl"].startswith(content)
 
 
 def test_a_text_archive_is_written_as_ever(tmp_path: Path) -> None:
     outside = Outside(TextsInMemory(TEXTS))
-    archive().keep(tmp_path, outside)
-    archive(topic_id=55).keep(tmp_path, outside)
+    outside.keep(archive(), tmp_path)
+    outside.keep(archive(topic_id=55), tmp_path)
     assert {path.stem for path in tmp_path.iterdir()} == {KEY, KEY_OF_TOPIC}
     for path in (VERSIONS[-1].directory / "texts" / "remote").iterdir():
         assert outside.hand_off.folders[FOLDER][path.name] == path.read_bytes()

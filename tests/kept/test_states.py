@@ -182,9 +182,9 @@ def test_a_run_goes_on_from_the_most_advanced_message_and_edits_it(
     loaded = StateStore(saved_messages, LocalStates(tmp_path)).load(SCOPE)
     assert loaded is not None
     assert (loaded.message_id, loaded.state.last_message_id) == (messages[1].message_id, 2**31 - 2)
-    # The less advanced one of that scope is gone, and nothing else.
-    assert saved_messages.read(messages[0].message_id) is None
-    assert all(saved_messages.read(each.message_id) == each for each in messages[1:])
+    # The less advanced one of that scope is to go, and nothing else.
+    assert loaded.stale_ids == (messages[0].message_id,)
+    assert all(saved_messages.read(each.message_id) == each for each in messages)
     message = StateMessage(saved_messages, key, loaded.message_id)
     message.write(encode(replace(FIRST, scope_key=key)))
     assert message.message_id == messages[1].message_id

@@ -36,7 +36,9 @@ class Outside:
 
     reader: TextsInMemory
     hand_off: FakeHandOff = field(default_factory=FakeHandOff)
-    stop: StopFlag = field(default_factory=StopFlag)
+
+    def keep(self, archive: TextArchive, directory: Path) -> None:
+        archive.keep(directory, self.reader, self.hand_off, StopFlag())
 
 
 def archive(topic_id: int = 0, listing: Sequence[ListedFile] = ()) -> TextArchive:
@@ -47,8 +49,8 @@ def archive(topic_id: int = 0, listing: Sequence[ListedFile] = ()) -> TextArchiv
 def write_texts(target: Path, scratch: Path) -> None:
     """The chat's copy ends in a line that a kill has cut; ``remote`` is what was uploaded."""
     outside = Outside(TextsInMemory(TEXTS))
-    archive().keep(target, outside)
-    archive(topic_id=55).keep(target, outside)
+    outside.keep(archive(), target)
+    outside.keep(archive(topic_id=55), target)
     remote = target / "remote"
     remote.mkdir()
     for name, content in outside.hand_off.folders[FOLDER].items():

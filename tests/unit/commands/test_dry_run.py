@@ -31,7 +31,7 @@ from tdl_sync.core.model import (
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.run.settings import RunSettings
 from tdl_sync.state.done_marks import DoneMarks
-from tdl_sync.state.read_only import MarksToRead, SavedMessagesToRead
+from tdl_sync.state.read_only import MarksToRead
 from tdl_sync.state.run_state import RunState, RunStatus
 from tdl_sync.state.state_message import encode
 from tdl_sync.transfer.disk.budget import DiskBudget
@@ -65,7 +65,7 @@ class Machine:
             reader=FakeChatReader.of(self.entries, messages_per_page=2),
             hand_off=self.remote,
             marks=marks,
-            saved_messages=SavedMessagesToRead(self.saved_messages),
+            saved_messages=self.saved_messages,
             budget=DiskBudget(BUDGET_BYTES, 1, StopFlag()),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.mark_records import read_failure
 from tdl_sync.state.state_message import OTHER_REASONS
 from tdl_sync.state.state_store import LoadedState
-from tdl_sync.transfer.known import Place, Standing
+from tdl_sync.transfer.known import Done, DoneByListing, KnownFiles, Place
 from tests.fakes.chat import CHAT_ID, item_of
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.state.test_state_message import PLAIN
@@ -52,11 +52,30 @@ def found(marks: DoneMarks, items: list[MediaItem], listing: list[ListedFile]) -
     return comparison.findings()
 
 
-def standing(marks: DoneMarks, *listing: ListedFile) -> Standing:
+@dataclass(frozen=True)
+class Knowing:
+    """What the next run knows, and the mark that it writes of what the listing alone shows."""
+
+    files: KnownFiles
+    marks: DoneMarks
+
+    def is_done(self, item: MediaItem) -> bool:
+        known = self.files.of(item)
+        if isinstance(known, DoneByListing):
+            self.marks.write(DoneMark(REMOTE, known.file))
+        return isinstance(known, Done)
+
+    def to_overwrite(self, item: MediaItem) -> ListedFile | None:
+        return self.files.to_overwrite(item)
+
+
+def knowing(marks: DoneMarks, *listing: ListedFile) -> Knowing:
     on_remote: defaultdict[int, list[ListedFile]] = defaultdict(list)
     for file in listing:
         on_remote[int(file.name.partition("_")[0])].append(file)
-    return Standing(marks, Place(REMOTE, FOLDER, on_remote), CHAT_ID, retry_for_good=False)
+    failures = marks.failures(REMOTE, CHAT_ID, 0)
+    place = Place(REMOTE, FOLDER, on_remote)
+    return Knowing(KnownFiles(marks, place, failures, retry_for_good=False), marks)
 
 
 def reasons(marks: DoneMarks) -> dict[int, str]:
@@ -89,7 +108,7 @@ def test_a_wrong_file_that_is_certainly_ours_is_overwritten_where_it_lies(
     cut = ListedFile("7_a.bin", 4)
     recorded(found(marks, [item], [cut]), marks, REMOTE, passed_id=0)
     assert reasons(marks) == {7: WRONG_SIZE}
-    after = standing(marks, cut)
+    after = knowing(marks, cut)
     assert not after.is_done(item)
     assert after.to_overwrite(item) == cut
 
@@ -102,7 +121,7 @@ def test_other_content_of_the_right_size_is_no_proof_that_the_file_is_there(
     other = ListedFile("7_a.bin", 10, sha256=OTHER_HASH)
     recorded(found(marks, [item], [other]), marks, REMOTE, passed_id=0)
     assert reasons(marks) == {7: OTHER_CONTENT}
-    after = standing(marks, replace(other, sha256=None))
+    after = knowing(marks, replace(other, sha256=None))
     assert not after.is_done(item)
     assert after.to_overwrite(item) == replace(other, sha256=None)
 
@@ -116,14 +135,14 @@ def test_a_file_that_may_be_the_users_own_is_not_overwritten(
     users = ListedFile("2024_taxes.pdf", size_bytes, sha256=OTHER_HASH)
     recorded(found(marks, [item], [users]), marks, REMOTE, passed_id=0)
     assert reasons(marks) == {2024: NOT_RIGHT}
-    after = standing(marks, users)
+    after = knowing(marks, users)
     assert not after.is_done(item)
     assert after.to_overwrite(item) is None
 
 
 def test_without_a_repair_the_listing_proves_and_nothing_is_overwritten(marks: DoneMarks) -> None:
     item, cut = item_of(7, 10), item_of(8, 10)
-    of_run = standing(marks, ListedFile("7_a.bin", 10), ListedFile("8_a.bin", 4))
+    of_run = knowing(marks, ListedFile("7_a.bin", 10), ListedFile("8_a.bin", 4))
     assert of_run.is_done(item)
     assert marks.is_done(REMOTE, item.key)
     assert not of_run.is_done(cut)
@@ -153,14 +172,14 @@ def test_a_file_that_is_not_believed_stays_so_when_a_later_try_fails_until_the_i
         fail_for_now(marks, item)
     with DoneMarks(tmp_path) as marks:
         assert reasons(marks) == {7: UPLOAD_FAILED.reason}
-        after = standing(marks, other)
+        after = knowing(marks, other)
         assert not after.is_done(item)
         assert after.to_overwrite(item) == (other if is_ours else None)
         mark_done(marks, item)
-        assert standing(marks, other).is_done(item)
+        assert knowing(marks, other).is_done(item)
         # With the move all of it is over: of a failure after that the listing is a proof again.
         marks.replace_mark(REMOTE, Failure(item.key, "missing", "…", 0, for_good=False))
-        assert standing(marks, other).is_done(item)
+        assert knowing(marks, other).is_done(item)
 
 
 def test_a_record_of_an_earlier_version_says_by_its_reason_that_the_file_is_not_believed() -> None:
@@ -199,7 +218,7 @@ def test_another_machine_believes_no_listed_file_where_a_reason_in_the_state_spe
             replace(state, failures_by_reason=dict.fromkeys(reasons_of_state, 1))
         )
         marks.record_failure(REMOTE, failure)
-        after = standing(marks, other)
+        after = knowing(marks, other)
         assert (after.is_done(item), after.to_overwrite(item)) == (is_believed, None)
 
 
@@ -222,15 +241,15 @@ def test_only_the_very_file_that_was_wrong_is_overwritten(marks: DoneMarks) -> N
     mark_done(marks, item)
     cut, users = ListedFile("7_a.bin", 4), ListedFile("7_notes of mine.txt", 4)
     recorded(found(marks, [item], [cut]), marks, REMOTE, passed_id=0)
-    assert standing(marks, users).to_overwrite(item) is None
-    assert standing(marks, replace(cut, subfolder="kept")).to_overwrite(item) is None
+    assert knowing(marks, users).to_overwrite(item) is None
+    assert knowing(marks, replace(cut, subfolder="kept")).to_overwrite(item) is None
     for listing in ([cut, users], [users, cut]):
-        assert standing(marks, *listing).to_overwrite(item) == cut
+        assert knowing(marks, *listing).to_overwrite(item) == cut
 
 
 def test_of_several_files_of_a_message_the_one_of_its_size_is_the_proof(marks: DoneMarks) -> None:
     item = item_of(7, 10)
-    assert standing(marks, ListedFile("7_a.bin", 10), ListedFile("7_notes.txt", 4)).is_done(item)
+    assert knowing(marks, ListedFile("7_a.bin", 10), ListedFile("7_notes.txt", 4)).is_done(item)
     marked = marks.marked(REMOTE, item.key)
     assert marked is not None
     assert marked.name == "7_a.bin"

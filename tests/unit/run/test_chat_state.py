@@ -62,7 +62,7 @@ def test_a_file_that_fails_while_the_state_is_looked_at_is_failed_or_above_the_w
     setattr(watched, moment, fails)
     state = ChatState(
         Chat(CHAT_ID, "A channel", ChatKind.CHANNEL),
-        ResumePoint(SCOPE, None, "A channel", 0, ()),
+        ResumePoint(SCOPE, None, "A channel", 0, (), ()),
         PLAIN.run,
         marks,
         stop,

@@ -11,7 +11,7 @@ import pytest
 from tdl_sync.core.errors import HeldByAnotherRun
 from tdl_sync.core.model import Chat, ChatKind
 from tdl_sync.run.following import Following, LaterRounds
-from tdl_sync.run.resume import ResumePoint, Start
+from tdl_sync.run.resume import ResumePoint, Resumption
 from tests.fakes.marks import FakeMarks
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.state.test_lease import HERE, THERE, Runner
@@ -32,7 +32,7 @@ def test_a_chat_that_another_run_took_is_not_waited_for_any_more_and_others_go_o
     here.save()
     rounds = LaterRounds(
         Chat(SCOPE.chat_id, PLAIN.channel_name, ChatKind.CHANNEL),
-        cast(Start, NothingNew()),
+        cast(Resumption, NothingNew()),
         cast(ResumePoint, SimpleNamespace(scope=SCOPE)),
         FakeMarks(),
         Following(here.stop, poll_seconds=0.01),

@@ -22,11 +22,12 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.options.choice import WHOLE_CHAT
 from tdl_sync.options.name_template import PLAIN_KEEPING
-from tdl_sync.run.resume import Start
+from tdl_sync.run.resume import Resumption, inherit
 from tdl_sync.run.settings import RunSettings
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunState
 from tdl_sync.state.state_message import encode
+from tdl_sync.state.state_store import StateStore
 from tests.fakes.chat import CHAT_ID, FakeChatReader, item_of
 from tests.fakes.marks import FakeMarks
 from tests.fakes.saved_messages import FakeSavedMessages
@@ -40,16 +41,10 @@ STATE = replace(
 )
 
 
-class NoFolder:
-    def find_folder(self, chat_id: int) -> str | None:
-        return None
-
-
 @dataclass
 class Outside:
     reader: FakeChatReader
     marks: FakeMarks = field(default_factory=FakeMarks)
-    hand_off: NoFolder = field(default_factory=NoFolder)
 
 
 def settings_of(directory: Path) -> RunSettings:
@@ -72,24 +67,25 @@ def settings_of(directory: Path) -> RunSettings:
     )
 
 
-def start_of(
+def resumption_of(
     directory: Path,
     outside: Outside,
     scope: Scope = SCOPE,
     state: RunState | None = None,
     settings: RunSettings | None = None,
-) -> Start:
+) -> Resumption:
     """``state`` is what the state message says."""
     saved = FakeSavedMessages()
     if state is not None:
         saved.put(encode(replace(state, scope_key=scope_key(scope))))
-    return Start(
+    return Resumption(
         CHAT,
         scope,
         settings or settings_of(directory),
-        outside,
-        saved,
-        LocalStates(directory / "state"),
+        outside.reader,
+        outside.marks,
+        StateStore(saved, LocalStates(directory / "state")),
+        lambda chat_id: None,
     )
 
 
@@ -115,10 +111,10 @@ def test_a_run_goes_on_from_the_furthest_that_is_known(
     outside, scope = Outside(FakeChatReader.of([])), replace(SCOPE, lower_bound=lower_bound)
     outside.marks.save_watermark(scope, here)
     state = replace(STATE, last_message_id=told)
-    assert start_of(tmp_path, outside, scope, state).begin().after_id == after_id
+    assert resumption_of(tmp_path, outside, scope, state).point().after_id == after_id
     from_the_first = replace(settings_of(tmp_path), ignore_watermark=True)
-    start = start_of(tmp_path, outside, scope, state, from_the_first)
-    assert start.begin().after_id == max(lower_bound - 1, 0)
+    resumption = resumption_of(tmp_path, outside, scope, state, from_the_first)
+    assert resumption.point().after_id == max(lower_bound - 1, 0)
 
 
 def test_a_run_goes_on_from_no_other_scopes_watermark(tmp_path: Path) -> None:
@@ -131,10 +127,10 @@ def test_a_run_goes_on_from_no_other_scopes_watermark(tmp_path: Path) -> None:
         replace(SCOPE, topic_id=5),
     ):
         outside.marks.save_watermark(other, 99)
-    assert start_of(tmp_path, outside).begin().after_id == 0
+    assert resumption_of(tmp_path, outside).point().after_id == 0
     outside.marks.save_watermark(SCOPE, 50)
     filtered = replace(SCOPE, filters='{"types": ["video"]}')
-    assert start_of(tmp_path, outside, filtered).begin().after_id == 0
+    assert resumption_of(tmp_path, outside, filtered).point().after_id == 0
 
 
 def test_what_failed_on_another_machine_is_recorded_here_before_anything_else_happens(
@@ -145,11 +141,34 @@ def test_what_failed_on_another_machine_is_recorded_here_before_anything_else_ha
     outside.marks.record_failure(REMOTE, failure_of(2, for_good=True))
     outside.marks.write(DoneMark(REMOTE, RemoteFile(item_of(3, 10), "F", "3_a.bin")))
     state = replace(STATE, failed_ids=(1, 2, 3))
-    beginning = start_of(tmp_path, outside, state=state).begin()
+    point = resumption_of(tmp_path, outside, state=state).point()
+    assert failed_ids(outside.marks) == [2]
+    inherit(point, outside.marks, FakeSavedMessages())
     assert failed_ids(outside.marks) == [1, 2]
     recorded = outside.marks.failures(REMOTE, CHAT_ID, 0)
     assert recorded[1] == failure_of(2, for_good=True)
-    assert list(beginning.failures) == recorded
+    assert sorted(point.failures, key=lambda each: each.key) == recorded
+
+
+def test_of_several_state_messages_a_run_leaves_the_most_advanced(tmp_path: Path) -> None:
+    saved, outside = FakeSavedMessages(), Outside(FakeChatReader.of([]))
+    stale = saved.put(encode(replace(STATE, scope_key=scope_key(SCOPE))))
+    kept = saved.put(encode(replace(STATE, scope_key=scope_key(SCOPE), last_message_id=7)))
+    store = StateStore(saved, LocalStates(tmp_path / "state"))
+    point = Resumption(
+        CHAT,
+        SCOPE,
+        settings_of(tmp_path),
+        outside.reader,
+        outside.marks,
+        store,
+        lambda chat_id: None,
+    ).point()
+    assert set(saved.messages) == {stale.message_id, kept.message_id}
+    inherit(point, outside.marks, saved)
+    assert set(saved.messages) == {kept.message_id}
+    inherit(resumption_of(tmp_path, outside, state=STATE).point(), outside.marks, saved)
+    assert saved.calls.count("delete") == 1
 
 
 @pytest.mark.parametrize(
@@ -162,12 +181,12 @@ def test_a_run_tries_again_what_failed_below_its_beginning_and_finds_the_rest_it
     outside.marks.save_watermark(SCOPE, 5)
     for failure in (failure_of(1), failure_of(2, for_good=True), failure_of(9)):
         outside.marks.record_failure(REMOTE, failure)
-    start = start_of(
+    resumption = resumption_of(
         tmp_path,
         outside,
         settings=replace(settings_of(tmp_path), only_failed=only_failed),
     )
-    job = start.job(start.begin(), [])
+    job = resumption.job(resumption.point(), [])
     assert ids(job.again) == again
     assert (job.after_id, job.up_to_id) == ((5, 5) if only_failed else (5, 9))
 
@@ -175,9 +194,9 @@ def test_a_run_tries_again_what_failed_below_its_beginning_and_finds_the_rest_it
 def test_of_the_remote_only_what_no_mark_speaks_for_is_looked_at(tmp_path: Path) -> None:
     outside = Outside(FakeChatReader.of([]))
     outside.marks.write(DoneMark(REMOTE, RemoteFile(item_of(3, 10), "F", "3_a.bin")))
-    start = start_of(tmp_path, outside)
+    resumption = resumption_of(tmp_path, outside)
     listing = [ListedFile("3_a.bin", 10), ListedFile("4_a.bin", 10), ListedFile("notes.txt", 10)]
-    assert start.job(start.begin(), listing).on_remote == {4: [listing[1]]}
+    assert resumption.job(resumption.point(), listing).on_remote == {4: [listing[1]]}
 
 
 def test_a_later_round_still_knows_the_files_on_the_remote_of_what_failed_and_no_others(
@@ -188,16 +207,16 @@ def test_a_later_round_still_knows_the_files_on_the_remote_of_what_failed_and_no
         REMOTE,
         Failure(item_of(7, 10).key, WRONG_SIZE, "…", 0, for_good=False, overwrites="7_a.bin"),
     )
-    start = start_of(tmp_path, outside)
+    resumption = resumption_of(tmp_path, outside)
     cut, beside, other = (
         ListedFile("7_a.bin", 4),
         ListedFile("7_notes.txt", 4),
         ListedFile("8_a.bin", 4),
     )
-    beginning = start.begin()
-    job = start.job(beginning, [cut, beside, other])
+    point = resumption.point()
+    job = resumption.job(point, [cut, beside, other])
     assert job.on_remote == {7: [cut, beside], 8: [other]}
-    later = start.later_job(beginning, 8, {7})
+    later = resumption.later_job(point, 8, {7})
     assert later is not None
     assert later.on_remote == {7: [cut, beside]}
     assert [entry.key.message_id for entry in later.again] == [7]

@@ -54,14 +54,6 @@ def test_what_was_written_is_read_and_no_file_is_made_or_changed(tmp_path: Path)
     before = content(tmp_path)
     to_read = MarksToRead(tmp_path)
     assert_reads(to_read)
-    to_read.write(mark(8))
-    to_read.record_failure(REMOTE, replace(FAILURE, key=item_of(10, 1).key))
-    to_read.save_watermark(SCOPE, 100)
-    to_read.forget_failure(REMOTE, FAILED.key)
-    # What would be added counts as long as it is looked at, and no longer.
-    assert to_read.is_done(REMOTE, item_of(8, 10).key)
-    assert to_read.message_with(REMOTE, CHAT_ID, 0, item_of(8, 10).identity) == 8
-    assert [each.key.message_id for each in to_read.failures(REMOTE, CHAT_ID, 0)] == [10]
     to_read.close()
     assert content(tmp_path) == before
     assert_reads(MarksToRead(tmp_path))

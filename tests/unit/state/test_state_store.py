@@ -24,7 +24,6 @@ from tdl_sync.core.errors import (
 )
 from tdl_sync.core.model import Scope, scope_key
 from tdl_sync.state.local_state import LocalStates
-from tdl_sync.state.read_only import SavedMessagesToRead
 from tdl_sync.state.run_state import RunState, RunStatus
 from tdl_sync.state.state_message import HEADER, decode, encode, json_in
 from tdl_sync.state.state_saver import SavedIn, SaveSchedule, StateSaver
@@ -75,29 +74,17 @@ def test_the_message_of_the_scope_is_found_among_others(
     assert len(saved.messages) == 3
 
 
-def test_of_several_the_most_advanced_counts_and_the_others_are_removed(
+def test_of_several_the_most_advanced_counts_and_the_others_are_stale(
     saved: FakeSavedMessages, local: LocalStates
 ) -> None:
-    saved.put(encode(PLAIN))
+    """Asking removes nothing: who only looks asks the same."""
+    stale = saved.put(encode(PLAIN))
     kept = saved.put(encode(FURTHER))
-    saved.put(encode(replace(PLAIN, timestamp=NOON + timedelta(days=1))))
-    foreign = saved.put(encode(FOREIGN))
-    assert load(saved, local) == LoadedState(FURTHER, kept.message_id)
-    assert set(saved.messages) == {kept.message_id, foreign.message_id}
-
-
-def test_who_only_looks_goes_by_the_most_advanced_and_removes_nothing(
-    saved: FakeSavedMessages, local: LocalStates
-) -> None:
-    saved.put(encode(PLAIN))
-    further = saved.put(encode(FURTHER))
-    to_read = SavedMessagesToRead(saved)
-    assert StateStore(to_read, local).load(SCOPE) == LoadedState(FURTHER, further.message_id)
-    assert to_read.read(further.message_id) == further
-    assert (len(saved.messages), set(saved.calls)) == (2, {"find", "read"})
-    for write in (to_read.send, to_read.send_pinned, lambda text: to_read.edit(1, text)):
-        with pytest.raises(NotImplementedError):
-            write("x")
+    later = saved.put(encode(replace(PLAIN, timestamp=NOON + timedelta(days=1))))
+    saved.put(encode(FOREIGN))
+    stale_ids = (later.message_id, stale.message_id)
+    assert load(saved, local) == LoadedState(FURTHER, kept.message_id, stale_ids)
+    assert (len(saved.messages), set(saved.calls)) == (4, {"find"})
 
 
 def test_a_local_copy_that_is_further_counts_and_the_message_is_kept(
