@@ -43,8 +43,8 @@ from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 from tdl_sync.transfer.disk.budget import DiskBudget
 from tdl_sync.transfer.disk.staging import Room
 from tdl_sync.transfer.duplicates import DUPLICATE
+from tdl_sync.transfer.job import Job
 from tdl_sync.transfer.known import DoneByListing, DoneByMark, GivenUp, KnownFiles, Place
-from tdl_sync.transfer.pipeline import Job
 
 
 def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:

@@ -28,8 +28,9 @@ from tdl_sync.state.run_identity import this_run
 from tdl_sync.state.run_state import RunStatus
 from tdl_sync.state.state_saver import StateSaver
 from tdl_sync.state.state_store import StateMessage, StateStore
+from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.ledger import Rounds
-from tdl_sync.transfer.pipeline import Job, Pipeline, Stages
+from tdl_sync.transfer.pipeline import Pipeline
 from tdl_sync.transfer.text_archive import TextArchive
 
 SAVE_ON_STOP_SECONDS = 1.5

@@ -16,8 +16,8 @@ from tdl_sync.core.stop import Slots, StopFlag
 from tdl_sync.core.text import human_bytes
 from tdl_sync.run.resume import ResumePoint, Resumption
 from tdl_sync.state.lease import Lease
+from tdl_sync.transfer.job import Job
 from tdl_sync.transfer.ledger import Ledger
-from tdl_sync.transfer.pipeline import Job
 
 POLL_SECONDS = 60.0
 """Telegram's updates get lost now and then, so each chat is looked at this often all the same."""

@@ -20,9 +20,9 @@ from tdl_sync.run.time_left import TimeLeft
 from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
 from tdl_sync.state.state_message import OTHER_REASONS
 from tdl_sync.state.state_store import LoadedState, StateStore
+from tdl_sync.transfer.job import Job
 from tdl_sync.transfer.known import given_up
 from tdl_sync.transfer.ledger import Rounds
-from tdl_sync.transfer.pipeline import Job
 from tdl_sync.transfer.sidecar import sidecar_folders
 
 

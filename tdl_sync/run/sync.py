@@ -50,7 +50,7 @@ from tdl_sync.transfer.disk.leftovers import Leftovers
 from tdl_sync.transfer.disk.part_journal import PartialFiles
 from tdl_sync.transfer.disk.staging import Staging
 from tdl_sync.transfer.download import Downloader
-from tdl_sync.transfer.pipeline import Stages
+from tdl_sync.transfer.job import Stages
 
 if TYPE_CHECKING:
     from tdl_sync.run.telegram_side import TelegramSide

@@ -8,9 +8,8 @@ and waits wherever there is no room, so nothing is listed far ahead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
@@ -25,31 +24,19 @@ from tdl_sync.core.errors import (
 )
 from tdl_sync.core.futures import then
 from tdl_sync.core.model import (
-    Chat,
     DoneMark,
-    HistoryEntry,
-    HistoryPage,
-    ListedFile,
     MediaItem,
     Reservation,
-    SkippedItem,
     StagedFile,
 )
-from tdl_sync.core.ports import ChatReader, HandOff, Marks, ProgressListener
-from tdl_sync.core.stop import Slots, StopFlag
-from tdl_sync.options.choice import WHOLE_CHAT, Choice
-from tdl_sync.options.name_template import PLAIN_KEEPING, Keeping
+from tdl_sync.core.stop import Slots
 from tdl_sync.transfer.admission import OpenGate
 from tdl_sync.transfer.copies_in_sidecars import AlsoPosted, InSidecars
-from tdl_sync.transfer.disk.budget import DiskBudget
-from tdl_sync.transfer.disk.leftovers import Leftovers
-from tdl_sync.transfer.disk.staging import Staging
-from tdl_sync.transfer.download import Downloader
 from tdl_sync.transfer.duplicates import Duplicates, EachByItself
-from tdl_sync.transfer.known import Done, DoneByListing, GivenUp, KnownFiles, Place, learn_files
+from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.ledger import Ledger
 from tdl_sync.transfer.pools import DownloadPool, DownloadPools
-from tdl_sync.transfer.recovery import take_up
+from tdl_sync.transfer.remaining import Remaining
 from tdl_sync.transfer.upload import Destination, Uploader
 from tdl_sync.transfer.watermark import NewestFirst, OldestFirst
 
@@ -57,45 +44,6 @@ MOST_IN_FLIGHT = 1000
 """Items admitted and not settled; the budget bounds their bytes, this bounds their number."""
 
 GONE = "deleted"
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is to be moved: the messages with ``after_id < id <= up_to_id`` and ``again``.
-
-    ``again`` are files that earlier runs did not move, all up to ``after_id``; ``on_remote`` is
-    what the remote's listing shows, by message id. Of what lies in the staging directory all is
-    taken up, or only what is ``leftovers_of`` these messages. ``sidecar_folders`` says where the
-    sidecars are that the remote has, by message id; it grows with each.
-    """
-
-    chat: Chat
-    remote: str
-    folder: str
-    after_id: int
-    up_to_id: int
-    again: tuple[HistoryEntry, ...]
-    on_remote: Mapping[int, Sequence[ListedFile]]
-    retry_failed_for_good: bool
-    choice: Choice = WHOLE_CHAT
-    keeping: Keeping = PLAIN_KEEPING
-    leftovers_of: frozenset[int] | None = None
-    sidecar_folders: dict[int, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Stages:
-    """The parts that a file passes through, shared by all chats of a run."""
-
-    reader: ChatReader
-    downloader: Downloader
-    hand_off: HandOff
-    marks: Marks
-    staging: Staging
-    budget: DiskBudget
-    leftovers: Leftovers
-    progress: ProgressListener
-    stop: StopFlag
 
 
 class Pipeline:
@@ -117,22 +65,6 @@ class Pipeline:
         self._pools = DownloadPools(downloads, stages.stop)
         self._hand_offs = ThreadPoolExecutor(workers, "hand-off")
         self._flight_slots = Slots(MOST_IN_FLIGHT, stages.stop)
-        self._known = KnownFiles(
-            stages.marks,
-            Place(job.remote, job.folder, job.on_remote),
-            stages.marks.failures(job.remote, job.chat.id, 0),
-            retry_for_good=job.retry_failed_for_good,
-        )
-        self._uploader = Uploader(
-            Destination(job.chat, job.remote, job.folder, job.keeping, job.sidecar_folders),
-            stages.hand_off,
-            stages.marks,
-            self._known.to_overwrite,
-            stages.progress,
-            self._gate,
-            stages.stop,
-        )
-        self._taken_up_ids: set[int] = set()
         self._given_up: TdlSyncError | None = None
         frontier = (
             NewestFirst(job.after_id, job.up_to_id)
@@ -142,6 +74,16 @@ class Pipeline:
         self.limit_reached = False
         self.ledger = Ledger(
             job.remote, frontier, stages.marks, stages.progress, stages.stop, on_settled
+        )
+        self._remaining = Remaining(job, stages, self.ledger, self._check)
+        self._uploader = Uploader(
+            Destination(job.chat, job.remote, job.folder, job.keeping, job.sidecar_folders),
+            stages.hand_off,
+            stages.marks,
+            self._remaining.to_overwrite,
+            stages.progress,
+            self._gate,
+            stages.stop,
         )
         self._duplicates = self._deduped() if job.choice.dedupe else EachByItself()
 
@@ -184,13 +126,12 @@ class Pipeline:
     def _move_all(self) -> None:
         try:
             if self._job.choice.dedupe:
-                self._learn_files()
+                self._remaining.learn_files()
             self._take_up_leftovers()
             taken = 0
-            items = self._duplicates.firsts(self._items())
+            items = self._duplicates.firsts(self._remaining.files())
             for item in islice(items, self._job.choice.limit):
-                if self._given_up is not None:
-                    raise self._given_up
+                self._check()
                 if self._gate.is_over:
                     self._gate.put_off(item)
                     break
@@ -200,6 +141,12 @@ class Pipeline:
         except ChatUnreadable as error:
             self._given_up = error
         self.ledger.wait_for_all()
+
+    def _check(self) -> None:
+        """Raises what has ended this chat, or ``Stopped``."""
+        self._stages.stop.check()
+        if self._given_up is not None:
+            raise self._given_up
 
     def wait_for_hand_offs(self) -> None:
         """After a stop: block until each hand-off has ended, well or not."""
@@ -300,82 +247,14 @@ class Pipeline:
         else:
             self._stages.stop.set(error)
 
-    def _items(self) -> Iterator[MediaItem]:
-        """The items that are not done, in the run's order; the others are booked on the way."""
-        # What was staged and not handed off is among the leftovers and among the failures.
-        again = [each for each in self._job.again if each.key.message_id not in self._taken_up_ids]
-        for entry in again:
-            self.ledger.seen(1)
-            if isinstance(entry, SkippedItem):
-                self._stages.marks.forget_failure(self._job.remote, entry.key)
-                self.ledger.skipped(entry)
-            elif self._is_done(entry):
-                self.ledger.done_before(entry)
-            else:
-                yield entry
-        reader, job = self._stages.reader, self._job
-        for page in job.choice.pages(reader, job.chat, job.after_id, job.up_to_id):
-            yield from self._items_of(page)
-
-    def _items_of(self, page: HistoryPage) -> Iterator[MediaItem]:
-        self.ledger.listed(page)
-        for entry in page.entries:
-            if entry.key.message_id in self._taken_up_ids:
-                continue
-            self.ledger.seen(1)
-            self._stages.stop.check()
-            if self._given_up is not None:
-                raise self._given_up
-            if isinstance(entry, SkippedItem):
-                self.ledger.skipped(entry)
-                continue
-            known = self._look_up(entry)
-            if isinstance(known, Done):
-                self.ledger.done_before(entry)
-            elif isinstance(known, GivenUp):
-                self.ledger.failed_before(entry, known.failure)
-            else:
-                yield entry
-
-    def _look_up(self, item: MediaItem) -> Done | GivenUp | None:
-        """What is known of it; what the listing alone shows is marked."""
-        known = self._known.of(item)
-        if isinstance(known, DoneByListing):
-            self._stages.marks.write(DoneMark(self._job.remote, known.file))
-        return known
-
-    def _is_done(self, item: MediaItem) -> bool:
-        return isinstance(self._look_up(item), Done)
-
-    def _learn_files(self) -> None:
-        job, stages = self._job, self._stages
-        learn_files(
-            job.remote,
-            job.chat,
-            job.on_remote,
-            stages.reader,
-            stages.marks,
-            self._is_done,
-            stages.progress,
-        )
-
     def _take_up_leftovers(self) -> None:
-        """Hand off what an earlier run had staged: see ``reconcile`` for all that it may find."""
-        job, stages = self._job, self._stages
-        for found in take_up(
-            job.chat,
-            stages.reader,
-            stages.leftovers,
-            self._is_done,
-            self._duplicates.leads,
-            job.leftovers_of,
-        ):
+        """Hand off what an earlier run had staged."""
+        for found in self._remaining.staged(self._duplicates.leads):
             self._flight_slots.take()
             self._gate.taken_up(found.item)
-            self._taken_up_ids.add(found.item.message_id)
             self.ledger.seen(1)
             self.ledger.opened()
-            reservation = stages.budget.adopted(found.item)
+            reservation = self._stages.budget.adopted(found.item)
             staged = StagedFile(reservation, found.leftover.path, from_earlier_run=True)
             marked = self._hand_offs.submit(self._uploader.upload, staged)
             marked.add_done_callback(partial(self._settle, reservation))

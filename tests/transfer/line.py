@@ -30,9 +30,10 @@ from tdl_sync.transfer.disk.leftovers import Leftovers
 from tdl_sync.transfer.disk.part_journal import PartialFiles
 from tdl_sync.transfer.disk.staging import LOCK_NAME, Staging
 from tdl_sync.transfer.download import Downloader
+from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.known import given_up
 from tdl_sync.transfer.ledger import Position
-from tdl_sync.transfer.pipeline import Job, Pipeline, Stages
+from tdl_sync.transfer.pipeline import Pipeline
 from tdl_sync.transfer.sidecar import sidecar_folders
 from tests.fakes.chat import CHAT_ID, FakeChatReader
 from tests.fakes.handoff import FakeHandOff

@@ -1,0 +1,59 @@
+"""What a round over one chat is given: what is to be moved, and the parts that move it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tdl_sync.core.model import (
+    Chat,
+    HistoryEntry,
+    ListedFile,
+)
+from tdl_sync.core.ports import ChatReader, HandOff, Marks, ProgressListener
+from tdl_sync.core.stop import StopFlag
+from tdl_sync.options.choice import WHOLE_CHAT, Choice
+from tdl_sync.options.name_template import PLAIN_KEEPING, Keeping
+from tdl_sync.transfer.disk.budget import DiskBudget
+from tdl_sync.transfer.disk.leftovers import Leftovers
+from tdl_sync.transfer.disk.staging import Staging
+from tdl_sync.transfer.download import Downloader
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be moved: the messages with ``after_id < id <= up_to_id`` and ``again``.
+
+    ``again`` are files that earlier runs did not move, all up to ``after_id``; ``on_remote`` is
+    what the remote's listing shows, by message id. Of what lies in the staging directory all is
+    taken up, or only what is ``leftovers_of`` these messages. ``sidecar_folders`` says where the
+    sidecars are that the remote has, by message id; it grows with each.
+    """
+
+    chat: Chat
+    remote: str
+    folder: str
+    after_id: int
+    up_to_id: int
+    again: tuple[HistoryEntry, ...]
+    on_remote: Mapping[int, Sequence[ListedFile]]
+    retry_failed_for_good: bool
+    choice: Choice = WHOLE_CHAT
+    keeping: Keeping = PLAIN_KEEPING
+    leftovers_of: frozenset[int] | None = None
+    sidecar_folders: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The parts that a file passes through, shared by all chats of a run."""
+
+    reader: ChatReader
+    downloader: Downloader
+    hand_off: HandOff
+    marks: Marks
+    staging: Staging
+    budget: DiskBudget
+    leftovers: Leftovers
+    progress: ProgressListener
+    stop: StopFlag

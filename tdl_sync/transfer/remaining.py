@@ -1,0 +1,111 @@
+"""Which of a chat's files are still to be moved; the others are booked on the way.
+
+Whoever only looks asks ``known`` itself and books nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from tdl_sync.core.model import DoneMark, HistoryPage, ListedFile, MediaItem, SkippedItem
+from tdl_sync.transfer.job import Job, Stages
+from tdl_sync.transfer.known import (
+    Done,
+    DoneByListing,
+    GivenUp,
+    KnownFiles,
+    Place,
+    learn_files,
+)
+from tdl_sync.transfer.ledger import Ledger
+from tdl_sync.transfer.recovery import Found, take_up
+
+
+class Remaining:
+    """Of one job. Used by one thread, but for ``to_overwrite``."""
+
+    def __init__(self, job: Job, stages: Stages, ledger: Ledger, check: Callable[[], None]) -> None:
+        """``check`` raises when no more of the chat is to be listed."""
+        self._job = job
+        self._stages = stages
+        self._ledger = ledger
+        self._check = check
+        self._known = KnownFiles(
+            stages.marks,
+            Place(job.remote, job.folder, job.on_remote),
+            stages.marks.failures(job.remote, job.chat.id, 0),
+            retry_for_good=job.retry_failed_for_good,
+        )
+        self._taken_up_ids: set[int] = set()
+
+    def to_overwrite(self, item: MediaItem) -> ListedFile | None:
+        """See ``KnownFiles``; any thread may ask."""
+        return self._known.to_overwrite(item)
+
+    def staged(self, leads: Callable[[MediaItem], bool]) -> list[Found]:
+        """What an earlier run had staged and not handed off, which is not listed again: see
+        ``recovery`` for all that may lie there."""
+        job, stages = self._job, self._stages
+        found = take_up(
+            job.chat, stages.reader, stages.leftovers, self._is_done, leads, job.leftovers_of
+        )
+        self._taken_up_ids.update(each.item.message_id for each in found)
+        return found
+
+    def files(self) -> Iterator[MediaItem]:
+        """In the run's order; blocks for the reader's calls."""
+        # What was staged and not handed off is among the leftovers and among the failures.
+        again = [each for each in self._job.again if each.key.message_id not in self._taken_up_ids]
+        for entry in again:
+            self._ledger.seen(1)
+            if isinstance(entry, SkippedItem):
+                self._stages.marks.forget_failure(self._job.remote, entry.key)
+                self._ledger.skipped(entry)
+            elif self._is_done(entry):
+                self._ledger.done_before(entry)
+            else:
+                yield entry
+        reader, job = self._stages.reader, self._job
+        for page in job.choice.pages(reader, job.chat, job.after_id, job.up_to_id):
+            yield from self._files_of(page)
+
+    def _files_of(self, page: HistoryPage) -> Iterator[MediaItem]:
+        self._ledger.listed(page)
+        for entry in page.entries:
+            if entry.key.message_id in self._taken_up_ids:
+                continue
+            self._ledger.seen(1)
+            self._check()
+            if isinstance(entry, SkippedItem):
+                self._ledger.skipped(entry)
+                continue
+            known = self._look_up(entry)
+            if isinstance(known, Done):
+                self._ledger.done_before(entry)
+            elif isinstance(known, GivenUp):
+                self._ledger.failed_before(entry, known.failure)
+            else:
+                yield entry
+
+    def learn_files(self) -> None:
+        """See ``known.learn_files``."""
+        job, stages = self._job, self._stages
+        learn_files(
+            job.remote,
+            job.chat,
+            job.on_remote,
+            stages.reader,
+            stages.marks,
+            self._is_done,
+            stages.progress,
+        )
+
+    def _look_up(self, item: MediaItem) -> Done | GivenUp | None:
+        """What is known of it; what the listing alone shows is marked."""
+        known = self._known.of(item)
+        if isinstance(known, DoneByListing):
+            self._stages.marks.write(DoneMark(self._job.remote, known.file))
+        return known
+
+    def _is_done(self, item: MediaItem) -> bool:
+        return isinstance(self._look_up(item), Done)
