@@ -1,0 +1,265 @@
+"""The work of one run on a chat that is ours: round after round of files, and the state saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from threading import Event
+from typing import TypeVar
+
+from tdl_sync.core.errors import ComeBackLater, Stopped, StorageFull, TdlSyncError, TimeIsUp
+from tdl_sync.core.futures import in_thread
+from tdl_sync.core.model import Chat, ChatTotals, ListedFile
+from tdl_sync.core.reports import RunReport
+from tdl_sync.core.text import human_bytes
+from tdl_sync.run.admission import LeaseGate, TimedGate
+from tdl_sync.run.following import Following, LaterRounds
+from tdl_sync.run.resume import ChatState, ResumePoint, Resumption
+from tdl_sync.run.settings import RunSettings
+from tdl_sync.run.time_left import TimeLeft
+from tdl_sync.state.lease import Lease
+from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.run_state import RunIdentity, RunStatus
+from tdl_sync.state.state_saver import StateSaver
+from tdl_sync.transfer.job import Job, Stages
+from tdl_sync.transfer.ledger import Rounds
+from tdl_sync.transfer.pipeline import Pipeline
+from tdl_sync.transfer.text_archive import TextArchive
+
+SAVE_ON_STOP_SECONDS = 1.5
+"""A stopped run has its state saved within 2 s, in Telegram or else on this disk."""
+
+SAVE_AGAIN_SECONDS = 1.0
+WIND_DOWN_SECONDS = 1.0
+"""What hangs longer than this after a stop is left behind: the end of the program ends it."""
+
+SAVE_AT_END_SECONDS = 60.0
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class ChatStart:
+    """What is known when a chat's run begins to move. ``listing`` is the chat's folder on the
+    remote, ``totals`` what Telegram counts in the chat."""
+
+    chat: Chat
+    resumption: Resumption
+    point: ResumePoint
+    listing: list[ListedFile]
+    totals: ChatTotals
+    texts: TextArchive
+
+
+class ChatSession:
+    """``run`` once; ``report`` may be called from any thread at any time."""
+
+    def __init__(
+        self,
+        start: ChatStart,
+        settings: RunSettings,
+        stages: Stages,
+        lease: Lease,
+        local_states: LocalStates,
+        identity: RunIdentity,
+        following: Following | None,
+        stays: Event,
+    ) -> None:
+        """``stays`` is set when all that was there at the start was moved and the chat is
+        followed."""
+        self._start = start
+        self._settings = settings
+        self._stages = stages
+        self._lease = lease
+        self._following = following
+        self._stays = stays
+        self._more = False
+        time_left = self._time_left()
+        self._gate = (
+            LeaseGate(lease, stages.stop, stages.progress)
+            if time_left is None
+            else TimedGate(lease, stages.stop, stages.progress, time_left)
+        )
+        self._saver = StateSaver(
+            lease,
+            local_states,
+            lambda: self._state.save_watermark_and_snapshot(),
+            stages.progress,
+            settings.save_interval_seconds,
+        )
+        self._first = self._pipeline(start.resumption.job(start.point, start.listing))
+        self._rounds = Rounds(self._first.ledger)
+        self._state = ChatState(
+            start.chat,
+            start.point,
+            identity,
+            stages.marks,
+            stages.stop,
+            self._rounds,
+            time_left,
+        )
+
+    def report(self) -> RunReport:
+        return replace(self._rounds.report(), more=self._more)
+
+    def run(self) -> None:
+        """See ``ChatRun.run``."""
+        with self._saver:
+            self._saver.save_soon()  # it can wait: until then the claim says that the chat is ours
+            try:
+                self._move_in_turn(self._first, self._start.totals)
+                if self._following is not None and not self._more:
+                    self._follow(self._following)
+            except Stopped:
+                if isinstance(self._stages.stop.cause, StorageFull):
+                    self._say_what_is_left()
+                raise
+            # --retry-failed does not read on, so what it leaves is as complete as what it found.
+            ended_early = self._settings.only_failed or self._more
+            self._end(RunStatus.STOPPED if ended_early else RunStatus.COMPLETE)
+
+    def _time_left(self) -> TimeLeft | None:
+        deadline, loaded = self._settings.deadline, self._start.point.loaded
+        if deadline is None:
+            return None
+        return TimeLeft(
+            deadline.seconds_left,
+            deadline.working_seconds,
+            self._settings.workers,
+            loaded.state.upload_bytes_per_second if loaded else 0,
+            self._stages.stop,
+        )
+
+    def _pipeline(self, job: Job) -> Pipeline:
+        return Pipeline(
+            job,
+            self._stages,
+            self._settings.downloads,
+            self._settings.workers,
+            self._saver.file_finished,
+            self._gate,
+        )
+
+    # --- one round, the only one unless the chat is followed -----------------------------------
+
+    def _move_in_turn(self, pipeline: Pipeline, totals: ChatTotals) -> None:
+        progress = self._stages.progress
+        with ExitStack() as turn:
+            if self._following is not None:
+                self._waiting(partial(turn.enter_context, self._following.turn()))
+            progress.started(self._start.chat, totals, self._stages.budget.budget_bytes)
+            self._move(pipeline)
+            if self._following is not None:
+                progress.idle("waiting for new messages (--follow)")
+
+    def _move(self, pipeline: Pipeline) -> None:
+        """Beside the pipeline's thread, so that nothing that hangs in it delays a stop."""
+        moving = in_thread(partial(self._work, pipeline), "pipeline")
+        self._stages.stop.wait_beside(moving)
+        if self._stages.stop.is_set:
+            self._wind_down(pipeline, moving)
+            self._stages.stop.check()
+        try:
+            moving.result()
+        except TdlSyncError:
+            self._end(RunStatus.STOPPED)
+            raise
+        time_left = self._state.time_left
+        put_off = time_left is not None and time_left.some_put_off
+        self._more = pipeline.limit_reached or put_off
+        self._rounds.end()
+
+    def _work(self, pipeline: Pipeline) -> None:
+        if self._stays.is_set():
+            self._stages.hand_off.renew_folder(self._start.point.folder)
+        if self._settings.texts_directory is not None and not self._settings.only_failed:
+            self._start.texts.keep(
+                self._settings.texts_directory,
+                self._stages.reader,
+                self._stages.hand_off,
+                self._stages.stop,
+            )
+        pipeline.run()
+
+    def _wind_down(self, pipeline: Pipeline, moving: Future[None]) -> None:
+        """The run was stopped: save, let running hand-offs end in their grace time, save again."""
+        self._save_stopped()
+        grace_seconds = self._settings.grace_seconds - self._stages.stop.seconds_ago
+        self._stages.hand_off.terminate(max(0.0, grace_seconds))
+        ending = in_thread(pipeline.wait_for_hand_offs, "the last hand-offs")
+        wait((moving, ending), WIND_DOWN_SECONDS)
+        self._saver.save_now(SAVE_AGAIN_SECONDS)
+        self._tell_the_end()
+
+    def _save_stopped(self) -> None:
+        cause = self._stages.stop.cause
+        self._more = isinstance(cause, TimeIsUp)
+        self._state.status = (
+            RunStatus.QUOTA if isinstance(cause, ComeBackLater) else RunStatus.STOPPED
+        )
+        self._saver.save_now(SAVE_ON_STOP_SECONDS)
+
+    def _end(self, status: RunStatus) -> None:
+        """Nothing stops the run; it has come to its end, or an error ends it for this chat."""
+        self._state.status = status
+        self._saver.save_now(SAVE_AT_END_SECONDS)
+        self._tell_the_end()
+
+    def _tell_the_end(self) -> None:
+        telling = nullcontext() if self._following is None else self._following.telling
+        with telling:
+            self._stages.progress.finished(self._start.chat, self.report())
+
+    # --- the rounds that follow ----------------------------------------------------------------
+
+    def _follow(self, following: Following) -> None:
+        """Round after round, each like a run that goes on from the watermark, until the run is
+        stopped, or there is no time left for what has come."""
+        say, rounds, start = self._stages.progress.message, self._rounds, self._start
+        later = LaterRounds(
+            start.chat,
+            start.resumption,
+            start.point,
+            self._stages.marks,
+            following,
+            say,
+            self._lease,
+        )
+        self._saver.save_soon()
+        say(f"{self._start.chat.title!r} is followed: new messages are moved as they come")
+        self._stays.set()
+        while not self._more:
+            job = self._waiting(partial(later.next_job, rounds.position().watermark))
+            pipeline = self._pipeline(job)
+            rounds.begin(pipeline.ledger, {entry.key.message_id for entry in job.again})
+            self._move_in_turn(pipeline, ChatTotals(0, 0, 0))
+            later.ended(job, pipeline.ledger)
+            self._saver.save_when_allowed()
+        say(f"{self._start.chat.title!r}: no time is left for what has come, so this run ends")
+
+    def _waiting(self, work: Callable[[], Result]) -> Result:
+        """Do what moves nothing; where the run ends meanwhile its state is saved."""
+        try:
+            return work()
+        except Stopped:
+            self._save_stopped()
+            self._tell_the_end()
+            raise
+        except TdlSyncError:
+            self._end(RunStatus.STOPPED)
+            raise
+
+    def _say_what_is_left(self) -> None:
+        """How much room is needed, for the remote is full."""
+        loaded = self._start.point.loaded
+        earlier_bytes = loaded.state.total_size_bytes if loaded else 0
+        left_bytes = (
+            self._start.totals.estimated_bytes - earlier_bytes - self.report().uploaded_bytes
+        )
+        self._stages.progress.message(
+            f"about {human_bytes(max(0, left_bytes))} of {self._start.chat.title!r} are not on "
+            f"{self._settings.remote} yet (an estimate)"
+        )
