@@ -46,6 +46,11 @@ FIRST = (
 """The folders with the longest tests: begun last, one of them would keep all others waiting."""
 
 
+ASKED_FOR_LIBRARIES = frozenset({"ldconfig", "gcc", "cc", "ld", "objdump"})
+"""The standard library starts these with an environment of its own, and they end at once
+(``ctypes.util.find_library``)."""
+
+
 def pytest_configure() -> None:
     """What the tests start does not outlive them, however they end."""
     reaper.end_with_this_process()
@@ -53,7 +58,7 @@ def pytest_configure() -> None:
 
 
 def _look_at_what_is_started(event: str, details: tuple[object, ...]) -> None:
-    if event != "subprocess.Popen":
+    if event != "subprocess.Popen" or Path(str(details[0])).name in ASKED_FOR_LIBRARIES:
         return
     environment = details[3]
     if isinstance(environment, dict) and not reaper.mark().items() <= environment.items():
