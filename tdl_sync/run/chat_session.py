@@ -15,7 +15,7 @@ from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import Chat, ChatTotals, ListedFile
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
-from tdl_sync.run.admission import LeaseGate, TimedGate
+from tdl_sync.run.admission import wait_until_ours
 from tdl_sync.run.following import Following, LaterRounds
 from tdl_sync.run.resume import ChatState, ResumePoint, Resumption
 from tdl_sync.run.settings import RunSettings
@@ -77,12 +77,7 @@ class ChatSession:
         self._following = following
         self._stays = stays
         self._more = False
-        time_left = self._time_left()
-        self._gate = (
-            LeaseGate(lease, stages.stop, stages.progress)
-            if time_left is None
-            else TimedGate(lease, stages.stop, stages.progress, time_left)
-        )
+        self._time_left = self._begun_time_left()
         self._saver = StateSaver(
             lease,
             local_states,
@@ -99,7 +94,7 @@ class ChatSession:
             stages.marks,
             stages.stop,
             self._rounds,
-            time_left,
+            self._time_left,
         )
 
     def report(self) -> RunReport:
@@ -121,7 +116,7 @@ class ChatSession:
             ended_early = self._settings.only_failed or self._more
             self._end(RunStatus.STOPPED if ended_early else RunStatus.COMPLETE)
 
-    def _time_left(self) -> TimeLeft | None:
+    def _begun_time_left(self) -> TimeLeft | None:
         deadline, loaded = self._settings.deadline, self._start.point.loaded
         if deadline is None:
             return None
@@ -140,7 +135,8 @@ class ChatSession:
             self._settings.downloads,
             self._settings.workers,
             self._saver.file_finished,
-            self._gate,
+            partial(wait_until_ours, self._lease, self._stages.stop, self._stages.progress),
+            self._time_left,
         )
 
     # --- one round, the only one unless the chat is followed -----------------------------------
@@ -167,8 +163,7 @@ class ChatSession:
         except TdlSyncError:
             self._end(RunStatus.STOPPED)
             raise
-        time_left = self._state.time_left
-        put_off = time_left is not None and time_left.some_put_off
+        put_off = self._time_left is not None and self._time_left.some_put_off
         self._more = pipeline.limit_reached or put_off
         self._rounds.end()
 

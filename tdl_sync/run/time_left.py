@@ -25,6 +25,7 @@ import psutil
 from tdl_sync.core.errors import LongerThanRun
 from tdl_sync.core.model import MediaItem, MessageKey
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.transfer.admission import OpenGate
 
 CLOSING_SECONDS = 4.0
 """From the end of the last upload to the end of the process: the state is saved, all is closed."""
@@ -135,7 +136,7 @@ class OnItsWay:
     sent_bytes: int = 0
 
 
-class TimeLeft:
+class TimeLeft(OpenGate):
     """All methods may be called from any thread.
 
     ``seconds_left`` is the time until everything must be uploaded, ``whole_seconds`` what a run

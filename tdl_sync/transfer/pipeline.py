@@ -56,11 +56,17 @@ class Pipeline:
         downloads: int,
         workers: int,
         on_settled: Callable[[], None],
+        wait_until_ours: Callable[[], None],
         gate: OpenGate | None = None,
     ) -> None:
-        """``on_settled`` is called after each item that was moved, failed or found gone."""
+        """``on_settled`` is called after each item that was moved, failed or found gone.
+
+        ``wait_until_ours`` is called before an item begins: it blocks while another run may have
+        taken the chat, and raises ``Stopped``.
+        """
         self._job = job
         self._stages = stages
+        self._wait_until_ours = wait_until_ours
         self._gate = gate or OpenGate()
         self._pools = DownloadPools(downloads, stages.stop)
         self._hand_offs = ThreadPoolExecutor(workers, "hand-off")
@@ -169,6 +175,7 @@ class Pipeline:
 
     def _admit(self, item: MediaItem) -> Reservation | None:
         """Wait for leave, a free download and room; ``None`` if it must wait or can never fit."""
+        self._wait_until_ours()
         try:
             if not self._gate.admits(item):
                 return None

@@ -26,6 +26,10 @@ def record_of(item: MediaItem) -> FileRecord:
     return FileRecord(file_id, 1, item.location.dc_id, item.size_bytes, seed=file_id)
 
 
+def whole_part(part: bytes) -> bytes:
+    return part
+
+
 def short_part(part: bytes) -> bytes:
     return part[:-1]
 

@@ -51,7 +51,7 @@ PLENTY_BYTES = 100 * 1024 * 1024
 Event = tuple[str, int]
 """``fetch``, ``move``, ``moved`` or ``marked``, and the id of the message."""
 
-MakeGate = Callable[[StopFlag, RecordingProgress], OpenGate]
+MakeWait = Callable[[StopFlag, RecordingProgress], Callable[[], None]]
 
 
 class Watch:
@@ -175,12 +175,13 @@ class Line:
         workers: int = 3,
         only_failed: bool = False,
         prepare: Callable[[Run], None] = lambda run: None,
-        gate: MakeGate = lambda stop, progress: OpenGate(),
+        wait: MakeWait = lambda stop, progress: lambda: None,
+        gate: OpenGate | None = None,
     ) -> Ended:
         """One run of the program, as far as the pipeline is concerned; its watermark is saved."""
         staging = Staging.open(self.directory, budget_bytes)
         try:
-            ended = self._run(staging, downloads, workers, only_failed, prepare, gate)
+            ended = self._run(staging, downloads, workers, only_failed, prepare, wait, gate)
         finally:
             staging.close()
         self.after_id = ended.position.watermark
@@ -193,7 +194,8 @@ class Line:
         workers: int,
         only_failed: bool,
         prepare: Callable[[Run], None],
-        gate: MakeGate,
+        wait: MakeWait,
+        gate: OpenGate | None,
     ) -> Ended:
         stop = StopFlag()
         budget = DiskBudget(staging.budget_bytes, BLOCK, stop)
@@ -225,7 +227,8 @@ class Line:
             downloads,
             workers,
             lambda: settled.append(True),
-            gate(stop, progress),
+            wait(stop, progress),
+            gate,
         )
         prepare(Run(pipeline, stages, hand_off, watch, stop))
         try:

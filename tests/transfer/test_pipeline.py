@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -29,9 +30,10 @@ from tdl_sync.core.errors import (
 from tdl_sync.core.model import Chat, HistoryEntry, HistoryPage, MediaItem, MessageKey, SkippedItem
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
+from tdl_sync.transfer.admission import OpenGate
 from tdl_sync.transfer.download import PARTS_IN_FLIGHT
 from tests.fakes.chat import CHAT_ID, item_of
-from tests.fakes.parts import content_of, empty_part, long_part, short_part
+from tests.fakes.parts import content_of, empty_part, long_part, short_part, whole_part
 from tests.fakes.progress import RecordingProgress
 from tests.transfer.line import (
     BLOCK,
@@ -566,6 +568,55 @@ def test_a_chat_whose_file_says_that_it_closed_ends_likewise(make_line: MakeLine
     assert ended.used_bytes == 0
     assert_complete(line.run())
     line.assert_all_moved()
+
+
+def test_what_a_chat_that_closed_leaves_unfinished_gives_way_to_other_chats(
+    make_line: MakeLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tdl_sync.transfer.download.PARTS_IN_FLIGHT", 1)
+    line = make_line(item_of(1, 3 * PART_BYTES))
+    error = ChatUnreadable("A channel", "it is private", "Join it again.")
+    line.parts.faults[1] = [whole_part, whole_part, error]
+    runs: list[Run] = []
+    assert line.run(prepare=runs.append).error is error
+    stages = runs[0].stages
+    assert [left.complete for left in stages.leftovers.leftovers_of(CHAT_ID)] == [False]
+    assert stages.budget.used_bytes >= 3 * PART_BYTES
+    stages.leftovers.make_room(item_of(2, stages.budget.budget_bytes))
+    assert stages.budget.used_bytes == 0
+
+
+@dataclass
+class RecordingGate(OpenGate):
+    """Lets everything through, and remembers what it was told."""
+
+    admitted: list[int] = field(default_factory=list)
+    taken: list[int] = field(default_factory=list)
+    settled_as: list[tuple[int, bool]] = field(default_factory=list)
+
+    def admits(self, item: MediaItem) -> bool:
+        self.admitted.append(item.message_id)
+        return True
+
+    def taken_up(self, item: MediaItem) -> None:
+        self.taken.append(item.message_id)
+
+    def settled(self, item: MediaItem, *, moved: bool) -> None:
+        self.settled_as.append((item.message_id, moved))
+
+
+def test_what_was_let_through_is_settled_once_whatever_becomes_of_it(make_line: MakeLine) -> None:
+    """A run that must end in time counts on that: what is never settled keeps others waiting."""
+    line = make_line(1, 11, 1, 1, 1, 1)
+    line.parts.faults[3] = [MessageGone("x")]
+    line.parts.faults[4] = [RefusedByTelegram("x")]
+    failing_uploads(line, 5)
+    stage(line, staged_name(6), content_of(line.items()[5]))
+    gate = RecordingGate()
+    assert_complete(line.run(budget_bytes=10 * BLOCK, gate=gate))
+    assert (gate.admitted, gate.taken) == ([1, 2, 3, 4, 5], [6])
+    fates = {1: True, 2: False, 3: False, 4: False, 5: False, 6: True}
+    assert sorted(gate.settled_as) == sorted(fates.items())
 
 
 def test_after_a_stop_no_upload_begins_and_what_was_staged_waits_for_the_next_run(

@@ -3,15 +3,16 @@ one may take the chat; what it has begun it ends, and after the next renewal it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tdl_sync.core.errors import Stopped
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.run.admission import LeaseGate
+from tdl_sync.run.admission import wait_until_ours
 from tdl_sync.state.lease import Lease
 from tdl_sync.state.state_message import encode
 from tdl_sync.state.state_store import StateMessage
@@ -28,18 +29,18 @@ FILES = 8
 
 @dataclass
 class Held:
-    """A chat that a run holds, and its machine's clock. ``begin`` makes the run's gate."""
+    """A chat that a run holds, and its machine's clock. ``wait`` is what the run waits by."""
 
     line: Line
     saved: FakeSavedMessages
     seconds: float = 0.0
 
-    def gate(self, stop: StopFlag, progress: RecordingProgress) -> LeaseGate:
+    def wait(self, stop: StopFlag, progress: RecordingProgress) -> Callable[[], None]:
         self.stop, self.progress = stop, progress
         self.lease = Lease(self.saved, SUBJECT, HERE, lambda run: False, stop, lambda: self.seconds)
         self.lease.take(seconds_since_start=1, take_over=False)
         self.lease.hold_by(StateMessage(self.saved, PLAIN.scope_key, None))
-        return LeaseGate(self.lease, stop, progress)
+        return partial(wait_until_ours, self.lease, stop, progress)
 
     def renew(self) -> None:
         self.lease.write(encode(replace(PLAIN, run=HERE)))
@@ -55,7 +56,7 @@ class Held:
             run.watch.on_event = later
 
         return self.line.run(
-            budget_bytes=2 * BLOCK, downloads=1, workers=1, prepare=prepare, gate=self.gate
+            budget_bytes=2 * BLOCK, downloads=1, workers=1, prepare=prepare, wait=self.wait
         )
 
     def count(self, told: str) -> int:
