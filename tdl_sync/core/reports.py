@@ -30,6 +30,15 @@ class FailedItem:
 
 
 @dataclass(frozen=True)
+class RoundReport:
+    """What one of a run's rounds has moved, and what failed in it."""
+
+    moved: int
+    failed: int
+    uploaded_bytes: int
+
+
+@dataclass(frozen=True)
 class RunReport:
     """What one run over one chat did. ``seen = done + skipped + failed`` once it has ended.
 
@@ -44,6 +53,7 @@ class RunReport:
     skipped_by_rule: Mapping[str, int] = field(default_factory=dict)
     failed_by_reason: Mapping[str, int] = field(default_factory=dict)
     failed_items: tuple[FailedItem, ...] = ()
+    downloaded_files: int = 0
     downloaded_bytes: int = 0
     uploaded_bytes: int = 0
     seconds: float = 0.0

@@ -25,7 +25,7 @@ from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunIdentity, RunStatus
 from tdl_sync.state.state_saver import StateSaver
 from tdl_sync.transfer.job import Job, Stages
-from tdl_sync.transfer.ledger import Rounds
+from tdl_sync.transfer.ledger import Tally
 from tdl_sync.transfer.pipeline import Pipeline
 from tdl_sync.transfer.text_archive import TextArchive
 
@@ -78,6 +78,7 @@ class ChatSession:
         self._stays = stays
         self._more = False
         self._time_left = self._begun_time_left()
+        self._tally = Tally()
         self._saver = StateSaver(
             lease,
             local_states,
@@ -86,19 +87,19 @@ class ChatSession:
             settings.save_interval_seconds,
         )
         self._first = self._pipeline(start.resumption.job(start.point, start.listing))
-        self._rounds = Rounds(self._first.ledger)
         self._state = ChatState(
             start.chat,
             start.point,
             identity,
             stages.marks,
             stages.stop,
-            self._rounds,
+            self._tally,
+            self._first.ledger,
             self._time_left,
         )
 
     def report(self) -> RunReport:
-        return replace(self._rounds.report(), more=self._more)
+        return replace(self._tally.report(), more=self._more)
 
     def run(self) -> None:
         """See ``ChatRun.run``."""
@@ -135,6 +136,7 @@ class ChatSession:
             self._settings.downloads,
             self._settings.workers,
             self._saver.file_finished,
+            self._tally,
             partial(wait_until_ours, self._lease, self._stages.stop, self._stages.progress),
             self._time_left,
         )
@@ -165,7 +167,7 @@ class ChatSession:
             raise
         put_off = self._time_left is not None and self._time_left.some_put_off
         self._more = pipeline.limit_reached or put_off
-        self._rounds.end()
+        self._tally.round_ended()
 
     def _work(self, pipeline: Pipeline) -> None:
         if self._stays.is_set():
@@ -213,7 +215,7 @@ class ChatSession:
     def _follow(self, following: Following) -> None:
         """Round after round, each like a run that goes on from the watermark, until the run is
         stopped, or there is no time left for what has come."""
-        say, rounds, start = self._stages.progress.message, self._rounds, self._start
+        say, start = self._stages.progress.message, self._start
         later = LaterRounds(
             start.chat,
             start.resumption,
@@ -227,11 +229,12 @@ class ChatSession:
         say(f"{self._start.chat.title!r} is followed: new messages are moved as they come")
         self._stays.set()
         while not self._more:
-            job = self._waiting(partial(later.next_job, rounds.position().watermark))
+            job = self._waiting(partial(later.next_job, self._state.ledger.position().watermark))
             pipeline = self._pipeline(job)
-            rounds.begin(pipeline.ledger, {entry.key.message_id for entry in job.again})
+            self._tally.round_begins({entry.key.message_id for entry in job.again})
+            self._state.ledger = pipeline.ledger
             self._move_in_turn(pipeline, ChatTotals(0, 0, 0))
-            later.ended(job, pipeline.ledger)
+            later.ended(job, self._tally.of_round(), pipeline.ledger.position().watermark)
             self._saver.save_when_allowed()
         say(f"{self._start.chat.title!r}: no time is left for what has come, so this run ends")
 

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from tdl_sync.core.errors import EXIT_COME_BACK_LATER, ComeBackLater, TdlSyncError
 from tdl_sync.core.model import Chat
 from tdl_sync.core.ports import Marks
+from tdl_sync.core.reports import RoundReport
 from tdl_sync.core.stop import Slots, StopFlag
 from tdl_sync.core.text import human_bytes
 from tdl_sync.run.resume import ResumePoint, Resumption
 from tdl_sync.state.lease import Lease
 from tdl_sync.transfer.job import Job
-from tdl_sync.transfer.ledger import Ledger
 
 POLL_SECONDS = 60.0
 """Telegram's updates get lost now and then, so each chat is looked at this often all the same."""
@@ -198,16 +198,15 @@ class LaterRounds:
                 return job
             self._retries.round_ended(self._failing_ids(), due_ids)
 
-    def ended(self, job: Job, ledger: Ledger) -> None:
+    def ended(self, job: Job, report: RoundReport, watermark: int) -> None:
         """The round is over: say what it has moved, if anything, and plan what has failed."""
         self._retries.round_ended(self._failing_ids(), job.leftovers_of or ())
-        report = ledger.report()
         if report.moved or report.failed:
             failed = f", {report.failed} failed" if report.failed else ""
             self._on_line(
                 f"{self._chat.title!r}: {report.moved} moved "
                 f"({human_bytes(report.uploaded_bytes)}){failed}, "
-                f"up to message {ledger.position().watermark}"
+                f"up to message {watermark}"
             )
 
     def _failing_ids(self) -> frozenset[int]:

@@ -22,7 +22,7 @@ from tdl_sync.state.state_message import OTHER_REASONS
 from tdl_sync.state.state_store import LoadedState, StateStore
 from tdl_sync.transfer.job import Job
 from tdl_sync.transfer.known import given_up
-from tdl_sync.transfer.ledger import Rounds
+from tdl_sync.transfer.ledger import Ledger, Tally
 from tdl_sync.transfer.sidecar import sidecar_folders
 
 
@@ -212,22 +212,24 @@ class Resumption:
 
 @dataclass
 class ChatState:
-    """``status`` may be set by any thread, and ``save_watermark_and_snapshot`` be called by any."""
+    """``ledger`` is the one of the round that is on. ``status`` may be set by any thread, and
+    ``save_watermark_and_snapshot`` be called by any."""
 
     chat: Chat
     resume_point: ResumePoint
     identity: RunIdentity
     marks: Marks
     stop: StopFlag
-    rounds: Rounds
+    tally: Tally
+    ledger: Ledger
     time_left: TimeLeft | None
     status: RunStatus = RunStatus.RUNNING
     begun_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
     def save_watermark_and_snapshot(self) -> RunState:
         """What to save now. The watermark is on this disk when this returns."""
-        scope, rounds = self.resume_point.scope, self.rounds
-        report, position = rounds.report(), rounds.position()
+        scope = self.resume_point.scope
+        report, position = self.tally.report(), self.ledger.position()
         earlier = self.resume_point.loaded.state if self.resume_point.loaded else None
         failures = self.marks.failures(scope.remote, self.chat.id, 0)
         self._save_watermark(position.watermark)
@@ -236,7 +238,7 @@ class ChatState:
             channel_id=self.chat.id,
             channel_name=self.chat.title,
             last_message_id=position.watermark,
-            total_downloaded=rounds.downloaded_files + (earlier.total_downloaded if earlier else 0),
+            total_downloaded=report.downloaded_files + (earlier.total_downloaded if earlier else 0),
             total_uploaded=report.moved + (earlier.total_uploaded if earlier else 0),
             total_size_bytes=report.uploaded_bytes + (earlier.total_size_bytes if earlier else 0),
             timestamp=datetime.now(timezone.utc),

@@ -1,4 +1,8 @@
-"""The sums over the rounds of one chat's run: one without ``--follow``, else one after another."""
+"""The books of one run over one chat: what became of each item, and how far the chat is settled.
+
+Each item is counted once, told to the listener once, and settled once; the sum at the end shows
+that none was lost.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import HistoryPage, MediaItem, Reservation, SkippedItem
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import Marks, ProgressListener
-from tdl_sync.core.reports import FailedItem, RunReport
+from tdl_sync.core.reports import FailedItem, RoundReport, RunReport
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import printable
 from tdl_sync.transfer.watermark import Frontier
@@ -23,76 +27,89 @@ MOST_FAILED_ITEMS = 1000
 
 
 class Tally:
-    """All methods may be called from any thread."""
+    """What has become of the files of one chat's run: one account over all its rounds, of which
+    there is one without ``--follow``. All methods may be called from any thread."""
 
     def __init__(self) -> None:
+        """The first round begins."""
         self._lock = threading.Lock()
-        self._started = time.monotonic()
-        self._seen = 0
-        self._moved = 0
-        self._done_before = 0
-        self._downloaded_files = 0
-        self._skipped: Counter[str] = Counter()
-        self._failed: Counter[str] = Counter()
-        self._failed_items: list[FailedItem] = []
-        self._downloaded_bytes = 0
-        self._uploaded_bytes = 0
+        self._counts = RunReport()
+        self._round_began_with = self._counts
+        self._round_began_at: float | None = time.monotonic()
 
     def seen(self, items: int) -> None:
-        with self._lock:
-            self._seen += items
+        self._add(seen=items)
 
     def done_before(self) -> None:
-        with self._lock:
-            self._done_before += 1
+        self._add(done_before=1)
 
     def skipped(self, rule: str) -> None:
         with self._lock:
-            self._skipped[rule] += 1
+            counts = Counter(self._counts.skipped_by_rule) + Counter({rule: 1})
+            self._counts = replace(self._counts, skipped_by_rule=dict(counts))
 
     def downloaded(self, item: MediaItem) -> None:
-        with self._lock:
-            self._downloaded_files += 1
-            self._downloaded_bytes += item.size_bytes
+        self._add(downloaded_files=1, downloaded_bytes=item.size_bytes)
 
     def moved(self, item: MediaItem) -> None:
-        with self._lock:
-            self._moved += 1
-            self._uploaded_bytes += item.size_bytes
+        self._add(moved=1, uploaded_bytes=item.size_bytes)
 
     def failed(self, failure: Failure, name: str) -> None:
+        item = FailedItem(
+            failure.key.message_id, name, failure.reason, failure.detail, failure.for_good
+        )
         with self._lock:
-            self._failed[failure.reason] += 1
-            if len(self._failed_items) < MOST_FAILED_ITEMS:
-                self._failed_items.append(
-                    FailedItem(
-                        failure.key.message_id,
-                        name,
-                        failure.reason,
-                        failure.detail,
-                        failure.for_good,
-                    )
-                )
+            counts = self._counts
+            by_reason = Counter(counts.failed_by_reason) + Counter({failure.reason: 1})
+            items = (*counts.failed_items, item)[:MOST_FAILED_ITEMS]
+            self._counts = replace(counts, failed_by_reason=dict(by_reason), failed_items=items)
 
-    @property
-    def downloaded_files(self) -> int:
+    def round_ended(self) -> None:
+        """From here on no time passes for it."""
         with self._lock:
-            return self._downloaded_files
+            self._counts = self._timed()
+            self._round_began_at = None
+
+    def round_begins(self, again_ids: Collection[int]) -> None:
+        """A further one. What failed in these messages is tried once more in it: it counts as if
+        it had not been seen."""
+        with self._lock:
+            counts = self._counts
+            again = [item for item in counts.failed_items if item.message_id in again_ids]
+            by_reason = Counter(counts.failed_by_reason) - Counter(item.reason for item in again)
+            self._counts = replace(
+                counts,
+                seen=counts.seen - len(again),
+                failed_by_reason=dict(by_reason),
+                failed_items=tuple(item for item in counts.failed_items if item not in again),
+            )
+            self._round_began_with = self._counts
+            self._round_began_at = time.monotonic()
+
+    def of_round(self) -> RoundReport:
+        """Of the one that is on, or has ended last."""
+        with self._lock:
+            now, before = self._counts, self._round_began_with
+            return RoundReport(
+                now.moved - before.moved,
+                now.failed - before.failed,
+                now.uploaded_bytes - before.uploaded_bytes,
+            )
 
     def report(self) -> RunReport:
         """The counts as they are now."""
         with self._lock:
-            return RunReport(
-                seen=self._seen,
-                moved=self._moved,
-                done_before=self._done_before,
-                skipped_by_rule=dict(self._skipped),
-                failed_by_reason=dict(self._failed),
-                failed_items=tuple(self._failed_items),
-                downloaded_bytes=self._downloaded_bytes,
-                uploaded_bytes=self._uploaded_bytes,
-                seconds=time.monotonic() - self._started,
-            )
+            return self._timed()
+
+    def _timed(self) -> RunReport:
+        began_at = self._round_began_at
+        passed_seconds = 0.0 if began_at is None else time.monotonic() - began_at
+        return replace(self._counts, seconds=self._counts.seconds + passed_seconds)
+
+    def _add(self, **more: int) -> None:
+        with self._lock:
+            sums = {name: getattr(self._counts, name) + count for name, count in more.items()}
+            self._counts = replace(self._counts, **sums)
 
 
 @dataclass(frozen=True)
@@ -114,6 +131,7 @@ class Ledger:
         progress: ProgressListener,
         stop: StopFlag,
         on_settled: Callable[[], None],
+        tally: Tally,
     ) -> None:
         """``on_settled`` is called after each item that was moved, failed or found gone."""
         self._remote = remote
@@ -121,23 +139,16 @@ class Ledger:
         self._progress = progress
         self._stop = stop
         self._on_settled = on_settled
-        self._tally = Tally()
+        self._tally = tally
         self._changed = threading.Condition()
         self._frontier = frontier
         self._settled_unlisted: set[int] = set()
         self._open_items = 0
         stop.on_set(self._wake_all)
 
-    def report(self) -> RunReport:
-        return self._tally.report()
-
     def position(self) -> Position:
         with self._changed:
             return Position(self._frontier.watermark, self._frontier.done_above())
-
-    @property
-    def downloaded_files(self) -> int:
-        return self._tally.downloaded_files
 
     def listed(self, page: HistoryPage) -> None:
         """One more page was read; before the first of its items is settled."""
@@ -223,68 +234,3 @@ class Ledger:
     def _wake_all(self) -> None:
         with self._changed:
             self._changed.notify_all()
-
-
-class Rounds:
-    """``begin`` and ``end`` are one thread's at a time; any thread may look."""
-
-    def __init__(self, first: Ledger) -> None:
-        self._lock = threading.Lock()
-        self._ledger = first
-        self._ended: RunReport | None = None
-        self._before = RunReport()
-        self._downloaded_before = 0
-
-    def begin(self, ledger: Ledger, again_ids: Collection[int]) -> None:
-        """A further round, after ``end``, which tries these once more that failed in this run."""
-        with self._lock:
-            assert self._ended is not None
-            self._downloaded_before += self._ledger.downloaded_files
-            self._before = without(self._ended, again_ids)
-            self._ledger, self._ended = ledger, None
-
-    def end(self) -> None:
-        """The round is over: from here on no time passes for it."""
-        with self._lock:
-            self._ended = added(self._before, self._ledger.report())
-
-    def report(self) -> RunReport:
-        with self._lock:
-            return self._ended or added(self._before, self._ledger.report())
-
-    def position(self) -> Position:
-        with self._lock:
-            return self._ledger.position()
-
-    @property
-    def downloaded_files(self) -> int:
-        with self._lock:
-            return self._downloaded_before + self._ledger.downloaded_files
-
-
-def without(report: RunReport, message_ids: Collection[int]) -> RunReport:
-    """The report as if these messages had not been seen, as far as they have failed in it."""
-    again = [item for item in report.failed_items if item.message_id in message_ids]
-    by_reason = Counter(report.failed_by_reason)
-    by_reason.subtract(item.reason for item in again)
-    return replace(
-        report,
-        seen=report.seen - len(again),
-        failed_by_reason={reason: count for reason, count in by_reason.items() if count > 0},
-        failed_items=tuple(item for item in report.failed_items if item not in again),
-    )
-
-
-def added(one: RunReport, other: RunReport) -> RunReport:
-    return RunReport(
-        seen=one.seen + other.seen,
-        moved=one.moved + other.moved,
-        done_before=one.done_before + other.done_before,
-        skipped_by_rule=dict(Counter(one.skipped_by_rule) + Counter(other.skipped_by_rule)),
-        failed_by_reason=dict(Counter(one.failed_by_reason) + Counter(other.failed_by_reason)),
-        failed_items=(*one.failed_items, *other.failed_items)[:MOST_FAILED_ITEMS],
-        downloaded_bytes=one.downloaded_bytes + other.downloaded_bytes,
-        uploaded_bytes=one.uploaded_bytes + other.uploaded_bytes,
-        seconds=one.seconds + other.seconds,
-        more=one.more or other.more,
-    )

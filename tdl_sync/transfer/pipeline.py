@@ -34,7 +34,7 @@ from tdl_sync.transfer.admission import OpenGate
 from tdl_sync.transfer.copies_in_sidecars import AlsoPosted, InSidecars
 from tdl_sync.transfer.duplicates import Duplicates, EachByItself
 from tdl_sync.transfer.job import Job, Stages
-from tdl_sync.transfer.ledger import Ledger
+from tdl_sync.transfer.ledger import Ledger, Tally
 from tdl_sync.transfer.pools import DownloadPool, DownloadPools
 from tdl_sync.transfer.remaining import Remaining
 from tdl_sync.transfer.upload import Destination, Uploader
@@ -56,6 +56,7 @@ class Pipeline:
         downloads: int,
         workers: int,
         on_settled: Callable[[], None],
+        tally: Tally,
         wait_until_ours: Callable[[], None],
         gate: OpenGate | None = None,
     ) -> None:
@@ -79,7 +80,7 @@ class Pipeline:
         )
         self.limit_reached = False
         self.ledger = Ledger(
-            job.remote, frontier, stages.marks, stages.progress, stages.stop, on_settled
+            job.remote, frontier, stages.marks, stages.progress, stages.stop, on_settled, tally
         )
         self._remaining = Remaining(job, stages, self.ledger, self._check)
         self._uploader = Uploader(

@@ -32,7 +32,7 @@ from tdl_sync.transfer.disk.staging import LOCK_NAME, Staging
 from tdl_sync.transfer.download import Downloader
 from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.known import given_up
-from tdl_sync.transfer.ledger import Position
+from tdl_sync.transfer.ledger import Position, Tally
 from tdl_sync.transfer.pipeline import Pipeline
 from tdl_sync.transfer.sidecar import sidecar_folders
 from tests.fakes.chat import CHAT_ID, FakeChatReader
@@ -147,6 +147,7 @@ class Run:
     hand_off: WatchedHandOff
     watch: Watch
     stop: StopFlag
+    tally: Tally
 
 
 class Line:
@@ -220,17 +221,18 @@ class Line:
             stop=stop,
         )
         settled: list[bool] = []
-        job = self._job(hand_off, only_failed)
+        job, tally = self._job(hand_off, only_failed), Tally()
         pipeline = Pipeline(
             job,
             stages,
             downloads,
             workers,
             lambda: settled.append(True),
+            tally,
             wait(stop, progress),
             gate,
         )
-        prepare(Run(pipeline, stages, hand_off, watch, stop))
+        prepare(Run(pipeline, stages, hand_off, watch, stop, tally))
         try:
             error = finished(lambda: _outcome(pipeline))
             if stop.is_set:
@@ -243,7 +245,7 @@ class Line:
             raise
         assert watch.wrong == []
         return Ended(
-            report=pipeline.ledger.report(),
+            report=tally.report(),
             position=pipeline.ledger.position(),
             error=error,
             cause=stop.cause,

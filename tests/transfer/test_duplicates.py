@@ -132,7 +132,7 @@ def test_while_the_first_is_on_its_way_its_copies_take_no_room_and_stay_open(
     def prepare(run: Run) -> None:
         def on_event(event: tuple[str, int]) -> None:
             if event == ("move", 1):
-                until(lambda: run.pipeline.ledger.report().moved == 1)  # it is message 3
+                until(lambda: run.tally.report().moved == 1)  # it is message 3
                 assert run.pipeline.ledger.position().watermark == 0
                 assert run.pipeline.ledger.position().done_above == (3,)
 

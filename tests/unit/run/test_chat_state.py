@@ -11,7 +11,7 @@ from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import Chat, ChatKind, HistoryPage, Scope
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.run.resume import ChatState, ResumePoint
-from tdl_sync.transfer.ledger import Ledger, Position, Rounds
+from tdl_sync.transfer.ledger import Ledger, Position, Tally
 from tdl_sync.transfer.watermark import OldestFirst
 from tests.fakes.chat import CHAT_ID, item_of
 from tests.fakes.marks import FakeMarks
@@ -50,7 +50,8 @@ def test_a_file_that_fails_while_the_state_is_looked_at_is_failed_or_above_the_w
 ) -> None:
     """A machine that has only the state message would never look at it again otherwise."""
     item, marks, stop = item_of(7, 10), WatchedMarks(), StopFlag()
-    ledger = WatchedLedger(REMOTE, OldestFirst(), marks, RecordingProgress(), stop, nothing)
+    tally = Tally()
+    ledger = WatchedLedger(REMOTE, OldestFirst(), marks, RecordingProgress(), stop, nothing, tally)
     ledger.listed(HistoryPage((item,), messages=1, read_up_to_id=7))
     ledger.opened()
 
@@ -66,7 +67,8 @@ def test_a_file_that_fails_while_the_state_is_looked_at_is_failed_or_above_the_w
         PLAIN.run,
         marks,
         stop,
-        Rounds(ledger),
+        tally,
+        ledger,
         None,
     )
     saved = state.save_watermark_and_snapshot()

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tdl_sync.core.errors import Stopped
-from tdl_sync.core.reports import FailedItem, RunReport
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.run.following import (
     FIRST_RETRY_SECONDS,
@@ -19,7 +15,6 @@ from tdl_sync.run.following import (
     News,
     Retries,
 )
-from tdl_sync.transfer.ledger import added, without
 from tests.waiting import finished, in_thread, result_of
 
 CHAT, OTHER = -1001, -1002
@@ -153,60 +148,3 @@ def test_what_was_moved_after_all_is_forgotten() -> None:
     retries.round_ended((), {7})
     assert retries.seconds_left == float("inf")
     assert retries.due() == frozenset()
-
-
-# --- the sums -----------------------------------------------------------------------------------
-
-
-def failed(message_id: int, reason: str) -> FailedItem:
-    return FailedItem(message_id, "a.bin", reason, "a whole sentence", for_good=False)
-
-
-FIRST = RunReport(
-    seen=6,
-    moved=2,
-    done_before=1,
-    skipped_by_rule={"sticker": 1},
-    failed_by_reason={"wrong size": 2},
-    failed_items=(failed(3, "wrong size"), failed(4, "wrong size")),
-    uploaded_bytes=10,
-    seconds=1.5,
-)
-
-
-def test_a_file_that_failed_and_was_moved_in_a_later_round_is_one_file_that_was_moved() -> None:
-    later = RunReport(seen=1, moved=1, uploaded_bytes=5, seconds=1.0)
-    both = added(without(FIRST, {3}), later)
-    assert both == replace(
-        FIRST,
-        moved=3,
-        failed_by_reason={"wrong size": 1},
-        failed_items=(failed(4, "wrong size"),),
-        uploaded_bytes=15,
-        seconds=2.5,
-    )
-
-
-reports = st.builds(
-    lambda moved, before, skipped, failing: RunReport(
-        seen=moved + before + skipped + len(failing),
-        moved=moved,
-        done_before=before,
-        skipped_by_rule={"type": skipped} if skipped else {},
-        failed_by_reason={"wrong size": len(failing)} if failing else {},
-        failed_items=tuple(failed(each, "wrong size") for each in sorted(failing)),
-    ),
-    st.integers(0, 5),
-    st.integers(0, 5),
-    st.integers(0, 5),
-    st.frozensets(st.integers(1, 9), max_size=5),
-)
-
-
-@given(reports, reports, st.frozensets(st.integers(1, 9)))
-def test_over_any_rounds_what_was_seen_is_done_skipped_or_failed(
-    one: RunReport, other: RunReport, again: frozenset[int]
-) -> None:
-    both = added(without(one, again), other)
-    assert both.seen == both.done + both.skipped + both.failed
-    assert both.failed == len(both.failed_items)

@@ -12,7 +12,7 @@ from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import HistoryPage, MediaItem, Reservation
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.done_marks import DoneMarks
-from tdl_sync.transfer.ledger import Ledger, Position
+from tdl_sync.transfer.ledger import Ledger, Position, Tally
 from tdl_sync.transfer.watermark import OldestFirst
 from tests.fakes.chat import CHAT_ID, item_of
 from tests.fakes.progress import RecordingProgress
@@ -32,7 +32,7 @@ class Books:
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(
-            REMOTE, OldestFirst(), self.marks, self.progress, self.stop, self.on_settled
+            REMOTE, OldestFirst(), self.marks, self.progress, self.stop, self.on_settled, Tally()
         )
 
     def on_settled(self) -> None:
