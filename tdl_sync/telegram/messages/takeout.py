@@ -19,6 +19,8 @@ from tdl_sync.telegram.session.answers import TelegramRefuses, error_name, trans
 from tdl_sync.telegram.session.client import TelegramClient
 
 LARGEST_FILE_BYTES = 4000 * 1024 * 1024
+"""What Telegram takes from Premium accounts; a larger declared size is not to be believed."""
+
 _DOING = "beginning a takeout session"
 
 Answer = TypeVar("Answer")
