@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
 _PREFIXES = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -73,15 +73,14 @@ def padded(text: str, columns: int, *, right: bool = False) -> str:
     return spaces + text if right else text + spaces
 
 
-def wrapped(text: str, most_columns: int) -> list[str]:
-    """The words on as many lines as they need; a word is never broken, however long."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".lstrip()
-        if lines[-1] and columns_of(longer) > most_columns:
-            lines.append(word)
-        else:
+def wrapped(parts: Iterable[str], most_columns: int, between: str = " ") -> list[str]:
+    """The parts on as many lines as they need; a part is never broken, however long."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and columns_of(longer := lines[-1] + between + part) <= most_columns:
             lines[-1] = longer
+        else:
+            lines.append(part)
     return lines
 
 
