@@ -221,7 +221,7 @@ class DoneMarks:
             return [group[message_id] for message_id in sorted(group)]
 
     def record_failure(self, remote: str, failure: Failure) -> Failure:
-        """Add it to what is on record (``distrust.added_to``); durable when the sum returns."""
+        """Add it to what is on record (``failures.added_to``); durable when the sum returns."""
         key = key_text("failed", remote, failure.key)
         with self._writing:
             with self._transaction() as cache:

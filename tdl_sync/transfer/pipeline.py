@@ -360,7 +360,7 @@ class Pipeline:
         )
 
     def _take_up_leftovers(self) -> None:
-        """Hand off what an earlier run had staged: see ``reconcile`` for all that it may find."""
+        """Hand off what an earlier run had staged: see ``recovery`` for all that it may find."""
         job, stages = self._job, self._stages
         for found in take_up(
             job.chat,

@@ -99,6 +99,5 @@ class TelegramRefuses(TdlSyncError):
     exit_status = NetworkUnreachable.exit_status
 
     def __init__(self, doing: str, answer: str) -> None:
-        self.doing = doing
         self.answer = answer
         super().__init__(f"Telegram refuses ({doing}): {answer}; run again later")
