@@ -121,6 +121,11 @@ def ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
 
 
+def counted(counts: Mapping[str, int]) -> str:
+    """Most frequent first, fit for a terminal: ``wrong size 4, larger than the disk budget 2``."""
+    return ", ".join(f"{printable(name)} {count}" for name, count in ranked(counts) if count)
+
+
 def printable(text: str) -> str:
     """``text`` in one line that can't drive a terminal or forge a line of a log.
 

@@ -187,10 +187,6 @@ class DoneMarks:
         with self._writing, self._transaction() as cache:
             cache.set(files_known_key(remote, chat_id, topic_id), "{}")
 
-    def done_count(self, remote: str, chat_id: int, topic_id: int) -> int:
-        """How many messages are marked. Reads all keys, see ``all_done_ids``."""
-        return sum(1 for _ in self.all_done_ids(remote, chat_id, topic_id))
-
     def all_done_ids(self, remote: str, chat_id: int, topic_id: int) -> Iterator[int]:
         """The ids of all marked messages, in no order; lazily, in the thread that iterates.
 

@@ -28,14 +28,14 @@ PAID = "paid media"
 NONSENSE_SIZE = "declares a negative size"
 
 
-def entry_of(message: object, chat_id: int, topic_id: int = 0) -> HistoryEntry | None:
+def entry_of(message: object, chat_id: int) -> HistoryEntry | None:
     """The message's file, or why it is left out; ``None`` for messages that hold no file.
 
     The pictures of web page previews, polls and games are decoration and count as none.
     """
     if not isinstance(message, raw.types.Message):
         return None
-    entry = _file_of(message, chat_id, topic_id)
+    entry = _file_of(message, chat_id)
     if not isinstance(entry, MediaItem):
         return entry
     if entry.size_bytes < 0:
@@ -47,13 +47,13 @@ def text_of(message: object) -> TextMessage | None:
     """The message if it is a text without a file."""
     if not isinstance(message, raw.types.Message) or not message.message:
         return None
-    if _file_of(message, 0, 0) is not None:
+    if _file_of(message, 0) is not None:
         return None
     return TextMessage(message.id, utc(message.date), details_of(message))
 
 
-def _file_of(message: raw.types.Message, chat_id: int, topic_id: int) -> HistoryEntry | None:
-    key = MessageKey(chat_id, topic_id, message.id)
+def _file_of(message: raw.types.Message, chat_id: int) -> HistoryEntry | None:
+    key = MessageKey(chat_id, 0, message.id)
     media = message.media
     if isinstance(media, raw.types.MessageMediaPhoto):
         if isinstance(media.photo, raw.types.Photo):
