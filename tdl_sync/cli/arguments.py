@@ -1,6 +1,6 @@
 """Command line and environment -> the texts that the user gave, and where each came from.
 
-Nothing is converted here (``config.py`` does), but every wrong word is found here: docopt-ng's
+Nothing is converted here (``option_values`` does), but every wrong word is found here: docopt-ng's
 own errors are unreadable, print values (which may be secrets), and it "corrects" misspelt
 options while printing to the terminal. So what reaches it is known to be right.
 """

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tdl_sync.commands.dry_run_counts import Amount, Prospect
 from tdl_sync.core.reports import Outcome, RunReport
-from tdl_sync.core.text import human_bytes, printable, ranked
+from tdl_sync.core.text import counted, human_bytes, printable
 from tdl_sync.reporting.summary import result_line
 
 DRIVES_DAY_BYTES = 750 * 10**9
@@ -17,7 +17,8 @@ DRIVES_DAY_BYTES = 750 * 10**9
 def prospect_lines(prospect: Prospect, remote: str) -> list[str]:
     """The table of one chat; every line fit for a terminal."""
     made = "" if prospect.folder_exists else ", which would be made"
-    rows = [("would move", prospect.to_move, _limited(prospect))]
+    limited = "and then stop (--limit)" if prospect.limit_reached else ""
+    rows = [("would move", prospect.to_move, limited)]
     rows += [(f"  {kind}", amount, "") for kind, amount in _largest_first(prospect.by_type)]
     rows += [(f"  {year}", amount, "") for year, amount in sorted(prospect.by_year.items())]
     rows.append(("there", prospect.there, ""))
@@ -30,10 +31,7 @@ def prospect_lines(prospect: Prospect, remote: str) -> list[str]:
         )
     lines += _table(rows)
     if prospect.skipped:
-        lines.append(
-            "  left out: "
-            + ", ".join(f"{rule} {count}" for rule, count in ranked(prospect.skipped))
-        )
+        lines.append(f"  left out: {counted(prospect.skipped)}")
     lines += [f"  would be named: {path}" for path in prospect.examples]
     return [printable(line) for line in lines]
 
@@ -76,10 +74,6 @@ def _days(size_bytes: int) -> str:
 
 def _files(count: int) -> str:
     return f"{count} file{'s' if count != 1 else ''}"
-
-
-def _limited(prospect: Prospect) -> str:
-    return "and then stop (--limit)" if prospect.limit_reached else ""
 
 
 def _largest_first(amounts: Mapping[str, Amount]) -> list[tuple[str, Amount]]:

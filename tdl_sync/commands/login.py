@@ -45,7 +45,7 @@ class Question:
 
 
 class Terminal:
-    """``telegram.login.Prompter`` on standard input and standard error.
+    """``session.login.Prompter`` on standard input and standard error.
 
     Only the main thread reads there, since only the main thread is interrupted by Ctrl-C; in any
     other thread the answer would be waited for even when the program has ended.

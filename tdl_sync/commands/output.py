@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
@@ -11,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.reporting.stderr import give_up
 
 
 class NobodyReads(Exception):
@@ -54,10 +54,7 @@ class StandardOutput:
             self._stream.write(shown + "\n")
             self._stream.flush()
         except OSError as error:
-            # What is left in the buffer would make the interpreter's own flush fail, and with it
-            # the exit status: https://docs.python.org/3/library/signal.html#note-on-sigpipe
-            with contextlib.suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            give_up(self._stream)
             if _is_closed_pipe(error):
                 raise NobodyReads from None
             raise ConfigurationError(

@@ -31,7 +31,7 @@ def block(status: ScopeStatus, now: datetime, columns: int = COLUMNS) -> Iterato
     Only a word that is longer than a line makes a line longer than ``columns``.
     """
     state = status.saved.state
-    yield from wrapped(f"{printable(state.channel_name)} ({state.channel_id})", columns)
+    yield from wrapped(f"{printable(state.channel_name)} ({state.channel_id})".split(), columns)
     rows = (
         ("to", _place(state.remote, state.folder)),
         ("of it", _part(status)),
@@ -46,7 +46,8 @@ def block(status: ScopeStatus, now: datetime, columns: int = COLUMNS) -> Iterato
     for label, text in rows:
         if not text:
             continue
-        for number, line in enumerate(wrapped(printable(text), columns - _LABEL_COLUMNS - 2)):
+        words = printable(text).split()
+        for number, line in enumerate(wrapped(words, columns - _LABEL_COLUMNS - 2)):
             yield f"  {label if number == 0 else '':<{_LABEL_COLUMNS}}{line}"
 
 

@@ -11,7 +11,7 @@ from tdl_sync.core.failures import OTHER_CONTENT
 from tdl_sync.core.model import Chat, ListedFile
 from tdl_sync.core.naming import path_of
 from tdl_sync.core.reports import Outcome
-from tdl_sync.core.text import human_bytes, printable, ranked
+from tdl_sync.core.text import counted, human_bytes, printable
 
 VERSION = 1
 MOST_SHOWN = 100
@@ -35,7 +35,7 @@ def report_lines(verdict: Verdict) -> list[str]:
     where = (
         f"{verdict.remote}, in {verdict.folder!r}"
         if verdict.folder
-        else (f"{verdict.remote}, which has no folder of this chat")
+        else f"{verdict.remote}, which has no folder of this chat"
     )
     rows = [
         ("there", findings.there, _how_compared(findings)),
@@ -43,7 +43,7 @@ def report_lines(verdict: Verdict) -> list[str]:
         ("wrong", len(findings.wrong), _marked(findings.wrong)),
         ("double", len(findings.double), ""),
         ("unknown", len(findings.unknown), ""),
-        ("skipped", sum(findings.skipped.values()), _by_rule(findings)),
+        ("skipped", sum(findings.skipped.values()), counted(findings.skipped)),
         ("not compared", findings.not_compared, "of messages that were not asked for"),
     ]
     width = max(len(str(count)) for _, count, _ in rows)
@@ -144,10 +144,6 @@ def _how_compared(findings: Findings) -> str:
 
 def _marked(found: Sequence[Missing | Wrong]) -> str:
     return f"{sum(each.marked for each in found)} of them marked as done on this machine"
-
-
-def _by_rule(findings: Findings) -> str:
-    return ", ".join(f"{rule} {count}" for rule, count in ranked(findings.skipped))
 
 
 def _listed(kind: str, texts: list[str]) -> list[str]:

@@ -1,9 +1,10 @@
 """Everything that can go wrong, by class.
 
-A class carries its fields, prints what was expected *and* what was found and the user's next
-step, and declares what it means: the exit status of the program, and for items whether another
-attempt can help (``tried_again``) and whether later runs should bother (``for_good``).
-``cli.py`` is the only place that turns an error into text and an exit status.
+A class prints what was expected *and* what was found and the user's next step, keeps what
+somebody asks it for, and declares what it means: the exit status of the program, and for items
+whether another attempt can help (``tried_again``) and whether later runs should bother
+(``for_good``).
+``cli.main`` is the only place that turns an error into text and an exit status.
 """
 
 from __future__ import annotations
@@ -45,10 +46,6 @@ class ChatUnreadable(ConfigurationError):
 
     def __init__(self, spelling: str, why: str, next_step: str, title: str = "") -> None:
         """``title`` is what it is called, where it was found."""
-        self.spelling = spelling
-        self.why = why
-        self.next_step = next_step
-        self.title = title
         named = f"{spelling!r} ({title!r})" if title else repr(spelling)
         super().__init__(f"cannot read the chat {named}: {why}. {next_step}")
 
@@ -61,7 +58,6 @@ class CredentialsRefused(TdlSyncError):
     def __init__(self, who: str, why: str, next_step: str) -> None:
         self.who = who
         self.why = why
-        self.next_step = next_step
         super().__init__(f"{who}: {why}. {next_step}")
 
 
@@ -111,8 +107,6 @@ class StorageFull(ComeBackLater):
     def __init__(
         self, remote: str, why: str, file_bytes: int | None = None, free_bytes: int | None = None
     ) -> None:
-        self.remote = remote
-        self.why = why
         needed = "" if file_bytes is None else f"this file needs {human_bytes(file_bytes)}"
         free = "" if free_bytes is None else f"{human_bytes(free_bytes)} are free"
         room = " and ".join(part for part in (needed, free) if part)
@@ -126,7 +120,6 @@ class RateLimited(ComeBackLater):
     """The remote takes no more calls for the moment. 0 seconds: it does not say how long."""
 
     def __init__(self, remote: str, why: str, retry_after_seconds: float = 0.0) -> None:
-        self.remote = remote
         self.why = why
         self.retry_after_seconds = retry_after_seconds
         super().__init__(f"the remote {remote!r} limits the rate ({why}); start again later")
@@ -142,7 +135,6 @@ class RemoteUnreachable(NetworkUnreachable):
     """No connection to the remote comes about."""
 
     def __init__(self, remote: str, why: str) -> None:
-        self.remote = remote
         self.why = why
         super().__init__(
             f"the remote {remote!r} can't be reached ({why}); check the network, or the address "
@@ -199,7 +191,6 @@ class LargerThanBudget(ItemFailed):
     for_good = True
 
     def __init__(self, item_bytes: int, budget_bytes: int) -> None:
-        self.item_bytes = item_bytes
         self.budget_bytes = budget_bytes
         super().__init__(
             f"the file has {item_bytes} bytes and the disk budget is {budget_bytes}; "
@@ -213,9 +204,6 @@ class LongerThanRun(ItemFailed):
     reason = "longer than the run time"
 
     def __init__(self, item_bytes: int, needed_seconds: float, whole_seconds: float) -> None:
-        self.item_bytes = item_bytes
-        self.needed_seconds = needed_seconds
-        self.whole_seconds = whole_seconds
         super().__init__(
             f"the file has {item_bytes} bytes, which takes about {needed_seconds:.0f} s at the "
             f"measured rate, and a whole run has {whole_seconds:.0f} s; raise --max-runtime"
@@ -229,7 +217,6 @@ class RefusedByTelegram(ItemFailed):
     for_good = True
 
     def __init__(self, answer: str) -> None:
-        self.answer = answer
         super().__init__(f"Telegram refuses the file: {answer}; --retry-failed asks again")
 
 
@@ -240,7 +227,6 @@ class DownloadFailed(ItemFailed):
     tried_again = True
 
     def __init__(self, why: str) -> None:
-        self.why = why
         super().__init__(f"the download failed: {why}; the next run tries again")
 
 
@@ -260,7 +246,6 @@ class StagingFailed(ItemFailed):
     tried_again = True
 
     def __init__(self, why: str) -> None:
-        self.why = why
         super().__init__(f"the staging disk failed: {why}; the next run tries again")
 
 
@@ -271,8 +256,6 @@ class HandOffFailed(ItemFailed):
     tried_again = True
 
     def __init__(self, exit_status: int, last_line: str, retry_after_seconds: float = 0.0) -> None:
-        self.rclone_exit_status = exit_status
-        self.last_line = last_line
         self.retry_after_seconds = retry_after_seconds
         super().__init__(
             f"rclone ended with status {exit_status}: {last_line}; the next run tries again"
@@ -285,7 +268,6 @@ class SidecarUnreadable(ItemFailed):
     reason = "sidecar unreadable"
 
     def __init__(self, why: str) -> None:
-        self.why = why
         super().__init__(
             f"the sidecar that is to name this copy is not as it was written ({why}); mend it or "
             "remove it from the remote"

@@ -16,15 +16,15 @@ Second = TypeVar("Second")
 def in_thread(work: Callable[[], First], name: str) -> Future[First]:
     """Run ``work`` in a thread of its own, which the end of the program does not wait for."""
     result: Future[First] = Future()
-
-    def run() -> None:
-        try:
-            result.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
-            result.set_exception(error)
-
-    threading.Thread(target=run, name=name, daemon=True).start()
+    threading.Thread(target=_settle, args=(result, work), name=name, daemon=True).start()
     return result
+
+
+def _settle(future: Future[First], work: Callable[[], First]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+        future.set_exception(error)
 
 
 def all_of(
@@ -43,10 +43,7 @@ def all_of(
             left -= 1
             if left:
                 return
-        try:
-            result.set_result(work([first.result() for first in firsts]))
-        except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
-            result.set_exception(error)
+        _settle(result, lambda: work([first.result() for first in firsts]))
 
     for first in firsts:
         first.add_done_callback(ended)
@@ -71,14 +68,7 @@ def then(first: Future[First], pool: Executor, work: Callable[[First], Second]) 
         except RuntimeError:  # how an executor says that it was shut down
             second.set_exception(Stopped("the run is stopping"))
             return
-        running.add_done_callback(finish)
-
-    def finish(running: Future[Second]) -> None:
-        error = running.exception()
-        if error is not None:
-            second.set_exception(error)
-        else:
-            second.set_result(running.result())
+        running.add_done_callback(lambda done: _settle(second, done.result))
 
     first.add_done_callback(start)
     return second

@@ -1,6 +1,6 @@
 """What the pipeline asks of the outside, as protocols.
 
-The real parts (``telegram``, ``handoff``, ``done_marks``, ``progress``) and the in-memory fakes
+The real parts (``telegram``, ``handoff``, ``done_marks``, ``reporter``) and the in-memory fakes
 of the tests meet the same protocols, and the same contract tests run on both.
 """
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
 _PREFIXES = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -73,15 +73,14 @@ def padded(text: str, columns: int, *, right: bool = False) -> str:
     return spaces + text if right else text + spaces
 
 
-def wrapped(text: str, most_columns: int) -> list[str]:
-    """The words on as many lines as they need; a word is never broken, however long."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".lstrip()
-        if lines[-1] and columns_of(longer) > most_columns:
-            lines.append(word)
-        else:
+def wrapped(parts: Iterable[str], most_columns: int, between: str = " ") -> list[str]:
+    """The parts on as many lines as they need; a part is never broken, however long."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and columns_of(longer := lines[-1] + between + part) <= most_columns:
             lines[-1] = longer
+        else:
+            lines.append(part)
     return lines
 
 
@@ -120,6 +119,11 @@ def utc_text(moment: datetime) -> str:
 def ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     """The most frequent first; what is equally frequent by its name."""
     return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Most frequent first, fit for a terminal: ``wrong size 4, larger than the disk budget 2``."""
+    return ", ".join(f"{printable(name)} {count}" for name, count in ranked(counts) if count)
 
 
 def printable(text: str) -> str:

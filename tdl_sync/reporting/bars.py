@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TextIO
 
 from tqdm import tqdm
-from tqdm.utils import disp_len, disp_trim
+from tqdm.utils import disp_trim
 
 from tdl_sync.reporting.events import Event, EventKind, Level
 from tdl_sync.reporting.lines import Arrows, headline, status_lines, transfer_line, waiting_line
@@ -140,7 +140,7 @@ class _Bars:
         return self._size.lines - _SPARE_ROWS - 1
 
     def _lines(self, numbers: Snapshot, width: int, rows: int) -> list[str]:
-        lines = status_lines(numbers, self._arrows, datetime.now(), width, disp_len)
+        lines = status_lines(numbers, self._arrows, datetime.now(), width)
         if numbers.waiting is not None:
             lines.append(waiting_line(numbers.waiting))
         if numbers.idle:

@@ -1,6 +1,6 @@
 """What a run tells, as one event type, and how an event reads in a log: as text or as JSON.
 
-Both pass each line through ``naming.printable``, so that nothing from Telegram or rclone drives a
+Both pass each line through ``text.printable``, so that nothing from Telegram or rclone drives a
 terminal or forges a line, whoever made the event. The shape of the JSON is a contract: see
 docs/log.md.
 """

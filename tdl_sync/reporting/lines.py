@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tdl_sync.core.text import human_bytes, human_seconds, human_speed
+from tdl_sync.core.text import human_bytes, human_seconds, human_speed, wrapped
 from tdl_sync.reporting.numbers import Direction, Snapshot, Transfer, Waiting
 
 
@@ -72,9 +72,7 @@ def headline(numbers: Snapshot, width: int, cut: Callable[[str, int], str]) -> s
     return f"{line}{source(numbers)}" if width >= 100 else line
 
 
-def status_lines(
-    numbers: Snapshot, arrows: Arrows, now: datetime, width: int, length: Callable[[str], int]
-) -> list[str]:
+def status_lines(numbers: Snapshot, arrows: Arrows, now: datetime, width: int) -> list[str]:
     """Speeds, amounts and forecast in as many lines as the width demands."""
     parts = (
         f"{arrows.down} {human_speed(numbers.download_speed)} "
@@ -84,7 +82,7 @@ def status_lines(
         forecast(numbers, now),
         counts_line(numbers),
     )
-    return wrapped([part for part in parts if part], width, length)
+    return wrapped([part for part in parts if part], width, between="   ")
 
 
 def transfer_line(transfer: Transfer, arrows: Arrows) -> str:
@@ -106,15 +104,3 @@ def log_line(numbers: Snapshot, now: datetime) -> str:
         forecast(numbers, now),
     )
     return "; ".join(part for part in parts if part)
-
-
-def wrapped(parts: Sequence[str], width: int, length: Callable[[str], int]) -> list[str]:
-    """The parts, never broken, side by side as long as they fit into ``width``."""
-    lines: list[str] = []
-    for part in parts:
-        longer = f"{lines[-1]}   {part}" if lines else part
-        if lines and length(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(part)
-    return lines

@@ -56,17 +56,17 @@ class Snapshot:
     total_files: int
     total_bytes: int
     budget_bytes: int
-    seen: int
-    done: int
-    skipped: int
-    failed: int
-    done_bytes: int
-    disk_bytes: int
-    download_speed: float
-    upload_speed: float
-    remaining_seconds: float | None
-    transfers: tuple[Transfer, ...]
-    waiting: Waiting | None
+    seen: int = 0
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    done_bytes: int = 0
+    disk_bytes: int = 0
+    download_speed: float = 0.0
+    upload_speed: float = 0.0
+    remaining_seconds: float | None = None
+    transfers: tuple[Transfer, ...] = ()
+    waiting: Waiting | None = None
     counted_by_telegram: bool = True
     idle: str = ""
     """Why nothing is moved at the moment; empty while something is."""
@@ -127,17 +127,6 @@ class ProgressNumbers:
             total_files=totals.files,
             total_bytes=totals.estimated_bytes,
             budget_bytes=budget_bytes,
-            seen=0,
-            done=0,
-            skipped=0,
-            failed=0,
-            done_bytes=0,
-            disk_bytes=0,
-            download_speed=0.0,
-            upload_speed=0.0,
-            remaining_seconds=None,
-            transfers=(),
-            waiting=None,
             counted_by_telegram=totals.files > 0,
         )
 

@@ -36,12 +36,16 @@ class Output:
         except OSError:
             return
 
+    def close(self) -> None:
+        """The stream is not ours to close."""
+
 
 class LineOutlet:
-    """``reporter.Outlet`` for a log on a stream: every event from a level on, written at once."""
+    """``reporter.Outlet`` for a log, on a stream or in a file: every event from a level on, written
+    at once."""
 
-    def __init__(self, stream: TextIO, style: Style, least: Level) -> None:
-        self._output = Output(stream)
+    def __init__(self, log: Output | LogFile, style: Style, least: Level) -> None:
+        self._log = log
         self._style = style
         self._least = least
 
@@ -49,28 +53,9 @@ class LineOutlet:
 
     def show(self, event: Event) -> None:
         if event.level >= self._least:
-            self._output.write(self._style(event))
-
-    def end(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class FileOutlet:
-    """``reporter.Outlet`` for ``--log-file``."""
-
-    def __init__(self, file: LogFile, style: Style, least: Level) -> None:
-        self._file = file
-        self._style = style
-        self._least = least
-
-    def begin(self, numbers: Callable[[], Snapshot]) -> None: ...
-
-    def show(self, event: Event) -> None:
-        if event.level >= self._least:
-            self._file.write(self._style(event))
+            self._log.write(self._style(event))
 
     def end(self) -> None: ...
 
     def close(self) -> None:
-        self._file.close()
+        self._log.close()

@@ -9,7 +9,7 @@ from tdl_sync.options.config import Telling, Verbosity
 from tdl_sync.reporting.bars import BarsOutlet
 from tdl_sync.reporting.events import Level, as_json, as_text
 from tdl_sync.reporting.log_file import LogFile
-from tdl_sync.reporting.outlets import FileOutlet, LineOutlet
+from tdl_sync.reporting.outlets import LineOutlet, Output
 from tdl_sync.reporting.reporter import Outlet, Reporter
 
 
@@ -23,17 +23,17 @@ def progress_for(stream: TextIO, telling: Telling) -> Reporter:
     reporter = Reporter()
     style = as_json if telling.lines_as_json else as_text
     least = _LEAST[telling.verbosity]
-    outlets: list[Outlet] = []
     has_bars = (
         stream.isatty()
         and os.environ.get("TERM") != "dumb"
         and telling.verbosity is not Verbosity.QUIET
         and not telling.lines_as_json
     )
-    outlets.append(BarsOutlet(stream, least) if has_bars else LineOutlet(stream, style, least))
+    lines = LineOutlet(Output(stream), style, least)
+    outlets: list[Outlet] = [BarsOutlet(stream, least) if has_bars else lines]
     if telling.log_file is not None:
         file = LogFile(telling.log_file, reporter.message)
-        outlets.append(FileOutlet(file, style, min(least, Level.INFO)))
+        outlets.append(LineOutlet(file, style, min(least, Level.INFO)))
     reporter.tell_to(*outlets)
     return reporter
 

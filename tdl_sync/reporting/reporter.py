@@ -73,11 +73,8 @@ class Reporter:
     def tell(self, event: Event) -> None:
         """All outlets get all events in one order."""
         with self._telling:
-            self._tell(event)
-
-    def _tell(self, event: Event) -> None:
-        for outlet in self._outlets:
-            outlet.show(event)
+            for outlet in self._outlets:
+                outlet.show(event)
 
     def started(self, chat: Chat, totals: ChatTotals, budget_bytes: int) -> None:
         self._end_chat()

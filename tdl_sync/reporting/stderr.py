@@ -46,10 +46,15 @@ def say(stream: TextIO, line: str) -> None:
         stream.write(line + "\n")
         stream.flush()
     except (OSError, ValueError):
-        # What is left in the buffer would make the interpreter's own flush fail, and with it
-        # the exit status: https://docs.python.org/3/library/signal.html#note-on-sigpipe
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        give_up(stream)
+
+
+def give_up(stream: TextIO) -> None:
+    """After a failure to write. What is left in the buffer would make the interpreter's own flush
+    fail, and with it the exit status: https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def of_bug(error: BaseException) -> Event:

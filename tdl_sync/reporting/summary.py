@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from tdl_sync.core.model import Chat
 from tdl_sync.core.reports import FailedItem, Outcome, RunReport
-from tdl_sync.core.text import human_bytes, human_seconds, human_speed, printable, ranked
+from tdl_sync.core.text import counted, human_bytes, human_seconds, human_speed, printable
 
 _MOST_FAILED_ITEMS = 20
 
@@ -16,18 +16,14 @@ def summary(report: RunReport, chat: Chat) -> str:
     rows = [
         ("seen", str(report.seen), ""),
         ("done", str(report.done), f"{report.moved} moved now, {report.done_before} there before"),
-        ("skipped", str(report.skipped), _by_count(report.skipped_by_rule)),
-        ("failed", str(report.failed), _by_count(report.failed_by_reason)),
+        ("skipped", str(report.skipped), counted(report.skipped_by_rule)),
+        ("failed", str(report.failed), counted(report.failed_by_reason)),
     ]
     if report.unfinished:
         rows.append(("unfinished", str(report.unfinished), "left for the next run"))
     rows += [
-        (
-            "downloaded",
-            human_bytes(report.downloaded_bytes),
-            _average(report.downloaded_bytes, report),
-        ),
-        ("uploaded", human_bytes(report.uploaded_bytes), _average(report.uploaded_bytes, report)),
+        ("downloaded", *_amount(report.downloaded_bytes, report)),
+        ("uploaded", *_amount(report.uploaded_bytes, report)),
         ("time", human_seconds(report.seconds), ""),
     ]
     width = max(len(figure) for _, figure, _ in rows)
@@ -51,15 +47,11 @@ def result_line(outcome: Outcome, reports: Iterable[RunReport]) -> str:
     )
 
 
-def _by_count(counts: Mapping[str, int]) -> str:
-    """Most frequent first: ``wrong size 4, larger than the disk budget 2``."""
-    return ", ".join(f"{printable(reason)} {count}" for reason, count in ranked(counts) if count)
-
-
-def _average(transferred_bytes: int, report: RunReport) -> str:
+def _amount(transferred_bytes: int, report: RunReport) -> tuple[str, str]:
+    amount = human_bytes(transferred_bytes)
     if transferred_bytes == 0 or report.seconds <= 0:
-        return ""
-    return f"{human_speed(transferred_bytes / report.seconds)} on average"
+        return amount, ""
+    return amount, f"{human_speed(transferred_bytes / report.seconds)} on average"
 
 
 def _failed_lines(items: tuple[FailedItem, ...]) -> list[str]:

@@ -187,10 +187,6 @@ class DoneMarks:
         with self._writing, self._transaction() as cache:
             cache.set(files_known_key(remote, chat_id, topic_id), "{}")
 
-    def done_count(self, remote: str, chat_id: int, topic_id: int) -> int:
-        """How many messages are marked. Reads all keys, see ``all_done_ids``."""
-        return sum(1 for _ in self.all_done_ids(remote, chat_id, topic_id))
-
     def all_done_ids(self, remote: str, chat_id: int, topic_id: int) -> Iterator[int]:
         """The ids of all marked messages, in no order; lazily, in the thread that iterates.
 
@@ -221,7 +217,7 @@ class DoneMarks:
             return [group[message_id] for message_id in sorted(group)]
 
     def record_failure(self, remote: str, failure: Failure) -> Failure:
-        """Add it to what is on record (``distrust.added_to``); durable when the sum returns."""
+        """Add it to what is on record (``failures.added_to``); durable when the sum returns."""
         key = key_text("failed", remote, failure.key)
         with self._writing:
             with self._transaction() as cache:

@@ -59,7 +59,7 @@ class SavedIn(Enum):
 
 
 class StateWriter(Protocol):
-    """Puts the text where the next run finds it; see ``run_state.StateMessage``."""
+    """Puts the text where the next run finds it; see ``state_store.StateMessage``."""
 
     @property
     def scope_key(self) -> str: ...

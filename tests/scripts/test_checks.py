@@ -52,7 +52,7 @@ def test_types_are_checked_where_tests_are_chosen_when_that_is_asked_for(choice:
 def test_the_quick_checks_are_all_checks_but_of_the_tests_those_that_start_no_programs() -> None:
     quick = plan("--quick -x")
     assert (quick.types, quick.pytest_arguments[:4]) == (True, ("-n", "2", "-x", "tests/unit"))
-    assert set(quick.pytest_arguments[4:]) <= {"tests/pipeline", "tests/transfer", "tests/scripts"}
+    assert set(quick.pytest_arguments[4:]) <= {"tests/transfer", "tests/scripts"}
     assert len(quick.pytest_arguments) == 6
 
 

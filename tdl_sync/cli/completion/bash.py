@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from tdl_sync.cli.completion.words import (
     COMMANDS,
-    NAMES,
-    NO_COMMAND,
     Value,
     ValueKind,
     filled,
     options_of,
+    pattern_of,
     spellings,
     value_of,
-    with_values,
 )
-from tdl_sync.cli.usage import OPTIONS, SHELLS
+from tdl_sync.cli.usage import OPTIONS
 
 _SCRIPT = """\
 # bash completion for @names@, made by: @first@ completion bash
@@ -98,29 +96,21 @@ complete -F _tdl_sync @names@
 def bash_script() -> str:
     options = []
     for command in COMMANDS:
-        pattern = f"{NO_COMMAND}|{command}" if command == "sync" else command
         # Each name has two blanks of its own, so that each can be taken out.
         names = "  ".join(option.name for option in options_of(command))
-        options.append(f'        {pattern}) options=" {names} " ;;')
+        options.append(f'        {pattern_of(command)}) options=" {names} " ;;')
     return filled(
         _SCRIPT,
-        {
-            "names": " ".join(NAMES),
-            "first": NAMES[0],
-            "none": NO_COMMAND,
-            "takers": "|".join(with_values()),
-            "shorts": "\n".join(
-                f'            {option.short}) given+="{option.name} " ;;'
-                for option in OPTIONS.values()
-                if option.short is not None
-            ),
-            "values": "\n".join(_values()),
-            "commands": "|".join(COMMANDS),
-            "command_words": " ".join(COMMANDS),
-            "shells": " ".join(SHELLS),
-            "options": "\n".join(options),
-            "repeatable": "|".join(o.name for o in OPTIONS.values() if o.repeatable),
-        },
+        "|",
+        shorts="\n".join(
+            f'            {option.short}) given+="{option.name} " ;;'
+            for option in OPTIONS.values()
+            if option.short is not None
+        ),
+        values="\n".join(_values()),
+        command_words=" ".join(COMMANDS),
+        options="\n".join(options),
+        repeatable="|".join(o.name for o in OPTIONS.values() if o.repeatable),
     )
 
 

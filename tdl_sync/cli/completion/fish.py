@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tdl_sync.cli.completion.words import (
-    COMMANDS,
     NAMES,
     NO_COMMAND,
     Value,
@@ -11,9 +10,8 @@ from tdl_sync.cli.completion.words import (
     filled,
     spellings,
     value_of,
-    with_values,
 )
-from tdl_sync.cli.usage import OF_COMMAND, OPTIONS, SHELLS, Option
+from tdl_sync.cli.usage import OF_COMMAND, OPTIONS, Option
 
 _SCRIPT = """\
 # fish completion for @names@, made by: @first@ completion fish
@@ -70,16 +68,9 @@ def fish_script() -> str:
     others = [f"complete -c {name} -w {NAMES[0]}" for name in NAMES[1:]]
     return filled(
         _SCRIPT,
-        {
-            "options": "\n".join(_line(option) for option in OPTIONS.values()),
-            "others": "\n".join(others),
-            "names": " ".join(NAMES),
-            "first": NAMES[0],
-            "none": NO_COMMAND,
-            "takers": " ".join(with_values()),
-            "commands": " ".join(COMMANDS),
-            "shells": " ".join(SHELLS),
-        },
+        " ",
+        options="\n".join(_line(option) for option in OPTIONS.values()),
+        others="\n".join(others),
     )
 
 

@@ -6,11 +6,10 @@ can't be out of date.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from tdl_sync.cli.usage import OF_COMMAND, OPTIONS, Option
+from tdl_sync.cli.usage import OF_COMMAND, OPTIONS, SHELLS, Option
 from tdl_sync.core.model import MediaType
 from tdl_sync.core.program import INSTALLED, SCRIPT
 from tdl_sync.options.config import OnQuota
@@ -58,9 +57,13 @@ def value_of(option: Option) -> Value | None:
 
 
 def options_of(command: str) -> list[Option]:
-    """In the order of the help text. ``NO_COMMAND`` means ``sync``."""
-    names = OF_COMMAND["sync" if command == NO_COMMAND else command]
-    return [option for option in OPTIONS.values() if option.name in names]
+    """In the order of the help text."""
+    return [option for option in OPTIONS.values() if option.name in OF_COMMAND[command]]
+
+
+def pattern_of(command: str) -> str:
+    """What a script knows the command by."""
+    return f"{NO_COMMAND}|{command}" if command == "sync" else command
 
 
 def spellings(option: Option) -> list[str]:
@@ -73,8 +76,17 @@ def with_values() -> list[str]:
     return [spelling for option in takers for spelling in spellings(option)]
 
 
-def filled(script: str, parts: Mapping[str, str]) -> str:
-    """``@name@`` replaced: braces and dollars have a sense of their own in a script."""
-    for name, text in parts.items():
+def filled(script: str, or_sign: str, **parts: str) -> str:
+    """``@name@`` replaced, by the parts and by what each script has: braces and dollars have a
+    sense of their own in a script. ``or_sign`` stands between the patterns of one case."""
+    known = {
+        "names": " ".join(NAMES),
+        "first": NAMES[0],
+        "none": NO_COMMAND,
+        "shells": " ".join(SHELLS),
+        "takers": or_sign.join(with_values()),
+        "commands": or_sign.join(COMMANDS),
+    }
+    for name, text in {**known, **parts}.items():
         script = script.replace(f"@{name}@", text)
     return script

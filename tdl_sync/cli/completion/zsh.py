@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from tdl_sync.cli.completion.words import (
     COMMANDS,
-    NAMES,
-    NO_COMMAND,
     Value,
     ValueKind,
     filled,
     options_of,
+    pattern_of,
     spellings,
     value_of,
-    with_values,
 )
 from tdl_sync.cli.usage import SHELLS, Option
 
@@ -48,26 +46,16 @@ fi
 def zsh_script() -> str:
     cases = []
     for command in COMMANDS:
-        pattern = f"{NO_COMMAND}|{command}" if command == "sync" else command
         words = [f"'1:command:({' '.join(COMMANDS)})'"]
         if command == "completion":
             words.append(f"'2:shell:({' '.join(SHELLS)})'")
         words += [text for option in options_of(command) for text in _specifications(option)]
         lines = " \\\n                ".join(words)
         cases.append(
-            f"        ({pattern})\n            _arguments -s \\\n                {lines} ;;"
+            f"        ({pattern_of(command)})\n"
+            f"            _arguments -s \\\n                {lines} ;;"
         )
-    return filled(
-        _SCRIPT,
-        {
-            "names": " ".join(NAMES),
-            "first": NAMES[0],
-            "none": NO_COMMAND,
-            "takers": "|".join(with_values()),
-            "commands": "|".join(COMMANDS),
-            "options": "\n".join(cases),
-        },
-    )
+    return filled(_SCRIPT, "|", options="\n".join(cases))
 
 
 def _specifications(option: Option) -> list[str]:

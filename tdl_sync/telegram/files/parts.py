@@ -235,14 +235,9 @@ def _file_at(location: FileLocation) -> tuple[LocationKind, int, str]:
 
 
 def _input_location(location: FileLocation) -> raw.base.InputFileLocation:
-    if location.kind is LocationKind.PHOTO:
-        return raw.types.InputPhotoFileLocation(
-            id=location.file_id,
-            access_hash=location.access_hash,
-            file_reference=location.file_reference,
-            thumb_size=location.thumb_size,
-        )
-    return raw.types.InputDocumentFileLocation(
+    is_photo = location.kind is LocationKind.PHOTO
+    kind = raw.types.InputPhotoFileLocation if is_photo else raw.types.InputDocumentFileLocation
+    return kind(
         id=location.file_id,
         access_hash=location.access_hash,
         file_reference=location.file_reference,

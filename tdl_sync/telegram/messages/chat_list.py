@@ -11,6 +11,7 @@ from pyrogram.errors import RPCError
 
 from tdl_sync.core.model import Chat, ChatKind
 from tdl_sync.telegram.messages.dialogs import Dialog, dialog_pages
+from tdl_sync.telegram.messages.queries import history
 from tdl_sync.telegram.session.answers import TelegramRefuses, translated
 from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.peers import chat_of, input_peer, why_unreadable
@@ -40,16 +41,7 @@ class TelegramChatList:
             yield listed if listed.unreadable is not None else self._counted(listed)
 
     def _counted(self, listed: ListedChat) -> ListedChat:
-        newest = raw.functions.messages.GetHistory(
-            peer=self._peers[listed.chat.id],
-            offset_id=0,
-            offset_date=0,
-            add_offset=0,
-            limit=1,
-            max_id=0,
-            min_id=0,
-            hash=0,
-        )
+        newest = history(self._peers[listed.chat.id], 1)
         try:
             answer: Any = self._telegram.call(newest, "counting messages")
         except RPCError as error:

@@ -33,7 +33,7 @@ from tdl_sync.options.chat_spelling import (
     OwnSavedMessages,
 )
 from tdl_sync.telegram.messages.dialogs import dialog_pages
-from tdl_sync.telegram.session.answers import translated
+from tdl_sync.telegram.session.answers import translating
 from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.peers import (
     chat_of,
@@ -81,14 +81,9 @@ class ChatBook:
         )
 
     def _ask_about(self, chat: Chat) -> Any:
-        peer: Any = self._peers[chat.id]
-        channel = raw.types.InputChannel(channel_id=peer.channel_id, access_hash=peer.access_hash)
-        try:
-            return self._telegram.call(
-                raw.functions.channels.GetFullChannel(channel=channel), "finding the comments"
-            )
-        except RPCError as error:
-            raise translated(error, f"finding the comments on {chat.title!r}") from error
+        query = raw.functions.channels.GetFullChannel(channel=_channel(self._peers[chat.id]))
+        with translating(f"finding the comments on {chat.title!r}"):
+            return self._telegram.call(query, "finding the comments")
 
     def known(self, chat_id: int) -> Chat:
         """A chat that was resolved before."""
@@ -104,10 +99,7 @@ class ChatBook:
         ]
         peer: Any = self._peers[chat.id]
         if type(peer) is raw.types.InputPeerChannel:
-            channel = raw.types.InputChannel(
-                channel_id=peer.channel_id, access_hash=peer.access_hash
-            )
-            return raw.functions.channels.GetMessages(channel=channel, id=ids)
+            return raw.functions.channels.GetMessages(channel=_channel(peer), id=ids)
         return raw.functions.messages.GetMessages(id=ids)
 
     def belongs(self, message: object, chat: Chat) -> bool:
@@ -115,17 +107,9 @@ class ChatBook:
         return isinstance(message, raw.types.Message) and marked_id_of(message.peer_id) == chat.id
 
     def _by_username(self, spelling: ByUsername) -> Chat:
-        try:
-            found: Any = self._telegram.call(
-                raw.functions.contacts.ResolveUsername(username=spelling.username),
-                "finding the chat",
-            )
-        except (UsernameNotOccupied, UsernameInvalid):
-            raise ChatUnreadable(
-                spelling.text, "nobody has this user name", OTHER_SPELLINGS
-            ) from None
-        except RPCError as error:
-            raise translated(error, f"finding {spelling.text!r}") from error
+        query = raw.functions.contacts.ResolveUsername(username=spelling.username)
+        nobody = (UsernameNotOccupied, UsernameInvalid)
+        found = self._found(spelling, query, nobody, "nobody has this user name")
         wanted_id = marked_id_of(found.peer)
         for candidate in (*found.chats, *found.users):
             if marked_id(candidate) == wanted_id:
@@ -133,17 +117,10 @@ class ChatBook:
         raise ChatUnreadable(spelling.text, "Telegram did not say what it is", OTHER_SPELLINGS)
 
     def _by_invite(self, spelling: ByInviteHash) -> Chat:
-        try:
-            invite: Any = self._telegram.call(
-                raw.functions.messages.CheckChatInvite(hash=spelling.invite_hash),
-                "finding the chat",
-            )
-        except (InviteHashEmpty, InviteHashExpired, InviteHashInvalid):
-            raise ChatUnreadable(
-                spelling.text, "this invite link has ended or never was one", OTHER_SPELLINGS
-            ) from None
-        except RPCError as error:
-            raise translated(error, f"finding {spelling.text!r}") from error
+        query = raw.functions.messages.CheckChatInvite(hash=spelling.invite_hash)
+        no_invite = (InviteHashEmpty, InviteHashExpired, InviteHashInvalid)
+        ended = "this invite link has ended or never was one"
+        invite = self._found(spelling, query, no_invite, ended)
         if isinstance(invite, raw.types.ChatInviteAlready):
             return self._readable(spelling, invite.chat)
         raise ChatUnreadable(
@@ -151,6 +128,20 @@ class ChatBook:
             "this account has not joined it",
             "Open the link in a Telegram app, join, and run again.",
         )
+
+    def _found(
+        self,
+        spelling: ChatSpelling,
+        query: TLObject[Any],
+        unknown: tuple[type[RPCError], ...],
+        why: str,
+    ) -> Any:
+        """Telegram's answer; ``why`` is what its ``unknown`` refusals mean."""
+        with translating(f"finding {spelling.text!r}"):
+            try:
+                return self._telegram.call(query, "finding the chat")
+            except unknown:
+                raise ChatUnreadable(spelling.text, why, OTHER_SPELLINGS) from None
 
     def _by_marked_id(self, spelling: ByMarkedId) -> Chat:
         """Ids alone say nothing to Telegram: the list of dialogs gives the access hash."""
@@ -175,3 +166,7 @@ class ChatBook:
         self._peers[chat.id] = peer
         self._chats[chat.id] = chat
         return chat
+
+
+def _channel(peer: Any) -> raw.types.InputChannel:
+    return raw.types.InputChannel(channel_id=peer.channel_id, access_hash=peer.access_hash)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import Any
 
 from pyrogram import raw
 
 from tdl_sync.core.model import HistoryEntry, MediaItem, MessageDetails, TextEntity
+from tdl_sync.telegram.session.clock import utc
 from tdl_sync.telegram.session.peers import marked_id_of
 
 _ENTITY_PREFIX = "MessageEntity"
@@ -33,9 +33,7 @@ def details_of(message: raw.types.Message) -> MessageDetails:
         topic_id=_topic_of(reply) if reply else None,
         forwarded_from_id=_id_of(forward.from_id) if forward else None,
         views=message.views,
-        edited_at=(
-            datetime.fromtimestamp(message.edit_date, timezone.utc) if message.edit_date else None
-        ),
+        edited_at=utc(message.edit_date) if message.edit_date else None,
     )
 
 

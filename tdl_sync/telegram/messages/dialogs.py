@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyrogram import raw
-from pyrogram.errors import RPCError
 
-from tdl_sync.telegram.session.answers import translated
+from tdl_sync.telegram.session.answers import translating
 from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.peers import input_peer, marked_id, marked_id_of
 
@@ -17,6 +16,7 @@ DIALOGS_PER_PAGE = 100
 """The most that one call returns (https://core.telegram.org/api/offsets)."""
 
 MOST_PAGES = 200
+_DOING = "reading the list of chats"
 FOLDERS = (0, 1)
 """The main list and the archive (https://core.telegram.org/api/folders#peer-folders). Each is asked
 for by its number: whether a list without one holds the archive is not documented."""
@@ -75,22 +75,18 @@ def _answers(telegram: TelegramClient, folder_id: int) -> Iterator[Any]:
     offset_date, offset_id = 0, 0
     offset_peer: raw.base.InputPeer = raw.types.InputPeerEmpty()
     for page in range(MOST_PAGES):
-        try:
-            answer: Any = telegram.call(
-                raw.functions.messages.GetDialogs(
-                    offset_date=offset_date,
-                    offset_id=offset_id,
-                    offset_peer=offset_peer,
-                    limit=DIALOGS_PER_PAGE,
-                    hash=0,
-                    # They stand above all others on the first page, and would on each.
-                    exclude_pinned=page > 0 or None,
-                    folder_id=folder_id,
-                ),
-                "reading the list of chats",
-            )
-        except RPCError as error:
-            raise translated(error, "reading the list of chats") from error
+        query = raw.functions.messages.GetDialogs(
+            offset_date=offset_date,
+            offset_id=offset_id,
+            offset_peer=offset_peer,
+            limit=DIALOGS_PER_PAGE,
+            hash=0,
+            # They stand above all others on the first page, and would on each.
+            exclude_pinned=page > 0 or None,
+            folder_id=folder_id,
+        )
+        with translating(_DOING):
+            answer: Any = telegram.call(query, _DOING)
         yield answer
         last = _last_dialog(answer)
         if last is None:

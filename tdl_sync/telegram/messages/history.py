@@ -31,8 +31,8 @@ from tdl_sync.core.model import (
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.details import with_album_captions
 from tdl_sync.telegram.messages.media import DELETED, entry_of, text_of
-from tdl_sync.telegram.messages.searches import search
-from tdl_sync.telegram.messages.takeout import Takeout, TakeoutEnded
+from tdl_sync.telegram.messages.queries import history, search
+from tdl_sync.telegram.messages.takeout import LARGEST_FILE_BYTES, Takeout, TakeoutEnded
 from tdl_sync.telegram.session.answers import error_name, translated
 from tdl_sync.telegram.session.client import TelegramClient
 
@@ -45,9 +45,6 @@ ALBUM_NEIGHBOURS = 9
 LAG_PAUSES_SECONDS = (0.5, 2.0)
 """Before a page is asked for again that lacks the newest message. One of Telegram's servers may
 know of it before another does; or else it was deleted in between, so no more than these."""
-
-LARGEST_FILE_BYTES = 4000 * 1024 * 1024
-"""What Telegram takes from Premium accounts; a larger declared size is not to be believed."""
 
 _COUNTED = (
     raw.types.InputMessagesFilterPhotos,
@@ -74,7 +71,7 @@ class TelegramChatReader:
         self._newest_ids: dict[tuple[int, int], int] = {}
 
     def newest_message_id(self, chat: Chat) -> int:
-        newest_id = _newest_id(self._history(chat, offset_id=0, add_offset=0, limit=1))
+        newest_id = _newest_id(self._history(chat, 1))
         self._newest_ids[chat.id, chat.topic_id] = max(newest_id, self._newest_known(chat))
         return newest_id
 
@@ -120,11 +117,7 @@ class TelegramChatReader:
         ]
 
     def last_id_before(self, chat: Chat, moment: datetime) -> int:
-        return _newest_id(
-            self._history(
-                chat, offset_id=0, add_offset=0, limit=1, offset_date=int(moment.timestamp())
-            )
-        )
+        return _newest_id(self._history(chat, 1, offset_date=int(moment.timestamp())))
 
     def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         for messages, ids in self._upwards(chat, after_id, up_to_id):
@@ -157,7 +150,7 @@ class TelegramChatReader:
         def look() -> list[Any]:
             # A negative add_offset turns the page upwards.
             found = self._history(
-                chat, offset_id=offset_id, add_offset=-PAGE_MESSAGES, limit=PAGE_MESSAGES
+                chat, PAGE_MESSAGES, offset_id=offset_id, add_offset=-PAGE_MESSAGES
             )
             # Near the newest message Telegram fills the page with older ones.
             return [message for message in found if message.id >= offset_id]
@@ -176,7 +169,7 @@ class TelegramChatReader:
             return _newest_id(messages) < up_to_id <= self._newest_known(chat) < offset_id
 
         messages = self._caught_up(
-            lambda: self._history(chat, offset_id=offset_id, add_offset=0, limit=PAGE_MESSAGES),
+            lambda: self._history(chat, PAGE_MESSAGES, offset_id=offset_id),
             begins_too_late,
         )
         return sorted(messages, key=lambda message: -int(message.id))
@@ -243,27 +236,9 @@ class TelegramChatReader:
         neighbours = self._entries(chat, sorted(neighbour_ids - known_ids))
         return with_album_captions([*entries, *neighbours])[: len(entries)]
 
-    def _history(
-        self, chat: Chat, offset_id: int, add_offset: int, limit: int, offset_date: int = 0
-    ) -> list[Any]:
-        where: dict[str, Any] = {
-            "peer": self._chats.peer(chat),
-            "offset_id": offset_id,
-            "offset_date": offset_date,
-            "add_offset": add_offset,
-            "limit": limit,
-            "max_id": 0,
-            "min_id": 0,
-            "hash": 0,
-        }
-        answer: Any
-        if chat.topic_id:
-            answer = self._read(
-                chat, raw.functions.messages.GetReplies(msg_id=chat.topic_id, **where)
-            )
-        else:
-            answer = self._read(chat, raw.functions.messages.GetHistory(**where))
-        return list(answer.messages)
+    def _history(self, chat: Chat, limit: int, **where: int) -> list[Any]:
+        query = history(self._chats.peer(chat), limit, topic_id=chat.topic_id, **where)
+        return list(self._read(chat, query).messages)
 
     def _read(self, chat: Chat, query: TLObject[Any]) -> Any:
         try:
@@ -276,25 +251,28 @@ class TelegramChatReader:
         try:
             return self._telegram.call(query, "reading the chat")
         except (ChannelPrivate, ChannelInvalid) as error:
-            raise ChatUnreadable(
-                chat.asked_as or chat.title,
+            raise _unreadable(
+                chat,
                 f"Telegram no longer shows it to this account ({error_name(error)})",
                 "Join it again, then run again: what is done stays done.",
-                chat.title if chat.asked_as else "",
             ) from error
         except TakeoutInvalid as error:
             raise TakeoutEnded("reading the chat", error_name(error)) from error
         except (MsgIdInvalid, TopicIdInvalid) as error:
             if not chat.topic_id:
                 raise translated(error, f"reading {chat.title!r}") from error
-            raise ChatUnreadable(
-                chat.asked_as or chat.title,
+            raise _unreadable(
+                chat,
                 f"it has no topic {chat.topic_id}",
                 "A topic's id is the number in its link, after that of the chat.",
-                chat.title if chat.asked_as else "",
             ) from error
         except RPCError as error:
             raise translated(error, f"reading {chat.title!r}") from error
+
+
+def _unreadable(chat: Chat, why: str, next_step: str) -> ChatUnreadable:
+    title = chat.title if chat.asked_as else ""
+    return ChatUnreadable(chat.asked_as or chat.title, why, next_step, title)
 
 
 def _page(chat: Chat, messages: list[Any], ids: range, read_up_to_id: int) -> HistoryPage:

@@ -6,7 +6,6 @@ Everything read here is hostile: it is copied into plain records and judged late
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timezone
 
 from pyrogram import raw
 
@@ -21,6 +20,7 @@ from tdl_sync.core.model import (
     TextMessage,
 )
 from tdl_sync.telegram.messages.details import details_of
+from tdl_sync.telegram.session.clock import utc
 
 DELETED = "deleted"
 EXPIRED = "media expired"
@@ -28,28 +28,32 @@ PAID = "paid media"
 NONSENSE_SIZE = "declares a negative size"
 
 
-def entry_of(message: object, chat_id: int, topic_id: int = 0) -> HistoryEntry | None:
+def entry_of(message: object, chat_id: int) -> HistoryEntry | None:
     """The message's file, or why it is left out; ``None`` for messages that hold no file.
 
     The pictures of web page previews, polls and games are decoration and count as none.
     """
     if not isinstance(message, raw.types.Message):
         return None
-    entry = _file_of(message, chat_id, topic_id)
-    return replace(entry, details=details_of(message)) if isinstance(entry, MediaItem) else entry
+    entry = _file_of(message, chat_id)
+    if not isinstance(entry, MediaItem):
+        return entry
+    if entry.size_bytes < 0:
+        return SkippedItem(entry.key, NONSENSE_SIZE)
+    return replace(entry, details=details_of(message))
 
 
 def text_of(message: object) -> TextMessage | None:
     """The message if it is a text without a file."""
     if not isinstance(message, raw.types.Message) or not message.message:
         return None
-    if _file_of(message, 0, 0) is not None:
+    if _file_of(message, 0) is not None:
         return None
-    return TextMessage(message.id, _utc(message.date), details_of(message))
+    return TextMessage(message.id, utc(message.date), details_of(message))
 
 
-def _file_of(message: raw.types.Message, chat_id: int, topic_id: int) -> HistoryEntry | None:
-    key = MessageKey(chat_id, topic_id, message.id)
+def _file_of(message: raw.types.Message, chat_id: int) -> HistoryEntry | None:
+    key = MessageKey(chat_id, 0, message.id)
     media = message.media
     if isinstance(media, raw.types.MessageMediaPhoto):
         if isinstance(media.photo, raw.types.Photo):
@@ -64,10 +68,6 @@ def _file_of(message: raw.types.Message, chat_id: int, topic_id: int) -> History
     return None
 
 
-def _utc(timestamp: int) -> datetime:
-    return datetime.fromtimestamp(timestamp, timezone.utc)
-
-
 def _photo(photo: raw.types.Photo, key: MessageKey, date: int) -> HistoryEntry:
     # Thumbnails that come inside the message (stripped, cached, path) are no files.
     sizes = [
@@ -80,30 +80,18 @@ def _photo(photo: raw.types.Photo, key: MessageKey, date: int) -> HistoryEntry:
     if not sizes:
         return SkippedItem(key, EXPIRED)
     _, size_bytes, thumb_size = max(sizes)
-    if size_bytes < 0:
-        return SkippedItem(key, NONSENSE_SIZE)
     return MediaItem(
         key=key,
         media_type=MediaType.PHOTO,
         file_name=None,
         mime_type="image/jpeg",
         size_bytes=size_bytes,
-        date=_utc(date),
-        location=FileLocation(
-            LocationKind.PHOTO,
-            photo.dc_id,
-            photo.id,
-            photo.access_hash,
-            photo.file_reference,
-            thumb_size,
-        ),
+        date=utc(date),
+        location=_location(LocationKind.PHOTO, photo, thumb_size),
     )
 
 
-def _document(document: raw.types.Document, key: MessageKey, date: int) -> HistoryEntry:
-    media_type = _media_type(document.attributes)
-    if document.size < 0:
-        return SkippedItem(key, NONSENSE_SIZE)
+def _document(document: raw.types.Document, key: MessageKey, date: int) -> MediaItem:
     names = [
         attribute.file_name
         for attribute in document.attributes
@@ -111,18 +99,20 @@ def _document(document: raw.types.Document, key: MessageKey, date: int) -> Histo
     ]
     return MediaItem(
         key=key,
-        media_type=media_type,
+        media_type=_media_type(document.attributes),
         file_name=names[0] if names else None,
         mime_type=document.mime_type,
         size_bytes=document.size,
-        date=_utc(date),
-        location=FileLocation(
-            LocationKind.DOCUMENT,
-            document.dc_id,
-            document.id,
-            document.access_hash,
-            document.file_reference,
-        ),
+        date=utc(date),
+        location=_location(LocationKind.DOCUMENT, document),
+    )
+
+
+def _location(
+    kind: LocationKind, file: raw.types.Photo | raw.types.Document, thumb_size: str = ""
+) -> FileLocation:
+    return FileLocation(
+        kind, file.dc_id, file.id, file.access_hash, file.file_reference, thumb_size
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -9,15 +10,17 @@ from datetime import datetime, timezone
 from typing import Any
 
 from pyrogram import raw
-from pyrogram.errors import MessageIdInvalid, MessageNotModified, RandomIdDuplicate, RPCError
+from pyrogram.errors import MessageIdInvalid, MessageNotModified, RandomIdDuplicate
 from pyrogram.raw.core import TLObject
 
 from tdl_sync.core.ports import SavedText
-from tdl_sync.telegram.messages.searches import search
-from tdl_sync.telegram.session.answers import translated
+from tdl_sync.telegram.messages.queries import history, search
+from tdl_sync.telegram.session.answers import translating
 from tdl_sync.telegram.session.client import TelegramClient
+from tdl_sync.telegram.session.clock import utc
 
 FOUND_AT_MOST = 100
+_SAVING = "saving the state"
 
 
 class TelegramSavedMessages:
@@ -33,29 +36,14 @@ class TelegramSavedMessages:
         words = " ".join(word for word in header.split() if word.isalnum())
         found: dict[int, SavedText] = {}
         for message in self._all_of(
-            self._search("", raw.types.InputMessagesFilterPinned()),
-            self._search(words, raw.types.InputMessagesFilterEmpty()),
-            self._newest(),
+            search(self._peer, raw.types.InputMessagesFilterPinned(), FOUND_AT_MOST),
+            search(self._peer, raw.types.InputMessagesFilterEmpty(), FOUND_AT_MOST, query=words),
+            history(self._peer, FOUND_AT_MOST),
         ):
             text = _own_text(message)
             if text is not None and text.text.startswith(header):
                 found[text.message_id] = text
         return [found[message_id] for message_id in sorted(found)]
-
-    def _newest(self) -> TLObject[Any]:
-        return raw.functions.messages.GetHistory(
-            peer=self._peer,
-            offset_id=0,
-            offset_date=0,
-            add_offset=0,
-            limit=FOUND_AT_MOST,
-            max_id=0,
-            min_id=0,
-            hash=0,
-        )
-
-    def _search(self, query: str, kind: raw.base.MessagesFilter) -> TLObject[Any]:
-        return search(self._peer, kind, FOUND_AT_MOST, query=query)
 
     def read(self, message_id: int) -> SavedText | None:
         wanted: list[Any] = [raw.types.InputMessageID(id=message_id)]
@@ -65,36 +53,24 @@ class TelegramSavedMessages:
 
     def send(self, text: str) -> SavedText:
         doing = "claiming the chat"
-        try:
+        with translating(doing):
             return _sent(text, self._telegram.call(self._message(text), doing))
-        except RPCError as error:
-            raise translated(error, doing) from error
 
-    def _message(self, text: str) -> TLObject[Any]:
+    def _message(self, text: str, *, silent: bool = True) -> TLObject[Any]:
         return raw.functions.messages.SendMessage(
             peer=self._peer,
             message=text,
             random_id=random.getrandbits(63),
             no_webpage=True,
-            silent=True,
+            silent=silent or None,
         )
 
     def send_note(self, text: str) -> None:
         """Send a plain text that is for the user; not silently, whatever Telegram makes of that."""
-        try:
-            self._telegram.call_if_there(
-                raw.functions.messages.SendMessage(
-                    peer=self._peer,
-                    message=text,
-                    random_id=random.getrandbits(63),
-                    no_webpage=True,
-                ),
-                "sending the note",
-            )
-        except RandomIdDuplicate:
-            return  # an earlier try had arrived, and its answer was lost
-        except RPCError as error:
-            raise translated(error, "sending the note") from error
+        doing = "sending the note"
+        # A duplicate: an earlier try had arrived, and its answer was lost.
+        with translating(doing), contextlib.suppress(RandomIdDuplicate):
+            self._telegram.call_if_there(self._message(text, silent=False), doing)
 
     def send_pinned(self, text: str) -> SavedText:
         sent = _sent(text, self._call(self._message(text)))
@@ -107,19 +83,16 @@ class TelegramSavedMessages:
 
     def edit(self, message_id: int, text: str) -> bool:
         # The raw call: the library's own would parse the JSON as Markdown.
-        try:
-            self._telegram.call_if_there(
-                raw.functions.messages.EditMessage(
-                    peer=self._peer, id=message_id, message=text, no_webpage=True
-                ),
-                "saving the state",
-            )
-        except MessageNotModified:
-            return True
-        except MessageIdInvalid:
-            return False
-        except RPCError as error:
-            raise translated(error, "saving the state") from error
+        query = raw.functions.messages.EditMessage(
+            peer=self._peer, id=message_id, message=text, no_webpage=True
+        )
+        with translating(_SAVING):
+            try:
+                self._telegram.call_if_there(query, _SAVING)
+            except MessageNotModified:
+                return True
+            except MessageIdInvalid:
+                return False
         return True
 
     def delete(self, message_ids: Iterable[int]) -> None:
@@ -127,19 +100,15 @@ class TelegramSavedMessages:
 
     def _all_of(self, *queries: TLObject[Any]) -> Iterator[Any]:
         """The messages of several answers, which are asked for at once."""
-        try:
+        with translating("reading the state"):
             answers = self._telegram.call_all(queries, "reading the state")
-        except RPCError as error:
-            raise translated(error, "reading the state") from error
         for answer in answers:
             yield from answer.messages
 
     def _call(self, query: TLObject[Any]) -> Any:
         """A save does not wait for a network that is gone: there is the local file."""
-        try:
-            return self._telegram.call_if_there(query, "saving the state")
-        except RPCError as error:
-            raise translated(error, "saving the state") from error
+        with translating(_SAVING):
+            return self._telegram.call_if_there(query, _SAVING)
 
 
 def _own_text(message: object) -> SavedText | None:
@@ -152,7 +121,7 @@ def _own_text(message: object) -> SavedText | None:
     return SavedText(
         message.id,
         str(message.message),
-        datetime.fromtimestamp(message.edit_date or message.date, timezone.utc),
+        utc(message.edit_date or message.date),
         pinned=bool(message.pinned),
     )
 

@@ -6,7 +6,6 @@ it; what is written (the state message) never is.
 
 from __future__ import annotations
 
-import threading
 from typing import Any, TypeVar
 
 from pyrogram import raw
@@ -19,6 +18,8 @@ from tdl_sync.telegram.session.answers import TelegramRefuses, error_name, trans
 from tdl_sync.telegram.session.client import TelegramClient
 
 LARGEST_FILE_BYTES = 4000 * 1024 * 1024
+"""What Telegram takes from Premium accounts; a larger declared size is not to be believed."""
+
 _DOING = "beginning a takeout session"
 
 Answer = TypeVar("Answer")
@@ -32,7 +33,6 @@ class Takeout:
     """May be open or not; any thread may call everything, ``begin`` and ``end`` block."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._takeout_id: int | None = None
 
     def begin(self, telegram: TelegramClient) -> None:
@@ -55,21 +55,18 @@ class Takeout:
             ) from error
         except RPCError as error:
             raise translated(error, _DOING) from error
-        with self._lock:
-            self._takeout_id = answer.id
+        self._takeout_id = answer.id
 
     def wrapped(self, query: TLObject[Answer]) -> TLObject[Answer]:
         """The request within the session, or as it is if there is none."""
-        with self._lock:
-            takeout_id = self._takeout_id
+        takeout_id = self._takeout_id
         if takeout_id is None:
             return query
         return raw.functions.InvokeWithTakeout(takeout_id=takeout_id, query=query)
 
     def is_over(self) -> None:
         """Telegram has ended it (TAKEOUT_INVALID), which a user can do: requests go without."""
-        with self._lock:
-            self._takeout_id = None
+        self._takeout_id = None
 
     def end(self, telegram: TelegramClient, *, success: bool) -> str | None:
         """Close it, if it is open; a line for the user where that failed."""

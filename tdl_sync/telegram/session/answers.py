@@ -6,6 +6,8 @@ Names of the errors: https://core.telegram.org/api/errors.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pyrogram.errors import (
     AuthKeyDuplicated,
@@ -47,23 +49,6 @@ def error_name(error: RPCError) -> str:
     return str(error.ID or error.value or type(error).__name__)
 
 
-def session_used_twice() -> SessionEnded:
-    return SessionEnded(
-        "Telegram",
-        "this session was used on two machines at once, and Telegram has ended it "
-        "(AUTH_KEY_DUPLICATED)",
-        f"Make one session for each machine: {PROGRAM} login",
-    )
-
-
-def account_closed(name: str) -> SessionEnded:
-    return SessionEnded(
-        "Telegram",
-        f"it has closed this account ({name})",
-        f"Its own app says why; with another account: {PROGRAM} login",
-    )
-
-
 def session_refused(name: str) -> SessionEnded:
     return SessionEnded(
         "Telegram", f"it does not accept this session any more ({name})", f"Please {LOG_IN_AGAIN}"
@@ -73,11 +58,21 @@ def session_refused(name: str) -> SessionEnded:
 def translated(error: BaseException, doing: str) -> TdlSyncError:
     """What an exception of the library means for a user, ``doing`` being what was tried."""
     if isinstance(error, AuthKeyDuplicated):
-        return session_used_twice()
+        return SessionEnded(
+            "Telegram",
+            "this session was used on two machines at once, and Telegram has ended it "
+            "(AUTH_KEY_DUPLICATED)",
+            f"Make one session for each machine: {PROGRAM} login",
+        )
     if isinstance(error, Unauthorized):
         name = error_name(error)
-        closed = name.startswith("USER_DEACTIVATED")
-        return account_closed(name) if closed else session_refused(name)
+        if not name.startswith("USER_DEACTIVATED"):
+            return session_refused(name)
+        return SessionEnded(
+            "Telegram",
+            f"it has closed this account ({name})",
+            f"Its own app says why; with another account: {PROGRAM} login",
+        )
     if isinstance(error, RPCError):
         return TelegramRefuses(doing, error_name(error))
     if isinstance(error, SecurityCheckMismatch):
@@ -89,12 +84,20 @@ def translated(error: BaseException, doing: str) -> TdlSyncError:
     raise error
 
 
+@contextmanager
+def translating(doing: str) -> Iterator[None]:
+    """Within it what Telegram refuses is raised as ``translated`` says."""
+    try:
+        yield
+    except RPCError as error:
+        raise translated(error, doing) from error
+
+
 class TelegramRefuses(TdlSyncError):
     """Telegram answered a call with an error that no stage knows how to deal with."""
 
     exit_status = NetworkUnreachable.exit_status
 
     def __init__(self, doing: str, answer: str) -> None:
-        self.doing = doing
         self.answer = answer
         super().__init__(f"Telegram refuses ({doing}): {answer}; run again later")

@@ -30,6 +30,7 @@ from tdl_sync.telegram.session.answers import (
     flood_wait_seconds,
     session_refused,
     translated,
+    translating,
 )
 from tdl_sync.telegram.session.event_loop import EventLoopThread
 from tdl_sync.telegram.session.keys import Keys, KeyUnknown
@@ -171,12 +172,9 @@ class TelegramClient:
         self.network.watch()
         if (warning := clock.warning(client)) is not None:
             self._on_line(warning)
-        try:
-            users: Any = await self.invoke(
-                raw.functions.users.GetUsers(id=[raw.types.InputUserSelf()]), "connecting"
-            )
-        except RPCError as error:
-            raise translated(error, "connecting") from error
+        own_account = raw.functions.users.GetUsers(id=[raw.types.InputUserSelf()])
+        with translating("connecting"):
+            users: Any = await self.invoke(own_account, "connecting")
         self._account_id = int(users[0].id)
 
     async def _connect(self, client: Client) -> None:

@@ -47,8 +47,13 @@ def ahead_seconds(client: Client) -> float:
     return time.time() - float(client.server_time)
 
 
+def utc(telegrams_seconds: float) -> datetime:
+    """A time as Telegram tells it."""
+    return datetime.fromtimestamp(telegrams_seconds, timezone.utc)
+
+
 def telegrams_now(client: Client) -> datetime:
-    return datetime.fromtimestamp(float(client.server_time), timezone.utc)
+    return utc(float(client.server_time))
 
 
 def warning(client: Client) -> str | None:

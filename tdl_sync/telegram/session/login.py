@@ -75,8 +75,7 @@ class Login:
 
     def session_string(self) -> str:
         """The whole session as a text. Whoever has it has the account."""
-        text: str = self._telegram.loop.call(self._export)
-        return text
+        return self._telegram.loop.call(self._export)
 
     async def _export(self) -> str:
         exporting: Any = self._telegram.client.export_session_string()

@@ -5,7 +5,6 @@ https://core.telegram.org/api/bots/ids
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,9 @@ from pyrogram import raw
 from tdl_sync.core.model import Chat, ChatKind
 
 CHANNEL_MARK = -1_000_000_000_000
+
+_CHANNELS = (raw.types.Channel, raw.types.ChannelForbidden)
+_GROUPS = (raw.types.Chat, raw.types.ChatForbidden)
 
 
 def marked_id_of(peer: Any) -> int:
@@ -25,27 +27,20 @@ def marked_id_of(peer: Any) -> int:
     return int(peer.user_id)
 
 
-_MARKS: dict[type, Callable[[int], int]] = {
-    raw.types.Channel: lambda number: CHANNEL_MARK - number,
-    raw.types.ChannelForbidden: lambda number: CHANNEL_MARK - number,
-    raw.types.Chat: lambda number: -number,
-    raw.types.ChatForbidden: lambda number: -number,
-}
-
-
 def marked_id(found: Any) -> int:
     """Of a whole chat or user, as here and below."""
-    mark = _MARKS.get(type(found))
-    return int(found.id) if mark is None else mark(int(found.id))
+    if isinstance(found, _CHANNELS):
+        return CHANNEL_MARK - int(found.id)
+    return -int(found.id) if isinstance(found, _GROUPS) else int(found.id)
 
 
 def input_peer(found: Any) -> raw.base.InputPeer:
     """How to address it."""
-    if isinstance(found, (raw.types.Channel, raw.types.ChannelForbidden)):
+    if isinstance(found, _CHANNELS):
         return raw.types.InputPeerChannel(channel_id=found.id, access_hash=found.access_hash or 0)
     if isinstance(found, raw.types.User):
         return raw.types.InputPeerUser(user_id=found.id, access_hash=found.access_hash or 0)
-    if isinstance(found, (raw.types.Chat, raw.types.ChatForbidden)):
+    if isinstance(found, _GROUPS):
         return raw.types.InputPeerChat(chat_id=found.id)
     return raw.types.InputPeerEmpty()
 
@@ -84,7 +79,7 @@ def _title(found: Any) -> str:
 
 
 def _kind(found: Any) -> ChatKind:
-    if isinstance(found, (raw.types.Channel, raw.types.ChannelForbidden)):
+    if isinstance(found, _CHANNELS):
         return ChatKind.CHANNEL if found.broadcast else ChatKind.SUPERGROUP
     return ChatKind.USER if isinstance(found, raw.types.User) else ChatKind.GROUP
 

@@ -53,7 +53,6 @@ def _unnamed(code: int, text: str) -> errors.RPCError:
 
 def _has_name(error: raw.types.RpcError) -> bool:
     text = str(error.error_message)
-    for prefix in STRING_PARAMETER_PREFIXES:
-        if text.startswith(prefix):
-            return True
+    if text.startswith(tuple(STRING_PARAMETER_PREFIXES)):
+        return True
     return PARAMETER.sub("_X", text) in exceptions.get(abs(error.error_code), {})

@@ -49,10 +49,11 @@ def test_what_is_cut_fits_and_says_so() -> None:
 
 
 def test_words_are_wrapped_and_never_broken() -> None:
-    assert wrapped("one two  three", 7) == ["one two", "three"]
-    assert wrapped("日本 日本 x", 6) == ["日本", "日本 x"]
-    assert wrapped("longer-than-that x", 4) == ["longer-than-that", "x"]
-    assert wrapped("", 4) == [""]
+    assert wrapped(["one", "two", "three"], 7) == ["one two", "three"]
+    assert wrapped(["日本", "日本", "x"], 6) == ["日本", "日本 x"]
+    assert wrapped(["longer-than-that", "x"], 4) == ["longer-than-that", "x"]
+    assert wrapped(["a", "b"], 4, between="   ") == ["a", "b"]
+    assert wrapped([], 4) == []
 
 
 def test_the_table_names_each_chat_as_u_takes_it() -> None:

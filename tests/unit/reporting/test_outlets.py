@@ -34,7 +34,7 @@ from tdl_sync.reporting.bars import BarsOutlet
 from tdl_sync.reporting.events import Level, as_text
 from tdl_sync.reporting.lines import Arrows, headline, log_line, status_lines, transfer_line
 from tdl_sync.reporting.numbers import Direction, ProgressNumbers, SpeedMeter, Waiting
-from tdl_sync.reporting.outlets import LineOutlet
+from tdl_sync.reporting.outlets import LineOutlet, Output
 from tdl_sync.reporting.progress import progress_for
 from tdl_sync.reporting.reporter import Outlet, Reporter
 from tdl_sync.reporting.summary import result_line, summary
@@ -166,7 +166,7 @@ def test_no_part_of_the_status_is_lost_at_any_width(width: int) -> None:
     counted.done(item(1))
     counted.failed()
     counted.disk(38_000_000)
-    lines = status_lines(counted.snapshot(), Arrows("↓", "↑"), NOW, width, disp_len)
+    lines = status_lines(counted.snapshot(), Arrows("↓", "↑"), NOW, width)
     told = "   ".join(lines)
     for part in ("↓ 0 B/s ↑ 0 B/s", "1.0 MB of ~10 MB", "disk 38 MB of 50 MB", "1 failed"):
         assert part in told
@@ -251,7 +251,7 @@ REPORT = RunReport(
 
 def test_a_log_has_every_message_one_line_for_repeated_waits_and_the_summary() -> None:
     stream = io.StringIO()
-    log = reporter(LineOutlet(stream, as_text, Level.INFO))
+    log = reporter(LineOutlet(Output(stream), as_text, Level.INFO))
     play(log)
     log.finished(CHAT, REPORT)
     lines = [line[len("2024-05-06 14:00:00 ") :] for line in stream.getvalue().splitlines()]
@@ -279,7 +279,7 @@ class Lines(io.StringIO):
 
 def test_a_log_says_how_far_the_run_is_though_nothing_happens() -> None:
     stream = Lines()
-    log = reporter(LineOutlet(stream, as_text, Level.INFO), interval_seconds=0.01)
+    log = reporter(LineOutlet(Output(stream), as_text, Level.INFO), interval_seconds=0.01)
     log.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
     for _ in range(3):
         assert stream.third.acquire(timeout=20)
@@ -289,7 +289,7 @@ def test_a_log_says_how_far_the_run_is_though_nothing_happens() -> None:
 
 def test_a_log_says_nothing_while_the_run_waits_for_new_messages() -> None:
     stream = Lines()
-    log = reporter(LineOutlet(stream, as_text, Level.INFO), interval_seconds=0.01)
+    log = reporter(LineOutlet(Output(stream), as_text, Level.INFO), interval_seconds=0.01)
     log.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
     assert stream.third.acquire(timeout=20)
     log.idle("waiting for new messages (--follow)")

@@ -1,0 +1,61 @@
+"""The requests for a chat's messages, and the zeros that Telegram wants beside what is asked.
+
+https://core.telegram.org/api/offsets and https://core.telegram.org/method/messages.search.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyrogram import raw
+from pyrogram.raw.core import TLObject
+
+
+def history(
+    peer: raw.base.InputPeer,
+    limit: int,
+    *,
+    offset_id: int = 0,
+    offset_date: int = 0,
+    add_offset: int = 0,
+    topic_id: int = 0,
+) -> TLObject[Any]:
+    """The newest messages, at most ``limit``; ``topic_id`` is 0 for the whole chat."""
+    where: dict[str, Any] = {
+        "peer": peer,
+        "offset_id": offset_id,
+        "offset_date": offset_date,
+        "add_offset": add_offset,
+        "limit": limit,
+        "max_id": 0,
+        "min_id": 0,
+        "hash": 0,
+    }
+    if topic_id:
+        return raw.functions.messages.GetReplies(msg_id=topic_id, **where)
+    return raw.functions.messages.GetHistory(**where)
+
+
+def search(
+    peer: raw.base.InputPeer,
+    kind: raw.base.MessagesFilter,
+    limit: int,
+    *,
+    query: str = "",
+    topic_id: int = 0,
+) -> TLObject[Any]:
+    """The newest messages of a kind, at most ``limit``; ``topic_id`` is 0 for the whole chat."""
+    return raw.functions.messages.Search(
+        peer=peer,
+        q=query,
+        filter=kind,
+        min_date=0,
+        max_date=0,
+        offset_id=0,
+        add_offset=0,
+        limit=limit,
+        max_id=0,
+        min_id=0,
+        hash=0,
+        top_msg_id=topic_id or None,
+    )
