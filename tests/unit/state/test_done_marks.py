@@ -35,7 +35,8 @@ from tdl_sync.core.model import (
     RemoteFile,
     Scope,
 )
-from tdl_sync.state.done_marks import DoneMarks, TextDisk
+from tdl_sync.state.done_marks import DoneMarks
+from tdl_sync.state.mark_database import TextDisk
 from tests.waiting import finished
 
 REMOTE = "gdrive:tdl-sync"
@@ -72,7 +73,7 @@ def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
         assert marks.is_done(REMOTE, MessageKey(CHAT, 0, 7))
         assert marks.watermark(scope) == 6
         assert marks.failures(REMOTE, CHAT, 0) == [failure_of(9, for_good=True)]
-        assert marks.done_count(REMOTE, CHAT, 0) == 1
+        assert len(list(marks.all_done_ids(REMOTE, CHAT, 0))) == 1
 
 
 def test_a_mark_says_where_the_file_is_and_when_it_got_there(tmp_path: Path) -> None:
@@ -215,7 +216,7 @@ def test_several_threads_write_at_once(tmp_path: Path) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        assert marks.done_count(REMOTE, CHAT, 0) == 100
+        assert len(list(marks.all_done_ids(REMOTE, CHAT, 0))) == 100
 
 
 WRITE_FOREVER = """
@@ -261,7 +262,9 @@ def test_every_thread_writes_with_a_sync_for_each_transaction(tmp_path: Path) ->
 
         def settings() -> tuple[object, object]:
             marks.write(mark_of(threading.get_ident()))
-            connection = marks._cache._con  # what SQLite itself says of the open connection
+            connection = (
+                marks._database._cache._con
+            )  # what SQLite itself says of the open connection
             return (
                 connection.execute("PRAGMA synchronous").fetchone()[0],
                 connection.execute("PRAGMA journal_mode").fetchone()[0],
@@ -279,10 +282,10 @@ def test_no_mark_gives_way_to_newer_ones_however_many_there_are(tmp_path: Path) 
         marks.record_failure(REMOTE, failure_of(1000))
         for message_id in range(1, 101):
             marks.write(mark_of(message_id))
-        assert marks._cache.size_limit == 1
-        assert marks.done_count(REMOTE, CHAT, 0) == 100
+        assert marks._database._cache.size_limit == 1
+        assert len(list(marks.all_done_ids(REMOTE, CHAT, 0))) == 100
     with DoneMarks(tmp_path) as marks:
-        assert marks.done_count(REMOTE, CHAT, 0) == 100
+        assert len(list(marks.all_done_ids(REMOTE, CHAT, 0))) == 100
         assert marks.failures(REMOTE, CHAT, 0) == [failure_of(1000)]
 
 
