@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -112,16 +112,16 @@ def status_of(
         scope_key(Scope(state.remote, state.channel_id)),
         state.channel_name,
     )
-    living = [hold for hold in holds_among(messages, subject) if hold.lives(now, is_gone)]
+    claims = [
+        hold
+        for hold in holds_among(messages, subject)
+        if hold.is_claim and hold.lives(now, is_gone)
+    ]
     activity = _activity(saved, now, is_gone)
-    if activity is not Activity.RUNNING and (claim := _first_claim(living)) is not None:
-        return ScopeStatus(saved, Activity.BEGINNING, claim.run)
+    if activity is not Activity.RUNNING and claims:
+        first = min(claims, key=lambda hold: hold.message_id)
+        return ScopeStatus(saved, Activity.BEGINNING, first.run)
     return ScopeStatus(saved, activity, state.run)
-
-
-def _first_claim(holds: Iterable[Hold]) -> Hold | None:
-    claims = [hold for hold in holds if hold.is_claim]
-    return min(claims, key=lambda hold: hold.message_id, default=None)
 
 
 def _activity(saved: SavedState, now: datetime, is_gone: Callable[[RunIdentity], bool]) -> Activity:

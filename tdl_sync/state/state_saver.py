@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
@@ -22,19 +21,8 @@ PAUSES_SECONDS = (2.0, 8.0)
 """Before the second and the third attempt; after that the state goes to the local file."""
 
 
-@dataclass(frozen=True)
-class Afterwards:
-    """What follows when Telegram does not take the state, as the user is told."""
-
-    if_kept: str
-    if_lost: str
-
-
-_GOES_ON = Afterwards("the run goes on", "the run goes on")
-_ENDS = Afterwards(
-    "the next run on this machine begins there",
-    "the next run on this machine begins with what is marked as done",
-)
+_GOES_ON = "the run goes on"
+_NEXT = "the next run on this machine begins"
 
 
 def _wait(event: threading.Event, seconds: float) -> bool:
@@ -44,10 +32,6 @@ def _wait(event: threading.Event, seconds: float) -> bool:
         if event.wait(min(left_seconds, SHORTEST_GAP_SECONDS)):
             return True
     return event.is_set()
-
-
-def _afterwards(state: RunState) -> Afterwards:
-    return _GOES_ON if state.status is RunStatus.RUNNING else _ENDS
 
 
 class SavedIn(Enum):
@@ -145,30 +129,31 @@ class StatePlaces:
         """In three attempts, with a ``pause`` of so many seconds between them. One at a time."""
         with self._lock:
             local_saves_before = self._local_saves
-        state = self._snapshot()
-        text, failure, after = encode(state), "", _afterwards(state)
+        state, failure = self._snapshot(), ""
+        text, ends = encode(state), state.status is not RunStatus.RUNNING
         for pause_seconds in (0.0, *PAUSES_SECONDS):
             if pause_seconds:
                 pause(pause_seconds)
             try:
                 self._message.write(text)
             except (HeldByAnotherRun, Stopped) as error:
-                failure, after = str(error), _ENDS
+                failure, ends = str(error), True
                 break
             except CredentialsRefused as error:  # what to do is said when the run has ended
-                failure, after = f"{error.who}: {error.why}", _ENDS
+                failure, ends = f"{error.who}: {error.why}", True
                 break
             except TdlSyncError as error:
                 failure = str(error)
             else:
                 self._telegram_has_it(local_saves_before)
                 return SavedIn.TELEGRAM
-        return self._save_locally(text, failure, after)
+        return self._save_locally(text, failure, ends=ends)
 
     def save_locally(self, failure: str) -> SavedIn:
         """At once, whatever ``save`` is at, in any thread."""
         state = self._snapshot()
-        return self._save_locally(encode(state), failure, _afterwards(state))
+        ends = state.status is not RunStatus.RUNNING
+        return self._save_locally(encode(state), failure, ends=ends)
 
     def _telegram_has_it(self, local_saves_before: int) -> None:
         """Drop the local copy, unless it was written after this state was looked at."""
@@ -185,7 +170,8 @@ class StatePlaces:
         for line in lines:
             self._progress.message(line)
 
-    def _save_locally(self, text: str, failure: str, after: Afterwards) -> SavedIn:
+    def _save_locally(self, text: str, failure: str, *, ends: bool) -> SavedIn:
+        """``ends``: the run does, and the user is told what the next one begins with."""
         key = self._message.scope_key
         with self._lock:
             self._local_saves += 1
@@ -193,15 +179,17 @@ class StatePlaces:
         try:
             self._local_states.write(key, json_in(text))
         except OSError as error:
+            after = f"{_NEXT} with what is marked as done" if ends else _GOES_ON
             self._progress.message(
                 f"warning: the state can be saved neither in Saved Messages ({failure}) nor in "
-                f"{self._local_states.path(key)} ({error.strerror}); {after.if_lost}"
+                f"{self._local_states.path(key)} ({error.strerror}); {after}"
             )
             return SavedIn.NOWHERE
         if first:
+            after = f"{_NEXT} there" if ends else _GOES_ON
             self._progress.message(
                 f"warning: the state cannot be saved in Saved Messages ({failure}); it is kept in "
-                f"{self._local_states.path(key)}, and {after.if_kept}"
+                f"{self._local_states.path(key)}, and {after}"
             )
         return SavedIn.LOCAL_FILE
 
