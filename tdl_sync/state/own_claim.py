@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from tdl_sync.core.errors import (
@@ -23,24 +24,18 @@ READING_PAUSE_SECONDS = 1.0
 RELEASE_SECONDS = 0.5
 
 
+@dataclass
 class OwnClaim:
     """``message_id`` is ``None`` where there is no claim: none yet, none any more, or none at all
     (then ``warning`` says why). ``release`` may be called at any time, in any thread."""
 
-    def __init__(
-        self,
-        saved_messages: SavedMessages,
-        subject: Subject,
-        run: RunIdentity,
-        sleep: Callable[[float], None],
-    ) -> None:
-        self._saved_messages = saved_messages
-        self._subject = subject
-        self._run = run
-        self._sleep = sleep
-        self._renewals = 0
-        self.message_id: int | None = None
-        self.warning: str | None = None
+    saved_messages: SavedMessages
+    subject: Subject
+    run: RunIdentity
+    sleep: Callable[[float], None]
+    renewals: int = 0
+    message_id: int | None = None
+    warning: str | None = None
 
     def send(self) -> tuple[list[SavedText], datetime]:
         """Send it; all messages, and Telegram's time.
@@ -50,17 +45,17 @@ class OwnClaim:
         meanwhile is seen in the remote's listing, if not before it begins.
         """
         try:
-            sent = self._saved_messages.send(claim_text(self._subject, self._run))
+            sent = self.saved_messages.send(claim_text(self.subject, self.run))
         except (CredentialsRefused, NetworkUnreachable, Stopped):
             raise
         except TdlSyncError as error:
-            messages = self._saved_messages.find(HEADER)
+            messages = self.saved_messages.find(HEADER)
             for each in parsed(messages):
-                if each == Claim(each.message, self._subject.key, self._run):
+                if each == Claim(each.message, self.subject.key, self.run):
                     self.message_id = each.message.message_id  # its answer was lost
                     return messages, each.message.edited_at
             self.warning = (
-                f"warning: {self._subject.title!r} cannot be claimed in Saved Messages ({error}): "
+                f"warning: {self.subject.title!r} cannot be claimed in Saved Messages ({error}): "
                 "no other machine sees this run, so start none there for this chat and remote"
             )
             return messages, datetime.now(timezone.utc)
@@ -70,33 +65,33 @@ class OwnClaim:
     def _read_with(self, own_id: int) -> tuple[list[SavedText], datetime]:
         """All messages, and Telegram's time, once it shows the claim just sent."""
         for _ in range(5):
-            messages = self._saved_messages.find(HEADER)
+            messages = self.saved_messages.find(HEADER)
             for message in messages:
                 if message.message_id == own_id:
                     return messages, message.edited_at
-            self._sleep(READING_PAUSE_SECONDS)
+            self.sleep(READING_PAUSE_SECONDS)
         raise HeldByAnotherRun(
-            f"the claim for {self._subject.title!r} that was sent to Saved Messages is gone again: "
+            f"the claim for {self.subject.title!r} that was sent to Saved Messages is gone again: "
             "another run or another program removes such messages; end it, then run again"
         )
 
     def renew(self, message_id: int) -> None:
         """Raises ``HeldByAnotherRun`` where it is gone, unless we have released it meanwhile."""
-        self._renewals += 1
-        text = claim_text(self._subject, self._run, self._renewals)
-        if not self._saved_messages.edit(message_id, text) and self.message_id is not None:
+        self.renewals += 1
+        text = claim_text(self.subject, self.run, self.renewals)
+        if not self.saved_messages.edit(message_id, text) and self.message_id is not None:
             raise self._is_gone()
 
     def seen_at(self, message_id: int) -> datetime:
         """When it was renewed last, by Telegram's clock; raises where it is gone."""
-        message = self._saved_messages.read(message_id)
+        message = self.saved_messages.read(message_id)
         if message is None:
             raise self._is_gone()
         return message.edited_at
 
     def _is_gone(self) -> HeldByAnotherRun:
         return HeldByAnotherRun(
-            f"this run's claim for {self._subject.title!r} in Saved Messages is gone: another run "
+            f"this run's claim for {self.subject.title!r} in Saved Messages is gone: another run "
             "has taken over the chat, or somebody deleted the message. This run ends and has saved "
             "nothing; run again when no other one works on the chat"
         )
@@ -104,7 +99,7 @@ class OwnClaim:
     def remove(self) -> None:
         """A save has replaced it. Where this raises it is still there, to be removed again."""
         if self.message_id is not None:
-            self._saved_messages.delete([self.message_id])
+            self.saved_messages.delete([self.message_id])
             self.message_id = None
 
     def release(self) -> None:
@@ -115,7 +110,7 @@ class OwnClaim:
 
         def remove() -> None:
             try:
-                self._saved_messages.delete([message_id])
+                self.saved_messages.delete([message_id])
             except TdlSyncError:
                 return  # it lapses by itself, and its process is known to be gone on this machine
 

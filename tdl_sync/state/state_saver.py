@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
@@ -104,23 +105,19 @@ class SaveSchedule:
         return self._last_save + (SHORTEST_GAP_SECONDS if soon else self._interval_seconds)
 
 
+@dataclass
 class StatePlaces:
     """Where the state is put: in Telegram or, what that does not take, in the local file.
 
     The listener gets one line when Telegram fails first, and one when it takes the state again.
     """
 
-    def __init__(
-        self,
-        message: StateWriter,
-        local_states: LocalStates,
-        snapshot: Callable[[], RunState],
-        progress: ProgressListener,
-    ) -> None:
-        self._message = message
-        self._local_states = local_states
-        self._snapshot = snapshot
-        self._progress = progress
+    message: StateWriter
+    local_states: LocalStates
+    snapshot: Callable[[], RunState]
+    progress: ProgressListener
+
+    def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._local_saves = 0
         self._telegram_fails = False
@@ -129,13 +126,13 @@ class StatePlaces:
         """In three attempts, with a ``pause`` of so many seconds between them. One at a time."""
         with self._lock:
             local_saves_before = self._local_saves
-        state, failure = self._snapshot(), ""
-        text, ends = encode(state), state.status is not RunStatus.RUNNING
+        state = self.snapshot()
+        text, failure, ends = encode(state), "", False
         for pause_seconds in (0.0, *PAUSES_SECONDS):
             if pause_seconds:
                 pause(pause_seconds)
             try:
-                self._message.write(text)
+                self.message.write(text)
             except (HeldByAnotherRun, Stopped) as error:
                 failure, ends = str(error), True
                 break
@@ -147,13 +144,11 @@ class StatePlaces:
             else:
                 self._telegram_has_it(local_saves_before)
                 return SavedIn.TELEGRAM
-        return self._save_locally(text, failure, ends=ends)
+        return self._save_locally(state, failure, ends=ends)
 
     def save_locally(self, failure: str) -> SavedIn:
         """At once, whatever ``save`` is at, in any thread."""
-        state = self._snapshot()
-        ends = state.status is not RunStatus.RUNNING
-        return self._save_locally(encode(state), failure, ends=ends)
+        return self._save_locally(self.snapshot(), failure)
 
     def _telegram_has_it(self, local_saves_before: int) -> None:
         """Drop the local copy, unless it was written after this state was looked at."""
@@ -164,32 +159,33 @@ class StatePlaces:
                 lines.append("the state message is saved in Saved Messages again")
             if self._local_saves == local_saves_before:
                 try:
-                    self._local_states.remove(self._message.scope_key)
+                    self.local_states.remove(self.message.scope_key)
                 except OSError as error:
                     lines.append(f"warning: an old copy of the state stays: {error}")
         for line in lines:
-            self._progress.message(line)
+            self.progress.message(line)
 
-    def _save_locally(self, text: str, failure: str, *, ends: bool) -> SavedIn:
+    def _save_locally(self, state: RunState, failure: str, *, ends: bool = False) -> SavedIn:
         """``ends``: the run does, and the user is told what the next one begins with."""
-        key = self._message.scope_key
+        key, json_text = self.message.scope_key, json_in(encode(state))
+        ends = ends or state.status is not RunStatus.RUNNING
         with self._lock:
             self._local_saves += 1
             first, self._telegram_fails = not self._telegram_fails, True
         try:
-            self._local_states.write(key, json_in(text))
+            self.local_states.write(key, json_text)
         except OSError as error:
             after = f"{_NEXT} with what is marked as done" if ends else _GOES_ON
-            self._progress.message(
+            self.progress.message(
                 f"warning: the state can be saved neither in Saved Messages ({failure}) nor in "
-                f"{self._local_states.path(key)} ({error.strerror}); {after}"
+                f"{self.local_states.path(key)} ({error.strerror}); {after}"
             )
             return SavedIn.NOWHERE
         if first:
             after = f"{_NEXT} there" if ends else _GOES_ON
-            self._progress.message(
+            self.progress.message(
                 f"warning: the state cannot be saved in Saved Messages ({failure}); it is kept in "
-                f"{self._local_states.path(key)}, and {after}"
+                f"{self.local_states.path(key)}, and {after}"
             )
         return SavedIn.LOCAL_FILE
 
