@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from tdl_sync.core.errors import StateUnreadable, TdlSyncError
+from tdl_sync.core.errors import TdlSyncError
 from tdl_sync.core.model import Scope, scope_key
 from tdl_sync.core.ports import SavedText
-from tdl_sync.state.claims import Hold, Subject, holds_among
+from tdl_sync.state.claims import Subject
+from tdl_sync.state.holds import Hold, holds_among
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
-from tdl_sync.state.state_message import most_advanced
-from tdl_sync.state.state_store import told_states
+from tdl_sync.state.saved_texts import Broken, State, parsed
+from tdl_sync.state.state_message import advance
 
 
 class Activity(str, Enum):
@@ -75,14 +76,13 @@ def saved_states(
     messages: Sequence[SavedText], local_states: LocalStates
 ) -> tuple[list[SavedState], list[TdlSyncError]]:
     """One state for each scope, the last saved first, and what can't be read."""
-    candidates: dict[str, list[SavedState]] = {}
+    found: list[SavedState] = []
     unreadable: list[TdlSyncError] = []
-    for message, state in told_states(messages):
-        if isinstance(state, StateUnreadable):
-            unreadable.append(state)
-        else:
-            saved = SavedState(state, message.edited_at, message.message_id)
-            candidates.setdefault(state.scope_key, []).append(saved)
+    for each in parsed(messages):
+        if isinstance(each, Broken):
+            unreadable.append(each.error)
+        elif isinstance(each, State):
+            found.append(SavedState(each.state, each.message.edited_at, each.message.message_id))
     for key in local_states.scope_keys():
         try:
             local = local_states.read(key)
@@ -90,16 +90,12 @@ def saved_states(
             unreadable.append(error)
         else:
             if local is not None:
-                saved = SavedState(local, local.timestamp, None)
-                candidates.setdefault(local.scope_key, []).append(saved)
-    kept = [_to_go_on_from(several) for several in candidates.values()]
-    return sorted(kept, key=lambda saved: saved.heard_at, reverse=True), unreadable
-
-
-def _to_go_on_from(several: Sequence[SavedState]) -> SavedState:
-    """As a run chooses."""
-    kept = most_advanced(saved.state for saved in several)
-    return next(saved for saved in several if saved.state is kept)
+                found.append(SavedState(local, local.timestamp, None))
+    kept: dict[str, SavedState] = {}
+    for saved in found:  # as a run chooses
+        key = saved.state.scope_key
+        kept[key] = max(kept.get(key, saved), saved, key=lambda one: advance(one.state))
+    return sorted(kept.values(), key=lambda saved: saved.heard_at, reverse=True), unreadable
 
 
 def status_of(
@@ -116,16 +112,16 @@ def status_of(
         scope_key(Scope(state.remote, state.channel_id)),
         state.channel_name,
     )
-    living = [hold for hold in holds_among(messages, subject) if hold.lives(now, is_gone)]
+    claims = [
+        hold
+        for hold in holds_among(messages, subject)
+        if hold.is_claim and hold.lives(now, is_gone)
+    ]
     activity = _activity(saved, now, is_gone)
-    if activity is not Activity.RUNNING and (claim := _first_claim(living)) is not None:
-        return ScopeStatus(saved, Activity.BEGINNING, claim.run)
+    if activity is not Activity.RUNNING and claims:
+        first = min(claims, key=lambda hold: hold.message_id)
+        return ScopeStatus(saved, Activity.BEGINNING, first.run)
     return ScopeStatus(saved, activity, state.run)
-
-
-def _first_claim(holds: Iterable[Hold]) -> Hold | None:
-    claims = [hold for hold in holds if hold.is_claim]
-    return min(claims, key=lambda hold: hold.message_id, default=None)
 
 
 def _activity(saved: SavedState, now: datetime, is_gone: Callable[[RunIdentity], bool]) -> Activity:

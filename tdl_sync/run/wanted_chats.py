@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tdl_sync.core.errors import StateUnreadable
 from tdl_sync.core.model import Chat, Scope, scope_key
 from tdl_sync.core.ports import SavedText
 from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling
 from tdl_sync.options.config import Config
 from tdl_sync.state.run_state import RunState, RunStatus
+from tdl_sync.state.saved_texts import Broken, State, parsed
 from tdl_sync.state.state_message import names_remote
-from tdl_sync.state.state_store import told_states
 
 if TYPE_CHECKING:
     from tdl_sync.telegram.messages.chats import ChatBook
@@ -69,12 +68,12 @@ def unfinished_in(messages: Sequence[SavedText], remote: str, filters: str) -> U
     since a state message does not say which."""
     chats: list[ByMarkedId] = []
     left_out: list[str] = []
-    for _, state in told_states(messages):
-        if isinstance(state, StateUnreadable):
-            left_out.append(f"warning: not resumed: {state}")
+    for each in parsed(messages):
+        if isinstance(each, Broken):
+            left_out.append(f"warning: not resumed: {each.error}")
+        if not isinstance(each, State) or each.state.status is RunStatus.COMPLETE:
             continue
-        if state.status is RunStatus.COMPLETE:
-            continue
+        state = each.state
         why = _why_not(state, remote, filters)
         if why is None:
             name = f"{state.channel_name} ({state.channel_id})"

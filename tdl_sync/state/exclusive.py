@@ -8,6 +8,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from time import time
@@ -19,6 +20,7 @@ from tdl_sync.core.operating_system import FileLock, LockHeld
 from tdl_sync.core.ports import SavedMessages
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.claims import Subject
+from tdl_sync.state.holds import Others
 from tdl_sync.state.lease import Lease
 from tdl_sync.state.run_identity import is_gone
 from tdl_sync.state.run_state import RunIdentity
@@ -26,15 +28,15 @@ from tdl_sync.state.state_message import run_in, run_record
 from tdl_sync.state.strict_json import Fields, Unexpected
 
 
+@dataclass(frozen=True)
 class ChatLock:
     """``<key>.lock`` is locked; ``<key>.json`` beside it says by whom, also after its end.
 
     ``previous`` is the run that had the lock before: since the lock is ours, it has ended.
     """
 
-    def __init__(self, lock: FileLock, previous: RunIdentity | None) -> None:
-        self._lock = lock
-        self.previous = previous
+    lock: FileLock
+    previous: RunIdentity | None
 
     @classmethod
     def acquire(cls, directory: Path, key: str, run: RunIdentity, title: str) -> ChatLock:
@@ -61,7 +63,7 @@ class ChatLock:
         return cls(lock, previous)
 
     def release(self) -> None:
-        self._lock.release()
+        self.lock.release()
 
 
 def _owner(path: Path) -> RunIdentity | None:
@@ -92,7 +94,8 @@ def exclusive(
     def has_ended(other: RunIdentity) -> bool:
         return other == lock.previous or is_gone(other)
 
-    lease = Lease(saved_messages, Subject(remote, chat.id, key, chat.title), run, has_ended, stop)
+    others = Others(Subject(remote, chat.id, key, chat.title), run, has_ended)
+    lease = Lease(saved_messages, others, stop)
     ended = Event()
 
     def renew() -> None:

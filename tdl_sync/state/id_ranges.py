@@ -8,7 +8,7 @@ no sign, no space, no leading zero, and a bound on how many ids all ranges hold 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 GREATEST_MESSAGE_ID = 2**31 - 1
@@ -66,18 +66,16 @@ def lowest_that_fit(
 
     The last range is cut short where its ids are too many.
     """
-    return tuple(_fitting(ranges, characters, most_ids))
-
-
-def _fitting(ranges: Sequence[IdRange], characters: int, most_ids: int) -> Iterator[IdRange]:
+    fitting: list[IdRange] = []
     characters_left, ids_left = characters + 1, most_ids
     for one in ranges:
         kept = IdRange(one.first, min(one.last, one.first + ids_left - 1))
         characters_left -= len(str(kept)) + 1
         if characters_left < 0 or ids_left == 0:
-            return
+            break
         ids_left -= len(kept)
-        yield kept
+        fitting.append(kept)
+    return tuple(fitting)
 
 
 def decode(text: str, most_ids: int = MOST_IDS) -> tuple[IdRange, ...]:

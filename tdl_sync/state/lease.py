@@ -21,30 +21,92 @@ alone: how old a message is, is its edit date against the date of the claim just
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta, timezone
 
-from tdl_sync.core.errors import (
-    CredentialsRefused,
-    HeldByAnotherRun,
-    NetworkUnreachable,
-    Stopped,
-    TdlSyncError,
-)
+from tdl_sync.core.errors import CredentialsRefused, HeldByAnotherRun, TdlSyncError
 from tdl_sync.core.operating_system import steady_seconds
-from tdl_sync.core.ports import SavedMessages, SavedText
+from tdl_sync.core.ports import SavedMessages
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.state.claims import Subject, claim_text, claimant, held, holds_among, state_in
-from tdl_sync.state.run_state import RunIdentity
+from tdl_sync.state.holds import Others
+from tdl_sync.state.own_claim import OwnClaim
+from tdl_sync.state.saved_texts import State, parsed
 from tdl_sync.state.state_message import HEADER
 from tdl_sync.state.state_store import StateMessage
 
 INTERVALS_TO_PAUSE = 2
-READING_PAUSE_SECONDS = 1.0
-RELEASE_SECONDS = 0.5
+
+
+class Renewals:
+    """When the lease was renewed last, by this machine's clock."""
+
+    def __init__(self, save_interval_seconds: float, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._allowed_seconds = INTERVALS_TO_PAUSE * save_interval_seconds
+        self._renewed_at = clock()
+
+    @contextmanager
+    def renewing(self) -> Iterator[None]:
+        """What is done meanwhile renews the lease unless it raises: from when it was asked for,
+        however late the answer is."""
+        began_at = self._clock()
+        yield
+        self._renewed_at = began_at
+
+    def need_none(self) -> None:
+        """There is no lease to lose, until something renews it."""
+        self._renewed_at = math.inf
+
+    @property
+    def are_missing(self) -> bool:
+        """The last one was two intervals ago."""
+        return self._clock() - self._renewed_at >= self._allowed_seconds
+
+
+class Loss:
+    """Whether the chat is lost to another run, and what that ends: the run, or an idle chat."""
+
+    def __init__(self, stop: StopFlag) -> None:
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._lost: HeldByAnotherRun | None = None
+        self._is_idle = False
+
+    @contextmanager
+    def noticed(self) -> Iterator[None]:
+        """What is raised meanwhile is a loss, or what Telegram refuses for good."""
+        try:
+            yield
+        except CredentialsRefused as error:
+            self._stop.set(error)
+            raise
+        except HeldByAnotherRun as error:
+            with self._lock:
+                stops_the_run = self._lost is None and not self._is_idle
+                self._lost = self._lost or error
+            if stops_the_run:
+                self._stop.set(error)
+            raise
+
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        with self._lock:
+            self._is_idle = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._is_idle = False
+        self.check()
+
+    def check(self) -> None:
+        with self._lock:
+            if self._lost is not None:
+                raise self._lost
 
 
 class Lease:
@@ -57,37 +119,26 @@ class Lease:
     def __init__(
         self,
         saved_messages: SavedMessages,
-        subject: Subject,
-        run: RunIdentity,
-        is_gone: Callable[[RunIdentity], bool],
+        others: Others,
         stop: StopFlag,
         clock: Callable[[], float] = steady_seconds,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """``is_gone`` tells of a run whose process has certainly ended.
-
-        ``clock`` must go on while a laptop sleeps, and must not follow when its time is set.
-        """
+        """``clock`` must go on while a laptop sleeps, and must not follow when its time is set."""
         self._saved_messages = saved_messages
-        self._subject = subject
-        self._run = run
-        self._is_gone = is_gone
-        self._stop = stop
-        self._clock = clock
-        self._sleep = sleep
-        self._claim_id: int | None = None
+        self._others = others
+        self._claim = OwnClaim(saved_messages, others.subject, others.run, sleep)
         self._claimed_at = datetime.now(timezone.utc)
-        self._renewals = 0
+        self._renewals = Renewals(others.run.save_interval_seconds, clock)
+        self._loss = Loss(stop)
         self._writing = threading.Lock()
-        self._losing = threading.Lock()
-        self._lost: HeldByAnotherRun | None = None
-        self._is_idle = False
         self._message: StateMessage | None = None
         self._in_the_message = False
-        self._is_written = True
-        self._renewed_at = self._clock()
-        self.warning: str | None = None
+
+    @property
+    def warning(self) -> str | None:
         """What to tell the user after ``take``, if Telegram did not take the claim."""
+        return self._claim.warning
 
     def take(self, *, seconds_since_start: float, take_over: bool) -> None:
         """Claim the subject. Blocks for some calls to Telegram, and for its network and pauses.
@@ -95,62 +146,20 @@ class Lease:
         With ``take_over`` other runs count only if they were heard of since this process began.
         Raises ``HeldByAnotherRun``, or what a call to Telegram raises.
         """
-        self._renewed_at = self._clock()
-        own_id, messages, now = self._claimed()
+        with self._renewals.renewing():
+            messages, now = self._claim.send()
+        if self._claim.message_id is None:
+            self._renewals.need_none()
         self._claimed_at = now
-        others = [
-            hold
-            for hold in holds_among(messages, self._subject)
-            if hold.run.run_id != self._run.run_id
-            and not (hold.is_claim and hold.message_id > own_id > 0)
-        ]
+        others = self._others.before(self._claim.message_id or 0, messages)
         began_at = now - timedelta(seconds=seconds_since_start)
-        for hold in others:
-            if hold.lives(now, self._is_gone) and not (take_over and hold.heard_at < began_at):
+        for hold in self._others.living(others, now):
+            if not (take_over and hold.heard_at < began_at):
                 self.release()
-                raise held(self._subject, hold, take_over=take_over)
+                raise self._others.held(hold, take_over=take_over)
         dead_claims = [hold.message_id for hold in others if hold.is_claim]
         if dead_claims:
             self._saved_messages.delete(dead_claims)
-
-    def _claimed(self) -> tuple[int, list[SavedText], datetime]:
-        """Send the claim; its id, all messages, and Telegram's time.
-
-        Where Telegram takes no message there the run goes on without a claim (its id is 0 then),
-        as it does where no state can be saved: nobody could use the program otherwise, and what
-        another machine moves meanwhile is seen in the remote's listing, if not before it begins.
-        """
-        try:
-            own_id = self._saved_messages.send(claim_text(self._subject, self._run)).message_id
-        except (CredentialsRefused, NetworkUnreachable, Stopped):
-            raise
-        except TdlSyncError as error:
-            messages = self._saved_messages.find(HEADER)
-            for message in messages:
-                if claimant(message.text, self._subject) == self._run:  # its answer was lost
-                    self._claim_id = message.message_id
-                    return message.message_id, messages, message.edited_at
-            self._is_written = False
-            self.warning = (
-                f"warning: {self._subject.title!r} cannot be claimed in Saved Messages ({error}): "
-                "no other machine sees this run, so start none there for this chat and remote"
-            )
-            return 0, messages, datetime.now(timezone.utc)
-        self._claim_id = own_id
-        return (own_id, *self._read_with_own(own_id))
-
-    def _read_with_own(self, own_id: int) -> tuple[list[SavedText], datetime]:
-        """All messages, and Telegram's time, once it shows the claim just sent."""
-        for _ in range(5):
-            messages = self._saved_messages.find(HEADER)
-            for message in messages:
-                if message.message_id == own_id:
-                    return messages, message.edited_at
-            self._sleep(READING_PAUSE_SECONDS)
-        raise HeldByAnotherRun(
-            f"the claim for {self._subject.title!r} that was sent to Saved Messages is gone again: "
-            "another run or another program removes such messages; end it, then run again"
-        )
 
     # --- while it works ------------------------------------------------------------------------
 
@@ -176,51 +185,22 @@ class Lease:
         ``idle``. What Telegram refuses for good stops the run, too.
         """
         with self._writing:
-            began_at = self._clock()
-            with self._stopping_the_run():
+            with self._renewals.renewing(), self._loss.noticed():
                 if self._in_the_message:
                     self._check_still_ours()
                 else:
                     self._check_claim()
                 self._written.write(text)
-            self._renewed_at = began_at
-            self._in_the_message = self._is_written = True
-            if self._claim_id is not None:
-                self._saved_messages.delete([self._claim_id])
-                self._claim_id = None
+            self._in_the_message = True
+            self._claim.remove()
 
-    @contextmanager
-    def _stopping_the_run(self) -> Iterator[None]:
-        try:
-            yield
-        except CredentialsRefused as error:
-            self._stop.set(error)
-            raise
-        except HeldByAnotherRun as error:
-            with self._losing:
-                stops_the_run = self._lost is None and not self._is_idle
-                self._lost = self._lost or error
-            if stops_the_run:
-                self._stop.set(error)
-            raise
-
-    @contextmanager
-    def idle(self) -> Iterator[None]:
+    def idle(self) -> AbstractContextManager[None]:
         """Nothing of this chat is moved meanwhile, so a lease that is lost ends this chat alone:
         it stops no other one, and is raised on leaving, and by ``check_not_lost``."""
-        with self._losing:
-            self._is_idle = True
-        try:
-            yield
-        finally:
-            with self._losing:
-                self._is_idle = False
-        self.check_not_lost()
+        return self._loss.idle()
 
     def check_not_lost(self) -> None:
-        with self._losing:
-            if self._lost is not None:
-                raise self._lost
+        self._loss.check()
 
     def _check_still_ours(self) -> None:
         message_id = self._written.message_id
@@ -228,25 +208,18 @@ class Lease:
             return
         message = self._saved_messages.read(message_id)
         messages = self._saved_messages.find(HEADER) if message is None else [message]
-        for each in messages:
-            state = state_in(each)
-            if state is None or state.scope_key != self.scope_key:
+        for each in parsed(messages):
+            if not isinstance(each, State) or each.scope_key != self.scope_key:
                 continue
-            if state.run.run_id != self._run.run_id:
-                raise self._taken_over_by(state.run)
-
-    def _taken_over_by(self, run: RunIdentity) -> HeldByAnotherRun:
-        return HeldByAnotherRun(
-            f"process {run.pid} on {run.host!r} has taken over {self._subject.title!r} from this "
-            "run, which ends; the other one does what is left"
-        )
+            if each.run.run_id != self._others.run.run_id:
+                raise self._others.taken_over(each.run)
 
     # --- until the first save ------------------------------------------------------------------
 
     def check_claim(self) -> None:
         """For what writes by itself, without ``write``: raises if the chat is not ours any more,
         ``HeldByAnotherRun`` as ``write`` does, or what a call to Telegram raises."""
-        with self._writing, self._stopping_the_run():
+        with self._writing, self._loss.noticed():
             self._check_claim()
 
     def renew_claim(self) -> bool:
@@ -256,11 +229,11 @@ class Lease:
         has lapsed by that is found by the first save.
         """
         with self._writing:
-            claim_id = self._claim_id
+            claim_id = self._claim.message_id
             if claim_id is None or self._in_the_message:
                 return False
             try:
-                with self._stopping_the_run():
+                with self._loss.noticed():
                     self._renew(claim_id)
             except (HeldByAnotherRun, CredentialsRefused):
                 return False
@@ -269,50 +242,31 @@ class Lease:
             return True
 
     def _check_claim(self) -> None:
-        claim_id = self._claim_id
+        claim_id = self._claim.message_id
         if claim_id is None:
             self._look_for_another(datetime.now(timezone.utc))
-        elif self._is_silent:
+        elif self._renewals.are_missing:
             self._renew(claim_id)
-        elif self._saved_messages.read(claim_id) is None:
-            raise self._claim_is_gone()
+        else:
+            self._claim.seen_at(claim_id)
 
     def _renew(self, claim_id: int) -> None:
         """Where the claim may have lapsed, look who else is there, only after it was renewed: who
         comes later finds it, and who came earlier is found."""
-        began_at, may_have_lapsed = self._clock(), self._is_silent
-        self._renewals += 1
-        text = claim_text(self._subject, self._run, self._renewals)
-        is_there = self._saved_messages.edit(claim_id, text)
-        if self._claim_id is None:  # released meanwhile
-            return
-        if not is_there:
-            raise self._claim_is_gone()
-        if may_have_lapsed:
-            renewed = self._saved_messages.read(claim_id)
-            if renewed is None:
-                raise self._claim_is_gone()
-            self._look_for_another(renewed.edited_at)
-        self._renewed_at = began_at
+        may_have_lapsed = self._renewals.are_missing
+        with self._renewals.renewing():
+            self._claim.renew(claim_id)
+            if self._claim.message_id is None:  # released meanwhile
+                return
+            if may_have_lapsed:
+                self._look_for_another(self._claim.seen_at(claim_id))
 
     def _look_for_another(self, now: datetime) -> None:
         """Whom ``take`` has seen and did not mind was heard of before our claim."""
-        for hold in holds_among(self._saved_messages.find(HEADER), self._subject):
-            is_new = hold.run.run_id != self._run.run_id and hold.heard_at > self._claimed_at
-            if is_new and hold.lives(now, self._is_gone):
-                raise self._taken_over_by(hold.run)
-
-    def _claim_is_gone(self) -> HeldByAnotherRun:
-        return HeldByAnotherRun(
-            f"this run's claim for {self._subject.title!r} in Saved Messages is gone: another run "
-            "has taken over the chat, or somebody deleted the message. This run ends and has saved "
-            "nothing; run again when no other one works on the chat"
-        )
-
-    @property
-    def _is_silent(self) -> bool:
-        allowed_seconds = INTERVALS_TO_PAUSE * self._run.save_interval_seconds
-        return self._clock() - self._renewed_at >= allowed_seconds
+        others = self._others.among(self._saved_messages.find(HEADER))
+        for hold in self._others.living(others, now):
+            if hold.heard_at > self._claimed_at:
+                raise self._others.taken_over(hold.run)
 
     # --- at all times --------------------------------------------------------------------------
 
@@ -322,20 +276,8 @@ class Lease:
 
         True in a run that never could write one: there is none to lose.
         """
-        return not self._is_written or not self._is_silent
+        return not self._renewals.are_missing
 
     def release(self) -> None:
-        """Remove a claim that no save has replaced. Best effort and quick: it would lapse."""
-        if self._claim_id is None:
-            return
-        claim_id, self._claim_id = self._claim_id, None
-
-        def remove() -> None:
-            try:
-                self._saved_messages.delete([claim_id])
-            except TdlSyncError:
-                return  # it lapses by itself, and its process is known to be gone on this machine
-
-        removing = threading.Thread(target=remove, name="release", daemon=True)
-        removing.start()
-        removing.join(RELEASE_SECONDS)
+        """See ``OwnClaim.release``."""
+        self._claim.release()

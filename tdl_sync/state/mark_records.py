@@ -25,16 +25,16 @@ def key_text(kind: str, remote: str, key: MessageKey) -> str:
 
 
 def group_prefix(kind: str, remote: str, chat_id: int, topic_id: int) -> str:
-    return json.dumps([kind, remote, chat_id, topic_id], separators=(",", ":"))[:-1] + ","
+    return _key(kind, remote, chat_id, topic_id)[:-1] + ","
 
 
 def file_key(remote: str, chat_id: int, topic_id: int, file: FileIdentity) -> str:
-    parts = ["file", remote, chat_id, topic_id, file.kind.value, file.file_id, file.size_bytes]
-    return json.dumps(parts, separators=(",", ":"))
+    of_file = (file.kind.value, file.file_id, file.size_bytes)
+    return _key("file", remote, chat_id, topic_id, *of_file)
 
 
 def files_known_key(remote: str, chat_id: int, topic_id: int) -> str:
-    return json.dumps(["files known", remote, chat_id, topic_id], separators=(",", ":"))
+    return _key("files known", remote, chat_id, topic_id)
 
 
 def group_of(remote: str, key: MessageKey) -> tuple[str, int, int]:
@@ -42,8 +42,12 @@ def group_of(remote: str, key: MessageKey) -> tuple[str, int, int]:
 
 
 def watermark_key(scope: Scope) -> str:
-    parts = [scope.remote, scope.chat_id, scope.topic_id, scope.filters, scope.lower_bound]
-    return json.dumps(["watermark", *parts], separators=(",", ":"))
+    of_scope = (scope.remote, scope.chat_id, scope.topic_id, scope.filters, scope.lower_bound)
+    return _key("watermark", *of_scope)
+
+
+def _key(*parts: str | int) -> str:
+    return json.dumps(parts, separators=(",", ":"))
 
 
 def failure_text(failure: Failure) -> str:

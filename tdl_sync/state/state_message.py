@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -55,9 +54,13 @@ NEXT_STEP = (
 )
 
 
+def header_of(text: str) -> str:
+    return text.partition("\n")[0].rstrip()
+
+
 def is_state_message(text: str) -> bool:
     """Whether the first line is the header; any other text is simply a message of the user's."""
-    return text.partition("\n")[0].rstrip() == HEADER
+    return header_of(text) == HEADER
 
 
 def scope_key_in(text: str) -> str | None:
@@ -71,12 +74,8 @@ def json_in(text: str) -> str:
     return text.partition("\n")[2].partition("\n")[0]
 
 
-def most_advanced(states: Iterable[RunState]) -> RunState:
-    """The state to go on from: the highest watermark, then the most done, then the latest."""
-    return max(states, key=_advance)
-
-
-def _advance(state: RunState) -> tuple[int, int, int, datetime]:
+def advance(state: RunState) -> tuple[int, int, int, datetime]:
+    """A run goes on from the greatest: the highest watermark, the most done, the latest."""
     return (
         state.last_message_id,
         len(state.done_above_ids),

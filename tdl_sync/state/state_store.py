@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tdl_sync.core.errors import StateUnreadable, TdlSyncError
 from tdl_sync.core.model import Scope, scope_key
-from tdl_sync.core.ports import SavedMessages, SavedText
+from tdl_sync.core.ports import SavedMessages
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunState
-from tdl_sync.state.state_message import (
-    HEADER,
-    decode,
-    is_state_message,
-    most_advanced,
-    scope_key_in,
-)
-
-
-def told_states(
-    messages: Iterable[SavedText],
-) -> Iterator[tuple[SavedText, RunState | StateUnreadable]]:
-    """Each state message with its state, or with an error that says which message is broken."""
-    for message in messages:
-        if is_state_message(message.text):
-            try:
-                yield message, decode(message.text)
-            except StateUnreadable as error:
-                where = f"message {message.message_id} in Saved Messages"
-                yield message, StateUnreadable(f"{where}: {error}")
+from tdl_sync.state.saved_texts import Broken, Claim, State, parsed
+from tdl_sync.state.state_message import HEADER, advance
 
 
 @dataclass(frozen=True)
@@ -62,39 +43,28 @@ class StateStore:
         Messages of other scopes are left alone, broken or not.
         """
         key = scope_key(scope)
-        readable = self._readable(key)
+        found = self._found(key)
         local = self._local_states.read(key)
-        states = [state for _, state in readable]
-        if not states:
+        if not found:
             return None if local is None else LoadedState(local, None)
-        kept = most_advanced(states)
-        (kept_id,) = (message.message_id for message, state in readable if state is kept)
-        stale_ids = tuple(message.message_id for message, state in readable if state is not kept)
-        advanced = kept if local is None else most_advanced([kept, local])
-        return LoadedState(advanced, kept_id, stale_ids)
+        kept = max(found, key=lambda each: advance(each.state))
+        stale_ids = tuple(each.message.message_id for each in found if each is not kept)
+        advanced = kept.state if local is None else max(kept.state, local, key=advance)
+        return LoadedState(advanced, kept.message.message_id, stale_ids)
 
-    def _readable(self, key: str) -> list[tuple[SavedText, RunState]]:
+    def _found(self, key: str) -> list[State]:
         """This scope's messages; raises where a broken one is, or may be, this scope's."""
-        readable: list[tuple[SavedText, RunState]] = []
-        broken: list[tuple[SavedText, StateUnreadable]] = []
-        for message in self._saved_messages.find(HEADER):
-            if not is_state_message(message.text):
-                continue
-            try:
-                state = decode(message.text)
-            except StateUnreadable as error:
-                broken.append((message, error))
-            else:
-                if state.scope_key == key:
-                    readable.append((message, state))
-        for message, unreadable in broken:
-            found_key = scope_key_in(message.text)
-            if found_key == key or (found_key is None and not readable):
+        messages = list(parsed(self._saved_messages.find(HEADER)))
+        found = [each for each in messages if isinstance(each, State) and each.scope_key == key]
+        for each in messages:
+            if isinstance(each, Broken) and (
+                each.scope_key == key or (each.scope_key is None and not found)
+            ):
                 raise StateUnreadable(
-                    f"message {message.message_id} in Saved Messages, "
-                    f"edited {message.edited_at:%Y-%m-%d %H:%M} UTC: {unreadable}"
-                ) from unreadable
-        return readable
+                    f"message {each.message.message_id} in Saved Messages, "
+                    f"edited {each.message.edited_at:%Y-%m-%d %H:%M} UTC: {each.why}"
+                ) from each.why
+        return found
 
 
 class StateMessage:
@@ -105,17 +75,9 @@ class StateMessage:
     ) -> None:
         """``message_id``: the message that ``StateStore.load`` found."""
         self._saved_messages = saved_messages
-        self._scope_key = scope_key
-        self._message_id = message_id
+        self.scope_key = scope_key
+        self.message_id = message_id
         self._sending_in_doubt = False
-
-    @property
-    def scope_key(self) -> str:
-        return self._scope_key
-
-    @property
-    def message_id(self) -> int | None:
-        return self._message_id
 
     def write(self, text: str) -> None:
         """Edit the message in place; send and pin one where there is none or it was deleted.
@@ -125,19 +87,19 @@ class StateMessage:
         never two.
         """
         if self._sending_in_doubt:
-            self._message_id = self._find()
+            self.message_id = self._find()
             self._sending_in_doubt = False
-        if self._message_id is not None and self._saved_messages.edit(self._message_id, text):
+        if self.message_id is not None and self._saved_messages.edit(self.message_id, text):
             return
-        self._message_id = None
+        self.message_id = None
         try:
-            self._message_id = self._saved_messages.send_pinned(text).message_id
+            self.message_id = self._saved_messages.send_pinned(text).message_id
         except TdlSyncError:
             self._sending_in_doubt = True
             raise
 
     def _find(self) -> int | None:
-        for message in self._saved_messages.find(HEADER):
-            if is_state_message(message.text) and scope_key_in(message.text) == self.scope_key:
-                return message.message_id
+        for each in parsed(self._saved_messages.find(HEADER)):
+            if not isinstance(each, Claim) and each.scope_key == self.scope_key:
+                return each.message.message_id
         return None

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tdl_sync.core.model import MarkedFile, MessageKey, RemoteFile, Scope
-from tdl_sync.state.done_marks import DATABASE_NAME, DoneMarks
+from tdl_sync.state.done_marks import DoneMarks
+from tdl_sync.state.mark_database import DATABASE_NAME
 from tdl_sync.state.read_only import MarksToRead
 from tests.kept import values_marks as values
 from tests.kept.places import VERSIONS, Kept

@@ -13,17 +13,13 @@ from tdl_sync.core.ports import SavedText
 from tdl_sync.core.text import MOST_UNITS, utf16_units
 from tdl_sync.run.resume import failed_elsewhere
 from tdl_sync.run.wanted_chats import unfinished_in
-from tdl_sync.state.claims import (
-    CLAIM_HEADER,
-    INTERVALS_TO_LAPSE,
-    claim_text,
-    claimant,
-    holds_among,
-)
+from tdl_sync.state.claims import CLAIM_HEADER, claim_text
+from tdl_sync.state.holds import INTERVALS_TO_LAPSE, holds_among
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunState, RunStatus
+from tdl_sync.state.saved_texts import Broken, Claim, parsed
 from tdl_sync.state.state_message import decode, encode, is_state_message, scope_key_in
-from tdl_sync.state.state_store import StateMessage, StateStore, told_states
+from tdl_sync.state.state_store import StateMessage, StateStore
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.kept import values_states as values
 from tests.kept.places import VERSIONS, Kept
@@ -123,8 +119,8 @@ def test_a_broken_state_is_named_with_what_is_wrong_and_is_not_overwritten(
     with pytest.raises(StateUnreadable, match=f"message {message.message_id} in Saved Messages"):
         store.load(SCOPE)
     assert saved_messages.texts == [text]
-    ((_, error),) = told_states([message])
-    assert isinstance(error, StateUnreadable)
+    (broken,) = parsed([message])
+    assert isinstance(broken, Broken)
 
 
 def test_texts_of_the_user_are_no_states(kept: Kept) -> None:
@@ -137,8 +133,9 @@ def test_a_claim_names_its_run_and_holds_the_chat_for_three_intervals(kept: Kept
     for name in values.CLAIMS:
         text = kept.text(f"claims/{name}.txt")
         assert text.split("\n")[0] == CLAIM_HEADER
-        assert claimant(text, SUBJECT) == RUN
-        (hold,) = holds_among([SavedText(5, text, NOON, pinned=False)], SUBJECT)
+        message = SavedText(5, text, NOON, pinned=False)
+        assert list(parsed([message])) == [Claim(message, SUBJECT.key, RUN)]
+        (hold,) = holds_among([message], SUBJECT)
         assert (hold.run, hold.heard_at, hold.message_id, hold.is_claim) == (RUN, NOON, 5, True)
         assert (hold.lapses_at - NOON).total_seconds() == INTERVALS_TO_LAPSE * 300 == 900
 
@@ -146,7 +143,6 @@ def test_a_claim_names_its_run_and_holds_the_chat_for_three_intervals(kept: Kept
 def test_what_is_no_claim_on_the_subject_holds_nothing(kept: Kept) -> None:
     for name in values.OTHER_CLAIMS:
         text = kept.text(f"claims/{name}.txt")
-        assert claimant(text, SUBJECT) is None
         assert holds_among([SavedText(5, text, NOON, pinned=False)], SUBJECT) == []
 
 

@@ -28,9 +28,10 @@ from tdl_sync.core.model import scope_key
 from tdl_sync.core.program import VERSION
 from tdl_sync.reporting.events import as_json
 from tdl_sync.state.claims import claim_text
-from tdl_sync.state.done_marks import DATABASE_NAME, DoneMarks
+from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.exclusive import ChatLock
 from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.mark_database import DATABASE_NAME
 from tdl_sync.state.mark_records import watermark_key
 from tdl_sync.state.state_message import encode, json_in
 from tests.e2e.program import Machine

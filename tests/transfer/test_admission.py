@@ -13,6 +13,7 @@ import pytest
 from tdl_sync.core.errors import Stopped
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.run.admission import wait_until_ours
+from tdl_sync.state.holds import Others
 from tdl_sync.state.lease import Lease
 from tdl_sync.state.state_message import encode
 from tdl_sync.state.state_store import StateMessage
@@ -37,7 +38,9 @@ class Held:
 
     def wait(self, stop: StopFlag, progress: RecordingProgress) -> Callable[[], None]:
         self.stop, self.progress = stop, progress
-        self.lease = Lease(self.saved, SUBJECT, HERE, lambda run: False, stop, lambda: self.seconds)
+        self.lease = Lease(
+            self.saved, Others(SUBJECT, HERE, lambda run: False), stop, lambda: self.seconds
+        )
         self.lease.take(seconds_since_start=1, take_over=False)
         self.lease.hold_by(StateMessage(self.saved, PLAIN.scope_key, None))
         return partial(wait_until_ours, self.lease, stop, progress)

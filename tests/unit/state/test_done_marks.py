@@ -35,7 +35,8 @@ from tdl_sync.core.model import (
     RemoteFile,
     Scope,
 )
-from tdl_sync.state.done_marks import DoneMarks, TextDisk
+from tdl_sync.state.done_marks import DoneMarks
+from tdl_sync.state.mark_database import TextDisk
 from tests.waiting import finished
 
 REMOTE = "gdrive:tdl-sync"
@@ -261,7 +262,9 @@ def test_every_thread_writes_with_a_sync_for_each_transaction(tmp_path: Path) ->
 
         def settings() -> tuple[object, object]:
             marks.write(mark_of(threading.get_ident()))
-            connection = marks._cache._con  # what SQLite itself says of the open connection
+            connection = (
+                marks._database._cache._con
+            )  # what SQLite itself says of the open connection
             return (
                 connection.execute("PRAGMA synchronous").fetchone()[0],
                 connection.execute("PRAGMA journal_mode").fetchone()[0],
@@ -279,7 +282,7 @@ def test_no_mark_gives_way_to_newer_ones_however_many_there_are(tmp_path: Path) 
         marks.record_failure(REMOTE, failure_of(1000))
         for message_id in range(1, 101):
             marks.write(mark_of(message_id))
-        assert marks._cache.size_limit == 1
+        assert marks._database._cache.size_limit == 1
         assert len(list(marks.all_done_ids(REMOTE, CHAT, 0))) == 100
     with DoneMarks(tmp_path) as marks:
         assert len(list(marks.all_done_ids(REMOTE, CHAT, 0))) == 100

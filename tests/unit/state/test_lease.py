@@ -14,6 +14,7 @@ from tdl_sync.core.model import Scope, scope_key
 from tdl_sync.core.ports import SavedText
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.claims import CLAIM_HEADER, Subject, claim_text
+from tdl_sync.state.holds import Others
 from tdl_sync.state.lease import Lease
 from tdl_sync.state.run_state import RunIdentity, RunStatus
 from tdl_sync.state.state_message import HEADER, decode, encode, is_state_message
@@ -42,9 +43,7 @@ class Runner:
         self.stop = StopFlag()
         self.lease = Lease(
             self.saved,
-            SUBJECT,
-            self.run,
-            lambda run: run.run_id in self.gone,
+            Others(SUBJECT, self.run, lambda run: run.run_id in self.gone),
             self.stop,
             lambda: self.seconds,
             sleep=lambda seconds: None,
@@ -120,17 +119,17 @@ def test_the_second_run_is_told_who_has_it_since_when_and_until_when(
 
 
 def test_of_two_that_claim_before_either_looks_the_first_claim_works(
-    saved: FakeSavedMessages,
+    saved: WatchedSavedMessages,
 ) -> None:
     here, there = Runner(saved, HERE), Runner(saved, THERE)
-    read = here.lease._read_with_own
 
-    def late_reading(own_id: int) -> object:
-        with pytest.raises(HeldByAnotherRun):
-            there.take()
-        return read(own_id)
+    def another_begins(name: str) -> None:
+        if name == "find":
+            saved.before = lambda name: None
+            with pytest.raises(HeldByAnotherRun):
+                there.take()
 
-    here.lease._read_with_own = late_reading  # type: ignore[assignment, method-assign]
+    saved.before = another_begins
     here.take()
     here.save()
     assert writer(saved) == HERE
@@ -655,11 +654,13 @@ def test_a_late_renewal_looks_for_others_only_when_its_own_claim_is_there_to_be_
     assert isinstance(here.stop.cause, HeldByAnotherRun)
 
 
+@pytest.mark.parametrize("intervals", [1, 3])
 def test_a_claim_that_is_released_while_it_is_renewed_is_not_missed(
-    saved: WatchedSavedMessages,
+    saved: WatchedSavedMessages, intervals: int
 ) -> None:
     here = Runner(saved, HERE)
     here.take()
+    later(saved, here, intervals=intervals)
 
     def released(name: str) -> None:
         if name == "edit":

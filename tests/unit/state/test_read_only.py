@@ -10,7 +10,8 @@ import pytest
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import DoneMark, ListedFile, RemoteFile, Scope
-from tdl_sync.state.done_marks import DATABASE_NAME, DoneMarks
+from tdl_sync.state.done_marks import DoneMarks
+from tdl_sync.state.mark_database import DATABASE_NAME
 from tdl_sync.state.read_only import MarksToRead
 from tests.fakes.chat import CHAT_ID, item_of
 

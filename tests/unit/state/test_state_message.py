@@ -20,11 +20,11 @@ from tdl_sync.state.id_ranges import BadIdRanges, IdRange
 from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
 from tdl_sync.state.state_message import (
     HEADER,
+    advance,
     decode,
     encode,
     is_state_message,
     json_in,
-    most_advanced,
     names_remote,
     scope_key_in,
 )
@@ -409,7 +409,7 @@ def test_the_most_advanced_state_counts() -> None:
     older = replace(PLAIN, last_message_id=12344, timestamp=NOON + timedelta(hours=1))
     less_done = replace(PLAIN, done_above_ids=())
     earlier = replace(PLAIN, timestamp=NOON - timedelta(hours=1))
-    assert most_advanced([older, less_done, earlier, PLAIN]) is PLAIN
+    assert max([older, less_done, earlier, PLAIN], key=advance) is PLAIN
 
 
 @given(st.sets(st.integers(1, 3000) | st.integers(2**31 - 50, 2**31 - 1), max_size=300))

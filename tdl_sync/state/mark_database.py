@@ -1,0 +1,180 @@
+"""The database of the durable records on this machine: texts by their keys, in a diskcache.
+
+All of them lie in one SQLite database, so that two records that belong together are written in
+one transaction. Each write is a transaction of its own with ``synchronous=FULL`` in WAL mode:
+when it is over, what was written outlives ``kill -9`` and a loss of power
+(https://www.sqlite.org/pragma.html#pragma_synchronous). One that raised wrote nothing.
+
+diskcache would pickle what is no text, and reading a pickle runs what is written in it, so
+``TextDisk`` refuses everything that is not a ``str``. The database is not for network file systems.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import diskcache
+from diskcache.core import DBNAME, MODE_RAW
+
+from tdl_sync.core.errors import ConfigurationError, HeldByAnotherRun, TdlSyncError
+from tdl_sync.state.mark_records import ForeignRecord
+
+DATABASE_NAME: str = DBNAME
+_LOCK_WAIT_SECONDS = 30.0
+
+
+class TextDisk(diskcache.Disk):  # type: ignore[misc]
+    """Stores ``str`` keys and ``str`` values raw in the table and refuses every other type.
+
+    What is in the table as anything else was not written by us: it is never unpickled.
+    """
+
+    def put(self, key: Any) -> tuple[str, bool]:
+        if type(key) is not str:
+            raise TypeError(f"a key must be str, not {type(key).__name__}")
+        return key, True
+
+    def get(self, key: Any, raw: bool) -> str:
+        return _found_text(key)
+
+    def store(self, value: Any, read: bool, key: Any = None) -> tuple[int, int, None, str]:
+        if type(value) is not str:
+            raise TypeError(f"a value must be str, not {type(value).__name__}")
+        return 0, MODE_RAW, None, value
+
+    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> str:
+        return _found_text(value)
+
+
+class MarkDatabase:
+    """All threads may call all methods; several processes may open it.
+
+    What goes wrong is raised as it comes, to be named by ``errors_named``.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Open the database, or make it: the directory is 0700 and its files are 0600."""
+        self._directory = directory
+        with self.errors_named():
+            _make_private(directory)
+            self._cache = diskcache.Cache(
+                str(directory),
+                timeout=_LOCK_WAIT_SECONDS,
+                disk=TextDisk,
+                eviction_policy="none",
+                cull_limit=0,
+                sqlite_synchronous=2,
+            )
+
+    def close(self) -> None:
+        """Close the calling thread's connection; those of other threads end with their thread.
+
+        Nothing has to be flushed: every record was durable when its transaction was over.
+        """
+        self._cache.close()
+
+    def __contains__(self, key: str) -> bool:
+        """A look-up of microseconds."""
+        return key in self._cache
+
+    def text(self, key: str) -> str | None:
+        text: str | None = self._cache.get(key)
+        return text
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Those that begin so, lazily.
+
+        It goes through all keys of the database (80 ms for 100,000), a hundred at a time and
+        without a lock: what is written meanwhile may be missing.
+        """
+        return (key for key in iter(self._cache) if key.startswith(prefix))
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[diskcache.Cache]:
+        """One durable transaction. One at a time, and nothing slow goes inside."""
+        with self.errors_named():
+            try:
+                with self._cache.transact():
+                    yield self._cache
+            except (diskcache.Timeout, sqlite3.Error):
+                # SQLite asks for a ROLLBACK after an error; diskcache sends none when COMMIT
+                # itself fails. Closing this thread's connection is one, the next call reopens.
+                self._cache.close()
+                raise
+
+    @contextlib.contextmanager
+    def errors_named(self) -> Iterator[None]:
+        """Raises ``ConfigurationError`` when the database can't be opened, read or written, and
+        ``HeldByAnotherRun`` when another process keeps it locked."""
+        try:
+            yield
+        except (diskcache.Timeout, sqlite3.Error, OSError) as error:
+            raise self._named(error) from error
+        except ForeignRecord as error:
+            raise self._damaged(str(error)) from error
+
+    def _named(self, error: BaseException) -> TdlSyncError:
+        cause = _database_error(error)
+        if isinstance(cause, OSError):
+            return ConfigurationError(
+                f"the done-marks in {self._directory} cannot be opened: {cause.strerror or cause}. "
+                "Make this directory readable and writable for you, or name another --data-dir"
+            )
+        text = str(cause)
+        if isinstance(cause, diskcache.Timeout) or "locked" in text:
+            return HeldByAnotherRun(
+                f"the done-marks in {self._directory} were kept locked by another process for "
+                f"{_LOCK_WAIT_SECONDS:.0f} seconds. End that process, or name another --data-dir"
+            )
+        if isinstance(cause, sqlite3.OperationalError):
+            return ConfigurationError(
+                f"the done-marks in {self._directory} cannot be read or written: {text}. "
+                "Check the free space and the permissions there, then run again"
+            )
+        return self._damaged(text)
+
+    def _damaged(self, what: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"the done-marks in {self._directory} are damaged: {what}. Remove that directory and "
+            "run again: what is done is found again in the remote's listing"
+        )
+
+
+def _database_error(error: BaseException) -> BaseException:
+    """What SQLite said first: diskcache hides it behind a Timeout, or a failing ROLLBACK does."""
+    first = error
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, sqlite3.Error):
+            first = cause
+        cause = cause.__context__
+    return first
+
+
+def _make_private(directory: Path) -> None:
+    """Make the directory and the database for the owner alone, whatever the umask is.
+
+    SQLite gives its ``-wal`` and ``-shm`` files the mode of the database file.
+    """
+    if os.path.expandvars(os.path.expanduser(directory)) != str(directory):
+        raise ConfigurationError(
+            f"the data directory {directory} holds a sign that diskcache replaces ($, % or ~): "
+            "name another --data-dir"
+        )
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    os.close(os.open(directory / DBNAME, os.O_CREAT | os.O_RDWR, 0o600))
+    for name in (DBNAME, f"{DBNAME}-wal", f"{DBNAME}-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            (directory / name).chmod(0o600)
+
+
+def _found_text(value: Any) -> str:
+    if type(value) is not str:
+        raise ForeignRecord(f"a record should be text and is {type(value).__name__}")
+    return value

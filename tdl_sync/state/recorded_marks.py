@@ -1,0 +1,95 @@
+"""What the durable records say, wherever their texts are kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from tdl_sync.core.failures import Failure
+from tdl_sync.core.model import FileIdentity, MarkedFile, MessageKey, Scope
+from tdl_sync.state.mark_records import (
+    file_key,
+    group_of,
+    key_text,
+    read_failure_with_key,
+    read_id,
+    read_mark,
+    watermark_key,
+)
+
+
+class Texts(Protocol):
+    """The records as they are written, by their keys (``mark_records``)."""
+
+    def __contains__(self, key: str) -> bool: ...
+
+    def text(self, key: str) -> str | None: ...
+
+    def keys(self, prefix: str) -> Iterable[str]: ...
+
+    def errors_named(self) -> AbstractContextManager[None]:
+        """Around all other calls, and around reading what they return."""
+
+    def close(self) -> None: ...
+
+
+class RecordedMarks:
+    """``ports.MarkReader``. All threads may call all methods, which raise as the database does."""
+
+    def __init__(self, database: Texts) -> None:
+        self._database = database
+        # Guards the failures. It is also held while a record is written, so that there is one
+        # writer at a time in this process: SQLite's own waiting polls, a lock does not.
+        self._writing = threading.Lock()
+        self._failures: dict[tuple[str, int, int], dict[int, Failure]] = {}
+        with database.errors_named():
+            for text_key in database.keys('["failed",'):
+                text = database.text(text_key)
+                if text is not None:
+                    self._has_failed(*read_failure_with_key(text_key, text))
+
+    def close(self) -> None:
+        self._database.close()
+
+    def is_done(self, remote: str, key: MessageKey) -> bool:
+        """Whether the file of this message is on this remote. A look-up of microseconds."""
+        with self._database.errors_named():
+            return key_text("done", remote, key) in self._database
+
+    def marked(self, remote: str, key: MessageKey) -> MarkedFile | None:
+        """What the mark of this message says, ``None`` if there is none."""
+        with self._database.errors_named():
+            text = self._database.text(key_text("done", remote, key))
+            return None if text is None else read_mark(text)
+
+    def message_with(
+        self, remote: str, chat_id: int, topic_id: int, file: FileIdentity
+    ) -> int | None:
+        """A message that is done and whose mark says that it is this file, ``None`` for none."""
+        with self._database.errors_named():
+            text = self._database.text(file_key(remote, chat_id, topic_id, file))
+            if text is None:
+                return None
+            # The message may have lost its mark since, or have been moved with another file.
+            message_id = read_id(text)
+            marked = self.marked(remote, MessageKey(chat_id, topic_id, message_id))
+            return message_id if marked is not None and marked.identity == file else None
+
+    def watermark(self, scope: Scope) -> int:
+        """The last saved watermark of the scope, 0 if there is none."""
+        with self._database.errors_named():
+            text = self._database.text(watermark_key(scope))
+            return 0 if text is None else read_id(text)
+
+    def failures(self, remote: str, chat_id: int, topic_id: int) -> list[Failure]:
+        """The failures on record, by message id. From memory: they were read when we opened."""
+        with self._writing:
+            group = self._failures.get((remote, chat_id, topic_id), {})
+            return [group[message_id] for message_id in sorted(group)]
+
+    def _has_failed(self, remote: str, failure: Failure) -> None:
+        """In memory, once it is on record."""
+        group = self._failures.setdefault(group_of(remote, failure.key), {})
+        group[failure.key.message_id] = failure
