@@ -15,31 +15,22 @@ from itertools import chain
 from tdl_sync.commands.dry_run_counts import Forecast, Prospect
 from tdl_sync.commands.dry_run_text import last_lines, prospect_lines
 from tdl_sync.commands.output import StandardOutput
-from tdl_sync.core.errors import LargerThanBudget, TdlSyncError
+from tdl_sync.core.errors import ChatError, LargerThanBudget, TdlSyncError
 from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import Chat, HistoryEntry, MediaItem, SkippedItem
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.options.chat_spelling import ChatSpelling
 from tdl_sync.options.config import Config
 from tdl_sync.remote.check import look_at_remote
 from tdl_sync.remote.listing import RemoteLook
-from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.remnants import is_under_way
-from tdl_sync.reporting.events import Event
-from tdl_sync.reporting.stderr import tell
+from tdl_sync.run.parts import find_rclone
 from tdl_sync.run.resume import Resumption
-from tdl_sync.run.settings import RunSettings
-from tdl_sync.run.sync import ONE_CHAT_ONLY
-from tdl_sync.run.telegram_session import opened_on_a_copy
-from tdl_sync.run.wanted_chats import unfinished_in, wanted_chats
+from tdl_sync.run.telegram_side import TelegramSide, opened_to_look, teller
+from tdl_sync.run.wanted_chats import chats_to_move
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.read_only import MarksToRead
-from tdl_sync.state.state_message import HEADER
 from tdl_sync.state.state_store import StateStore
-from tdl_sync.telegram.messages.chats import ChatBook
-from tdl_sync.telegram.messages.history import TelegramChatReader
-from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 from tdl_sync.transfer.disk.budget import DiskBudget
 from tdl_sync.transfer.disk.staging import Room
 from tdl_sync.transfer.duplicates import DUPLICATE
@@ -54,16 +45,17 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
     free_bytes = None
     try:
         with ExitStack() as closing:
-            chats, looker = _opened(config, closing)
-            free_bytes = looker.settings.remote_free_bytes
-            for wanted in wanted_chats(config.chats or looker.unfinished(), config):
+            telegram, looker = _opened(config, closing)
+            free_bytes = looker.remote_free_bytes
+            on_line = teller(config.telling)
+            for wanted in chats_to_move(config, telegram.saved_messages, on_line):
                 try:
-                    prospect = looker.prospect(wanted.find(chats), wanted.lower_bound)
-                except ONE_CHAT_ONLY as error:
+                    prospect = looker.prospect(wanted.find(telegram.chats), wanted.lower_bound)
+                except ChatError as error:
                     errors.append(error)
                     continue
                 prospects.append(prospect)
-                for line in prospect_lines(prospect, config.remote):
+                for line in prospect_lines(prospect, config.task.remote):
                     output.line(line)
     except TdlSyncError as error:
         errors.append(error)
@@ -72,26 +64,25 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
     return tuple(errors)
 
 
-def _opened(config: Config, closing: ExitStack) -> tuple[ChatBook, Looker]:
-    telegram = closing.enter_context(opened_on_a_copy(config))
-    rclone = Rclone.find(config.rclone, config.rclone_config, config.rclone_args)
-    remote = look_at_remote(rclone, config.remote, must_be_drive=config.must_be_drive)
-    room = Room.to_be_had(config.staging_dir, config.max_disk_bytes)
+def _opened(config: Config, closing: ExitStack) -> tuple[TelegramSide, Looker]:
+    telegram = closing.enter_context(opened_to_look(config, on_a_copy=True))
+    rclone = find_rclone(config.rclone)
+    remote = look_at_remote(rclone, config.task.remote, must_be_drive=config.rclone.must_be_drive)
+    room = Room.to_be_had(config.places.staging_dir, config.running.max_disk_bytes)
     if room.warning is not None:
-        tell(Event.of_message(f"warning: {room.warning}"), config.telling)
-    chats = ChatBook(telegram)
-    marks = MarksToRead(config.data_dir / "marks")
+        teller(config.telling)(f"warning: {room.warning}")
+    marks = MarksToRead(config.places.marks)
     closing.callback(marks.close)
     looker = Looker(
         config=config,
-        settings=RunSettings.of(config, remote.free_bytes, deadline=None),
-        reader=TelegramChatReader(telegram, chats),
+        reader=telegram.reader,
         hand_off=RemoteLook(rclone, remote),
         marks=marks,
-        saved_messages=TelegramSavedMessages(telegram),
+        saved_messages=telegram.saved_messages,
         budget=DiskBudget(room.budget_bytes, room.block_bytes, StopFlag()),
+        remote_free_bytes=remote.free_bytes,
     )
-    return chats, looker
+    return telegram, looker
 
 
 @dataclass(frozen=True)
@@ -99,29 +90,22 @@ class Looker:
     """A run's parts as far as they only read. Blocks."""
 
     config: Config
-    settings: RunSettings
     reader: ChatReader
     hand_off: RemoteFiles
     marks: MarksToRead
     saved_messages: SavedMessages
     budget: DiskBudget
-
-    def unfinished(self) -> tuple[ChatSpelling, ...]:
-        """``--resume`` without a chat; a line says what is left out."""
-        messages = self.saved_messages.find(HEADER)
-        found = unfinished_in(messages, self.config.remote, self.config.choice.canonical_text)
-        for line in found.left_out:
-            tell(Event.of_message(line), self.config.telling)
-        return found.chats
+    remote_free_bytes: int | None = None
 
     def prospect(self, chat: Chat, lower_bound: int) -> Prospect:
         """Raises what the beginning of a run raises."""
-        scope = self.settings.choice.scope(self.settings.remote, chat, lower_bound)
-        local_states = LocalStates(self.config.data_dir / "state")
+        task = self.config.task
+        scope = task.choice.scope(task.remote, chat, lower_bound)
+        local_states = LocalStates(self.config.places.states)
         resumption = Resumption(
             chat,
             scope,
-            self.settings,
+            task,
             self.reader,
             self.marks,
             StateStore(self.saved_messages, local_states),

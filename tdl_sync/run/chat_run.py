@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 from tdl_sync.core.errors import ComeBackLater, Stopped, StorageFull, TdlSyncError, TimeIsUp
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import Chat, ChatTotals, scope_key
-from tdl_sync.core.ports import SavedMessages
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
+from tdl_sync.options.config import Config
 from tdl_sync.run.admission import LeaseGate, TimedGate
 from tdl_sync.run.following import Following, LaterRounds
+from tdl_sync.run.parts import Parts
 from tdl_sync.run.resume import ChatState, ResumePoint, Resumption, inherit
-from tdl_sync.run.settings import RunSettings
-from tdl_sync.run.time_left import TimeLeft
+from tdl_sync.run.time_left import Deadline, TimeLeft
 from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.lease import Lease
 from tdl_sync.state.local_state import LocalStates
@@ -29,7 +29,7 @@ from tdl_sync.state.run_state import RunStatus
 from tdl_sync.state.state_saver import StateSaver
 from tdl_sync.state.state_store import StateMessage, StateStore
 from tdl_sync.transfer.ledger import Rounds
-from tdl_sync.transfer.pipeline import Job, Pipeline, Stages
+from tdl_sync.transfer.pipeline import Job, Pipeline
 from tdl_sync.transfer.text_archive import TextArchive
 
 SAVE_ON_STOP_SECONDS = 1.5
@@ -51,20 +51,23 @@ class ChatRun:
         self,
         chat: Chat,
         lower_bound: int,
-        settings: RunSettings,
-        stages: Stages,
-        saved_messages: SavedMessages,
-        local_states: LocalStates,
+        config: Config,
+        parts: Parts,
+        deadline: Deadline | None = None,
         following: Following | None = None,
     ) -> None:
         """With ``following`` the run stays with the chat until it is stopped."""
         self._chat = chat
-        self._scope = settings.choice.scope(settings.remote, chat, lower_bound)
-        self._settings = settings
-        self._stages = stages
-        self._saved_messages = saved_messages
-        self._local_states = local_states
-        self._identity = this_run(settings.save_interval_seconds)
+        self._task = task = config.task
+        self._scope = task.choice.scope(task.remote, chat, lower_bound)
+        self._running = config.running
+        self._places = config.places
+        self._stages = parts.stages
+        self._remote_free_bytes = parts.remote_free_bytes
+        self._deadline = deadline
+        self._saved_messages = parts.telegram.saved_messages
+        self._local_states = LocalStates(config.places.states)
+        self._identity = this_run(config.running.save_interval_seconds)
         self._time_left: TimeLeft | None = None
         self._rounds: Rounds | None = None
         self._more = False
@@ -100,26 +103,25 @@ class ChatRun:
             self._has_ended = True
 
     def _run_held(self) -> None:
-        settings = self._settings
         with exclusive(
             self._chat,
-            settings.remote,
+            self._task.remote,
             self._identity,
             self._saved_messages,
-            settings.lock_directory,
+            self._places.locks,
             self._stages.stop,
-            take_over=settings.take_over,
+            take_over=self._running.take_over,
         ) as lease:
             if lease.warning is not None:
                 self._stages.progress.message(lease.warning)
             self._run(lease)
 
     def _run(self, lease: Lease) -> None:
-        settings, stages = self._settings, self._stages
+        task, stages = self._task, self._stages
         self._resumption = resumption = Resumption(
             self._chat,
             self._scope,
-            settings,
+            task,
             stages.reader,
             stages.marks,
             StateStore(self._saved_messages, self._local_states),
@@ -129,7 +131,7 @@ class ChatRun:
         inherit(point, stages.marks, self._saved_messages)
         counting = in_thread(partial(stages.reader.totals, self._chat), "totals")
         listing = stages.hand_off.prepare_folder(point.folder)
-        self._texts = TextArchive(self._chat, settings.remote, point.folder, listing)
+        self._texts = TextArchive(self._chat, task.remote, point.folder, listing)
         totals = counting.result()
         self._compare_with_room(totals)
         message_id = point.loaded.message_id if point.loaded else None
@@ -140,7 +142,7 @@ class ChatRun:
             self._local_states,
             lambda: self._state.save_watermark_and_snapshot(),
             stages.progress,
-            settings.save_interval_seconds,
+            self._running.save_interval_seconds,
         )
         pipeline = self._pipeline(resumption.job(point, listing))
         self._rounds = rounds = Rounds(pipeline.ledger)
@@ -164,17 +166,17 @@ class ChatRun:
                     self._say_what_is_left(totals, point)
                 raise
             # --retry-failed does not read on, so what it leaves is as complete as what it found.
-            ended_early = settings.only_failed or self._more
+            ended_early = task.retry_failed or self._more
             self._end(RunStatus.STOPPED if ended_early else RunStatus.COMPLETE)
 
     def _gate_of(self, lease: Lease) -> LeaseGate:
-        settings, stages, loaded = self._settings, self._stages, self._resume_point.loaded
-        if settings.deadline is None:
+        deadline, stages, loaded = self._deadline, self._stages, self._resume_point.loaded
+        if deadline is None:
             return LeaseGate(lease, stages.stop, stages.progress)
         self._time_left = TimeLeft(
-            settings.deadline.seconds_left,
-            settings.deadline.working_seconds,
-            settings.workers,
+            deadline.seconds_left,
+            deadline.working_seconds,
+            self._running.workers,
             loaded.state.upload_bytes_per_second if loaded else 0,
             stages.stop,
         )
@@ -184,8 +186,8 @@ class ChatRun:
         return Pipeline(
             job,
             self._stages,
-            self._settings.downloads,
-            self._settings.workers,
+            self._running.downloads,
+            self._running.workers,
             self._saver.file_finished,
             self._gate,
         )
@@ -222,9 +224,9 @@ class ChatRun:
     def _work(self, pipeline: Pipeline) -> None:
         if self.stays.is_set():
             self._stages.hand_off.renew_folder(self._resume_point.folder)
-        if self._settings.texts_directory is not None and not self._settings.only_failed:
+        if self._task.texts and not self._task.retry_failed:
             self._texts.keep(
-                self._settings.texts_directory,
+                self._places.data_dir / "texts",
                 self._stages.reader,
                 self._stages.hand_off,
                 self._stages.stop,
@@ -234,7 +236,7 @@ class ChatRun:
     def _wind_down(self, pipeline: Pipeline, moving: Future[None]) -> None:
         """The run was stopped: save, let running hand-offs end in their grace time, save again."""
         self._save_stopped()
-        grace_seconds = self._settings.grace_seconds - self._stages.stop.seconds_ago
+        grace_seconds = self._running.grace_seconds - self._stages.stop.seconds_ago
         self._stages.hand_off.terminate(max(0.0, grace_seconds))
         ending = in_thread(pipeline.wait_for_hand_offs, "the last hand-offs")
         wait((moving, ending), WIND_DOWN_SECONDS)
@@ -303,10 +305,10 @@ class ChatRun:
 
     def _compare_with_room(self, totals: ChatTotals) -> None:
         """Name a remote that is too small now, not after days."""
-        free_bytes = self._settings.remote_free_bytes
+        free_bytes = self._remote_free_bytes
         if free_bytes is not None and free_bytes < totals.estimated_bytes:
             self._stages.progress.message(
-                f"warning: {self._settings.remote} has {human_bytes(free_bytes)} free, and "
+                f"warning: {self._task.remote} has {human_bytes(free_bytes)} free, and "
                 f"{self._chat.title!r} holds about {human_bytes(totals.estimated_bytes)} "
                 "(an estimate): it will be full before the end unless most is there already"
             )
@@ -317,5 +319,5 @@ class ChatRun:
         left_bytes = totals.estimated_bytes - earlier_bytes - self.report().uploaded_bytes
         self._stages.progress.message(
             f"about {human_bytes(max(0, left_bytes))} of {self._chat.title!r} are not on "
-            f"{self._settings.remote} yet (an estimate)"
+            f"{self._task.remote} yet (an estimate)"
         )

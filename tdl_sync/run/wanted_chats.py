@@ -4,17 +4,17 @@ all that are unfinished (``--resume`` alone).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tdl_sync.core.errors import StateUnreadable
 from tdl_sync.core.model import Chat, Scope, scope_key
-from tdl_sync.core.ports import SavedText
+from tdl_sync.core.ports import SavedMessages, SavedText
 from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling
-from tdl_sync.options.config import Config
+from tdl_sync.options.config import Chats, Config
 from tdl_sync.state.run_state import RunState, RunStatus
-from tdl_sync.state.state_message import names_remote
+from tdl_sync.state.state_message import HEADER, names_remote
 from tdl_sync.state.state_store import told_states
 
 if TYPE_CHECKING:
@@ -46,14 +46,25 @@ class WantedComments:
         return chats.discussion_of(chats.resolve(self.spelling))
 
 
-def wanted_chats(
-    spellings: Iterable[ChatSpelling], config: Config
-) -> Iterator[WantedPosts | WantedComments]:
-    for spelling in spellings:
-        lower_bound = config.resume_from_id or spelling.from_message_id
-        yield WantedPosts(spelling, lower_bound, config.topic_id or 0)
-        if config.comments:
+def wanted_chats(chats: Chats) -> Iterator[WantedPosts | WantedComments]:
+    for spelling in chats.spellings:
+        yield WantedPosts(spelling, chats.from_id or spelling.from_message_id, chats.topic_id or 0)
+        if chats.comments:
             yield WantedComments(spelling)
+
+
+def chats_to_move(
+    config: Config, saved_messages: SavedMessages, on_line: Callable[[str], None]
+) -> Iterator[WantedPosts | WantedComments]:
+    """Those that the user named, else all that are unfinished; a line says what is left out."""
+    chats = config.chats
+    if not chats.spellings:
+        task = config.task
+        found = unfinished_in(saved_messages.find(HEADER), task.remote, task.choice.canonical_text)
+        for line in found.left_out:
+            on_line(line)
+        chats = replace(chats, spellings=found.chats)
+    return wanted_chats(chats)
 
 
 @dataclass(frozen=True)

@@ -86,9 +86,10 @@ def scope_of(command_line: str) -> Scope:
     config = parse_config(
         ["-u", "@channel", *command_line.split(" ")] if command_line else ["-u", "@channel"], {}
     )
-    wanted = list(wanted_chats(config.chats, config))[-1]
+    task = config.task
+    wanted = list(wanted_chats(config.chats))[-1]
     if isinstance(wanted, WantedComments):
-        return config.choice.scope(config.remote, DISCUSSION, wanted.lower_bound)
+        return task.choice.scope(task.remote, DISCUSSION, wanted.lower_bound)
     chat = Chat(CHANNEL.id, CHANNEL.title, CHANNEL.kind, topic_id=wanted.topic_id)
-    choice: Choice = config.choice
-    return choice.scope(config.remote, chat, wanted.lower_bound)
+    choice: Choice = task.choice
+    return choice.scope(task.remote, chat, wanted.lower_bound)
