@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 
-from tdl_sync.commands.dry_run_counts import Forecast, Prospect
+from tdl_sync.commands.dry_run_counts import Prospect
 from tdl_sync.commands.dry_run_text import last_lines, prospect_lines
 from tdl_sync.commands.output import StandardOutput
 from tdl_sync.core.errors import ChatError, LargerThanBudget, TdlSyncError
@@ -115,17 +115,17 @@ class Looker:
         listing = self.hand_off.files(point.folder)
         whole = [file for file in listing if not is_under_way(file.name)]
         job = resumption.job(point, whole)
-        forecast = Forecast(lambda item: job.keeping.template.path(item, chat))
-        limit_reached = self._count(job, point.failures, forecast)
-        return forecast.prospect(
+        prospect = Prospect(
             chat,
             point.folder,
-            folder_exists=bool(listing) or self.hand_off.find_folder(chat.id) is not None,
+            lambda item: job.keeping.template.path(item, chat),
             passed_id=point.after_id if point.after_id >= max(lower_bound, 1) else 0,
-            limit_reached=limit_reached,
         )
+        prospect.limit_reached = self._count(job, point.failures, prospect)
+        prospect.folder_exists = bool(listing) or self.hand_off.find_folder(chat.id) is not None
+        return prospect
 
-    def _count(self, job: Job, failures: Iterable[Failure], forecast: Forecast) -> bool:
+    def _count(self, job: Job, failures: Iterable[Failure], prospect: Prospect) -> bool:
         """Whether the run would end by its limit, and not by the end of the chat."""
         known_files = KnownFiles(
             self.marks,
@@ -135,22 +135,22 @@ class Looker:
         )
         for entry in self._entries(job):
             if isinstance(entry, SkippedItem):
-                forecast.would_skip(entry)
+                prospect.would_skip(entry)
                 continue
             known = known_files.of(entry)
             if isinstance(known, DoneByListing):
-                forecast.is_listed(known.file)
+                prospect.is_listed(known.file)
             elif isinstance(known, DoneByMark):
-                forecast.is_there(entry)
+                prospect.is_there(entry)
             elif isinstance(known, GivenUp):
-                forecast.would_fail(entry, known.failure.reason)
-            elif job.choice.dedupe and self._is_copy(entry, job, forecast):
-                forecast.would_skip(SkippedItem(entry.key, DUPLICATE))
+                prospect.would_fail(entry, known.failure.reason)
+            elif job.choice.dedupe and self._is_copy(entry, job, prospect):
+                prospect.would_skip(SkippedItem(entry.key, DUPLICATE))
             elif not self.budget.fits(entry):
-                forecast.would_fail(entry, LargerThanBudget.reason)
+                prospect.would_fail(entry, LargerThanBudget.reason)
             else:
-                forecast.would_move(entry)
-                if forecast.to_move.files == job.choice.limit:
+                prospect.would_move(entry)
+                if prospect.to_move.files == job.choice.limit:
                     return True
         return False
 
@@ -158,7 +158,7 @@ class Looker:
         pages = job.choice.pages(self.reader, job.chat, job.after_id, job.up_to_id)
         return chain(job.again, chain.from_iterable(page.entries for page in pages))
 
-    def _is_copy(self, item: MediaItem, job: Job, forecast: Forecast) -> bool:
+    def _is_copy(self, item: MediaItem, job: Job, prospect: Prospect) -> bool:
         key = item.key
         first_id = self.marks.message_with(job.remote, key.chat_id, key.topic_id, item.identity)
-        return first_id is not None or item.identity in forecast.arriving
+        return first_id is not None or item.identity in prospect.arriving

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE, Failure
 from tdl_sync.core.model import (
@@ -79,20 +79,20 @@ class Unknown:
     why: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class Findings:
     """``skipped`` counts by rule what filters leave out or Telegram does not give any more;
     ``not_compared`` are files of messages that were left out or not asked for."""
 
-    there: int
-    there_bytes: int
-    compared_by_hash: int
-    missing: tuple[Missing, ...]
-    wrong: tuple[Wrong, ...]
-    double: tuple[Double, ...]
-    unknown: tuple[Unknown, ...]
-    skipped: Mapping[str, int]
-    not_compared: int
+    there: int = 0
+    there_bytes: int = 0
+    compared_by_hash: int = 0
+    missing: list[Missing] = field(default_factory=list)
+    wrong: list[Wrong] = field(default_factory=list)
+    double: list[Double] = field(default_factory=list)
+    unknown: list[Unknown] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    not_compared: int = 0
 
     @property
     def compared_by_size_alone(self) -> int:
@@ -118,7 +118,8 @@ class Comparison:
         self._failures = failures
         self._files: defaultdict[int, list[ListedFile]] = defaultdict(list)
         self._under_way: defaultdict[int | None, list[ListedFile]] = defaultdict(list)
-        self._unknown: list[Unknown] = []
+        self._found = Findings()
+        self._identities: set[FileIdentity] = set()
         for file in listing:
             message_id = message_id_of(file.name)
             if is_under_way(file.name):
@@ -126,25 +127,19 @@ class Comparison:
             elif message_id is not None:
                 self._files[message_id].append(file)
             elif not _OURS.fullmatch(file.name):
-                self._unknown.append(Unknown(file, NO_ID))
-        self._there = self._there_bytes = self._by_hash = self._not_compared = 0
-        self._identities: set[FileIdentity] = set()
-        self._missing: list[Missing] = []
-        self._wrong: list[Wrong] = []
-        self._double: list[Double] = []
-        self._skipped: Counter[str] = Counter()
+                self._found.unknown.append(Unknown(file, NO_ID))
 
     def take(self, entry: HistoryEntry) -> None:
         """Hold one message's file against the remote."""
         files = self._files.pop(entry.key.message_id, [])
         if isinstance(entry, SkippedItem):
-            self._skipped[entry.rule] += 1
-            self._not_compared += len(files)
+            self._found.skipped[entry.rule] += 1
+            self._found.not_compared += len(files)
             return
         mark = self._mark_of(entry.key)
         files += self._called_so(entry.message_id, mark)
         if not files:
-            self._missing.append(
+            self._found.missing.append(
                 Missing(
                     entry.key,
                     file_name(entry),
@@ -164,7 +159,7 @@ class Comparison:
             )
         )
         best, *others = files
-        self._double += [Double(entry.message_id, file, best) for file in others]
+        self._found.double += [Double(entry.message_id, file, best) for file in others]
         self._judge(entry, best, mark, is_only=not others)
 
     def unclaimed_ids(self) -> list[int]:
@@ -173,45 +168,35 @@ class Comparison:
 
     def leave_out(self, message_id: int) -> None:
         """Its files belong to a message that is not asked for."""
-        self._not_compared += len(self._files.pop(message_id, []))
+        self._found.not_compared += len(self._files.pop(message_id, []))
 
     def leave_out_copies(self) -> None:
         """After the last entry: what is missing is skipped where another message has brought the
         same file to the remote (``--dedupe``)."""
-        missing = [
-            each for each in self._missing if each.marked or each.identity not in self._identities
-        ]
-        if len(missing) < len(self._missing):
-            self._skipped[DUPLICATE] += len(self._missing) - len(missing)
-        self._missing = missing
+        found, identities = self._found, self._identities
+        missing = [each for each in found.missing if each.marked or each.identity not in identities]
+        if len(missing) < len(found.missing):
+            found.skipped[DUPLICATE] += len(found.missing) - len(missing)
+        found.missing = missing
 
     def findings(self) -> Findings:
         """The end: whose message was not seen is unknown."""
         gone = [Unknown(file, NO_MESSAGE) for files in self._files.values() for file in files]
         gone += [Unknown(file, UNFINISHED) for files in self._under_way.values() for file in files]
-        return Findings(
-            self._there,
-            self._there_bytes,
-            self._by_hash,
-            tuple(self._missing),
-            tuple(self._wrong),
-            tuple(self._double),
-            tuple(sorted([*self._unknown, *gone], key=lambda each: path_of(each.file))),
-            dict(self._skipped),
-            self._not_compared,
-        )
+        unknown = sorted([*self._found.unknown, *gone], key=lambda each: path_of(each.file))
+        return replace(self._found, unknown=unknown)
 
     def _judge(
         self, item: MediaItem, file: ListedFile, mark: MarkedFile | None, *, is_only: bool
     ) -> None:
         reason = _what_is_wrong(item, file, mark)
         if reason is None:
-            self._there += 1
-            self._there_bytes += item.size_bytes
+            self._found.there += 1
+            self._found.there_bytes += item.size_bytes
             self._identities.add(item.identity)
-            self._by_hash += _both_know_the_hash(file, mark)
+            self._found.compared_by_hash += _both_know_the_hash(file, mark)
             return
-        self._wrong.append(
+        self._found.wrong.append(
             Wrong(
                 item.key,
                 file,

@@ -21,7 +21,6 @@ from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import with_writable_config
 from tdl_sync.reporting.reporter import Reporter
-from tdl_sync.run.following import News
 from tdl_sync.run.telegram_session import make_data_dir
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.telegram.session.event_loop import EventLoopThread
@@ -62,14 +61,14 @@ class Opening:
         config: Config,
         stop: StopFlag,
         progress: Reporter,
-        news: News | None,
+        on_news: Callable[[int | None], None] | None,
         success: Callable[[], bool],
     ) -> None:
-        """With ``news`` Telegram tells of new messages. ``success`` says at the end how it went."""
+        """With ``on_news`` Telegram tells of new messages. ``success`` says how the run went."""
         self._config = config
         self._stop = stop
         self._progress = progress
-        self._news = news
+        self._on_news = on_news
         self._success = success
         self._abandoned = Event()
         self._rclone: Rclone | None = None
@@ -165,10 +164,18 @@ class Opening:
 
         def open_it() -> TelegramToMove:
             # Only now: while the library is imported, rclone's first processes work.
-            from tdl_sync.run.telegram_side import opened_to_move
+            from tdl_sync.run.telegram_side import TelegramToMove
+            from tdl_sync.telegram.session.client import TelegramClient
+            from tdl_sync.telegram.session.session_watch import watch_session
 
             check()
-            return opened_to_move(loop, self._config, self._stop, self._progress, self._news, check)
+            config, stop, progress = self._config, self._stop, self._progress
+            client = TelegramClient(
+                loop, config.telegram, stop, progress.waiting, progress.message, self._on_news
+            )
+            client.start(check)
+            watch_session(client, stop)
+            return TelegramToMove(client, config.running.connections)
 
         def close() -> None:
             given_up.set()

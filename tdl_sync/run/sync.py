@@ -55,8 +55,8 @@ class Sync:
     ) -> None:
         self._config = config
         self._following = Following(stop, poll_seconds) if config.running.follow else None
-        news = None if self._following is None else self._following.news
-        self._opening = Opening(config, stop, progress, news, self._has_succeeded)
+        on_news = None if self._following is None else self._following.news.tell
+        self._opening = Opening(config, stop, progress, on_news, self._has_succeeded)
         self._deadline = deadline
         self._stop = stop
         self._progress = progress

@@ -10,14 +10,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Config, Telling
 from tdl_sync.reporting.events import Event
 from tdl_sync.reporting.lines import waiting_line
 from tdl_sync.reporting.numbers import Waiting
-from tdl_sync.reporting.reporter import Reporter
 from tdl_sync.reporting.stderr import tell
-from tdl_sync.run.following import News
 from tdl_sync.run.telegram_session import make_data_dir, telegram_client
 from tdl_sync.telegram.files.parts import TelegramPartSource
 from tdl_sync.telegram.messages.chats import ChatBook
@@ -25,9 +22,7 @@ from tdl_sync.telegram.messages.history import TelegramChatReader
 from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 from tdl_sync.telegram.messages.takeout import Takeout
 from tdl_sync.telegram.session.client import TelegramClient
-from tdl_sync.telegram.session.event_loop import EventLoopThread
 from tdl_sync.telegram.session.session_copy import session_string_of
-from tdl_sync.telegram.session.session_watch import watch_session
 
 
 class TelegramSide:
@@ -63,30 +58,6 @@ class TelegramToMove(TelegramSide):
     def __init__(self, client: TelegramClient, connections: int) -> None:
         super().__init__(client)
         self.parts = TelegramPartSource(client, self.reader, connections, self._takeout)
-
-
-def opened_to_move(
-    loop: EventLoopThread,
-    config: Config,
-    stop: StopFlag,
-    progress: Reporter,
-    news: News | None,
-    check: Callable[[], None],
-) -> TelegramToMove:
-    """Signed in, and watched: ``stop`` is set when Telegram ends the session.
-
-    With ``news`` Telegram tells of new messages. See ``TelegramClient.start`` for ``check``
-    and for what is raised.
-    """
-
-    def on_wait(what: str, why: str, until: datetime) -> None:
-        progress.waiting(what, why, until)
-
-    on_news = None if news is None else news.tell
-    client = TelegramClient(loop, config.telegram, stop, on_wait, progress.message, on_news)
-    client.start(check)
-    watch_session(client, stop)
-    return TelegramToMove(client, config.running.connections)
 
 
 def teller(telling: Telling) -> Callable[[str], None]:

@@ -120,7 +120,7 @@ def test_on_a_new_machine_all_is_to_move_into_a_folder_that_is_not_there(machine
     assert amounts(prospect) == (Amount(5, 15_000), Amount())
     assert (prospect.folder, prospect.folder_exists) == (FOLDER, False)
     assert (prospect.passed_id, prospect.limit_reached, prospect.skipped) == (0, False, {})
-    assert prospect.examples == tuple(f"{number}_a.bin" for number in range(1, 6))
+    assert prospect.examples == [f"{number}_a.bin" for number in range(1, 6)]
     assert list(machine.directory.iterdir()) == []
 
 

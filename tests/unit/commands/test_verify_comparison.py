@@ -92,7 +92,7 @@ def test_of_two_files_of_one_message_the_right_one_counts_and_the_other_is_a_dou
     short, right = ListedFile("7_a.bin", 9), ListedFile("7_b.bin", 10, "sub")
     for listing in ([short, right], [right, short]):
         found = compared([item_of(7, 10)], listing)
-        assert (found.there, found.wrong) == (1, ())
+        assert (found.there, found.wrong) == (1, [])
         assert [(each.file, each.beside) for each in found.double] == [(short, right)]
 
 
@@ -132,7 +132,7 @@ def test_what_belongs_to_no_message_is_unknown_by_its_reason_and_what_is_ours_is
 def test_a_file_that_telegram_calls_like_an_unfinished_one_is_there_if_its_mark_says_so() -> None:
     name = "7_a.bin.0a1b2c3d.partial"
     found = compared([item_of(7, 10)], [ListedFile(name, 10)], {7: marked(name, 10)})
-    assert (found.there, found.missing, found.unknown) == (1, (), ())
+    assert (found.there, found.missing, found.unknown) == (1, [], [])
     found = compared([item_of(7, 10)], [ListedFile(name, 10)], {7: marked("7_a.bin", 10)})
     assert (found.there, [each.why for each in found.unknown]) == (0, [UNFINISHED])
 
@@ -141,7 +141,7 @@ def test_what_a_rule_leaves_out_is_neither_missing_nor_unknown() -> None:
     skipped = [SkippedItem(MessageKey(CHAT_ID, 0, number), "type") for number in (7, 8)]
     found = compared(skipped, [ListedFile("7_a.bin", 1)])
     assert (found.skipped, found.not_compared, found.all_there) == ({"type": 2}, 1, True)
-    assert (found.unknown, found.missing) == ((), ())
+    assert (found.unknown, found.missing) == ([], [])
 
 
 def test_files_of_messages_that_are_not_asked_for_can_be_taken_out() -> None:
