@@ -14,7 +14,7 @@ from tdl_sync.cli.option_values import Given, after_exclusions, seconds_between,
 from tdl_sync.cli.usage import OPTIONS, USAGE
 from tdl_sync.core.errors import UsageError
 from tdl_sync.core.program import PROGRAM, SCRIPT, VERSION
-from tdl_sync.options.chat_spelling import ChatSpelling, parse_chat
+from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID, ChatSpelling, parse_chat
 from tdl_sync.options.choice import Choice
 from tdl_sync.options.config import (
     PLAINLY,
@@ -45,7 +45,7 @@ from tdl_sync.options.units import parse_bytes
 from tdl_sync.run.time_left import CLOSING_SECONDS
 
 _LARGEST_DISK_BYTES = 10**15
-_LARGEST_MESSAGE_ID = 2**31 - 1
+_MESSAGE_ID = whole(1, LARGEST_MESSAGE_ID)
 _DAY_SECONDS = 86400.0
 _LONGEST_GRACE_SECONDS = 3600.0
 _LONGEST_RUN_SECONDS = 366 * _DAY_SECONDS
@@ -77,9 +77,9 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         command=Command(arguments.command),
         chats=Chats(
             spellings=_chats(given, environ),
-            from_id=given.optional("--resume-from", whole(1, _LARGEST_MESSAGE_ID))
-            or given.optional("--from-id", whole(1, _LARGEST_MESSAGE_ID)),
-            topic_id=given.optional("--topic", whole(1, _LARGEST_MESSAGE_ID)),
+            from_id=given.optional("--resume-from", _MESSAGE_ID)
+            or given.optional("--from-id", _MESSAGE_ID),
+            topic_id=given.optional("--topic", _MESSAGE_ID),
             comments=given.switch("--comments"),
         ),
         task=Task(
@@ -216,12 +216,12 @@ def _choice(given: Given, now: datetime) -> Choice:
             most_bytes=given.optional("--max-size", parse_bytes),
             since=given.optional("--since", lambda text: parse_since(text, now)),
             until=given.optional("--until", lambda text: parse_until(text, now)),
-            to_id=given.optional("--to-id", whole(1, _LARGEST_MESSAGE_ID)),
+            to_id=given.optional("--to-id", _MESSAGE_ID),
             name=given.optional("--match", Expression.parse),
             caption=given.optional("--caption", Expression.parse),
         ),
         newest_first=given.switch("--desc"),
-        limit=given.optional("--limit", whole(1, _LARGEST_MESSAGE_ID)),
+        limit=given.optional("--limit", _MESSAGE_ID),
         dedupe=given.switch("--dedupe"),
     )
 

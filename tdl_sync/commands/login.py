@@ -19,6 +19,7 @@ from tdl_sync.core.errors import (
     SessionEnded,
     UsageError,
 )
+from tdl_sync.core.futures import in_thread
 from tdl_sync.core.program import PROGRAM
 from tdl_sync.core.text import printable
 from tdl_sync.options.config import Config
@@ -53,6 +54,9 @@ class Terminal:
     def ask(self, question: str) -> str:
         return self._asked(lambda: _read_line(question))
 
+    def agrees(self, question: str) -> bool:
+        return self.ask(f"{question} [Y/n] ").lower() in ("", "y", "yes")
+
     def ask_secret(self, question: str) -> str:
         return self._asked(lambda: _read_secret(question))
 
@@ -61,17 +65,8 @@ class Terminal:
 
         Main thread only. Raises what ``work`` raises, and ``KeyboardInterrupt`` at once.
         """
-        done: Future[Result] = Future()
-
-        def run() -> None:
-            try:
-                done.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - raised by done.result() below
-                done.set_exception(error)
-            finally:
-                self._questions.put(None)
-
-        threading.Thread(target=run, name="login", daemon=True).start()
+        done = in_thread(work, "login")
+        done.add_done_callback(lambda _: self._questions.put(None))
         while (question := self._questions.get()) is not None:
             try:
                 question.answer.set_result(question.read())
@@ -153,8 +148,7 @@ def offer_login(config: Config) -> None:
     settings = config.telegram
     if settings.session_string or settings.session_path.exists() or not at_a_terminal():
         return
-    answer = Terminal().ask("There is no Telegram session yet. Sign in now? [Y/n] ")
-    if answer.lower() in ("", "y", "yes"):
+    if Terminal().agrees("There is no Telegram session yet. Sign in now?"):
         login(config)
 
 
@@ -196,10 +190,7 @@ def offer_reconnect(config: Config, errors: Iterable[BaseException]) -> bool:
     Never asks where there is no terminal.
     """
     refused = next((each for each in errors if isinstance(each, RemoteCredentialsRefused)), None)
-    if refused is None or not at_a_terminal():
-        return False
-    answer = Terminal().ask("Run that now? [Y/n] ")
-    if answer.lower() not in ("", "y", "yes"):
+    if refused is None or not at_a_terminal() or not Terminal().agrees("Run that now?"):
         return False
     rclone = find_rclone(replace(config.rclone, arguments=()))
     return rclone.converse(["config", "reconnect"], f"{refused.remote_name}:") == 0

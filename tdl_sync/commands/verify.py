@@ -14,6 +14,7 @@ from tdl_sync.core.errors import EXIT_SOME_FAILED, ChatError, TdlSyncError
 from tdl_sync.core.model import Chat, MediaItem, Scope
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID
 from tdl_sync.options.config import Config
 from tdl_sync.remote.check import look_at_remote
 from tdl_sync.remote.listing import RemoteLook
@@ -27,8 +28,6 @@ from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import this_run
 from tdl_sync.state.state_store import LoadedState, StateStore
 from tdl_sync.telegram.messages.chats import ChatBook
-
-LARGEST_MESSAGE_ID = 2**31 - 1
 
 
 class NotAllThere(TdlSyncError):
@@ -48,7 +47,6 @@ def verify(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
         for verdict in looked:
             for line in report_lines(verdict):
                 output.line(line)
-    if not config.as_json:
         output.line(result_line(verdicts, failed=bool(errors)))
     bad = sum(len(each.findings.missing) + len(each.findings.wrong) for each in verdicts)
     if bad:

@@ -43,7 +43,7 @@ class SyncResult:
 
 
 class Sync:
-    """``run`` once, in a worker thread. ``abandon`` and ``reports`` from any other."""
+    """``run`` once, in a worker thread. ``abandon`` and ``result`` from any other."""
 
     def __init__(
         self,
@@ -80,7 +80,8 @@ class Sync:
 
     def result(self) -> SyncResult:
         """How it went so far."""
-        return SyncResult(self.reports(), tuple(self._errors), self._time_is_up)
+        reports = tuple(run.report() for run in self._runs)
+        return SyncResult(reports, tuple(self._errors), self._time_is_up)
 
     @property
     def is_moving(self) -> bool:
@@ -90,9 +91,6 @@ class Sync:
     @property
     def _time_is_up(self) -> bool:
         return isinstance(self._stop.cause, TimeIsUp)
-
-    def reports(self) -> tuple[RunReport, ...]:
-        return tuple(run.report() for run in self._runs)
 
     def abandon(self) -> None:
         """End all children now; what they were sending is kept and taken up next time."""

@@ -22,40 +22,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class WantedPosts:
-    """A chat, from ``lower_bound`` on; of a forum only ``topic_id`` unless that is 0."""
+class WantedChat:
+    """A chat, from ``lower_bound`` on; of a forum only ``topic_id`` unless that is 0.
 
-    spelling: ChatSpelling
-    lower_bound: int
-    topic_id: int
-
-    def find(self, chats: ChatBook) -> Chat:
-        """Raises ``ChatUnreadable``."""
-        return replace(chats.resolve(self.spelling), topic_id=self.topic_id)
-
-
-@dataclass(frozen=True)
-class WantedComments:
-    """All that was written about a channel's posts."""
+    ``comments``: instead of a channel's posts, all that was written about them.
+    """
 
     spelling: ChatSpelling
     lower_bound: int = 0
+    topic_id: int = 0
+    comments: bool = False
 
     def find(self, chats: ChatBook) -> Chat:
         """Raises ``ChatUnreadable``."""
-        return chats.discussion_of(chats.resolve(self.spelling))
+        chat = chats.resolve(self.spelling)
+        return chats.discussion_of(chat) if self.comments else replace(chat, topic_id=self.topic_id)
 
 
-def wanted_chats(chats: Chats) -> Iterator[WantedPosts | WantedComments]:
+def wanted_chats(chats: Chats) -> Iterator[WantedChat]:
     for spelling in chats.spellings:
-        yield WantedPosts(spelling, chats.from_id or spelling.from_message_id, chats.topic_id or 0)
+        yield WantedChat(spelling, chats.from_id or spelling.from_message_id, chats.topic_id or 0)
         if chats.comments:
-            yield WantedComments(spelling)
+            yield WantedChat(spelling, comments=True)
 
 
 def chats_to_move(
     config: Config, saved_messages: SavedMessages, on_line: Callable[[str], None]
-) -> Iterator[WantedPosts | WantedComments]:
+) -> Iterator[WantedChat]:
     """Those that the user named, else all that are unfinished; a line says what is left out."""
     chats = config.chats
     if not chats.spellings:
