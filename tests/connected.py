@@ -15,12 +15,11 @@ from standins.telegram.world.world import World
 from tdl_sync.core.model import Chat
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.chat_spelling import ByMarkedId, ByUsername, OwnSavedMessages
-from tdl_sync.options.credentials import Proxy
+from tdl_sync.options.credentials import Proxy, TelegramSettings
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.history import TelegramChatReader
 from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.event_loop import EventLoopThread
-from tdl_sync.telegram.session.settings import TelegramSettings
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from tdl_sync.core.naming import file_name
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.chat_spelling import ByUsername
-from tdl_sync.options.credentials import Proxy
+from tdl_sync.options.credentials import Proxy, TelegramSettings
 from tdl_sync.remote.check import check_remote
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
@@ -38,7 +38,6 @@ from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.history import TelegramChatReader
 from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.event_loop import EventLoopThread
-from tdl_sync.telegram.session.settings import TelegramSettings
 from tdl_sync.transfer.disk.budget import DiskBudget
 from tdl_sync.transfer.disk.part_journal import PartialFiles
 from tdl_sync.transfer.disk.staging import Staging

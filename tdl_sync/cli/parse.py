@@ -14,10 +14,22 @@ from tdl_sync.cli.option_values import Given, after_exclusions, seconds_between,
 from tdl_sync.cli.usage import OPTIONS, USAGE
 from tdl_sync.core.errors import UsageError
 from tdl_sync.core.program import PROGRAM, SCRIPT, VERSION
-from tdl_sync.options.chat_spelling import ChatSpelling, parse_chat
+from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID, ChatSpelling, parse_chat
 from tdl_sync.options.choice import Choice
-from tdl_sync.options.config import PLAINLY, Command, Config, OnQuota, Telling, Verbosity
-from tdl_sync.options.credentials import Proxy, credentials_from, parse_proxy
+from tdl_sync.options.config import (
+    PLAINLY,
+    Chats,
+    Command,
+    Config,
+    OnQuota,
+    Places,
+    RcloneSettings,
+    Running,
+    Task,
+    Telling,
+    Verbosity,
+)
+from tdl_sync.options.credentials import Proxy, parse_proxy, telegram_settings
 from tdl_sync.options.directories import default_data_dir, expand
 from tdl_sync.options.expressions import Expression
 from tdl_sync.options.filters import (
@@ -33,7 +45,7 @@ from tdl_sync.options.units import parse_bytes
 from tdl_sync.run.time_left import CLOSING_SECONDS
 
 _LARGEST_DISK_BYTES = 10**15
-_LARGEST_MESSAGE_ID = 2**31 - 1
+_MESSAGE_ID = whole(1, LARGEST_MESSAGE_ID)
 _DAY_SECONDS = 86400.0
 _LONGEST_GRACE_SECONDS = 3600.0
 _LONGEST_RUN_SECONDS = 366 * _DAY_SECONDS
@@ -63,97 +75,104 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
     data_dir = _path(given, "--data-dir", environ) or default_data_dir(environ)
     config = Config(
         command=Command(arguments.command),
-        chats=_chats(given, environ),
-        resume=given.switch("--resume"),
-        resume_from_id=given.optional("--resume-from", whole(1, _LARGEST_MESSAGE_ID))
-        or given.optional("--from-id", whole(1, _LARGEST_MESSAGE_ID)),
-        restart=given.switch("--restart"),
-        retry_failed=given.switch("--retry-failed"),
-        topic_id=given.optional("--topic", whole(1, _LARGEST_MESSAGE_ID)),
-        comments=given.switch("--comments"),
-        takeout=given.switch("--takeout"),
-        follow=given.switch("--follow"),
+        chats=Chats(
+            spellings=_chats(given, environ),
+            from_id=given.optional("--resume-from", _MESSAGE_ID)
+            or given.optional("--from-id", _MESSAGE_ID),
+            topic_id=given.optional("--topic", _MESSAGE_ID),
+            comments=given.switch("--comments"),
+        ),
+        task=Task(
+            choice=_choice(given, datetime.now(timezone.utc)),
+            keeping=Keeping(
+                template=given.optional("--name", parse_name_template) or PLAIN_NAMES,
+                with_sidecar=given.switch("--sidecar"),
+            ),
+            texts=given.switch("--text"),
+            remote=_remote(given),
+            resume=given.switch("--resume"),
+            restart=given.switch("--restart"),
+            retry_failed=given.switch("--retry-failed"),
+        ),
+        running=Running(
+            max_disk_bytes=given.value("--max-disk", _disk_bytes),
+            workers=given.value("--workers", whole(1, 32)),
+            downloads=given.value("--downloads", whole(1, 64)),
+            connections=given.value("--connections", whole(1, 32)),
+            save_interval_seconds=given.value("--save-interval", seconds_between(1, _DAY_SECONDS)),
+            grace_seconds=given.value("--grace", seconds_between(0, _LONGEST_GRACE_SECONDS)),
+            max_runtime_seconds=given.optional(
+                "--max-runtime", seconds_between(1, _LONGEST_RUN_SECONDS)
+            ),
+            on_quota=given.value("--on-quota", _on_quota),
+            take_over=given.switch("--take-over"),
+            takeout=given.switch("--takeout"),
+            follow=given.switch("--follow"),
+        ),
+        places=Places(data_dir, _path(given, "--staging", environ) or data_dir / "staging"),
+        rclone=RcloneSettings(
+            program=_program(given, environ),
+            config_file=_path(given, "--rclone-config", environ),
+            arguments=given.values("--rclone-arg", parse_upload_flag),
+            must_be_drive=given.switch("--gdrive"),
+        ),
+        telegram=telegram_settings(environ, data_dir, _proxy(given)),
+        telling=_telling(given, environ),
         dry_run=given.switch("--dry-run"),
-        choice=_choice(given, datetime.now(timezone.utc)),
-        keeping=Keeping(
-            template=given.optional("--name", parse_name_template) or PLAIN_NAMES,
-            with_sidecar=given.switch("--sidecar"),
-        ),
-        texts=given.switch("--text"),
-        remote=_remote(given),
-        must_be_drive=given.switch("--gdrive"),
-        max_disk_bytes=given.value("--max-disk", _disk_bytes),
-        workers=given.value("--workers", whole(1, 32)),
-        downloads=given.value("--downloads", whole(1, 64)),
-        connections=given.value("--connections", whole(1, 32)),
-        save_interval_seconds=given.value("--save-interval", seconds_between(1, _DAY_SECONDS)),
-        grace_seconds=given.value("--grace", seconds_between(0, _LONGEST_GRACE_SECONDS)),
-        max_runtime_seconds=given.optional(
-            "--max-runtime", seconds_between(1, _LONGEST_RUN_SECONDS)
-        ),
-        take_over=given.switch("--take-over"),
-        on_quota=given.value("--on-quota", _on_quota),
-        data_dir=data_dir,
-        staging_dir=_path(given, "--staging", environ) or data_dir / "staging",
-        rclone=_program(given, environ),
-        rclone_config=_path(given, "--rclone-config", environ),
-        rclone_args=given.values("--rclone-arg", parse_upload_flag),
-        proxy=_proxy(given),
-        credentials=credentials_from(environ),
         login_by_qr=given.switch("--qr"),
         print_session=given.switch("--print-session"),
-        telling=_telling(given, environ),
         as_json=given.switch("--json"),
         repair=given.switch("--repair"),
     )
     if config.command is Command.SYNC:
         _refuse_what_does_not_fit(config)
-    if config.command is Command.VERIFY and not config.chats:
+    if config.command is Command.VERIFY and not config.chats.spellings:
         raise UsageError(
             "no chat is given: say which with -u, for example "
             f"{PROGRAM} verify -u @channel; {SEE_HELP}"
         )
     if config.command in (Command.SYNC, Command.VERIFY):
-        _refuse_several_chats_for_one(config)
+        _refuse_several_chats_for_one(config.chats)
     return config
 
 
 def _refuse_what_does_not_fit(config: Config) -> None:
-    least_seconds = config.grace_seconds + CLOSING_SECONDS
-    if config.max_runtime_seconds is not None and config.max_runtime_seconds <= least_seconds:
+    running, task, places = config.running, config.task, config.places
+    least_seconds = running.grace_seconds + CLOSING_SECONDS
+    if running.max_runtime_seconds is not None and running.max_runtime_seconds <= least_seconds:
         raise UsageError(
             f"--max-runtime: expected more than {least_seconds:g} seconds (--grace and "
-            f"{CLOSING_SECONDS:g} s for closing), found {config.max_runtime_seconds:g}"
+            f"{CLOSING_SECONDS:g} s for closing), found {running.max_runtime_seconds:g}"
         )
-    if not config.chats and (not config.resume or config.retry_failed):
-        why = " (--retry-failed needs one)" if config.retry_failed else ""
+    if not config.chats.spellings and (not task.resume or task.retry_failed):
+        why = " (--retry-failed needs one)" if task.retry_failed else ""
         raise UsageError(
             f"no chat is given{why}: say which with -u, for example "
             f"{PROGRAM} -u @channel, or go on with all that is unfinished by --resume; {SEE_HELP}"
         )
-    if config.staging_dir == config.data_dir or config.staging_dir in config.data_dir.parents:
+    if places.staging_dir == places.data_dir or places.staging_dir in places.data_dir.parents:
         raise UsageError(
-            f"--staging {str(config.staging_dir)!r} holds the data directory "
-            f"{str(config.data_dir)!r}; it must be a directory that is used for nothing else"
+            f"--staging {str(places.staging_dir)!r} holds the data directory "
+            f"{str(places.data_dir)!r}; it must be a directory that is used for nothing else"
         )
     log_file = config.telling.log_file
-    if log_file is not None and config.staging_dir in log_file.parents:
+    if log_file is not None and places.staging_dir in log_file.parents:
         raise UsageError(
             f"--log-file {str(log_file)!r} is in the staging directory, which is used for nothing "
             "else; name a file somewhere else"
         )
 
 
-def _refuse_several_chats_for_one(config: Config) -> None:
+def _refuse_several_chats_for_one(chats: Chats) -> None:
     """What is said of one chat's messages means nothing for another's."""
-    if config.topic_id is not None and len(config.chats) != 1:
+    given = len(chats.spellings)
+    if chats.topic_id is not None and given != 1:
         raise UsageError(
-            f"--topic is a topic of one chat, and {len(config.chats)} chats are given; "
-            "name one with -u"
+            f"--topic is a topic of one chat, and {given} chats are given; name one with -u"
         )
-    if config.resume_from_id is not None and len(config.chats) > 1:
+    if chats.from_id is not None and given > 1:
         raise UsageError(
-            f"--resume-from is a message id of one chat, and {len(config.chats)} chats are given; "
+            f"--resume-from is a message id of one chat, and {given} chats are given; "
             "run them one by one"
         )
 
@@ -197,12 +216,12 @@ def _choice(given: Given, now: datetime) -> Choice:
             most_bytes=given.optional("--max-size", parse_bytes),
             since=given.optional("--since", lambda text: parse_since(text, now)),
             until=given.optional("--until", lambda text: parse_until(text, now)),
-            to_id=given.optional("--to-id", whole(1, _LARGEST_MESSAGE_ID)),
+            to_id=given.optional("--to-id", _MESSAGE_ID),
             name=given.optional("--match", Expression.parse),
             caption=given.optional("--caption", Expression.parse),
         ),
         newest_first=given.switch("--desc"),
-        limit=given.optional("--limit", whole(1, _LARGEST_MESSAGE_ID)),
+        limit=given.optional("--limit", _MESSAGE_ID),
         dedupe=given.switch("--dedupe"),
     )
 

@@ -104,12 +104,12 @@ class Supervisor:
     def __init__(self, config: Config) -> None:
         self._events: queue.SimpleQueue[Ended | BaseException | int] = queue.SimpleQueue()
         self._stop = StopFlag()
-        self._grace_seconds = config.grace_seconds
+        self._grace_seconds = config.running.grace_seconds
         self._telling = config.telling
         self._deadline: Deadline | None = None
-        if config.max_runtime_seconds is not None:
+        if config.running.max_runtime_seconds is not None:
             self._deadline = Deadline.of_this_process(
-                config.max_runtime_seconds, config.grace_seconds
+                config.running.max_runtime_seconds, config.running.grace_seconds
             )
         progress = progress_for(sys.stderr, config.telling)
         self._sync = Sync(config, self._stop, progress, self._deadline)

@@ -9,7 +9,7 @@ from tdl_sync.commands.output import StandardOutput
 from tdl_sync.core.errors import TdlSyncError
 from tdl_sync.core.text import columns_of, cut_to_columns, padded, printable
 from tdl_sync.options.config import Config
-from tdl_sync.run.telegram_session import opened_to_look
+from tdl_sync.run.telegram_side import opened_to_look
 from tdl_sync.telegram.messages.chat_list import ListedChat, TelegramChatList, at_username
 
 _LEAST_NAME_COLUMNS = 12
@@ -77,7 +77,7 @@ def _cells(listed: ListedChat) -> tuple[str, ...]:
 def list_chats(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
     """Print the account's chats, each as soon as its messages are counted."""
     with opened_to_look(config) as telegram:
-        chat_list = TelegramChatList(telegram)
+        chat_list = TelegramChatList(telegram.client)
         chats = chat_list.chats()
         counted = chat_list.counted(chats)
         if config.as_json:

@@ -10,21 +10,19 @@ import importlib.util
 import platform
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import psutil
 
 from tdl_sync.core.errors import EXIT_COMPLETE, EXIT_USAGE, ConfigurationError, TdlSyncError
-from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes, printable
 from tdl_sync.options.config import Config
 from tdl_sync.remote.check import check_remote, configured_types
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import is_writable, used_config, with_writable_config
-from tdl_sync.run.telegram_session import make_data_dir, telegram_settings
-from tdl_sync.telegram.session.event_loop import EventLoopThread
+from tdl_sync.run.parts import find_rclone
+from tdl_sync.run.telegram_session import make_data_dir, telegram_client
 from tdl_sync.transfer.disk.staging import Staging
 
 if TYPE_CHECKING:
@@ -83,13 +81,13 @@ def _tgcrypto() -> str:
 
 
 def _data_directory(config: Config) -> str:
-    make_data_dir(config)
-    free_bytes = psutil.disk_usage(str(config.data_dir)).free
-    return f"{config.data_dir}, {human_bytes(free_bytes)} free"
+    make_data_dir(config.places)
+    free_bytes = psutil.disk_usage(str(config.places.data_dir)).free
+    return f"{config.places.data_dir}, {human_bytes(free_bytes)} free"
 
 
 def _staging_disk(config: Config) -> str:
-    staging = Staging.open(config.staging_dir, config.max_disk_bytes)
+    staging = Staging.open(config.places.staging_dir, config.running.max_disk_bytes)
     staging.close()
     left = f", {len(staging.leftovers)} files of earlier runs in it" if staging.leftovers else ""
     return staging.warning or f"{human_bytes(staging.budget_bytes)} in {staging.directory}{left}"
@@ -97,7 +95,7 @@ def _staging_disk(config: Config) -> str:
 
 def _rclone_and_remote(config: Config) -> Iterator[Finding]:
     try:
-        rclone = Rclone.find(config.rclone, None, config.rclone_args)
+        rclone = find_rclone(replace(config.rclone, config_file=None))
     except TdlSyncError as error:
         yield Finding("rclone", str(error), error.exit_status)
         return
@@ -105,12 +103,12 @@ def _rclone_and_remote(config: Config) -> Iterator[Finding]:
     yield Finding("rclone", f"{version} ({rclone.executable})")
     notes: list[str] = []
     try:
-        rclone = Rclone.find(config.rclone, config.rclone_config, config.rclone_args)
-        types = configured_types(rclone, config.remote)
+        rclone = find_rclone(config.rclone)
+        types = configured_types(rclone, config.task.remote)
         used = used_config(rclone)
         if used is not None and not is_writable(used):
             notes.append("it can't be written: renewed tokens go into a copy")
-        rclone = with_writable_config(rclone, config.data_dir, lambda line: None)
+        rclone = with_writable_config(rclone, config.places.data_dir, lambda line: None)
     except TdlSyncError as error:
         yield Finding("rclone's configuration", str(error), error.exit_status)
         return
@@ -122,24 +120,14 @@ def _rclone_and_remote(config: Config) -> Iterator[Finding]:
 
 
 def _remote(rclone: Rclone, config: Config) -> str:
-    remote = check_remote(rclone, config.remote, must_be_drive=config.must_be_drive)
+    remote = check_remote(rclone, config.task.remote, must_be_drive=config.rclone.must_be_drive)
     free = "" if remote.free_bytes is None else f", {human_bytes(remote.free_bytes)} free"
     return "; ".join([f"{remote.remote} takes files{free}", *remote.warnings])
 
 
 def _telegram(config: Config) -> Iterator[Finding]:
-    # It takes its time: the last part's own.
-    from tdl_sync.telegram.session.client import TelegramClient
-
     lines: list[str] = []
-    with ExitStack() as closing:
-        loop = EventLoopThread()
-        loop.start()
-        closing.callback(loop.stop)
-        client = TelegramClient(
-            loop, telegram_settings(config), StopFlag(), lambda *_: None, lines.append
-        )
-        closing.callback(client.stop)
+    with telegram_client(config.telegram, lines.append) as client:
         session = _finding("Telegram session", lambda: _session(client))
     yield session
     if session.exit_status != EXIT_COMPLETE:

@@ -12,34 +12,25 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 
-from tdl_sync.commands.dry_run_counts import Forecast, Prospect
+from tdl_sync.commands.dry_run_counts import Prospect
 from tdl_sync.commands.dry_run_text import last_lines, prospect_lines
 from tdl_sync.commands.output import StandardOutput
-from tdl_sync.core.errors import LargerThanBudget, TdlSyncError
+from tdl_sync.core.errors import ChatError, LargerThanBudget, TdlSyncError
 from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import Chat, HistoryEntry, MediaItem, SkippedItem
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.options.chat_spelling import ChatSpelling
 from tdl_sync.options.config import Config
 from tdl_sync.remote.check import look_at_remote
 from tdl_sync.remote.listing import RemoteLook
-from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.remnants import is_under_way
-from tdl_sync.reporting.events import Event
-from tdl_sync.reporting.stderr import tell
+from tdl_sync.run.parts import find_rclone
 from tdl_sync.run.resume import Resumption
-from tdl_sync.run.settings import RunSettings
-from tdl_sync.run.sync import ONE_CHAT_ONLY
-from tdl_sync.run.telegram_session import opened_on_a_copy
-from tdl_sync.run.wanted_chats import unfinished_in, wanted_chats
+from tdl_sync.run.telegram_side import TelegramSide, opened_to_look, teller
+from tdl_sync.run.wanted_chats import chats_to_move
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.read_only import MarksToRead
-from tdl_sync.state.state_message import HEADER
 from tdl_sync.state.state_store import StateStore
-from tdl_sync.telegram.messages.chats import ChatBook
-from tdl_sync.telegram.messages.history import TelegramChatReader
-from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 from tdl_sync.transfer.disk.budget import DiskBudget
 from tdl_sync.transfer.disk.staging import Room
 from tdl_sync.transfer.duplicates import DUPLICATE
@@ -54,16 +45,17 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
     free_bytes = None
     try:
         with ExitStack() as closing:
-            chats, looker = _opened(config, closing)
-            free_bytes = looker.settings.remote_free_bytes
-            for wanted in wanted_chats(config.chats or looker.unfinished(), config):
+            telegram, looker = _opened(config, closing)
+            free_bytes = looker.remote_free_bytes
+            on_line = teller(config.telling)
+            for wanted in chats_to_move(config, telegram.saved_messages, on_line):
                 try:
-                    prospect = looker.prospect(wanted.find(chats), wanted.lower_bound)
-                except ONE_CHAT_ONLY as error:
+                    prospect = looker.prospect(wanted.find(telegram.chats), wanted.lower_bound)
+                except ChatError as error:
                     errors.append(error)
                     continue
                 prospects.append(prospect)
-                for line in prospect_lines(prospect, config.remote):
+                for line in prospect_lines(prospect, config.task.remote):
                     output.line(line)
     except TdlSyncError as error:
         errors.append(error)
@@ -72,26 +64,25 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
     return tuple(errors)
 
 
-def _opened(config: Config, closing: ExitStack) -> tuple[ChatBook, Looker]:
-    telegram = closing.enter_context(opened_on_a_copy(config))
-    rclone = Rclone.find(config.rclone, config.rclone_config, config.rclone_args)
-    remote = look_at_remote(rclone, config.remote, must_be_drive=config.must_be_drive)
-    room = Room.to_be_had(config.staging_dir, config.max_disk_bytes)
+def _opened(config: Config, closing: ExitStack) -> tuple[TelegramSide, Looker]:
+    telegram = closing.enter_context(opened_to_look(config, on_a_copy=True))
+    rclone = find_rclone(config.rclone)
+    remote = look_at_remote(rclone, config.task.remote, must_be_drive=config.rclone.must_be_drive)
+    room = Room.to_be_had(config.places.staging_dir, config.running.max_disk_bytes)
     if room.warning is not None:
-        tell(Event.of_message(f"warning: {room.warning}"), config.telling)
-    chats = ChatBook(telegram)
-    marks = MarksToRead(config.data_dir / "marks")
+        teller(config.telling)(f"warning: {room.warning}")
+    marks = MarksToRead(config.places.marks)
     closing.callback(marks.close)
     looker = Looker(
         config=config,
-        settings=RunSettings.of(config, remote.free_bytes, deadline=None),
-        reader=TelegramChatReader(telegram, chats),
+        reader=telegram.reader,
         hand_off=RemoteLook(rclone, remote),
         marks=marks,
-        saved_messages=TelegramSavedMessages(telegram),
+        saved_messages=telegram.saved_messages,
         budget=DiskBudget(room.budget_bytes, room.block_bytes, StopFlag()),
+        remote_free_bytes=remote.free_bytes,
     )
-    return chats, looker
+    return telegram, looker
 
 
 @dataclass(frozen=True)
@@ -99,29 +90,22 @@ class Looker:
     """A run's parts as far as they only read. Blocks."""
 
     config: Config
-    settings: RunSettings
     reader: ChatReader
     hand_off: RemoteFiles
     marks: MarksToRead
     saved_messages: SavedMessages
     budget: DiskBudget
-
-    def unfinished(self) -> tuple[ChatSpelling, ...]:
-        """``--resume`` without a chat; a line says what is left out."""
-        messages = self.saved_messages.find(HEADER)
-        found = unfinished_in(messages, self.config.remote, self.config.choice.canonical_text)
-        for line in found.left_out:
-            tell(Event.of_message(line), self.config.telling)
-        return found.chats
+    remote_free_bytes: int | None = None
 
     def prospect(self, chat: Chat, lower_bound: int) -> Prospect:
         """Raises what the beginning of a run raises."""
-        scope = self.settings.choice.scope(self.settings.remote, chat, lower_bound)
-        local_states = LocalStates(self.config.data_dir / "state")
+        task = self.config.task
+        scope = task.choice.scope(task.remote, chat, lower_bound)
+        local_states = LocalStates(self.config.places.states)
         resumption = Resumption(
             chat,
             scope,
-            self.settings,
+            task,
             self.reader,
             self.marks,
             StateStore(self.saved_messages, local_states),
@@ -131,17 +115,17 @@ class Looker:
         listing = self.hand_off.files(point.folder)
         whole = [file for file in listing if not is_under_way(file.name)]
         job = resumption.job(point, whole)
-        forecast = Forecast(lambda item: job.keeping.template.path(item, chat))
-        limit_reached = self._count(job, point.failures, forecast)
-        return forecast.prospect(
+        prospect = Prospect(
             chat,
             point.folder,
-            folder_exists=bool(listing) or self.hand_off.find_folder(chat.id) is not None,
+            lambda item: job.keeping.template.path(item, chat),
             passed_id=point.after_id if point.after_id >= max(lower_bound, 1) else 0,
-            limit_reached=limit_reached,
         )
+        prospect.limit_reached = self._count(job, point.failures, prospect)
+        prospect.folder_exists = bool(listing) or self.hand_off.find_folder(chat.id) is not None
+        return prospect
 
-    def _count(self, job: Job, failures: Iterable[Failure], forecast: Forecast) -> bool:
+    def _count(self, job: Job, failures: Iterable[Failure], prospect: Prospect) -> bool:
         """Whether the run would end by its limit, and not by the end of the chat."""
         known_files = KnownFiles(
             self.marks,
@@ -151,22 +135,22 @@ class Looker:
         )
         for entry in self._entries(job):
             if isinstance(entry, SkippedItem):
-                forecast.would_skip(entry)
+                prospect.would_skip(entry)
                 continue
             known = known_files.of(entry)
             if isinstance(known, DoneByListing):
-                forecast.is_listed(known.file)
+                prospect.is_listed(known.file)
             elif isinstance(known, DoneByMark):
-                forecast.is_there(entry)
+                prospect.is_there(entry)
             elif isinstance(known, GivenUp):
-                forecast.would_fail(entry, known.failure.reason)
-            elif job.choice.dedupe and self._is_copy(entry, job, forecast):
-                forecast.would_skip(SkippedItem(entry.key, DUPLICATE))
+                prospect.would_fail(entry, known.failure.reason)
+            elif job.choice.dedupe and self._is_copy(entry, job, prospect):
+                prospect.would_skip(SkippedItem(entry.key, DUPLICATE))
             elif not self.budget.fits(entry):
-                forecast.would_fail(entry, LargerThanBudget.reason)
+                prospect.would_fail(entry, LargerThanBudget.reason)
             else:
-                forecast.would_move(entry)
-                if forecast.to_move.files == job.choice.limit:
+                prospect.would_move(entry)
+                if prospect.to_move.files == job.choice.limit:
                     return True
         return False
 
@@ -174,7 +158,7 @@ class Looker:
         pages = job.choice.pages(self.reader, job.chat, job.after_id, job.up_to_id)
         return chain(job.again, chain.from_iterable(page.entries for page in pages))
 
-    def _is_copy(self, item: MediaItem, job: Job, forecast: Forecast) -> bool:
+    def _is_copy(self, item: MediaItem, job: Job, prospect: Prospect) -> bool:
         key = item.key
         first_id = self.marks.message_with(job.remote, key.chat_id, key.topic_id, item.identity)
-        return first_id is not None or item.identity in forecast.arriving
+        return first_id is not None or item.identity in prospect.arriving

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tdl_sync.core.model import Chat, FileIdentity, MediaItem, RemoteFile, SkippedItem
@@ -29,28 +29,31 @@ class Amount:
 NOTHING = Amount()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Prospect:
-    """What one chat's run would find and do. ``folder_exists``: on the remote, by now.
+    """What one chat's run would find and do; count each item once. One thread.
 
-    ``by_type`` and ``by_year`` divide ``to_move``; ``examples`` are remote paths of some of it,
-    below the folder. ``failing`` is by reason what would not be moved: too large, or given up.
+    ``path_of`` says where on the remote a file would go, below ``folder``. ``folder_exists``: on
+    the remote, by now. ``by_type`` and ``by_year`` divide ``to_move``; ``examples`` are paths of
+    some of it. ``failing`` is by reason what would not be moved: too large, or given up.
     ``passed_id`` is the message up to which earlier runs have dealt with everything, 0 for none;
     nothing up to it is counted but what failed. ``limit_reached``: there may be more.
     """
 
     chat: Chat
     folder: str
-    folder_exists: bool
-    to_move: Amount
-    by_type: Mapping[str, Amount]
-    by_year: Mapping[int, Amount]
-    there: Amount
-    skipped: Mapping[str, int]
-    failing: Mapping[str, Amount]
-    examples: tuple[str, ...]
-    passed_id: int
-    limit_reached: bool
+    path_of: Callable[[MediaItem], str]
+    passed_id: int = 0
+    folder_exists: bool = True
+    limit_reached: bool = False
+    to_move: Amount = NOTHING
+    there: Amount = NOTHING
+    by_type: defaultdict[str, Amount] = field(default_factory=lambda: defaultdict(Amount))
+    by_year: defaultdict[int, Amount] = field(default_factory=lambda: defaultdict(Amount))
+    skipped: Counter[str] = field(default_factory=Counter)
+    failing: defaultdict[str, Amount] = field(default_factory=lambda: defaultdict(Amount))
+    examples: list[str] = field(default_factory=list)
+    arriving: set[FileIdentity] = field(default_factory=set)
 
     @property
     def failing_files(self) -> int:
@@ -61,21 +64,6 @@ class Prospect:
         return (
             self.to_move.files + self.there.files + sum(self.skipped.values()) + self.failing_files
         )
-
-
-@dataclass
-class Forecast:
-    """Count each item once. ``path_of`` says where on the remote it would go. One thread."""
-
-    path_of: Callable[[MediaItem], str]
-    to_move: Amount = NOTHING
-    there: Amount = NOTHING
-    by_type: defaultdict[str, Amount] = field(default_factory=lambda: defaultdict(Amount))
-    by_year: defaultdict[int, Amount] = field(default_factory=lambda: defaultdict(Amount))
-    skipped: Counter[str] = field(default_factory=Counter)
-    failing: defaultdict[str, Amount] = field(default_factory=lambda: defaultdict(Amount))
-    examples: list[str] = field(default_factory=list)
-    arriving: set[FileIdentity] = field(default_factory=set)
 
     def would_move(self, item: MediaItem) -> None:
         amount = Amount.of(item)
@@ -100,27 +88,3 @@ class Forecast:
 
     def would_fail(self, item: MediaItem, reason: str) -> None:
         self.failing[reason] += Amount.of(item)
-
-    def prospect(
-        self,
-        chat: Chat,
-        folder: str,
-        *,
-        folder_exists: bool,
-        passed_id: int,
-        limit_reached: bool,
-    ) -> Prospect:
-        return Prospect(
-            chat,
-            folder,
-            folder_exists,
-            self.to_move,
-            dict(self.by_type),
-            dict(self.by_year),
-            self.there,
-            dict(self.skipped),
-            dict(self.failing),
-            tuple(self.examples),
-            passed_id,
-            limit_reached,
-        )

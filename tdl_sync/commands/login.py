@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -20,15 +19,13 @@ from tdl_sync.core.errors import (
     SessionEnded,
     UsageError,
 )
+from tdl_sync.core.futures import in_thread
 from tdl_sync.core.program import PROGRAM
-from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import printable
 from tdl_sync.options.config import Config
-from tdl_sync.options.credentials import credentials_from
-from tdl_sync.remote.rclone import Rclone
-from tdl_sync.run.telegram_session import make_data_dir, telegram_settings
-from tdl_sync.telegram.session.event_loop import EventLoopThread
-from tdl_sync.telegram.session.settings import TelegramSettings
+from tdl_sync.options.credentials import TelegramSettings, telegram_settings
+from tdl_sync.run.parts import find_rclone
+from tdl_sync.run.telegram_session import make_data_dir, telegram_client
 
 API_PAGE = "https://my.telegram.org/apps"
 
@@ -57,6 +54,9 @@ class Terminal:
     def ask(self, question: str) -> str:
         return self._asked(lambda: _read_line(question))
 
+    def agrees(self, question: str) -> bool:
+        return self.ask(f"{question} [Y/n] ").lower() in ("", "y", "yes")
+
     def ask_secret(self, question: str) -> str:
         return self._asked(lambda: _read_secret(question))
 
@@ -65,17 +65,8 @@ class Terminal:
 
         Main thread only. Raises what ``work`` raises, and ``KeyboardInterrupt`` at once.
         """
-        done: Future[Result] = Future()
-
-        def run() -> None:
-            try:
-                done.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - raised by done.result() below
-                done.set_exception(error)
-            finally:
-                self._questions.put(None)
-
-        threading.Thread(target=run, name="login", daemon=True).start()
+        done = in_thread(work, "login")
+        done.add_done_callback(lambda _: self._questions.put(None))
         while (question := self._questions.get()) is not None:
             try:
                 question.answer.set_result(question.read())
@@ -120,9 +111,9 @@ def login(config: Config) -> int:
             "login asks questions, so it needs a terminal; elsewhere set TDL_SYNC_SESSION_STRING, "
             f"which {PROGRAM} login --print-session shows on a machine that has one"
         )
-    make_data_dir(config)
+    make_data_dir(config.places)
     terminal = Terminal()
-    settings = replace(telegram_settings(config), session_string=None)
+    settings = replace(config.telegram, session_string=None)
     if settings.session_path.exists():
         try:
             _sign_in(config, settings, terminal)
@@ -140,16 +131,10 @@ def login(config: Config) -> int:
 
 
 def _sign_in(config: Config, settings: TelegramSettings, terminal: Terminal) -> None:
-    # Not above: each run looks here whether there is a session, before it needs the library.
-    from tdl_sync.telegram.session.client import TelegramClient
-    from tdl_sync.telegram.session.login import Login
+    with telegram_client(settings) as telegram:
+        # Not above: each run looks here whether there is a session, before it needs the library.
+        from tdl_sync.telegram.session.login import Login
 
-    with ExitStack() as closing:
-        loop = EventLoopThread()
-        loop.start()
-        closing.callback(loop.stop)
-        telegram = TelegramClient(loop, settings, StopFlag(), lambda *_: None, lambda _: None)
-        closing.callback(telegram.stop)
         signing_in = Login(telegram, terminal)
         name = terminal.attend(lambda: signing_in.sign_in(by_qr=config.login_by_qr))
         terminal.show(f"Signed in as {name}. The session is in {settings.session_path}")
@@ -160,11 +145,10 @@ def _sign_in(config: Config, settings: TelegramSettings, terminal: Terminal) -> 
 
 def offer_login(config: Config) -> None:
     """Before a run without a session: sign in now, if there is a person to do it."""
-    settings = telegram_settings(config)
+    settings = config.telegram
     if settings.session_string or settings.session_path.exists() or not at_a_terminal():
         return
-    answer = Terminal().ask("There is no Telegram session yet. Sign in now? [Y/n] ")
-    if answer.lower() in ("", "y", "yes"):
+    if Terminal().agrees("There is no Telegram session yet. Sign in now?"):
         login(config)
 
 
@@ -173,13 +157,11 @@ def _with_credentials(settings: TelegramSettings, terminal: Terminal) -> Telegra
     if settings.api_id is not None:
         return settings
     terminal.show(f"Telegram wants to know which app this is: copy both from {API_PAGE}")
-    credentials = credentials_from(
-        {
-            "TDL_SYNC_API_ID": terminal.ask("API id: "),
-            "TDL_SYNC_API_HASH": terminal.ask_secret("API hash: "),
-        }
-    )
-    return replace(settings, api_id=credentials.api_id, api_hash=credentials.api_hash)
+    asked = {
+        "TDL_SYNC_API_ID": terminal.ask("API id: "),
+        "TDL_SYNC_API_HASH": terminal.ask_secret("API hash: "),
+    }
+    return telegram_settings(asked, settings.session_directory, settings.proxy)
 
 
 def _read_line(question: str) -> str:
@@ -208,10 +190,7 @@ def offer_reconnect(config: Config, errors: Iterable[BaseException]) -> bool:
     Never asks where there is no terminal.
     """
     refused = next((each for each in errors if isinstance(each, RemoteCredentialsRefused)), None)
-    if refused is None or not at_a_terminal():
+    if refused is None or not at_a_terminal() or not Terminal().agrees("Run that now?"):
         return False
-    answer = Terminal().ask("Run that now? [Y/n] ")
-    if answer.lower() not in ("", "y", "yes"):
-        return False
-    rclone = Rclone.find(config.rclone, config.rclone_config)
+    rclone = find_rclone(replace(config.rclone, arguments=()))
     return rclone.converse(["config", "reconnect"], f"{refused.remote_name}:") == 0

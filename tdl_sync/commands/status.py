@@ -13,15 +13,12 @@ from tdl_sync.core.errors import ChatUnreadable, ConfigurationError, TdlSyncErro
 from tdl_sync.core.model import Chat
 from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling
 from tdl_sync.options.config import Config
-from tdl_sync.run.telegram_session import opened_to_look
+from tdl_sync.run.telegram_side import TelegramSide, opened_to_look
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import is_gone
 from tdl_sync.state.state_message import HEADER
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.dialogs import newest_message_ids
-from tdl_sync.telegram.messages.history import TelegramChatReader
-from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
-from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.clock import telegrams_now
 
 NOTHING_YET = "No state is saved yet: nothing was moved with this account."
@@ -30,14 +27,14 @@ NOTHING_YET = "No state is saved yet: nothing was moved with this account."
 def show_status(config: Config, output: StandardOutput) -> list[TdlSyncError]:
     """Print a block for each scope; what can't be read, and chats without a state, are returned."""
     with opened_to_look(config) as telegram:
-        messages = TelegramSavedMessages(telegram).find(HEADER)
-        states, errors = saved_states(messages, LocalStates(config.data_dir / "state"))
-        wanted = Wanted.of(config.chats, telegram)
-        if config.chats:
+        messages = telegram.saved_messages.find(HEADER)
+        states, errors = saved_states(messages, LocalStates(config.places.states))
+        wanted = Wanted.of(config.chats.spellings, telegram.chats)
+        if config.chats.spellings:
             states = [saved for saved in states if saved.state.channel_id in wanted.titles]
         errors = [*errors, *wanted.errors, *_without_state(wanted, states)]
         newest = _newest_ids(telegram, wanted, states)
-        now = telegrams_now(telegram.client)
+        now = telegrams_now(telegram.client.client)
         found = [
             replace(
                 status_of(saved, messages, now, is_gone),
@@ -65,12 +62,11 @@ class Wanted:
 
     titles: dict[int, str]
     resolved: tuple[Chat, ...]
-    chats: ChatBook
     errors: tuple[TdlSyncError, ...]
 
     @classmethod
-    def of(cls, spellings: Sequence[ChatSpelling], telegram: TelegramClient) -> Wanted:
-        chats, titles, resolved, errors = ChatBook(telegram), {}, [], []
+    def of(cls, spellings: Sequence[ChatSpelling], chats: ChatBook) -> Wanted:
+        titles, resolved, errors = {}, [], []
         for spelling in spellings:
             if isinstance(spelling, ByMarkedId):  # its state is there, whatever became of the chat
                 titles[spelling.marked_id] = spelling.text
@@ -82,7 +78,7 @@ class Wanted:
             else:
                 titles[chat.id] = chat.title
                 resolved.append(chat)
-        return cls(titles, tuple(resolved), chats, tuple(errors))
+        return cls(titles, tuple(resolved), tuple(errors))
 
 
 def _without_state(wanted: Wanted, states: Sequence[SavedState]) -> list[ConfigurationError]:
@@ -98,14 +94,13 @@ def _without_state(wanted: Wanted, states: Sequence[SavedState]) -> list[Configu
 
 
 def _newest_ids(
-    telegram: TelegramClient, wanted: Wanted, states: Sequence[SavedState]
+    telegram: TelegramSide, wanted: Wanted, states: Sequence[SavedState]
 ) -> dict[int, int]:
     """A chat that the account has not joined is only found by its user name."""
     chat_ids = {saved.state.channel_id for saved in states}
-    reader = TelegramChatReader(telegram, wanted.chats)
     newest = {}
     for chat in wanted.resolved:
         if chat.id in chat_ids:
             with suppress(ChatUnreadable):
-                newest[chat.id] = reader.newest_message_id(chat)
-    return {**newest, **newest_message_ids(telegram, chat_ids - newest.keys())}
+                newest[chat.id] = telegram.reader.newest_message_id(chat)
+    return {**newest, **newest_message_ids(telegram.client, chat_ids - newest.keys())}

@@ -10,19 +10,17 @@ from tdl_sync.commands.output import StandardOutput
 from tdl_sync.commands.verify_comparison import Comparison
 from tdl_sync.commands.verify_repair import recorded, save_state
 from tdl_sync.commands.verify_text import Verdict, json_record, report_lines, result_line
-from tdl_sync.core.errors import EXIT_SOME_FAILED, TdlSyncError
+from tdl_sync.core.errors import EXIT_SOME_FAILED, ChatError, TdlSyncError
 from tdl_sync.core.model import Chat, MediaItem, Scope
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID
 from tdl_sync.options.config import Config
 from tdl_sync.remote.check import look_at_remote
 from tdl_sync.remote.listing import RemoteLook
-from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import with_writable_config
-from tdl_sync.reporting.events import Event
-from tdl_sync.reporting.stderr import tell
-from tdl_sync.run.sync import ONE_CHAT_ONLY
-from tdl_sync.run.telegram_session import opened_to_look
+from tdl_sync.run.parts import find_rclone
+from tdl_sync.run.telegram_side import opened_to_look, teller
 from tdl_sync.run.wanted_chats import wanted_chats
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.exclusive import exclusive
@@ -30,12 +28,6 @@ from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import this_run
 from tdl_sync.state.state_store import LoadedState, StateStore
 from tdl_sync.telegram.messages.chats import ChatBook
-from tdl_sync.telegram.messages.history import TelegramChatReader
-from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
-from tdl_sync.telegram.messages.takeout import Takeout
-from tdl_sync.telegram.session.client import TelegramClient
-
-LARGEST_MESSAGE_ID = 2**31 - 1
 
 
 class NotAllThere(TdlSyncError):
@@ -55,7 +47,6 @@ def verify(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
         for verdict in looked:
             for line in report_lines(verdict):
                 output.line(line)
-    if not config.as_json:
         output.line(result_line(verdicts, failed=bool(errors)))
     bad = sum(len(each.findings.missing) + len(each.findings.wrong) for each in verdicts)
     if bad:
@@ -64,7 +55,7 @@ def verify(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
 
 
 def _what_next(bad: int, verdicts: list[Verdict], config: Config) -> str:
-    files = f"{bad} file{'s' if bad != 1 else ''} missing or wrong on {config.remote}"
+    files = f"{bad} file{'s' if bad != 1 else ''} missing or wrong on {config.task.remote}"
     repaired = sum(each.repaired for each in verdicts)
     if config.repair:
         return f"{files}; {repaired} recorded, for the next run to move again"
@@ -78,11 +69,11 @@ def _verdicts(
     try:
         with ExitStack() as closing:
             chats, verifier = _opened(config, closing)
-            for wanted in wanted_chats(config.chats, config):
+            for wanted in wanted_chats(config.chats):
                 try:
                     chat = wanted.find(chats)
                     verdict = verifier.verdict(chat, wanted.lower_bound)
-                except ONE_CHAT_ONLY as error:
+                except ChatError as error:
                     errors.append(error)
                     continue
                 verdicts.append(verdict)
@@ -92,37 +83,20 @@ def _verdicts(
 
 
 def _opened(config: Config, closing: ExitStack) -> tuple[ChatBook, Verifier]:
-    def on_line(line: str) -> None:
-        tell(Event.of_message(line), config.telling)
-
+    on_line = teller(config.telling)
     telegram = closing.enter_context(opened_to_look(config))
-    rclone = Rclone.find(config.rclone, config.rclone_config, config.rclone_args)
-    rclone = with_writable_config(rclone, config.data_dir, on_line)
-    remote = look_at_remote(rclone, config.remote, must_be_drive=config.must_be_drive)
-    chats = ChatBook(telegram)
+    rclone = with_writable_config(find_rclone(config.rclone), config.places.data_dir, on_line)
+    remote = look_at_remote(rclone, config.task.remote, must_be_drive=config.rclone.must_be_drive)
+    if config.running.takeout:
+        telegram.begin_takeout(closing, on_line, success=lambda: True)
     verifier = Verifier(
         config=config,
-        reader=TelegramChatReader(telegram, chats, _takeout(config, telegram, closing)),
+        reader=telegram.reader,
         look=RemoteLook(rclone, remote),
-        marks=closing.enter_context(DoneMarks(config.data_dir / "marks")),
-        saved_messages=TelegramSavedMessages(telegram),
-        local_states=LocalStates(config.data_dir / "state"),
+        marks=closing.enter_context(DoneMarks(config.places.marks)),
+        saved_messages=telegram.saved_messages,
     )
-    return chats, verifier
-
-
-def _takeout(config: Config, telegram: TelegramClient, closing: ExitStack) -> Takeout:
-    takeout = Takeout()
-
-    def end() -> None:
-        line = takeout.end(telegram, success=True)
-        if line is not None:
-            tell(Event.of_message(line), config.telling)
-
-    if config.takeout:
-        takeout.begin(telegram)
-        closing.callback(end)
-    return takeout
+    return telegram.chats, verifier
 
 
 @dataclass(frozen=True)
@@ -134,21 +108,25 @@ class Verifier:
     look: RemoteFiles
     marks: DoneMarks
     saved_messages: SavedMessages
-    local_states: LocalStates
+
+    @property
+    def local_states(self) -> LocalStates:
+        return LocalStates(self.config.places.states)
 
     def verdict(self, chat: Chat, lower_bound: int) -> Verdict:
-        scope = self.config.choice.scope(self.config.remote, chat, lower_bound)
-        if not self.config.repair:
+        config, task = self.config, self.config.task
+        scope = task.choice.scope(task.remote, chat, lower_bound)
+        if not config.repair:
             return self._compared(chat, scope, self._loaded(scope))
         # As a run: what another one moves meanwhile would seem to be missing.
         with exclusive(
             chat,
-            self.config.remote,
-            this_run(self.config.save_interval_seconds),
+            task.remote,
+            this_run(config.running.save_interval_seconds),
             self.saved_messages,
-            self.config.data_dir / "locks",
+            config.places.locks,
             StopFlag(),
-            take_over=self.config.take_over,
+            take_over=config.running.take_over,
         ) as lease:
             loaded = self._loaded(scope)
             if loaded is not None and loaded.stale_ids:
@@ -162,14 +140,14 @@ class Verifier:
 
     def _compared(self, chat: Chat, scope: Scope, loaded: LoadedState | None) -> Verdict:
         folder = loaded.state.folder if loaded else self.look.find_folder(chat.id)
-        remote = self.config.remote
+        remote = self.config.task.remote
         comparison = Comparison(
             self.look.files(folder, with_sha256=True) if folder else [],
             folder or "",
             lambda key: self.marks.marked(remote, key),
             {failure.key: failure for failure in self.marks.failures(remote, chat.id, 0)},
         )
-        choice = self.config.choice
+        choice = self.config.task.choice
         after_id, up_to_id = choice.bounds(self.reader, chat, max(scope.lower_bound - 1, 0))
         for page in choice.pages(self.reader, chat, after_id, up_to_id):
             for entry in page.entries:
@@ -195,7 +173,7 @@ class Verifier:
     def _repaired(self, verdict: Verdict, scope: Scope, loaded: LoadedState | None) -> Verdict:
         state_id = loaded.state.last_message_id if loaded else 0
         passed_id = max(self.marks.watermark(scope), state_id)
-        failures = recorded(verdict.findings, self.marks, self.config.remote, passed_id)
+        failures = recorded(verdict.findings, self.marks, self.config.task.remote, passed_id)
         if failures and loaded is not None:
             save_state(loaded, failures, self.saved_messages, self.local_states)
         return replace(verdict, repaired=len(failures))

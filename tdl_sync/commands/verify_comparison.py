@@ -119,6 +119,7 @@ class Comparison:
         self._files: defaultdict[int, list[ListedFile]] = defaultdict(list)
         self._under_way: defaultdict[int | None, list[ListedFile]] = defaultdict(list)
         self._found = Findings()
+        self._identities: set[FileIdentity] = set()
         for file in listing:
             message_id = message_id_of(file.name)
             if is_under_way(file.name):
@@ -127,7 +128,6 @@ class Comparison:
                 self._files[message_id].append(file)
             elif not _OURS.fullmatch(file.name):
                 self._found.unknown.append(Unknown(file, NO_ID))
-        self._identities: set[FileIdentity] = set()
 
     def take(self, entry: HistoryEntry) -> None:
         """Hold one message's file against the remote."""
@@ -173,10 +173,8 @@ class Comparison:
     def leave_out_copies(self) -> None:
         """After the last entry: what is missing is skipped where another message has brought the
         same file to the remote (``--dedupe``)."""
-        found = self._found
-        missing = [
-            each for each in found.missing if each.marked or each.identity not in self._identities
-        ]
+        found, identities = self._found, self._identities
+        missing = [each for each in found.missing if each.marked or each.identity not in identities]
         if len(missing) < len(found.missing):
             found.skipped[DUPLICATE] += len(found.missing) - len(missing)
         found.missing = missing

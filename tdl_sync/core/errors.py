@@ -35,7 +35,11 @@ class UsageError(TdlSyncError):
     exit_status = EXIT_USAGE
 
 
-class ConfigurationError(TdlSyncError):
+class ChatError(TdlSyncError):
+    """What ends one chat of several; the others go on."""
+
+
+class ConfigurationError(ChatError):
     """Something that a run needs is missing or unfit; nothing was downloaded."""
 
     exit_status = EXIT_USAGE
@@ -77,7 +81,7 @@ class SessionEnded(CredentialsRefused):
     """The session of Telegram that is there is of no use any more; signing in makes a new one."""
 
 
-class HeldByAnotherRun(TdlSyncError):
+class HeldByAnotherRun(ChatError):
     """Another run owns the staging directory or the chat."""
 
     exit_status = EXIT_HELD

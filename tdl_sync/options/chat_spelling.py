@@ -88,7 +88,7 @@ _NO_CHAT = frozenset(
         "socks",
     }
 )
-_LARGEST_MESSAGE_ID = 2**31 - 1
+LARGEST_MESSAGE_ID = 2**31 - 1
 _CHANNEL_MARK = -1_000_000_000_000
 _LARGEST_CHANNEL_ID = 997_852_516_352
 
@@ -192,6 +192,6 @@ def _message_id(words: list[str]) -> int:
     if not words:
         return 0
     good = len(words) <= 2 and all(_MESSAGE_ID.fullmatch(word) for word in words)
-    if not good or int(words[-1]) > _LARGEST_MESSAGE_ID:
+    if not good or int(words[-1]) > LARGEST_MESSAGE_ID:
         raise _NotAChat("a link whose message id is not a number that a message can have")
     return int(words[-1])

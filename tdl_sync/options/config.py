@@ -1,4 +1,4 @@
-"""What the user asked for, as one validated, frozen record."""
+"""What the user asked for, as validated, frozen records: one for each part that reads it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from enum import Enum
 from pathlib import Path
 
 from tdl_sync.options.chat_spelling import ChatSpelling
-from tdl_sync.options.choice import Choice
-from tdl_sync.options.credentials import Credentials, Proxy
-from tdl_sync.options.name_template import Keeping
+from tdl_sync.options.choice import WHOLE_CHAT, Choice
+from tdl_sync.options.credentials import TelegramSettings
+from tdl_sync.options.name_template import PLAIN_KEEPING, Keeping
 
 
 class Command(str, Enum):
@@ -21,6 +21,13 @@ class Command(str, Enum):
     STATUS = "status"
     VERIFY = "verify"
     DOCTOR = "doctor"
+
+
+class OnQuota(str, Enum):
+    """What happens when the remote takes nothing more today. The value is what a user types."""
+
+    EXIT = "exit"
+    WAIT = "wait"
 
 
 class Verbosity(str, Enum):
@@ -45,32 +52,41 @@ PLAINLY = Telling(Verbosity.NORMAL, None, lines_as_json=False, notify=False)
 
 
 @dataclass(frozen=True)
-class Config:
-    """All that a run is told. ``repr()`` shows no secret.
+class Chats:
+    """The chats, and from where on each is read.
 
-    ``remote`` has no slash at the end and is the text that done-marks are kept by;
-    ``must_be_drive`` asks that its type be checked. ``chats`` is empty only for ``login`` and for
-    ``--resume`` alone (every chat with an unfinished state). The directories are absolute and
-    need not exist. ``rclone`` is ``None`` where the best one is to be found. ``rclone_args`` are
-    flags in their long form, one word each.
+    ``spellings`` is empty only for ``login`` and for ``--resume`` alone (every chat with an
+    unfinished state).
     """
 
-    command: Command
-    chats: tuple[ChatSpelling, ...]
-    resume: bool
-    resume_from_id: int | None
-    restart: bool
-    retry_failed: bool
+    spellings: tuple[ChatSpelling, ...]
+    from_id: int | None
     topic_id: int | None
     comments: bool
-    takeout: bool
-    follow: bool
-    dry_run: bool
-    choice: Choice
-    keeping: Keeping
-    texts: bool
+
+
+@dataclass(frozen=True)
+class Task:
+    """What of each chat goes where, and what is known of that from earlier runs.
+
+    ``remote`` has no slash at the end and is the text that done-marks are kept by. ``resume``
+    demands a saved state, ``restart`` leaves out what the watermark says, and ``retry_failed``
+    takes only what has failed.
+    """
+
     remote: str
-    must_be_drive: bool
+    choice: Choice = WHOLE_CHAT
+    keeping: Keeping = PLAIN_KEEPING
+    texts: bool = False
+    resume: bool = False
+    restart: bool = False
+    retry_failed: bool = False
+
+
+@dataclass(frozen=True)
+class Running:
+    """How a run goes about it."""
+
     max_disk_bytes: int
     workers: int
     downloads: int
@@ -78,24 +94,63 @@ class Config:
     save_interval_seconds: float
     grace_seconds: float
     max_runtime_seconds: float | None
-    take_over: bool
     on_quota: OnQuota
+    take_over: bool
+    takeout: bool
+    follow: bool
+
+
+@dataclass(frozen=True)
+class Places:
+    """Directories on this machine. They are absolute and need not exist."""
+
     data_dir: Path
     staging_dir: Path
-    rclone: str | None
-    rclone_config: Path | None
-    rclone_args: tuple[str, ...] = field(repr=False)
-    proxy: Proxy | None
-    credentials: Credentials
+
+    @property
+    def marks(self) -> Path:
+        return self.data_dir / "marks"
+
+    @property
+    def states(self) -> Path:
+        return self.data_dir / "state"
+
+    @property
+    def locks(self) -> Path:
+        return self.data_dir / "locks"
+
+
+@dataclass(frozen=True)
+class RcloneSettings:
+    """Which rclone, and how. ``program`` is ``None`` where the best one is to be found.
+
+    ``arguments`` are flags in their long form, one word each. ``must_be_drive`` asks that the
+    remote's type be checked.
+    """
+
+    program: str | None
+    config_file: Path | None
+    arguments: tuple[str, ...] = field(repr=False)
+    must_be_drive: bool
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that a run is told. ``repr()`` shows no secret.
+
+    The switches are those of single commands.
+    """
+
+    command: Command
+    chats: Chats
+    task: Task
+    running: Running
+    places: Places
+    rclone: RcloneSettings
+    telegram: TelegramSettings
+    telling: Telling
+    dry_run: bool
     login_by_qr: bool
     print_session: bool
-    telling: Telling
     as_json: bool
     repair: bool
-
-
-class OnQuota(str, Enum):
-    """What happens when the remote takes nothing more today. The value is what a user types."""
-
-    EXIT = "exit"
-    WAIT = "wait"

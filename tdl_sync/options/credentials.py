@@ -1,4 +1,4 @@
-"""Secrets that come from the environment: parsed, checked by their shape, never printed."""
+"""How to reach Telegram and as whom: secrets, checked by their shape, never printed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tdl_sync.core.errors import UsageError
@@ -16,24 +18,13 @@ API_ID = VARIABLE_PREFIX + "API_ID"
 API_HASH = VARIABLE_PREFIX + "API_HASH"
 SESSION_STRING = VARIABLE_PREFIX + "SESSION_STRING"
 
+SESSION_NAME = "telegram"
+
 # dc_id, api_id, test_mode, auth_key, user_id, is_bot; the older two are without the api_id, with
 # user ids of 32 and of 64 bits (pyrogram's SESSION_STRING_FORMAT).
 _SESSION_BYTES = 271
 _OLD_SESSION_BYTES = (263, 267)
 _DATA_CENTRES = range(1, 6)
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """What the environment says of the account; ``None`` where it says nothing.
-
-    ``api_id`` and ``api_hash`` come together or not at all. A session string of the current form
-    holds an api id of its own.
-    """
-
-    api_id: int | None = None
-    api_hash: str | None = field(default=None, repr=False)
-    session_string: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -47,8 +38,43 @@ class Proxy:
     password: str | None = field(default=None, repr=False)
 
 
-def credentials_from(environ: Mapping[str, str]) -> Credentials:
-    """Raises ``UsageError``; its text never holds a value."""
+@dataclass(frozen=True)
+class TelegramSettings:
+    """How to reach Telegram and as whom. ``session_string`` wins over the session file.
+
+    ``api_id`` and ``api_hash`` come together or not at all. A session string of the current form
+    holds an api id of its own.
+    """
+
+    session_directory: Path
+    api_id: int | None = None
+    api_hash: str | None = field(default=None, repr=False)
+    session_string: str | None = field(default=None, repr=False)
+    proxy: Proxy | None = field(default=None, repr=False)
+
+    @property
+    def session_path(self) -> Path:
+        return self.session_directory / f"{SESSION_NAME}.session"
+
+    @property
+    def library_proxy(self) -> Any:
+        """The proxy as the library takes it."""
+        if self.proxy is None:
+            return None
+        record = {
+            "scheme": self.proxy.scheme,
+            "hostname": self.proxy.host,
+            "port": self.proxy.port,
+        }
+        if self.proxy.username is not None:
+            record |= {"username": self.proxy.username, "password": self.proxy.password or ""}
+        return record
+
+
+def telegram_settings(
+    environ: Mapping[str, str], session_directory: Path, proxy: Proxy | None
+) -> TelegramSettings:
+    """As whom comes from the environment. Raises ``UsageError``; its text never holds a value."""
     api_id = environ.get(API_ID, "").strip()
     api_hash = environ.get(API_HASH, "").strip()
     session_string = environ.get(SESSION_STRING, "").strip()
@@ -67,7 +93,13 @@ def credentials_from(environ: Mapping[str, str]) -> Credentials:
         raise UsageError(f"{given} is set and {missing} is not; set both or neither")
     if session_string:
         _check_session_string(session_string, has_api_id=bool(api_id))
-    return Credentials(int(api_id) if api_id else None, api_hash or None, session_string or None)
+    return TelegramSettings(
+        session_directory,
+        int(api_id) if api_id else None,
+        api_hash or None,
+        session_string or None,
+        proxy,
+    )
 
 
 def _check_session_string(text: str, *, has_api_id: bool) -> None:

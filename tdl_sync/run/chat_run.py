@@ -7,19 +7,19 @@ from threading import Event
 
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import Chat, ChatTotals, scope_key
-from tdl_sync.core.ports import SavedMessages
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
+from tdl_sync.options.config import Config
 from tdl_sync.run.chat_session import ChatSession, ChatStart
 from tdl_sync.run.following import Following
+from tdl_sync.run.parts import Parts
 from tdl_sync.run.resume import Resumption, inherit
-from tdl_sync.run.settings import RunSettings
+from tdl_sync.run.time_left import Deadline
 from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.lease import Lease
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import this_run
 from tdl_sync.state.state_store import StateMessage, StateStore
-from tdl_sync.transfer.job import Stages
 from tdl_sync.transfer.text_archive import TextArchive
 
 
@@ -30,20 +30,21 @@ class ChatRun:
         self,
         chat: Chat,
         lower_bound: int,
-        settings: RunSettings,
-        stages: Stages,
-        saved_messages: SavedMessages,
-        local_states: LocalStates,
+        config: Config,
+        parts: Parts,
+        deadline: Deadline | None = None,
         following: Following | None = None,
     ) -> None:
         """With ``following`` the run stays with the chat until it is stopped."""
         self._chat = chat
-        self._scope = settings.choice.scope(settings.remote, chat, lower_bound)
-        self._settings = settings
-        self._stages = stages
-        self._saved_messages = saved_messages
-        self._local_states = local_states
-        self._identity = this_run(settings.save_interval_seconds)
+        self._config = config
+        self._scope = config.task.choice.scope(config.task.remote, chat, lower_bound)
+        self._stages = parts.stages
+        self._remote_free_bytes = parts.remote_free_bytes
+        self._deadline = deadline
+        self._saved_messages = parts.telegram.saved_messages
+        self._local_states = LocalStates(config.places.states)
+        self._identity = this_run(config.running.save_interval_seconds)
         self._session: ChatSession | None = None
         self._has_ended = False
         self._following = following
@@ -73,15 +74,14 @@ class ChatRun:
             self._has_ended = True
 
     def _run_held(self) -> None:
-        settings = self._settings
         with exclusive(
             self._chat,
-            settings.remote,
+            self._config.task.remote,
             self._identity,
             self._saved_messages,
-            settings.lock_directory,
+            self._config.places.locks,
             self._stages.stop,
-            take_over=settings.take_over,
+            take_over=self._config.running.take_over,
         ) as lease:
             if lease.warning is not None:
                 self._stages.progress.message(lease.warning)
@@ -90,11 +90,11 @@ class ChatRun:
 
     def _begun(self, lease: Lease) -> ChatSession:
         """Find where the run goes on. Nothing of the chat was moved when this returns."""
-        settings, stages = self._settings, self._stages
+        task, stages = self._config.task, self._stages
         resumption = Resumption(
             self._chat,
             self._scope,
-            settings,
+            task,
             stages.reader,
             stages.marks,
             StateStore(self._saved_messages, self._local_states),
@@ -108,24 +108,25 @@ class ChatRun:
         self._compare_with_room(totals)
         message_id = point.loaded.message_id if point.loaded else None
         lease.hold_by(StateMessage(self._saved_messages, scope_key(self._scope), message_id))
-        texts = TextArchive(self._chat, settings.remote, point.folder, listing)
+        texts = TextArchive(self._chat, task.remote, point.folder, listing)
         return ChatSession(
             ChatStart(self._chat, resumption, point, listing, totals, texts),
-            settings,
+            self._config,
             stages,
             lease,
             self._local_states,
             self._identity,
+            self._deadline,
             self._following,
             self.stays,
         )
 
     def _compare_with_room(self, totals: ChatTotals) -> None:
         """Name a remote that is too small now, not after days."""
-        free_bytes = self._settings.remote_free_bytes
+        free_bytes = self._remote_free_bytes
         if free_bytes is not None and free_bytes < totals.estimated_bytes:
             self._stages.progress.message(
-                f"warning: {self._settings.remote} has {human_bytes(free_bytes)} free, and "
+                f"warning: {self._config.task.remote} has {human_bytes(free_bytes)} free, and "
                 f"{self._chat.title!r} holds about {human_bytes(totals.estimated_bytes)} "
                 "(an estimate): it will be full before the end unless most is there already"
             )

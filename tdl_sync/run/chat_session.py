@@ -15,11 +15,11 @@ from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import Chat, ChatTotals, ListedFile
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
+from tdl_sync.options.config import Config
 from tdl_sync.run.admission import wait_until_ours
 from tdl_sync.run.following import Following, LaterRounds
 from tdl_sync.run.resume import ChatState, ResumePoint, Resumption
-from tdl_sync.run.settings import RunSettings
-from tdl_sync.run.time_left import TimeLeft
+from tdl_sync.run.time_left import Deadline, TimeLeft
 from tdl_sync.state.lease import Lease
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunIdentity, RunStatus
@@ -60,31 +60,34 @@ class ChatSession:
     def __init__(
         self,
         start: ChatStart,
-        settings: RunSettings,
+        config: Config,
         stages: Stages,
         lease: Lease,
         local_states: LocalStates,
         identity: RunIdentity,
+        deadline: Deadline | None,
         following: Following | None,
         stays: Event,
     ) -> None:
         """``stays`` is set when all that was there at the start was moved and the chat is
         followed."""
         self._start = start
-        self._settings = settings
+        self._task = config.task
+        self._running = config.running
+        self._texts_directory = config.places.data_dir / "texts"
         self._stages = stages
         self._lease = lease
         self._following = following
         self._stays = stays
         self._more = False
-        self._time_left = self._begun_time_left()
+        self._time_left = None if deadline is None else self._begun_time_left(deadline)
         self._tally = Tally()
         self._saver = StateSaver(
             lease,
             local_states,
             lambda: self._state.save_watermark_and_snapshot(),
             stages.progress,
-            settings.save_interval_seconds,
+            config.running.save_interval_seconds,
         )
         self._first = self._pipeline(start.resumption.job(start.point, start.listing))
         self._state = ChatState(
@@ -114,17 +117,15 @@ class ChatSession:
                     self._say_what_is_left()
                 raise
             # --retry-failed does not read on, so what it leaves is as complete as what it found.
-            ended_early = self._settings.only_failed or self._more
+            ended_early = self._task.retry_failed or self._more
             self._end(RunStatus.STOPPED if ended_early else RunStatus.COMPLETE)
 
-    def _begun_time_left(self) -> TimeLeft | None:
-        deadline, loaded = self._settings.deadline, self._start.point.loaded
-        if deadline is None:
-            return None
+    def _begun_time_left(self, deadline: Deadline) -> TimeLeft:
+        loaded = self._start.point.loaded
         return TimeLeft(
             deadline.seconds_left,
             deadline.working_seconds,
-            self._settings.workers,
+            self._running.workers,
             loaded.state.upload_bytes_per_second if loaded else 0,
             self._stages.stop,
         )
@@ -133,8 +134,8 @@ class ChatSession:
         return Pipeline(
             job,
             self._stages,
-            self._settings.downloads,
-            self._settings.workers,
+            self._running.downloads,
+            self._running.workers,
             self._saver.file_finished,
             self._tally,
             partial(wait_until_ours, self._lease, self._stages.stop, self._stages.progress),
@@ -172,9 +173,9 @@ class ChatSession:
     def _work(self, pipeline: Pipeline) -> None:
         if self._stays.is_set():
             self._stages.hand_off.renew_folder(self._start.point.folder)
-        if self._settings.texts_directory is not None and not self._settings.only_failed:
+        if self._task.texts and not self._task.retry_failed:
             self._start.texts.keep(
-                self._settings.texts_directory,
+                self._texts_directory,
                 self._stages.reader,
                 self._stages.hand_off,
                 self._stages.stop,
@@ -184,7 +185,7 @@ class ChatSession:
     def _wind_down(self, pipeline: Pipeline, moving: Future[None]) -> None:
         """The run was stopped: save, let running hand-offs end in their grace time, save again."""
         self._save_stopped()
-        grace_seconds = self._settings.grace_seconds - self._stages.stop.seconds_ago
+        grace_seconds = self._running.grace_seconds - self._stages.stop.seconds_ago
         self._stages.hand_off.terminate(max(0.0, grace_seconds))
         ending = in_thread(pipeline.wait_for_hand_offs, "the last hand-offs")
         wait((moving, ending), WIND_DOWN_SECONDS)
@@ -259,5 +260,5 @@ class ChatSession:
         )
         self._stages.progress.message(
             f"about {human_bytes(max(0, left_bytes))} of {self._start.chat.title!r} are not on "
-            f"{self._settings.remote} yet (an estimate)"
+            f"{self._task.remote} yet (an estimate)"
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, as_completed, wait
 from types import TracebackType
 
-from tdl_sync.core.errors import Stopped, TdlSyncError
+from tdl_sync.core.errors import ChatError, Stopped
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.run.chat_run import ChatRun
@@ -47,11 +47,7 @@ class Followers:
         else:
             self._runs[ended] = run
 
-    def stay(
-        self,
-        one_chat_only: tuple[type[TdlSyncError], ...],
-        on_error: Callable[[TdlSyncError], None],
-    ) -> None:
+    def stay(self, on_error: Callable[[ChatError], None]) -> None:
         """Blocks until all have ended. ``on_error`` is told what ended one chat, as soon as it
         has; other errors are raised, and ``Stopped``."""
         for ended in as_completed(self._runs):
@@ -59,7 +55,7 @@ class Followers:
                 ended.result()
             except Stopped:
                 continue
-            except one_chat_only as error:
+            except ChatError as error:
                 on_error(error)
                 title = self._runs[ended].chat.title
                 self._on_line(f"warning: {title!r} is not followed any more: {error}")

@@ -15,7 +15,7 @@ from tdl_sync.core.model import Chat, HistoryEntry, ListedFile, MessageKey, Scop
 from tdl_sync.core.naming import folder_name, message_id_of
 from tdl_sync.core.ports import ChatReader, MarkReader, Marks, SavedMessages
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.run.settings import RunSettings
+from tdl_sync.options.config import Task
 from tdl_sync.run.time_left import TimeLeft
 from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
 from tdl_sync.state.state_message import OTHER_REASONS
@@ -81,7 +81,7 @@ class Resumption:
         self,
         chat: Chat,
         scope: Scope,
-        settings: RunSettings,
+        task: Task,
         reader: ChatReader,
         marks: MarkReader,
         states: StateStore,
@@ -90,7 +90,7 @@ class Resumption:
         """``find_folder`` gives the folder of the chat with this id on the remote."""
         self._chat = chat
         self._scope = scope
-        self._settings = settings
+        self._task = task
         self._reader = reader
         self._marks = marks
         self._states = states
@@ -102,16 +102,16 @@ class Resumption:
         """Load the state and choose the folder. Raises ``ConfigurationError`` where a saved state
         was demanded and there is none, ``StateUnreadable``, and what the remote's listing raises.
         """
-        settings, scope = self._settings, self._scope
+        task, scope = self._task, self._scope
         loaded = self._states.load(scope)
-        if loaded is None and settings.demand_saved_state:
+        if loaded is None and task.resume:
             raise ConfigurationError(
-                f"there is no saved state of {self._chat.title!r} for {settings.remote} to resume "
+                f"there is no saved state of {self._chat.title!r} for {task.remote} to resume "
                 "(looked in Saved Messages and in the data directory); run without --resume to "
                 "start from the first message"
             )
         watermarks = [max(scope.lower_bound - 1, 0)]
-        if not settings.ignore_watermark:
+        if not task.restart:
             watermarks.append(self._marks.watermark(scope))
             watermarks.extend([loaded.state.last_message_id] if loaded else [])
         folder = loaded.state.folder if loaded else self._find_folder(self._chat.id)
@@ -137,23 +137,23 @@ class Resumption:
 
     def job(self, point: ResumePoint, listing: list[ListedFile]) -> Job:
         """What is to be moved; ``listing`` is the chat's folder on the remote."""
-        settings = self._settings
+        task = self._task
         self._sidecar_folders |= sidecar_folders(point.folder, listing)
         self._listed = self._on_remote(listing)
         after_id = up_to_id = point.after_id
-        if not settings.only_failed:
-            after_id, up_to_id = settings.choice.bounds(self._reader, self._chat, after_id)
+        if not task.retry_failed:
+            after_id, up_to_id = task.choice.bounds(self._reader, self._chat, after_id)
         return Job(
             chat=self._chat,
-            remote=settings.remote,
+            remote=task.remote,
             folder=point.folder,
             after_id=after_id,
             up_to_id=up_to_id,
             again=tuple(self._again(point)),
             on_remote=self._listed,
-            retry_failed_for_good=settings.only_failed,
-            choice=settings.choice,
-            keeping=settings.keeping,
+            retry_failed_for_good=task.retry_failed,
+            choice=task.choice,
+            keeping=task.keeping,
             sidecar_folders=self._sidecar_folders,
         )
 
@@ -162,15 +162,15 @@ class Resumption:
         what failed in these messages. ``None`` if there is nothing; one call to Telegram then.
 
         The remote is not listed again: of what failed, it is where the first listing saw it."""
-        settings = self._settings
-        choice = replace(settings.choice, newest_first=False)
+        task = self._task
+        choice = replace(task.choice, newest_first=False)
         after_id, up_to_id = choice.bounds(self._reader, self._chat, after_id)
         again = self._entries(sorted(due_ids))
         if up_to_id == after_id and not again:
             return None
         return Job(
             chat=self._chat,
-            remote=settings.remote,
+            remote=task.remote,
             folder=point.folder,
             after_id=after_id,
             up_to_id=up_to_id,
@@ -178,7 +178,7 @@ class Resumption:
             on_remote={id_: self._listed[id_] for id_ in due_ids if id_ in self._listed},
             retry_failed_for_good=False,
             choice=choice,
-            keeping=settings.keeping,
+            keeping=task.keeping,
             sidecar_folders=self._sidecar_folders,
             leftovers_of=frozenset(due_ids),
         )
@@ -188,15 +188,15 @@ class Resumption:
         wanted_ids = sorted(
             failure.key.message_id
             for failure in point.failures
-            if self._settings.only_failed or not given_up(failure)
+            if self._task.retry_failed or not given_up(failure)
         )
-        if not self._settings.only_failed:
+        if not self._task.retry_failed:
             wanted_ids = [each for each in wanted_ids if each <= point.after_id]
         return self._entries(wanted_ids)
 
     def _entries(self, message_ids: list[int]) -> list[HistoryEntry]:
         entries = self._reader.fetch(self._chat, message_ids) if message_ids else []
-        return self._settings.choice.filters.without_left_out(entries)
+        return self._task.choice.filters.without_left_out(entries)
 
     def _on_remote(self, listing: list[ListedFile]) -> dict[int, list[ListedFile]]:
         """What is on the remote by message id, if no mark says so: all of it on a new machine."""

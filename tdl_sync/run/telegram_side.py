@@ -1,74 +1,87 @@
-"""Telegram as a run uses it: one client, and the ports on it.
+"""Telegram as runs and looks use it: one client, and the ports on it.
 
 Whoever imports this imports the library, which takes most of a second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
 
-from tdl_sync.core.stop import StopFlag
-from tdl_sync.options.config import Config
-from tdl_sync.reporting.reporter import Reporter
-from tdl_sync.run.following import News
-from tdl_sync.run.telegram_session import telegram_settings
+from tdl_sync.options.config import Config, Telling
+from tdl_sync.reporting.events import Event
+from tdl_sync.reporting.lines import waiting_line
+from tdl_sync.reporting.numbers import Waiting
+from tdl_sync.reporting.stderr import tell
+from tdl_sync.run.telegram_session import make_data_dir, telegram_client
 from tdl_sync.telegram.files.parts import TelegramPartSource
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.history import TelegramChatReader
 from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 from tdl_sync.telegram.messages.takeout import Takeout
 from tdl_sync.telegram.session.client import TelegramClient
-from tdl_sync.telegram.session.event_loop import EventLoopThread
-from tdl_sync.telegram.session.session_watch import watch_session
+from tdl_sync.telegram.session.session_copy import session_string_of
 
 
 class TelegramSide:
-    """Made by ``opened``. Everything may be called from any thread but the loop's."""
+    """On a client that is started. Everything may be called from any thread but the loop's."""
 
-    def __init__(self, client: TelegramClient, connections: int) -> None:
-        self._client = client
+    def __init__(self, client: TelegramClient) -> None:
+        self.client = client
         self._takeout = Takeout()
         self.chats = ChatBook(client)
         self.reader = TelegramChatReader(client, self.chats, self._takeout)
-        self.parts = TelegramPartSource(client, self.reader, connections, self._takeout)
         self.saved_messages = TelegramSavedMessages(client)
 
-    @classmethod
-    def opened(
-        cls,
-        loop: EventLoopThread,
-        config: Config,
-        stop: StopFlag,
-        progress: Reporter,
-        news: News | None,
-        check: Callable[[], None],
-    ) -> TelegramSide:
-        """Signed in, and watched: ``stop`` is set when Telegram ends the session.
+    def begin_takeout(
+        self, closing: ExitStack, on_line: Callable[[str], None], success: Callable[[], bool]
+    ) -> None:
+        """What is read from here on is read within it. Raises ``ComeBackLater``.
 
-        With ``news`` Telegram tells of new messages. See ``TelegramClient.start`` for ``check``
-        and for what is raised.
+        ``closing`` ends it, with what ``success`` says then.
         """
 
-        def on_wait(what: str, why: str, until: datetime) -> None:
-            progress.waiting(what, why, until)
+        def end() -> None:
+            line = self._takeout.end(self.client, success=success())
+            if line is not None:
+                on_line(line)
 
-        on_news = None if news is None else news.tell
-        client = TelegramClient(
-            loop, telegram_settings(config), stop, on_wait, progress.message, on_news
-        )
-        client.start(check)
-        watch_session(client, stop)
-        return cls(client, config.connections)
+        self._takeout.begin(self.client)
+        closing.callback(end)
 
-    def begin_takeout(self) -> None:
-        """What is read from here on is read within it. Raises ``ComeBackLater``."""
-        self._takeout.begin(self._client)
 
-    def end_takeout(self, *, success: bool) -> str | None:
-        """A line for the user where that failed."""
-        return self._takeout.end(self._client, success=success)
+class TelegramToMove(TelegramSide):
+    """The same, and the files' bytes."""
 
-    def close(self) -> None:
-        """Never raises for a network that is gone."""
-        self._client.stop()
+    def __init__(self, client: TelegramClient, connections: int) -> None:
+        super().__init__(client)
+        self.parts = TelegramPartSource(client, self.reader, connections, self._takeout)
+
+
+def teller(telling: Telling) -> Callable[[str], None]:
+    """What a look has to say beside what it prints goes to standard error."""
+    return lambda line: tell(Event.of_message(line), telling)
+
+
+@contextmanager
+def opened_to_look(config: Config, *, on_a_copy: bool = False) -> Iterator[TelegramSide]:
+    """Signed in, for a command that moves nothing; closed on leaving.
+
+    What there is to say meanwhile (a flood wait, a network that is gone) is told. With
+    ``on_a_copy`` of the session in memory nothing is written on this machine.
+    Raises what ``TelegramClient.start`` raises.
+    """
+    settings, on_line = config.telegram, teller(config.telling)
+    if not on_a_copy:
+        make_data_dir(config.places)
+    elif settings.session_string is None and settings.session_path.exists():
+        settings = replace(settings, session_string=session_string_of(settings.session_path))
+
+    def on_wait(what: str, why: str, until: datetime) -> None:
+        on_line(waiting_line(Waiting(what, why, until)))
+
+    with telegram_client(settings, on_line, on_wait) as client:
+        client.start()
+        yield TelegramSide(client)

@@ -4,55 +4,59 @@ all that are unfinished (``--resume`` alone).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tdl_sync.core.model import Chat, Scope, scope_key
-from tdl_sync.core.ports import SavedText
+from tdl_sync.core.ports import SavedMessages, SavedText
 from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling
-from tdl_sync.options.config import Config
+from tdl_sync.options.config import Chats, Config
 from tdl_sync.state.run_state import RunState, RunStatus
 from tdl_sync.state.saved_texts import Broken, State, parsed
-from tdl_sync.state.state_message import names_remote
+from tdl_sync.state.state_message import HEADER, names_remote
 
 if TYPE_CHECKING:
     from tdl_sync.telegram.messages.chats import ChatBook
 
 
 @dataclass(frozen=True)
-class WantedPosts:
-    """A chat, from ``lower_bound`` on; of a forum only ``topic_id`` unless that is 0."""
+class WantedChat:
+    """A chat, from ``lower_bound`` on; of a forum only ``topic_id`` unless that is 0.
 
-    spelling: ChatSpelling
-    lower_bound: int
-    topic_id: int
-
-    def find(self, chats: ChatBook) -> Chat:
-        """Raises ``ChatUnreadable``."""
-        return replace(chats.resolve(self.spelling), topic_id=self.topic_id)
-
-
-@dataclass(frozen=True)
-class WantedComments:
-    """All that was written about a channel's posts."""
+    ``comments``: instead of a channel's posts, all that was written about them.
+    """
 
     spelling: ChatSpelling
     lower_bound: int = 0
+    topic_id: int = 0
+    comments: bool = False
 
     def find(self, chats: ChatBook) -> Chat:
         """Raises ``ChatUnreadable``."""
-        return chats.discussion_of(chats.resolve(self.spelling))
+        chat = chats.resolve(self.spelling)
+        return chats.discussion_of(chat) if self.comments else replace(chat, topic_id=self.topic_id)
 
 
-def wanted_chats(
-    spellings: Iterable[ChatSpelling], config: Config
-) -> Iterator[WantedPosts | WantedComments]:
-    for spelling in spellings:
-        lower_bound = config.resume_from_id or spelling.from_message_id
-        yield WantedPosts(spelling, lower_bound, config.topic_id or 0)
-        if config.comments:
-            yield WantedComments(spelling)
+def wanted_chats(chats: Chats) -> Iterator[WantedChat]:
+    for spelling in chats.spellings:
+        yield WantedChat(spelling, chats.from_id or spelling.from_message_id, chats.topic_id or 0)
+        if chats.comments:
+            yield WantedChat(spelling, comments=True)
+
+
+def chats_to_move(
+    config: Config, saved_messages: SavedMessages, on_line: Callable[[str], None]
+) -> Iterator[WantedChat]:
+    """Those that the user named, else all that are unfinished; a line says what is left out."""
+    chats = config.chats
+    if not chats.spellings:
+        task = config.task
+        found = unfinished_in(saved_messages.find(HEADER), task.remote, task.choice.canonical_text)
+        for line in found.left_out:
+            on_line(line)
+        chats = replace(chats, spellings=found.chats)
+    return wanted_chats(chats)
 
 
 @dataclass(frozen=True)

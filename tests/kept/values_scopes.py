@@ -5,7 +5,7 @@ from __future__ import annotations
 from tdl_sync.cli.parse import parse_config
 from tdl_sync.core.model import Chat, ChatKind, Scope
 from tdl_sync.options.choice import Choice
-from tdl_sync.run.wanted_chats import WantedComments, wanted_chats
+from tdl_sync.run.wanted_chats import wanted_chats
 
 CHANNEL = Chat(-1001234567890, "A channel", ChatKind.CHANNEL)
 DISCUSSION = Chat(-1009876543210, "Its talk", ChatKind.SUPERGROUP, comments_on_id=CHANNEL.id)
@@ -86,9 +86,10 @@ def scope_of(command_line: str) -> Scope:
     config = parse_config(
         ["-u", "@channel", *command_line.split(" ")] if command_line else ["-u", "@channel"], {}
     )
-    wanted = list(wanted_chats(config.chats, config))[-1]
-    if isinstance(wanted, WantedComments):
-        return config.choice.scope(config.remote, DISCUSSION, wanted.lower_bound)
+    task = config.task
+    wanted = list(wanted_chats(config.chats))[-1]
+    if wanted.comments:
+        return task.choice.scope(task.remote, DISCUSSION, wanted.lower_bound)
     chat = Chat(CHANNEL.id, CHANNEL.title, CHANNEL.kind, topic_id=wanted.topic_id)
-    choice: Choice = config.choice
-    return choice.scope(config.remote, chat, wanted.lower_bound)
+    choice: Choice = task.choice
+    return choice.scope(task.remote, chat, wanted.lower_bound)

@@ -24,6 +24,7 @@ from pyrogram.session.session import AuthKeyNotFound, SessionState
 from tdl_sync.core.errors import ConfigurationError, CredentialsRefused, Stopped
 from tdl_sync.core.program import PROGRAM, VERSION
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.options.credentials import SESSION_NAME, TelegramSettings
 from tdl_sync.telegram.session import clock
 from tdl_sync.telegram.session.answers import (
     LOG_IN_AGAIN,
@@ -35,7 +36,6 @@ from tdl_sync.telegram.session.answers import (
 from tdl_sync.telegram.session.event_loop import EventLoopThread
 from tdl_sync.telegram.session.keys import Keys, KeyUnknown
 from tdl_sync.telegram.session.network import Network, first_of
-from tdl_sync.telegram.session.settings import SESSION_NAME, TelegramSettings
 from tdl_sync.telegram.session.transport import PromptTCP, watched_connection
 from tdl_sync.telegram.session.tries import PASSING, Tries
 from tdl_sync.telegram.session.unnamed_errors import keep_unnamed_errors

@@ -44,17 +44,18 @@ def refusal(command_line: str = "", **variables: str) -> str:
 
 def test_one_option_is_enough() -> None:
     config = parse("-u @channel")
+    running = config.running
     assert config.command is Command.SYNC
-    assert config.chats == (ByUsername("channel"),)
-    assert config.remote == "gdrive:tdl-sync"
-    assert not config.must_be_drive
-    assert config.max_disk_bytes == 50_000_000_000
-    assert (config.workers, config.downloads, config.connections) == (3, 4, 8)
-    assert (config.save_interval_seconds, config.grace_seconds) == (300, 5)
-    assert config.rclone is None
-    assert config.rclone_config is None
-    assert config.rclone_args == ()
-    assert config.proxy is None
+    assert config.chats.spellings == (ByUsername("channel"),)
+    assert config.task.remote == "gdrive:tdl-sync"
+    assert not config.rclone.must_be_drive
+    assert running.max_disk_bytes == 50_000_000_000
+    assert (running.workers, running.downloads, running.connections) == (3, 4, 8)
+    assert (running.save_interval_seconds, running.grace_seconds) == (300, 5)
+    assert config.rclone.program is None
+    assert config.rclone.config_file is None
+    assert config.rclone.arguments == ()
+    assert config.telegram.proxy is None
 
 
 def test_bare_and_sync_are_the_same() -> None:
@@ -123,8 +124,8 @@ def test_nothing_is_printed_whatever_is_given(capfd: pytest.CaptureFixture[str])
 def test_a_chat_is_found_by_every_spelling(spelling: str, chat: ChatSpelling) -> None:
     assert parse_chat(spelling, "-u") == chat
     assert parse_chat(spelling, "-u").text == spelling
-    assert parse(f"-u '{spelling}'").chats == (chat,)
-    assert parse(URL=spelling).chats == (chat,)
+    assert parse(f"-u '{spelling}'").chats.spellings == (chat,)
+    assert parse(URL=spelling).chats.spellings == (chat,)
 
 
 @pytest.mark.parametrize(
@@ -163,8 +164,8 @@ def test_anything_else_is_refused_with_the_list_of_spellings(spelling: str) -> N
 
 def test_several_chats_are_taken_in_order_and_each_once() -> None:
     chats = (ByUsername("second"), ByUsername("first"))
-    assert parse("-u second --url=@first -u https://t.me/Second").chats == chats
-    assert parse(URL=" second\n@first ").chats == chats
+    assert parse("-u second --url=@first -u https://t.me/Second").chats.spellings == chats
+    assert parse(URL=" second\n@first ").chats.spellings == chats
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,7 @@ def test_several_chats_are_taken_in_order_and_each_once() -> None:
     ],
 )
 def test_sizes_are_in_gb_or_have_a_unit(text: str, size_bytes: int) -> None:
-    assert parse(f"-u me --max-disk {text}").max_disk_bytes == size_bytes
+    assert parse(f"-u me --max-disk {text}").running.max_disk_bytes == size_bytes
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_sizes_are_in_gb_or_have_a_unit(text: str, size_bytes: int) -> None:
     [("90", 90), ("90s", 90), ("5m", 300), ("1h30m", 5400), ("0.5h", 1800), ("1d", 86400)],
 )
 def test_durations_are_in_seconds_or_have_units(text: str, seconds: float) -> None:
-    assert parse(f"-u me --save-interval {text}").save_interval_seconds == seconds
+    assert parse(f"-u me --save-interval {text}").running.save_interval_seconds == seconds
 
 
 @pytest.mark.parametrize("text", ["lots", "-5", "5X", "1e3", "5iB", "1.2.3", "0x10", "५", "inf"])
@@ -218,7 +219,7 @@ def test_what_is_no_duration_is_named_with_examples(text: str) -> None:
 def test_no_delay_is_longer_than_makes_sense() -> None:
     assert "a duration from 0 to 3600 seconds, found '2h'" in refusal("-u me --grace 2h")
     assert "a duration from 1 to 86400 seconds, found '0'" in refusal("-u me --save-interval 0")
-    assert parse("-u me --grace 0").grace_seconds == 0
+    assert parse("-u me --grace 0").running.grace_seconds == 0
 
 
 @pytest.mark.parametrize("option", ["--workers", "--downloads", "--connections"])
@@ -258,8 +259,8 @@ def test_every_option_can_be_a_variable() -> None:
         "--rclone /opt/rclone --rclone-config /etc/rclone.conf --rclone-arg=--bwlimit=8M "
         "--rclone-arg '--header=a: b' --proxy socks5://127.0.0.1:1080"
     )
-    assert parse(URL="me", RESTART="1", RETRY_FAILED="off").restart
-    assert parse(URL="me", GDRIVE="true", RESUME="0").must_be_drive
+    assert parse(URL="me", RESTART="1", RETRY_FAILED="off").task.restart
+    assert parse(URL="me", GDRIVE="true", RESUME="0").rclone.must_be_drive
 
 
 def test_verify_needs_a_chat_and_one_alone_for_what_is_said_of_one() -> None:
@@ -270,17 +271,17 @@ def test_verify_needs_a_chat_and_one_alone_for_what_is_said_of_one() -> None:
 
 
 def test_the_command_line_wins_even_with_the_value_of_the_default() -> None:
-    assert parse("-u me --workers 3", WORKERS="9").workers == 3
-    assert parse("-u one_chat", URL="other_chat").chats == (ByUsername("one_chat"),)
+    assert parse("-u me --workers 3", WORKERS="9").running.workers == 3
+    assert parse("-u one_chat", URL="other_chat").chats.spellings == (ByUsername("one_chat"),)
 
 
 def test_the_command_line_wins_over_a_variable_that_it_excludes() -> None:
     config = parse("-u me --restart", RESUME="yes")
-    assert (config.restart, config.resume) == (True, False)
+    assert (config.task.restart, config.task.resume) == (True, False)
     config = parse("-u me --gdrive", REMOTE="box:telegram")
-    assert (config.remote, config.must_be_drive) == ("gdrive:tdl-sync", True)
+    assert (config.task.remote, config.rclone.must_be_drive) == ("gdrive:tdl-sync", True)
     config = parse("-u me --remote box:telegram", GDRIVE="yes")
-    assert (config.remote, config.must_be_drive) == ("box:telegram", False)
+    assert (config.task.remote, config.rclone.must_be_drive) == ("box:telegram", False)
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:
@@ -370,18 +371,18 @@ def test_options_that_contradict_each_other_are_refused(pair: str) -> None:
 
 def test_gdrive_may_stand_beside_the_remote_that_it_means() -> None:
     config = parse("-u me --gdrive --remote gdrive:tdl-sync/")
-    assert (config.remote, config.must_be_drive) == ("gdrive:tdl-sync", True)
+    assert (config.task.remote, config.rclone.must_be_drive) == ("gdrive:tdl-sync", True)
 
 
 def test_without_a_chat_only_resume_has_something_to_do() -> None:
-    assert parse("--resume").chats == ()
+    assert parse("--resume").chats.spellings == ()
     for command_line in ("", "--restart", "--retry-failed", "--resume-from 7", "sync"):
         assert refusal(command_line).startswith("no chat is given")
     assert parse("login").command is Command.LOGIN
 
 
 def test_a_message_id_belongs_to_one_chat() -> None:
-    assert parse("-u first --resume-from 7").resume_from_id == 7
+    assert parse("-u first --resume-from 7").chats.from_id == 7
     assert "run them one by one" in refusal("-u first -u second --resume-from 7")
     assert "a whole number from 1 to 2147483647" in refusal("-u first --resume-from 0")
 
@@ -400,7 +401,7 @@ def test_a_message_id_belongs_to_one_chat() -> None:
     ],
 )
 def test_a_remote_is_what_rclone_takes_as_one(given: str, remote: str) -> None:
-    assert parse(f"-u me --remote {given}").remote == remote
+    assert parse(f"-u me --remote {given}").task.remote == remote
 
 
 @pytest.mark.parametrize(
@@ -450,14 +451,14 @@ def test_flags_that_break_the_talk_with_rclone_are_refused(flag: str, answer: st
 
 def test_other_flags_go_to_rclone_as_they_are() -> None:
     config = parse("-u me --rclone-arg --bwlimit=8M '--rclone-arg=--drive-chunk-size=64M'")
-    assert config.rclone_args == ("--bwlimit=8M", "--drive-chunk-size=64M")
+    assert config.rclone.arguments == ("--bwlimit=8M", "--drive-chunk-size=64M")
 
 
 def test_a_proxy_is_socks5_or_http() -> None:
-    proxy = parse("-u me --proxy socks5://proxy.example:1080").proxy
+    proxy = parse("-u me --proxy socks5://proxy.example:1080").telegram.proxy
     assert proxy is not None
     assert (proxy.scheme, proxy.host, proxy.port) == ("socks5", "proxy.example", 1080)
-    proxy = parse("login", PROXY="http://me:p%40ss@[::1]:3128/").proxy
+    proxy = parse("login", PROXY="http://me:p%40ss@[::1]:3128/").telegram.proxy
     assert proxy is not None
     assert (proxy.scheme, proxy.host, proxy.port) == ("http", "::1", 3128)
     assert (proxy.username, proxy.password) == ("me", "p@ss")
@@ -492,9 +493,9 @@ def test_a_password_does_not_belong_on_the_command_line() -> None:
 
 
 def test_credentials_come_from_the_environment_alone() -> None:
-    credentials = parse("-u me", API_ID="12345", API_HASH="0123456789abcdef" * 2).credentials
+    credentials = parse("-u me", API_ID="12345", API_HASH="0123456789abcdef" * 2).telegram
     assert (credentials.api_id, credentials.api_hash) == (12345, "0123456789abcdef" * 2)
-    assert parse("-u me", SESSION_STRING=f"{SESSION}\n").credentials.session_string == SESSION
+    assert parse("-u me", SESSION_STRING=f"{SESSION}\n").telegram.session_string == SESSION
     for name in ("--api-id", "--api-hash", "--session-string"):
         answer = refusal(f"-u me {name}=hunter2")
         assert "set the variable TDL_SYNC_" in answer
@@ -539,7 +540,7 @@ def test_no_secret_is_in_what_is_logged_of_a_config() -> None:
 def test_data_lives_where_each_user_keeps_program_data(monkeypatch: pytest.MonkeyPatch) -> None:
     def data_dir(platform: str, **environ: str) -> Path:
         monkeypatch.setattr(sys, "platform", platform)
-        return parse_config(["-u", "me"], {**HOME, **environ}).data_dir
+        return parse_config(["-u", "me"], {**HOME, **environ}).places.data_dir
 
     home = Path("/home/somebody").absolute()
     assert data_dir("linux") == home / ".local/share/tdl-sync"
@@ -552,10 +553,10 @@ def test_data_lives_where_each_user_keeps_program_data(monkeypatch: pytest.Monke
 def test_paths_are_absolute_and_know_the_home_directory() -> None:
     config = parse("-u me", DATA_DIR="~/data", RCLONE="~/bin/rclone")
     home = Path("/home/somebody").absolute()
-    assert config.data_dir == home / "data"
-    assert config.staging_dir == home / "data" / "staging"
-    assert config.rclone == str(Path("/home/somebody/bin/rclone"))
-    assert parse("-u me --staging fast").staging_dir == Path.cwd() / "fast"
+    assert config.places.data_dir == home / "data"
+    assert config.places.staging_dir == home / "data" / "staging"
+    assert config.rclone.program == str(Path("/home/somebody/bin/rclone"))
+    assert parse("-u me --staging fast").places.staging_dir == Path.cwd() / "fast"
     assert "expected a path" in refusal("-u me --staging=-x")
     assert "expected the path or the name" in refusal("-u me --rclone=--x")
 

@@ -29,7 +29,7 @@ from tdl_sync.core.model import (
     scope_key,
 )
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.run.settings import RunSettings
+from tdl_sync.run.wanted_chats import chats_to_move
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.read_only import MarksToRead
 from tdl_sync.state.run_state import RunState, RunStatus
@@ -61,7 +61,6 @@ class Machine:
         marks = MarksToRead(self.directory / "marks")
         return Looker(
             config=config,
-            settings=RunSettings.of(config, None, deadline=None),
             reader=FakeChatReader.of(self.entries, messages_per_page=2),
             hand_off=self.remote,
             marks=marks,
@@ -121,7 +120,7 @@ def test_on_a_new_machine_all_is_to_move_into_a_folder_that_is_not_there(machine
     assert amounts(prospect) == (Amount(5, 15_000), Amount())
     assert (prospect.folder, prospect.folder_exists) == (FOLDER, False)
     assert (prospect.passed_id, prospect.limit_reached, prospect.skipped) == (0, False, {})
-    assert prospect.examples == tuple(f"{number}_a.bin" for number in range(1, 6))
+    assert prospect.examples == [f"{number}_a.bin" for number in range(1, 6)]
     assert list(machine.directory.iterdir()) == []
 
 
@@ -197,18 +196,20 @@ def test_what_the_remotes_listing_raises_is_an_error_of_this_chat(machine: Machi
 
 
 def test_resume_alone_takes_the_unfinished_chats_and_says_what_it_leaves_out(
-    machine: Machine, capsys: pytest.CaptureFixture[str]
+    machine: Machine,
 ) -> None:
     machine.saved_messages.put(encode(state_of(3)))
     elsewhere = replace(state_of(3), scope_key="0" * 16, remote="box:other", channel_name="Another")
     machine.saved_messages.put(encode(elsewhere))
     complete = replace(state_of(3), scope_key="1" * 16, status=RunStatus.COMPLETE)
     machine.saved_messages.put(encode(complete))
-    found = machine.looker("--resume").unfinished()
-    assert [chat.from_message_id for chat in found] == [0]
-    assert capsys.readouterr().err == (
-        "not resumed: 'Another' goes to another remote; run with --remote 'box:other' for it\n"
-    )
+    lines: list[str] = []
+    config = machine.looker("--resume").config
+    wanted = chats_to_move(config, machine.saved_messages, lines.append)
+    assert [each.lower_bound for each in wanted] == [0]
+    assert lines == [
+        "not resumed: 'Another' goes to another remote; run with --remote 'box:other' for it"
+    ]
 
 
 # --- what would not be moved --------------------------------------------------------------------

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdl_sync.commands.dry_run_counts import Amount, Forecast, Prospect
+from tdl_sync.commands.dry_run_counts import Amount, Prospect
 from tdl_sync.commands.dry_run_text import last_lines, prospect_lines
 from tdl_sync.core.model import Chat, ChatKind, MediaItem, MediaType, SkippedItem
 from tests.fakes.chat import CHAT_ID, item_of
@@ -21,14 +21,8 @@ def item(number: int, size_bytes: int, kind: MediaType, year: int) -> MediaItem:
     return replace(item_of(number, size_bytes, date=date), media_type=kind)
 
 
-def prospect_of(forecast: Forecast, **changed: bool) -> Prospect:
-    return forecast.prospect(
-        CHAT,
-        "A folder",
-        folder_exists=changed.get("folder_exists", True),
-        passed_id=0,
-        limit_reached=changed.get("limit_reached", False),
-    )
+def prospect_of(path: str = "a") -> Prospect:
+    return Prospect(CHAT, "A folder", lambda item: path)
 
 
 fates = st.lists(
@@ -45,18 +39,17 @@ fates = st.lists(
 def test_types_and_years_divide_what_would_be_moved_and_each_item_is_seen_once(
     of: list[tuple[str, int, MediaType, int]],
 ) -> None:
-    forecast = Forecast(lambda item: f"path/{item.message_id}")
+    prospect = prospect_of()
     for number, (fate, size_bytes, kind, year) in enumerate(of, 1):
         one = item(number, size_bytes, kind, year)
         if fate == "move":
-            forecast.would_move(one)
+            prospect.would_move(one)
         elif fate == "there":
-            forecast.is_there(one)
+            prospect.is_there(one)
         elif fate == "skip":
-            forecast.would_skip(SkippedItem(one.key, "type"))
+            prospect.would_skip(SkippedItem(one.key, "type"))
         else:
-            forecast.would_fail(one, "too large")
-    prospect = prospect_of(forecast)
+            prospect.would_fail(one, "too large")
     assert prospect.seen == len(of)
     moving = [size_bytes for fate, size_bytes, _, _ in of if fate == "move"]
     assert prospect.to_move == Amount(len(moving), sum(moving))
@@ -69,9 +62,8 @@ def test_types_and_years_divide_what_would_be_moved_and_each_item_is_seen_once(
 
 
 def test_the_days_are_those_of_all_chats_together_and_a_full_remote_is_named() -> None:
-    forecast = Forecast(lambda item: "a")
-    forecast.would_move(item(1, 500 * 10**9, MediaType.VIDEO, 2024))
-    one = prospect_of(forecast)
+    one = prospect_of()
+    one.would_move(item(1, 500 * 10**9, MediaType.VIDEO, 2024))
     assert "Google Drive takes that in one day (750 GB)" in last_lines([one], None, failed=False)
     assert last_lines([one, one, one, one], 10**12, failed=True) == [
         "in all: 4 files, 2.0 TB",
@@ -83,9 +75,9 @@ def test_the_days_are_those_of_all_chats_together_and_a_full_remote_is_named() -
 
 
 def test_hostile_names_stay_in_their_line() -> None:
-    forecast = Forecast(lambda item: "1_\x1b[2Ja\nresult: b")
-    forecast.would_move(item(1, 1, MediaType.VIDEO, 2024))
-    prospect = replace(prospect_of(forecast), chat=replace(CHAT, title="a\x1b]0;x\x07\nb"))
+    prospect = prospect_of("1_\x1b[2Ja\nresult: b")
+    prospect.would_move(item(1, 1, MediaType.VIDEO, 2024))
+    prospect = replace(prospect, chat=replace(CHAT, title="a\x1b]0;x\x07\nb"))
     lines = prospect_lines(prospect, "box:files")
     assert all(line.isprintable() for line in lines)
     assert lines[-1] == "  would be named: 1_�[2Ja result: b"

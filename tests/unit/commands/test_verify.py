@@ -76,7 +76,6 @@ class Machine:
                 look=self.remote,
                 marks=marks,
                 saved_messages=self.saved_messages,
-                local_states=self.local_states,
             )
             return verifier.verdict(CHAT, lower_bound)
 

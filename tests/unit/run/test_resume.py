@@ -20,10 +20,8 @@ from tdl_sync.core.model import (
     Scope,
     scope_key,
 )
-from tdl_sync.options.choice import WHOLE_CHAT
-from tdl_sync.options.name_template import PLAIN_KEEPING
+from tdl_sync.options.config import Task
 from tdl_sync.run.resume import Resumption, inherit
-from tdl_sync.run.settings import RunSettings
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunState
 from tdl_sync.state.state_message import encode
@@ -36,6 +34,7 @@ from tests.unit.state.test_state_message import PLAIN
 REMOTE = "gdrive:tdl-sync"
 CHAT = Chat(CHAT_ID, "A channel", ChatKind.CHANNEL)
 SCOPE = Scope(REMOTE, CHAT_ID)
+TASK = Task(REMOTE)
 STATE = replace(
     PLAIN, channel_id=CHAT_ID, remote=REMOTE, last_message_id=0, done_above_ids=(), failed_ids=()
 )
@@ -47,32 +46,12 @@ class Outside:
     marks: FakeMarks = field(default_factory=FakeMarks)
 
 
-def settings_of(directory: Path) -> RunSettings:
-    return RunSettings(
-        remote=REMOTE,
-        remote_free_bytes=None,
-        downloads=1,
-        workers=1,
-        save_interval_seconds=300,
-        grace_seconds=1,
-        demand_saved_state=False,
-        ignore_watermark=False,
-        only_failed=False,
-        choice=WHOLE_CHAT,
-        keeping=PLAIN_KEEPING,
-        texts_directory=None,
-        take_over=False,
-        lock_directory=directory,
-        deadline=None,
-    )
-
-
 def resumption_of(
     directory: Path,
     outside: Outside,
     scope: Scope = SCOPE,
     state: RunState | None = None,
-    settings: RunSettings | None = None,
+    task: Task = TASK,
 ) -> Resumption:
     """``state`` is what the state message says."""
     saved = FakeSavedMessages()
@@ -81,7 +60,7 @@ def resumption_of(
     return Resumption(
         CHAT,
         scope,
-        settings or settings_of(directory),
+        task,
         outside.reader,
         outside.marks,
         StateStore(saved, LocalStates(directory / "state")),
@@ -112,7 +91,7 @@ def test_a_run_goes_on_from_the_furthest_that_is_known(
     outside.marks.save_watermark(scope, here)
     state = replace(STATE, last_message_id=told)
     assert resumption_of(tmp_path, outside, scope, state).point().after_id == after_id
-    from_the_first = replace(settings_of(tmp_path), ignore_watermark=True)
+    from_the_first = replace(TASK, restart=True)
     resumption = resumption_of(tmp_path, outside, scope, state, from_the_first)
     assert resumption.point().after_id == max(lower_bound - 1, 0)
 
@@ -158,7 +137,7 @@ def test_of_several_state_messages_a_run_leaves_the_most_advanced(tmp_path: Path
     point = Resumption(
         CHAT,
         SCOPE,
-        settings_of(tmp_path),
+        TASK,
         outside.reader,
         outside.marks,
         store,
@@ -184,7 +163,7 @@ def test_a_run_tries_again_what_failed_below_its_beginning_and_finds_the_rest_it
     resumption = resumption_of(
         tmp_path,
         outside,
-        settings=replace(settings_of(tmp_path), only_failed=only_failed),
+        task=replace(TASK, retry_failed=only_failed),
     )
     job = resumption.job(resumption.point(), [])
     assert ids(job.again) == again

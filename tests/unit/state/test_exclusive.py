@@ -17,7 +17,6 @@ from tdl_sync.core.model import Chat, ChatKind, DoneMark, ListedFile, RemoteFile
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.exclusive import exclusive
-from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunStatus
 from tdl_sync.state.state_message import scope_key_in
 from tests.fakes.chat import FakeChatReader, item_of
@@ -78,7 +77,6 @@ def test_verify_repairs_nothing_when_another_run_took_the_chat_while_it_looked(
             SlowRemote(take_over),
             marks,
             saved,
-            LocalStates(tmp_path / "state"),
         )
         with pytest.raises(HeldByAnotherRun, match="is gone: another run has taken over"):
             verifier.verdict(CHAT, lower_bound=0)

@@ -64,9 +64,10 @@ def test_the_work_ends_before_the_grace_time_and_the_closing() -> None:
 
 
 def test_the_options_of_a_run_that_must_end() -> None:
-    plain = parse_config(["-u", "me"], {})
+    plain = parse_config(["-u", "me"], {}).running
     assert (plain.max_runtime_seconds, plain.take_over) == (None, False)
-    config = parse_config(["-u", "me", "--max-runtime", "5h40m", "--take-over"], {})
-    assert (config.max_runtime_seconds, config.take_over) == (20400.0, True)
+    argv = ["-u", "me", "--max-runtime", "5h40m", "--take-over"]
+    running = parse_config(argv, {}).running
+    assert (running.max_runtime_seconds, running.take_over) == (20400.0, True)
     with pytest.raises(UsageError, match="--max-runtime: expected more than 9 seconds"):
         parse_config(["-u", "me", "--max-runtime=9s"], {})

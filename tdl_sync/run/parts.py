@@ -1,0 +1,195 @@
+"""The parts of a run, opened: the remote is proven and Telegram connected side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from threading import Event
+from typing import TYPE_CHECKING, TypeVar
+
+from tdl_sync.core.errors import Stopped, TdlSyncError
+from tdl_sync.core.futures import in_thread
+from tdl_sync.core.stop import StopFlag
+from tdl_sync.core.text import human_bytes
+from tdl_sync.options.config import Config, RcloneSettings
+from tdl_sync.remote.check import ProvenRemote, prove_remote
+from tdl_sync.remote.handoff import RcloneHandOff
+from tdl_sync.remote.pace import Pace
+from tdl_sync.remote.rclone import Rclone
+from tdl_sync.remote.rclone_config import with_writable_config
+from tdl_sync.reporting.reporter import Reporter
+from tdl_sync.run.telegram_session import make_data_dir
+from tdl_sync.state.done_marks import DoneMarks
+from tdl_sync.telegram.session.event_loop import EventLoopThread
+from tdl_sync.transfer.disk.budget import DiskBudget
+from tdl_sync.transfer.disk.leftovers import Leftovers
+from tdl_sync.transfer.disk.part_journal import PartialFiles
+from tdl_sync.transfer.disk.staging import Staging
+from tdl_sync.transfer.download import Downloader
+from tdl_sync.transfer.job import Stages
+
+if TYPE_CHECKING:
+    from tdl_sync.run.telegram_side import TelegramSide, TelegramToMove
+
+Result = TypeVar("Result")
+
+CLOSE_AFTER_STOP_SECONDS = 1.0
+
+
+def find_rclone(settings: RcloneSettings, inherited_fds: Sequence[int] = ()) -> Rclone:
+    """Raises ``ConfigurationError``."""
+    return Rclone.find(settings.program, settings.config_file, settings.arguments, inherited_fds)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What all chats of a run share. ``remote_free_bytes`` is ``None`` where it does not say."""
+
+    telegram: TelegramSide
+    stages: Stages
+    remote_free_bytes: int | None
+
+
+class Opening:
+    """``parts`` once; ``abandon`` from any thread."""
+
+    def __init__(
+        self,
+        config: Config,
+        stop: StopFlag,
+        progress: Reporter,
+        on_news: Callable[[int | None], None] | None,
+        success: Callable[[], bool],
+    ) -> None:
+        """With ``on_news`` Telegram tells of new messages. ``success`` says how the run went."""
+        self._config = config
+        self._stop = stop
+        self._progress = progress
+        self._on_news = on_news
+        self._success = success
+        self._abandoned = Event()
+        self._rclone: Rclone | None = None
+        self.telegram: Future[TelegramToMove] | None = None
+        """As soon as it is begun to be opened."""
+
+    def abandon(self) -> None:
+        """End all children now; what they were sending is kept and taken up next time."""
+        self._abandoned.set()
+        if self._rclone is not None:
+            self._rclone.children.kill()
+
+    def parts(self, closing: ExitStack) -> Parts:
+        """All that can be wrong is found here, before the first byte is downloaded.
+
+        ``closing`` closes them. After a stop it waits for nothing that hangs.
+        """
+        places, progress, stop = self._config.places, self._progress, self._stop
+        make_data_dir(places)
+        staging = Staging.open(places.staging_dir, self._config.running.max_disk_bytes)
+        closing.callback(staging.close)
+        closing.callback(self.abandon)
+        proving = in_thread(partial(self._proven_remote, staging), "remote check")
+        opening = self._opening_telegram(closing)
+        # What is wrong with the remote is told first, whatever Telegram says meanwhile.
+        proven, hand_off = self._result(proving)
+        closing.callback(stop.wait_beside, proven.cleaning)
+        budget = self._budget(staging)
+        marks = closing.enter_context(DoneMarks(places.marks))
+        telegram = self._result(opening)
+        if self._config.running.takeout:
+            telegram.begin_takeout(closing, progress.message, self._success)
+        partials = PartialFiles(staging, places.data_dir / "partial")
+        stages = Stages(
+            reader=telegram.reader,
+            downloader=Downloader(telegram.parts, staging, partials, progress, stop),
+            hand_off=hand_off,
+            marks=marks,
+            staging=staging,
+            budget=budget,
+            leftovers=Leftovers(staging, partials, budget, progress),
+            progress=progress,
+            stop=stop,
+        )
+        return Parts(telegram, stages, proven.remote.free_bytes)
+
+    def _proven_remote(self, staging: Staging) -> tuple[ProvenRemote, RcloneHandOff]:
+        config, on_line = self._config, self._progress.message
+        self._rclone = rclone = find_rclone(config.rclone, staging.lock_descriptors)
+        if self._abandoned.is_set():
+            raise Stopped("the run has ended")
+        rclone = with_writable_config(rclone, config.places.data_dir, on_line)
+        must_be_drive = config.rclone.must_be_drive
+        proven = prove_remote(rclone, config.task.remote, must_be_drive=must_be_drive)
+        proven.cleaning.add_done_callback(self._tell_of_cleaning)
+        pace = Pace(self._stop, self._progress.waiting)
+        on_quota = config.running.on_quota
+        return proven, RcloneHandOff(rclone, proven.remote, pace, on_line, on_quota, proven.folders)
+
+    def _tell_of_cleaning(self, cleaning: Future[tuple[str, ...]]) -> None:
+        error = cleaning.exception()
+        if error is not None and not isinstance(error, TdlSyncError):
+            raise error
+        for warning in cleaning.result() if error is None else (str(error),):
+            if not self._stop.is_set:
+                self._progress.message(f"warning: {warning}")
+
+    def _result(self, work: Future[Result]) -> Result:
+        """Wait for what goes on in another thread. Raises ``Stopped`` as soon as the run stops."""
+        self._stop.wait_beside(work)
+        if not work.done():
+            self._stop.check()
+        return work.result()
+
+    def _budget(self, staging: Staging) -> DiskBudget:
+        if staging.warning is not None:
+            self._progress.message(f"warning: {staging.warning}")
+        self._progress.message(
+            f"staging at most {human_bytes(staging.budget_bytes)} in {staging.directory}"
+        )
+        return DiskBudget(staging.budget_bytes, staging.block_bytes, self._stop)
+
+    def _opening_telegram(self, closing: ExitStack) -> Future[TelegramToMove]:
+        loop = EventLoopThread()
+        loop.start()
+        closing.callback(self._close, loop.stop)
+        given_up = Event()
+
+        def check() -> None:
+            self._stop.check()
+            if given_up.is_set():
+                raise Stopped("the run has ended")
+
+        def open_it() -> TelegramToMove:
+            # Only now: while the library is imported, rclone's first processes work.
+            from tdl_sync.run.telegram_side import TelegramToMove
+            from tdl_sync.telegram.session.client import TelegramClient
+            from tdl_sync.telegram.session.session_watch import watch_session
+
+            check()
+            config, stop, progress = self._config, self._stop, self._progress
+            client = TelegramClient(
+                loop, config.telegram, stop, progress.waiting, progress.message, self._on_news
+            )
+            client.start(check)
+            watch_session(client, stop)
+            return TelegramToMove(client, config.running.connections)
+
+        def close() -> None:
+            given_up.set()
+            wait([opening])
+            if opening.exception() is None:
+                opening.result().client.stop()
+
+        self.telegram = opening = in_thread(open_it, "Telegram")
+        closing.callback(self._close, close)
+        return opening
+
+    def _close(self, close: Callable[[], None]) -> None:
+        """After a stop nothing that hangs is waited for: all that matters was saved before."""
+        closing = in_thread(close, "closing")
+        wait([closing], CLOSE_AFTER_STOP_SECONDS if self._stop.is_set else None)
+        if closing.done():
+            closing.result()
