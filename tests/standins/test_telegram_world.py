@@ -207,7 +207,8 @@ def test_every_page_says_how_many_messages_there_are() -> None:
 
 def test_the_same_seed_makes_the_same_world_in_another_process() -> None:
     program = (
-        "from standins.telegram import worlds; import hashlib; c = worlds.mixed(seed=5).source;"
+        "from standins.telegram.world import worlds; import hashlib;"
+        "c = worlds.mixed(seed=5).source;"
         "print(hashlib.sha256(repr(list(c.items())).encode()).hexdigest())"
     )
     ran = subprocess.run(
