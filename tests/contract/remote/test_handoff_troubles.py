@@ -26,8 +26,7 @@ from tests.contract.places import (
     ignore_bytes,
     stage,
 )
-from tests.contract.remote.on_drive import OnDrive, on_drive
-from tests.e2e.basics.test_signals import AT_ONCE
+from tests.contract.remote.on_drive import AT_ONCE, OnDrive, on_drive
 from tests.waiting import result_of
 
 MakePlace = Callable[[str], RclonePlace]
