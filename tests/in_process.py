@@ -3,7 +3,8 @@ and writes on one of the tests' machines.
 
 Most of what a short run costs is the start of a process and of its libraries. What only a process
 shows (its end, its signals, what other processes see of it) is for ``Machine.run``; so is what
-counts from the start of the process (``--max-runtime``, ``--take-over``), which is that of the tests.
+counts from the start of the process, which here is that of the tests: ``--max-runtime`` and
+``--take-over``.
 """
 
 from __future__ import annotations
