@@ -37,13 +37,23 @@ TESTS = Path(__file__).parent
 FIRST = (
     "torture",
     "e2e/faults",
-    "e2e/state",
     "recipes",
+    "e2e/basics/test_failures_before.py",
+    "e2e/basics/test_failures_during.py",
+    "scripts",
+    "e2e/state",
     "e2e/drive",
-    "e2e/follow",
-    "e2e/looking",
+    "e2e/choosing/test_filters.py",
+    "e2e/telling",
+    "e2e",
+    "contract/remote",
+    "transfer",
+    "unit/state/test_state_message.py",
 )
-"""The folders with the longest tests: begun last, one of them would keep all others waiting."""
+"""The folders and files with the longest tests: begun last, one would keep all others waiting."""
+
+_LISTS_LIBRARIES = "/sbin/ldconfig"
+"""Started by ``ctypes.util`` with an environment of its own; it ends by itself, at once."""
 
 
 ASKED_FOR_LIBRARIES = frozenset({"ldconfig", "gcc", "cc", "ld", "objdump"})
@@ -61,6 +71,8 @@ def _look_at_what_is_started(event: str, details: tuple[object, ...]) -> None:
     if event != "subprocess.Popen" or Path(str(details[0])).name in ASKED_FOR_LIBRARIES:
         return
     environment = details[3]
+    if details[0] == _LISTS_LIBRARIES:
+        return
     if isinstance(environment, dict) and not reaper.mark().items() <= environment.items():
         raise AssertionError(
             "a program that is started without `scripts.reaper.mark()` in its environment would "
@@ -69,12 +81,12 @@ def _look_at_what_is_started(event: str, details: tuple[object, ...]) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: rank(item.path.parent))
+    items.sort(key=lambda item: rank(item.path))
 
 
-def rank(folder: Path) -> int:
-    """With all that lies below."""
-    own = folder.relative_to(TESTS).as_posix()
+def rank(path: Path) -> int:
+    """Of a file by itself, or else with the first folder that it is in or below."""
+    own = path.relative_to(TESTS).as_posix()
     return next(
         (rank for rank, first in enumerate(FIRST) if f"{own}/".startswith(f"{first}/")), len(FIRST)
     )

@@ -2,7 +2,9 @@
 and writes on one of the tests' machines.
 
 Most of what a short run costs is the start of a process and of its libraries. What only a process
-shows (its end, its signals, what other processes see of it) is for ``Machine.run``.
+shows (its end, its signals, what other processes see of it) is for ``Machine.run``; so is what
+counts from the start of the process, which here is that of the tests: ``--max-runtime`` and
+``--take-over``.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from tests.fakes.handoff import FakeHandOff
 
 KINDS = ["plain", "crypt", "webdav", "s3", "gdrive"]
 RCLONES = ["current", "oldest"]
+CURRENT_PLACES = [f"{kind}-current" for kind in KINDS]
 RCLONE_PLACES = [f"{kind}-{rclone}" for rclone in RCLONES for kind in KINDS]
 
 
@@ -44,15 +45,32 @@ def make_place(remotes: Remotes, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
     return make
 
 
-@pytest.fixture(params=RCLONE_PLACES)
-def rclone_place(
-    request: pytest.FixtureRequest, make_place: Callable[[str], RclonePlace]
-) -> RclonePlace:
-    return make_place(request.param)
-
-
 @pytest.fixture(params=[*RCLONE_PLACES, "fake"])
 def place(request: pytest.FixtureRequest, make_place: Callable[[str], RclonePlace]) -> Place:
+    return FakePlace(FakeHandOff()) if request.param == "fake" else make_place(request.param)
+
+
+@pytest.fixture(params=[*CURRENT_PLACES, "plain-oldest", "gdrive-oldest", "fake"])
+def place_of_most(
+    request: pytest.FixtureRequest, make_place: Callable[[str], RclonePlace]
+) -> Place:
+    """For what depends on the kind of remote, and on the version of rclone for itself."""
+    return FakePlace(FakeHandOff()) if request.param == "fake" else make_place(request.param)
+
+
+@pytest.fixture(params=[*CURRENT_PLACES, "fake"])
+def place_with_current(
+    request: pytest.FixtureRequest, make_place: Callable[[str], RclonePlace]
+) -> Place:
+    """For what no version of rclone does in another way than the others."""
+    return FakePlace(FakeHandOff()) if request.param == "fake" else make_place(request.param)
+
+
+@pytest.fixture(params=["plain-current", "fake"])
+def simplest_place(
+    request: pytest.FixtureRequest, make_place: Callable[[str], RclonePlace]
+) -> Place:
+    """For what is decided before rclone is asked."""
     return FakePlace(FakeHandOff()) if request.param == "fake" else make_place(request.param)
 
 

@@ -19,6 +19,7 @@ from standins.telegram.server import StandIn
 from standins.telegram.world.world import World
 from tests.e2e.expectations import wanted
 from tests.e2e.program import SOURCE, Ended, Machine, Running
+from tests.in_process import run_here
 
 # Signals, terminals and processes are looked at as POSIX has them.
 collect_ignore_glob = ["test_*.py"] if sys.platform == "win32" else []
@@ -90,7 +91,8 @@ class DriveScene:
         return self.machine.rclone_config
 
     def run(self, *arguments: str, remote: str = REMOTE) -> Ended:
-        return self.start(*arguments, remote=remote).wait()
+        """From start to end, in this process."""
+        return run_here(self.machine, "-u", SOURCE, "--remote", remote, *arguments)
 
     def start(self, *arguments: str, remote: str = REMOTE) -> Running:
         return self.machine.start("-u", SOURCE, "--remote", remote, *arguments)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 
-from standins.telegram.world.world import World
 from tests.e2e.program import SOURCE, Machine
+from tests.in_process import run_here
 from tests.kept.killed import KilledMachine
 
 _AGE = re.compile(r"\([^()]* ago\)")
 
 
-def looks(killed: KilledMachine, machine: Machine, world: World) -> dict[str, str]:
+def looks(killed: KilledMachine, machine: Machine) -> dict[str, str]:
     """By the names of the files in ``looks``; without how long ago something was."""
-    killed.lay_remote(machine, world.source)
-    killed.lay_disk(machine, world.source)
     command_lines = {
         "status": ["status"],
         "status-json": ["status", "--json"],
@@ -23,6 +21,6 @@ def looks(killed: KilledMachine, machine: Machine, world: World) -> dict[str, st
         "dry-run": [*killed.arguments, "--dry-run"],
     }
     return {
-        name: _AGE.sub("(long ago)", machine.run(*arguments).stdout)
+        name: _AGE.sub("(long ago)", run_here(machine, *arguments).stdout)
         for name, arguments in command_lines.items()
     }

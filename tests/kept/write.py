@@ -258,7 +258,10 @@ def _write_looks(target: Path, scratch: Path) -> None:
     killed = KilledMachine(Kept(target))
     world = killed.world()
     with StandIn(world) as telegram:
-        texts = looks(killed, Machine(scratch / "looks", telegram), world)
+        machine = Machine(scratch / "looks", telegram)
+        killed.lay_remote(machine, world.source)
+        killed.lay_disk(machine, world.source)
+        texts = looks(killed, machine)
     _write_files(target / "looks", ".txt", _encoded(texts))
 
 

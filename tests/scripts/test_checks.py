@@ -75,10 +75,10 @@ def test_another_python_is_not_for_pytest_unless_behind_the_dashes() -> None:
     assert plan("-- --python x --quick") == Plan(None, True, ("--python", "x", "--quick"))
 
 
-def test_the_folders_that_begin_first_are_there_and_begin_in_this_order() -> None:
-    folders = sorted({path.parent for path in TESTS.rglob("test_*.py")}, key=rank)
-    ranks = [rank(folder) for folder in folders]
-    assert set(ranks) == set(range(len(FIRST) + 1))
-    assert folders[0] == TESTS / "torture"
-    assert rank(TESTS / "e2e" / "faults" / "below") == rank(TESTS / "e2e" / "faults") < rank(TESTS)
-    assert rank(TESTS / "unit" / "state") == rank(TESTS / "e2e")
+def test_the_folders_and_files_that_begin_first_are_there_and_begin_in_this_order() -> None:
+    files = sorted(TESTS.rglob("test_*.py"), key=rank)
+    assert {rank(file) for file in files} == set(range(len(FIRST) + 1))
+    assert files[0].parent == TESTS / "torture"
+    below, faults = TESTS / "e2e" / "faults" / "below" / "test_a.py", TESTS / "e2e" / "faults"
+    assert rank(below) == rank(faults / "test_a.py") < rank(TESTS / "e2e" / "test_a.py")
+    assert rank(TESTS / "unit" / "state" / "test_a.py") == rank(TESTS / "test_a.py")

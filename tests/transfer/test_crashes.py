@@ -116,7 +116,7 @@ FATES = st.sampled_from(["moves", "moves", "downloads later", "uploads later"])
     seed=st.integers(0, 2**16),
 )
 @settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_however_often_runs_die_each_file_is_moved_once_and_nothing_done_is_fetched_again(
     files: list[tuple[int, str]],

@@ -462,7 +462,7 @@ def test_where_the_first_has_no_sidecar_copies_are_passed_over_all_the_same(
     seed=st.integers(0, 2**16),
 )
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_however_often_runs_die_each_file_is_moved_once_and_no_copy_is_lost(
     files: list[tuple[str, str]],

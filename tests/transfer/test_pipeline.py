@@ -922,7 +922,7 @@ SIZES_BYTES = st.one_of(
     | st.tuples(st.sampled_from(["fetch", "move", "moved", "marked"]), st.integers(1, 12)),
 )
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_whatever_happens_runs_until_the_end_move_each_file_exactly_once(
     files: list[tuple[int, str]],

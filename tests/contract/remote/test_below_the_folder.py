@@ -10,8 +10,9 @@ from tests.contract.places import FOLDER, Place, ignore_bytes, stage
 
 
 def test_many_moves_at_once_into_folders_that_are_not_there_make_each_folder_once(
-    place: Place, staging: Path
+    place_of_most: Place, staging: Path
 ) -> None:
+    place = place_of_most
     place.handoff.prepare_folder(FOLDER)
     folders = [f"{FOLDER}/2024-05", f"{FOLDER}/2024-05/Ann's $(touch x)"]
 
@@ -27,7 +28,10 @@ def test_many_moves_at_once_into_folders_that_are_not_there_make_each_folder_onc
     assert place.content(folders[1], "3_a") == b"content 3"
 
 
-def test_a_text_that_is_put_again_is_there_once_and_as_it_was_put_last(place: Place) -> None:
+def test_a_text_that_is_put_again_is_there_once_and_as_it_was_put_last(
+    place_of_most: Place,
+) -> None:
+    place = place_of_most
     place.handoff.prepare_folder(FOLDER)
     below = f"{FOLDER}/texts"
     for content in (b"first", "second, é".encode()):

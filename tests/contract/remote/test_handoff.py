@@ -3,6 +3,7 @@ the fake."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,85 +29,74 @@ HOSTILE_NAMES = [
     "14_" + "n" * 130,
 ]
 
+CONTENTS = {name: b"x" * number for number, name in enumerate(["0_empty", *HOSTILE_NAMES])}
+"""All of different sizes, so that a listing shows which file is which."""
+
+SIZE_BYTES = 300_000
+
 
 def test_hostile_names_arrive_unchanged_and_run_nothing(
-    place: Place, staging: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place_of_most: Place, staging: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every name arrives as it is, in its folder, with its bytes; nothing else appears."""
+    """Every name arrives as it is, in its folder, also one of a file without a byte; nothing else
+    appears."""
+    place = place_of_most
     monkeypatch.chdir(tmp_path)
     before = {path.name for path in tmp_path.iterdir()}
     place.handoff.prepare_folder(FOLDER)
-    for number, name in enumerate(HOSTILE_NAMES):
-        staged = stage(staging, f"content {number}".encode(), number)
+    for number, (name, content) in enumerate(CONTENTS.items()):
+        staged = stage(staging, content, number)
         remote_file = place.handoff.move(staged, FOLDER, name, ignore_bytes)
         assert remote_file == RemoteFile.moved(staged, FOLDER, name)
         assert not staged.path.exists()
     listed = {file.name: file.size_bytes for file in place.handoff.prepare_folder(FOLDER)}
-    assert listed == {name: len(f"content {n}") for n, name in enumerate(HOSTILE_NAMES)}
-    for number, name in enumerate(HOSTILE_NAMES):
-        assert place.content(FOLDER, name) == f"content {number}".encode()
+    assert listed == {name: len(content) for name, content in CONTENTS.items()}
+    for name in HOSTILE_NAMES[1:4]:
+        assert place.content(FOLDER, name) == CONTENTS[name]
     assert {path.name for path in tmp_path.iterdir()} == before
     assert list(staging.iterdir()) == []
 
 
-def test_a_name_that_is_a_path_is_refused(rclone_place: RclonePlace, staging: Path) -> None:
+def test_a_name_that_is_a_path_is_refused(
+    make_place: Callable[[str], RclonePlace], staging: Path
+) -> None:
+    """Before rclone is asked, whichever it is."""
+    place = make_place("plain-current")
     staged = stage(staging, b"x")
     for name in ["../out", "a/b", "..", ".", "", "nul\0"]:
         with pytest.raises(ValueError, match="not the name of one file"):
-            rclone_place.handoff.move(staged, FOLDER, name, ignore_bytes)
+            place.handoff.move(staged, FOLDER, name, ignore_bytes)
     assert staged.path.exists()
 
 
 def test_other_content_of_same_name_size_and_time_is_uploaded(place: Place, staging: Path) -> None:
-    place.handoff.prepare_folder(FOLDER)
-    place.handoff.move(stage(staging, b"old content"), FOLDER, "1_a", ignore_bytes)
-    place.handoff.move(stage(staging, b"new content"), FOLDER, "1_a", ignore_bytes)
-    assert place.content(FOLDER, "1_a") == b"new content"
-    assert len(place.handoff.prepare_folder(FOLDER)) == 1
+    """And the same content again is not, where its hash can be compared: it is there once.
 
-
-def test_the_same_content_again_is_there_once(place: Place, staging: Path) -> None:
+    What is told of the bytes on the way goes up, and ends at the size of the file.
+    """
     place.handoff.prepare_folder(FOLDER)
-    for _ in range(2):
-        staged = stage(staging, b"same content")
-        place.handoff.move(staged, FOLDER, "1_a", ignore_bytes)
+    sent = []
+    for letter in (b"o", b"n", b"n"):
+        told: list[int] = []
+        staged = stage(staging, letter * SIZE_BYTES)
+        place.handoff.move(staged, FOLDER, "1_a", told.append)
         assert not staged.path.exists()
-    assert place.content(FOLDER, "1_a") == b"same content"
-    assert len(place.handoff.prepare_folder(FOLDER)) == 1
+        assert told == sorted(told)
+        assert told[-1:] in ([], [SIZE_BYTES])
+        sent.append(told != [])
+        if len(sent) == 2:
+            assert place.content(FOLDER, "1_a") == b"n" * SIZE_BYTES
+    listed = place.handoff.prepare_folder(FOLDER)
+    assert [(file.name, file.size_bytes) for file in listed] == [("1_a", SIZE_BYTES)]
+    compares = isinstance(place, RclonePlace) and place.shares_hash
+    assert sent == [True, True, not compares]
 
 
-def test_the_same_content_is_not_sent_again_where_its_hash_can_be_compared(
-    rclone_place: RclonePlace, staging: Path
-) -> None:
-    rclone_place.handoff.prepare_folder(FOLDER)
-    sent: list[list[int]] = []
-    for _ in range(2):
-        sent.append([])
-        rclone_place.handoff.move(stage(staging, b"same content"), FOLDER, "1_a", sent[-1].append)
-    assert [bool(bytes_told) for bytes_told in sent] == [True, not rclone_place.shares_hash]
-
-
-def test_an_empty_file_is_a_file(place: Place, staging: Path) -> None:
-    place.handoff.prepare_folder(FOLDER)
-    place.handoff.move(stage(staging, b""), FOLDER, "1_empty", ignore_bytes)
-    assert [(f.name, f.size_bytes) for f in place.handoff.prepare_folder(FOLDER)] == [
-        ("1_empty", 0)
-    ]
-
-
-def test_progress_ends_at_the_size_of_the_file(place: Place, staging: Path) -> None:
-    place.handoff.prepare_folder(FOLDER)
-    told: list[int] = []
-    place.handoff.move(stage(staging, b"x" * 300_000), FOLDER, "1_a", told.append)
-    assert told[-1] == 300_000
-    assert told == sorted(told)
-
-
-def test_a_staged_file_that_vanished_is_said_so(place: Place, staging: Path) -> None:
+def test_a_staged_file_that_vanished_is_said_so(simplest_place: Place, staging: Path) -> None:
     staged = stage(staging, b"x")
     staged.path.unlink()
     with pytest.raises(StagingFailed, match="not in the staging directory"):
-        place.handoff.move(staged, FOLDER, "1_a", ignore_bytes)
+        simplest_place.handoff.move(staged, FOLDER, "1_a", ignore_bytes)
 
 
 def make_folder(place: Place, staging: Path, folder: str) -> None:
@@ -116,21 +106,21 @@ def make_folder(place: Place, staging: Path, folder: str) -> None:
 
 
 def test_the_folder_of_a_chat_is_found_by_its_id_whatever_its_title(
-    place: Place, staging: Path
+    place_with_current: Place, staging: Path
 ) -> None:
+    """Of several that have it every run takes the same."""
+    place = place_with_current
     assert place.handoff.find_folder(CHAT_ID) is None
-    make_folder(place, staging, f"Old title [{CHAT_ID}]")
+    make_folder(place, staging, f"B [{CHAT_ID}]")
     make_folder(place, staging, f"Another chat [{CHAT_ID}1]")
-    assert place.handoff.find_folder(CHAT_ID) == f"Old title [{CHAT_ID}]"
-
-
-def test_of_two_folders_for_a_chat_every_run_takes_the_same(place: Place, staging: Path) -> None:
-    for title in ("B", "A", "C"):
+    assert place.handoff.find_folder(CHAT_ID) == f"B [{CHAT_ID}]"
+    for title in ("A", "C"):
         make_folder(place, staging, f"{title} [{CHAT_ID}]")
     assert place.handoff.find_folder(CHAT_ID) == f"A [{CHAT_ID}]"
 
 
-def test_after_terminate_nothing_new_starts(place: Place, staging: Path) -> None:
+def test_after_terminate_nothing_new_starts(simplest_place: Place, staging: Path) -> None:
+    place = simplest_place
     place.handoff.prepare_folder(FOLDER)
     place.handoff.terminate(grace_seconds=0)
     staged = stage(staging, b"x")

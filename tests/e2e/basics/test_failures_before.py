@@ -69,7 +69,7 @@ def test_a_remote_that_rclone_does_not_know_leaves_nothing_in_telegram(stage: St
         "rclone knows no remote 'chest', only: box:; make it with `rclone config`, or name another "
         "with --remote or --rclone-config"
     )
-    assert_refused(scene.machine.run("-u", SOURCE, "--remote=chest:files"), 2, line)
+    assert_refused(run_here(scene.machine, "-u", SOURCE, "--remote=chest:files"), 2, line)
     assert scene.world.saved_messages.newest_id() == before_id
 
 
@@ -119,4 +119,6 @@ def without_network(module_stage: Stage) -> dict[str, Running]:
 def test_no_network(without_network: dict[str, Running], trouble: str) -> None:
     """It is tried for a minute, then said; the run is not lost but for later."""
     line = "Telegram does not answer (connecting): check the network or --proxy, then run again"
-    assert_refused(without_network[trouble].wait(), 75, line)
+    ended = without_network[trouble].wait()
+    assert_refused(ended, 75, line)
+    assert not [line for line in ended.log if "the network is gone" in line]

@@ -21,6 +21,7 @@ from tests.e2e.expectations import (
     wanted,
 )
 from tests.e2e.program import SOURCE, Ended, Running
+from tests.in_process import run_here
 
 MIB = 1024 * 1024
 SIZES = (1000, 3 * MIB + 5, 70_000)
@@ -70,7 +71,7 @@ def assert_failed_for_now(ended: Ended, done: int, failures: Mapping[int, str]) 
 
 
 def assert_all_is_mended_by_the_next_run(scene: Scene, failed: int) -> None:
-    ended = scene.machine.run("-u", SOURCE)
+    ended = run_here(scene.machine, "-u", SOURCE)
     assert_moved(ended, failed)
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
     assert the_state(scene.world)["status"] == "complete"
@@ -85,7 +86,7 @@ def test_a_short_part_is_a_failure_and_nothing_of_the_file_is_moved(stage: Stage
     scene.telegram.faults.add(
         Fault("short_part", file_id=second, after_bytes=MIB, keep_bytes=500, times=None)
     )
-    ended = scene.machine.run("-u", SOURCE, "--downloads=1")
+    ended = run_here(scene.machine, "-u", SOURCE, "--downloads=1")
     found = re.search(r"Telegram declared 3145733 bytes and sent (\d+);", ended.stderr)
     assert found is not None
     assert int(found[1]) < 3 * MIB + 5
@@ -105,7 +106,7 @@ def test_an_empty_answer_for_a_file_that_is_not_empty_is_a_failure(stage: Stage)
             Fault("empty_part", file_id=file_id(scene, message_id), times=None)
         )
     assert_failed_for_now(
-        scene.machine.run("-u", SOURCE),
+        run_here(scene.machine, "-u", SOURCE),
         1,
         {
             1: "Telegram declared 1000 bytes and sent 0; the next run tries again",
@@ -125,7 +126,7 @@ def test_more_bytes_than_declared_are_a_failure_also_for_an_empty_file(
     with monkeypatch.context() as patch:
         serve_other_sizes(patch, scene.world, {1: 1500, 2: 2 * MIB + 7, 3: 11})
         assert_failed_for_now(
-            scene.machine.run("-u", SOURCE),
+            run_here(scene.machine, "-u", SOURCE),
             1,
             {
                 1: "Telegram declared 1000 bytes and sent 1500; the next run tries again",
@@ -141,25 +142,28 @@ def test_more_bytes_than_declared_are_a_failure_also_for_an_empty_file(
 
 
 @pytest.mark.parametrize(
-    ("fault", "what"),
+    "faults",
     [
-        (Fault("flood_wait", rpc="messages.GetHistory", after_calls=2, seconds=2), "reading the"),
-        (Fault("flood_wait", rpc="upload.GetFile", after_calls=1, seconds=2), "downloads"),
-        (Fault("flood_premium_wait", rpc="upload.GetFile", times=3, seconds=2), "downloads"),
-        (Fault("flood_wait", rpc="messages.EditMessage", seconds=2), "saving the state"),
+        {
+            "reading the": Fault("flood_wait", "messages.GetHistory", after_calls=2, seconds=2),
+            "downloads": Fault("flood_wait", "upload.GetFile", after_calls=1, seconds=2),
+            "saving the state": Fault("flood_wait", "messages.EditMessage", seconds=2),
+        },
+        {"downloads": Fault("flood_premium_wait", "upload.GetFile", times=3, seconds=2)},
     ],
+    ids=["of each kind of call", "of an account without premium"],
 )
-def test_a_flood_wait_is_waited_for_and_said_once(stage: Stage, fault: Fault, what: str) -> None:
+def test_a_flood_wait_is_waited_for_and_said_once(stage: Stage, faults: dict[str, Fault]) -> None:
     scene = stage(worlds.files(sizes=SIZES))
-    scene.telegram.faults.add(fault)
-    ended = scene.machine.run("-u", SOURCE)
+    scene.telegram.faults.add(*faults.values())
+    ended = run_here(scene.machine, "-u", SOURCE)
     assert_moved(ended, 3)
     lines = [line for line in ended.log if "waits" in line]
-    assert len(lines) == 1
-    assert re.fullmatch(
-        rf"{what}.* waits: Telegram asks for a pause of 2 s, until \d\d:\d\d:\d\d", lines[0]
-    )
-    assert scene.telegram.faults.strikes() == [(fault, fault.times)]
+    assert len(lines) == len(faults)
+    pause = r"waits: Telegram asks for a pause of 2 s, until \d\d:\d\d:\d\d"
+    for what in faults:
+        assert len([line for line in lines if re.fullmatch(rf"{what}.* {pause}", line)]) == 1
+    assert scene.telegram.faults.strikes() == [(fault, fault.times) for fault in faults.values()]
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
 
 
@@ -174,7 +178,7 @@ def test_troubles_that_pass_are_not_even_mentioned(stage: Stage) -> None:
         Fault("drop", rpc="messages.GetSearchCounters"),
     )
     scene.telegram.faults.add(*faults)
-    ended = scene.machine.run("-u", SOURCE)
+    ended = run_here(scene.machine, "-u", SOURCE)
     assert_moved(ended, 5)
     assert scene.telegram.faults.strikes() == [(fault, fault.times) for fault in faults]
     assert not [line for line in ended.log if "fail" in line and "failed  " not in line]
@@ -187,7 +191,7 @@ def test_a_file_reference_that_expires_in_mid_file_costs_no_part_that_was_writte
     scene = stage(worlds.files(sizes=[12 * MIB]))
     scene.telegram.faults.add(Fault("file_reference_expired", after_bytes=4 * MIB, times=1))
     scene.telegram.faults.add(Fault("file_reference_expired", after_bytes=9 * MIB, times=1))
-    ended = scene.machine.run("-u", SOURCE)
+    ended = run_here(scene.machine, "-u", SOURCE)
     assert_moved(ended, 1)
     counts = scene.telegram.statistics.counts()
     assert counts.errors["FILE_REFERENCE_EXPIRED"] >= 2
@@ -196,12 +200,13 @@ def test_a_file_reference_that_expires_in_mid_file_costs_no_part_that_was_writte
 
 
 def test_a_message_that_is_deleted_while_its_file_waits_is_skipped(stage: Stage) -> None:
-    slow = Shaping(total_bytes_per_second=4 * MIB)
+    slow = Shaping(total_bytes_per_second=MIB / 4)
     scene = stage(worlds.files(sizes=[1000, 6 * MIB, 6 * MIB]), slow)
     running = scene.machine.start("-u", SOURCE, "--downloads=1")
     running.wait_for("moved 1_file-1.bin")
     scene.world.source.delete([3])
     scene.world.file_reference_epoch += 1
+    scene.telegram.shaping = Shaping()
     ended = running.wait()
     assert (ended.exit_status, ended.result["status"], ended.said) == (0, "complete", "")
     assert ended.numbers() == {
@@ -226,17 +231,17 @@ def test_what_telegram_refuses_is_named_and_not_asked_for_again(stage: Stage) ->
             text="FILE_ID_INVALID",
         )
     )
-    ended = scene.machine.run("-u", SOURCE)
+    ended = run_here(scene.machine, "-u", SOURCE)
     assert (ended.exit_status, ended.result["status"], ended.said) == (0, "complete", "")
     line = "3_file-3.bin: Telegram refuses the file: FILE_ID_INVALID; --retry-failed asks again"
     assert f"failed: 3 {line}" in ended.log
     assert f"    3  {line}" in ended.log
     assert ended.numbers()["failed"] == 1
     scene.telegram.statistics.reset()
-    assert scene.machine.run("-u", SOURCE).exit_status == 0
+    assert run_here(scene.machine, "-u", SOURCE).exit_status == 0
     assert scene.telegram.statistics.counts().calls.get("upload.GetFile", 0) == 0
     scene.telegram.faults.clear()
-    assert_moved(scene.machine.run("-u", SOURCE, "--retry-failed"), 1)
+    assert_moved(run_here(scene.machine, "-u", SOURCE, "--retry-failed"), 1)
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
 
 
@@ -266,34 +271,36 @@ def test_what_telegram_refuses_is_named_and_not_asked_for_again(stage: Stage) ->
 def test_a_session_that_ends_in_mid_run_ends_the_run_and_loses_nothing(
     stage: Stage, fault: str, line: str
 ) -> None:
-    scene = stage(worlds.files(sizes=[1000, *[MIB] * 8]))
+    scene = stage(worlds.files(sizes=[1000, *[MIB] * 4]))
     scene.telegram.faults.add(
-        Fault.from_json({"kind": fault, "times": None, "after_bytes": 3 * MIB})
+        Fault.from_json({"kind": fault, "times": None, "after_bytes": 2 * MIB})
     )
-    ended = scene.machine.run("-u", SOURCE, "--downloads=1")
+    ended = run_here(scene.machine, "-u", SOURCE, "--downloads=1")
     assert (ended.exit_status, ended.said) == (4, f"tdl_sync: {line}\n")
     figures = ended.numbers()
     assert (ended.result["status"], figures["failed"]) == ("error", 0)
-    assert 1 <= figures["done"] < 9
+    assert 1 <= figures["done"] < 5
     scene.telegram.faults.clear()
     done = len(remote_files(scene.machine))
     assert figures["done"] == done
     new_session = {"TDL_SYNC_SESSION_STRING": scene.telegram.session_string()}
-    ended = scene.machine.run("-u", SOURCE, variables=new_session)
-    assert_moved(ended, 9 - done)
+    ended = run_here(scene.machine, "-u", SOURCE, variables=new_session)
+    assert_moved(ended, 5 - done)
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
 
 
-@pytest.mark.parametrize("drop", [True, False], ids=["dropped", "not dropped"])
-def test_a_key_that_telegram_forgets_in_mid_run_ends_the_run(stage: Stage, drop: bool) -> None:
-    """Also while slow parts are under way; the state is on this disk, and the next run has it."""
+def test_a_key_that_telegram_forgets_in_mid_run_ends_the_run(stage: Stage) -> None:
+    """Also while slow parts are under way; the state is on this disk, and the next run has it.
+
+    Here no connection is dropped; ``tests/contract/telegram/test_ended_sessions.py`` has both.
+    """
     scene = stage(
         worlds.files(sizes=[1000, *[6 * MIB] * 4]), Shaping(total_bytes_per_second=MIB / 2)
     )
     running = scene.machine.start("-u", SOURCE)
     running.wait_for("moved 1_file-1.bin")
-    scene.telegram.forget_auth_keys(drop=drop)
-    ended = running.wait(30)
+    scene.telegram.forget_auth_keys(drop=False)
+    ended = running.wait()
     session_ended = "Telegram: it does not accept this session any more (it does not know its key "
     assert (ended.exit_status, ended.result["status"], ended.said) == (
         4,
@@ -308,7 +315,7 @@ def test_a_key_that_telegram_forgets_in_mid_run_ends_the_run(stage: Stage, drop:
     ) in ended.log
     scene.telegram.shaping = Shaping()
     new_session = {"TDL_SYNC_SESSION_STRING": scene.telegram.session_string()}
-    assert_moved(scene.machine.run("-u", SOURCE, variables=new_session), 4)
+    assert_moved(run_here(scene.machine, "-u", SOURCE, variables=new_session), 4)
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
 
 
@@ -320,7 +327,7 @@ def test_a_chat_that_becomes_private_in_mid_run_is_said_and_the_next_chat_goes_o
     scene.telegram.faults.add(
         Fault("channel_private", rpc="messages.GetHistory", after_calls=5, times=1)
     )
-    ended = scene.machine.run("-u", SOURCE, "-u", "@stand_in_news")
+    ended = run_here(scene.machine, "-u", SOURCE, "-u", "@stand_in_news")
     assert (ended.exit_status, ended.said) == (
         2,
         "tdl_sync: cannot read the chat '@stand_in_source' ('Stand-in: all kinds'): Telegram "
@@ -329,7 +336,7 @@ def test_a_chat_that_becomes_private_in_mid_run_is_said_and_the_next_chat_goes_o
     )
     assert "News" in ended.log
     assert 1 <= ended.numbers()["done"] == len(remote_files(scene.machine)) < len(wanted(source))
-    assert scene.machine.run("-u", SOURCE).exit_status == 0
+    assert run_here(scene.machine, "-u", SOURCE).exit_status == 0
     assert_on_remote(scene.machine, (source, wanted(source)))
 
 

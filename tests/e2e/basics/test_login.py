@@ -78,7 +78,7 @@ def test_the_printed_session_works_on_a_machine_that_has_no_terminal(
     assert terminal.stdout == f"{session_string}\n"
     assert session_string not in terminal.shown
     elsewhere = Machine(tmp_path_factory.mktemp("elsewhere"), scene.telegram)
-    ended = elsewhere.run("-u", SOURCE, variables={"TDL_SYNC_SESSION_STRING": session_string})
+    ended = run_here(elsewhere, "-u", SOURCE, variables={"TDL_SYNC_SESSION_STRING": session_string})
     assert_moved(ended, 2)
     assert_on_remote(elsewhere, (scene.world.source, wanted(scene.world.source)))
 

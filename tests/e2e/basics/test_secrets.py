@@ -16,6 +16,7 @@ from standins.telegram.world import worlds
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_moved
 from tests.e2e.program import SOURCE, Ended, Running
+from tests.in_process import run_here
 
 PROXY_PASSWORD = "proxy-pass-word"
 MIB = 1024 * 1024
@@ -165,7 +166,7 @@ def test_files_are_for_the_owner_alone_whatever_the_umask_was(stage: Stage) -> N
 def test_a_secret_on_the_command_line_is_refused_and_not_repeated(
     stage: Stage, arguments: tuple[str, ...]
 ) -> None:
-    ended = stage(worlds.files(sizes=[1])).machine.run(*arguments)
+    ended = run_here(stage(worlds.files(sizes=[1])).machine, *arguments)
     assert (ended.exit_status, ended.stdout) == (2, "")
     assert ended.said.startswith("tdl_sync: ")
     assert "proxy-pass-word" not in ended.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-import psutil
 import pytest
 
 from standins.shaping import Shaping
@@ -13,31 +12,20 @@ from standins.telegram.world import worlds
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, remote_files, the_state, wanted
 from tests.e2e.program import SOURCE, Running
+from tests.in_process import run_here
 
 MIB = 1024 * 1024
-FILES = 12
+FILES = 6
 AT_ONCE = "tdl_sync: stopped at once; what was under way is taken up next time\n"
-SLOW_UPLOADS = ("--workers=2", "--rclone-arg=--bwlimit=200k")
 
 
 def in_mid_run(stage: Stage, *arguments: str) -> tuple[Scene, Running]:
-    """A run that has moved a file or two and is busy with the next."""
-    slow = Shaping(total_bytes_per_second=3 * MIB)
+    """A run that has moved a file or two and is busy with the next, for some seconds."""
+    slow = Shaping(total_bytes_per_second=MIB / 2)
     scene = stage(worlds.files(sizes=[1000] + [MIB] * (FILES - 1)), slow)
     running = scene.machine.start("-u", SOURCE, "--downloads=2", *arguments)
     running.wait_for("moved 1_file-1.bin")
     return scene, running
-
-
-def left_alive(children: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that still run; who has ended may wait a while for being reaped."""
-    return [
-        child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE
-    ]
-
-
-def uploads(running: Running) -> list[psutil.Process]:
-    return [child for child in running.children() if "moveto" in child.cmdline()]
 
 
 def complete_files(scene: Scene) -> dict[Path, int]:
@@ -53,7 +41,7 @@ def assert_the_next_run_finishes(scene: Scene) -> None:
     """And touches nothing that was whole."""
     scene.telegram.shaping = Shaping()
     before = complete_files(scene)
-    ended = scene.machine.run("-u", SOURCE)
+    ended = run_here(scene.machine, "-u", SOURCE)
     figures = ended.numbers()
     assert_moved(ended, figures["seen"])
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
@@ -94,32 +82,6 @@ def test_a_run_that_nohup_started_outlives_its_terminal(stage: Stage) -> None:
     assert_moved(running.wait(), 4)
 
 
-def test_a_running_upload_gets_its_grace_and_then_ends_with_its_file_kept(stage: Stage) -> None:
-    scene, running = in_mid_run(stage, "--grace=0s", "--rclone-arg=--bwlimit=50k")
-    running.wait_until(lambda: bool(uploads(running)))
-    children = uploads(running)
-    running.signal(signal.SIGTERM)
-    ended = running.wait()
-    assert (ended.exit_status, ended.said) == (143, "")
-    assert left_alive(children) == []
-    assert list(scene.machine.staging_directory.glob("*.staged"))
-    assert_the_next_run_finishes(scene)
-
-
-def test_a_second_signal_ends_at_once_and_leaves_no_rclone(stage: Stage) -> None:
-    scene, running = in_mid_run(stage, "--grace=1h", *SLOW_UPLOADS)
-    running.wait_until(lambda: bool(uploads(running)))
-    children = running.children()
-    running.signal(signal.SIGINT)
-    running.wait_until(lambda: the_state(scene.world)["status"] == "stopped")
-    running.signal(signal.SIGINT)
-    ended = running.wait()
-    assert (ended.exit_status, ended.result["status"]) == (130, "stopped")
-    assert ended.said == AT_ONCE
-    assert left_alive(children) == []
-    assert_the_next_run_finishes(scene)
-
-
 def test_a_signal_during_the_checks_leaves_at_once_with_nothing_done(stage: Stage) -> None:
     scene = stage(worlds.files(sizes=[1000]), Shaping(round_trip_seconds=1.0))
     running = scene.machine.start("-u", SOURCE)
@@ -141,7 +103,7 @@ def test_a_kill_at_any_moment_loses_nothing_and_doubles_nothing(stage: Stage) ->
         again.wait_for(line)
         again.kill()
     scene.telegram.shaping = Shaping()
-    assert scene.machine.run("-u", SOURCE).exit_status == 0
+    assert run_here(scene.machine, "-u", SOURCE).exit_status == 0
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
     assert the_state(scene.world)["status"] == "complete"
 
@@ -154,7 +116,7 @@ def test_an_upload_that_never_got_its_name_is_not_taken_for_the_file(stage: Stag
     folder.mkdir(parents=True)
     half = folder / "2_file-2.bin.c97c3a94.partial"
     half.write_bytes(bytes(2000))
-    ended = scene.machine.run("-u", SOURCE)
+    ended = run_here(scene.machine, "-u", SOURCE)
     assert_moved(ended, 2)
     assert f"removed {half.name}, which an upload that was killed left on the remote" in ended.log
     assert_on_remote(scene.machine, (source, wanted(source)))

@@ -67,7 +67,8 @@ def test_chats_of_every_kind_move_in_one_run_and_a_bad_one_stops_no_other(
     invited, saved = chat_with_invite(world), world.saved_messages
     group, supergroup = (chat_of_kind(world, kind) for kind in ("group", "supergroup"))
     saved_before = wanted(saved)
-    ended = machine.run(
+    ended = run_here(
+        machine,
         *("-u", SOURCE, "-u", "@nobody_is_here", "-u", f"https://t.me/+{worlds.INVITE_JOINED}"),
         *("-u", "me", "-u", str(group.chat_id), "-u", "t.me/STAND_IN_TALK"),
     )

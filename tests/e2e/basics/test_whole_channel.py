@@ -17,6 +17,7 @@ from standins.telegram.world.names import HOSTILE_NAMES
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_on_remote, remote_files, state_texts, the_state, wanted
 from tests.e2e.program import SOURCE, Ended
+from tests.in_process import run_here
 
 TITLE = "../All `touch x` $(touch x)\n\x1b[31m of \u202eit."
 ABSOLUTE = Path("/tmp/absolute")
@@ -103,7 +104,7 @@ def moved(module_stage: Stage) -> Moved:
     first_counts = scene.telegram.statistics.counts()
     first_files, first_state_ids = identities(scene), list(state_texts(scene.world))
     scene.telegram.statistics.reset()
-    second = scene.machine.run("-u", SOURCE, "--max-disk=500k")
+    second = run_here(scene.machine, "-u", SOURCE, "--max-disk=500k")
     second_counts = scene.telegram.statistics.counts()
     return Moved(scene, first, second, first_counts, second_counts, first_files, first_state_ids)
 

@@ -15,6 +15,7 @@ from tests.e2e.expectations import (
     wanted,
 )
 from tests.e2e.program import SOURCE
+from tests.in_process import run_here
 
 
 def test_a_file_of_chats_moves_each_of_them_with_a_state_of_its_own(stage: Stage) -> None:
@@ -28,22 +29,22 @@ def test_a_file_of_chats_moves_each_of_them_with_a_state_of_its_own(stage: Stage
     chats.write_text(
         f"# mine\n\n  {SOURCE}\nhttps://t.me/stand_in_news\n#@stand_in_talk\n{SOURCE}\n"
     )
-    assert_moved(machine.run("--chats", "chats.txt"), 3)
+    assert_moved(run_here(machine, "--chats", "chats.txt"), 3)
     assert_on_remote(machine, (source, wanted(source)), (news, wanted(news)))
     assert len(state_texts(scene.world)) == 2
-    assert_moved(machine.run("--chats=chats.txt", "-u", "@stand_in_talk"), 1)
+    assert_moved(run_here(machine, "--chats=chats.txt", "-u", "@stand_in_talk"), 1)
     assert_on_remote(machine, *((chat, wanted(chat)) for chat in (source, news, talk)))
 
 
 def test_a_file_of_chats_that_is_none_is_refused_with_its_line(stage: Stage) -> None:
     machine = stage(worlds.files(sizes=[])).machine
     chats = machine.working_directory / "chats.txt"
-    ended = machine.run("--chats=chats.txt")
+    ended = run_here(machine, "--chats=chats.txt")
     assert (ended.exit_status, "cannot be read (No such file" in ended.said) == (2, True)
     chats.write_text("# nothing\n")
-    assert "there is no chat in" in machine.run("--chats=chats.txt").said
+    assert "there is no chat in" in run_here(machine, "--chats=chats.txt").said
     chats.write_text(f"{SOURCE}\nhttps://example.org/x\n")
-    ended = machine.run("--chats=chats.txt")
+    ended = run_here(machine, "--chats=chats.txt")
     assert (ended.exit_status, "chats.txt, line 2" in ended.said) == (2, True), ended.said
 
 
@@ -58,26 +59,28 @@ def test_a_topic_moves_its_own_files_and_the_whole_forum_later_only_the_others(
     forum.append(file=plans[2], topic_id=other)
     in_topic.append(forum.append(file=plans[3], topic_id=topic))
     scene = stage(world)
-    ended = scene.machine.run("-u", SOURCE, "--topic", str(topic), "--name={topic}/{file_name}")
+    ended = run_here(
+        scene.machine, "-u", SOURCE, "--topic", str(topic), "--name={topic}/{file_name}"
+    )
     assert_moved(ended, 3)
     assert {path.parent.name for path in remote_files(scene.machine)} == {str(topic)}
     assert len(remote_files(scene.machine)) == 3
     scene.telegram.statistics.reset()
-    assert_moved(scene.machine.run("-u", SOURCE, "--name={file_name}"), 6)
+    assert_moved(run_here(scene.machine, "-u", SOURCE, "--name={file_name}"), 6)
     rest = [item for item in wanted(forum) if item.message_id not in in_topic]
     assert scene.telegram.statistics.counts().file_bytes == sum(i.file.size_bytes for i in rest)
     assert len(remote_files(scene.machine)) == 6
     new = forum.append(file=plans[0], topic_id=topic)
-    ended = scene.machine.run("-u", SOURCE, "--topic", str(topic))
+    ended = run_here(scene.machine, "-u", SOURCE, "--topic", str(topic))
     assert (ended.exit_status, ended.numbers()["seen"]) == (0, 1), ended.stderr
     assert any(path.name == f"{new}_0.bin" for path in remote_files(scene.machine))
 
 
 def test_a_topic_that_is_not_there_is_named(stage: Stage) -> None:
     machine = stage(worlds.files(sizes=[100], kind="supergroup")).machine
-    ended = machine.run("-u", SOURCE, "--topic=77")
+    ended = run_here(machine, "-u", SOURCE, "--topic=77")
     assert (ended.exit_status, "it has no topic 77" in ended.said) == (2, True), ended.said
-    assert machine.run("-u", SOURCE, "-u", "me", "--topic=77").exit_status == 2
+    assert run_here(machine, "-u", SOURCE, "-u", "me", "--topic=77").exit_status == 2
 
 
 def test_comments_come_from_the_discussion_group_without_copies_of_the_posts(stage: Stage) -> None:
@@ -93,17 +96,17 @@ def test_comments_come_from_the_discussion_group_without_copies_of_the_posts(sta
         group.append(file=plans[2], forward=from_channel),  # somebody's forward is theirs
     ]
     scene = stage(world)
-    ended = scene.machine.run("-u", SOURCE, "--comments")
+    ended = run_here(scene.machine, "-u", SOURCE, "--comments")
     assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
     assert_on_remote(scene.machine, (source, wanted(source)), (group, wanted(group, comments)))
     assert ended.numbers()["skipped"] == 1
     assert "the post itself 1" in ended.stderr
-    assert_moved(scene.machine.run("-u", "@stand_in_talk"), 3)
+    assert_moved(run_here(scene.machine, "-u", "@stand_in_talk"), 3)
     assert_on_remote(scene.machine, (source, wanted(source)), (group, wanted(group)))
 
 
 def test_a_chat_without_comments_is_named_and_its_posts_are_moved(stage: Stage) -> None:
     scene = stage(worlds.files(sizes=[1000]))
-    ended = scene.machine.run("-u", SOURCE, "--comments")
+    ended = run_here(scene.machine, "-u", SOURCE, "--comments")
     assert (ended.exit_status, "it has no comments" in ended.said) == (2, True), ended.said
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))

@@ -17,6 +17,7 @@ from tests.e2e.expectations import (
     wanted,
 )
 from tests.e2e.program import SOURCE, Ended, Machine
+from tests.in_process import run_here
 
 POSTS = (
     Post("video", 30_000, "Beach.mp4", "Holidays in Greece", day=1),
@@ -56,7 +57,7 @@ def test_each_file_is_moved_once_now_and_in_later_runs_and_without_the_option_al
 ) -> None:
     scene = scene_with_copies(stage)
     source, machine = scene.world.source, scene.machine
-    assert_complete(machine.run("-u", SOURCE, "--dedupe"), done=3, duplicates=4)
+    assert_complete(run_here(machine, "-u", SOURCE, "--dedupe"), done=3, duplicates=4)
     assert_on_remote(machine, (source, wanted(source, FIRSTS)))
     moved_bytes = sum(item.file.size_bytes for item in wanted(source, FIRSTS))
     assert scene.telegram.statistics.counts().file_bytes == moved_bytes
@@ -64,11 +65,11 @@ def test_each_file_is_moved_once_now_and_in_later_runs_and_without_the_option_al
 
     (new_id,) = put(source, [Post("document", 700, "new.bin", day=9)])
     post_again(source, 2, new_id)
-    assert_complete(machine.run("-u", SOURCE, "--dedupe"), done=1, duplicates=2)
+    assert_complete(run_here(machine, "-u", SOURCE, "--dedupe"), done=1, duplicates=2)
     assert_on_remote(machine, (source, wanted(source, [*FIRSTS, new_id])))
 
     # Another scope: what was passed over was never marked as done.
-    assert machine.run("-u", SOURCE).exit_status == 0
+    assert run_here(machine, "-u", SOURCE).exit_status == 0
     assert_on_remote(machine, (source, wanted(source)))
     assert len(state_texts(scene.world)) == 2
 
@@ -78,12 +79,12 @@ def test_on_another_machine_only_new_files_are_moved_once_the_first_is_lost(
 ) -> None:
     scene = scene_with_copies(stage)
     source = scene.world.source
-    assert scene.machine.run("-u", SOURCE, "--dedupe", "--sidecar").exit_status == 0
+    assert run_here(scene.machine, "-u", SOURCE, "--dedupe", "--sidecar").exit_status == 0
     post_again(source, 1, 3)
     (new_id,) = put(source, [Post("document", 700, "new.bin", day=9)])
     other = Machine(tmp_path / "other", scene.telegram, scene.machine.remote_directory)
     scene.telegram.statistics.reset()
-    ended = other.run("-u", SOURCE, "--dedupe", "--sidecar", "--resume")
+    ended = run_here(other, "-u", SOURCE, "--dedupe", "--sidecar", "--resume")
     assert_complete(ended, done=1, duplicates=2)
     assert scene.telegram.statistics.counts().file_bytes == 700
     media = {path.name.partition("_")[0] for path in remote_files(other) if "_" in path.name}
@@ -102,7 +103,7 @@ def test_a_killed_run_and_the_newest_first_move_each_file_once(stage: Stage) -> 
     running = machine.start("-u", SOURCE, "--dedupe", "--desc", "--rclone-arg=--bwlimit=700k")
     running.wait_for("moved ")
     running.kill()
-    ended = machine.run("-u", SOURCE, "--dedupe", "--desc")
+    ended = run_here(machine, "-u", SOURCE, "--dedupe", "--desc")
     assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
     assert_on_remote(machine, (source, wanted(source, [4, 6, 7])))
     assert the_state(scene.world)["last_message_id"] == 7
@@ -111,9 +112,11 @@ def test_a_killed_run_and_the_newest_first_move_each_file_once(stage: Stage) -> 
 def test_a_first_that_a_filter_leaves_out_keeps_no_copy_from_being_moved(stage: Stage) -> None:
     scene = scene_with_copies(stage)
     source, machine = scene.world.source, scene.machine
-    assert machine.run("-u", SOURCE, "--dedupe", "--from-id=4", "--limit=2").exit_status == 0
+    assert run_here(machine, "-u", SOURCE, "--dedupe", "--from-id=4", "--limit=2").exit_status == 0
     assert_on_remote(machine, (source, wanted(source, [4, 5])))
-    assert_complete(machine.run("-u", SOURCE, "--dedupe", "--from-id=4"), done=1, duplicates=1)
+    assert_complete(
+        run_here(machine, "-u", SOURCE, "--dedupe", "--from-id=4"), done=1, duplicates=1
+    )
     assert_on_remote(machine, (source, wanted(source, [4, 5, 6])))
 
 
@@ -121,7 +124,7 @@ def test_a_protected_channel_is_moved_like_any_other(stage: Stage) -> None:
     scene = scene_with_copies(stage)
     source = scene.world.source
     source.protected = True
-    ended = scene.machine.run("-u", SOURCE)
+    ended = run_here(scene.machine, "-u", SOURCE)
     assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
     assert ended.said == ""
     assert_on_remote(scene.machine, (source, wanted(source)))

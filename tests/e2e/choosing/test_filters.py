@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 import pytest
 
 from standins.telegram.server import StandIn
+from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
 from standins.telegram.world.channel import WorldItem
 from standins.telegram.world.plan import FilePlan
@@ -15,6 +16,7 @@ from tests.e2e.choosing.posts import POSTS, Post, put, world_of
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, state_texts, the_state, wanted
 from tests.e2e.program import SOURCE, Machine
+from tests.in_process import run_here
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def test_a_filter_moves_what_it_names_and_counts_the_rest(
     telegram: StandIn, machine: Machine, options: list[str], kept: list[int], skipped: str
 ) -> None:
     source = telegram.world.source
-    ended = machine.run("-u", SOURCE, *options)
+    ended = run_here(machine, "-u", SOURCE, *options)
     assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
     assert_on_remote(machine, (source, files_of(telegram, kept)))
     assert (ended.numbers()["seen"], ended.numbers()["done"]) == (len(POSTS), len(kept))
@@ -70,7 +72,7 @@ def test_a_filter_moves_what_it_names_and_counts_the_rest(
 def test_dates_and_ids_bound_what_is_read_at_all(
     telegram: StandIn, machine: Machine, options: list[str], kept: list[int]
 ) -> None:
-    ended = machine.run("-u", SOURCE, *options)
+    ended = run_here(machine, "-u", SOURCE, *options)
     assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
     assert_on_remote(machine, (telegram.world.source, files_of(telegram, kept)))
     assert ended.numbers()["done"] == len(kept)
@@ -82,7 +84,7 @@ def test_what_is_too_old_is_not_even_listed(stage: Stage) -> None:
     cut = scene.world.source.message(1900)
     assert cut is not None
     since = datetime.fromtimestamp(cut.date, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
-    ended = scene.machine.run("-u", SOURCE, "--since", since)
+    ended = run_here(scene.machine, "-u", SOURCE, "--since", since)
     assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
     late = [item for item in wanted(scene.world.source) if item.message_id >= 1900]
     assert late
@@ -94,10 +96,10 @@ def test_what_is_too_old_is_not_even_listed(stage: Stage) -> None:
 def test_a_wider_run_picks_up_what_a_filter_left_out_and_moves_nothing_twice(stage: Stage) -> None:
     scene = stage(world_of())
     source = scene.world.source
-    assert scene.machine.run("-u", SOURCE, "--type=photo").exit_status == 0
+    assert run_here(scene.machine, "-u", SOURCE, "--type=photo").exit_status == 0
     assert_on_remote(scene.machine, (source, wanted(source, [3, 4])))
     scene.telegram.statistics.reset()
-    ended = scene.machine.run("-u", SOURCE)
+    ended = run_here(scene.machine, "-u", SOURCE)
     assert ended.exit_status == 0, ended.stderr
     assert_on_remote(scene.machine, (source, wanted(source)))
     expected = sum(item.file.size_bytes for item in wanted(source, [1, 2, 5, 7]))
@@ -110,10 +112,10 @@ def test_a_filter_goes_on_from_its_own_watermark(stage: Stage) -> None:
     scene = stage(world_of())
     source = scene.world.source
     options = ("-u", SOURCE, "--until=5d", "--type=document,photo")
-    assert scene.machine.run(*options).numbers()["seen"] == len(POSTS)
+    assert run_here(scene.machine, *options).numbers()["seen"] == len(POSTS)
     put(source, [Post("photo", 4_000, None, day=20), Post("video", 4_000, "a.mp4", day=20)])
     today = source.append(file=FilePlan("document", 10, "today.txt", "text/plain", 2))
-    ended = scene.machine.run(*options)
+    ended = run_here(scene.machine, *options)
     assert (ended.exit_status, ended.numbers()["seen"]) == (0, 2), ended.stderr
     assert_on_remote(scene.machine, (source, wanted(source, [2, 3, 4, 5, today - 2])))
     assert the_state(scene.world)["last_message_id"] == today - 1
@@ -130,12 +132,12 @@ def test_a_limit_ends_the_run_after_so_many_files_and_the_next_run_goes_on(stage
     scene = stage(world_of(many()))
     source = scene.world.source
     for moved in ([1, 2], [1, 2, 3, 4]):
-        ended = scene.machine.run("-u", SOURCE, "--limit=2")
+        ended = run_here(scene.machine, "-u", SOURCE, "--limit=2")
         assert (ended.exit_status, ended.result["status"]) == (0, "more"), ended.stderr
         assert_on_remote(scene.machine, (source, wanted(source, moved)))
         assert the_state(scene.world)["last_message_id"] == moved[-1]
         assert the_state(scene.world)["status"] == "stopped"
-    ended = scene.machine.run("--resume")
+    ended = run_here(scene.machine, "--resume")
     assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
     assert_on_remote(scene.machine, (source, wanted(source)))
 
@@ -144,15 +146,15 @@ def test_newest_first_with_a_limit_moves_the_newest_and_no_watermark(stage: Stag
     """The next run, in whatever order, moves the rest and nothing twice."""
     scene = stage(world_of(many()))
     source = scene.world.source
-    ended = scene.machine.run("-u", SOURCE, "--desc", "--limit=2")
+    ended = run_here(scene.machine, "-u", SOURCE, "--desc", "--limit=2")
     assert (ended.exit_status, ended.result["status"]) == (0, "more"), ended.stderr
     assert_on_remote(scene.machine, (source, wanted(source, [5, 6])))
     assert the_state(scene.world)["last_message_id"] == 0
     assert the_state(scene.world)["done_above"] == "5-6"
-    ended = scene.machine.run("-u", SOURCE, "--desc", "--limit=1")
+    ended = run_here(scene.machine, "-u", SOURCE, "--desc", "--limit=1")
     assert_on_remote(scene.machine, (source, wanted(source, [4, 5, 6])))
     scene.telegram.statistics.reset()
-    ended = scene.machine.run("-u", SOURCE)
+    ended = run_here(scene.machine, "-u", SOURCE)
     assert_moved(ended, 6)
     assert_on_remote(scene.machine, (source, wanted(source)))
     rest = sum(item.file.size_bytes for item in wanted(source, [1, 2, 3]))
@@ -161,9 +163,9 @@ def test_newest_first_with_a_limit_moves_the_newest_and_no_watermark(stage: Stag
 
 
 def test_a_run_newest_first_to_its_end_leaves_nothing_and_the_full_watermark(stage: Stage) -> None:
-    scene = stage(worlds.mixed(messages=130, too_large_bytes=None, mean_size_bytes=500))
+    scene = stage(worlds.sparse(messages=130, media_every=13, mean_size_bytes=500))
     source = scene.world.source
-    ended = scene.machine.run("-u", SOURCE, "--desc")
+    ended = run_here(scene.machine, "-u", SOURCE, "--desc")
     assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
     assert_on_remote(scene.machine, (source, wanted(source)))
     assert the_state(scene.world)["last_message_id"] == 130
@@ -173,17 +175,21 @@ def test_a_run_newest_first_to_its_end_leaves_nothing_and_the_full_watermark(sta
 
 
 def test_newest_first_killed_in_the_middle_moves_each_file_once(stage: Stage) -> None:
-    scene = stage(world_of([Post("document", 150_000, f"{n}.bin", day=n) for n in range(1, 7)]))
+    scene = stage(world_of(many()))
     source = scene.world.source
-    running = scene.machine.start(
-        "-u", SOURCE, "--desc", "--workers=1", "--rclone-arg=--bwlimit=200k"
-    )
-    running.wait_for("moved 5_5.bin")
+    third = source.item(3)
+    assert third is not None
+    hold = Fault("no_answer", "upload.GetFile", file_id=third.file.file_id, times=None)
+    scene.telegram.faults.add(hold)
+    running = scene.machine.start("-u", SOURCE, "--desc")
+    running.wait_for("moved 5_file-5.bin")
     running.kill()
+    scene.telegram.faults.clear()
     scene.telegram.statistics.reset()
-    assert_moved(scene.machine.run("-u", SOURCE), 6)
+    assert_moved(run_here(scene.machine, "-u", SOURCE), 6)
     assert_on_remote(scene.machine, (source, wanted(source)))
-    assert scene.telegram.statistics.counts().file_bytes <= 4 * 150_000
+    done = {item.file.file_id for item in wanted(source, [5])}
+    assert done.isdisjoint(scene.telegram.statistics.counts().bytes_by_file)
 
 
 # --- what is refused ----------------------------------------------------------------------------
@@ -205,7 +211,7 @@ def test_newest_first_killed_in_the_middle_moves_each_file_once(stage: Stage) ->
 def test_a_filter_that_is_none_is_refused_with_what_was_expected(
     machine: Machine, options: list[str], words: str
 ) -> None:
-    ended = machine.run("-u", SOURCE, *options)
+    ended = run_here(machine, "-u", SOURCE, *options)
     assert ended.exit_status == 2
     assert words in ended.said
     assert len(ended.said.splitlines()) == 1

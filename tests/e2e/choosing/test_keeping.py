@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from pyrogram import raw
 
+from standins.telegram.service.faults import Fault
 from standins.telegram.world.channel import Channel
 from standins.telegram.world.plan import FilePlan
 from tests.e2e.choosing.posts import POSTS, Post, put, world_of
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_moved, remote_files, wanted
 from tests.e2e.program import REMOTE, SOURCE, Machine
+from tests.in_process import run_here
 
 
 def below_chat_folder(machine: Machine) -> dict[str, Path]:
@@ -45,8 +47,8 @@ def test_a_template_names_files_and_makes_folders_and_values_make_none(stage: St
         Post("photo", 5_000, None, day=40),
     ]
     scene = stage(world_of(posts))
-    ended = scene.machine.run(
-        "-u", SOURCE, "--name", "{date:%Y-%m}/{type}/{stem} ({caption:.9}).{ext}"
+    ended = run_here(
+        scene.machine, "-u", SOURCE, "--name", "{date:%Y-%m}/{type}/{stem} ({caption:.9}).{ext}"
     )
     assert_moved(ended, 3)
     found = below_chat_folder(scene.machine)
@@ -61,26 +63,28 @@ def test_a_template_names_files_and_makes_folders_and_values_make_none(stage: St
 def test_a_lost_machine_finds_what_is_done_in_every_folder(stage: Stage, tmp_path: Path) -> None:
     scene = stage(world_of())
     template = "--name={type}/{message_id}_{file_name}"
-    assert scene.machine.run("-u", SOURCE, template).exit_status == 0
+    assert run_here(scene.machine, "-u", SOURCE, template).exit_status == 0
     before = set(below_chat_folder(scene.machine))
     assert "document/5_backup.tar.gz" in before
     scene.world.saved_messages.delete(range(1, scene.world.saved_messages.newest_id() + 1))
     other = Machine(tmp_path / "other", scene.telegram, scene.machine.remote_directory)
     scene.telegram.statistics.reset()
-    ended = other.run("-u", SOURCE)
+    ended = run_here(other, "-u", SOURCE)
     assert (ended.exit_status, ended.numbers()["done"]) == (0, 6), ended.stderr
     assert scene.telegram.statistics.counts().file_bytes == 0
     assert set(below_chat_folder(other)) == before
 
 
 def test_many_files_at_once_into_folders_that_are_not_there_yet(stage: Stage) -> None:
-    posts = [Post("document", 500 + n, f"{n}.bin", day=n // 8 + 1) for n in range(24)]
+    posts = [Post("document", 500 + n, f"{n}.bin", day=n // 4 + 1) for n in range(12)]
     scene = stage(world_of(posts))
-    ended = scene.machine.run("-u", SOURCE, "--workers=8", "--name={date:%d}/{chat}/{file_name}")
-    assert_moved(ended, 24)
+    ended = run_here(
+        scene.machine, "-u", SOURCE, "--workers=8", "--name={date:%d}/{chat}/{file_name}"
+    )
+    assert_moved(ended, 12)
     names = {
-        f"{10 + n // 8}/{scene.world.source.title.replace(':', '_')}/{n + 1}_{n}.bin"
-        for n in range(24)
+        f"{10 + n // 4}/{scene.world.source.title.replace(':', '_')}/{n + 1}_{n}.bin"
+        for n in range(12)
     }
     assert set(below_chat_folder(scene.machine)) == names
 
@@ -98,7 +102,7 @@ def test_a_template_that_is_none_is_refused_with_the_right_fields(
     stage: Stage, template: str, words: str
 ) -> None:
     scene = stage(world_of([]))
-    ended = scene.machine.run("-u", SOURCE, "--name", template)
+    ended = run_here(scene.machine, "-u", SOURCE, "--name", template)
     assert ended.exit_status == 2
     assert words in ended.said
 
@@ -123,7 +127,7 @@ def test_a_sidecar_says_what_the_message_says(stage: Stage) -> None:
         file=FilePlan("video", 3_000, 'a "name".json', "video/mp4", 2),
     )
     scene = stage(world)
-    ended = scene.machine.run("-u", SOURCE, "--sidecar")
+    ended = run_here(scene.machine, "-u", SOURCE, "--sidecar")
     assert ended.exit_status == 0, ended.stderr
     found = below_chat_folder(scene.machine)
     moved = [name for name in found if "_" in name]
@@ -164,16 +168,19 @@ def test_without_the_option_there_is_none_and_files_that_are_there_stay_untouche
     stage: Stage,
 ) -> None:
     scene = stage(world_of([Post("document", 10, "a.bin")]))
-    assert_moved(scene.machine.run("-u", SOURCE), 1)
+    assert_moved(run_here(scene.machine, "-u", SOURCE), 1)
     put(scene.world.source, [Post("document", 20, "b.bin", day=2)])
-    assert_moved(scene.machine.run("-u", SOURCE, "--sidecar", "--name={ext}/{stem}.{ext}"), 1)
+    assert_moved(run_here(scene.machine, "-u", SOURCE, "--sidecar", "--name={ext}/{stem}.{ext}"), 1)
     assert set(below_chat_folder(scene.machine)) == {"1_a.bin", "bin/2_b.bin", "bin/2.json"}
 
 
 def test_a_kill_at_any_time_leaves_no_file_without_its_sidecar(stage: Stage) -> None:
-    posts = [Post("document", 100_000 + n, f"{n}.bin", f"caption {n}", day=n) for n in range(1, 9)]
+    posts = [Post("document", 100_000 + n, f"{n}.bin", f"caption {n}", day=n) for n in range(1, 6)]
     scene = stage(world_of(posts))
-    for text in ("moved 2_", " moved "):
+    file_ids = [item.file.file_id for item in scene.world.source.items()]
+    for text, first_held in (("moved 2_", 3), ("moved 3_", 4)):
+        held = [Fault("no_answer", "upload.GetFile", file_id=each, times=None) for each in file_ids]
+        scene.telegram.faults.replace(held[first_held - 1 :])
         running = scene.machine.start(
             "-u", SOURCE, "--sidecar", "--workers=2", "--rclone-arg=--bwlimit=150k"
         )
@@ -185,8 +192,9 @@ def test_a_kill_at_any_time_leaves_no_file_without_its_sidecar(stage: Stage) -> 
             for name in found
             if "_" in name and not name.endswith(".partial")
         )
-    ended = scene.machine.run("-u", SOURCE, "--sidecar")
+    scene.telegram.faults.clear()
+    ended = run_here(scene.machine, "-u", SOURCE, "--sidecar")
     assert ended.exit_status == 0, ended.stderr
     found = below_chat_folder(scene.machine)
-    assert len(found) == 16
+    assert len(found) == 2 * len(posts)
     assert_content(found, [name for name in found if "_" in name], scene.world.source)

@@ -13,6 +13,7 @@ from standins.telegram.world import worlds
 from tests.e2e.conftest import REMOTE, DriveScene, SetScene
 from tests.e2e.faults.test_clock import wrong_clock
 from tests.e2e.program import Ended
+from tests.in_process import run_here
 
 PARTS = [
     "Python",
@@ -30,7 +31,11 @@ PARTS = [
 def examined(
     on: DriveScene, *arguments: str, variables: dict[str, str | None] | None = None
 ) -> Ended:
-    return on.machine.run("doctor", "--remote", REMOTE, *arguments, variables=variables)
+    """By a process of its own where a library is to be loaded into it by its environment."""
+    words = ("doctor", "--remote", REMOTE, *arguments)
+    if variables:
+        return on.machine.run(*words, variables=variables)
+    return run_here(on.machine, *words)
 
 
 def verdicts(ended: Ended) -> dict[str, str]:

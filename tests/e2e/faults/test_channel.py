@@ -13,6 +13,7 @@ from standins.telegram.world.plan import FilePlan
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, the_state, wanted
 from tests.e2e.program import SOURCE
+from tests.in_process import run_here
 
 MIB = 1024 * 1024
 
@@ -26,7 +27,7 @@ def test_what_is_posted_during_a_run_is_for_the_next_run(stage: Stage) -> None:
     assert_moved(running.wait(), 2)
     assert_on_remote(scene.machine, (source, wanted(source, [1, 2])))
     assert the_state(scene.world)["last_message_id"] == 2
-    assert_moved(scene.machine.run("-u", SOURCE), 1)
+    assert_moved(run_here(scene.machine, "-u", SOURCE), 1)
     assert_on_remote(scene.machine, (source, wanted(source)))
     assert the_state(scene.world)["last_message_id"] == new_id
 
@@ -37,13 +38,14 @@ def test_a_message_that_gets_another_file_while_its_file_waits_is_left_to_the_ne
 ) -> None:
     """Parts of two files are never mixed, not even where both have the same size."""
     scene = stage(
-        worlds.files(sizes=[1000, 6 * MIB, 2 * MIB]), Shaping(total_bytes_per_second=4 * MIB)
+        worlds.files(sizes=[1000, 6 * MIB, 2 * MIB]), Shaping(total_bytes_per_second=MIB / 4)
     )
     source = scene.world.source
     running = scene.machine.start("-u", SOURCE, "--downloads=1")
     running.wait_for("moved 1_file-1.bin")
     source.replace_file(3, FilePlan("photo", size_bytes, None, "image/jpeg", 2))
     scene.world.file_reference_epoch += 1
+    scene.telegram.shaping = Shaping()
     ended = running.wait()
     assert (ended.exit_status, ended.result["status"]) == (3, "failed")
     assert (
@@ -51,18 +53,21 @@ def test_a_message_that_gets_another_file_while_its_file_waits_is_left_to_the_ne
         in ended.log
     )
     assert_on_remote(scene.machine, (source, wanted(source, [1, 2])))
-    assert_moved(scene.machine.run("-u", SOURCE), 1)
+    assert_moved(run_here(scene.machine, "-u", SOURCE), 1)
     assert_on_remote(scene.machine, (source, wanted(source)))
 
 
 def test_a_chat_that_becomes_private_in_mid_file_ends_alone(stage: Stage) -> None:
     """Its other files could not be had either; the next chat is moved."""
-    scene = stage(worlds.files(sizes=[1000, 8 * MIB, 2000]), Shaping(total_bytes_per_second=MIB))
+    scene = stage(
+        worlds.files(sizes=[1000, 8 * MIB, 2000]), Shaping(total_bytes_per_second=MIB / 4)
+    )
     source = scene.world.source
     running = scene.machine.start("-u", SOURCE, "-u", "@stand_in_news", "--downloads=1")
     running.wait_for("moved 1_file-1.bin")
     source.private = True
     scene.telegram.faults.add(Fault("channel_private", rpc="upload.GetFile", times=None))
+    scene.telegram.shaping = Shaping()
     ended = running.wait()
     assert (ended.exit_status, ended.said) == (
         2,
@@ -75,7 +80,7 @@ def test_a_chat_that_becomes_private_in_mid_file_ends_alone(stage: Stage) -> Non
     scene.telegram.faults.clear()
     scene.telegram.shaping = Shaping()
     source.private = False
-    assert_moved(scene.machine.run("-u", SOURCE), 2)
+    assert_moved(run_here(scene.machine, "-u", SOURCE), 2)
     assert_on_remote(scene.machine, (source, wanted(source)))
 
 
@@ -86,7 +91,7 @@ def test_a_file_that_is_closed_in_a_chat_that_is_open_fails_alone(stage: Stage) 
     scene.telegram.faults.add(
         Fault("channel_private", rpc="upload.GetFile", file_id=second.file.file_id, times=None)
     )
-    ended = scene.machine.run("-u", SOURCE)
+    ended = run_here(scene.machine, "-u", SOURCE)
     assert (ended.exit_status, ended.numbers()["done"], ended.numbers()["failed"]) == (0, 2, 1)
     assert "Telegram refuses the file: CHANNEL_PRIVATE" in ended.stderr
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source, [1, 3])))
@@ -102,5 +107,5 @@ def test_a_stop_ends_a_long_flood_wait_at_once(stage: Stage, rpc: str) -> None:
     ended = running.wait()
     assert (ended.exit_status, ended.result["status"], ended.said) == (130, "stopped", "")
     scene.telegram.faults.clear()
-    assert scene.machine.run("-u", SOURCE).exit_status == 0
+    assert run_here(scene.machine, "-u", SOURCE).exit_status == 0
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))

@@ -24,6 +24,8 @@ from tests.e2e.program import SOURCE
 from tests.waiting import in_thread, result_of, until
 
 POLL_SECONDS = 0.3
+ALL_DAY_SECONDS = 86400.0
+"""Between two looks of a run that is to be woken by what Telegram tells."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ Stay: TypeAlias = Callable[..., Staying]
 
 @pytest.fixture
 def stay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stay]:
-    """Call it with a scene and further options; it returns when the chat is followed."""
+    """Call it with a scene and further options; it returns when all its chats are followed."""
     standin_public_key.trust_in_this_process()
     monkeypatch.setattr(following, "FIRST_RETRY_SECONDS", 0.3)
     monkeypatch.setattr(retry, "FIRST_PAUSE_SECONDS", 0.001)
@@ -60,16 +62,23 @@ def stay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stay]:
     monkeypatch.setattr(network, "REST_SECONDS", 0.2)
     with ExitStack() as closing:
 
-        def start(scene: Scene, *options: str) -> Staying:
+        def start(
+            scene: Scene,
+            *options: str,
+            chats: tuple[str, ...] = (SOURCE,),
+            followed: int = 1,
+            poll_seconds: float = POLL_SECONDS,
+        ) -> Staying:
             variables: Mapping[str, str] = scene.machine.environment()
             for name, value in variables.items():
                 monkeypatch.setenv(name, value)
-            config = parse_config(["-u", SOURCE, "--follow", *options], variables)
+            named = [word for chat in chats for word in ("-u", chat)]
+            config = parse_config([*named, "--follow", *options], variables)
             stop, lines = StopFlag(), io.StringIO()
-            sync = Sync(config, stop, progress_for(lines, config.telling), None, POLL_SECONDS)
+            sync = Sync(config, stop, progress_for(lines, config.telling), None, poll_seconds)
             staying = Staying(in_thread(sync.run), stop, lines)
             closing.callback(stop.set)
-            staying.until(lambda: "is followed" in staying.said)
+            staying.until(lambda: staying.said.count("is followed") >= followed)
             return staying
 
         yield start

@@ -12,6 +12,7 @@ from tests.e2e.conftest import SetScene, Stage
 from tests.e2e.expectations import assert_moved, the_state
 from tests.e2e.follow.notes import notes
 from tests.e2e.program import SOURCE
+from tests.in_process import run_here
 
 SEND = "messages.SendMessage"
 CLAIM_AND_STATE = 2
@@ -23,7 +24,7 @@ def test_a_run_over_two_chats_leaves_one_note_and_the_next_run_takes_it_for_noth
 ) -> None:
     scene = stage(worlds.files(sizes=[1000, 2000]))
     both = ("-u", SOURCE, "-u", "@stand_in_news", "--notify")
-    ended = scene.machine.run(*both)
+    ended = run_here(scene.machine, *both)
     assert_moved(ended, 2)
     (note,) = notes(scene.world)
     headline, source_line, news_line = note.split("\n")
@@ -31,13 +32,13 @@ def test_a_run_over_two_chats_leaves_one_note_and_the_next_run_takes_it_for_noth
     assert source_line == "Stand-in: all kinds: 2 moved (3.0 kB)"
     assert news_line == "News: 0 moved (0 B)"
 
-    ended = scene.machine.run(*both, "--resume")
+    ended = run_here(scene.machine, *both, "--resume")
     assert (ended.exit_status, ended.numbers()["seen"]) == (0, 0), ended.stderr
     assert len(notes(scene.world)) == 2
     # A start that finds another run at work is no news.
     running = scene.machine.start("-u", SOURCE, "--follow")
     running.wait_for("is followed")
-    assert scene.machine.run(*both).exit_status == 5
+    assert run_here(scene.machine, *both).exit_status == 5
     running.signal(signal.SIGTERM)
     running.wait()
     assert len(notes(scene.world)) == 2
@@ -45,12 +46,12 @@ def test_a_run_over_two_chats_leaves_one_note_and_the_next_run_takes_it_for_noth
 
 def test_what_fails_before_telegrams_turn_is_told_too(stage: Stage) -> None:
     scene = stage(worlds.files(sizes=[1000]))
-    ended = scene.machine.run("-u", SOURCE, "--remote", "nowhere:x", "--notify")
+    ended = run_here(scene.machine, "-u", SOURCE, "--remote", "nowhere:x", "--notify")
     assert ended.exit_status == 2
     (note,) = notes(scene.world)
     assert note.startswith("❌ tdl_sync has failed (")
     assert "nowhere" in note.split("\n")[1]
-    ended = scene.machine.run("-u", "@nobody_has_this", "--notify")
+    ended = run_here(scene.machine, "-u", "@nobody_has_this", "--notify")
     assert "nobody has this user name" in notes(scene.world)[1]
 
 
@@ -60,7 +61,7 @@ def test_a_note_that_cannot_be_sent_is_one_warning_and_changes_nothing(stage: St
     faults.add(
         Fault("error", rpc=SEND, after_calls=CLAIM_AND_STATE, times=1, code=400, text="NO_NOTE")
     )
-    ended = scene.machine.run("-u", SOURCE, "--notify")
+    ended = run_here(scene.machine, "-u", SOURCE, "--notify")
     assert_moved(ended, 1)
     (warning,) = [line for line in ended.log if "--notify" in line]
     assert warning == (

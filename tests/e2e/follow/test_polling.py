@@ -11,6 +11,7 @@ from tdl_sync.core.reports import RunReport
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_on_remote, the_state, wanted
 from tests.e2e.follow.conftest import Stay
+from tests.e2e.program import SOURCE
 
 NEW = FilePlan("document", 3000, "new.bin", "application/octet-stream", 2)
 
@@ -130,8 +131,7 @@ def test_a_network_that_goes_and_a_flood_wait_only_delay_what_is_new(
 
 def test_a_chat_that_turns_private_ends_its_own_following_alone(scene: Scene, stay: Stay) -> None:
     news = next(c for c in scene.world.channels.values() if c.username == "stand_in_news")
-    staying = stay(scene, "-u", "@stand_in_news")
-    staying.until(lambda: staying.said.count("is followed") == 2)
+    staying = stay(scene, chats=(SOURCE, "@stand_in_news"), followed=2)
     scene.world.source.private = True
     staying.until(lambda: "is not followed any more" in staying.said)
     newest = news.append(file=NEW)

@@ -22,6 +22,7 @@ from tests.e2e.expectations import (
 )
 from tests.e2e.program import SOURCE, Ended, Machine, Running
 from tests.e2e.state.machines import OTHER_HOST, another, begun, is_downloading, on_another_host
+from tests.in_process import run_here
 
 SIZES = (1_500_000, 2_500_000)
 SLOW = Fault("flood_wait", rpc="upload.GetFile", seconds=2, times=None)
@@ -49,7 +50,7 @@ def assert_refused(ended: Ended, pattern: str) -> None:
 def test_on_one_machine_the_second_run_for_a_chat_is_refused(slow: Scene) -> None:
     first = begun(slow.machine.start("-u", SOURCE), slow.machine)
     staging = str(slow.machine.directory / "second staging")
-    second = slow.machine.run("-u", SOURCE, "--staging", staging)
+    second = run_here(slow.machine, "-u", SOURCE, "--staging", staging)
     assert_refused(
         second,
         rf"tdl_sync: another run \(process {first.process.pid}\) on this machine moves "
@@ -113,7 +114,7 @@ def test_a_run_that_was_killed_on_this_machine_is_in_nobodys_way(
     begun(slow.machine.start("-u", SOURCE), slow.machine).kill()
     hurry(slow)
     second = another(tmp_path / "second", slow.telegram, slow.machine)
-    assert_moved(second.run("-u", SOURCE), len(SIZES))
+    assert_moved(run_here(second, "-u", SOURCE), len(SIZES))
     assert_on_remote(second, (slow.world.source, wanted(slow.world.source)))
     assert len(state_texts(slow.world)) == 1
 
@@ -127,7 +128,7 @@ def test_a_run_that_died_on_another_machine_is_taken_over_when_the_user_says_so(
     first.kill()
     hurry(slow)
     second = another(tmp_path / "second", slow.telegram, slow.machine)
-    refused = second.run("-u", SOURCE)
+    refused = run_here(second, "-u", SOURCE)
     assert_refused(
         refused, rf"tdl_sync: another run .*: process \d+ on '{OTHER_HOST}', .* --take-over\n"
     )
@@ -152,7 +153,7 @@ def test_where_saved_messages_take_nothing_the_files_move_and_the_user_is_told(
         Fault("flood_wait", rpc=send, seconds=1),
         Fault("error", rpc=send, code=403, text="CHAT_WRITE_FORBIDDEN", times=None),
     )
-    ended = scene.machine.run("-u", SOURCE)
+    ended = run_here(scene.machine, "-u", SOURCE)
     assert_moved(ended, 2)
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
     assert state_texts(scene.world) == {}
@@ -201,7 +202,7 @@ def test_resume_alone_keeps_each_chats_beginning_and_names_what_it_leaves_out(
         running.kill()
     broken = scene.world.saved_messages.append("📊 TDL Progress\nbroken")
     hurry(scene)
-    ended = machine.run("--resume")
+    ended = run_here(machine, "--resume")
     assert (ended.exit_status, ended.said) == (0, "")
     assert ended.numbers()["done"] == 2
     assert_on_remote(machine, (source, wanted(source, [2, 3])))

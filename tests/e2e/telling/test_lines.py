@@ -17,6 +17,7 @@ from tests.e2e.choosing.posts import Post, world_of
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.program import SOURCE, Machine
 from tests.e2e.terminal import at_terminal
+from tests.in_process import run_here
 
 FORGED = "2024-01-01 00:00:00 forged"
 HOSTILE = (
@@ -110,10 +111,10 @@ def test_neither_telegram_nor_rclone_drives_the_terminal_or_the_log_file(stage: 
 def test_what_only_looks_is_driven_by_no_name_either(stage: Stage) -> None:
     scene = stage(hostile_world())
     machine = scene.machine
-    assert machine.run("-u", SOURCE, "--limit=1").exit_status == 0
+    assert run_here(machine, "-u", SOURCE, "--limit=1").exit_status == 0
     looks = (["chats"], ["status"], ["verify", "-u", SOURCE], ["-u", SOURCE, "--dry-run"])
     for words in looks:
-        ended = machine.run(*words)
+        ended = run_here(machine, *words)
         assert "Films" in ended.stdout + ended.stderr, words
         for line in (ended.stdout + ended.stderr).split("\n"):
             assert line.isprintable(), (words, line)
@@ -128,8 +129,9 @@ def test_lines_as_json_say_each_step_of_each_file(stage: Stage) -> None:
     scene = stage(hostile_world())
     rclone = let_things_fail(scene)
     log = scene.machine.directory / "run.log"
-    ended = scene.machine.run(
-        *("-u", SOURCE, "-v", "--log-json", "--log-file", str(log), "--rclone", rclone)
+    ended = run_here(
+        scene.machine,
+        *("-u", SOURCE, "-v", "--log-json", "--log-file", str(log), "--rclone", rclone),
     )
     assert ended.exit_status == 3
     told = objects(ended.stderr.splitlines())
@@ -166,7 +168,7 @@ def test_a_quiet_run_says_nothing_where_nothing_is_wrong_and_its_file_all(stage:
     log.chmod(0o644)
     for number in range(1, 6):
         log.with_name(f"run.log.{number}").write_text(str(number))
-    ended = machine.run("-u", SOURCE, "-q", "--log-file", str(log))
+    ended = run_here(machine, "-u", SOURCE, "-q", "--log-file", str(log))
     assert (ended.exit_status, ended.stderr) == (0, "")
     assert ended.stdout == "result: status=complete seen=2 done=1 skipped=1 failed=0 bytes=2000\n"
     lines = lines_of(log)
@@ -181,7 +183,7 @@ def test_a_quiet_run_says_nothing_where_nothing_is_wrong_and_its_file_all(stage:
     assert not log.with_name("run.log.6").exists()
 
     # A disk that is full takes the file's lines, and not the run.
-    ended = machine.run("-u", SOURCE, "--restart", "--log-file", "/dev/full")
+    ended = run_here(machine, "-u", SOURCE, "--restart", "--log-file", "/dev/full")
     assert ended.exit_status == 0
     (warning,) = (line for line in ended.log if line.startswith("warning: "))
     assert warning == (
@@ -196,7 +198,7 @@ def test_what_ends_a_run_before_it_begins_is_in_the_log_file_and_json_too(
     log = machine.directory / "run.log"
     told = ("--log-json", "--log-file", str(log))
     no_session = {"TDL_SYNC_SESSION_STRING": None}
-    ended = machine.run("-u", SOURCE, *told, variables=no_session)
+    ended = run_here(machine, "-u", SOURCE, *told, variables=no_session)
     assert ended.exit_status == 4
     last = objects(ended.stderr.splitlines())[-1]
     assert (last["event"], last["level"], last["exit_status"]) == ("error", "error", 4)
@@ -205,7 +207,7 @@ def test_what_ends_a_run_before_it_begins_is_in_the_log_file_and_json_too(
     assert result["event"] == "result"
 
     # Even a command line that can't be understood says where that is to be told.
-    ended = machine.run("-u", SOURCE, "--workers=many", *told)
+    ended = run_here(machine, "-u", SOURCE, "--workers=many", *told)
     assert ended.exit_status == 2
     (error,) = objects(ended.stderr.splitlines())
     assert error["text"].startswith("--workers: expected a whole number")
@@ -213,13 +215,13 @@ def test_what_ends_a_run_before_it_begins_is_in_the_log_file_and_json_too(
 
 
 def test_a_log_file_that_cannot_be_written_is_said_at_the_start(machine: Machine) -> None:
-    ended = machine.run("-u", SOURCE, "--log-file", "/nowhere/run.log")
+    ended = run_here(machine, "-u", SOURCE, "--log-file", "/nowhere/run.log")
     assert (ended.exit_status, ended.stdout) == (2, "")
     assert ended.stderr == (
         "tdl_sync: --log-file: '/nowhere/run.log' cannot be written (No such file or directory); "
         "name a file in a directory that exists and is yours\n"
     )
     inside = str(machine.staging_directory / "run.log")
-    ended = machine.run("-u", SOURCE, "--log-file", inside)
+    ended = run_here(machine, "-u", SOURCE, "--log-file", inside)
     assert ended.exit_status == 2
     assert f"--log-file {inside!r} is in the staging directory" in ended.stderr

@@ -219,7 +219,7 @@ LONGEST_NAMES = replace(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(states())
 @example(replace(PLAIN, done_above_ids=FAR_APART))
 @example(replace(PLAIN, failed_ids=FAR_APART))

@@ -321,7 +321,7 @@ def test_a_data_directory_that_cannot_be_used_is_named(disk: Disk, tmp_path: Pat
 
 
 @given(parts=st.lists(st.integers(0, 5), unique=True, max_size=6), seed=st.integers(0, 2**32))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_whatever_is_damaged_a_part_that_counts_has_its_bytes(
     parts: list[int], seed: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
