@@ -39,7 +39,7 @@ RUNNER_SECONDS = 7.5 + 2.5
 
 def needed_to_stop_seconds() -> float:
     """What the program says that it needs, which no test measures: a busy machine needs more."""
-    return parse_config(["-u", SOURCE, "--remote=box:"], {}).grace_seconds + CLOSING_SECONDS
+    return parse_config(["-u", SOURCE, "--remote=box:"], {}).running.grace_seconds + CLOSING_SECONDS
 
 
 def recipe(name: str) -> str:
