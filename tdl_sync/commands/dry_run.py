@@ -35,7 +35,7 @@ from tdl_sync.transfer.disk.budget import DiskBudget
 from tdl_sync.transfer.disk.staging import Room
 from tdl_sync.transfer.duplicates import DUPLICATE
 from tdl_sync.transfer.job import Job
-from tdl_sync.transfer.known import DoneByListing, DoneByMark, GivenUp, KnownFiles, Place
+from tdl_sync.transfer.known import DoneByListing, DoneByMark, GivenUp, KnownFiles
 
 
 def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
@@ -76,7 +76,7 @@ def _opened(config: Config, closing: ExitStack) -> tuple[TelegramSide, Looker]:
     looker = Looker(
         config=config,
         reader=telegram.reader,
-        hand_off=RemoteLook(rclone, remote),
+        remote_files=RemoteLook(rclone, remote),
         marks=marks,
         saved_messages=telegram.saved_messages,
         budget=DiskBudget(room.budget_bytes, room.block_bytes, StopFlag()),
@@ -91,7 +91,7 @@ class Looker:
 
     config: Config
     reader: ChatReader
-    hand_off: RemoteFiles
+    remote_files: RemoteFiles
     marks: MarksToRead
     saved_messages: SavedMessages
     budget: DiskBudget
@@ -109,10 +109,10 @@ class Looker:
             self.reader,
             self.marks,
             StateStore(self.saved_messages, local_states),
-            self.hand_off.find_folder,
+            self.remote_files.find_folder,
         )
         point = resumption.point()
-        listing = self.hand_off.files(point.folder)
+        listing = self.remote_files.files(point.folder)
         whole = [file for file in listing if not is_under_way(file.name)]
         job = resumption.job(point, whole)
         prospect = Prospect(
@@ -122,17 +122,12 @@ class Looker:
             passed_id=point.after_id if point.after_id >= max(lower_bound, 1) else 0,
         )
         prospect.limit_reached = self._count(job, point.failures, prospect)
-        prospect.folder_exists = bool(listing) or self.hand_off.find_folder(chat.id) is not None
+        prospect.folder_exists = bool(listing) or self.remote_files.find_folder(chat.id) is not None
         return prospect
 
     def _count(self, job: Job, failures: Iterable[Failure], prospect: Prospect) -> bool:
         """Whether the run would end by its limit, and not by the end of the chat."""
-        known_files = KnownFiles(
-            self.marks,
-            Place(job.remote, job.folder, job.on_remote),
-            failures,
-            retry_for_good=job.retry_failed_for_good,
-        )
+        known_files = KnownFiles(self.marks, job, failures)
         for entry in self._entries(job):
             if isinstance(entry, SkippedItem):
                 prospect.would_skip(entry)

@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from tdl_sync.core.errors import Stopped
@@ -69,6 +70,18 @@ class StopFlag:
                 return
         wake_up()
 
+    def wakes(self, condition: threading.Condition) -> None:
+        """Notify all who wait for this condition when the flag is set: each has to look at it.
+
+        It is forgotten when nobody else knows the condition any more, as with ``on_set``.
+        """
+        there = weakref.ref(condition)
+        with self._lock:
+            self._wake_ups = [each for each in self._wake_ups if each() is not None]
+            self._wake_ups.append(
+                lambda: None if (found := there()) is None else partial(_notify_all, found)
+            )
+
     def check(self) -> None:
         """Raise ``Stopped`` if the flag is set."""
         if self._event.is_set():
@@ -86,6 +99,11 @@ def _without_holding(wake_up: _WakeUp) -> Callable[[], _WakeUp | None]:
     return lambda: wake_up
 
 
+def _notify_all(condition: threading.Condition) -> None:
+    with condition:
+        condition.notify_all()
+
+
 class Slots:
     """So many things at once, and a wait that ends when the run stops. All threads may use it."""
 
@@ -93,7 +111,7 @@ class Slots:
         self._free = count
         self._stop = stop
         self._changed = threading.Condition()
-        stop.on_set(self._wake_all)
+        stop.wakes(self._changed)
 
     def take(self) -> None:
         """Wait for a free slot and take it. Raises ``Stopped``."""
@@ -106,7 +124,3 @@ class Slots:
         with self._changed:
             self._free += 1
             self._changed.notify()
-
-    def _wake_all(self) -> None:
-        with self._changed:
-            self._changed.notify_all()

@@ -45,7 +45,7 @@ class Pace:
         self._next_begin = 0.0
         self._slowed_at = 0.0
         self._quota_until: datetime | None = None
-        stop.on_set(self._wake_all)
+        stop.wakes(self._changed)
 
     def take_turn(self) -> Turn:
         """Wait until an upload may begin. Raises ``Stopped``."""
@@ -104,7 +104,3 @@ class Pace:
     def _clock_of_next_begin(self) -> datetime:
         left_seconds = self._next_begin - time.monotonic()
         return datetime.now().astimezone() + timedelta(seconds=left_seconds)
-
-    def _wake_all(self) -> None:
-        with self._changed:
-            self._changed.notify_all()

@@ -145,25 +145,11 @@ class ProgressNumbers:
                 waiting=counts.waiting if self._clock() < self._wait_over_at else None,
             )
 
-    def seen(self, items: int) -> None:
+    def count(self, **more: int) -> None:
+        """Add to the snapshot's counts, by their names."""
         with self._lock:
-            self._counts = replace(self._counts, seen=self._counts.seen + items)
-
-    def done(self, item: MediaItem) -> None:
-        with self._lock:
-            self._counts = replace(
-                self._counts,
-                done=self._counts.done + 1,
-                done_bytes=self._counts.done_bytes + item.size_bytes,
-            )
-
-    def skipped(self) -> None:
-        with self._lock:
-            self._counts = replace(self._counts, skipped=self._counts.skipped + 1)
-
-    def failed(self) -> None:
-        with self._lock:
-            self._counts = replace(self._counts, failed=self._counts.failed + 1)
+            sums = {name: getattr(self._counts, name) + count for name, count in more.items()}
+            self._counts = replace(self._counts, **sums)
 
     def disk(self, used_bytes: int) -> None:
         with self._lock:

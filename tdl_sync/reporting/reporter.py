@@ -112,16 +112,16 @@ class Reporter:
             outlet.close()
 
     def seen(self, items: int) -> None:
-        self._numbers.seen(items)
+        self._numbers.count(seen=items)
 
     def done_before(self, item: MediaItem) -> None:
-        self._numbers.done(item)
+        self._numbers.count(done=1, done_bytes=item.size_bytes)
 
     def skipped(self, key: MessageKey, rule: str) -> None:
-        self._numbers.skipped()
+        self._numbers.count(skipped=1)
 
     def failed(self, failure: Failure, name: str) -> None:
-        self._numbers.failed()
+        self._numbers.count(failed=1)
         for direction in Direction:
             self._begun.pop((direction, failure.key), None)
         self.tell(
@@ -172,7 +172,7 @@ class Reporter:
         self._numbers.transfer_finished(Direction.UP, item)
 
     def moved(self, item: MediaItem, freed_bytes: int) -> None:
-        self._numbers.done(item)
+        self._numbers.count(done=1, done_bytes=item.size_bytes)
         self._finish(Direction.UP, EventKind.MARKED, "on the remote and marked as done:", item)
         line = f"moved {file_name(item)}: {freed_bytes} bytes freed on the staging disk"
         self.tell(Event.of_item(EventKind.MOVED, Level.INFO, line, item))

@@ -39,10 +39,8 @@ class ChatRun:
         self._chat = chat
         self._config = config
         self._scope = config.task.choice.scope(config.task.remote, chat, lower_bound)
-        self._stages = parts.stages
-        self._remote_free_bytes = parts.remote_free_bytes
+        self._parts = parts
         self._deadline = deadline
-        self._saved_messages = parts.telegram.saved_messages
         self._local_states = LocalStates(config.places.states)
         self._identity = this_run(config.running.save_interval_seconds)
         self._session: ChatSession | None = None
@@ -78,44 +76,45 @@ class ChatRun:
             self._chat,
             self._config.task.remote,
             self._identity,
-            self._saved_messages,
+            self._parts.telegram.saved_messages,
             self._config.places.locks,
-            self._stages.stop,
+            self._parts.stages.stop,
             take_over=self._config.running.take_over,
         ) as lease:
             if lease.warning is not None:
-                self._stages.progress.message(lease.warning)
+                self._parts.stages.progress.message(lease.warning)
             self._session = session = self._begun(lease)
             session.run()
 
     def _begun(self, lease: Lease) -> ChatSession:
         """Find where the run goes on. Nothing of the chat was moved when this returns."""
-        task, stages = self._config.task, self._stages
+        task, stages = self._config.task, self._parts.stages
+        saved_messages = self._parts.telegram.saved_messages
         resumption = Resumption(
             self._chat,
             self._scope,
             task,
             stages.reader,
             stages.marks,
-            StateStore(self._saved_messages, self._local_states),
+            StateStore(saved_messages, self._local_states),
             stages.hand_off.find_folder,
         )
         point = resumption.point()
-        inherit(point, stages.marks, self._saved_messages)
+        inherit(point, stages.marks, saved_messages)
         counting = in_thread(partial(stages.reader.totals, self._chat), "totals")
         listing = stages.hand_off.prepare_folder(point.folder)
         totals = counting.result()
         self._compare_with_room(totals)
         message_id = point.loaded.message_id if point.loaded else None
-        lease.hold_by(StateMessage(self._saved_messages, scope_key(self._scope), message_id))
+        lease.hold_by(StateMessage(saved_messages, scope_key(self._scope), message_id))
         texts = TextArchive(self._chat, task.remote, point.folder, listing)
+        job = resumption.job(point, listing)
+        start = ChatStart(self._chat, resumption, point, job, totals, texts, lease, self._identity)
         return ChatSession(
-            ChatStart(self._chat, resumption, point, listing, totals, texts),
+            start,
             self._config,
             stages,
-            lease,
             self._local_states,
-            self._identity,
             self._deadline,
             self._following,
             self.stays,
@@ -123,9 +122,9 @@ class ChatRun:
 
     def _compare_with_room(self, totals: ChatTotals) -> None:
         """Name a remote that is too small now, not after days."""
-        free_bytes = self._remote_free_bytes
+        free_bytes = self._parts.remote_free_bytes
         if free_bytes is not None and free_bytes < totals.estimated_bytes:
-            self._stages.progress.message(
+            self._parts.stages.progress.message(
                 f"warning: {self._config.task.remote} has {human_bytes(free_bytes)} free, and "
                 f"{self._chat.title!r} holds about {human_bytes(totals.estimated_bytes)} "
                 "(an estimate): it will be full before the end unless most is there already"

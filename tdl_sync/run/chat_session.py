@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from tdl_sync.core.errors import ComeBackLater, Stopped, StorageFull, TdlSyncError, TimeIsUp
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.model import Chat, ChatTotals, ListedFile
+from tdl_sync.core.model import Chat, ChatTotals
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
@@ -43,15 +43,17 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class ChatStart:
-    """What is known when a chat's run begins to move. ``listing`` is the chat's folder on the
-    remote, ``totals`` what Telegram counts in the chat."""
+    """What is known when a chat's run begins to move. ``job`` is the first round's, ``totals`` what
+    Telegram counts in the chat."""
 
     chat: Chat
     resumption: Resumption
     point: ResumePoint
-    listing: list[ListedFile]
+    job: Job
     totals: ChatTotals
     texts: TextArchive
+    lease: Lease
+    identity: RunIdentity
 
 
 class ChatSession:
@@ -62,9 +64,7 @@ class ChatSession:
         start: ChatStart,
         config: Config,
         stages: Stages,
-        lease: Lease,
         local_states: LocalStates,
-        identity: RunIdentity,
         deadline: Deadline | None,
         following: Following | None,
         stays: Event,
@@ -76,24 +76,23 @@ class ChatSession:
         self._running = config.running
         self._texts_directory = config.places.data_dir / "texts"
         self._stages = stages
-        self._lease = lease
         self._following = following
         self._stays = stays
         self._more = False
         self._time_left = None if deadline is None else self._begun_time_left(deadline)
         self._tally = Tally()
         self._saver = StateSaver(
-            lease,
+            start.lease,
             local_states,
             lambda: self._state.save_watermark_and_snapshot(),
             stages.progress,
             config.running.save_interval_seconds,
         )
-        self._first = self._pipeline(start.resumption.job(start.point, start.listing))
+        self._first = self._pipeline(start.job)
         self._state = ChatState(
             start.chat,
             start.point,
-            identity,
+            start.identity,
             stages.marks,
             stages.stop,
             self._tally,
@@ -138,7 +137,7 @@ class ChatSession:
             self._running.workers,
             self._saver.file_finished,
             self._tally,
-            partial(wait_until_ours, self._lease, self._stages.stop, self._stages.progress),
+            partial(wait_until_ours, self._start.lease, self._stages.stop, self._stages.progress),
             self._time_left,
         )
 
@@ -218,13 +217,12 @@ class ChatSession:
         stopped, or there is no time left for what has come."""
         say, start = self._stages.progress.message, self._start
         later = LaterRounds(
-            start.chat,
             start.resumption,
-            start.point,
+            start.job,
             self._stages.marks,
             following,
             say,
-            self._lease,
+            self._start.lease,
         )
         self._saver.save_soon()
         say(f"{self._start.chat.title!r} is followed: new messages are moved as they come")

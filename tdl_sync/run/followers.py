@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, as_completed, wait
-from types import TracebackType
 
 from tdl_sync.core.errors import ChatError, Stopped
 from tdl_sync.core.futures import in_thread
@@ -27,12 +26,7 @@ class Followers:
     def __enter__(self) -> Followers:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, exc_type: object, exc: BaseException | None, traceback: object) -> None:
         if exc is not None:
             self._stop.set(exc)
         wait(self._runs)

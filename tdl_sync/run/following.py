@@ -10,12 +10,11 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from tdl_sync.core.errors import EXIT_COME_BACK_LATER, ComeBackLater, TdlSyncError
-from tdl_sync.core.model import Chat
 from tdl_sync.core.ports import Marks
 from tdl_sync.core.reports import RoundReport
 from tdl_sync.core.stop import Slots, StopFlag
 from tdl_sync.core.text import human_bytes
-from tdl_sync.run.resume import ResumePoint, Resumption
+from tdl_sync.run.resume import Resumption
 from tdl_sync.state.lease import Lease
 from tdl_sync.transfer.job import Job
 
@@ -42,7 +41,7 @@ class News:
         self._fresh: set[int] = set()
         self._gaps = 0
         self._gaps_known: dict[int, int] = {}
-        stop.on_set(self._wake_all)
+        stop.wakes(self._changed)
 
     def tell(self, chat_id: int | None) -> None:
         """There is something new in this chat; ``None``: any chat may have something new."""
@@ -66,10 +65,6 @@ class News:
 
     def _has_news(self, chat_id: int) -> bool:
         return chat_id in self._fresh or self._gaps_known.get(chat_id, 0) < self._gaps
-
-    def _wake_all(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
 
 
 class Following:
@@ -154,17 +149,15 @@ class LaterRounds:
 
     def __init__(
         self,
-        chat: Chat,
         resumption: Resumption,
-        resume_point: ResumePoint,
+        first: Job,
         marks: Marks,
         following: Following,
         on_line: Callable[[str], None],
         lease: Lease,
     ) -> None:
-        self._chat = chat
         self._resumption = resumption
-        self._resume_point = resume_point
+        self._first = first
         self._marks = marks
         self._following = following
         self._on_line = on_line
@@ -183,11 +176,11 @@ class LaterRounds:
 
     def _next_job(self, watermark: int) -> Job:
         while True:
-            self._following.wait(self._chat.id, self._retries.seconds_left)
+            self._following.wait(self._first.chat.id, self._retries.seconds_left)
             self._lease.check_not_lost()
             due_ids = self._retries.due()
             try:
-                job = self._resumption.later_job(self._resume_point, watermark, due_ids)
+                job = self._resumption.later_job(self._first, watermark, due_ids)
             except TdlSyncError as error:
                 if isinstance(error, ComeBackLater) or error.exit_status != EXIT_COME_BACK_LATER:
                     raise
@@ -204,12 +197,12 @@ class LaterRounds:
         if report.moved or report.failed:
             failed = f", {report.failed} failed" if report.failed else ""
             self._on_line(
-                f"{self._chat.title!r}: {report.moved} moved "
+                f"{self._first.chat.title!r}: {report.moved} moved "
                 f"({human_bytes(report.uploaded_bytes)}){failed}, "
                 f"up to message {watermark}"
             )
 
     def _failing_ids(self) -> frozenset[int]:
         """What failed and may pass."""
-        failures = self._marks.failures(self._resume_point.scope.remote, self._chat.id, 0)
+        failures = self._marks.failures(self._first.remote, self._first.chat.id, 0)
         return frozenset(each.key.message_id for each in failures if not each.for_good)

@@ -5,7 +5,7 @@ that it leaves in its turn.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
@@ -95,8 +95,6 @@ class Resumption:
         self._marks = marks
         self._states = states
         self._find_folder = find_folder
-        self._sidecar_folders: dict[int, str] = {}
-        self._listed: Mapping[int, Sequence[ListedFile]] = {}
 
     def point(self) -> ResumePoint:
         """Load the state and choose the folder. Raises ``ConfigurationError`` where a saved state
@@ -138,8 +136,6 @@ class Resumption:
     def job(self, point: ResumePoint, listing: list[ListedFile]) -> Job:
         """What is to be moved; ``listing`` is the chat's folder on the remote."""
         task = self._task
-        self._sidecar_folders |= sidecar_folders(point.folder, listing)
-        self._listed = self._on_remote(listing)
         after_id = up_to_id = point.after_id
         if not task.retry_failed:
             after_id, up_to_id = task.choice.bounds(self._reader, self._chat, after_id)
@@ -150,36 +146,31 @@ class Resumption:
             after_id=after_id,
             up_to_id=up_to_id,
             again=tuple(self._again(point)),
-            on_remote=self._listed,
+            on_remote=self._on_remote(listing),
             retry_failed_for_good=task.retry_failed,
             choice=task.choice,
             keeping=task.keeping,
-            sidecar_folders=self._sidecar_folders,
+            sidecar_folders=sidecar_folders(point.folder, listing),
         )
 
-    def later_job(self, point: ResumePoint, after_id: int, due_ids: Collection[int]) -> Job | None:
+    def later_job(self, first: Job, after_id: int, due_ids: Collection[int]) -> Job | None:
         """A further round of a run that stays: what came after ``after_id``, oldest first, and
         what failed in these messages. ``None`` if there is nothing; one call to Telegram then.
 
-        The remote is not listed again: of what failed, it is where the first listing saw it."""
-        task = self._task
-        choice = replace(task.choice, newest_first=False)
+        The remote is not listed again: of what failed, it is where the ``first`` round saw it."""
+        choice = replace(first.choice, newest_first=False)
         after_id, up_to_id = choice.bounds(self._reader, self._chat, after_id)
         again = self._entries(sorted(due_ids))
         if up_to_id == after_id and not again:
             return None
-        return Job(
-            chat=self._chat,
-            remote=task.remote,
-            folder=point.folder,
+        return replace(
+            first,
             after_id=after_id,
             up_to_id=up_to_id,
             again=tuple(again),
-            on_remote={id_: self._listed[id_] for id_ in due_ids if id_ in self._listed},
+            on_remote={id_: first.on_remote[id_] for id_ in due_ids if id_ in first.on_remote},
             retry_failed_for_good=False,
             choice=choice,
-            keeping=task.keeping,
-            sidecar_folders=self._sidecar_folders,
             leftovers_of=frozenset(due_ids),
         )
 

@@ -165,7 +165,7 @@ class TimeLeft(OpenGate):
         self._uploads: deque[Transfer] = deque(maxlen=REMEMBERED)
         self._put_off = 0
         self._relied_on_earlier = False
-        stop.on_set(self._wake_all)
+        stop.wakes(self._changed)
 
     @property
     def upload_bytes_per_second(self) -> int:
@@ -311,7 +311,3 @@ class TimeLeft(OpenGate):
             flight = self._on_their_way.get(item.key)
             if flight is not None:
                 self._on_their_way[item.key] = replace(flight, **changes)  # type: ignore[arg-type]
-
-    def _wake_all(self) -> None:
-        with self._changed:
-            self._changed.notify_all()

@@ -15,9 +15,8 @@ from functools import partial
 
 from tdl_sync.core.errors import Stopped
 from tdl_sync.core.model import MediaItem
-from tdl_sync.core.ports import HandOff
 from tdl_sync.core.retry import with_attempts
-from tdl_sync.core.stop import StopFlag
+from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.sidecar import sidecar_name, with_copies
 
 
@@ -44,16 +43,12 @@ class _Request:
 class InSidecars(AlsoPosted):
     """All methods may be called from any thread; none blocks."""
 
-    def __init__(
-        self, hand_off: HandOff, pool: Executor, stop: StopFlag, folders: dict[int, str]
-    ) -> None:
-        """``folders``: where the sidecars are that the remote has, by message id. It grows with
-        each file that is uploaded."""
-        self._hand_off = hand_off
+    def __init__(self, job: Job, stages: Stages, pool: Executor) -> None:
+        self._hand_off = stages.hand_off
         self._pool = pool
-        self._stop = stop
+        self._stop = stages.stop
         self._lock = threading.Lock()
-        self._folders = folders
+        self._folders = job.sidecar_folders
         self._requests: dict[int, list[_Request]] = {}
         """What is to be named in a sidecar; there is no entry where no thread works on it."""
 

@@ -16,9 +16,8 @@ from functools import partial
 
 from tdl_sync.core.errors import ItemFailed
 from tdl_sync.core.model import DoneMark, FileIdentity, MediaItem
-from tdl_sync.core.ports import Marks
-from tdl_sync.core.stop import StopFlag
 from tdl_sync.transfer.copies_in_sidecars import AlsoPosted
+from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.ledger import Ledger
 
 
@@ -108,26 +107,26 @@ class Duplicates(EachByItself):
 
     def __init__(
         self,
-        remote: str,
-        chat_id: int,
-        marks: Marks,
+        job: Job,
+        stages: Stages,
         ledger: Ledger,
         also_posted: AlsoPosted,
-        stop: StopFlag,
         end_for: Callable[[BaseException], None],
     ) -> None:
         """``end_for`` is told of the errors that end more than one item."""
-        self._remote = remote
-        self._marks = marks
+        self._remote = job.remote
+        self._marks = stages.marks
         self._ledger = ledger
         self._also_posted = also_posted
-        self._stop = stop
+        self._stop = stages.stop
         self._end_for = end_for
-        self._failed_before = {each.key for each in marks.failures(remote, chat_id, 0)}
+        self._failed_before = {
+            each.key for each in stages.marks.failures(job.remote, job.chat.id, 0)
+        }
         self._copies = Copies()
         self._being_settled = 0
         self._changed = threading.Condition()
-        stop.on_set(self._wake_all)
+        stages.stop.wakes(self._changed)
 
     def firsts(self, items: Iterator[MediaItem]) -> Iterator[MediaItem]:
         """The fate of each item is decided when it comes by. A copy whose first was not moved
@@ -222,7 +221,3 @@ class Duplicates(EachByItself):
         else:
             self._end_for(error)
             self._ledger.left()
-
-    def _wake_all(self) -> None:
-        with self._changed:
-            self._changed.notify_all()

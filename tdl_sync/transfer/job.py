@@ -27,7 +27,8 @@ class Job:
     ``again`` are files that earlier runs did not move, all up to ``after_id``; ``on_remote`` is
     what the remote's listing shows, by message id. Of what lies in the staging directory all is
     taken up, or only what is ``leftovers_of`` these messages. ``sidecar_folders`` says where the
-    sidecars are that the remote has, by message id; it grows with each.
+    sidecars are that the remote has, by message id; each upload adds its own (one assignment,
+    which needs no lock).
     """
 
     chat: Chat

@@ -4,31 +4,20 @@ which of Telegram's files are on the remote where no mark says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tdl_sync.core.errors import LargerThanBudget
 from tdl_sync.core.failures import Failure
-from tdl_sync.core.model import Chat, ListedFile, MediaItem, RemoteFile
+from tdl_sync.core.model import ListedFile, MediaItem, RemoteFile
 from tdl_sync.core.naming import path_of
-from tdl_sync.core.ports import ChatReader, MarkReader, Marks, ProgressListener
+from tdl_sync.core.ports import MarkReader
+from tdl_sync.transfer.job import Job
 
 
 def given_up(failure: Failure) -> bool:
     """Whether no run tries it again by itself. What did not fit may fit today."""
     return failure.for_good and failure.reason != LargerThanBudget.reason
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a chat's files are: ``on_remote`` is what the folder's listing shows, by message id.
-
-    Several files may begin with one id: people put theirs beside ours.
-    """
-
-    remote: str
-    folder: str
-    on_remote: Mapping[int, Sequence[ListedFile]]
 
 
 @dataclass(frozen=True)
@@ -57,29 +46,24 @@ class KnownFiles:
     """By the marks, the recorded failures and the remote's listing. All threads may ask; nothing
     is written by asking."""
 
-    def __init__(
-        self,
-        marks: MarkReader,
-        place: Place,
-        failures: Iterable[Failure],
-        *,
-        retry_for_good: bool,
-    ) -> None:
-        """``failures`` are those of the chat, as they are when the run begins."""
+    def __init__(self, marks: MarkReader, job: Job, failures: Iterable[Failure]) -> None:
+        """``failures`` are those of the chat, as they are when the run begins.
+
+        Several files on the remote may begin with one id: people put theirs beside ours.
+        """
         self._marks = marks
-        self._place = place
-        self._retry_for_good = retry_for_good
+        self._job = job
         self._failures = {failure.key: failure for failure in failures}
 
     def of(self, item: MediaItem) -> Done | GivenUp | None:
         """``None``: it is to be moved."""
-        if self._marks.is_done(self._place.remote, item.key):
+        if self._marks.is_done(self._job.remote, item.key):
             return DoneByMark()
         failure = self._failures.get(item.key)
         fitting = [each for each in self._listed(item) if each.size_bytes == item.size_bytes]
         if fitting and not (failure is not None and failure.distrusted):
-            return DoneByListing(RemoteFile.listed(item, self._place.folder, fitting[0]))
-        if failure is not None and given_up(failure) and not self._retry_for_good:
+            return DoneByListing(RemoteFile.listed(item, self._job.folder, fitting[0]))
+        if failure is not None and given_up(failure) and not self._job.retry_failed_for_good:
             return GivenUp(failure)
         return None
 
@@ -96,31 +80,4 @@ class KnownFiles:
         )
 
     def _listed(self, item: MediaItem) -> Sequence[ListedFile]:
-        return self._place.on_remote.get(item.message_id, ())
-
-
-_MESSAGES_AT_ONCE = 100
-
-
-def learn_files(
-    remote: str,
-    chat: Chat,
-    listed_ids: Iterable[int],
-    reader: ChatReader,
-    marks: Marks,
-    is_done: Callable[[MediaItem], bool],
-    progress: ProgressListener,
-) -> None:
-    """``listed_ids`` are the messages with a file on the remote and without a mark; ``is_done``
-    marks what the listing proves. Blocks for one or two calls in a hundred messages.
-    """
-    ids = sorted({*listed_ids, *marks.ids_of_unknown_files(remote, chat.id, 0)})
-    if ids:
-        progress.message(
-            f"reading {len(ids)} messages again whose files are on the remote, to know their copies"
-        )
-    for start in range(0, len(ids), _MESSAGES_AT_ONCE):
-        for entry in reader.fetch(chat, ids[start : start + _MESSAGES_AT_ONCE]):
-            if isinstance(entry, MediaItem) and is_done(entry):
-                marks.learn_file(remote, entry)
-    marks.files_are_known(remote, chat.id, 0)
+        return self._job.on_remote.get(item.message_id, ())

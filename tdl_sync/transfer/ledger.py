@@ -144,7 +144,7 @@ class Ledger:
         self._frontier = frontier
         self._settled_unlisted: set[int] = set()
         self._open_items = 0
-        stop.on_set(self._wake_all)
+        stop.wakes(self._changed)
 
     def position(self) -> Position:
         with self._changed:
@@ -230,7 +230,3 @@ class Ledger:
                 self._frontier.settled(item.message_id)
             else:
                 self._settled_unlisted.add(item.message_id)
-
-    def _wake_all(self) -> None:
-        with self._changed:
-            self._changed.notify_all()

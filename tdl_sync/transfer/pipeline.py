@@ -37,7 +37,7 @@ from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.ledger import Ledger, Tally
 from tdl_sync.transfer.pools import DownloadPool, DownloadPools
 from tdl_sync.transfer.remaining import Remaining
-from tdl_sync.transfer.upload import Destination, Uploader
+from tdl_sync.transfer.upload import Uploader
 from tdl_sync.transfer.watermark import NewestFirst, OldestFirst
 
 MOST_IN_FLIGHT = 1000
@@ -83,33 +83,15 @@ class Pipeline:
             job.remote, frontier, stages.marks, stages.progress, stages.stop, on_settled, tally
         )
         self._remaining = Remaining(job, stages, self.ledger, self._check)
-        self._uploader = Uploader(
-            Destination(job.chat, job.remote, job.folder, job.keeping, job.sidecar_folders),
-            stages.hand_off,
-            stages.marks,
-            self._remaining.to_overwrite,
-            stages.progress,
-            self._gate,
-            stages.stop,
-        )
+        self._uploader = Uploader(job, stages, self._remaining.to_overwrite, self._gate)
         self._duplicates = self._deduped() if job.choice.dedupe else EachByItself()
 
     def _deduped(self) -> Duplicates:
         job, stages = self._job, self._stages
         also_posted = AlsoPosted()
         if job.keeping.with_sidecar:
-            also_posted = InSidecars(
-                stages.hand_off, self._hand_offs, stages.stop, job.sidecar_folders
-            )
-        return Duplicates(
-            job.remote,
-            job.chat.id,
-            stages.marks,
-            self.ledger,
-            also_posted,
-            stages.stop,
-            self._end_for,
-        )
+            also_posted = InSidecars(job, stages, self._hand_offs)
+        return Duplicates(job, stages, self.ledger, also_posted, self._end_for)
 
     def run(self) -> None:
         """Move everything; returns when each item is settled.

@@ -14,11 +14,11 @@ from tdl_sync.transfer.known import (
     DoneByListing,
     GivenUp,
     KnownFiles,
-    Place,
-    learn_files,
 )
 from tdl_sync.transfer.ledger import Ledger
 from tdl_sync.transfer.recovery import Found, take_up
+
+_MESSAGES_AT_ONCE = 100
 
 
 class Remaining:
@@ -30,12 +30,8 @@ class Remaining:
         self._stages = stages
         self._ledger = ledger
         self._check = check
-        self._known = KnownFiles(
-            stages.marks,
-            Place(job.remote, job.folder, job.on_remote),
-            stages.marks.failures(job.remote, job.chat.id, 0),
-            retry_for_good=job.retry_failed_for_good,
-        )
+        failures = stages.marks.failures(job.remote, job.chat.id, 0)
+        self._known = KnownFiles(stages.marks, job, failures)
         self._taken_up_ids: set[int] = set()
 
     def to_overwrite(self, item: MediaItem) -> ListedFile | None:
@@ -88,17 +84,27 @@ class Remaining:
                 yield entry
 
     def learn_files(self) -> None:
-        """See ``known.learn_files``."""
-        job, stages = self._job, self._stages
-        learn_files(
-            job.remote,
-            job.chat,
-            job.on_remote,
-            stages.reader,
-            stages.marks,
-            self._is_done,
-            stages.progress,
-        )
+        """Learn which of Telegram's files are on the remote where no mark says so.
+
+        After a machine was lost only the remote's listing tells what is done: ids and sizes. Marks
+        of before do not say it either. So before copies can be told, these messages are read once
+        more; one that was edited since proves nothing, for it may hold another file than the one
+        that was moved. Blocks for one or two calls in a hundred messages.
+        """
+        job, marks = self._job, self._stages.marks
+        ids = sorted({*job.on_remote, *marks.ids_of_unknown_files(job.remote, job.chat.id, 0)})
+        if ids:
+            self._stages.progress.message(
+                f"reading {len(ids)} messages again whose files are on the remote, to know their "
+                "copies"
+            )
+        for start in range(0, len(ids), _MESSAGES_AT_ONCE):
+            for entry in self._stages.reader.fetch(
+                job.chat, ids[start : start + _MESSAGES_AT_ONCE]
+            ):
+                if isinstance(entry, MediaItem) and self._is_done(entry):
+                    marks.learn_file(job.remote, entry)
+        marks.files_are_known(job.remote, job.chat.id, 0)
 
     def _look_up(self, item: MediaItem) -> Done | GivenUp | None:
         """What is known of it; what the listing alone shows is marked."""

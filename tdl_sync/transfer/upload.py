@@ -7,36 +7,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from tdl_sync.core.errors import StagingFailed
-from tdl_sync.core.model import Chat, DoneMark, ListedFile, MediaItem, RemoteFile, StagedFile
-from tdl_sync.core.ports import HandOff, Marks, ProgressListener
+from tdl_sync.core.model import DoneMark, ListedFile, MediaItem, RemoteFile, StagedFile
 from tdl_sync.core.retry import with_attempts
-from tdl_sync.core.stop import StopFlag
-from tdl_sync.options.name_template import PLAIN_KEEPING, Keeping, RemotePlace
+from tdl_sync.options.name_template import RemotePlace
 from tdl_sync.transfer.admission import OpenGate
+from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.sidecar import sidecar, sidecar_name, with_copies_of
 
 _READ_BYTES = 256 * 1024
-
-
-@dataclass(frozen=True)
-class Destination:
-    """Where one chat's files go, and what is kept beside them.
-
-    ``folder`` is the chat's own on ``remote``. ``sidecar_folders`` says where the sidecars are
-    that the remote has, by message id; each upload adds its own (one assignment, which needs no
-    lock).
-    """
-
-    chat: Chat
-    remote: str
-    folder: str
-    keeping: Keeping = PLAIN_KEEPING
-    sidecar_folders: dict[int, str] = field(default_factory=dict)
 
 
 class Uploader:
@@ -44,23 +27,17 @@ class Uploader:
 
     def __init__(
         self,
-        destination: Destination,
-        hand_off: HandOff,
-        marks: Marks,
+        job: Job,
+        stages: Stages,
         to_overwrite: Callable[[MediaItem], ListedFile | None],
-        progress: ProgressListener,
         gate: OpenGate,
-        stop: StopFlag,
     ) -> None:
         """``to_overwrite`` gives the file of the same message that is on the remote and is not
         right: it is overwritten, wherever it is, so that there are not two."""
-        self._destination = destination
-        self._hand_off = hand_off
-        self._marks = marks
+        self._job = job
+        self._stages = stages
         self._to_overwrite = to_overwrite
-        self._progress = progress
         self._gate = gate
-        self._stop = stop
 
     def upload(self, staged: StagedFile) -> DoneMark:
         """Hand off one file, then mark it; blocks until the mark is durable.
@@ -68,55 +45,55 @@ class Uploader:
         A kill between the two is mended by the remote's listing. After three attempts raises what
         ``HandOff.move`` raises, or ``StagingFailed`` for a file that can't be read: it is kept.
         """
-        tell = partial(self._progress.tried_again, staged.item)
-        remote_file = with_attempts(lambda: self._attempt(staged), self._stop, tell)
-        mark = DoneMark(self._destination.remote, remote_file)
-        self._marks.write(mark)
+        tell = partial(self._stages.progress.tried_again, staged.item)
+        remote_file = with_attempts(lambda: self._attempt(staged), self._stages.stop, tell)
+        mark = DoneMark(self._job.remote, remote_file)
+        self._stages.marks.write(mark)
         return mark
 
     def _attempt(self, staged: StagedFile) -> RemoteFile:
         item = staged.item
-        self._stop.check()
-        self._progress.upload_started(item)
+        self._stages.stop.check()
+        self._stages.progress.upload_started(item)
         self._gate.sending(item)
         try:
             return self._move(staged)
         finally:
-            self._progress.upload_finished(item)
+            self._stages.progress.upload_finished(item)
 
     def _move(self, staged: StagedFile) -> RemoteFile:
         """The sidecar goes first: where the file is on the remote, which is what a lost machine's
         next run goes by, its sidecar is there, too."""
-        item, destination = staged.item, self._destination
+        item, job, progress = staged.item, self._job, self._stages.progress
 
         def sent(total_bytes: int) -> None:
-            self._progress.uploaded(item, total_bytes)
+            progress.uploaded(item, total_bytes)
             self._gate.sent(item, total_bytes)
 
         place = self._place(item)
-        folder = "/".join((destination.folder, *place.folders))
+        folder = "/".join((job.folder, *place.folders))
         sha256 = sha256_of(staged.path)
-        if destination.keeping.with_sidecar:
+        if job.keeping.with_sidecar:
             self._put_sidecar(item, place, folder, sha256)
-        moved = self._hand_off.move(staged, folder, place.name, sent)
-        if destination.keeping.with_sidecar:
-            destination.sidecar_folders[item.message_id] = folder
+        moved = self._stages.hand_off.move(staged, folder, place.name, sent)
+        if job.keeping.with_sidecar:
+            job.sidecar_folders[item.message_id] = folder
         return replace(moved, sha256=sha256)
 
     def _place(self, item: MediaItem) -> RemotePlace:
         there = self._to_overwrite(item)
         if there is None:
-            return self._destination.keeping.template.place(item, self._destination.chat)
+            return self._job.keeping.template.place(item, self._job.chat)
         return RemotePlace(tuple(filter(None, there.subfolder.split("/"))), there.name)
 
     def _put_sidecar(self, item: MediaItem, place: RemotePlace, folder: str, sha256: str) -> None:
         """It names the copies that a sidecar from before names."""
-        text = sidecar(item, self._destination.chat, place, sha256)
+        text = sidecar(item, self._job.chat, place, sha256)
         name = sidecar_name(item.message_id)
-        folder_before = self._destination.sidecar_folders.get(item.message_id)
+        folder_before = self._job.sidecar_folders.get(item.message_id)
         if folder_before is not None:
-            text = with_copies_of(text, self._hand_off.read(folder_before, name))
-        self._hand_off.put(text, folder, name)
+            text = with_copies_of(text, self._stages.hand_off.read(folder_before, name))
+        self._stages.hand_off.put(text, folder, name)
 
 
 def sha256_of(path: Path) -> str:

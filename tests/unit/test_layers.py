@@ -56,3 +56,37 @@ def test_the_command_line_is_there_before_the_library_for_telegram() -> None:
         [sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert answer.stdout == "False\n"
+
+
+MOST_CLASS_LINES = 200
+MOST_ATTRIBUTES = 12
+LARGE_CLASSES = {
+    "RcloneHandOff": "hand-off and folders in one, until it speaks to one rclone for a whole run",
+    "TelegramClient": "starting, calling and waiting share two events and the library's client",
+    "MediaConnections": "choosing a connection and opening one both turn on how busy they are",
+    "TelegramChatReader": "one port's methods over one request",
+    "Reporter": "as long as the listener that it implements",
+    "Pipeline": "the whole life of a file, to be read in one place",
+    "ChatSession": "rounds, stops and saves of one chat's run, which know each other's state",
+}
+"""Classes beyond the bounds, and why they stay whole."""
+
+
+def test_a_class_has_outgrown_its_idea_where_it_is_long_or_knows_too_much() -> None:
+    """Past the bounds an idea in it wants a name of its own, or there is a reason why not."""
+    large = set()
+    for path in (ROOT / "tdl_sync").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                attributes = {
+                    each.attr
+                    for each in ast.walk(node)
+                    if isinstance(each, ast.Attribute)
+                    and isinstance(each.ctx, ast.Store)
+                    and isinstance(each.value, ast.Name)
+                    and each.value.id == "self"
+                }
+                lines = (node.end_lineno or 0) - node.lineno + 1
+                if lines > MOST_CLASS_LINES or len(attributes) > MOST_ATTRIBUTES:
+                    large.add(node.name)
+    assert large == LARGE_CLASSES.keys()

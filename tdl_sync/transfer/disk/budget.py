@@ -31,7 +31,7 @@ class DiskBudget:
         self._used_bytes = 0
         self._queue: deque[object] = deque()
         self._changed = threading.Condition()
-        stop.on_set(self._wake_all)
+        stop.wakes(self._changed)
 
     @property
     def used_bytes(self) -> int:
@@ -118,7 +118,3 @@ class DiskBudget:
 
     def _may_take(self, ticket: object, wanted_bytes: int) -> bool:
         return self._queue[0] is ticket and self._used_bytes + wanted_bytes <= self.budget_bytes
-
-    def _wake_all(self) -> None:
-        with self._changed:
-            self._changed.notify_all()

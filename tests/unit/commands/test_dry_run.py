@@ -62,7 +62,7 @@ class Machine:
         return Looker(
             config=config,
             reader=FakeChatReader.of(self.entries, messages_per_page=2),
-            hand_off=self.remote,
+            remote_files=self.remote,
             marks=marks,
             saved_messages=self.saved_messages,
             budget=DiskBudget(BUDGET_BYTES, 1, StopFlag()),

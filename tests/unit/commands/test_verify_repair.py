@@ -14,14 +14,15 @@ from tdl_sync.commands.verify_comparison import Comparison, Findings
 from tdl_sync.commands.verify_repair import MISSING, recorded, save_state
 from tdl_sync.core.errors import HandOffFailed
 from tdl_sync.core.failures import NOT_RIGHT, OTHER_CONTENT, WRONG_SIZE, Failure, reasons_for_others
-from tdl_sync.core.model import DoneMark, ListedFile, MediaItem, RemoteFile
+from tdl_sync.core.model import Chat, ChatKind, DoneMark, ListedFile, MediaItem, RemoteFile
 from tdl_sync.run.resume import failed_elsewhere
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.mark_records import read_failure
 from tdl_sync.state.state_message import OTHER_REASONS
 from tdl_sync.state.state_store import LoadedState
-from tdl_sync.transfer.known import Done, DoneByListing, KnownFiles, Place
+from tdl_sync.transfer.job import Job
+from tdl_sync.transfer.known import Done, DoneByListing, KnownFiles
 from tests.fakes.chat import CHAT_ID, item_of
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.state.test_state_message import PLAIN
@@ -74,8 +75,9 @@ def knowing(marks: DoneMarks, *listing: ListedFile) -> Knowing:
     for file in listing:
         on_remote[int(file.name.partition("_")[0])].append(file)
     failures = marks.failures(REMOTE, CHAT_ID, 0)
-    place = Place(REMOTE, FOLDER, on_remote)
-    return Knowing(KnownFiles(marks, place, failures, retry_for_good=False), marks)
+    chat = Chat(CHAT_ID, "A channel", ChatKind.CHANNEL)
+    job = Job(chat, REMOTE, FOLDER, 0, 0, (), on_remote, retry_failed_for_good=False)
+    return Knowing(KnownFiles(marks, job, failures), marks)
 
 
 def reasons(marks: DoneMarks) -> dict[int, str]:

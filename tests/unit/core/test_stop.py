@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 
@@ -153,3 +154,30 @@ def test_a_stop_ends_the_pause_between_attempts(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(Stopped):
         result_of(work)
     assert len(calls) == 1
+
+
+def test_a_stop_wakes_all_who_wait_for_a_condition() -> None:
+    stop, condition = StopFlag(), threading.Condition()
+    stop.wakes(condition)
+    waiting = threading.Semaphore(0)
+
+    def wait() -> bool:
+        with condition:
+            waiting.release()
+            return condition.wait_for(lambda: stop.is_set)
+
+    waits = [in_thread(wait) for _ in range(4)]
+    for _ in waits:
+        waiting.acquire()
+    stop.set()
+    assert [result_of(each) for each in waits] == [True] * 4
+
+
+def test_a_condition_that_nobody_knows_any_more_is_forgotten() -> None:
+    stop, condition = StopFlag(), threading.Condition()
+    stop.wakes(condition)
+    there = weakref.ref(condition)
+    del condition
+    gc.collect()
+    assert there() is None
+    stop.set()

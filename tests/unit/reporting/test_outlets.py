@@ -94,11 +94,11 @@ def test_the_first_second_does_not_show_a_giant_speed() -> None:
 
 def test_the_counts_add_up_and_the_bytes_are_those_on_the_remote() -> None:
     counted = numbers(Clock())
-    counted.seen(4)
-    counted.done(item(1, 3_000_000))
-    counted.done(item(2, 2_000_000))
-    counted.skipped()
-    counted.failed()
+    counted.count(seen=4)
+    counted.count(done=1, done_bytes=item(1, 3_000_000).size_bytes)
+    counted.count(done=1, done_bytes=item(2, 2_000_000).size_bytes)
+    counted.count(skipped=1)
+    counted.count(failed=1)
     snapshot = counted.snapshot()
     assert (snapshot.done, snapshot.skipped, snapshot.failed, snapshot.finished) == (2, 1, 1, 3)
     assert snapshot.done_bytes == 5_000_000
@@ -106,9 +106,9 @@ def test_the_counts_add_up_and_the_bytes_are_those_on_the_remote() -> None:
 
 def test_more_files_than_telegram_counted_never_show_as_more_than_all() -> None:
     counted = numbers(Clock(), files=2, estimated_bytes=1_000_000)
-    counted.seen(3)
+    counted.count(seen=3)
     for message_id in (1, 2, 3):
-        counted.done(item(message_id))
+        counted.count(done=1, done_bytes=item(message_id).size_bytes)
     snapshot = counted.snapshot()
     assert (snapshot.finished, snapshot.total_files) == (3, 3)
     assert snapshot.total_bytes == 3_000_000
@@ -136,7 +136,7 @@ def test_the_forecast_follows_the_uploads_and_is_silent_before_the_first() -> No
         clock.seconds += 1
         counted.uploaded(item(1), step * 100_000)
     counted.transfer_finished(Direction.UP, item(1))
-    counted.done(item(1))
+    counted.count(done=1, done_bytes=item(1).size_bytes)
     # Nine files of 1 MB are left, and 100 kB/s were measured.
     assert counted.snapshot().remaining_seconds == pytest.approx(90)
 
@@ -163,8 +163,8 @@ def test_a_wait_is_shown_until_it_is_over() -> None:
 @pytest.mark.parametrize("width", [20, 40, 59, 119, 300])
 def test_no_part_of_the_status_is_lost_at_any_width(width: int) -> None:
     counted = numbers(Clock())
-    counted.done(item(1))
-    counted.failed()
+    counted.count(done=1, done_bytes=item(1).size_bytes)
+    counted.count(failed=1)
     counted.disk(38_000_000)
     lines = status_lines(counted.snapshot(), Arrows("↓", "↑"), NOW, width)
     told = "   ".join(lines)

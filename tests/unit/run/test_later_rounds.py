@@ -11,7 +11,8 @@ import pytest
 from tdl_sync.core.errors import HeldByAnotherRun
 from tdl_sync.core.model import Chat, ChatKind
 from tdl_sync.run.following import Following, LaterRounds
-from tdl_sync.run.resume import ResumePoint, Resumption
+from tdl_sync.run.resume import Resumption
+from tdl_sync.transfer.job import Job
 from tests.fakes.marks import FakeMarks
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.state.test_lease import HERE, THERE, Runner
@@ -30,10 +31,10 @@ def test_a_chat_that_another_run_took_is_not_waited_for_any_more_and_others_go_o
 
     here.take()
     here.save()
+    chat = Chat(SCOPE.chat_id, PLAIN.channel_name, ChatKind.CHANNEL)
     rounds = LaterRounds(
-        Chat(SCOPE.chat_id, PLAIN.channel_name, ChatKind.CHANNEL),
         cast(Resumption, NothingNew()),
-        cast(ResumePoint, SimpleNamespace(scope=SCOPE)),
+        cast(Job, SimpleNamespace(chat=chat, remote=SCOPE.remote)),
         FakeMarks(),
         Following(here.stop, poll_seconds=0.01),
         lambda line: None,

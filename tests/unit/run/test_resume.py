@@ -195,7 +195,7 @@ def test_a_later_round_still_knows_the_files_on_the_remote_of_what_failed_and_no
     point = resumption.point()
     job = resumption.job(point, [cut, beside, other])
     assert job.on_remote == {7: [cut, beside], 8: [other]}
-    later = resumption.later_job(point, 8, {7})
+    later = resumption.later_job(job, 8, {7})
     assert later is not None
     assert later.on_remote == {7: [cut, beside]}
     assert [entry.key.message_id for entry in later.again] == [7]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -14,8 +16,9 @@ from tdl_sync.core.retry import ATTEMPTS
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.name_template import Keeping, parse_name_template
 from tdl_sync.transfer.admission import OpenGate
+from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.sidecar import with_copies
-from tdl_sync.transfer.upload import Destination, Uploader, sha256_of
+from tdl_sync.transfer.upload import Uploader, sha256_of
 from tests.fakes.chat import item_of
 from tests.fakes.handoff import FakeHandOff
 from tests.fakes.marks import FakeMarks
@@ -41,16 +44,14 @@ class Upload:
     def __init__(self, keeping: Keeping, there: ListedFile | None = None) -> None:
         self.hand_off = FakeHandOff()
         self.marks = FakeMarks()
-        self.destination = Destination(CHAT, REMOTE, FOLDER, keeping)
-        self._uploader = Uploader(
-            self.destination,
-            self.hand_off,
-            self.marks,
-            lambda item: there,
-            RecordingProgress(),
-            OpenGate(),
-            StopFlag(),
+        self.job = Job(CHAT, REMOTE, FOLDER, 0, 0, (), {}, False, keeping=keeping)
+        used = SimpleNamespace(
+            hand_off=self.hand_off,
+            marks=self.marks,
+            progress=RecordingProgress(),
+            stop=StopFlag(),
         )
+        self._uploader = Uploader(self.job, cast(Stages, used), lambda item: there, OpenGate())
 
     def __call__(self, staged: StagedFile) -> DoneMark:
         return self._uploader.upload(staged)
@@ -107,7 +108,7 @@ def test_what_is_wrong_is_overwritten_where_it_lies_whatever_the_template_says(
 def test_copies_that_a_sidecar_from_before_names_are_named_still(staged: StagedFile) -> None:
     upload = Upload(Keeping(with_sidecar=True))
     upload(staged)
-    assert upload.destination.sidecar_folders == {1: FOLDER}
+    assert upload.job.sidecar_folders == {1: FOLDER}
     before = upload.hand_off.read(FOLDER, "1.json")
     upload.hand_off.put(with_copies(before, [item_of(7, len(CONTENT))]), FOLDER, "1.json")
     staged.path.write_bytes(CONTENT)
