@@ -23,12 +23,7 @@ from tdl_sync.core.errors import (
     TdlSyncError,
 )
 from tdl_sync.core.futures import then
-from tdl_sync.core.model import (
-    DoneMark,
-    MediaItem,
-    Reservation,
-    StagedFile,
-)
+from tdl_sync.core.model import DoneMark, MediaItem, Reservation, StagedFile
 from tdl_sync.core.stop import Slots
 from tdl_sync.transfer.admission import OpenGate
 from tdl_sync.transfer.copies_in_sidecars import AlsoPosted, InSidecars
@@ -148,13 +143,12 @@ class Pipeline:
             self._duplicates.not_moved(item)
             return
         pool = self._pools.pool_of(item)
-        staged = pool.executor.submit(
-            self._download, reservation, pool
-        )  # complete, checked, synced
-        marked = then(
-            staged, self._hand_offs, self._uploader.upload
-        )  # on the remote, off the disk, marked
-        marked.add_done_callback(partial(self._settle, reservation))  # counted, room given back
+        # Complete, checked, synced.
+        staged = pool.executor.submit(self._download, reservation, pool)
+        # On the remote, off the disk, marked.
+        marked = then(staged, self._hand_offs, self._uploader.upload)
+        # Counted, and its room given back.
+        marked.add_done_callback(partial(self._settle, reservation))
 
     def _admit(self, item: MediaItem) -> Reservation | None:
         """Wait for leave, a free download and room; ``None`` if it must wait or can never fit."""
