@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from tdl_sync.commands.dry_run_counts import Prospect
@@ -17,8 +17,8 @@ from tdl_sync.commands.dry_run_text import last_lines, prospect_lines
 from tdl_sync.commands.output import StandardOutput
 from tdl_sync.core.errors import ChatError, LargerThanBudget, TdlSyncError
 from tdl_sync.core.failures import Failure
-from tdl_sync.core.model import Chat, HistoryEntry, MediaItem, SkippedItem
-from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages
+from tdl_sync.core.model import Chat, FileIdentity, HistoryEntry, MediaItem, SkippedItem
+from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessagesReader
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Config
 from tdl_sync.remote.check import look_at_remote
@@ -93,9 +93,12 @@ class Looker:
     reader: ChatReader
     remote_files: RemoteFiles
     marks: MarksToRead
-    saved_messages: SavedMessages
+    saved_messages: SavedMessagesReader
     budget: DiskBudget
     remote_free_bytes: int | None = None
+    listed: dict[int, set[FileIdentity]] = field(default_factory=dict)
+    """Which files the remote's listing has shown, by chat: a run would have marked them, and would
+    know their copies in a further scope of that chat."""
 
     def prospect(self, chat: Chat, lower_bound: int) -> Prospect:
         """Raises what the beginning of a run raises."""
@@ -120,6 +123,7 @@ class Looker:
             point.folder,
             lambda item: job.keeping.template.path(item, chat),
             passed_id=point.after_id if point.after_id >= max(lower_bound, 1) else 0,
+            listed=self.listed.setdefault(chat.id, set()),
         )
         prospect.limit_reached = self._count(job, point.failures, prospect)
         prospect.folder_exists = bool(listing) or self.remote_files.find_folder(chat.id) is not None
@@ -156,4 +160,6 @@ class Looker:
     def _is_copy(self, item: MediaItem, job: Job, prospect: Prospect) -> bool:
         key = item.key
         first_id = self.marks.message_with(job.remote, key.chat_id, key.topic_id, item.identity)
-        return first_id is not None or item.identity in prospect.arriving
+        return first_id is not None or (
+            item.identity in prospect.arriving or item.identity in prospect.listed
+        )

@@ -54,6 +54,7 @@ class Prospect:
     failing: defaultdict[str, Amount] = field(default_factory=lambda: defaultdict(Amount))
     examples: list[str] = field(default_factory=list)
     arriving: set[FileIdentity] = field(default_factory=set)
+    listed: set[FileIdentity] = field(default_factory=set)
 
     @property
     def failing_files(self) -> int:
@@ -81,7 +82,7 @@ class Prospect:
         """It is there, and no mark says yet which file it is."""
         self.is_there(file.item)
         if file.identity is not None:
-            self.arriving.add(file.identity)
+            self.listed.add(file.identity)
 
     def would_skip(self, entry: SkippedItem) -> None:
         self.skipped[entry.rule] += 1

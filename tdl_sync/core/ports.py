@@ -168,14 +168,18 @@ class SavedText:
     pinned: bool
 
 
-class SavedMessages(Protocol):
-    """The state messages' home. Calls block; they raise ``TdlSyncError`` classes only."""
+class SavedMessagesReader(Protocol):
+    """What is in Saved Messages. Calls block; they raise ``TdlSyncError`` classes only."""
 
     def find(self, header: str) -> list[SavedText]:
         """All own messages (no forwards) that begin with ``header``, pinned or not."""
 
     def read(self, message_id: int) -> SavedText | None:
         """One message as it is now, ``None`` if it is gone."""
+
+
+class SavedMessages(SavedMessagesReader, Protocol):
+    """The state messages' home, to be written, too."""
 
     def send(self, text: str) -> SavedText:
         """Send as plain text, silently. From then on every ``find`` sees it."""

@@ -113,7 +113,9 @@ def inert(text: str, most_units: int) -> str:
 
 def utc_text(moment: datetime) -> str:
     """To the second, as ISO 8601 has it, with ``Z``. ``moment`` knows its time zone."""
-    return f"{moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+    # Not strftime: it leaves the zeros out in front of a year below 1000.
+    utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return utc.isoformat(timespec="seconds") + "Z"
 
 
 def ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:

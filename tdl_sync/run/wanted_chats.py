@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tdl_sync.core.model import Chat, Scope, scope_key
-from tdl_sync.core.ports import SavedMessages, SavedText
+from tdl_sync.core.ports import SavedMessagesReader, SavedText
 from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling
 from tdl_sync.options.config import Chats, Config
 from tdl_sync.state.run_state import RunState, RunStatus
@@ -46,7 +46,7 @@ def wanted_chats(chats: Chats) -> Iterator[WantedChat]:
 
 
 def chats_to_move(
-    config: Config, saved_messages: SavedMessages, on_line: Callable[[str], None]
+    config: Config, saved_messages: SavedMessagesReader, on_line: Callable[[str], None]
 ) -> Iterator[WantedChat]:
     """Those that the user named, else all that are unfinished; a line says what is left out."""
     chats = config.chats

@@ -60,7 +60,8 @@ class Others:
         return [hold for hold in holds if hold.run.run_id != self.run.run_id]
 
     def before(self, own_id: int, messages: Iterable[SavedText]) -> list[Hold]:
-        """Those before our claim: the lower id wins. Without a claim (0), each one is before us."""
+        """Those before us: every lease, and of the claims those with a lower id than ours. Without
+        a claim of our own (0) all of them are."""
         return [
             hold
             for hold in self.among(messages)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from tdl_sync.core.errors import StateUnreadable
@@ -76,8 +75,11 @@ def parsed(messages: Iterable[SavedText]) -> Iterator[State | Claim | Broken]:
     can't be read: it claims nothing."""
     for message in messages:
         if header_of(message.text) == CLAIM_HEADER:
-            with suppress(Unexpected):
-                yield Claim(message, *decode_claim(message.text))
+            try:
+                claim = Claim(message, *decode_claim(message.text))
+            except Unexpected:
+                continue
+            yield claim
         elif is_state_message(message.text):
             try:
                 state = decode(message.text)

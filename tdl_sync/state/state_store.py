@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tdl_sync.core.errors import StateUnreadable, TdlSyncError
 from tdl_sync.core.model import Scope, scope_key
-from tdl_sync.core.ports import SavedMessages
+from tdl_sync.core.ports import SavedMessages, SavedMessagesReader
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunState
 from tdl_sync.state.saved_texts import Broken, Claim, State, parsed
@@ -28,7 +28,7 @@ class LoadedState:
 class StateStore:
     """Finds what earlier runs of a scope have saved. Calls block, in any worker thread."""
 
-    def __init__(self, saved_messages: SavedMessages, local_states: LocalStates) -> None:
+    def __init__(self, saved_messages: SavedMessagesReader, local_states: LocalStates) -> None:
         self._saved_messages = saved_messages
         self._local_states = local_states
 

@@ -271,6 +271,20 @@ def test_a_copy_is_left_out_whether_its_first_is_there_or_would_be_moved(machine
     assert (prospect.to_move, prospect.skipped) == (Amount(1, 2000), {})
 
 
+def test_what_one_scope_of_a_chat_shows_to_be_there_has_its_copies_in_the_next_one(
+    machine: Machine,
+) -> None:
+    """A run would have marked it when it came to the second scope."""
+    first = item_of(1, 1000)
+    machine.entries.append(copy_of(first, 6))
+    machine.on_remote(ListedFile("1_a.bin", 1000))
+    looker = machine.looker("--dedupe")
+    with closing(looker.marks):
+        assert looker.prospect(CHAT, 0).skipped == {"duplicate": 1}
+        second = looker.prospect(CHAT, 5)
+    assert (second.to_move, second.skipped) == (Amount(1, 5000), {"duplicate": 1})
+
+
 def test_nothing_is_written_down(machine: Machine) -> None:
     machine.mark_done(item_of(1, 1000))
     machine.on_remote(ListedFile("2_a.bin", 2000))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
-from tdl_sync.core.text import human_bytes, human_seconds, human_speed
+from tdl_sync.core.text import human_bytes, human_seconds, human_speed, utc_text
 
 
 @pytest.mark.parametrize(
@@ -43,3 +45,16 @@ def test_speeds_are_sizes_a_second() -> None:
 )
 def test_times_have_two_units_at_most(seconds: float, shown: str) -> None:
     assert human_seconds(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (datetime(2024, 5, 6, 12, 0, 1, 999_999, timezone.utc), "2024-05-06T12:00:01Z"),
+        (datetime(2024, 5, 6, 1, 0, tzinfo=timezone(timedelta(hours=2))), "2024-05-05T23:00:00Z"),
+        (datetime(1, 1, 1, tzinfo=timezone.utc), "0001-01-01T00:00:00Z"),
+    ],
+)
+def test_a_moment_is_told_in_utc_with_all_its_digits(moment: datetime, text: str) -> None:
+    """What is written by this is read again, whatever year somebody's clock has put into it."""
+    assert utc_text(moment) == text
