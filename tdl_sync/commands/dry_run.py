@@ -7,17 +7,17 @@ and staging directories, which need not even exist. The Telegram session is a co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
 
-from tdl_sync.commands.dry_run_counts import Prospect
+from tdl_sync.commands.dry_run_counts import Listed, Prospect
 from tdl_sync.commands.dry_run_text import last_lines, prospect_lines
 from tdl_sync.commands.output import StandardOutput
 from tdl_sync.core.errors import ChatError, LargerThanBudget, TdlSyncError
 from tdl_sync.core.failures import Failure
-from tdl_sync.core.model import Chat, FileIdentity, HistoryEntry, MediaItem, SkippedItem
+from tdl_sync.core.model import Chat, HistoryEntry, MediaItem, MessageKey, SkippedItem
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessagesReader
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Config
@@ -96,9 +96,7 @@ class Looker:
     saved_messages: SavedMessagesReader
     budget: DiskBudget
     remote_free_bytes: int | None = None
-    listed: dict[int, set[FileIdentity]] = field(default_factory=dict)
-    """Which files the remote's listing has shown, by chat: a run would have marked them, and would
-    know their copies in a further scope of that chat."""
+    listed: dict[int, Listed] = field(default_factory=dict)
 
     def prospect(self, chat: Chat, lower_bound: int) -> Prospect:
         """Raises what the beginning of a run raises."""
@@ -123,7 +121,7 @@ class Looker:
             point.folder,
             lambda item: job.keeping.template.path(item, chat),
             passed_id=point.after_id if point.after_id >= max(lower_bound, 1) else 0,
-            listed=self.listed.setdefault(chat.id, set()),
+            listed=self.listed.setdefault(chat.id, Listed()),
         )
         prospect.limit_reached = self._count(job, point.failures, prospect)
         prospect.folder_exists = bool(listing) or self.remote_files.find_folder(chat.id) is not None
@@ -132,7 +130,7 @@ class Looker:
     def _count(self, job: Job, failures: Iterable[Failure], prospect: Prospect) -> bool:
         """Whether the run would end by its limit, and not by the end of the chat."""
         known_files = KnownFiles(self.marks, job, failures)
-        for entry in self._entries(job):
+        for entry in self._entries(job, frozenset(prospect.listed.keys)):
             if isinstance(entry, SkippedItem):
                 prospect.would_skip(entry)
                 continue
@@ -153,13 +151,14 @@ class Looker:
                     return True
         return False
 
-    def _entries(self, job: Job) -> Iterator[HistoryEntry]:
+    def _entries(self, job: Job, listed_before: Collection[MessageKey]) -> Iterator[HistoryEntry]:
         pages = job.choice.pages(self.reader, job.chat, job.after_id, job.up_to_id)
-        return chain(job.again, chain.from_iterable(page.entries for page in pages))
+        again = [entry for entry in job.again if entry.key not in listed_before]
+        return chain(again, chain.from_iterable(page.entries for page in pages))
 
     def _is_copy(self, item: MediaItem, job: Job, prospect: Prospect) -> bool:
         key = item.key
         first_id = self.marks.message_with(job.remote, key.chat_id, key.topic_id, item.identity)
         return first_id is not None or (
-            item.identity in prospect.arriving or item.identity in prospect.listed
+            item.identity in prospect.arriving or item.identity in prospect.listed.files
         )

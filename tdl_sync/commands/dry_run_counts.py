@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tdl_sync.core.model import Chat, FileIdentity, MediaItem, RemoteFile, SkippedItem
+from tdl_sync.core.model import Chat, FileIdentity, MediaItem, MessageKey, RemoteFile, SkippedItem
 
 MOST_EXAMPLES = 5
 
@@ -27,6 +27,17 @@ class Amount:
 
 
 NOTHING = Amount()
+
+
+@dataclass
+class Listed:
+    """What the remote's listing has shown of one chat, in all scopes: a run would have marked it.
+
+    In a further scope of that chat its failures would be forgotten, and its copies known.
+    """
+
+    keys: set[MessageKey] = field(default_factory=set)
+    files: set[FileIdentity] = field(default_factory=set)
 
 
 @dataclass
@@ -54,7 +65,7 @@ class Prospect:
     failing: defaultdict[str, Amount] = field(default_factory=lambda: defaultdict(Amount))
     examples: list[str] = field(default_factory=list)
     arriving: set[FileIdentity] = field(default_factory=set)
-    listed: set[FileIdentity] = field(default_factory=set)
+    listed: Listed = field(default_factory=Listed)
 
     @property
     def failing_files(self) -> int:
@@ -81,8 +92,9 @@ class Prospect:
     def is_listed(self, file: RemoteFile) -> None:
         """It is there, and no mark says yet which file it is."""
         self.is_there(file.item)
+        self.listed.keys.add(file.item.key)
         if file.identity is not None:
-            self.listed.add(file.identity)
+            self.listed.files.add(file.identity)
 
     def would_skip(self, entry: SkippedItem) -> None:
         self.skipped[entry.rule] += 1

@@ -8,6 +8,10 @@ from pathlib import Path
 SCRIPT = "tdl_sync.py"
 INSTALLED = "tdl-sync"
 
+VARIABLE_PREFIX = "TDL_SYNC_"
+
+VERSION = "0.1.0"
+
 
 def name_of(called: str) -> str:
     """``called`` is ``sys.argv[0]``: the script of the checkout, the command that pip or pipx
@@ -21,7 +25,3 @@ def name_of(called: str) -> str:
 
 
 PROGRAM = name_of(sys.argv[0])
-
-VARIABLE_PREFIX = "TDL_SYNC_"
-
-VERSION = "0.1.0"

@@ -12,6 +12,12 @@ from datetime import datetime, timezone
 
 _PREFIXES = ("B", "kB", "MB", "GB", "TB", "PB")
 
+MOST_UNITS = 4096
+"""UTF-16 units in a message (``message_length_max``,
+https://core.telegram.org/api/config#client-configuration)."""
+
+_STARTS_A_LINK = re.compile(r"([@#/$:.])(?=\S)")
+
 
 def human_bytes(size_bytes: float) -> str:
     """``0 B``, ``999 B``, ``1.2 MB``, ``12 MB``, ``350 GB``: two digits at least."""
@@ -82,13 +88,6 @@ def wrapped(parts: Iterable[str], most_columns: int, between: str = " ") -> list
         else:
             lines.append(part)
     return lines
-
-
-MOST_UNITS = 4096
-"""UTF-16 units in a message (``message_length_max``,
-https://core.telegram.org/api/config#client-configuration)."""
-
-_STARTS_A_LINK = re.compile(r"([@#/$:.])(?=\S)")
 
 
 def utf16_units(text: str) -> int:

@@ -27,6 +27,13 @@ from tdl_sync.remote.token_renewal import renew_token
 _PREFIX = ".tdl-sync-write-test-"
 _LOOK_AGAIN_SECONDS = 1.0
 
+_LOOK_SECONDS = 90.0
+"""What takes longer is listed again with more patience, once it is known that the remote lives."""
+
+DRIVE = "drive"
+# Without quotes, in which a colon would not be the one that ends it.
+_NAME_AND_OPTIONS = re.compile(r"[^:,\"']+(?:,[^:\"']*)?(?=:)")
+
 
 def probe_name() -> str:
     """A name of the machine's own: another machine's probe must not delete ours, and what a kill
@@ -61,14 +68,6 @@ def must_work(answer: RcloneAnswer, remote: str) -> None:
             f"rclone can't write to {remote!r}: {failure.last_error}; "
             "give it the right to write there or name another with --remote"
         )
-
-
-_LOOK_SECONDS = 90.0
-"""What takes longer is listed again with more patience, once it is known that the remote lives."""
-
-DRIVE = "drive"
-# Without quotes, in which a colon would not be the one that ends it.
-_NAME_AND_OPTIONS = re.compile(r"[^:,\"']+(?:,[^:\"']*)?(?=:)")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,11 @@ from tdl_sync.reporting.lines import Arrows, headline, status_lines, transfer_li
 from tdl_sync.reporting.numbers import Snapshot
 from tdl_sync.reporting.outlets import Output
 
+_REDRAW_SECONDS = 0.5
+_MOST_TRANSFER_LINES = 8
+_SPARE_ROWS = 2
+"""Rows of the terminal that the bars leave free."""
+
 
 class BarsOutlet:
     """``reporter.Outlet`` for a terminal: bars at the bottom, messages above them.
@@ -170,9 +175,3 @@ def _terminal_size(stream: TextIO) -> os.terminal_size:
     size = os.get_terminal_size(stream.fileno())
     # Terminals that nobody looks at (of a CI runner, of `script`) say 0 by 0.
     return os.terminal_size((size.columns or 80, size.lines or 24))
-
-
-_REDRAW_SECONDS = 0.5
-_MOST_TRANSFER_LINES = 8
-_SPARE_ROWS = 2
-"""Rows of the terminal that the bars leave free."""

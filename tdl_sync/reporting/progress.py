@@ -12,6 +12,12 @@ from tdl_sync.reporting.log_file import LogFile
 from tdl_sync.reporting.outlets import LineOutlet, Output
 from tdl_sync.reporting.reporter import Outlet, Reporter
 
+_LEAST = {
+    Verbosity.QUIET: Level.WARNING,
+    Verbosity.NORMAL: Level.INFO,
+    Verbosity.VERBOSE: Level.DEBUG,
+}
+
 
 def progress_for(stream: TextIO, telling: Telling) -> Reporter:
     """Bars if the stream is a terminal that can move its cursor, else lines, as for a log.
@@ -36,10 +42,3 @@ def progress_for(stream: TextIO, telling: Telling) -> Reporter:
         outlets.append(LineOutlet(file, style, min(least, Level.INFO)))
     reporter.tell_to(*outlets)
     return reporter
-
-
-_LEAST = {
-    Verbosity.QUIET: Level.WARNING,
-    Verbosity.NORMAL: Level.INFO,
-    Verbosity.VERBOSE: Level.DEBUG,
-}

@@ -30,10 +30,26 @@ from tdl_sync.transfer.admission import OpenGate
 CLOSING_SECONDS = 4.0
 """From the end of the last upload to the end of the process: the state is saved, all is closed."""
 
+ASSUMED_BYTES_PER_SECOND = 1_000_000.0
+"""Until something was measured: slow, so that too little is admitted rather than too much."""
+
+MEASURED_BYTES = 1024 * 1024
+"""A smaller file shows how long a call takes, not how wide the line is."""
+
+ASSUMED_SECONDS_PER_FILE = 2.0
+SAFETY = 1.25
+REMEMBERED = 30
+MOST_PUT_OFF = 50
+"""After so many items that came too late nothing more is looked for."""
+
+_RUNNING_SECONDS = 2.0
+_POLL_SECONDS = 0.5
+
 
 @dataclass(frozen=True)
 class Deadline:
-    """Moments on the monotonic clock. ``exit_at``: the process must have ended."""
+    """When a run with ``--max-runtime`` must be gone (``exit_at``), and when it must have finished
+    its work (``stop_at``): moments on the monotonic clock."""
 
     begun_at: float
     exit_at: float
@@ -59,22 +75,6 @@ class Deadline:
     def seconds_left(self) -> float:
         """Until everything must be uploaded; negative afterwards."""
         return self.stop_at - time.monotonic()
-
-
-ASSUMED_BYTES_PER_SECOND = 1_000_000.0
-"""Until something was measured: slow, so that too little is admitted rather than too much."""
-
-MEASURED_BYTES = 1024 * 1024
-"""A smaller file shows how long a call takes, not how wide the line is."""
-
-ASSUMED_SECONDS_PER_FILE = 2.0
-SAFETY = 1.25
-REMEMBERED = 30
-MOST_PUT_OFF = 50
-"""After so many items that came too late nothing more is looked for."""
-
-_RUNNING_SECONDS = 2.0
-_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)

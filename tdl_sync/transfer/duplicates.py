@@ -20,6 +20,11 @@ from tdl_sync.transfer.copies_in_sidecars import AlsoPosted
 from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.ledger import Ledger
 
+DUPLICATE = "duplicate"
+
+MOST_UNSETTLED = 1000
+"""So many copies may wait before no more of the chat is listed: they are held in memory."""
+
 
 class Claim(Enum):
     """What becomes of an item."""
@@ -30,7 +35,13 @@ class Claim(Enum):
 
 
 class Copies:
-    """Not thread-safe: the caller holds a lock around every call."""
+    """Which of several messages with one file is moved, and which wait for it.
+
+    Telegram keeps a file once, however often it is posted (``FileIdentity``). The message that
+    comes first *leads*: it is moved like any other. The others wait until it has arrived, or until
+    it is certain that it will not; then the next one leads. Not thread-safe: the caller holds a
+    lock around every call.
+    """
 
     def __init__(self) -> None:
         self._waiting: dict[FileIdentity, deque[MediaItem]] = {}
@@ -76,12 +87,6 @@ class Copies:
     @property
     def has_next_leader(self) -> bool:
         return bool(self._next_leaders)
-
-
-DUPLICATE = "duplicate"
-
-MOST_UNSETTLED = 1000
-"""So many copies may wait before no more of the chat is listed: they are held in memory."""
 
 
 class EachByItself:

@@ -285,6 +285,19 @@ def test_what_one_scope_of_a_chat_shows_to_be_there_has_its_copies_in_the_next_o
     assert (second.to_move, second.skipped) == (Amount(1, 5000), {"duplicate": 1})
 
 
+def test_a_failure_that_the_listing_has_refuted_is_counted_in_one_scope_of_the_chat(
+    machine: Machine,
+) -> None:
+    with machine.records() as marks:
+        key = MessageKey(CHAT_ID, 0, 1)
+        marks.record_failure(REMOTE, Failure(key, "upload failed", "why", 1, for_good=False))
+    machine.on_remote(ListedFile("1_a.bin", 1000))
+    looker = machine.looker()
+    with closing(looker.marks):
+        assert looker.prospect(CHAT, 0).there == Amount(1, 1000)
+        assert looker.prospect(CHAT, 5).there == Amount()
+
+
 def test_nothing_is_written_down(machine: Machine) -> None:
     machine.mark_done(item_of(1, 1000))
     machine.on_remote(ListedFile("2_a.bin", 2000))
