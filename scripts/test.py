@@ -3,7 +3,7 @@
 Standard library only.
 
     python3 scripts/test.py                       everything
-    python3 scripts/test.py --quick               without the tests that start programs
+    python3 scripts/test.py --quick               without the tests that start servers
     python3 scripts/test.py tests/unit/transfer/disk/test_budget.py -x
     python3 scripts/test.py -k budget             no types where tests are chosen, but with --types
     python3 scripts/test.py --python python3.13   with another Python, in its own environment
@@ -40,6 +40,9 @@ from scripts.reaper import end_with_this_process
 
 TEST_REQUIREMENTS = (*RUN_REQUIREMENTS, "requirements-dev.txt")
 QUICK_FOLDERS = ("tests/unit", "tests/transfer", "tests/scripts")
+WITH_SERVERS = "with_servers"
+"""Marks the tests that start a stand-in server, be it in their own process (tests/conftest.py)."""
+
 IMPORT_LINTER = [
     "-c",
     "from importlinter.cli import lint_imports_command; lint_imports_command(['--no-logo'])",
@@ -82,7 +85,7 @@ def parse_arguments(arguments: Sequence[str]) -> Plan:
     )
     parser.add_argument("--python", metavar="PATH", help="the Python to test with")
     parser.add_argument(
-        "--quick", action="store_true", help="of the tests only those that start no programs"
+        "--quick", action="store_true", help="of the tests only those that start no servers"
     )
     parser.add_argument(
         "--types", action="store_true", help="check the types where tests are chosen, too"
@@ -93,7 +96,7 @@ def parse_arguments(arguments: Sequence[str]) -> Plan:
     named = [word for word in for_pytest if _is_place(word)]
     narrowed = bool(named) or any(word.startswith(NARROWING) for word in for_pytest)
     if known.quick and not named:
-        for_pytest += QUICK_FOLDERS
+        for_pytest += [*QUICK_FOLDERS, "-m", f"not {WITH_SERVERS}"]
     if not any(word.startswith(PROCESSES) for word in for_pytest):
         for_pytest = [*_processes(named, narrowed, known.quick), *for_pytest]
     return Plan(known.python, known.types or not narrowed, tuple(for_pytest))

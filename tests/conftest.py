@@ -52,10 +52,6 @@ FIRST = (
 )
 """The folders and files with the longest tests: begun last, one would keep all others waiting."""
 
-_LISTS_LIBRARIES = "/sbin/ldconfig"
-"""Started by ``ctypes.util`` with an environment of its own; it ends by itself, at once."""
-
-
 ASKED_FOR_LIBRARIES = frozenset({"ldconfig", "gcc", "cc", "ld", "objdump"})
 """The standard library starts these with an environment of its own, and they end at once
 (``ctypes.util.find_library``)."""
@@ -71,8 +67,6 @@ def _look_at_what_is_started(event: str, details: tuple[object, ...]) -> None:
     if event != "subprocess.Popen" or Path(str(details[0])).name in ASKED_FOR_LIBRARIES:
         return
     environment = details[3]
-    if details[0] == _LISTS_LIBRARIES:
-        return
     if isinstance(environment, dict) and not reaper.mark().items() <= environment.items():
         raise AssertionError(
             "a program that is started without `scripts.reaper.mark()` in its environment would "
@@ -80,8 +74,16 @@ def _look_at_what_is_started(event: str, details: tuple[object, ...]) -> None:
         )
 
 
+SERVERS = frozenset({"stage", "module_stage", "scene", "connect_telegram"})
+"""The fixtures that start stand-in servers: whoever uses one runs a whole command, or talks to
+Telegram by its protocol, which takes a second and more."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank(item.path))
+    for item in items:
+        if SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("with_servers")
 
 
 def rank(path: Path) -> int:

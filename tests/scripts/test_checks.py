@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 
 import pytest
 
+from scripts.environment import ROOT
 from scripts.test import Plan, parse_arguments
 from tests.conftest import FIRST, TESTS, rank
 
@@ -49,11 +52,20 @@ def test_types_are_checked_where_tests_are_chosen_when_that_is_asked_for(choice:
     assert plan(f"--types {choice}").pytest_arguments == plan(choice).pytest_arguments
 
 
-def test_the_quick_checks_are_all_checks_but_of_the_tests_those_that_start_no_programs() -> None:
+def test_the_quick_checks_are_all_checks_but_of_the_tests_those_that_start_no_servers() -> None:
     quick = plan("--quick -x")
-    assert (quick.types, quick.pytest_arguments[:4]) == (True, ("-n", "2", "-x", "tests/unit"))
-    assert set(quick.pytest_arguments[4:]) <= {"tests/transfer", "tests/scripts"}
-    assert len(quick.pytest_arguments) == 6
+    folders = ("tests/unit", "tests/transfer", "tests/scripts")
+    assert quick.types
+    assert quick.pytest_arguments == ("-n", "2", "-x", *folders, "-m", "not with_servers")
+
+
+def test_a_test_that_starts_a_server_carries_the_mark_that_quick_leaves_out() -> None:
+    marked = plan("--quick tests/unit/commands -m with_servers --collect-only").pytest_arguments
+    collected = subprocess.run(
+        [sys.executable, "-m", "pytest", *marked], cwd=ROOT, capture_output=True, text=True
+    ).stdout
+    assert "test_status.py" in collected
+    assert "test_dry_run.py" not in collected
 
 
 def test_a_choice_is_made_from_the_quick_tests() -> None:
