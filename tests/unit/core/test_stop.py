@@ -63,6 +63,17 @@ def test_who_waits_no_more_is_forgotten() -> None:
     stop.set()
 
 
+def test_a_method_that_was_to_be_called_does_not_keep_its_object() -> None:
+    """Each wait beside other work leaves one behind."""
+    stop, either = StopFlag(), threading.Event()
+    stop.on_set(either.set)
+    there = weakref.ref(either)
+    del either
+    gc.collect()
+    assert there() is None
+    stop.set()
+
+
 def test_a_sleep_ends_with_the_stop() -> None:
     stop = StopFlag()
     sleep = in_thread(lambda: stop.sleep(3600))

@@ -42,7 +42,7 @@ def test_a_lock_is_one_runs_and_names_it(tmp_path: Path) -> None:
     lock = ChatLock.acquire(tmp_path, "key", RUN, "Chat")
     assert lock.previous is None
     with pytest.raises(HeldByAnotherRun, match=rf"\(process {RUN.pid}\).*'Chat'"):
-        ChatLock.acquire(tmp_path, "key", this_run(300), "Chat")
+        ChatLock.acquire(tmp_path, "key", replace(this_run(300), pid=RUN.pid + 1), "Chat")
     ChatLock.acquire(tmp_path, "another key", RUN, "Other").release()
     lock.release()
     second = ChatLock.acquire(tmp_path, "key", this_run(300), "Chat")
