@@ -23,6 +23,7 @@ from tests.e2e.expectations import (
 from tests.e2e.program import SOURCE, Ended, Machine, Running
 from tests.e2e.state.machines import OTHER_HOST, another, begun, is_downloading, on_another_host
 from tests.in_process import run_here
+from tests.waiting import until
 
 SIZES = (1_500_000, 2_500_000)
 SLOW = Fault("flood_wait", rpc="upload.GetFile", seconds=2, times=None)
@@ -126,12 +127,15 @@ def test_a_run_that_died_on_another_machine_is_taken_over_when_the_user_says_so(
     begun(first, slow.machine)
     first.wait_until(lambda: state_is_saved(slow))
     first.kill()
+    killed_at = time.time()
     hurry(slow)
     second = another(tmp_path / "second", slow.telegram, slow.machine)
     refused = run_here(second, "-u", SOURCE)
     assert_refused(
         refused, rf"tdl_sync: another run .*: process \d+ on '{OTHER_HOST}', .* --take-over\n"
     )
+    # Telegram tells whole seconds: who was heard of in the second of a start may live.
+    until(lambda: int(time.time()) > int(killed_at) + 1)
     assert_moved(second.run("-u", SOURCE, "--take-over"), len(SIZES))
     assert_on_remote(second, (slow.world.source, wanted(slow.world.source)))
     assert the_state(slow.world)["status"] == "complete"
