@@ -52,9 +52,9 @@ def watched(running: Running) -> Iterator[Seen]:
                     line = Path(f"/proc/{number}/cmdline").read_bytes().replace(b"\0", b" ")
                     seen.command_lines.add(line.decode(errors="replace"))
                 for number in numbers:
-                    environment = Path(f"/proc/{number}/environ").read_bytes()
-                    # Between fork and exec a child still is the program itself.
+                    # Between fork and exec a child still is the program itself: so its name first.
                     if b"rclone" in Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")[0]:
+                        environment = Path(f"/proc/{number}/environ").read_bytes()
                         seen.environments.add(environment.decode(errors="replace"))
             except OSError:
                 continue  # it has ended meanwhile
