@@ -49,6 +49,7 @@ class Prospect:
     some of it. ``failing`` is by reason what would not be moved: too large, or given up.
     ``passed_id`` is the message up to which earlier runs have dealt with everything, 0 for none;
     nothing up to it is counted but what failed. ``limit_reached``: there may be more.
+    ``arriving`` are the files that would be moved; ``listed`` is shared by the chat's scopes.
     """
 
     chat: Chat
