@@ -10,6 +10,7 @@ import importlib.util
 import platform
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,10 @@ from tdl_sync.core.errors import EXIT_COMPLETE, EXIT_USAGE, ConfigurationError, 
 from tdl_sync.core.text import human_bytes, printable
 from tdl_sync.options.config import Config
 from tdl_sync.remote.check import check_remote, configured_types
-from tdl_sync.remote.rclone import Rclone
-from tdl_sync.remote.rclone_config import is_writable, used_config, with_writable_config
-from tdl_sync.run.parts import find_rclone
+from tdl_sync.remote.program import dotted, find_program
+from tdl_sync.remote.rclone_config import is_writable, use_writable_config
+from tdl_sync.remote.remote_control import RemoteControl
+from tdl_sync.run.parts import opened_rclone
 from tdl_sync.run.telegram_session import make_data_dir, telegram_client
 from tdl_sync.transfer.disk.staging import Staging
 
@@ -95,32 +97,37 @@ def _staging_disk(config: Config) -> str:
 
 def _rclone_and_remote(config: Config) -> Iterator[Finding]:
     try:
-        rclone = find_rclone(replace(config.rclone, config_file=None))
+        # By a process of its own: whatever is wrong with its configuration is another part.
+        program, version = find_program(replace(config.rclone, config_file=None))
     except TdlSyncError as error:
         yield Finding("rclone", str(error), error.exit_status)
         return
-    version = ".".join(map(str, rclone.version))
-    yield Finding("rclone", f"{version} ({rclone.executable})")
+    yield Finding("rclone", f"{dotted(version)} ({program.executable})")
+    with ExitStack() as closing:
+        try:
+            control = closing.enter_context(opened_rclone(config))
+            text = _rclone_configuration(control, config)
+        except TdlSyncError as error:
+            yield Finding("rclone's configuration", str(error), error.exit_status)
+            return
+        yield Finding("rclone's configuration", text)
+        yield _finding("remote", lambda: _remote(control, config))
+
+
+def _rclone_configuration(control: RemoteControl, config: Config) -> str:
+    used = control.rclone.config_file
     notes: list[str] = []
-    try:
-        rclone = find_rclone(config.rclone)
-        types = configured_types(rclone, config.task.remote)
-        used = used_config(rclone)
-        if used is not None and not is_writable(used):
-            notes.append("it can't be written: renewed tokens go into a copy")
-        rclone = with_writable_config(rclone, config.places.data_dir, lambda line: None)
-    except TdlSyncError as error:
-        yield Finding("rclone's configuration", str(error), error.exit_status)
-        return
+    if used is not None and not is_writable(used):
+        notes.append("it can't be written: renewed tokens go into a copy")
+    use_writable_config(control.rclone, config.places.data_dir, lambda line: None)
+    types = configured_types(control.sections())
     remotes = ", ".join(f"{name}: ({kind})" for name, kind in sorted(types.items())) or "no remote"
     where = used or "none yet, `rclone config` makes one"
-    text = "; ".join([f"{where}: {remotes}", *notes])
-    yield Finding("rclone's configuration", text)
-    yield _finding("remote", lambda: _remote(rclone, config))
+    return "; ".join([f"{where}: {remotes}", *notes])
 
 
-def _remote(rclone: Rclone, config: Config) -> str:
-    remote = check_remote(rclone, config.task.remote, must_be_drive=config.rclone.must_be_drive)
+def _remote(control: RemoteControl, config: Config) -> str:
+    remote = check_remote(control, config.task.remote, must_be_drive=config.rclone.must_be_drive)
     free = "" if remote.free_bytes is None else f", {human_bytes(remote.free_bytes)} free"
     return "; ".join([f"{remote.remote} takes files{free}", *remote.warnings])
 

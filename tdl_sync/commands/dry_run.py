@@ -24,7 +24,7 @@ from tdl_sync.options.config import Config
 from tdl_sync.remote.check import look_at_remote
 from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.remnants import is_under_way
-from tdl_sync.run.parts import find_rclone
+from tdl_sync.run.parts import opened_rclone
 from tdl_sync.run.resume import Resumption
 from tdl_sync.run.telegram_side import TelegramSide, opened_to_look, teller
 from tdl_sync.run.wanted_chats import chats_to_move
@@ -66,8 +66,8 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
 
 def _opened(config: Config, closing: ExitStack) -> tuple[TelegramSide, Looker]:
     telegram = closing.enter_context(opened_to_look(config, on_a_copy=True))
-    rclone = find_rclone(config.rclone)
-    remote = look_at_remote(rclone, config.task.remote, must_be_drive=config.rclone.must_be_drive)
+    control = closing.enter_context(opened_rclone(config))
+    remote = look_at_remote(control, config.task.remote, must_be_drive=config.rclone.must_be_drive)
     room = Room.to_be_had(config.places.staging_dir, config.running.max_disk_bytes)
     if room.warning is not None:
         teller(config.telling)(f"warning: {room.warning}")
@@ -76,7 +76,7 @@ def _opened(config: Config, closing: ExitStack) -> tuple[TelegramSide, Looker]:
     looker = Looker(
         config=config,
         reader=telegram.reader,
-        remote_files=RemoteLook(rclone, remote),
+        remote_files=RemoteLook(control, remote),
         marks=marks,
         saved_messages=telegram.saved_messages,
         budget=DiskBudget(room.budget_bytes, room.block_bytes, StopFlag()),

@@ -24,7 +24,7 @@ from tdl_sync.core.program import PROGRAM
 from tdl_sync.core.text import printable
 from tdl_sync.options.config import Config
 from tdl_sync.options.credentials import TelegramSettings, telegram_settings
-from tdl_sync.run.parts import find_rclone
+from tdl_sync.remote.program import find_program
 from tdl_sync.run.telegram_session import make_data_dir, telegram_client
 
 API_PAGE = "https://my.telegram.org/apps"
@@ -192,5 +192,6 @@ def offer_reconnect(config: Config, errors: Iterable[BaseException]) -> bool:
     refused = next((each for each in errors if isinstance(each, RemoteCredentialsRefused)), None)
     if refused is None or not at_a_terminal() or not Terminal().agrees("Run that now?"):
         return False
-    rclone = find_rclone(replace(config.rclone, arguments=()))
-    return rclone.converse(["config", "reconnect"], f"{refused.remote_name}:") == 0
+    # A process of its own, since it talks with the person at the terminal.
+    program, _ = find_program(replace(config.rclone, arguments=()))
+    return program.converse(["config", "reconnect"], f"{refused.remote_name}:") == 0

@@ -18,8 +18,8 @@ from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID
 from tdl_sync.options.config import Config
 from tdl_sync.remote.check import look_at_remote
 from tdl_sync.remote.listing import RemoteLook
-from tdl_sync.remote.rclone_config import with_writable_config
-from tdl_sync.run.parts import find_rclone
+from tdl_sync.remote.rclone_config import use_writable_config
+from tdl_sync.run.parts import opened_rclone
 from tdl_sync.run.telegram_side import opened_to_look, teller
 from tdl_sync.run.wanted_chats import wanted_chats
 from tdl_sync.state.done_marks import DoneMarks
@@ -85,14 +85,15 @@ def _verdicts(
 def _opened(config: Config, closing: ExitStack) -> tuple[ChatBook, Verifier]:
     on_line = teller(config.telling)
     telegram = closing.enter_context(opened_to_look(config))
-    rclone = with_writable_config(find_rclone(config.rclone), config.places.data_dir, on_line)
-    remote = look_at_remote(rclone, config.task.remote, must_be_drive=config.rclone.must_be_drive)
+    control = closing.enter_context(opened_rclone(config))
+    use_writable_config(control.rclone, config.places.data_dir, on_line)
+    remote = look_at_remote(control, config.task.remote, must_be_drive=config.rclone.must_be_drive)
     if config.running.takeout:
         telegram.begin_takeout(closing, on_line, success=lambda: True)
     verifier = Verifier(
         config=config,
         reader=telegram.reader,
-        look=RemoteLook(rclone, remote),
+        look=RemoteLook(control, remote),
         marks=closing.enter_context(DoneMarks(config.places.marks)),
         saved_messages=telegram.saved_messages,
     )

@@ -169,6 +169,8 @@ class ItemFailed(TdlSyncError):
     reason: ClassVar[str] = "failed"
     tried_again: ClassVar[bool] = False
     for_good: ClassVar[bool] = False
+    spends_an_attempt: ClassVar[bool] = True
+    """Or it is the fault of something that all items share."""
     retry_after_seconds: float = 0.0
     """The next attempt should not begin before."""
 
@@ -259,11 +261,18 @@ class HandOffFailed(ItemFailed):
     reason = "upload failed"
     tried_again = True
 
-    def __init__(self, exit_status: int, last_line: str, retry_after_seconds: float = 0.0) -> None:
+    def __init__(self, why: str, retry_after_seconds: float = 0.0) -> None:
         self.retry_after_seconds = retry_after_seconds
-        super().__init__(
-            f"rclone ended with status {exit_status}: {last_line}; the next run tries again"
-        )
+        super().__init__(f"rclone did not move it: {why}; the next run tries again")
+
+
+class RcloneEnded(HandOffFailed):
+    """rclone died or hung before it answered: the file is there or not."""
+
+    spends_an_attempt = False
+
+    def __init__(self, how: str) -> None:
+        super().__init__(f"rclone did not live to answer ({how})")
 
 
 class SidecarUnreadable(ItemFailed):

@@ -116,6 +116,11 @@ class Places:
         return self.data_dir / "state"
 
     @property
+    def reading(self) -> Path:
+        """For what is read from the remote, for a moment."""
+        return self.data_dir / "reading"
+
+    @property
     def locks(self) -> Path:
         return self.data_dir / "locks"
 

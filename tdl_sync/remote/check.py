@@ -7,67 +7,66 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 
-from tdl_sync.core.errors import AccessTokenRefused, ConfigurationError, TdlSyncError
-from tdl_sync.core.futures import in_thread
-from tdl_sync.remote.drive_folder import LISTING_LAG_SECONDS, listed_folders, make_drive_path
-from tdl_sync.remote.rclone import Rclone, RcloneAnswer
-from tdl_sync.remote.rclone_errors import (
-    RcloneFailure,
-    classified,
-    is_missing_file,
-    is_missing_remote,
+from tdl_sync.core.errors import (
+    AccessTokenRefused,
+    ConfigurationError,
+    NetworkUnreachable,
+    TdlSyncError,
 )
+from tdl_sync.core.futures import in_thread
+from tdl_sync.remote.drive_folder import (
+    LISTING_LAG_SECONDS,
+    DriveParent,
+    listed_folders,
+    make_drive_path,
+)
+from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
+from tdl_sync.remote.rclone_errors import RcloneFailure, classified, is_missing_remote
+from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl, Sections
 from tdl_sync.remote.token_renewal import renew_token
 
 _PREFIX = ".tdl-sync-write-test-"
 _LOOK_AGAIN_SECONDS = 1.0
+_TRIES = 3
 
 _LOOK_SECONDS = 90.0
 """What takes longer is listed again with more patience, once it is known that the remote lives."""
 
 DRIVE = "drive"
+
+Result = TypeVar("Result")
+
 # Without quotes, in which a colon would not be the one that ends it.
 _NAME_AND_OPTIONS = re.compile(r"[^:,\"']+(?:,[^:\"']*)?(?=:)")
+
+# An upload session even for small files. Without one, a request whose answer was lost is sent
+# again by rclone and the file is there twice, when the listing lags. One more call for a file.
+_UPLOAD_SESSION = "upload_cutoff=0"
+# A remote of its own, in which nothing is tried again but by us: rclone makes no session for a file
+# without content, and has none for a folder. (Another text for the same value.)
+_SEND_ONCE = "upload_cutoff=0B"
+# Else rclone retries in silence for most of an hour once the day's 750 GB are used up.
+_STOP_ON_LIMIT = "stop_on_upload_limit=true"
+
+_DRIVE_DEFAULTS = {
+    # Measured to be worth 15 % over rclone's 8 MB; it costs that much memory for each upload.
+    "chunk_size": "32M",
+    # rclone's own 100 ms between two calls hold eight workers at nine files in a second. What the
+    # account allows is found out by our pace, which all folders share; this one is each folder's.
+    "pacer_min_sleep": "10ms",
+}
+"""Where the user says nothing."""
 
 
 def probe_name() -> str:
     """A name of the machine's own: another machine's probe must not delete ours, and what a kill
     leaves behind is overwritten and deleted by the next run here."""
     return _PREFIX + hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
-
-
-def write_probe(rclone: Rclone, remote: str, path: str) -> None:
-    """Raises ``TdlSyncError`` classes, each one line with the mend, that name ``remote``."""
-    # --drive-upload-cutoff: a request of an upload session can be sent again without doubling.
-    must_work(rclone.ask(["rcat", "--drive-upload-cutoff=0"], path, stdin=b"probe\n"), remote)
-
-
-def remove_probe(rclone: Rclone, path: str) -> tuple[str, ...]:
-    """Returns warnings for the user. Raises ``NetworkUnreachable`` and ``Stopped``."""
-    deadline = time.monotonic() + LISTING_LAG_SECONDS
-    while True:
-        deleted = rclone.ask(["deletefile"], path)
-        if deleted.exit_status == 0:
-            return ()
-        if not is_missing_file(deleted.failure(path)) or time.monotonic() > deadline:
-            # Who may add files to a shared drive may not always delete them: no reason not to run.
-            return (f"the probe file {path!r} can't be deleted: {deleted.last_error}",)
-        time.sleep(_LOOK_AGAIN_SECONDS)
-
-
-def must_work(answer: RcloneAnswer, remote: str) -> None:
-    """Raise what a call that writes to ``remote`` has failed of."""
-    if answer.exit_status != 0:
-        failure = answer.failure(remote)
-        raise classified(failure) or ConfigurationError(
-            f"rclone can't write to {remote!r}: {failure.last_error}; "
-            "give it the right to write there or name another with --remote"
-        )
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,8 @@ class CheckedRemote:
     rclone's configuration (``drive``, ``crypt``, ``local``); empty if rclone does not say.
     ``shares_hash`` tells whether rclone can compare contents without sending them.
     ``lists_sha256``: its listings show that hash without reading the files for it.
-    ``takes_folder_ids``: its folders can be addressed by their id.
+    ``takes_folder_ids``: its folders can be addressed by their id. ``has_empty_folders``: one in
+    which nothing lies is there. ``drive_options`` are those that its uploads to Drive take.
     ``free_bytes`` is None where the remote does not say. ``warnings`` are lines for the user.
     """
 
@@ -88,145 +88,163 @@ class CheckedRemote:
     free_bytes: int | None
     takes_folder_ids: bool = False
     lists_sha256: bool = False
+    has_empty_folders: bool = True
+    drive_options: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def path(self, *parts: str) -> str:
-        """The path of a file or folder below the remote; ``parts`` are names, not paths."""
-        return _below(self.remote, *parts)
+    @property
+    def base(self) -> Remote:
+        """The remote as configured: listings, and where files go by their path."""
+        return Remote(self.remote)
 
-    def inside(self, folder_id: str, name: str = "") -> str:
-        """The path of a file in the folder with this id, or of the folder; 3 calls to Drive
-        instead of 6, since rclone has nothing to look up.
+    @property
+    def parent(self) -> DriveParent:
+        """The base folder, as one on Drive in which folders are made."""
+        return base_on_drive(self.remote)
+
+    def parent_inside(self, folder_id: str, path: str) -> DriveParent:
+        """The folder with this id, as one in which folders are made."""
+        return DriveParent(self.inside(folder_id), self.inside_once(folder_id), path)
+
+    def inside(self, folder_id: str) -> Remote:
+        """The folder with this id. A file there takes 3 calls to Drive instead of 6, since rclone
+        has nothing to look up.
 
         https://rclone.org/drive/#drive-root-folder-id
         """
+        return Remote(self._with_id(folder_id, _UPLOAD_SESSION), configured=self.remote)
+
+    def inside_once(self, folder_id: str) -> Remote:
+        """The same, in which no request is tried again."""
+        return Remote(self._with_id(folder_id, _SEND_ONCE), 1, configured=self.remote)
+
+    def _with_id(self, folder_id: str, *options: str) -> str:
         name_and_options = _NAME_AND_OPTIONS.match(self.remote)
         assert name_and_options is not None
-        return f"{name_and_options[0]},root_folder_id={folder_id}:{name}"
+        # Of several values of one option the last counts.
+        all_options = (f"root_folder_id={folder_id}", *options, _STOP_ON_LIMIT, *self.drive_options)
+        return f"{name_and_options[0]},{','.join(all_options)}:"
+
+
+def base_on_drive(remote: str) -> DriveParent:
+    name = _remote_prefix(remote) or ""
+    once = f"{name},{_SEND_ONCE}{remote.removeprefix(name)}"
+    return DriveParent(Remote(remote), Remote(once, 1, configured=remote), remote)
 
 
 @dataclass(frozen=True)
 class ProvenRemote:
     """A remote that took a file.
 
-    ``folders`` are name and id (empty on remotes without) of those in it, as it showed them a
-    moment ago; ``None`` where it did not. ``cleaning`` ends when the file is deleted again; its
-    result are warnings for the user.
+    ``folders`` are those in it, as it showed them a moment ago; ``None`` where it did not.
+    ``cleaning`` ends when the file is deleted again; its result are warnings for the user.
     """
 
     remote: CheckedRemote
-    folders: list[tuple[str, str]] | None
+    folders: list[Folder] | None
     cleaning: Future[tuple[str, ...]]
 
 
-def check_remote(rclone: Rclone, remote: str, *, must_be_drive: bool = False) -> CheckedRemote:
+def check_remote(
+    control: RemoteControl, remote: str, *, must_be_drive: bool = False
+) -> CheckedRemote:
     """Make the base folder, write and delete a tiny file, and learn what the remote can.
 
     Raises ``ConfigurationError``, ``CredentialsRefused``, ``ComeBackLater`` or
     ``NetworkUnreachable``, each one line with the mend.
     """
-    proven = prove_remote(rclone, remote, must_be_drive=must_be_drive)
+    proven = prove_remote(control, remote, must_be_drive=must_be_drive)
     return replace(proven.remote, warnings=proven.cleaning.result())
 
 
-def prove_remote(rclone: Rclone, remote: str, *, must_be_drive: bool = False) -> ProvenRemote:
+def prove_remote(
+    control: RemoteControl, remote: str, *, must_be_drive: bool = False
+) -> ProvenRemote:
     """The same, but it returns as soon as the remote has taken the file."""
-    try:
-        return _prove(rclone, remote, must_be_drive)
-    except AccessTokenRefused as refused:
-        renew_token(rclone, refused.remote_name)
-        return _prove(rclone, remote, must_be_drive)
+
+    def prove() -> ProvenRemote:
+        looked_at = _look(control, remote, must_be_drive)
+        folders = _made_base(control, looked_at)
+        with ThreadPoolExecutor(1, "remote check") as pool:
+            free = pool.submit(free_bytes, control, looked_at.base)
+            _write_probe(control, looked_at)
+        checked = replace(looked_at, free_bytes=free.result())
+        cleaning = in_thread(lambda: _remove_probe(control, checked), "removing the probe")
+        return ProvenRemote(checked, folders, cleaning)
+
+    return _with_a_token_that_is_taken(control, prove)
 
 
-def look_at_remote(rclone: Rclone, remote: str, *, must_be_drive: bool = False) -> CheckedRemote:
+def look_at_remote(
+    control: RemoteControl, remote: str, *, must_be_drive: bool = False
+) -> CheckedRemote:
     """The same as ``check_remote`` without writing anything: whether it takes files stays open."""
+
+    def look() -> CheckedRemote:
+        seen = _look(control, remote, must_be_drive)
+        return replace(seen, free_bytes=free_bytes(control, seen.base))
+
+    return _with_a_token_that_is_taken(control, look)
+
+
+def configured_types(sections: Sections) -> dict[str, str]:
+    """The type of each configured remote by its name."""
+    return {name: section.get("type", "") for name, section in sections.items()}
+
+
+def free_bytes(control: RemoteControl, remote: Remote) -> int | None:
+    """``None`` where the remote does not say."""
     try:
-        return _look_and_ask_for_room(rclone, remote, must_be_drive)
+        return control.free_bytes(remote)
+    except CallFailed:
+        return None
+
+
+def _with_a_token_that_is_taken(control: RemoteControl, work: Callable[[], Result]) -> Result:
+    """Once more with a new token, if the remote disowns the one that rclone takes for good."""
+    try:
+        return work()
     except AccessTokenRefused as refused:
-        renew_token(rclone, refused.remote_name)
-        return _look_and_ask_for_room(rclone, remote, must_be_drive)
+        renew_token(control, refused.remote_name)
+        return work()
 
 
-def _look_and_ask_for_room(rclone: Rclone, remote: str, must_be_drive: bool) -> CheckedRemote:
-    seen = _look(rclone, remote, must_be_drive)
-    return replace(seen, free_bytes=free_bytes(rclone, remote))
-
-
-def _prove(rclone: Rclone, remote: str, must_be_drive: bool) -> ProvenRemote:
-    with ThreadPoolExecutor(8, "remote check") as pool:
-        # Side by side what asks for no token, and one question that does: it renews one that is
-        # past its time, and the others then find the new one. It is the one for the folders,
-        # since whatever is made has to wait for its answer.
-        looking = pool.submit(listed_folders, rclone, remote, timeout_seconds=_LOOK_SECONDS)
-        asked = _Asked(rclone, remote, pool)
-        remote_type = asked.type(must_be_drive=must_be_drive)
-        wait([looking])
-        features = pool.submit(rclone.ask, ["backend", "features"], remote)
-        if looking.exception() is not None:
-            # The features say best what is wrong with the remote, if it was not only slow.
-            asked.remote(features.result())
-        making = pool.submit(_make_base, rclone, remote, remote_type, looking)
-        probe = _below(remote, probe_name())
-        probing = pool.submit(_write_probe_into, rclone, remote, making, probe)
-        free = pool.submit(_room_in, rclone, remote, making)
-        unproven = asked.remote(features.result())
-        probing.result()
-        checked = replace(unproven, free_bytes=free.result())
-    cleaning = in_thread(lambda: remove_probe(rclone, probe), "removing the probe")
-    return ProvenRemote(checked, making.result(), cleaning)
-
-
-def _look(rclone: Rclone, remote: str, must_be_drive: bool) -> CheckedRemote:
+def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRemote:
     """What the remote is and can; nothing is written. ``free_bytes`` is not asked for."""
-    with ThreadPoolExecutor(4, "remote check") as pool:
-        features = pool.submit(rclone.ask, ["backend", "features"], remote)
-        asked = _Asked(rclone, remote, pool)
-        asked.type(must_be_drive=must_be_drive)
-        return asked.remote(features.result())
-
-
-class _Asked:
-    """What rclone is asked without a word to the remote: its type, and what others share."""
-
-    def __init__(self, rclone: Rclone, remote: str, pool: Executor) -> None:
-        self._rclone = rclone
-        self._remote = remote
-        self._pool = pool
-        self._types = pool.submit(configured_types, rclone, remote)
-        self._shows_shared: Future[bool] | None = None
-
-    def type(self, *, must_be_drive: bool) -> str:
-        """Its type. Raises ``ConfigurationError`` where it has to be another."""
-        remote_type = _type_of(self._remote, self._types.result())
-        if remote_type == DRIVE:
-            self._shows_shared = self._pool.submit(
-                shows_what_others_share, self._rclone, self._remote
-            )
-        if must_be_drive and remote_type != DRIVE:
-            raise ConfigurationError(
-                f"--gdrive expects a remote of type 'drive', but {self._remote!r} is of type "
-                f"{remote_type or 'unknown'!r}; leave --gdrive out or name another with --remote"
-            )
-        return remote_type
-
-    def remote(self, features: RcloneAnswer) -> CheckedRemote:
-        """All of it, with what the remote's own features say; raises what is wrong with it."""
-        remote, types = self._remote, self._types.result()
-        of_remote = _features(features, remote, types)
-        hashes = set(of_remote["Hashes"])
-        remote_type = _type_of(remote, types)
-        return CheckedRemote(
-            remote,
-            remote_type,
-            shares_hash=bool(hashes),  # of a local file rclone computes whatever hash it knows
-            free_bytes=None,
-            takes_folder_ids=(
-                self._shows_shared is not None
-                and _NAME_AND_OPTIONS.match(remote) is not None
-                and not self._shows_shared.result()
-            ),
-            lists_sha256="sha256" in hashes and not of_remote["Features"].get("SlowHash"),
+    try:
+        sections = control.sections()
+    except CallFailed as failed:
+        raise _error(
+            failed.failure(remote),
+            lambda failure: f"rclone can't list its remotes: {failure.last_error}",
+        ) from failed
+    types = configured_types(sections)
+    remote_type = _type_of(remote, types)
+    if must_be_drive and remote_type != DRIVE:
+        raise ConfigurationError(
+            f"--gdrive expects a remote of type 'drive', but {remote!r} is of type "
+            f"{remote_type or 'unknown'!r}; leave --gdrive out or name another with --remote"
         )
+    try:
+        features = control.features(Remote(remote))
+    except CallFailed as failed:
+        raise _unfit(failed.failure(remote), types) from failed
+    section = sections.get(_remote_prefix(remote) or "", {})
+    arguments = control.rclone.arguments
+    return CheckedRemote(
+        remote,
+        remote_type,
+        shares_hash=bool(features.hashes),  # of a local file rclone computes whatever it knows
+        free_bytes=None,
+        takes_folder_ids=(
+            remote_type == DRIVE
+            and _NAME_AND_OPTIONS.match(remote) is not None
+            and not shows_what_others_share(remote, section, arguments)
+        ),
+        lists_sha256="sha256" in features.hashes and features.lists_hashes,
+        has_empty_folders=features.has_empty_folders,
+        drive_options=_drive_options(remote, section, arguments),
+    )
 
 
 def _remote_prefix(remote: str) -> str | None:
@@ -240,19 +258,6 @@ def _remote_prefix(remote: str) -> str | None:
     return match[1]
 
 
-def configured_types(rclone: Rclone, remote: str) -> dict[str, str]:
-    """The type of each configured remote by its name. Raises ``ConfigurationError``."""
-    answer = rclone.ask(["listremotes", "--long"])
-    if answer.exit_status != 0:
-        raise _error(
-            answer.failure(remote),
-            lambda failure: f"rclone can't list its remotes: {failure.last_error}",
-        )
-    lines = answer.stdout.decode("utf-8", "replace").splitlines()
-    named = (line.rsplit(":", 1) for line in lines if ":" in line)
-    return {name.strip(): remote_type.strip() for name, remote_type in named}
-
-
 def _type_of(remote: str, types: dict[str, str]) -> str:
     prefix = _remote_prefix(remote)
     if prefix is None:
@@ -260,81 +265,118 @@ def _type_of(remote: str, types: dict[str, str]) -> str:
     return prefix[1:] if prefix.startswith(":") else types.get(prefix, "")
 
 
-def _features(answer: RcloneAnswer, remote: str, types: dict[str, str]) -> dict[str, Any]:
-    """https://rclone.org/commands/rclone_backend_features/"""
-    failure = answer.failure(remote)
-    if answer.exit_status == 0:
-        features: dict[str, Any] = answer.json()
-        return features
+def _unfit(failure: RcloneFailure, types: dict[str, str]) -> TdlSyncError:
+    """Why a remote can't be opened."""
     if is_missing_remote(failure):
         known = ", ".join(f"{name}:" for name in sorted(types)) or "none at all"
-        raise ConfigurationError(
+        return ConfigurationError(
             f"rclone knows no remote {failure.remote_name!r}, only: {known}; make it with "
             "`rclone config`, or name another with --remote or --rclone-config"
         )
-    raise _error(
+    return _error(
         failure,
         lambda failure: (
-            f"rclone can't open {remote!r}: {failure.last_error}; "
+            f"rclone can't open {failure.remote!r}: {failure.last_error}; "
             "mend it with `rclone config` or name another with --remote"
         ),
     )
 
 
-def shows_what_others_share(rclone: Rclone, remote: str) -> bool:
-    """With ``shared_with_me`` rclone takes any root folder for the list of all that is shared."""
-    shown = rclone.ask(["config", "show"], _remote_prefix(remote) or "")
-    set_in = (remote, shown.stdout.decode("utf-8", "replace"), *rclone.extra_arguments)
-    set_by_variable = [name for name in os.environ if name.upper().endswith("_SHARED_WITH_ME")]
-    return bool(set_by_variable) or any(
-        re.search(r"shared[-_]with[-_]me(?!\s*=\s*false)", text) for text in set_in
+def _error(failure: RcloneFailure, otherwise: Callable[[RcloneFailure], str]) -> TdlSyncError:
+    return classified(failure) or ConfigurationError(otherwise(failure))
+
+
+def _is_set(option: str, remote: str, section: Mapping[str, str], arguments: Sequence[str]) -> bool:
+    """Whether the user says something of this option of Drive, in one of the four ways."""
+    dashed = option.replace("_", "-")
+    return (
+        option in section
+        or f",{option}" in remote
+        or any(each.startswith(f"--drive-{dashed}") for each in arguments)
+        or any(
+            name.upper().startswith("RCLONE_") and name.upper().endswith(f"_{option.upper()}")
+            for name in os.environ
+        )
     )
 
 
-def _below(remote: str, *parts: str) -> str:
-    for part in parts:
-        if part in ("", ".", "..") or "/" in part or "\0" in part:
-            raise ValueError(f"{part!r} is not the name of one file or folder")
-    base = remote if remote.endswith((":", "/")) else remote + "/"
-    return base + "/".join(parts)
+def shows_what_others_share(
+    remote: str, section: Mapping[str, str], arguments: Sequence[str]
+) -> bool:
+    """With ``shared_with_me`` rclone takes any root folder for the list of all that is shared."""
+    option = "shared_with_me"
+    if not _is_set(option, remote, section, arguments):
+        return False
+    said = " ".join([remote, f"{option}={section.get(option, '')}", *arguments])
+    said_false = re.search(r"shared[-_]with[-_]me=false", said, re.IGNORECASE)
+    return not said_false
 
 
-def _make_base(
-    rclone: Rclone, remote: str, remote_type: str, looking: Future[list[tuple[str, str]] | None]
-) -> list[tuple[str, str]] | None:
-    """Make the base folder where ``looking`` has not found it; the folders in it, if known."""
-    looked = looking.exception() is None
-    folders = looking.result() if looked else None
-    if remote_type != DRIVE:
-        if folders is None:
-            must_work(rclone.ask(["mkdir"], remote), remote)
-    else:
-        if not looked:
-            folders = listed_folders(rclone, remote)
-        if folders is None:
-            folders = make_drive_path(rclone, remote)
-    return folders
+def _drive_options(
+    remote: str, section: Mapping[str, str], arguments: Sequence[str]
+) -> tuple[str, ...]:
+    return tuple(
+        f"{option}={value}"
+        for option, value in _DRIVE_DEFAULTS.items()
+        if not _is_set(option, remote, section, arguments)
+    )
 
 
-def _write_probe_into(rclone: Rclone, remote: str, making: Future[Any], probe: str) -> None:
-    making.result()
-    write_probe(rclone, remote, probe)
+def _made_base(control: RemoteControl, remote: CheckedRemote) -> list[Folder] | None:
+    """Make the base folder where it is not there; the folders in it, if known."""
+    try:
+        folders = control.folders(remote.base, _LOOK_SECONDS)
+    except NetworkUnreachable:
+        # Slow, but it lives.
+        folders = listed_folders(control, remote.base)
+    except CallFailed as failed:
+        raise _unwritable(failed.failure(remote.remote)) from failed
+    if folders is not None:
+        return folders
+    if remote.type == DRIVE:
+        return make_drive_path(control, remote.parent)
+    _must_work(remote.remote, lambda: control.make_folder(remote.base, ""))
+    return None
 
 
-def _room_in(rclone: Rclone, remote: str, making: Future[Any]) -> int | None:
-    """Some remotes do not say how much room there is in a folder that is not there yet."""
-    making.result()
-    return free_bytes(rclone, remote)
+def _write_probe(control: RemoteControl, remote: CheckedRemote) -> None:
+    _must_work(remote.remote, lambda: control.put(b"probe\n", remote.base, "", probe_name()))
 
 
-def free_bytes(rclone: Rclone, remote: str) -> int | None:
-    """``None`` where the remote does not say."""
-    answer = rclone.ask(["about", "--json"], remote)
-    if answer.exit_status != 0:
-        return None
-    free = answer.json().get("free")
-    return free if isinstance(free, int) else None
+def _must_work(remote: str, write: Callable[[], None]) -> None:
+    """Raise what a call that writes to ``remote`` has failed of."""
+    for _ in range(_TRIES):
+        try:
+            write()
+            return
+        except CallFailed as failed:
+            raise _unwritable(failed.failure(remote)) from failed
+        except OutcomeUnknown as unknown:
+            why = str(unknown)
+    raise _unwritable(RcloneFailure(remote, 0, why))
 
 
-def _error(failure: RcloneFailure, otherwise: Callable[[RcloneFailure], str]) -> TdlSyncError:
-    return classified(failure) or ConfigurationError(otherwise(failure))
+def _unwritable(failure: RcloneFailure) -> TdlSyncError:
+    return _error(
+        failure,
+        lambda failure: (
+            f"rclone can't write to {failure.remote!r}: {failure.last_error}; "
+            "give it the right to write there or name another with --remote"
+        ),
+    )
+
+
+def _remove_probe(control: RemoteControl, remote: CheckedRemote) -> tuple[str, ...]:
+    """Returns warnings for the user. Raises ``NetworkUnreachable`` and ``Stopped``."""
+    deadline = time.monotonic() + LISTING_LAG_SECONDS
+    while True:
+        try:
+            control.delete_file(remote.base, probe_name())
+            return ()
+        except CallFailed as failed:
+            if not failed.is_missing or time.monotonic() > deadline:
+                # Who may add files to a shared drive may not always delete them: no reason not to
+                # run.
+                path = f"{remote.remote.rstrip('/')}/{probe_name()}"
+                return (f"the probe file {path!r} can't be deleted: {failed.reason}",)
+        time.sleep(_LOOK_AGAIN_SECONDS)

@@ -12,21 +12,16 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tdl_sync.core.errors import ComeBackLater, ConfigurationError, RateLimited, TdlSyncError
-from tdl_sync.remote.rclone import Rclone, RcloneAnswer
-from tdl_sync.remote.rclone_errors import RcloneFailure, classified, is_missing_directory
+from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
+from tdl_sync.remote.rclone_errors import RcloneFailure, classified
+from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl
 
 LISTING_LAG_SECONDS = 6.0
 """What a call has made that failed without an answer is in the listings after this time."""
 
-LISTING_SECONDS = 3600.0
-"""A folder of 100,000 files is a hundred pages on Drive, each of some seconds on a bad day."""
-
 _SHOWN_WITHIN_SECONDS = 60.0
 _LOOK_AGAIN_SECONDS = 0.5
 _TRIES = 3
-
-# One request: rclone itself would send it again when its answer was lost, and make two.
-_MKDIR_ONCE = ["mkdir", "--retries=1", "--low-level-retries=1"]
 
 Found = TypeVar("Found")
 
@@ -42,23 +37,32 @@ class DriveFolder:
         return len(self.ids) - 1
 
 
-def make_drive_path(rclone: Rclone, path: str) -> list[tuple[str, str]]:
-    """Make ``REMOTE:PATH``, which is not there, with all its parents; returns when Drive shows it,
-    with the folders in it: there are some if another program was quicker.
+@dataclass(frozen=True)
+class DriveParent:
+    """A folder in which others are made and looked for.
+
+    ``once`` is the same folder as a remote that tries a request once: rclone would send one again
+    whose answer was lost, and make two folders. ``path`` is for errors.
+    """
+
+    looked_at: Remote
+    once: Remote
+    path: str
+
+
+def make_drive_path(control: RemoteControl, parent: DriveParent) -> list[Folder]:
+    """Make the folder ``parent`` itself, which is not there, with all its parents; returns when
+    Drive shows it, with the folders in it: there are some if another program was quicker.
 
     Raises ``TdlSyncError`` classes, each one line with the mend.
     """
-    return _make_once(rclone, path, lambda: listed_folders(rclone, path))
+    return _make_once(control, parent, "", lambda: listed_folders(control, parent.looked_at))
 
 
 def make_drive_folder(
-    rclone: Rclone,
-    parent: str,
-    path: str,
-    name: str,
-    seen: Sequence[tuple[str, str]] | None = None,
+    control: RemoteControl, parent: DriveParent, name: str, seen: Sequence[Folder] | None = None
 ) -> DriveFolder:
-    """Make ``path``, which is ``name`` below ``parent``; returns when Drive shows it.
+    """Make ``name`` in ``parent``; returns when Drive shows it.
 
     ``seen`` is what ``listed_folders`` has shown of the parent; without it, that is looked at
     first. It may be some seconds old: rclone looks, too, before it makes a folder.
@@ -68,43 +72,36 @@ def make_drive_folder(
     """
 
     def look() -> DriveFolder | None:
-        return _named(name, listed_folders(rclone, parent) or [])
+        return _named(name, listed_folders(control, parent.looked_at) or [])
 
     found = look() if seen is None else _named(name, seen)
-    return found or _make_once(rclone, path, look, name)
+    return found or _make_once(control, parent, name, look)
 
 
-def _named(name: str, folders: Sequence[tuple[str, str]]) -> DriveFolder | None:
-    ids = sorted(folder_id for folder_name, folder_id in folders if folder_name == name)
+def _named(name: str, folders: Sequence[Folder]) -> DriveFolder | None:
+    ids = sorted(folder.drive_id for folder in folders if folder.name == name)
     return DriveFolder(tuple(ids)) if ids else None
 
 
-def gone_from(rclone: Rclone, parent: str, folder_ids: Collection[str]) -> set[str]:
+def gone_from(control: RemoteControl, parent: Remote, folder_ids: Collection[str]) -> set[str]:
     """Which of these folders are not in ``parent`` any more: in none of its listings, for as long
     as those lag. Raises as ``make_drive_path``."""
     gone = set(folder_ids)
 
     def look() -> bool | None:
-        gone.difference_update(folder_id for _, folder_id in listed_folders(rclone, parent) or [])
+        gone.difference_update(each.drive_id for each in listed_folders(control, parent) or [])
         return None if gone else True
 
     _wait_for(look, LISTING_LAG_SECONDS)
     return gone
 
 
-def listed_folders(
-    rclone: Rclone, path: str, *, timeout_seconds: float = LISTING_SECONDS
-) -> list[tuple[str, str]] | None:
-    """Name and id (empty on remotes without) of each folder in ``path``; None: no such path."""
-    listed = rclone.ask(
-        ["lsjson", "--dirs-only", "--no-modtime"], path, timeout_seconds=timeout_seconds
-    )
-    if listed.exit_status == 0:
-        return [(entry["Name"], entry.get("ID", "")) for entry in listed.json()]
-    failure = listed.failure(path)
-    if is_missing_directory(failure):
-        return None
-    raise folder_error("list the folders", failure)
+def listed_folders(control: RemoteControl, remote: Remote) -> list[Folder] | None:
+    """The folders in ``remote``; ``None``: no such path. Raises as ``make_drive_path``."""
+    try:
+        return control.folders(remote)
+    except CallFailed as failed:
+        raise folder_error("list the folders", failed.failure(remote.name)) from failed
 
 
 def folder_error(what: str, failure: RcloneFailure) -> TdlSyncError:
@@ -114,29 +111,39 @@ def folder_error(what: str, failure: RcloneFailure) -> TdlSyncError:
     )
 
 
-def _make_once(rclone: Rclone, path: str, look: Callable[[], Found | None], *names: str) -> Found:
-    made = RcloneAnswer(0, b"", "")
+def _make_once(
+    control: RemoteControl, parent: DriveParent, name: str, look: Callable[[], Found | None]
+) -> Found:
+    failure: RcloneFailure | None = None
     for _ in range(_TRIES):
-        made = rclone.ask(_MKDIR_ONCE, path)
-        if made.exit_status != 0:
-            _raise_unless_it_may_pass(made.failure(path, *names))
-        found = _wait_for(
-            look, _SHOWN_WITHIN_SECONDS if made.exit_status == 0 else LISTING_LAG_SECONDS
-        )
+        failure = _failure_to_make(control, parent, name)
+        found = _wait_for(look, LISTING_LAG_SECONDS if failure else _SHOWN_WITHIN_SECONDS)
         if found is not None:
             return found
-        if made.exit_status == 0:
+        if failure is None:
             raise ComeBackLater(
-                f"{path!r} was made, but the remote has not shown it for a minute; "
-                "start again later"
+                f"{'/'.join(filter(None, (parent.path, name)))!r} was made, but the remote has "
+                "not shown it for a minute; start again later"
             )
-    raise folder_error("make the folder", made.failure(path, *names))
+    assert failure is not None
+    raise folder_error("make the folder", failure)
 
 
-def _raise_unless_it_may_pass(failure: RcloneFailure) -> None:
-    error = classified(failure)
-    if error is not None and not isinstance(error, RateLimited):
-        raise error
+def _failure_to_make(
+    control: RemoteControl, parent: DriveParent, name: str
+) -> RcloneFailure | None:
+    """Why it was not made, or perhaps was; raises what the next try would fail of, too."""
+    try:
+        control.make_folder(parent.once, name)
+    except CallFailed as failed:
+        failure = failed.failure(parent.path, name)
+        error = classified(failure)
+        if error is not None and not isinstance(error, RateLimited):
+            raise error from failed
+        return failure
+    except OutcomeUnknown as unknown:
+        return RcloneFailure(parent.path, 0, str(unknown))
+    return None
 
 
 def _wait_for(look: Callable[[], Found | None], seconds: float) -> Found | None:

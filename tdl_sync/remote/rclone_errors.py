@@ -1,8 +1,8 @@
-"""What rclone's last error line means. The table grows here and nowhere else.
+"""What the text of a call of rclone's that failed means. The table grows here and nowhere else.
 
-rclone ends with 1 for nearly everything (https://rclone.org/docs/#exit-code), so the reason has
-to be read from its log. That is done only when the exit status says that it failed: an attempt
-that failed before one that worked leaves error lines too.
+Nearly everything is answered with 500 (https://rclone.org/rc/#error-returns), so the reason has to
+be read from the text that goes with it. Nothing else is read: a call that was made again by rclone
+itself, and worked, leaves error lines in its log, too.
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ from tdl_sync.core.errors import (
 )
 from tdl_sync.core.text import printable
 
-_EXIT_FATAL = 7
-_EXIT_DIRECTORY_NOT_FOUND = 3
-_EXIT_FILE_NOT_FOUND = 4
+_NOT_FOUND = 404
 _QUOTA_DAY = timedelta(hours=24)
 
 _RATE_LIMIT = (
@@ -45,11 +43,12 @@ _RATE_LIMIT = (
 class RcloneFailure:
     """One call of rclone that failed. ``last_error`` is printable; ``remote`` as configured.
 
-    ``config_file`` is the one that was named to rclone, if any.
+    ``status`` is that of its answer, 0 where there was none. ``config_file`` is the one that was
+    named to rclone, if any.
     """
 
     remote: str
-    exit_status: int
+    status: int
     last_error: str
     config_file: Path | None = None
 
@@ -83,17 +82,12 @@ def is_missing_remote(failure: RcloneFailure) -> bool:
     return "didn't find section in config file" in failure.last_error
 
 
-def is_missing_directory(failure: RcloneFailure) -> bool:
-    return (
-        failure.exit_status in (_EXIT_DIRECTORY_NOT_FOUND, _EXIT_FILE_NOT_FOUND)
-        or "directory not found" in failure.last_error
-    )
-
-
-def is_missing_file(failure: RcloneFailure) -> bool:
-    return (
-        failure.exit_status == _EXIT_FILE_NOT_FOUND
-        or "is a directory or doesn't exist" in failure.last_error
+def is_missing(failure: RcloneFailure) -> bool:
+    """Whether the file or the folder is not there."""
+    unknown_call = failure.last_error.startswith("couldn't find method")
+    return (failure.status == _NOT_FOUND and not unknown_call) or any(
+        said in failure.last_error
+        for said in ("directory not found", "object not found", "is a directory or doesn't exist")
     )
 
 
@@ -105,9 +99,7 @@ def is_rate_limit(reason: str) -> bool:
 def classified(failure: RcloneFailure) -> TdlSyncError | None:
     """The error that this failure is for the whole run, or None if it is of one call only."""
     for symptom in _SYMPTOMS:
-        if symptom.exit_status in (None, failure.exit_status) and symptom.pattern.search(
-            failure.last_error
-        ):
+        if symptom.pattern.search(failure.last_error):
             return symptom.error(failure)
     return None
 
@@ -119,7 +111,7 @@ def transfer_error(failure: RcloneFailure) -> TdlSyncError:
         return of_the_run
     corrupted = "corrupted on transfer" in failure.last_error
     return (CorruptedInTransfer if corrupted else HandOffFailed)(
-        failure.exit_status, failure.last_error or "without a reason", failure.retry_after_seconds
+        failure.last_error or "without a reason", failure.retry_after_seconds
     )
 
 
@@ -207,13 +199,10 @@ def _unreachable(failure: RcloneFailure) -> TdlSyncError:
 class _Symptom:
     pattern: re.Pattern[str]
     error: Callable[[RcloneFailure], TdlSyncError]
-    exit_status: int | None = None
 
 
-def _symptom(
-    pattern: str, error: Callable[[RcloneFailure], TdlSyncError], exit_status: int | None = None
-) -> _Symptom:
-    return _Symptom(re.compile(pattern, re.IGNORECASE), error, exit_status)
+def _symptom(pattern: str, error: Callable[[RcloneFailure], TdlSyncError]) -> _Symptom:
+    return _Symptom(re.compile(pattern, re.IGNORECASE), error)
 
 
 _SYMPTOMS = (
@@ -221,7 +210,10 @@ _SYMPTOMS = (
     _symptom(r"unable to decrypt configuration|couldn't decrypt configuration", _encrypted_config),
     _symptom(r"failed to load config file", _broken_config),
     _symptom(r"didn't find backend called", _unknown_backend),
-    _symptom(r"unknown (shorthand )?flag|invalid argument .* for .* flag", _wrong_flag),
+    _symptom(
+        r"unknown (shorthand )?flag|invalid argument .* for .* flag|couldn't parse config item",
+        _wrong_flag,
+    ),
     _symptom(
         r"invalid JWT|account not found|error processing credentials|service account",
         _service_account,
@@ -237,8 +229,9 @@ _SYMPTOMS = (
         r"not enough space on the disk|disk quota exceeded|507 Insufficient Storage",
         _storage_full,
     ),
-    # Exit status 7 alone is any fatal error; without it the same words are a passing rate limit.
-    _symptom(r"upload limit|rate ?limit ?exceeded", _daily_quota, _EXIT_FATAL),
+    # Google gives both limits one reason, so the sentence tells them apart, as it does for rclone
+    # (drive_stop_on_upload_limit): a passing limit's is spelt with capitals, and longer.
+    _symptom(r"(?-i:User rate limit exceeded\.)|upload limit error", _daily_quota),
     _symptom(_RATE_LIMIT, _rate_limited),
     # Only what says that no connection came about; one that broke is the affair of its file.
     _symptom(

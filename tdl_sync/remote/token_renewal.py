@@ -1,46 +1,120 @@
-"""A new access token where the remote refuses one that rclone takes for good.
+"""A new access token for all that rclone has opened, by one call.
 
 rclone asks for a new token when the old one is past its time by this machine's clock, and at no
 other sign: with a clock that is slow, or after a token was revoked, it sends the old one for an
-hour. A question in which the old token is said to be past its time makes rclone ask for a new
-one and write it into its configuration, as it always does.
+hour. And each remote that it has opened keeps a token of its own, so that many side by side would
+ask for many: where a refresh token is good for one use, all but the first are refused. So one
+renews for all: the token in the configuration is said to be past its time, what was opened is
+forgotten, and one question opens the remote anew, which asks for a token and writes it down, as
+rclone always does. Whoever is opened after that finds it.
 """
 
 from __future__ import annotations
 
-import configparser
 import json
+import re
 import threading
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from tdl_sync.core.errors import AccessTokenRefused
-from tdl_sync.remote.rclone import Rclone
+from tdl_sync.remote.rclone import CallFailed
 from tdl_sync.remote.rclone_errors import classified
+from tdl_sync.remote.remote_control import Remote, RemoteControl, Sections
 
 _LONG_AGO = "2000-01-01T00:00:00Z"
 
+_AHEAD_SECONDS = 120.0
+"""So long before a token is past its time another is asked for; rclone itself does so at the last
+ten seconds."""
 
-def renew_token(rclone: Rclone, remote_name: str) -> None:
-    """Get a new token, if the remote has tokens. Raises what refuses it, and ``Stopped``."""
-    token = _token(rclone, remote_name)
+
+@dataclass(frozen=True)
+class Token:
+    """As it stands in the configuration. ``past_at`` is by the wall clock, in seconds."""
+
+    text: str
+    past_at: float
+
+    @property
+    def aged(self) -> str:
+        return json.dumps({**json.loads(self.text), "expiry": _LONG_AGO})
+
+
+def renew_token(control: RemoteControl, remote_name: str) -> None:
+    """Get a new token, if the remote has tokens. Raises what refuses it, and ``Stopped``.
+
+    What is under way goes on with the old one.
+    """
+    token = token_of(control.sections(), remote_name)
     if token is None:
-        return  # of a service account: rclone asks for a new one each time it starts
-    variable = f"RCLONE_CONFIG_{remote_name.upper()}_TOKEN"
-    aged = json.dumps({**token, "expiry": _LONG_AGO})
-    answer = rclone.ask(["about"], f"{remote_name}:", variables={variable: aged})
-    error = None if answer.exit_status == 0 else classified(answer.failure(f"{remote_name}:"))
-    if error is not None:
-        raise error
+        # Of a service account: rclone asks for one when it opens the remote.
+        control.forget_remotes()
+        return
+    control.update_section(remote_name, {"token": token.aged})
+    control.forget_remotes()
+    remote = Remote(f"{remote_name}:")
+    try:
+        control.free_bytes(remote)
+    except CallFailed as failed:
+        error = classified(failed.failure(remote.text))
+        if error is not None:
+            raise error from failed
+
+
+def token_of(sections: Sections, remote_name: str) -> Token | None:
+    text = sections.get(remote_name, {}).get("token", "")
+    try:
+        token = json.loads(text)
+        past_at = datetime.fromisoformat(_to_microseconds(str(token["expiry"])))
+    except (ValueError, KeyError, TypeError):
+        return None
+    if past_at.tzinfo is None:
+        past_at = past_at.replace(tzinfo=timezone.utc)
+    return Token(text, past_at.timestamp())
+
+
+def _to_microseconds(text: str) -> str:
+    """Go writes nanoseconds and ``Z``, which Python 3.10 does not take."""
+    text = text.replace("Z", "+00:00")
+    head, dot, fraction = text.partition(".")
+    if not dot:
+        return text
+    digits = fraction[: len(fraction) - len(fraction.lstrip("0123456789"))]
+    return f"{head}.{digits[:6].ljust(6, '0')}{fraction[len(digits) :]}"
 
 
 class TokenRenewal:
-    """Renews a token once for all threads. Times are on the monotonic clock."""
+    """Renews the tokens of a remote, and of those below it, once for all threads.
 
-    def __init__(self, rclone: Rclone) -> None:
-        self._rclone = rclone
+    Times are on the monotonic clock, but for those that a token is past at.
+    """
+
+    def __init__(self, control: RemoteControl, remote: str) -> None:
+        self._control = control
+        self._remote = remote
         self._lock = threading.Lock()
         self._renewed_at = 0.0
         self._proved = True
+        self._next_look_at = 0.0
+
+    def in_time(self) -> None:
+        """Before a call: renew what will soon be past its time. Raises what refuses it."""
+        if time.time() < self._next_look_at:
+            return
+        with self._lock:
+            now = time.time()
+            if now < self._next_look_at:
+                return
+            sections = self._control.sections()
+            for name in _below(sections, self._remote):
+                token = token_of(sections, name)
+                if token is not None and token.past_at < now + _AHEAD_SECONDS:
+                    renew_token(self._control, name)
+                    sections = self._control.sections()
+            self._next_look_at = max(self._soonest(sections), now + _AHEAD_SECONDS / 2)
 
     def renew(self, refused: AccessTokenRefused, call_began_at: float) -> None:
         """After a call that was refused; raises ``refused`` if a new token was no help."""
@@ -49,7 +123,7 @@ class TokenRenewal:
                 return  # it went out with the old one
             if not self._proved:
                 raise refused
-            renew_token(self._rclone, refused.remote_name)
+            renew_token(self._control, refused.remote_name)
             self._renewed_at = time.monotonic()
             self._proved = False
 
@@ -58,13 +132,21 @@ class TokenRenewal:
         with self._lock:
             self._proved = self._proved or call_began_at >= self._renewed_at
 
+    def _soonest(self, sections: Sections) -> float:
+        tokens = [token_of(sections, name) for name in _below(sections, self._remote)]
+        ends = [token.past_at for token in tokens if token is not None]
+        return min(ends, default=float("inf")) - _AHEAD_SECONDS
 
-def _token(rclone: Rclone, remote_name: str) -> dict[str, object] | None:
-    shown = rclone.ask(["config", "show"], remote_name)
-    sections = configparser.RawConfigParser(strict=False)
-    try:
-        sections.read_string(shown.stdout.decode("utf-8", "replace"))
-        token = json.loads(sections.get(remote_name, "token"))
-    except (configparser.Error, ValueError):
-        return None
-    return token if isinstance(token, dict) else None
+
+def _below(sections: Sections, remote: str) -> Iterator[str]:
+    """The remotes that ``remote`` is made of, by the names of their sections."""
+    pending, seen = [remote], set[str]()
+    while pending:
+        text = pending.pop()
+        for name in sections.keys() - seen:
+            # `crypt` names one, `union` many with spaces between, `combine` many as `folder=one:`.
+            if re.search(rf"(?:^|[\s=\"']){re.escape(name)}[,:]", text):
+                seen.add(name)
+                yield name
+                section = sections[name]
+                pending += [section.get("remote", ""), section.get("upstreams", "")]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from threading import Event
@@ -14,12 +14,13 @@ from tdl_sync.core.errors import Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes
-from tdl_sync.options.config import Config, RcloneSettings
+from tdl_sync.options.config import Config
 from tdl_sync.remote.check import ProvenRemote, prove_remote
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.rclone import Rclone
-from tdl_sync.remote.rclone_config import with_writable_config
+from tdl_sync.remote.rclone_config import use_writable_config
+from tdl_sync.remote.remote_control import RemoteControl
 from tdl_sync.reporting.reporter import Reporter
 from tdl_sync.run.telegram_session import make_data_dir
 from tdl_sync.state.done_marks import DoneMarks
@@ -39,9 +40,18 @@ Result = TypeVar("Result")
 CLOSE_AFTER_STOP_SECONDS = 1.0
 
 
-def find_rclone(settings: RcloneSettings, inherited_fds: Sequence[int] = ()) -> Rclone:
-    """Raises ``ConfigurationError``."""
-    return Rclone.find(settings.program, settings.config_file, settings.arguments, inherited_fds)
+@contextmanager
+def opened_rclone(config: Config) -> Iterator[RemoteControl]:
+    """For a command that is no run. Raises as ``Rclone.open``."""
+    rclone = Rclone.open(config.rclone)
+    try:
+        yield remote_control(config, rclone)
+    finally:
+        rclone.close()
+
+
+def remote_control(config: Config, rclone: Rclone) -> RemoteControl:
+    return RemoteControl(rclone, config.places.reading)
 
 
 @dataclass(frozen=True)
@@ -76,10 +86,15 @@ class Opening:
         """As soon as it is begun to be opened."""
 
     def abandon(self) -> None:
-        """End all children now; what they were sending is kept and taken up next time."""
+        """End rclone now; what it was sending is kept and taken up next time."""
         self._abandoned.set()
         if self._rclone is not None:
-            self._rclone.children.kill()
+            self._rclone.kill()
+
+    def _close_rclone(self) -> None:
+        self._abandoned.set()
+        if self._rclone is not None:
+            self._rclone.close()
 
     def parts(self, closing: ExitStack) -> Parts:
         """All that can be wrong is found here, before the first byte is downloaded.
@@ -90,7 +105,7 @@ class Opening:
         make_data_dir(places)
         staging = Staging.open(places.staging_dir, self._config.running.max_disk_bytes)
         closing.callback(staging.close)
-        closing.callback(self.abandon)
+        closing.callback(self._close_rclone)
         proving = in_thread(partial(self._proven_remote, staging), "remote check")
         opening = self._opening_telegram(closing)
         # What is wrong with the remote is told first, whatever Telegram says meanwhile.
@@ -117,16 +132,20 @@ class Opening:
 
     def _proven_remote(self, staging: Staging) -> tuple[ProvenRemote, RcloneHandOff]:
         config, on_line = self._config, self._progress.message
-        self._rclone = rclone = find_rclone(config.rclone, staging.lock_descriptors)
+        self._rclone = rclone = Rclone.open(config.rclone, staging.lock_descriptors)
         if self._abandoned.is_set():
+            rclone.close()
             raise Stopped("the run has ended")
-        rclone = with_writable_config(rclone, config.places.data_dir, on_line)
+        use_writable_config(rclone, config.places.data_dir, on_line)
+        control = remote_control(config, rclone)
         must_be_drive = config.rclone.must_be_drive
-        proven = prove_remote(rclone, config.task.remote, must_be_drive=must_be_drive)
+        proven = prove_remote(control, config.task.remote, must_be_drive=must_be_drive)
         proven.cleaning.add_done_callback(self._tell_of_cleaning)
         pace = Pace(self._stop, self._progress.waiting)
         on_quota = config.running.on_quota
-        return proven, RcloneHandOff(rclone, proven.remote, pace, on_line, on_quota, proven.folders)
+        return proven, RcloneHandOff(
+            control, proven.remote, pace, on_line, on_quota, proven.folders
+        )
 
     def _tell_of_cleaning(self, cleaning: Future[tuple[str, ...]]) -> None:
         error = cleaning.exception()
@@ -163,7 +182,7 @@ class Opening:
                 raise Stopped("the run has ended")
 
         def open_it() -> TelegramToMove:
-            # Only now: while the library is imported, rclone's first processes work.
+            # Only now: while the library is imported, rclone starts.
             from tdl_sync.run.telegram_side import TelegramToMove
             from tdl_sync.telegram.session.client import TelegramClient
             from tdl_sync.telegram.session.session_watch import watch_session

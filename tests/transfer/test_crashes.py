@@ -133,7 +133,7 @@ def test_however_often_runs_die_each_file_is_moved_once_and_nothing_done_is_fetc
         if fate == "downloads later":
             line.parts.faults[item.message_id].extend([DownloadFailed("x")] * 3)
         elif fate == "uploads later":
-            line.upload_errors[file_name(item)] = [HandOffFailed(1, "x") for _ in range(3)]
+            line.upload_errors[file_name(item)] = [HandOffFailed("x") for _ in range(3)]
     budget_bytes = budget_mib * MIB
     runs = [line.dying_run(name, count, dice, budget_bytes) for name, count in deaths]
     for _ in range(2):

@@ -141,7 +141,7 @@ def test_while_the_first_is_on_its_way_its_copies_take_no_room_and_stay_open(
     assert_complete(line.run(prepare=prepare))
 
 
-@pytest.mark.parametrize("error", [HandOffFailed(1, "no route"), DownloadFailed("no answer")])
+@pytest.mark.parametrize("error", [HandOffFailed("no route"), DownloadFailed("no answer")])
 def test_when_the_first_fails_a_copy_is_moved_and_the_next_run_passes_the_first_over(
     make_line: MakeLine, error: HandOffFailed | DownloadFailed
 ) -> None:
@@ -166,7 +166,7 @@ def test_when_the_first_fails_a_copy_is_moved_and_the_next_run_passes_the_first_
 def test_when_all_fail_each_is_recorded_and_the_next_run_moves_one(make_line: MakeLine) -> None:
     line = make_line("aaa")
     for number in (1, 2, 3):
-        line.upload_errors[f"{number}_a.bin"] = [HandOffFailed(1, "no route")] * 3
+        line.upload_errors[f"{number}_a.bin"] = [HandOffFailed("no route")] * 3
     ended = line.run()
     assert_complete(ended)
     assert ended.report.failed == 3
@@ -269,7 +269,7 @@ def test_a_copy_that_an_earlier_machine_has_moved_counts_before_its_message_come
 ) -> None:
     """The first failed, a copy above the watermark was moved, and the machine is lost."""
     line = make_line("abcdefgha", 0)
-    line.upload_errors["1_a.bin"] = [HandOffFailed(1, "no route")] * 3
+    line.upload_errors["1_a.bin"] = [HandOffFailed("no route")] * 3
     line.run()
     forget_this_machine(line)
     line.after_id = 0
@@ -304,7 +304,7 @@ def test_a_staged_copy_of_what_is_done_is_deleted_and_of_two_staged_ones_one_is_
 ) -> None:
     line = make_line("aabb")
     line.choice = Choice()
-    line.upload_errors["*"] = [HandOffFailed(1, "no route")] * 12
+    line.upload_errors["*"] = [HandOffFailed("no route")] * 12
     line.run()
     assert len(line.staged()) == 4
     line.choice, line.after_id = DEDUPE, 0
@@ -320,7 +320,7 @@ def test_a_staged_file_of_an_edited_message_does_not_stand_for_its_copies(
 ) -> None:
     """What is staged may be the file that the message held before."""
     line = make_line("aa")
-    line.upload_errors["1_a.bin"] = [HandOffFailed(1, "no route")] * 3
+    line.upload_errors["1_a.bin"] = [HandOffFailed("no route")] * 3
     line.choice = Choice(limit=1)
     line.run()
     assert len(line.staged()) == 1
@@ -480,7 +480,7 @@ def test_however_often_runs_die_each_file_is_moved_once_and_no_copy_is_lost(
         if fate == "down":
             line.parts.faults[item.message_id].extend([DownloadFailed("x")] * 3)
         elif fate == "up":
-            line.upload_errors[file_name(item)] = [HandOffFailed(1, "x") for _ in range(3)]
+            line.upload_errors[file_name(item)] = [HandOffFailed("x") for _ in range(3)]
     for name, count in deaths:
         line.dying_run(name, count, dice, 2 * BLOCK)
         if machines_lost:

@@ -82,7 +82,7 @@ def failing_uploads(line: Line, *message_ids: int, attempts: int = 3) -> None:
     """So many attempts to upload these files fail; three are what a run makes."""
     for item in line.items():
         if item.message_id in message_ids:
-            errors: list[TdlSyncError] = [HandOffFailed(1, "no route")] * attempts
+            errors: list[TdlSyncError] = [HandOffFailed("no route")] * attempts
             line.upload_errors[file_name(item)] = errors
 
 

@@ -42,7 +42,7 @@ def test_a_damaged_file_is_replaced_even_if_the_first_try_fails(line: Line) -> N
     item, right = repaired(line, OTHER_CONTENT)
     name = file_name(item)
     line.remote[FOLDER][name] = b"x" * len(right)
-    line.upload_errors[name] = [HandOffFailed(1, "no luck")] * 3
+    line.upload_errors[name] = [HandOffFailed("no luck")] * 3
     assert line.run().report.failed == 1
     assert line.staged()
     again = line.run()

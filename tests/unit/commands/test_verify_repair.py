@@ -151,7 +151,7 @@ def test_without_a_repair_the_listing_proves_and_nothing_is_overwritten(marks: D
     assert of_run.to_overwrite(cut) is None
 
 
-UPLOAD_FAILED = HandOffFailed(1, "connection reset")
+UPLOAD_FAILED = HandOffFailed("connection reset")
 
 
 def fail_for_now(marks: DoneMarks, item: MediaItem) -> None:

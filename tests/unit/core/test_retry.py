@@ -36,7 +36,7 @@ class Work:
 
 
 def failed(retry_after_seconds: float = 0.0) -> HandOffFailed:
-    return HandOffFailed(1, "reset by peer", retry_after_seconds)
+    return HandOffFailed("reset by peer", retry_after_seconds)
 
 
 def test_what_may_pass_is_tried_three_times_with_longer_pauses() -> None:

@@ -61,7 +61,7 @@ def test_a_file_is_never_on_the_remote_without_its_sidecar(
     staged: StagedFile, short_pauses: None
 ) -> None:
     upload = Upload(Keeping(with_sidecar=True))
-    upload.hand_off.errors["*"] = [HandOffFailed(1, "no luck")] * ATTEMPTS
+    upload.hand_off.errors["*"] = [HandOffFailed("no luck")] * ATTEMPTS
     with pytest.raises(HandOffFailed):
         upload(staged)
     assert list(upload.hand_off.folders[FOLDER]) == ["1.json"]
@@ -73,7 +73,7 @@ def test_a_file_is_never_on_the_remote_without_its_sidecar(
 
 def test_nothing_is_marked_that_was_not_handed_off(staged: StagedFile, short_pauses: None) -> None:
     upload = Upload(Keeping())
-    upload.hand_off.errors["*"] = [HandOffFailed(1, "no luck")] * ATTEMPTS
+    upload.hand_off.errors["*"] = [HandOffFailed("no luck")] * ATTEMPTS
     with pytest.raises(HandOffFailed):
         upload(staged)
     assert (upload.marks.marks, staged.path.exists()) == ({}, True)

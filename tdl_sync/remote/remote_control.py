@@ -1,0 +1,375 @@
+"""What rclone is asked and told: a method a call, each with all that decides about data.
+
+What rclone answers is data from outside, and checked as such. Questions are asked again when rclone
+dies before it answers; a deed that may have been done, or not, is left to who asked for it.
+
+https://rclone.org/rc/#supported-commands
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import tempfile
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from tdl_sync.core.model import ListedFile
+from tdl_sync.remote.call_options import NO_FILTER, Comparison, call_config
+from tdl_sync.remote.rclone import ANSWER_SECONDS, CallFailed, OutcomeUnknown, Rclone
+
+LISTING_SECONDS = 3600.0
+"""A folder of 100,000 files is a hundred pages on Drive, each of some seconds on a bad day."""
+
+_TRIES = 3
+_PUT_SECONDS = 90.0
+_SLOWEST_BYTES_PER_SECOND = 50_000
+_LARGEST_TEXT_BYTES = 256 * 1024 * 1024
+
+_SHOWN = {"_group": "global_stats"}
+"""The log tells of the transfers of this group."""
+
+_QUESTIONS = {"_group": "questions"}
+"""In groups of their own rclone would remember a thousand of them."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A remote as rclone opens it: ``REMOTE:PATH``, with options.
+
+    Each text is one of its own, with a token, a pacer and a memory of folders, and keeps how it
+    was first opened; so what has to be otherwise needs another text. ``low_level_retries``: how
+    often it tries one request, ``None`` for what the user says. ``configured`` is what errors call
+    it, if that is another text.
+    """
+
+    text: str
+    low_level_retries: int | None = None
+    configured: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.configured or self.text
+
+
+@dataclass(frozen=True)
+class Folder:
+    """``drive_id`` is empty on remotes without."""
+
+    name: str
+    drive_id: str
+
+
+@dataclass(frozen=True)
+class Features:
+    """``hashes`` it can tell of a file; ``lists_hashes``: without reading the file for that."""
+
+    hashes: frozenset[str]
+    lists_hashes: bool
+    has_empty_folders: bool
+
+
+Sections = Mapping[str, Mapping[str, str]]
+"""Of the configuration, by the remote's name. They hold secrets."""
+
+
+class RemoteControl:
+    """All methods may be called from any thread. Besides what each says they raise ``CallFailed``,
+    ``NetworkUnreachable``, ``Stopped``, and what ends the run where rclone keeps dying."""
+
+    def __init__(self, rclone: Rclone, reading_directory: Path | None = None) -> None:
+        """What is read from the remote comes by way of ``reading_directory``."""
+        self.rclone = rclone
+        self._reading_directory = reading_directory
+        self._lock = threading.Lock()
+        self._opening: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._opened: set[str] = set()
+        self._opened_by = 0
+
+    # --- the configuration --------------------------------------------------------------------
+
+    def sections(self) -> Sections:
+        """Of the file, and of remotes that are made by variables alone, which old versions
+        do not show."""
+        shown = self._ask("config/dump", {})
+        found: dict[str, dict[str, str]] = {
+            name: {str(key): str(value) for key, value in section.items()}
+            for name, section in shown.items()
+            if isinstance(section, dict)
+        }
+        for variable, value in os.environ.items():
+            if variable.startswith("RCLONE_CONFIG_") and variable.endswith("_TYPE"):
+                name = variable.removeprefix("RCLONE_CONFIG_").removesuffix("_TYPE")
+                known = next((each for each in found if _variable(each) == name), name.lower())
+                found.setdefault(known, {})["type"] = value
+        return found
+
+    def update_section(self, name: str, values: Mapping[str, str]) -> None:
+        """Write these values of a remote into the configuration, and ask nobody."""
+        options = {"nonInteractive": True}
+        self._ask("config/update", {"name": name, "parameters": values, "opt": options})
+
+    def forget_remotes(self) -> None:
+        """What is opened next is opened anew: it reads the configuration, and looks for folders.
+
+        Harmless for what is under way.
+        """
+        self._ask("fscache/clear", {})
+        with self._lock:
+            self._opened.clear()
+
+    # --- questions ----------------------------------------------------------------------------
+
+    def features(self, remote: Remote) -> Features:
+        """https://rclone.org/rc/#operations-fsinfo"""
+        command = "operations/fsinfo"
+        info = self._ask(command, {"fs": remote.text, **_config(remote)})
+        hashes, features = info.get("Hashes"), info.get("Features")
+        if not isinstance(features, dict) or not isinstance(hashes, (list, type(None))):
+            raise self.rclone.not_an_answer(command)
+        return Features(
+            hashes=frozenset(map(str, hashes or ())),
+            lists_hashes=not features.get("SlowHash"),
+            has_empty_folders=bool(features.get("CanHaveEmptyDirectories")),
+        )
+
+    def folders(
+        self, remote: Remote, timeout_seconds: float = LISTING_SECONDS
+    ) -> list[Folder] | None:
+        """Those in ``remote``, not below; ``None``: there is no such path."""
+        options = {"dirsOnly": True}
+        return self._listed(remote, "", options, timeout_seconds, _folder)
+
+    def files(
+        self, remote: Remote, path: str = "", *, with_sha256: bool = False
+    ) -> list[ListedFile] | None:
+        """All files in ``path`` of the remote and below; ``None``: there is no such path.
+
+        Their subfolders are told from ``path`` on.
+        """
+        options: dict[str, object] = {"recurse": True, "filesOnly": True}
+        if with_sha256:
+            options |= {"showHash": True, "hashTypes": ["sha256"]}
+        prefix = f"{path}/" if path else ""
+        return self._listed(remote, path, options, LISTING_SECONDS, lambda e: _file(e, prefix))
+
+    def file_bytes(self, remote: Remote, path: str) -> int | None:
+        """The size of this file, ``None`` if it is not there."""
+        command = "operations/stat"
+        parameters = {"fs": remote.text, "remote": path, "opt": {"noModTime": True}}
+        item = self._ask_opened(remote, command, parameters).get("item", "")
+        match item:
+            case None:
+                return None
+            case {"Size": int(size_bytes), "IsDir": is_folder}:
+                return None if is_folder else size_bytes
+        raise self.rclone.not_an_answer(command)
+
+    def free_bytes(self, remote: Remote) -> int | None:
+        """``None`` where the remote does not say. Raises also for a remote that can't say it."""
+        free = self._ask_opened(remote, "operations/about", {"fs": remote.text}).get("free")
+        return free if isinstance(free, int) else None
+
+    # --- deeds --------------------------------------------------------------------------------
+
+    def make_folder(self, remote: Remote, path: str) -> None:
+        """With its parents; no error if it is there. Raises ``OutcomeUnknown``."""
+        self._open(remote)
+        parameters = {"fs": remote.text, "remote": path, **_config(remote)}
+        self.rclone.call("operations/mkdir", parameters)
+
+    def delete_file(self, remote: Remote, path: str) -> None:
+        parameters = {"fs": remote.text, "remote": path}
+        self._ask_opened(remote, "operations/deletefile", parameters)
+
+    def move(
+        self,
+        source: Path,
+        remote: Remote,
+        path: str,
+        compare: Comparison,
+        *,
+        look_first: bool = True,
+    ) -> None:
+        """rclone's `moveto`: upload, verify, delete the source; blocks for as long as it takes.
+
+        Without ``look_first`` it does not look whether the name is there already. Raises
+        ``OutcomeUnknown``.
+        """
+        self._open(remote)
+        config = call_config(
+            compare=compare, look_first=look_first, low_level_retries=remote.low_level_retries
+        )
+        parameters = {
+            "srcFs": str(source.parent),
+            "srcRemote": source.name,
+            "dstFs": remote.text,
+            "dstRemote": path,
+            "_config": config,
+            "_filter": NO_FILTER,
+            **_SHOWN,
+        }
+        with self.rclone.transfer():
+            self.rclone.call("operations/movefile", parameters, timeout_seconds=None)
+
+    def put(self, content: bytes, remote: Remote, folder: str, name: str) -> None:
+        """Write this file, instead of one that is there. Raises ``OutcomeUnknown``."""
+        self._open(remote)
+        query = urlencode(
+            {
+                "fs": remote.text,
+                "remote": folder,
+                "_config": json.dumps(call_config(low_level_retries=remote.low_level_retries)),
+                "_filter": json.dumps(dict(NO_FILTER)),
+                **_SHOWN,
+            }
+        )
+        boundary = secrets.token_hex(16)
+        quoted_name = name.replace("\\", "\\\\").replace('"', '\\"')
+        head = (
+            f"--{boundary}\r\n"
+            f'Content-Disposition: form-data; name="file"; filename="{quoted_name}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        )
+        body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
+        with self.rclone.transfer():
+            self.rclone.post(
+                f"operations/uploadfile?{query}",
+                body,
+                f"multipart/form-data; boundary={boundary}",
+                _PUT_SECONDS + len(content) / _SLOWEST_BYTES_PER_SECOND,
+            )
+
+    def read(self, remote: Remote, path: str) -> bytes:
+        """A text of ours, whole. One that is too large to be ours is an error."""
+        if self._reading_directory is not None:
+            self._reading_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix="reading-", dir=self._reading_directory
+        ) as directory:
+            parameters = {
+                "srcFs": remote.text,
+                "srcRemote": path,
+                "dstFs": directory,
+                "dstRemote": "text",
+                # In no group, of which it would count what others transfer.
+                "_config": call_config(
+                    low_level_retries=remote.low_level_retries, max_bytes=_LARGEST_TEXT_BYTES
+                ),
+                "_filter": NO_FILTER,
+            }
+            self._open(remote)
+            self._ask("operations/copyfile", parameters, LISTING_SECONDS)
+            return Path(directory, "text").read_bytes()
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _open(self, remote: Remote) -> None:
+        """By one call, before others use it side by side: each would open one of its own, with a
+        token and a memory of its own."""
+        with self._lock:
+            if self._opened_by != self.rclone.generation:
+                self._opened_by = self.rclone.generation
+                self._opened.clear()
+            if remote.text in self._opened:
+                return
+            opening = self._opening[remote.text]
+        with opening:
+            with self._lock:
+                if remote.text in self._opened:
+                    return
+            self.features(remote)
+            with self._lock:
+                self._opened.add(remote.text)
+
+    def _ask_opened(
+        self,
+        remote: Remote,
+        command: str,
+        parameters: Mapping[str, object],
+        timeout_seconds: float = ANSWER_SECONDS,
+    ) -> Mapping[str, Any]:
+        self._open(remote)
+        return self._ask(command, {**parameters, **_config(remote)}, timeout_seconds)
+
+    def _ask(
+        self,
+        command: str,
+        parameters: Mapping[str, object],
+        timeout_seconds: float = ANSWER_SECONDS,
+        read: Any = None,
+    ) -> Mapping[str, Any]:
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                return self.rclone.call(command, parameters, timeout_seconds, read)
+            except OutcomeUnknown as error:
+                if not tries_left:
+                    raise CallFailed(0, str(error)) from error
+        raise AssertionError("unreachable")
+
+    def _listed(
+        self,
+        remote: Remote,
+        path: str,
+        options: Mapping[str, object],
+        timeout_seconds: float,
+        entry: Any,
+    ) -> list[Any] | None:
+        """``entry`` makes of each what it is to be, one by one: as they come they would need ten
+        times the memory."""
+        command = "operations/list"
+        parameters = {
+            "fs": remote.text,
+            "remote": path,
+            "opt": {"noModTime": True, "noMimeType": True, **options},
+            **_config(remote),
+        }
+
+        def read(found: dict[str, Any]) -> object:
+            return entry(found) if "IsDir" in found else found
+
+        self._open(remote)
+        try:
+            answer = self._ask(command, parameters, timeout_seconds, read)
+        except CallFailed as failed:
+            if failed.is_missing:
+                return None
+            raise
+        listed = answer.get("list")
+        if listed is None and "list" in answer:
+            return []
+        if not isinstance(listed, list):
+            raise self.rclone.not_an_answer(command)
+        return listed
+
+
+def _config(remote: Remote) -> Mapping[str, object]:
+    config = call_config(low_level_retries=remote.low_level_retries)
+    return {"_config": config, "_filter": NO_FILTER, **_QUESTIONS}
+
+
+def _variable(name: str) -> str:
+    """How a remote's name stands in the name of a variable."""
+    return name.upper().replace("-", "_")
+
+
+def _folder(entry: Mapping[str, object]) -> Folder:
+    match entry:
+        case {"Name": str(name)}:
+            return Folder(name, str(entry.get("ID") or ""))
+    raise ValueError("no folder")
+
+
+def _file(entry: Mapping[str, Any], prefix: str) -> ListedFile:
+    match entry:
+        case {"Name": str(name), "Size": int(size_bytes), "Path": str(path)}:
+            hashes = entry.get("Hashes") or {}
+            subfolder = path.removeprefix(prefix).rpartition("/")[0]
+            return ListedFile(name, size_bytes, subfolder, hashes.get("sha256"))
+    raise ValueError("no file")
