@@ -143,7 +143,7 @@ def test_a_file_that_arrives_corrupted_each_time_fails_and_the_others_do_not(
     assert ended.result["status"] == "failed"
     assert ended.numbers()["failed"] == 1
     assert re.search(
-        r"failed: \d \d_file-\d\.bin: rclone ended with status 1: corrupted on transfer: md5 "
+        r"failed: \d \d_file-\d\.bin: rclone did not move it: corrupted on transfer: md5 "
         r"hash.* the next run tries again",
         ended.stderr,
     )
@@ -165,7 +165,7 @@ def test_what_nobody_knew_is_said_in_rclones_own_words(scene: SetScene) -> None:
     ended = on.run()
     assert ended.exit_status == 3
     assert (
-        "rclone ended with status 1: googleapi: Error 403: A thing nobody saw., strangeReason; "
+        "rclone did not move it: googleapi: Error 403: A thing nobody saw., strangeReason; "
         "the next run tries again" in ended.stderr
     )
     assert_next_run_finishes(on)
