@@ -49,7 +49,7 @@ _NAME_AND_OPTIONS = re.compile(r"[^:,\"']+(?:,[^:\"']*)?(?=:)")
 _UPLOAD_SESSION = "upload_cutoff=0"
 # A remote of its own, in which nothing is tried again but by us: rclone makes no session for a file
 # without content, and has none for a folder.
-_SEND_ONCE = "upload_cutoff=1B"
+_SEND_ONCE = "upload_cutoff=2B"
 # Else rclone retries in silence for most of an hour once the day's 750 GB are used up.
 _STOP_ON_LIMIT = "stop_on_upload_limit=true"
 
