@@ -1,10 +1,12 @@
-"""What of rclone's own notation the program takes: remotes, and flags for uploads."""
+"""What of rclone's own notation the program takes: remotes, and flags."""
 
 from __future__ import annotations
 
 import ntpath
 import posixpath
 import re
+
+from tdl_sync.options.rclone_options import flag_fault
 
 # https://rclone.org/docs/#valid-remote-names and #connection-strings
 _REMOTE = re.compile(
@@ -14,71 +16,6 @@ _REMOTE = re.compile(
     re.DOTALL,
 )
 _SECRET_KEY = re.compile(r"(?:^|_)(?:pass|password2?|secret|token|credentials|key|key_pem)(?==)")
-# With any of these rclone can exit 0 without having sent or compared the file, which would be
-# recorded as done and be lost.
-_DECIDES_WHAT_IS_SENT = frozenset(
-    {
-        "backup-dir",
-        "compare-dest",
-        "copy-dest",
-        "cutoff-mode",
-        "dry-run",
-        "exclude",
-        "exclude-from",
-        "exclude-if-present",
-        "existing",
-        "files-from",
-        "files-from-raw",
-        "files-from0",
-        "filter",
-        "filter-from",
-        "hash-filter",
-        "ignore-checksum",
-        "ignore-errors",
-        "ignore-existing",
-        "ignore-size",
-        "immutable",
-        "include",
-        "include-from",
-        "interactive",
-        "max-age",
-        "max-depth",
-        "max-duration",
-        "max-size",
-        "max-transfer",
-        "min-age",
-        "min-size",
-        "modify-window",
-        "name-transform",
-        "no-check-dest",
-        "size-only",
-        "suffix",
-        "suffix-keep-extension",
-        "update",
-        "use-server-modtime",
-    }
-)
-_SET_BY_THE_PROGRAM = frozenset(
-    {
-        "ask-password",
-        "checksum",
-        "ignore-times",
-        "log-file",
-        "log-format",
-        "log-level",
-        "log-systemd",
-        "progress",
-        "quiet",
-        "rc",
-        "rc-addr",
-        "stats",
-        "stats-log-level",
-        "stats-one-line",
-        "syslog",
-        "use-json-log",
-        "verbose",
-    }
-)
 
 
 def parse_remote(text: str) -> str:
@@ -105,18 +42,17 @@ def parse_remote(text: str) -> str:
 
 
 def parse_upload_flag(text: str) -> str:
-    """One flag for ``rclone moveto``, in its long form. Errors print its name, never its value."""
+    """One flag for rclone, in its long form. Errors print its name, never its value.
+
+    One without a value gets ``=true``, or rclone might take the argument after it for its value.
+    """
     match = re.fullmatch(r"--([A-Za-z0-9][A-Za-z0-9_-]*)(=.*)?", text, re.DOTALL)
     if match is None:
         raise ValueError("rclone's flags in their long form with =, such as --bwlimit=8M")
     name = match[1].lower().replace("_", "-")
     if name == "config":
         raise ValueError("--rclone-config FILE for rclone's configuration, not --config")
-    if name in _SET_BY_THE_PROGRAM:
-        raise ValueError(f"another flag than --{name}, which tdl_sync sets itself")
-    if name in _DECIDES_WHAT_IS_SENT:
-        raise ValueError(
-            f"another flag than --{name}: with it rclone may report success "
-            "for a file that it did not send"
-        )
-    return text
+    why = flag_fault(name)
+    if why is not None:
+        raise ValueError(f"another flag than --{name}, {why}")
+    return text if match[2] else f"{text}=true"

@@ -48,10 +48,8 @@ _BASE: Mapping[str, object] = {
     "MaxTransfer": "off",
     "Retries": 1,
     # How it is sent: with a look at what has arrived, and under another name until it is whole.
-    "DisableFeatures": [],
     "Dump": 0,
     "IgnoreChecksum": False,
-    "Inplace": False,
     "MultiThreadSet": False,
     "PartialSuffix": ".partial",
     "ServerSideAcrossConfigs": False,
