@@ -11,6 +11,7 @@ import pytest
 
 from tdl_sync.options.rclone_options import Treatment, option_of
 from tdl_sync.remote.call_options import NO_FILTER, Comparison, call_config
+from tests.contract.rclone_servers import served
 from tests.contract.remote.remote_control import RemoteControl, rclone_named, run
 
 BY_HASH = call_config(compare=Comparison.BY_HASH)
@@ -317,6 +318,30 @@ def test_calls_do_what_they_say_whatever_the_remotes_section_says(
         "other": b"good bytes",
         "sub/deep/f": b"deep",
     }
+
+
+def test_a_file_that_is_listed_without_a_hash_is_replaced_only_where_everything_is_sent(
+    executable: str, no_config: Path, tmp_path: Path
+) -> None:
+    """A remote that has hashes may have files without one: put into it by others (Nextcloud), or
+    in parts (S3). Told to compare by hash, rclone takes such a file for the same by its size alone
+    and deletes the source; so ``BY_HASH`` is for files that were listed with theirs."""
+    places = Places(tmp_path)
+    with served("webdav", places.remote) as url:
+        no_config.write_text(f"[there]\ntype = webdav\nvendor = owncloud\nurl = {url}\n")
+        with RemoteControl(executable, no_config) as rclone:
+            assert "md5" in rclone.call("operations/fsinfo", fs="there:")["Hashes"]
+            named = {"_config": BY_HASH, "_filter": NO_FILTER, "opt": {"showHash": True}}
+            listed = rclone.call("operations/list", fs="there:", remote="", **named)["list"]
+            assert [each for each in listed if each.get("Hashes")] == []
+
+            places.move(rclone, "other", "there:")
+            assert not (places.staging / "other").exists()
+            assert places.on_remote()["other"] == b"bad bytes!"
+
+            (places.staging / "other").write_bytes(b"good bytes")
+            places.move(rclone, "other", "there:", config=call_config())
+    assert places.on_remote()["other"] == b"good bytes"
 
 
 @pytest.mark.parametrize("size_bytes", [0, 999, 1000, 1001, 30_000_000])
