@@ -36,6 +36,16 @@ def config_file(tmp_path: Path) -> Path:
     return path
 
 
+def current_with(*flags: str) -> str:
+    """The current rclone. Skips where that is one from before these flags."""
+    executable = rclone_named("current")
+    known = FLAG.findall(run(executable, "help", "flags"))
+    missing = [flag for flag in flags if flag not in known]
+    if missing:
+        pytest.skip(f"the current rclone does not have --{missing[0]} yet")
+    return executable
+
+
 @pytest.mark.parametrize("command", ["help flags", "serve sftp --help"])
 def test_every_flag_of_the_real_rclone_is_on_the_list(executable: str, command: str) -> None:
     """A flag that is missing here is refused, until somebody has thought about it."""
@@ -47,7 +57,9 @@ def test_every_flag_of_the_real_rclone_is_on_the_list(executable: str, command: 
 def test_every_option_that_the_real_rclone_tells_of_is_on_the_list(config_file: Path) -> None:
     """Of each command, too: their variables are read when another one is called."""
     with RemoteControl(rclone_named("current"), config_file) as rclone:
-        blocks = rclone.call("options/info")
+        status, blocks = rclone.ask("options/info")
+    if status == 404:
+        pytest.skip("the current rclone does not tell of its options yet")
     names = {option["Name"] for block in blocks.values() for option in block}
     assert {"bwlimit", "max_age", "rc_addr", "metrics_addr", "vfs_cache_mode", "umask"} <= names
     assert {name for name in names if option_of(name) is None} == set()
@@ -70,10 +82,10 @@ def test_every_option_of_each_kind_of_remote_is_on_the_list(
     assert unknown == set()
 
 
-def test_no_option_on_the_list_is_misspelt(tmp_path: Path, config_file: Path) -> None:
+def test_no_option_on_the_list_is_misspelt(config_file: Path) -> None:
     """A name that no rclone has would stand for one that is not guarded."""
     names = set()
-    for executable in (rclone_named("current"), rclone_named("oldest")):
+    for executable in (current_with("files-from0", "log-file-compress"), rclone_named("oldest")):
         for command in ("help flags", "serve sftp --help"):
             flags = FLAG.findall(run(executable, *command.split()))
             names |= {flag.replace("-", "_") for flag in flags}
@@ -148,7 +160,8 @@ def test_a_hash_that_this_machine_may_not_make_would_lose_a_file(
     """
     places = Places(tmp_path)
     config_file.write_text(section)
-    with RemoteControl(rclone_named("current"), config_file, variables=variables) as rclone:
+    executable = current_with("local-hashes")
+    with RemoteControl(executable, config_file, variables=variables) as rclone:
         places.move(rclone, "other")
     assert not (places.staging / "other").exists()
     assert places.on_remote()["other"] == b"bad bytes!"
@@ -166,7 +179,7 @@ def test_a_remote_of_links_would_make_a_link_of_a_strangers_file(
     """It goes wherever the file's bytes say. So such a section is refused."""
     config_file.write_text(f"[there]\ntype = local\n{setting} = true\n")
     places = Places(tmp_path)
-    with RemoteControl(rclone_named("current"), config_file) as rclone:
+    with RemoteControl(current_with("local-links", "local-hashes"), config_file) as rclone:
         places.move(rclone, "x.rclonelink", f"there:{places.remote}")
     assert (places.remote / "x").readlink() == Path("/etc/passwd")
 
