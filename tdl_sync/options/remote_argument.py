@@ -5,6 +5,8 @@ from __future__ import annotations
 import ntpath
 import posixpath
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from tdl_sync.options.rclone_options import flag_fault
 
@@ -13,6 +15,10 @@ _REMOTE = re.compile(
     r"(?P<name>:?[\w.+@](?:[\w.+@ -]*[\w.+@-])?)"
     r"(?P<options>(?:,[A-Za-z0-9_.]+(?:=(?:\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'|[^,:\"']*))?)*)"
     r":(?P<path>.*)",
+    re.DOTALL,
+)
+_OPTION = re.compile(
+    r",(?P<key>[A-Za-z0-9_.]+)(?:=(?P<value>\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'|[^,:\"']*))?",
     re.DOTALL,
 )
 _SECRET_KEY = re.compile(r"(?:^|_)(?:pass|password2?|secret|token|credentials|key|key_pem)(?==)")
@@ -39,6 +45,32 @@ def parse_remote(text: str) -> str:
         )
     path: str = match["path"]
     return text if not path.strip("/") else text.rstrip("/")
+
+
+@dataclass(frozen=True)
+class RemoteNotation:
+    """``gdrive,chunk_size=64M:films`` taken apart."""
+
+    name: str
+    """``gdrive``, ``:drive`` for a remote that is made of its options alone, empty for a path."""
+
+    options: Mapping[str, str]
+
+
+def notation_of(remote: str) -> RemoteNotation:
+    """Of what ``parse_remote`` has taken. An option without a value is ``true``, as for rclone."""
+    match = None if posixpath.isabs(remote) else _REMOTE.fullmatch(remote)
+    if match is None:
+        return RemoteNotation("", {})
+    options = {}
+    for option in _OPTION.finditer(match["options"]):
+        value = option["value"]
+        if value is None:
+            value = "true"
+        elif value[:1] in ("'", '"'):
+            value = value[1:-1].replace(2 * value[0], value[0])
+        options[option["key"]] = value
+    return RemoteNotation(match["name"], options)
 
 
 def parse_upload_flag(text: str) -> str:

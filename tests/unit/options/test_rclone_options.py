@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tdl_sync.options.rclone_options import dropped_variables, flag_fault, refused_keys
-from tdl_sync.options.remote_argument import parse_upload_flag
+from tdl_sync.options.remote_argument import notation_of, parse_remote, parse_upload_flag
 
 FALSE_SUCCESS = "with which rclone may report success for a file that it did not send"
 OTHER_BYTES = "with which something else than the file's bytes may be stored"
@@ -170,3 +170,31 @@ def test_a_section_called_local_is_asked_about_paths_too() -> None:
     section = {"type": "sftp", "host": "h", "hashes": "md5"}
     assert [each.key for each in refused_keys("local", "sftp", section)] == ["hashes"]
     assert refused_keys("there", "sftp", section) == []
+
+
+@pytest.mark.parametrize(
+    ("remote", "name", "options"),
+    [
+        ("/srv/films", "", {}),
+        ("gdrive:films", "gdrive", {}),
+        ("gdrive,chunk_size=64M:a,b=c:d", "gdrive", {"chunk_size": "64M"}),
+        (
+            ':local,links,encoding="a,b:""c""",time_type=\'it\'\'s\',hashes=:/x',
+            ":local",
+            {"links": "true", "encoding": 'a,b:"c"', "time_type": "it's", "hashes": ""},
+        ),
+        (
+            "x,global.update=true,override.links=true:",
+            "x",
+            {
+                "global.update": "true",
+                "override.links": "true",
+            },
+        ),
+    ],
+)
+def test_a_remotes_notation_is_taken_apart_as_rclone_does(
+    remote: str, name: str, options: dict[str, str]
+) -> None:
+    notation = notation_of(parse_remote(remote))
+    assert (notation.name, notation.options) == (name, options)
