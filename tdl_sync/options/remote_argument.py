@@ -1,10 +1,14 @@
-"""What of rclone's own notation the program takes: remotes, and flags for uploads."""
+"""What of rclone's own notation the program takes: remotes, and flags."""
 
 from __future__ import annotations
 
 import ntpath
 import posixpath
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tdl_sync.options.rclone_options import flag_fault
 
 # https://rclone.org/docs/#valid-remote-names and #connection-strings
 _REMOTE = re.compile(
@@ -13,72 +17,11 @@ _REMOTE = re.compile(
     r":(?P<path>.*)",
     re.DOTALL,
 )
+_OPTION = re.compile(
+    r",(?P<key>[A-Za-z0-9_.]+)(?:=(?P<value>\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'|[^,:\"']*))?",
+    re.DOTALL,
+)
 _SECRET_KEY = re.compile(r"(?:^|_)(?:pass|password2?|secret|token|credentials|key|key_pem)(?==)")
-# With any of these rclone can exit 0 without having sent or compared the file, which would be
-# recorded as done and be lost.
-_DECIDES_WHAT_IS_SENT = frozenset(
-    {
-        "backup-dir",
-        "compare-dest",
-        "copy-dest",
-        "cutoff-mode",
-        "dry-run",
-        "exclude",
-        "exclude-from",
-        "exclude-if-present",
-        "existing",
-        "files-from",
-        "files-from-raw",
-        "files-from0",
-        "filter",
-        "filter-from",
-        "hash-filter",
-        "ignore-checksum",
-        "ignore-errors",
-        "ignore-existing",
-        "ignore-size",
-        "immutable",
-        "include",
-        "include-from",
-        "interactive",
-        "max-age",
-        "max-depth",
-        "max-duration",
-        "max-size",
-        "max-transfer",
-        "min-age",
-        "min-size",
-        "modify-window",
-        "name-transform",
-        "no-check-dest",
-        "size-only",
-        "suffix",
-        "suffix-keep-extension",
-        "update",
-        "use-server-modtime",
-    }
-)
-_SET_BY_THE_PROGRAM = frozenset(
-    {
-        "ask-password",
-        "checksum",
-        "ignore-times",
-        "log-file",
-        "log-format",
-        "log-level",
-        "log-systemd",
-        "progress",
-        "quiet",
-        "rc",
-        "rc-addr",
-        "stats",
-        "stats-log-level",
-        "stats-one-line",
-        "syslog",
-        "use-json-log",
-        "verbose",
-    }
-)
 
 
 def parse_remote(text: str) -> str:
@@ -104,19 +47,44 @@ def parse_remote(text: str) -> str:
     return text if not path.strip("/") else text.rstrip("/")
 
 
+@dataclass(frozen=True)
+class RemoteNotation:
+    """``gdrive,chunk_size=64M:films`` taken apart."""
+
+    name: str
+    """``gdrive``, ``:drive`` for a remote that is made of its options alone, empty for a path."""
+
+    options: Mapping[str, str]
+
+
+def notation_of(remote: str) -> RemoteNotation:
+    """Of what ``parse_remote`` has taken. An option without a value is ``true``, as for rclone."""
+    match = None if posixpath.isabs(remote) else _REMOTE.fullmatch(remote)
+    if match is None:
+        return RemoteNotation("", {})
+    options = {}
+    for option in _OPTION.finditer(match["options"]):
+        value = option["value"]
+        if value is None:
+            value = "true"
+        elif value[:1] in ("'", '"'):
+            value = value[1:-1].replace(2 * value[0], value[0])
+        options[option["key"]] = value
+    return RemoteNotation(match["name"], options)
+
+
 def parse_upload_flag(text: str) -> str:
-    """One flag for ``rclone moveto``, in its long form. Errors print its name, never its value."""
+    """One flag for rclone, in its long form. Errors print its name, never its value.
+
+    One without a value gets ``=true``, or rclone might take the argument after it for its value.
+    """
     match = re.fullmatch(r"--([A-Za-z0-9][A-Za-z0-9_-]*)(=.*)?", text, re.DOTALL)
     if match is None:
         raise ValueError("rclone's flags in their long form with =, such as --bwlimit=8M")
     name = match[1].lower().replace("_", "-")
     if name == "config":
         raise ValueError("--rclone-config FILE for rclone's configuration, not --config")
-    if name in _SET_BY_THE_PROGRAM:
-        raise ValueError(f"another flag than --{name}, which tdl_sync sets itself")
-    if name in _DECIDES_WHAT_IS_SENT:
-        raise ValueError(
-            f"another flag than --{name}: with it rclone may report success "
-            "for a file that it did not send"
-        )
-    return text
+    why = flag_fault(name)
+    if why is not None:
+        raise ValueError(f"another flag than --{name}, {why}")
+    return text if match[2] else f"{text}=true"

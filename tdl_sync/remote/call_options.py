@@ -50,7 +50,6 @@ _BASE: Mapping[str, object] = {
     # How it is sent: with a look at what has arrived, and under another name until it is whole.
     "Dump": 0,
     "IgnoreChecksum": False,
-    "Inplace": False,
     "MultiThreadSet": False,
     "PartialSuffix": ".partial",
     "ServerSideAcrossConfigs": False,
@@ -131,7 +130,7 @@ def call_config(
 
     Without ``look_first`` rclone does not look whether the name is there already: only for one that
     is known to be new. ``low_level_retries`` counts from the first call to a remote string on, for
-    all later ones. With ``max_bytes`` rclone ends the call with an error when a file turns out to
+    all later ones; ``None``: the user's, else rclone's own ten. With ``max_bytes`` rclone ends the call with an error when a file turns out to
     be longer, and leaves nothing of it; not together with a ``_group``, whose earlier bytes would
     be counted.
     """

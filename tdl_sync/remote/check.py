@@ -75,7 +75,7 @@ class CheckedRemote:
 
     ``remote`` is ``REMOTE:PATH`` or an absolute path, as configured, and ``type`` the type of
     rclone's configuration (``drive``, ``crypt``, ``local``); empty if rclone does not say.
-    ``shares_hash`` tells whether rclone can compare contents without sending them.
+    ``shares_hash`` tells whether rclone can compare the content of each file without sending it.
     ``lists_sha256``: its listings show that hash without reading the files for it.
     ``takes_folder_ids``: its folders can be addressed by their id. ``has_empty_folders``: one in
     which nothing lies is there. ``drive_options`` are those that its uploads to Drive take.
@@ -234,7 +234,9 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
     return CheckedRemote(
         remote,
         remote_type,
-        shares_hash=bool(features.hashes),  # of a local file rclone computes whatever it knows
+        # Where a file has no hash rclone would compare its size alone. (Of a local file it computes
+        # whatever it knows.)
+        shares_hash=bool(features.hashes) and features.all_have_hashes,
         free_bytes=None,
         takes_folder_ids=(
             remote_type == DRIVE

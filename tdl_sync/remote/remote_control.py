@@ -32,6 +32,9 @@ _PUT_SECONDS = 90.0
 _SLOWEST_BYTES_PER_SECOND = 50_000
 _LARGEST_TEXT_BYTES = 256 * 1024 * 1024
 
+_ALL_HAVE_HASHES = ("Local file system", "Google drive")
+"""How rclone names these; an alias is named as what it stands for."""
+
 _SHOWN = {"_group": "global_stats"}
 """The log tells of the transfers of this group."""
 
@@ -68,10 +71,12 @@ class Folder:
 
 @dataclass(frozen=True)
 class Features:
-    """``hashes`` it can tell of a file; ``lists_hashes``: without reading the file for that."""
+    """``hashes`` it can tell of a file; ``lists_hashes``: without reading the file for that;
+    ``all_have_hashes``: of every file that rclone has put there."""
 
     hashes: frozenset[str]
     lists_hashes: bool
+    all_have_hashes: bool
     has_empty_folders: bool
 
 
@@ -136,6 +141,8 @@ class RemoteControl:
         return Features(
             hashes=frozenset(map(str, hashes or ())),
             lists_hashes=not features.get("SlowHash"),
+            # Others, such as WebDAV, can have a file without a hash beside one with.
+            all_have_hashes=str(info.get("String")).startswith(_ALL_HAVE_HASHES),
             has_empty_folders=bool(features.get("CanHaveEmptyDirectories")),
         )
 
