@@ -29,7 +29,7 @@ MOST_GROWTH_BYTES = 5 * MEGABYTE
 MOST_LISTING_BYTES = 200 * MEGABYTE
 SHORT_WAY = {"round_trip_seconds": 0.005}
 SMALL_BYTES = 900
-COUNT_SECONDS = 1.0
+COUNT_SECONDS = 0.25
 """So seldom are thousands of files in a directory counted."""
 
 

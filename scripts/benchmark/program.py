@@ -22,7 +22,6 @@ import psutil
 from scripts.benchmark.frame import STOP_SECONDS, BenchFailed, Checkout, end, median
 
 SAMPLE_SECONDS = 0.05
-MEMORY_SAMPLE_SECONDS = 0.1
 DISK_BLOCK_BYTES = 512
 """The unit of ``st_blocks``, whatever the disk's own."""
 
@@ -197,13 +196,14 @@ class MemorySample:
 class MemoryLook:
     """The memory of the program and of all that it has started.
 
-    ``done`` says how many files were moved so far, where that matters.
+    ``done`` says how many files were moved so far, where that matters. ``every_seconds`` is for
+    whom looking takes long.
     """
 
     def __init__(
         self,
         done: Callable[[], int] = lambda: 0,
-        every_seconds: float = MEMORY_SAMPLE_SECONDS,
+        every_seconds: float = 0.0,
     ) -> None:
         self.samples: list[MemorySample] = []
         self._done = done
