@@ -1,9 +1,10 @@
 """Measures the program against the usual ways, on this machine. Standard library only.
 
-    python3 scripts/bench.py                   everything (about 20 minutes)
-    python3 scripts/bench.py --quick           smaller and each thing once (about 6 minutes)
-    python3 scripts/bench.py downloads         one group: downloads, job or memory
+    python3 scripts/bench.py                   everything (about 40 minutes)
+    python3 scripts/bench.py --quick           smaller and each thing once (about 8 minutes)
+    python3 scripts/bench.py downloads         one group: downloads, uploads, remotes, job or memory
     python3 scripts/bench.py downloads --only 100kb --runs 5
+    python3 scripts/bench.py remotes --before DIR    beside an earlier state of the program
 
 Sets up the virtual environment, then runs ``scripts/benchmark`` in it. Nothing leaves the machine:
 Telegram and Drive are stand-ins, processes of their own.

@@ -8,18 +8,21 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
-from scripts.benchmark import downloads, job, memory, uploads
+from scripts.benchmark import downloads, job, memory, remotes, uploads
 from scripts.benchmark.frame import BenchFailed, Case, Plan, Row
 from scripts.reaper import end_with_this_process
 
 CASES: tuple[Case, ...] = (
     *downloads.CASES,
     *uploads.CASES,
+    *remotes.CASES,
     *job.CASES,
     *memory.CASES,
 )
 GROUPS = tuple(dict.fromkeys(case.group for case in CASES))
+COMPARED = ("uploads", "remotes", "memory")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -33,7 +36,16 @@ def parse_arguments() -> argparse.Namespace:
         metavar="CASE",
         help=f"of {', '.join(case.name for case in CASES)}; repeatable",
     )
+    parser.add_argument(
+        "--before",
+        type=Path,
+        metavar="DIR",
+        help="a checkout of an earlier state of the program, which the groups "
+        f"{', '.join(COMPARED)} measure in turn with this one",
+    )
     arguments = parser.parse_args()
+    if arguments.before is not None and not (arguments.before / "tdl_sync.py").is_file():
+        parser.error(f"no checkout of the program: {arguments.before}")
     for given, known in (
         (arguments.groups, GROUPS),
         (arguments.only or (), [case.name for case in CASES]),
@@ -77,7 +89,11 @@ def table(rows: Sequence[Row]) -> str:
 def main() -> int:
     arguments = parse_arguments()
     end_with_this_process()
-    plan = Plan(runs=arguments.runs or (1 if arguments.quick else 3), quick=arguments.quick)
+    plan = Plan(
+        runs=arguments.runs or (1 if arguments.quick else 3),
+        quick=arguments.quick,
+        before=arguments.before and arguments.before.resolve(),
+    )
     rows: list[Row] = []
     failures: list[str] = []
     began = time.monotonic()

@@ -38,14 +38,39 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Checkout:
+    """A state of the program: the directory that its ``tdl_sync.py`` lies in."""
+
+    name: str
+    directory: Path
+
+
+NOW = Checkout("now", ROOT)
+
+
+@dataclass(frozen=True)
 class Plan:
-    """How thoroughly to measure: each thing ``runs`` times; smaller and less where ``quick``."""
+    """How thoroughly to measure: each thing ``runs`` times; smaller and less where ``quick``.
+
+    ``before`` is the directory of an earlier state of the program, which this one is compared with.
+    """
 
     runs: int
     quick: bool
+    before: Path | None = None
 
     def choose(self, thorough: int, quick: int) -> int:
         return quick if self.quick else thorough
+
+    @property
+    def checkouts(self) -> tuple[Checkout, ...]:
+        """What is measured where whole runs are compared: this program comes last."""
+        return (NOW,) if self.before is None else (Checkout("before", self.before), NOW)
+
+    def in_turn(self) -> Iterator[Checkout]:
+        """Each as often as there are runs; who goes first alternates, lest the order count."""
+        for run in range(self.runs):
+            yield from self.checkouts[:: -1 if run % 2 else 1]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from scripts.benchmark.frame import (
     MEGABYTE,
+    NOW,
     ROUND_TRIP_SECONDS,
     Case,
     Measured,
@@ -26,11 +27,14 @@ from scripts.benchmark.frame import (
     telegram,
     temporary_directory,
 )
-from scripts.benchmark.program import Watched, run_program
+from scripts.benchmark.program import StagingLook, run_program
+from scripts.benchmark.uploads import Way, prepare_upload, upload
 
 LINE_BYTES_PER_SECOND = 10 * MEGABYTE
 SLOW_LINE_BYTES_PER_SECOND = 4 * MEGABYTE
 BUDGET_BYTES = 60 * MEGABYTE
+UPLOAD_ALONE = Way("rcd", 3)
+"""One rclone that is told of each file, three at once as the program does by default."""
 
 
 def mixed_sizes(rounds: int) -> list[int]:
@@ -73,6 +77,14 @@ class Place:
         self.telegram.ask("shaping", shaping)
 
 
+@dataclass(frozen=True)
+class Watched:
+    """One run of the program, and what was seen on its disk."""
+
+    seconds: float
+    staging: StagingLook
+
+
 @contextmanager
 def place(sizes: list[int], drive_bytes_per_second: float) -> Iterator[Place]:
     with ExitStack() as stack:
@@ -96,22 +108,22 @@ def place(sizes: list[int], drive_bytes_per_second: float) -> Iterator[Place]:
 def whole_job(plan: Plan) -> list[Row]:
     sizes = mixed_sizes(1)
     ours: list[Watched] = []
-    download, upload, script = [], [], []
+    downloads, uploads, script = [], [], []
     with place(sizes, LINE_BYTES_PER_SECOND) as where:
         for _ in range(plan.runs):
             where.shape_telegram(None)
-            upload.append(_child(where, sizes, "our_way", "upload", where.new_remote()))
+            uploads.append(_upload_alone(where, sizes))
             where.shape_telegram(LINE_BYTES_PER_SECOND)
-            download.append(_child(where, sizes, "our_way", "download"))
+            downloads.append(_child(where, sizes, "our_way", "download"))
             ours.append(_program(where, "--remote", where.new_remote()))
             script.append(_child(where, sizes, "peers", "script", where.new_remote()))
     legs = {
-        "download": median_seconds(download),
-        "upload": median_seconds(upload),
+        "download": median_seconds(downloads),
+        "upload": median_seconds(uploads),
     }
     slower = max(legs, key=lambda leg: legs[leg])
     mine, theirs = median([each.seconds for each in ours]), median_seconds(script)
-    moving = median([each.seconds - each.start_seconds for each in ours])
+    moving = median([each.seconds - each.staging.start_seconds for each in ours])
     case = f"whole job, {len(sizes)} files of mixed sizes, 10 MB/s both ways"
     both = ", ".join(f"{leg} alone {seconds:.1f} s" for leg, seconds in legs.items())
     return [
@@ -156,7 +168,7 @@ def budget_in_use(plan: Plan) -> list[Row]:
 
 
 def _share_of_budget(watched: Watched) -> float:
-    samples = watched.staging
+    samples = watched.staging.samples
     first = next(i for i, sample in enumerate(samples) if sample.staged_files)
     last = max(i for i, sample in enumerate(samples) if sample.partial_files)
     busy = samples[first : last + 1]
@@ -169,11 +181,23 @@ def _child(where: Place, sizes: list[int], module: str, name: str, *arguments: s
     return measured
 
 
+def _upload_alone(where: Place, sizes: list[int]) -> Measured:
+    remote = where.new_remote()
+    environment = where.drive.environment
+    source = prepare_upload(sizes, environment, where.new_machine(), remote)
+    measured = upload(UPLOAD_ALONE, sizes, environment, source, remote)
+    say(f"upload: {measured}")
+    return measured
+
+
 def _program(where: Place, *arguments: str) -> Watched:
-    watched = run_program(
-        where.new_machine(), where.environment, "-u", f"@{where.chat}", *arguments
+    machine = where.new_machine()
+    staging = StagingLook(machine)
+    finished = run_program(
+        NOW, machine, where.environment, "-u", f"@{where.chat}", *arguments, looks=[staging]
     )
-    say(f"tdl_sync: {watched.seconds:.2f} s, the start {watched.start_seconds:.2f} s of them")
+    watched = Watched(finished.seconds, staging)
+    say(f"tdl_sync: {watched.seconds:.2f} s, the start {staging.start_seconds:.2f} s of them")
     return watched
 
 

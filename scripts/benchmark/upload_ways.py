@@ -2,8 +2,9 @@
 
     python -m scripts.benchmark.upload_ways WAY WORKERS DIRECTORY REMOTE:PATH FOLDER
 
-``ours`` are the program's own hand-offs, ``moveto`` plain `rclone moveto` by path, ``move`` one
-`rclone move` of the whole directory, ``rcd`` one long-lived rclone that is told over HTTP.
+``moveto`` is plain `rclone moveto` by path for each file, ``move`` one `rclone move` of the whole
+directory, ``quick-move`` the same at the most calls that its pacer can be told, and ``rcd`` one
+long-lived rclone that is told of each file over HTTP.
 """
 
 from __future__ import annotations
@@ -16,27 +17,10 @@ import subprocess
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
 from pathlib import Path
 
 from scripts.benchmark.child import Meter
 from scripts.benchmark.frame import BenchFailed, end
-from tdl_sync.core.model import (
-    FileLocation,
-    LocationKind,
-    MediaItem,
-    MediaType,
-    MessageKey,
-    Reservation,
-    StagedFile,
-)
-from tdl_sync.core.stop import StopFlag
-from tdl_sync.remote.check import CheckedRemote
-from tdl_sync.remote.handoff import RcloneHandOff
-from tdl_sync.remote.pace import Pace
-from tdl_sync.remote.rclone import Rclone
-
-_LOCATION = FileLocation(LocationKind.DOCUMENT, 2, 1, 1, b"")
 
 
 def run_rclone(*arguments: str) -> None:
@@ -49,34 +33,6 @@ def all_at_once(work: Callable[[Path], None], files: list[Path], workers: int) -
     with ThreadPoolExecutor(workers) as pool:
         for done in [pool.submit(work, file) for file in files]:
             done.result()
-
-
-def ours(files: list[Path], workers: int, remote: str, folder: str) -> Meter:
-    rclone = Rclone.find()
-    checked = CheckedRemote(remote, "drive", True, free_bytes=None, takes_folder_ids=True)
-    hand_off = RcloneHandOff(rclone, checked, Pace(StopFlag(), lambda *_: None), lambda _: None)
-    hand_off.prepare_folder(folder)
-
-    def move(file: Path) -> None:
-        hand_off.move(_staged(file), folder, file.name, lambda _: None)
-
-    meter = Meter()
-    all_at_once(move, files, workers)
-    return meter
-
-
-def _staged(file: Path) -> StagedFile:
-    size_bytes = file.stat().st_size
-    item = MediaItem(
-        MessageKey(1, 0, 1),
-        MediaType.DOCUMENT,
-        file.name,
-        "application/octet-stream",
-        size_bytes,
-        datetime.fromtimestamp(file.stat().st_mtime, timezone.utc),
-        _LOCATION,
-    )
-    return StagedFile(Reservation(item, size_bytes), file)
 
 
 def moveto(files: list[Path], workers: int, remote: str, folder: str) -> Meter:
@@ -136,7 +92,7 @@ def quick_move(files: list[Path], workers: int, remote: str, folder: str) -> Met
     return move(files, workers, remote, folder)
 
 
-WAYS = {"quick-move": quick_move, "ours": ours, "moveto": moveto, "move": move, "rcd": rcd}
+WAYS = {"moveto": moveto, "move": move, "quick-move": quick_move, "rcd": rcd}
 
 
 def main() -> None:
