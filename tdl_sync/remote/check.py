@@ -234,8 +234,8 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
     return CheckedRemote(
         remote,
         remote_type,
-        # Where a file has no hash rclone would compare its size alone. (Of a local file it computes
-        # whatever it knows.)
+        # Where a file has no hash rclone would compare its size alone. (Of a local file it
+        # computes whatever it knows.)
         shares_hash=bool(features.hashes) and features.all_have_hashes,
         free_bytes=None,
         takes_folder_ids=(

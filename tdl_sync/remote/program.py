@@ -38,9 +38,9 @@ _SERVE = (
     # -vv: only there it says why it tries a call again, which it may do for half an hour.
     *("-vv", "--use-json-log", "--stats=500ms", "--stats-log-level=INFO"),
     "--ask-password=false",
-    # For a Drive below another remote, where these can't be told by the remote's own text: an upload
-    # session for all but empty files, since a request of it can be sent again without doubling the
-    # file; and no half hour of silence once the day's 750 GB are used up.
+    # For a Drive below another remote, which can't be told by the remote's own text: an upload
+    # session for all but empty files, since a request of it can be sent again without doubling
+    # the file; and no half hour of silence once the day's 750 GB are used up.
     *("--drive-upload-cutoff=1B", "--drive-stop-on-upload-limit"),
 )
 
