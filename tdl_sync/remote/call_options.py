@@ -130,9 +130,9 @@ def call_config(
 
     Without ``look_first`` rclone does not look whether the name is there already: only for one that
     is known to be new. ``low_level_retries`` counts from the first call to a remote string on, for
-    all later ones; ``None``: the user's, else rclone's own ten. With ``max_bytes`` rclone ends the call with an error when a file turns out to
-    be longer, and leaves nothing of it; not together with a ``_group``, whose earlier bytes would
-    be counted.
+    all later ones; ``None``: the user's, else rclone's own ten. With ``max_bytes`` rclone ends
+    the call with an error when a file turns out to be longer, and leaves nothing of it; not
+    together with a ``_group``, whose earlier bytes would be counted.
     """
     retries = {} if low_level_retries is None else {"LowLevelRetries": low_level_retries}
     return {
