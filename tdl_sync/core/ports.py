@@ -221,7 +221,8 @@ class ProgressListener(Protocol):
     def staged(self, item: MediaItem) -> None:
         """It is on the staging disk, checked and durable."""
 
-    def upload_started(self, item: MediaItem) -> None: ...
+    def upload_started(self, item: MediaItem, staged_name: str, remote_path: str) -> None:
+        """This staged file is handed off, to be at this path then."""
 
     def uploaded(self, item: MediaItem, total_bytes: int) -> None: ...
 

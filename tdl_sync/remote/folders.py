@@ -100,9 +100,7 @@ class ChatFolders:
     def is_due(self, chat_folder: str, after_seconds: float) -> bool:
         """Whether it is to be looked for again: it was seen so long ago."""
         known = self._folders.get(chat_folder)
-        if known is None or not (known.drive_id or self._remote.has_empty_folders):
-            return False
-        return time.monotonic() >= known.seen_at + after_seconds
+        return known is not None and time.monotonic() >= known.seen_at + after_seconds
 
     def look_again(self, chat_folder: str, after_seconds: float) -> None:
         """Make the chat's folder again if it is gone, unless it was seen a shorter time ago.
@@ -121,7 +119,9 @@ class ChatFolders:
 
     def _look_by_path(self, chat_folder: str) -> None:
         folders = listed_folders(self._control, self._remote.base) or []
-        if all(folder.name != chat_folder for folder in folders):
+        # Where there are no empty folders one may be missing that nobody has removed.
+        is_there = any(folder.name == chat_folder for folder in folders)
+        if self._remote.has_empty_folders and not is_there:
             self._tell_that_it_is_gone(chat_folder)
         # Also what is below may be gone; to make a folder that is there does no harm.
         for folder in sorted(self._folders):

@@ -127,8 +127,8 @@ class RcloneHandOff:
         return listing if self._remote.takes_folder_ids else self._without(folder, listing)
 
     def renew_folder(self, folder: str) -> None:
-        """See ``ports.HandOff.renew_folder``. It waits as ``move`` does, raises as
-        ``prepare_folder``, and asks nothing of remotes that know no empty folders."""
+        """See ``ports.HandOff.renew_folder``. It waits as ``move`` does and raises as
+        ``prepare_folder``."""
         self._look_again(folder, 0.0)
 
     def find_folder(self, chat_id: int) -> str | None:

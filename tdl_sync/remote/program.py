@@ -35,6 +35,8 @@ _SERVE = (
     *("--rc", "--rc-addr=127.0.0.1:0"),
     # Else an answer is cut after an hour, and with it the move that was called for.
     *("--rc-server-read-timeout=10000h", "--rc-server-write-timeout=10000h"),
+    # What it has opened stays: opened anew without our knowing it would be opened by many at once.
+    "--fs-cache-expire-duration=10000h",
     # -vv: only there it says why it tries a call again, which it may do for half an hour.
     *("-vv", "--use-json-log", "--stats=500ms", "--stats-log-level=INFO"),
     "--ask-password=false",

@@ -12,6 +12,7 @@ rclone always does. Whoever is opened after that finds it.
 from __future__ import annotations
 
 import json
+import random
 import re
 import threading
 import time
@@ -27,8 +28,12 @@ from tdl_sync.remote.remote_control import Remote, RemoteControl, Sections
 _LONG_AGO = "2000-01-01T00:00:00Z"
 
 _AHEAD_SECONDS = 120.0
-"""So long before a token is past its time another is asked for; rclone itself does so at the last
+"""So long before a token is past its time another is asked for; rclone itself does so in the last
 ten seconds."""
+
+_SPREAD_SECONDS = 60.0
+"""Up to so much earlier, by chance: two runs on one machine have one configuration, and the second
+one to look finds the token of the first."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,18 @@ def renew_token(control: RemoteControl, remote_name: str) -> None:
         control.free_bytes(remote)
     except CallFailed as failed:
         error = classified(failed.failure(remote.text))
-        if error is not None:
-            raise error from failed
+        if error is None or _another_has_renewed(control, remote_name, token):
+            return
+        raise error from failed
+
+
+def _another_has_renewed(control: RemoteControl, remote_name: str, old: Token) -> bool:
+    """A refresh token may be good for one use, and another run was quicker."""
+    now = token_of(control.sections(), remote_name)
+    if now is None or now.text in (old.text, old.aged) or now.past_at < time.time():
+        return False
+    control.forget_remotes()
+    return True
 
 
 def token_of(sections: Sections, remote_name: str) -> Token | None:
@@ -111,7 +126,7 @@ class TokenRenewal:
             sections = self._control.sections()
             for name in _below(sections, self._remote):
                 token = token_of(sections, name)
-                if token is not None and token.past_at < now + _AHEAD_SECONDS:
+                if token is not None and token.past_at < now + _AHEAD_SECONDS + _SPREAD_SECONDS:
                     renew_token(self._control, name)
                     sections = self._control.sections()
             self._next_look_at = max(self._soonest(sections), now + _AHEAD_SECONDS / 2)
@@ -135,7 +150,7 @@ class TokenRenewal:
     def _soonest(self, sections: Sections) -> float:
         tokens = [token_of(sections, name) for name in _below(sections, self._remote)]
         ends = [token.past_at for token in tokens if token is not None]
-        return min(ends, default=float("inf")) - _AHEAD_SECONDS
+        return min(ends, default=float("inf")) - _AHEAD_SECONDS - random.uniform(0, _SPREAD_SECONDS)
 
 
 def _below(sections: Sections, remote: str) -> Iterator[str]:

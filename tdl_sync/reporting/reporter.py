@@ -162,8 +162,8 @@ class Reporter:
     def staged(self, item: MediaItem) -> None:
         self._finish(Direction.DOWN, EventKind.STAGED, "downloaded and staged:", item)
 
-    def upload_started(self, item: MediaItem) -> None:
-        self._begin(Direction.UP, item)
+    def upload_started(self, item: MediaItem, staged_name: str, remote_path: str) -> None:
+        self._begin(Direction.UP, item, f": moveto {staged_name} {remote_path}")
 
     def uploaded(self, item: MediaItem, total_bytes: int) -> None:
         self._numbers.uploaded(item, total_bytes)
@@ -250,11 +250,11 @@ class Reporter:
     ) -> None:
         self.tell(Event.of_item(kind, Level.DEBUG, line, item, seconds=seconds))
 
-    def _begin(self, direction: Direction, item: MediaItem) -> None:
+    def _begin(self, direction: Direction, item: MediaItem, more: str = "") -> None:
         self._numbers.transfer_started(direction, item)
         self._begun[direction, item.key] = (time.monotonic(), item.size_bytes)
         kind, words = _BEGUN[direction]
-        self._step(kind, f"{words} {file_name(item)}", item)
+        self._step(kind, f"{words} {file_name(item)}{more}", item)
 
     def _finish(self, direction: Direction, kind: EventKind, words: str, item: MediaItem) -> None:
         """``words``, the name, and how fast it went; what was there before is not counted."""

@@ -54,14 +54,17 @@ class Uploader:
     def _attempt(self, staged: StagedFile) -> RemoteFile:
         item = staged.item
         self._stages.stop.check()
-        self._stages.progress.upload_started(item)
+        place = self._place(item)
+        folder = "/".join((self._job.folder, *place.folders))
+        remote_path = f"{self._job.remote}/{folder}/{place.name}"
+        self._stages.progress.upload_started(item, staged.path.name, remote_path)
         self._gate.sending(item)
         try:
-            return self._move(staged)
+            return self._move(staged, place, folder)
         finally:
             self._stages.progress.upload_finished(item)
 
-    def _move(self, staged: StagedFile) -> RemoteFile:
+    def _move(self, staged: StagedFile, place: RemotePlace, folder: str) -> RemoteFile:
         """The sidecar goes first: where the file is on the remote, which is what a lost machine's
         next run goes by, its sidecar is there, too."""
         item, job, progress = staged.item, self._job, self._stages.progress
@@ -70,8 +73,6 @@ class Uploader:
             progress.uploaded(item, total_bytes)
             self._gate.sent(item, total_bytes)
 
-        place = self._place(item)
-        folder = "/".join((job.folder, *place.folders))
         sha256 = sha256_of(staged.path)
         if job.keeping.with_sidecar:
             self._put_sidecar(item, place, folder, sha256)

@@ -62,7 +62,7 @@ class RecordingProgress:
     def staged(self, item: MediaItem) -> None:
         self._record("staged", item)
 
-    def upload_started(self, item: MediaItem) -> None:
+    def upload_started(self, item: MediaItem, staged_name: str, remote_path: str) -> None:
         self._record("upload_started", item)
 
     def uploaded(self, item: MediaItem, total_bytes: int) -> None:

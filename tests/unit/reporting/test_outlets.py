@@ -214,7 +214,7 @@ def play(listener: ProgressListener) -> None:
     listener.downloaded(hostile, 1_000_000)
     listener.disk(1_000_000)
     listener.download_finished(hostile)
-    listener.upload_started(hostile)
+    listener.upload_started(hostile, "1.staged", f"box:{HOSTILE}")
     listener.uploaded(hostile, 1_000_000)
     listener.upload_finished(hostile)
     listener.moved(hostile, 1_003_520)
