@@ -147,10 +147,11 @@ class Rclone:
             process.close()
 
     def on_told(self, on_told: OnTold) -> None:
-        """Call this, once for all, with what the log tells of transfers; from a thread of its own,
-        so it may wait. Progress comes about twice a second."""
-        self._on_told = on_told
-        threading.Thread(target=self._tell, name="rclone's news", daemon=True).start()
+        """From now on call this with what the log tells of transfers; from a thread of its own, so
+        it may wait. Progress comes about twice a second."""
+        is_first, self._on_told = self._on_told is None, on_told
+        if is_first:
+            threading.Thread(target=self._tell, name="rclone's news", daemon=True).start()
 
     def call(
         self,
