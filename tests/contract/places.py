@@ -75,6 +75,13 @@ class RclonePlace:
         """As one says it to a ``looker``."""
         return "/".join((self.remote.remote, *parts))
 
+    @property
+    def sent_bytes(self) -> int:
+        """By this rclone since its start."""
+        sent = self.control.rclone.call("core/stats", {"group": "global_stats"})["bytes"]
+        assert isinstance(sent, int)
+        return sent
+
     def content(self, folder: str, name: str) -> bytes:
         return self.looker.run(["cat"], self.path(folder, name))
 

@@ -177,7 +177,8 @@ def test_a_rate_limit_is_no_reason_to_give_up_a_new_folder(
     monkeypatch.setattr(drive_folder, "LISTING_LAG_SECONDS", 0.0)
     remote = check_remote(control, "gdrive:a")
     drive.faults.add(Fault("rate_limit", call="files.create"))
-    assert hand_off(control, remote).prepare_folder(FOLDER) == []
+    run = RcloneHandOff(control, remote, Pace(StopFlag(), lambda *_: None), lambda _: None)
+    assert run.prepare_folder(FOLDER) == []
     assert present(drive) == ["a", f"a/{FOLDER}"]
 
 
@@ -202,19 +203,19 @@ def test_what_others_share_is_known_wherever_that_is_said(
     def by_id(remote: str, control: RemoteControl = control) -> bool:
         return look_at_remote(control, remote).takes_folder_ids
 
-    assert by_id("gdrive:a")
-    assert by_id("gdrive,shared_with_me=false:a")
-    assert not by_id("gdrive,shared_with_me=true:a")
+    assert by_id("gdrive:")
+    assert by_id("gdrive,shared_with_me=false:")
+    assert not by_id("gdrive,shared_with_me=true:")
     config_file = control.rclone.named_config_file
     assert config_file is not None
     shares = opened_control(closing, None, config_file, "--drive-shared-with-me")
-    assert not by_id("gdrive:a", shares)
+    assert not by_id("gdrive:", shares)
     config = config_file.read_text()
     config_file.write_text(config.replace("[gdrive]", "[gdrive]\nshared_with_me = true"))
-    assert not by_id("gdrive:a", opened_control(closing, None, config_file))
+    assert not by_id("gdrive:", opened_control(closing, None, config_file))
     config_file.write_text(config)
     monkeypatch.setenv("RCLONE_DRIVE_SHARED_WITH_ME", "true")
-    assert not by_id("gdrive:a", opened_control(closing, None, config_file))
+    assert not by_id("gdrive:", opened_control(closing, None, config_file))
 
 
 def test_only_a_drive_itself_is_addressed_by_id(

@@ -134,9 +134,10 @@ def test_a_second_terminate_cuts_a_long_grace_short(
     assert staged.path.read_bytes() == CONTENT
 
 
-def running_rclone(parent: int) -> psutil.Process:
-    """The one that this process has started."""
-    (rclone,) = (child for child in psutil.Process(parent).children() if "--rc" in child.cmdline())
+def running_rclone(directory: Path, parent: int) -> psutil.Process:
+    """The one that this process has started for the place in this directory."""
+    config = f"--config={directory}/rclone.conf"
+    (rclone,) = (child for child in psutil.Process(parent).children() if config in child.cmdline())
     return rclone
 
 
@@ -146,7 +147,7 @@ def test_a_killed_rclone_fails_the_move_and_keeps_the_file(
     place = encrypted_place(closing, tmp_path, "--bwlimit=10k")
     staged = stage(staging, CONTENT)
     sending = Sending(place.handoff, staged)
-    running_rclone(os.getpid()).send_signal(signal.SIGKILL)
+    running_rclone(tmp_path, os.getpid()).send_signal(signal.SIGKILL)
     with pytest.raises(RcloneEnded, match="killed by signal 9"):
         result_of(sending.move)
     assert staged.path.read_bytes() == CONTENT
@@ -180,7 +181,7 @@ def test_when_the_program_is_killed_its_rclone_ends_and_the_file_is_kept(
     ) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == b"sending\n"
-        orphan = running_rclone(program.pid)
+        orphan = running_rclone(tmp_path, program.pid)
         program.kill()
     orphan.wait(PATIENCE_SECONDS)
     assert (staging / "1.staged").read_bytes() == CONTENT
@@ -199,7 +200,7 @@ def test_rclone_gets_no_variable_of_ours_and_none_that_makes_moves_unsafe(
     place.handoff.move(stage(staging, b"old content"), FOLDER, "1_a", ignore_bytes)
     place.handoff.move(stage(staging, b"new content"), FOLDER, "1_a", ignore_bytes)
     assert place.content(FOLDER, "1_a") == b"new content"
-    environment = running_rclone(os.getpid()).environ()
+    environment = running_rclone(tmp_path, os.getpid()).environ()
     assert not [name for name in environment if name.startswith("TDL_SYNC")]
     assert environment["RCLONE_BWLIMIT"] == "200k"
     assert not (tmp_path / "log").exists()
