@@ -31,12 +31,13 @@ FIT: Mapping[str, Answer] = {
 }
 """What a start asks for, and the look at a remote before its first use."""
 
+_ANSWERS = "answers.json"
+
 _PROGRAM = """\
 #!{python} -IS
 import json, os, signal, sys, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-answers = json.loads({answers!r})
 if sys.argv[1:2] == ["version"]:
     print("rclone v{version}")
     sys.exit()
@@ -48,10 +49,13 @@ def log(level, message):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer in one piece is not waited for
     def log_message(self, *arguments): pass
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         missing = dict(body='{{"error": "couldn\\'t find method"}}', status=404, first="", words="")
+        with open({answers!r}) as file:
+            answers = json.load(file)
         answer = answers.get(self.path.lstrip("/").partition("?")[0], missing)
         if answer["first"] == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -85,9 +89,15 @@ os._exit(0)
 def false_rclone(directory: Path, answers: Mapping[str, Answer]) -> str:
     """The path of such a program; commands that ``answers`` do not name are fit for a start."""
     path = directory / "false rclone"
-    told = {command: asdict(answer) for command, answer in {**FIT, **answers}.items()}
     path.write_text(
-        _PROGRAM.format(python=sys.executable, answers=json.dumps(told), version=VERSION)
+        _PROGRAM.format(python=sys.executable, answers=str(directory / _ANSWERS), version=VERSION)
     )
     path.chmod(0o700)
+    tell(directory, answers)
     return str(path)
+
+
+def tell(directory: Path, answers: Mapping[str, Answer]) -> None:
+    """From now on the one in this directory answers so."""
+    told = {command: asdict(answer) for command, answer in {**FIT, **answers}.items()}
+    (directory / _ANSWERS).write_text(json.dumps(told))

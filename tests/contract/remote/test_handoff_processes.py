@@ -18,6 +18,8 @@ from tdl_sync.core.errors import HandOffFailed, RcloneEnded, Stopped
 from tdl_sync.core.model import StagedFile
 from tdl_sync.core.ports import HandOff
 from tdl_sync.remote.check import check_remote
+from tests.contract.conftest import RCLONES
+from tests.contract.old_rclone import old_rclone
 from tests.contract.places import (
     FOLDER,
     OBSCURED_PASSWORD,
@@ -30,6 +32,7 @@ from tests.contract.places import (
 )
 from tests.contract.rclones import opened_control
 from tests.fakes.handoff import FakeHandOff
+from tests.standins.rclone_on_drive import executable
 from tests.waiting import PATIENCE_SECONDS, finished, in_thread, result_of, until
 
 CONTENT = b"x" * 200_000
@@ -38,14 +41,16 @@ ALL_DAY = 10_000
 """Seconds that no test waits for."""
 
 
-def encrypted_place(closing: ExitStack, directory: Path, *user_options: str) -> RclonePlace:
+def encrypted_place(
+    closing: ExitStack, directory: Path, *user_options: str, program: str | None = None
+) -> RclonePlace:
     """Encrypted, since a plain move within one disk is a rename and takes no time."""
     config = directory / "rclone.conf"
     config.write_text(
         f"[crypt]\ntype = crypt\nremote = {directory}/remote\nfilename_encryption = off\n"
         f"suffix = none\ndirectory_name_encryption = false\npassword = {OBSCURED_PASSWORD}\n"
     )
-    control = opened_control(closing, None, config, *user_options)
+    control = opened_control(closing, program, config, *user_options)
     remote = check_remote(control, "crypt:base")
     return RclonePlace(control, hand_off(control, remote), remote)
 
@@ -164,18 +169,21 @@ from pathlib import Path
 from tests.contract.places import stage
 from tests.contract.remote.test_handoff_processes import CONTENT, Sending, encrypted_place
 tmp_path = Path(sys.argv[1])
-place = encrypted_place(ExitStack(), tmp_path, "--bwlimit=10k")
+place = encrypted_place(ExitStack(), tmp_path, "--bwlimit=10k", program=sys.argv[2])
 sending = Sending(place.handoff, stage(tmp_path / "staging", CONTENT))
 print("sending", flush=True)
 sending.move.result()
 """
 
 
+@pytest.mark.parametrize("which", RCLONES)
 def test_when_the_program_is_killed_its_rclone_ends_and_the_file_is_kept(
-    tmp_path: Path, staging: Path
+    tmp_path: Path, staging: Path, which: str
 ) -> None:
+    """What a directory may show of it is known by its size, or its name, as no whole file."""
+    rclone = old_rclone() if which == "oldest" else executable()
     with subprocess.Popen(
-        [sys.executable, "-c", MOVE_IN_ANOTHER_PROCESS, str(tmp_path)],
+        [sys.executable, "-c", MOVE_IN_ANOTHER_PROCESS, str(tmp_path), rclone],
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parents[3],
     ) as program:
@@ -185,6 +193,8 @@ def test_when_the_program_is_killed_its_rclone_ends_and_the_file_is_kept(
         program.kill()
     orphan.wait(PATIENCE_SECONDS)
     assert (staging / "1.staged").read_bytes() == CONTENT
+    left = [path for path in (tmp_path / "remote").rglob("*") if path.is_file()]
+    assert [path for path in left if path.stat().st_size >= len(CONTENT)] == []
 
 
 def test_rclone_gets_no_variable_of_ours_and_none_that_makes_moves_unsafe(
