@@ -47,8 +47,9 @@ _NAME_AND_OPTIONS = re.compile(r"[^:,\"']+(?:,[^:\"']*)?(?=:)")
 # An upload session even for small files. Without one, a request whose answer was lost is sent
 # again by rclone and the file is there twice, when the listing lags. One more call for a file.
 _UPLOAD_SESSION = "upload_cutoff=0"
-# A remote of its own, in which nothing is tried again but by us: rclone makes no session for a file
-# without content, and has none for a folder.
+# A remote of its own, in which nothing is tried again but by us: there is no session for a file
+# without content (rclone's fails), and none for a folder. No flag of ours says the same: with equal
+# options two texts are one remote.
 _SEND_ONCE = "upload_cutoff=2B"
 # Else rclone retries in silence for most of an hour once the day's 750 GB are used up.
 _STOP_ON_LIMIT = "stop_on_upload_limit=true"

@@ -5,7 +5,6 @@ Over the remote control that is ``operations/movefile``, the same code.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -52,7 +51,6 @@ class _Target:
 class _Sending:
     """A move that is under way."""
 
-    turn: Turn
     size_bytes: int
     on_bytes: Callable[[int], None]
 
@@ -83,6 +81,7 @@ class RcloneHandOff:
         self._token = TokenRenewal(control, remote.remote)
         self._remnants = Remnants()
         self._sending: dict[str, _Sending] = {}
+        self._last_turn = Turn(0.0)
         # What rclone takes for the same file it does not send, but deletes at the source. Where
         # there is no common hash that would be decided by the size alone.
         self._compare = Comparison.BY_HASH if remote.shares_hash else Comparison.ALWAYS_SEND
@@ -101,7 +100,7 @@ class RcloneHandOff:
         """
         _check_names(*folder.split("/"), name)
         self._look_again(folder.partition("/")[0], LOOK_AGAIN_SECONDS)
-        self._in_turn(lambda turn: self._move_once(turn, staged, folder, name, on_bytes))
+        self._in_turn(lambda: self._move_once(staged, folder, name, on_bytes))
         for remnant in self._remnants.of(folder, name):
             self._remove_remnant(folder, remnant)
         return RemoteFile.moved(staged, folder, name)
@@ -109,11 +108,11 @@ class RcloneHandOff:
     def put(self, content: bytes, folder: str, name: str) -> None:
         """See ``ports.HandOff.put``. It waits and fails as ``move`` does."""
         _check_names(*folder.split("/"), name)
-        self._in_turn(lambda turn: self._put_once(content, folder, name))
+        self._in_turn(lambda: self._put_once(content, folder, name))
 
     def read(self, folder: str, name: str) -> bytes:
         """See ``ports.HandOff.read``. It waits and fails as ``move`` does."""
-        return self._in_turn(lambda turn: self._read_once(folder, name))
+        return self._in_turn(lambda: self._read_once(folder, name))
 
     def prepare_folder(self, folder: str) -> list[ListedFile]:
         """Make the folder and list its files. Call it once, before the first ``move``.
@@ -143,13 +142,13 @@ class RcloneHandOff:
         """
         self._control.rclone.terminate(grace_seconds)
 
-    def _in_turn(self, send: Callable[[Turn], Result]) -> Result:
+    def _in_turn(self, send: Callable[[], Result]) -> Result:
         """Let ``send`` run when the remote's pace allows, again and again while it must wait."""
         while True:
-            turn = self._pace.take_turn()
+            self._last_turn = turn = self._pace.take_turn()
             try:
                 self._token.in_time()
-                result = send(turn)
+                result = send()
             except RateLimited as limit:
                 why = f"the remote limits the rate ({limit.why})"
                 self._pace.slow_down(turn, why, limit.retry_after_seconds)
@@ -168,11 +167,10 @@ class RcloneHandOff:
 
     def _look_again(self, chat_folder: str, after_seconds: float) -> None:
         if self._folders.is_due(chat_folder, after_seconds):
-            self._in_turn(lambda turn: self._folders.look_again(chat_folder, after_seconds))
+            self._in_turn(lambda: self._folders.look_again(chat_folder, after_seconds))
 
     def _move_once(
         self,
-        turn: Turn,
         staged: StagedFile,
         folder: str,
         name: str,
@@ -182,7 +180,7 @@ class RcloneHandOff:
             raise StagingFailed(f"{staged.path.name} is not in the staging directory any more")
         size_bytes = staged.item.size_bytes
         target = self._target(size_bytes, folder, name)
-        self._sending[staged.path.name] = _Sending(turn, size_bytes, on_bytes)
+        self._sending[staged.path.name] = _Sending(size_bytes, on_bytes)
         try:
             self._control.move(
                 staged.path,
@@ -287,11 +285,10 @@ class RcloneHandOff:
                 if (sending := self._sending.get(name)) is not None:
                     sending.on_bytes(min(sent_bytes, sending.size_bytes))
         elif is_rate_limit(told.reason):
-            # Whose call it was the log does not say. An upload that began before the last such
-            # sign would say nothing new, so it is booked on the one that began last.
-            turns = [sending.turn for sending in tuple(self._sending.values())]
-            turn = max(turns, key=lambda turn: turn.began_at, default=Turn(time.monotonic()))
-            self._pace.slow_down(turn, f"the remote limits the rate ({told.reason})")
+            # Whose call it was the log does not say, and the call's own error may have been first.
+            # What began before the last such sign says nothing new, so it is booked on what began
+            # last.
+            self._pace.slow_down(self._last_turn, f"the remote limits the rate ({told.reason})")
 
 
 def _check_names(*names: str) -> None:

@@ -34,6 +34,7 @@ DEATHS_SECONDS = 60.0
 """So many deaths within this time, and nothing sent in between: starting it again is no use."""
 
 _SERVES_WITHIN_SECONDS = 20.0
+_SECONDS_TO_DIE = 1.0
 _TOLD_AT_MOST = 1000
 
 ReadObject = Callable[[dict[str, Any]], object]
@@ -147,10 +148,11 @@ class Rclone:
             process.close()
 
     def on_told(self, on_told: OnTold) -> None:
-        """Call this, once for all, with what the log tells of transfers; from a thread of its own,
-        so it may wait. Progress comes about twice a second."""
-        self._on_told = on_told
-        threading.Thread(target=self._tell, name="rclone's news", daemon=True).start()
+        """From now on call this with what the log tells of transfers; from a thread of its own, so
+        it may wait. Progress comes about twice a second."""
+        is_first, self._on_told = self._on_told is None, on_told
+        if is_first:
+            threading.Thread(target=self._tell, name="rclone's news", daemon=True).start()
 
     def call(
         self,
@@ -179,13 +181,13 @@ class Rclone:
         timeout_seconds: float | None,
         read: ReadObject | None = None,
     ) -> Mapping[str, Any]:
-        """The same with any body."""
+        """The same with any body. What follows a ``?`` in ``command`` are parameters."""
         process = self._running()
         try:
             response = process.post(f"/{command}", body, content_type, timeout_seconds)
         except TimeoutError as error:
             raise NetworkUnreachable(
-                f"`{command}` of rclone gave no answer within {timeout_seconds:g} s; "
+                f"`{_named(command)}` of rclone gave no answer within {timeout_seconds:g} s; "
                 "check the network and start again"
             ) from error
         except NoAnswer as error:
@@ -203,7 +205,7 @@ class Rclone:
 
     def not_an_answer(self, command: str, status: int = 200) -> CallFailed:
         """What to raise for one that lacks what it should hold."""
-        reason = f"`{command}` was answered ({status}) with something else than expected"
+        reason = f"`{_named(command)}` was answered ({status}) with something else than expected"
         return CallFailed(0, reason, self._program.config_file)
 
     @contextmanager
@@ -284,6 +286,7 @@ class Rclone:
                 self._greet(process)
             except NoAnswer:
                 self._check_not_stopping()
+                process.has_ended_within(_SECONDS_TO_DIE)  # its log ends a moment before it does
                 if not process.was_killed:
                     raise self._unfit(process) from None
                 self._count_death(process)
@@ -355,6 +358,11 @@ class Rclone:
         assert self._on_told is not None
         while (told := self._told.get()) is not None:
             self._on_told(told)
+
+
+def _named(command: str) -> str:
+    """Without parameters, in which others' names stand."""
+    return command.partition("?")[0]
 
 
 def _json_object(body: bytes, read: ReadObject | None = None) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from rclone_python.utils import extract_rclone_progress
 
 from tdl_sync.core.text import printable
 
-_SERVING = re.compile(r"Serving remote control on http://127\.0\.0\.1:(\d+)/")
+_SERVING = re.compile(r"Serving remote control on http://127\.0\.0\.1:(\d{1,5})/")
 _TRIED_AGAIN = re.compile(r"low level retry \d+/\d+ \(error (.*)\)", re.DOTALL)
 _CONFIG_FILE = re.compile(r'(?:Using config file from|Config file) ("(?:[^"\\]|\\.)*")')
 _DATE = re.compile(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ((NOTICE|ERROR|CRITICAL)(\+\d+)? *:? )?")
@@ -116,7 +116,7 @@ def _sent(text: str) -> SentSoFar | None:
         if not told or progress is None:
             return None
         return SentSoFar({str(task["name"]): int(task["sent"]) for task in progress["tasks"]})
-    except (KeyError, TypeError, AttributeError, ValueError):
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError):
         return None  # a line that looks like progress and is none
 
 

@@ -72,17 +72,18 @@ class RcloneProcess:
     @property
     def was_killed(self) -> bool:
         """By a signal, or by us since it hung: it did not end of itself."""
-        return self._hung or (self._process.returncode or 0) < 0
+        return self._hung or (self._process.poll() or 0) < 0
 
     @property
     def end(self) -> str:
-        """What ended it, in words, with its own last ones."""
+        """What ended it, in words, with its own last ones if it ended of itself."""
         if self._hung:
             return f"it gave no sign of life for {HUNG_SECONDS:g} s and was killed"
         status = self._process.poll() or 0
-        how = f"it was killed by signal {-status}" if status < 0 else f"it ended with {status}"
+        if status < 0:
+            return f"it was killed by signal {-status}"
         words = self.last_words
-        return f"{how}: {words}" if words else how
+        return f"it ended with {status}: {words}" if words else f"it ended with {status}"
 
     @property
     def last_words(self) -> str:

@@ -14,10 +14,10 @@ import secrets
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from tdl_sync.core.model import ListedFile
@@ -79,6 +79,8 @@ class Features:
     all_have_hashes: bool
     has_empty_folders: bool
 
+
+Entry = TypeVar("Entry", Folder, ListedFile)
 
 Sections = Mapping[str, Mapping[str, str]]
 """Of the configuration, by the remote's name. They hold secrets."""
@@ -151,7 +153,7 @@ class RemoteControl:
     ) -> list[Folder] | None:
         """Those in ``remote``, not below; ``None``: there is no such path."""
         options = {"dirsOnly": True}
-        return self._listed(remote, "", options, timeout_seconds, _folder)
+        return self._listed(remote, "", options, timeout_seconds, Folder, _folder)
 
     def files(
         self, remote: Remote, path: str = "", *, with_sha256: bool = False
@@ -164,7 +166,9 @@ class RemoteControl:
         if with_sha256:
             options |= {"showHash": True, "hashTypes": ["sha256"]}
         prefix = f"{path}/" if path else ""
-        return self._listed(remote, path, options, LISTING_SECONDS, lambda e: _file(e, prefix))
+        return self._listed(
+            remote, path, options, LISTING_SECONDS, ListedFile, lambda each: _file(each, prefix)
+        )
 
     def file_bytes(self, remote: Remote, path: str) -> int | None:
         """The size of this file, ``None`` if it is not there."""
@@ -326,8 +330,9 @@ class RemoteControl:
         path: str,
         options: Mapping[str, object],
         timeout_seconds: float,
-        entry: Any,
-    ) -> list[Any] | None:
+        kind: type[Entry],
+        entry: Callable[[dict[str, Any]], Entry],
+    ) -> list[Entry] | None:
         """``entry`` makes of each what it is to be, one by one: as they come they would need ten
         times the memory."""
         command = "operations/list"
@@ -351,7 +356,7 @@ class RemoteControl:
         listed = answer.get("list")
         if listed is None and "list" in answer:
             return []
-        if not isinstance(listed, list):
+        if not isinstance(listed, list) or not all(isinstance(each, kind) for each in listed):
             raise self.rclone.not_an_answer(command)
         return listed
 
@@ -376,7 +381,10 @@ def _folder(entry: Mapping[str, object]) -> Folder:
 def _file(entry: Mapping[str, Any], prefix: str) -> ListedFile:
     match entry:
         case {"Name": str(name), "Size": int(size_bytes), "Path": str(path)}:
-            hashes = entry.get("Hashes") or {}
+            hashes = entry.get("Hashes")
+            sha256 = hashes.get("sha256") if isinstance(hashes, dict) else None
             subfolder = path.removeprefix(prefix).rpartition("/")[0]
-            return ListedFile(name, size_bytes, subfolder, hashes.get("sha256"))
+            return ListedFile(
+                name, size_bytes, subfolder, sha256 if isinstance(sha256, str) else None
+            )
     raise ValueError("no file")

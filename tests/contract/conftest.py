@@ -27,6 +27,13 @@ def remotes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remotes]:
 
 
 @pytest.fixture
+def closing() -> Iterator[ExitStack]:
+    """Ends with the test, and what it was given with it."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
 def make_place(remotes: Remotes, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], RclonePlace]:
     # A user's settings for rclone and for S3 would change what is tested here.
     for name in list(os.environ):

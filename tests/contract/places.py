@@ -26,8 +26,9 @@ from tdl_sync.core.stop import StopFlag
 from tdl_sync.remote.check import CheckedRemote, check_remote
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
-from tdl_sync.remote.rclone import Rclone
+from tdl_sync.remote.remote_control import RemoteControl
 from tests.contract.rclone_servers import S3_KEY, S3_SECRET, served
+from tests.contract.rclones import Looker, looker_beside, opened_control
 from tests.fakes.handoff import FakeHandOff
 
 CHAT_ID = -1002147483649
@@ -57,7 +58,7 @@ class FakePlace:
 
 @dataclass
 class RclonePlace:
-    looker: Rclone
+    control: RemoteControl
     handoff: RcloneHandOff
     remote: CheckedRemote
 
@@ -66,19 +67,32 @@ class RclonePlace:
         """Whether contents can be compared without sending them."""
         return self.remote.shares_hash
 
+    @property
+    def looker(self) -> Looker:
+        return looker_beside(self.control)
+
+    def path(self, *parts: str) -> str:
+        """As one says it to a ``looker``."""
+        return "/".join((self.remote.remote, *parts))
+
+    @property
+    def sent_bytes(self) -> int:
+        """By this rclone since its start."""
+        sent = self.control.rclone.call("core/stats", {"group": "global_stats"})["bytes"]
+        assert isinstance(sent, int)
+        return sent
+
     def content(self, folder: str, name: str) -> bytes:
-        answer = self.looker.ask(["cat"], self.remote.path(*folder.split("/"), name))
-        assert answer.exit_status == 0, answer.last_error
-        return answer.stdout
+        return self.looker.run(["cat"], self.path(folder, name))
 
 
-def hand_off(rclone: Rclone, remote: CheckedRemote) -> RcloneHandOff:
+def hand_off(control: RemoteControl, remote: CheckedRemote) -> RcloneHandOff:
     """As a run makes it, for moves of which neither a wait nor a warning is expected."""
 
     def unexpected(*told: object) -> None:
         raise AssertionError(told)
 
-    return RcloneHandOff(rclone, remote, Pace(StopFlag(), unexpected), unexpected)
+    return RcloneHandOff(control, remote, Pace(StopFlag(), unexpected), unexpected)
 
 
 class Remotes:
@@ -101,6 +115,7 @@ class Remotes:
         }
         self._started: set[str] = set()
         self.variables: dict[str, str] = {}
+        self._controls: dict[tuple[str, str | None], RemoteControl] = {}
         self._checked: dict[tuple[str, str | None], CheckedRemote] = {}
         self._numbers = itertools.count(1)
         self._stand_in: DriveStandIn | None = None
@@ -111,16 +126,23 @@ class Remotes:
         assert self._stand_in is not None
         return self._stand_in
 
-    def place(self, kind: str, executable: str | None, *extra: str) -> RclonePlace:
+    def place(self, kind: str, executable: str | None) -> RclonePlace:
         """An empty place of its own. ``executable`` is None for the current rclone."""
-        looker = Rclone.find(executable, self._config)
+        control = self._control(kind, executable)
         if (kind, executable) not in self._checked:
-            self._checked[kind, executable] = check_remote(looker, f"{kind}:checked")
+            self._checked[kind, executable] = check_remote(control, f"{kind}:checked")
         base = f"{kind}:place-{next(self._numbers)}"
-        assert looker.ask(["mkdir"], base).exit_status == 0
+        looker_beside(control).run(["mkdir"], base)
         remote = replace(self._checked[kind, executable], remote=base)
-        rclone = Rclone.find(executable, self._config, extra)
-        return RclonePlace(looker, hand_off(rclone, remote), remote)
+        return RclonePlace(control, hand_off(control, remote), remote)
+
+    def _control(self, kind: str, executable: str | None) -> RemoteControl:
+        """One for all tests; another one if a test has ended it."""
+        control = self._controls.get((kind, executable))
+        if control is None or control.rclone.stopping:
+            control = opened_control(self._closing, executable, self._config)
+            self._controls[kind, executable] = control
+        return control
 
     def start(self, kind: str) -> None:
         if kind in self._started:

@@ -1,16 +1,17 @@
-"""What rclone lists of a remote, as it printed it, and an rclone that prints it again."""
+"""What rclone lists of a remote, as it printed it, and one that answers with it."""
 
 from __future__ import annotations
 
 import json
 import os
-import shlex
-import shutil
-import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 from standins.drive.server import DriveStandIn
-from tdl_sync.remote.rclone import Rclone
+from tdl_sync.remote.remote_control import RemoteControl
+from tests.contract.false_rclone import Answer, false_rclone
+from tests.contract.rclones import Looker, opened_control
+from tests.standins.rclone_on_drive import executable
 
 CHAT_ID = -1001234567890
 FOLDER = f"Лекции [{CHAT_ID}]"
@@ -61,42 +62,28 @@ def write(target: Path, scratch: Path) -> None:
         path = local / FOLDER / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x" * size_bytes)
-    rclone = Rclone.find()
+    rclone = Looker(executable())
     _write_lists(rclone, str(local), target, "local")
     with DriveStandIn() as drive:
         os.environ.update({**drive.environment(), "RCLONE_DRIVE_PACER_MIN_SLEEP": "1ms"})
-        rclone = Rclone.find(config_file=drive.rclone_config(scratch))
-        copied = rclone.ask(["copy", "--create-empty-src-dirs"], str(local), "gdrive:a")
-        assert copied.exit_status == 0, copied.last_error
+        rclone = Looker(executable(), drive.rclone_config(scratch))
+        rclone.run(["copy", "--create-empty-src-dirs"], str(local), "gdrive:a")
         _write_lists(rclone, "gdrive:a", target, "drive")
 
 
-def _write_lists(rclone: Rclone, remote: str, target: Path, name: str) -> None:
+def _write_lists(rclone: Looker, remote: str, target: Path, name: str) -> None:
     for what, command, path in (
         ("folders", _LIST_FOLDERS, remote),
         ("files", _LIST_FILES, f"{remote}/{FOLDER}"),
         ("hashes", [*_LIST_FILES, *_WITH_HASHES], f"{remote}/{FOLDER}"),
     ):
-        answer = rclone.ask(command, path)
-        assert answer.exit_status == 0, answer.last_error
-        (target / f"{name}-{what}.json").write_bytes(answer.stdout)
+        (target / f"{name}-{what}.json").write_bytes(rclone.run(command, path))
 
 
-def rclone_that_prints(listing: Path, directory: Path) -> Rclone:
-    """An rclone that answers to any listing as the real one did when this was kept."""
-    program = directory / "rclone"
-    cat = shutil.which("cat")
-    assert cat is not None
-    program.write_text(
-        "#!/bin/sh\n"
-        'case "$*" in\n'
-        "  *lsjson*) exec " + shlex.join([cat, str(listing)]) + ";;\n"
-        "  *) echo rclone v1.75.2;;\n"
-        "esac\n"
-    )
-    program.chmod(0o700)
-    assert subprocess.run([str(program), "lsjson"], capture_output=True, check=True).stdout
-    return Rclone.find(executable=str(program))
+def rclone_that_lists(closing: ExitStack, listing: Path, directory: Path) -> RemoteControl:
+    """An rclone that answers to any listing with what the real one showed when this was kept."""
+    answer = Answer(f'{{"list": {listing.read_text("utf-8")}}}')
+    return opened_control(closing, false_rclone(directory, {"operations/list": answer}))
 
 
 def entries(listing: Path) -> list[dict[str, object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,12 @@ from tdl_sync.commands.verify_comparison import NO_ID, UNFINISHED, Comparison
 from tdl_sync.core.model import ListedFile, MarkedFile, SkippedItem
 from tdl_sync.core.naming import chat_id_of_folder, message_id_of, path_of
 from tdl_sync.remote.drive_folder import listed_folders
-from tdl_sync.remote.listing import find_chat_folder, listed_files
+from tdl_sync.remote.listing import chat_folder_among, listed_files
 from tdl_sync.remote.remnants import Remnants
+from tdl_sync.remote.remote_control import Remote
 from tdl_sync.transfer.sidecar import sidecar_folders
 from tests.fakes.chat import item_of
-from tests.kept.listings import CHAT_ID, FILES, FOLDER, FOLDERS, rclone_that_prints
+from tests.kept.listings import CHAT_ID, FILES, FOLDER, FOLDERS, rclone_that_lists
 from tests.kept.places import Kept
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the rclone of these is a script")
@@ -50,8 +52,10 @@ HASHES = {
 
 
 def files_of(kept: Kept, kind: str, what: str, directory: Path) -> list[ListedFile]:
-    rclone = rclone_that_prints(kept.directory / "listings" / f"{kind}-{what}.json", directory)
-    return listed_files(rclone, "box:a", "box:a/b", with_sha256=what == "hashes")
+    listing = kept.directory / "listings" / f"{kind}-{what}.json"
+    with ExitStack() as closing:
+        control = rclone_that_lists(closing, listing, directory)
+        return listed_files(control, Remote("box:a"), with_sha256=what == "hashes")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -79,15 +83,16 @@ def test_hashes_are_taken_from_the_listing(kept: Kept, kind: str, tmp_path: Path
 def test_the_chats_folder_is_known_by_its_id_whatever_its_title(
     kept: Kept, kind: str, tmp_path: Path
 ) -> None:
-    rclone = rclone_that_prints(kept.directory / "listings" / f"{kind}-folders.json", tmp_path)
-    folders = listed_folders(rclone, "box:a")
+    with ExitStack() as closing:
+        listing = kept.directory / "listings" / f"{kind}-folders.json"
+        folders = listed_folders(rclone_that_lists(closing, listing, tmp_path), Remote("box:a"))
     assert folders is not None
-    assert sorted(name for name, _ in folders) == sorted(FOLDERS)
-    assert all(bool(folder_id) == (kind == "drive") for _, folder_id in folders)
+    assert sorted(folder.name for folder in folders) == sorted(FOLDERS)
+    assert all(bool(folder.drive_id) == (kind == "drive") for folder in folders)
     # Of two the first by name counts, on every machine.
-    assert find_chat_folder(rclone, "box:a", CHAT_ID) == f"Another title [{CHAT_ID}]"
-    assert find_chat_folder(rclone, "box:a", 5000000001) == "Saved [5000000001]"
-    assert find_chat_folder(rclone, "box:a", 4711) is None
+    assert chat_folder_among(folders, CHAT_ID) == f"Another title [{CHAT_ID}]"
+    assert chat_folder_among(folders, 5000000001) == "Saved [5000000001]"
+    assert chat_folder_among(folders, 4711) is None
     assert [chat_id_of_folder(name) for name in FOLDERS] == [
         *(CHAT_ID, CHAT_ID, -1009876543210, 5000000001, None, None, None)
     ]

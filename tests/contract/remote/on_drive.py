@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,8 +14,8 @@ from tdl_sync.core.ports import HandOff
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
-from tdl_sync.remote.rclone import Rclone
 from tests.contract.places import FOLDER, RclonePlace
+from tests.contract.rclones import opened_control
 
 AT_ONCE = "--low-level-retries=1"
 """A user's option for rclone, with which a call that failed is not made again by rclone itself."""
@@ -27,21 +27,24 @@ class OnDrive:
 
     drive: DriveStandIn
     place: RclonePlace
+    closing: ExitStack
     waits: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
     def prepared(self, *user_options: str) -> HandOff:
         """A hand-off to the chat's folder, which is there and empty."""
-        rclone = self.place.looker
-        with_options = Rclone.find(rclone.executable, rclone.config_file, user_options)
+        control = self.place.control
+        if user_options:
+            rclone = control.rclone
+            control = opened_control(
+                self.closing, rclone.executable, rclone.named_config_file, *user_options
+            )
 
         def on_wait(what: str, why: str, until: datetime | None) -> None:
             self.waits.append(why)
 
         pace = Pace(StopFlag(), on_wait)
-        handoff = RcloneHandOff(
-            with_options, self.place.remote, pace, self.lines.append, folders=[]
-        )
+        handoff = RcloneHandOff(control, self.place.remote, pace, self.lines.append, folders=[])
         assert handoff.prepare_folder(FOLDER) == []
         self.drive.statistics.reset()
         return handoff
@@ -71,7 +74,8 @@ class OnDrive:
 def on_drive(drive: DriveStandIn, place: RclonePlace) -> Iterator[OnDrive]:
     """Whose faults end with the block."""
     try:
-        yield OnDrive(drive, place)
+        with ExitStack() as closing:
+            yield OnDrive(drive, place, closing)
     finally:
         drive.faults.clear()
         drive.shaping = Shaping()

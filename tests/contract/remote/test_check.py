@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,9 @@ from tdl_sync.core.errors import (
     StorageFull,
 )
 from tdl_sync.remote.check import check_remote, probe_name
-from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_errors import RcloneFailure, transfer_error
 from tests.contract.places import OBSCURED_PASSWORD
+from tests.contract.rclones import opened_control, opened_rclone
 
 
 def rclone_config(directory: Path) -> Path:
@@ -37,10 +38,12 @@ def rclone_config(directory: Path) -> Path:
     return config
 
 
-def test_a_remote_without_a_common_hash_is_known_as_such(tmp_path: Path) -> None:
-    rclone = Rclone.find(config_file=rclone_config(tmp_path))
-    plain = check_remote(rclone, "plain:")
-    secret = check_remote(rclone, "secret:")
+def test_a_remote_without_a_common_hash_is_known_as_such(
+    tmp_path: Path, closing: ExitStack
+) -> None:
+    control = opened_control(closing, None, rclone_config(tmp_path))
+    plain = check_remote(control, "plain:")
+    secret = check_remote(control, "secret:")
     assert (plain.type, plain.shares_hash) == ("alias", True)
     assert (secret.type, secret.shares_hash) == ("crypt", False)
     assert plain.free_bytes is not None
@@ -49,10 +52,10 @@ def test_a_remote_without_a_common_hash_is_known_as_such(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("form", ["plain:a/b", ":local:{0}/x y", "{0}/path", "plain,foo=1:c"])
 def test_the_check_takes_every_spelling_of_a_remote_and_leaves_nothing(
-    tmp_path: Path, form: str
+    tmp_path: Path, closing: ExitStack, form: str
 ) -> None:
-    rclone = Rclone.find(config_file=rclone_config(tmp_path))
-    check_remote(rclone, form.format(tmp_path))
+    control = opened_control(closing, None, rclone_config(tmp_path))
+    check_remote(control, form.format(tmp_path))
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert files == [tmp_path / "rclone.conf"]
 
@@ -61,8 +64,8 @@ def check_error(tmp_path: Path, remote: str, config: str | None = None) -> str:
     config_file = rclone_config(tmp_path)
     if config is not None:
         config_file.write_text(config)
-    with pytest.raises(ConfigurationError) as caught:
-        check_remote(Rclone.find(config_file=config_file), remote)
+    with pytest.raises(ConfigurationError) as caught, ExitStack() as closing:
+        check_remote(opened_control(closing, None, config_file), remote)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -104,28 +107,30 @@ def test_a_broken_configuration_is_named(tmp_path: Path) -> None:
     assert error.startswith("rclone can't read its configuration (")
 
 
-def test_a_configuration_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_configuration_that_is_not_there_is_named(closing: ExitStack) -> None:
     with pytest.raises(ConfigurationError, match="there is no rclone configuration '/none/x'"):
-        Rclone.find(config_file=Path("/none/x"))
+        opened_rclone(closing, None, Path("/none/x"))
 
 
-def test_gdrive_demands_a_google_drive(tmp_path: Path) -> None:
-    rclone = Rclone.find(config_file=rclone_config(tmp_path))
+def test_gdrive_demands_a_google_drive(tmp_path: Path, closing: ExitStack) -> None:
+    control = opened_control(closing, None, rclone_config(tmp_path))
     with pytest.raises(ConfigurationError, match="expects a remote of type 'drive', but 'plain:'"):
-        check_remote(rclone, "plain:", must_be_drive=True)
+        check_remote(control, "plain:", must_be_drive=True)
 
 
-def test_a_drive_without_a_token_is_refused_credentials_with_the_command(tmp_path: Path) -> None:
+def test_a_drive_without_a_token_is_refused_credentials_with_the_command(
+    tmp_path: Path, closing: ExitStack
+) -> None:
     config = tmp_path / "drive.conf"
     config.write_text("[gdrive]\ntype = drive\nclient_id = x\nclient_secret = y\n")
     reconnect = rf"Run: rclone config reconnect gdrive: --config {re.escape(str(config))}$"
     with pytest.raises(CredentialsRefused, match=reconnect):
-        check_remote(Rclone.find(config_file=config), "gdrive:x", must_be_drive=True)
+        check_remote(opened_control(closing, None, config), "gdrive:x", must_be_drive=True)
 
 
-def test_an_rclone_that_is_not_there_is_named() -> None:
+def test_an_rclone_that_is_not_there_is_named(closing: ExitStack) -> None:
     with pytest.raises(ConfigurationError, match="there is no rclone at '/none/rclone'"):
-        Rclone.find("/none/rclone")
+        opened_rclone(closing, "/none/rclone")
 
 
 def script(path: Path, line: str) -> str:
@@ -134,60 +139,59 @@ def script(path: Path, line: str) -> str:
     return str(path)
 
 
-def test_an_rclone_that_is_too_old_is_named_with_both_versions(tmp_path: Path) -> None:
+def test_an_rclone_that_is_too_old_is_named_with_both_versions(
+    tmp_path: Path, closing: ExitStack
+) -> None:
     old = script(tmp_path / "old rclone", "rclone v1.53.3-DEV")
     with pytest.raises(ConfigurationError, match=r"is rclone 1\.53, but at least 1\.60 is needed"):
-        Rclone.find(old)
+        opened_rclone(closing, old)
 
 
-def test_a_program_that_is_not_rclone_is_named(tmp_path: Path) -> None:
+def test_a_program_that_is_not_rclone_is_named(tmp_path: Path, closing: ExitStack) -> None:
     other = script(tmp_path / "other", "hello")
     with pytest.raises(ConfigurationError, match="does not say its version as rclone does"):
-        Rclone.find(other)
+        opened_rclone(closing, other)
 
 
 def test_an_old_rclone_on_the_path_does_not_hide_the_one_beside_python(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, closing: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Rclone.find().executable
+    real = opened_rclone(closing).executable
     (tmp_path / "old").mkdir()
     (tmp_path / "environment").mkdir()
     script(tmp_path / "old" / "rclone", "rclone v1.53.3-DEV")
     (tmp_path / "environment" / "rclone").symlink_to(real)
     monkeypatch.setenv("PATH", f"{tmp_path / 'old'}:/usr/bin:/bin")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "environment" / "python"))
-    assert Rclone.find().executable == str(tmp_path / "environment" / "rclone")
+    assert opened_rclone(closing).executable == str(tmp_path / "environment" / "rclone")
 
 
 @pytest.mark.parametrize(
-    ("exit_status", "last_error", "expected"),
+    ("last_error", "expected"),
     [
-        (1, 'oauth2: "invalid_grant" "Token has been expired"', RemoteCredentialsRefused),
-        (1, "couldn't fetch token - maybe it has expired?", RemoteCredentialsRefused),
-        (1, 'oauth2: "invalid_grant" "Invalid JWT Signature."', CredentialsRefused),
-        (1, "googleapi: Error 401: Invalid Credentials, authError", AccessTokenRefused),
+        ('oauth2: "invalid_grant" "Token has been expired"', RemoteCredentialsRefused),
+        ("couldn't fetch token - maybe it has expired?", RemoteCredentialsRefused),
+        ('oauth2: "invalid_grant" "Invalid JWT Signature."', CredentialsRefused),
+        ("googleapi: Error 401: Invalid Credentials, authError", AccessTokenRefused),
         (
-            7,
             "googleapi: Error 403: User rate limit exceeded., userRateLimitExceeded",
             QuotaExceeded,
         ),
-        (1, "googleapi: Error 403: User Rate Limit Exceeded, userRateLimitExceeded", RateLimited),
-        (1, "googleapi: Error 403: Quota exceeded for quota metric 'Queries'", RateLimited),
-        (1, "operation error S3: PutObject, api error SlowDown: please wait", RateLimited),
-        (1, "googleapi: Error 403: full, storageQuotaExceeded", StorageFull),
-        (7, "googleapi: Error 403: the file limit, teamDriveFileLimitExceeded", StorageFull),
-        (1, "write /x: no space left on device", StorageFull),
-        (1, "didn't find section in config file", ConfigurationError),
-        (1, 'Get "https://x/": dial tcp: lookup x: no such host', RemoteUnreachable),
-        (1, "corrupted on transfer: md5 hashes differ", CorruptedInTransfer),
-        (1, 'Put "https://x/": read tcp: connection reset by peer', HandOffFailed),
-        (1, "what nobody ever saw", HandOffFailed),
+        ("googleapi: Error 403: User Rate Limit Exceeded, userRateLimitExceeded", RateLimited),
+        ("googleapi: Error 403: Quota exceeded for quota metric 'Queries'", RateLimited),
+        ("operation error S3: PutObject, api error SlowDown: please wait", RateLimited),
+        ("googleapi: Error 403: full, storageQuotaExceeded", StorageFull),
+        ("googleapi: Error 403: the file limit, teamDriveFileLimitExceeded", StorageFull),
+        ("write /x: no space left on device", StorageFull),
+        ("didn't find section in config file", ConfigurationError),
+        ('Get "https://x/": dial tcp: lookup x: no such host', RemoteUnreachable),
+        ("corrupted on transfer: md5 hashes differ", CorruptedInTransfer),
+        ('Put "https://x/": read tcp: connection reset by peer', HandOffFailed),
+        ("what nobody ever saw", HandOffFailed),
     ],
 )
-def test_every_reason_of_rclone_has_its_class(
-    exit_status: int, last_error: str, expected: type[Exception]
-) -> None:
-    error = transfer_error(RcloneFailure("gdrive:x", exit_status, last_error))
+def test_every_reason_of_rclone_has_its_class(last_error: str, expected: type[Exception]) -> None:
+    error = transfer_error(RcloneFailure("gdrive:x", 500, last_error))
     assert type(error) is expected
     assert last_error in str(error) or expected is ConfigurationError
     assert "\n" not in str(error)
@@ -204,10 +208,10 @@ def test_every_reason_of_rclone_has_its_class(
 def test_the_time_that_a_server_asks_for_is_read_where_rclone_says_it(
     last_error: str, seconds: float
 ) -> None:
-    assert RcloneFailure("box:", 1, last_error).retry_after_seconds == seconds
+    assert RcloneFailure("box:", 500, last_error).retry_after_seconds == seconds
 
 
 def test_the_command_names_the_drive_below_an_encrypted_remote() -> None:
     said = 'couldn\'t fetch token: invalid_grant: try "rclone config reconnect gdrive{X4}:"'
-    error = transfer_error(RcloneFailure("secret:x", 1, said))
+    error = transfer_error(RcloneFailure("secret:x", 500, said))
     assert str(error).endswith("Run: rclone config reconnect gdrive:")

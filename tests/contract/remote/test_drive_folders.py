@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,12 @@ from standins.drive.server import DriveStandIn
 from standins.drive.shaping import Shaping
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.remote import drive_folder, handoff
-from tdl_sync.remote.check import CheckedRemote, check_remote, prove_remote, shows_what_others_share
+from tdl_sync.remote.check import CheckedRemote, check_remote, look_at_remote, prove_remote
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
-from tdl_sync.remote.rclone import Rclone
+from tdl_sync.remote.remote_control import RemoteControl
 from tests.contract.places import CHAT_ID, hand_off, ignore_bytes, stage
+from tests.contract.rclones import looker_beside, opened_control
 from tests.waiting import in_thread, result_of, until
 
 FOLDER = f"A channel [{CHAT_ID}]"
@@ -34,8 +36,13 @@ def drive(monkeypatch: pytest.MonkeyPatch) -> Iterator[DriveStandIn]:
 
 
 @pytest.fixture
-def rclone(drive: DriveStandIn, tmp_path: Path) -> Rclone:
-    return Rclone.find(config_file=drive.rclone_config(tmp_path))
+def control(drive: DriveStandIn, tmp_path: Path, closing: ExitStack) -> RemoteControl:
+    return opened_control(closing, None, drive.rclone_config(tmp_path))
+
+
+def by_hand(control: RemoteControl, command: str, path: str, stdin: bytes = b"") -> None:
+    """As a person does it, or another program."""
+    looker_beside(control).run([command], path, stdin=stdin)
 
 
 def present(drive: DriveStandIn) -> list[str]:
@@ -44,33 +51,33 @@ def present(drive: DriveStandIn) -> list[str]:
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
 def test_a_folder_is_made_once_though_answers_are_lost_and_listings_lag(
-    drive: DriveStandIn, rclone: Rclone, lost: int
+    drive: DriveStandIn, control: RemoteControl, lost: int
 ) -> None:
     drive.shaping = LAG
     drive.faults.add(Fault("answer_lost", call="files.create", times=lost))
-    remote = check_remote(rclone, "gdrive:a/b")
-    assert hand_off(rclone, remote).prepare_folder(FOLDER) == []
+    remote = check_remote(control, "gdrive:a/b")
+    assert hand_off(control, remote).prepare_folder(FOLDER) == []
     assert present(drive) == ["a", "a/b", f"a/b/{FOLDER}"]
 
 
 def test_of_two_folders_with_one_name_all_files_count_and_one_takes_the_new(
-    drive: DriveStandIn, rclone: Rclone, staging: Path
+    drive: DriveStandIn, control: RemoteControl, staging: Path
 ) -> None:
     """A warning says so; every run takes the same one."""
-    remote = check_remote(rclone, "gdrive:a")
+    remote = check_remote(control, "gdrive:a")
     (base_id,) = (file.file_id for file in drive.files("user") if file.path == "a")
     drive.shaping = LAG
     for _ in range(2):  # as two programs do that do not see each other's folder yet
-        assert rclone.ask(["mkdir"], remote.inside(base_id, FOLDER)).exit_status == 0
+        by_hand(control, "mkdir", remote.inside(base_id).text + FOLDER)
     drive.shaping = Shaping()
     ids = sorted(file.file_id for file in drive.files("user") if file.name == FOLDER)
     assert len(ids) == 2
     for number, folder_id in enumerate(ids, start=1):
-        target = remote.inside(folder_id, f"{number}_old")
-        assert rclone.ask(["rcat"], target, stdin=b"old").exit_status == 0
+        target = f"{remote.inside(folder_id).text}{number}_old"
+        by_hand(control, "rcat", target, b"old")
     warnings: list[str] = []
     pace = Pace(StopFlag(), lambda *_: None)
-    two_runs = [RcloneHandOff(rclone, remote, pace, warnings.append) for _ in range(2)]
+    two_runs = [RcloneHandOff(control, remote, pace, warnings.append) for _ in range(2)]
     for number, run in enumerate(two_runs, start=3):
         listed = {file.name for file in run.prepare_folder(FOLDER)}
         assert {"1_old", "2_old"} <= listed
@@ -83,63 +90,63 @@ def test_of_two_folders_with_one_name_all_files_count_and_one_takes_the_new(
 
 
 def test_a_folder_that_was_made_since_the_check_has_listed_them_is_not_made_again(
-    drive: DriveStandIn, rclone: Rclone
+    drive: DriveStandIn, control: RemoteControl
 ) -> None:
     """The listing that the check begins with counts for the first chat, but not blindly."""
-    assert rclone.ask(["mkdir"], "gdrive:a").exit_status == 0
-    proven = prove_remote(rclone, "gdrive:a")
+    by_hand(control, "mkdir", "gdrive:a")
+    proven = prove_remote(control, "gdrive:a")
     assert proven.folders == []
-    assert rclone.ask(["rcat"], f"gdrive:a/{FOLDER}/1_old", stdin=b"old").exit_status == 0
+    by_hand(control, "rcat", f"gdrive:a/{FOLDER}/1_old", b"old")
     pace = Pace(StopFlag(), lambda *_: None)
-    run = RcloneHandOff(rclone, proven.remote, pace, lambda _: None, folders=proven.folders)
+    run = RcloneHandOff(control, proven.remote, pace, lambda _: None, folders=proven.folders)
     assert [file.name for file in run.prepare_folder(FOLDER)] == ["1_old"]
     assert proven.cleaning.result() == ()
     assert present(drive) == ["a", f"a/{FOLDER}", f"a/{FOLDER}/1_old"]
 
 
 def test_the_chats_folder_is_found_among_those_that_the_check_has_listed_and_later_anew(
-    drive: DriveStandIn, rclone: Rclone
+    drive: DriveStandIn, control: RemoteControl
 ) -> None:
     other_id = CHAT_ID - 1
-    assert rclone.ask(["mkdir"], f"gdrive:a/{FOLDER}").exit_status == 0
-    proven = prove_remote(rclone, "gdrive:a")
+    by_hand(control, "mkdir", f"gdrive:a/{FOLDER}")
+    proven = prove_remote(control, "gdrive:a")
     pace = Pace(StopFlag(), lambda *_: None)
-    run = RcloneHandOff(rclone, proven.remote, pace, lambda _: None, folders=proven.folders)
+    run = RcloneHandOff(control, proven.remote, pace, lambda _: None, folders=proven.folders)
     drive.faults.add(Fault("unauthorized", times=None))
     assert run.find_folder(CHAT_ID) == FOLDER  # nobody had to be asked
     drive.faults.clear()
     assert run.prepare_folder(FOLDER) == []
-    assert rclone.ask(["mkdir"], f"gdrive:a/Another [{other_id}]").exit_status == 0
+    by_hand(control, "mkdir", f"gdrive:a/Another [{other_id}]")
     assert run.find_folder(other_id) == f"Another [{other_id}]"
 
 
-def thrown_away(rclone: Rclone, remote: CheckedRemote, folder: str) -> None:
+def thrown_away(control: RemoteControl, remote: CheckedRemote, folder: str) -> None:
     """As a person does it: into the bin."""
-    assert rclone.ask(["purge"], remote.path(*folder.split("/"))).exit_status == 0
+    by_hand(control, "purge", f"{remote.remote}/{folder}")
 
 
 def test_a_chats_folder_that_was_thrown_away_is_made_again_before_the_next_round(
-    drive: DriveStandIn, rclone: Rclone, staging: Path, monkeypatch: pytest.MonkeyPatch
+    drive: DriveStandIn, control: RemoteControl, staging: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Drive takes files for a folder in the bin, so a run that stays would lose them there."""
     monkeypatch.setattr(drive_folder, "LISTING_LAG_SECONDS", 0.0)
-    remote = check_remote(rclone, "gdrive:a")
+    remote = check_remote(control, "gdrive:a")
     warnings: list[str] = []
-    run = RcloneHandOff(rclone, remote, Pace(StopFlag(), lambda *_: None), warnings.append)
+    run = RcloneHandOff(control, remote, Pace(StopFlag(), lambda *_: None), warnings.append)
     run.prepare_folder(FOLDER)
     for number, folder in enumerate((FOLDER, f"{FOLDER}/x", f"{FOLDER}/x/y"), start=1):
         run.move(stage(staging, b"old", number), folder, f"{number}_old", ignore_bytes)
     run.renew_folder(FOLDER)
     assert (len(present(drive)), warnings) == (7, [])
 
-    thrown_away(rclone, remote, f"{FOLDER}/x")
+    thrown_away(control, remote, f"{FOLDER}/x")
     run.renew_folder(FOLDER)
     run.move(stage(staging, b"new", 4), f"{FOLDER}/x/y", "4_new", ignore_bytes)
     there = ["a", f"a/{FOLDER}", f"a/{FOLDER}/1_old", f"a/{FOLDER}/x", f"a/{FOLDER}/x/y"]
     assert present(drive) == [*there, f"a/{FOLDER}/x/y/4_new"]
     assert warnings == []
 
-    thrown_away(rclone, remote, FOLDER)
+    thrown_away(control, remote, FOLDER)
     run.renew_folder(FOLDER)
     run.move(stage(staging, b"new", 5), f"{FOLDER}/x", "5_new", ignore_bytes)
     assert present(drive) == ["a", f"a/{FOLDER}", f"a/{FOLDER}/x", f"a/{FOLDER}/x/5_new"]
@@ -148,10 +155,10 @@ def test_a_chats_folder_that_was_thrown_away_is_made_again_before_the_next_round
 
 
 def test_a_folder_that_listings_leave_out_for_a_moment_is_not_made_again(
-    drive: DriveStandIn, rclone: Rclone
+    drive: DriveStandIn, control: RemoteControl
 ) -> None:
     """What is looked for in vain is looked for until Drive's listings have had their time."""
-    handoff = hand_off(rclone, check_remote(rclone, "gdrive:a"))
+    handoff = hand_off(control, check_remote(control, "gdrive:a"))
     handoff.prepare_folder(FOLDER)
     drive.statistics.reset()
     drive.shaping = Shaping(listing_lag_seconds=3600.0)
@@ -165,47 +172,57 @@ def test_a_folder_that_listings_leave_out_for_a_moment_is_not_made_again(
 
 
 def test_a_rate_limit_is_no_reason_to_give_up_a_new_folder(
-    drive: DriveStandIn, rclone: Rclone, monkeypatch: pytest.MonkeyPatch
+    drive: DriveStandIn, control: RemoteControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drive_folder, "LISTING_LAG_SECONDS", 0.0)
-    remote = check_remote(rclone, "gdrive:a")
+    remote = check_remote(control, "gdrive:a")
     drive.faults.add(Fault("rate_limit", call="files.create"))
-    assert hand_off(rclone, remote).prepare_folder(FOLDER) == []
+    run = RcloneHandOff(control, remote, Pace(StopFlag(), lambda *_: None), lambda _: None)
+    assert run.prepare_folder(FOLDER) == []
     assert present(drive) == ["a", f"a/{FOLDER}"]
 
 
 def test_in_a_long_round_the_chats_folder_is_looked_for_again_now_and_then(
-    drive: DriveStandIn, rclone: Rclone, staging: Path, monkeypatch: pytest.MonkeyPatch
+    drive: DriveStandIn, control: RemoteControl, staging: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drive_folder, "LISTING_LAG_SECONDS", 0.0)
-    remote = check_remote(rclone, "gdrive:a")
-    run = RcloneHandOff(rclone, remote, Pace(StopFlag(), lambda *_: None), lambda _: None)
+    remote = check_remote(control, "gdrive:a")
+    run = RcloneHandOff(control, remote, Pace(StopFlag(), lambda *_: None), lambda _: None)
     run.prepare_folder(FOLDER)
-    thrown_away(rclone, remote, FOLDER)
+    thrown_away(control, remote, FOLDER)
     monkeypatch.setattr(handoff, "LOOK_AGAIN_SECONDS", 0.0)
     run.move(stage(staging, b"new", 1), FOLDER, "1_new", ignore_bytes)
     assert present(drive) == ["a", f"a/{FOLDER}", f"a/{FOLDER}/1_new"]
 
 
 def test_what_others_share_is_known_wherever_that_is_said(
-    rclone: Rclone, monkeypatch: pytest.MonkeyPatch
+    drive: DriveStandIn, control: RemoteControl, closing: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There a folder's id would show all that is shared, instead of that folder: paths are used."""
-    assert not shows_what_others_share(rclone, "gdrive:a")
-    assert not shows_what_others_share(rclone, "gdrive,shared_with_me=false:a")
-    assert shows_what_others_share(rclone, "gdrive,shared_with_me=true:a")
-    assert rclone.config_file is not None
-    config = rclone.config_file.read_text()
-    rclone.config_file.write_text(config.replace("[gdrive]", "[gdrive]\nshared_with_me = true"))
-    assert shows_what_others_share(rclone, "gdrive:a")
-    rclone.config_file.write_text(config)
+
+    def by_id(remote: str, control: RemoteControl = control) -> bool:
+        return look_at_remote(control, remote).takes_folder_ids
+
+    assert by_id("gdrive:")
+    assert by_id("gdrive,shared_with_me=false:")
+    assert not by_id("gdrive,shared_with_me=true:")
+    config_file = control.rclone.named_config_file
+    assert config_file is not None
+    shares = opened_control(closing, None, config_file, "--drive-shared-with-me")
+    assert not by_id("gdrive:", shares)
+    config = config_file.read_text()
+    config_file.write_text(config.replace("[gdrive]", "[gdrive]\nshared_with_me = true"))
+    assert not by_id("gdrive:", opened_control(closing, None, config_file))
+    config_file.write_text(config)
     monkeypatch.setenv("RCLONE_DRIVE_SHARED_WITH_ME", "true")
-    assert shows_what_others_share(rclone, "gdrive:a")
+    assert not by_id("gdrive:", opened_control(closing, None, config_file))
 
 
-def test_only_a_drive_itself_is_addressed_by_id(drive: DriveStandIn, rclone: Rclone) -> None:
+def test_only_a_drive_itself_is_addressed_by_id(
+    drive: DriveStandIn, control: RemoteControl
+) -> None:
     """A wrapper of a Drive would ignore the id without a word, and put the file elsewhere."""
-    assert rclone.config_file is not None
-    with rclone.config_file.open("a") as config:
+    assert control.rclone.config_file is not None
+    with control.rclone.config_file.open("a") as config:
         config.write("\n[wrapper]\ntype = alias\nremote = gdrive:wrapped\n")
-    assert not check_remote(rclone, "wrapper:a").takes_folder_ids
+    assert not check_remote(control, "wrapper:a").takes_folder_ids

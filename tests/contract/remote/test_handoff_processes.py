@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tdl_sync.core.errors import HandOffFailed, Stopped
+from tdl_sync.core.errors import HandOffFailed, RcloneEnded, Stopped
 from tdl_sync.core.model import StagedFile
 from tdl_sync.core.ports import HandOff
 from tdl_sync.remote.check import check_remote
-from tdl_sync.remote.rclone import Rclone
+from tests.contract.conftest import RCLONES
+from tests.contract.old_rclone import old_rclone
 from tests.contract.places import (
     FOLDER,
     OBSCURED_PASSWORD,
@@ -29,7 +30,9 @@ from tests.contract.places import (
     ignore_bytes,
     stage,
 )
+from tests.contract.rclones import opened_control
 from tests.fakes.handoff import FakeHandOff
+from tests.standins.rclone_on_drive import executable
 from tests.waiting import PATIENCE_SECONDS, finished, in_thread, result_of, until
 
 CONTENT = b"x" * 200_000
@@ -38,29 +41,31 @@ ALL_DAY = 10_000
 """Seconds that no test waits for."""
 
 
-def encrypted_place(directory: Path, *extra: str) -> RclonePlace:
+def encrypted_place(
+    closing: ExitStack, directory: Path, *user_options: str, program: str | None = None
+) -> RclonePlace:
     """Encrypted, since a plain move within one disk is a rename and takes no time."""
     config = directory / "rclone.conf"
     config.write_text(
         f"[crypt]\ntype = crypt\nremote = {directory}/remote\nfilename_encryption = off\n"
         f"suffix = none\ndirectory_name_encryption = false\npassword = {OBSCURED_PASSWORD}\n"
     )
-    rclone = Rclone.find(config_file=config, extra_arguments=extra)
-    remote = check_remote(rclone, "crypt:base")
-    return RclonePlace(Rclone.find(config_file=config), hand_off(rclone, remote), remote)
+    control = opened_control(closing, program, config, *user_options)
+    remote = check_remote(control, "crypt:base")
+    return RclonePlace(control, hand_off(control, remote), remote)
 
 
 MakeSlowPlace = Callable[[int], Place]
 
 
 @pytest.fixture(params=["crypt", "fake"])
-def slow_place(request: pytest.FixtureRequest, tmp_path: Path) -> MakeSlowPlace:
+def slow_place(request: pytest.FixtureRequest, tmp_path: Path, closing: ExitStack) -> MakeSlowPlace:
     """Called with the seconds that a move of ``CONTENT`` takes."""
 
     def make(seconds: int) -> Place:
         if request.param == "fake":
             return FakePlace(FakeHandOff(seconds_per_move=seconds))
-        return encrypted_place(tmp_path, f"--bwlimit={len(CONTENT) // seconds}B")
+        return encrypted_place(closing, tmp_path, f"--bwlimit={len(CONTENT) // seconds}B")
 
     return make
 
@@ -82,13 +87,13 @@ class Sending:
 
 
 def test_a_failed_move_keeps_the_file_and_the_next_attempt_works(
-    tmp_path: Path, staging: Path
+    tmp_path: Path, staging: Path, closing: ExitStack
 ) -> None:
-    place = encrypted_place(tmp_path)
+    place = encrypted_place(closing, tmp_path)
     staged = stage(staging, b"precious")
     in_the_way = tmp_path / "remote" / "base" / FOLDER
     in_the_way.write_bytes(b"a file where the folder should be")
-    with pytest.raises(HandOffFailed, match=r"rclone ended with status 1: .+; the next run"):
+    with pytest.raises(HandOffFailed, match=r"rclone did not move it: .+; the next run"):
         place.handoff.move(staged, FOLDER, "1_a", ignore_bytes)
     assert staged.path.read_bytes() == b"precious"
     in_the_way.unlink()
@@ -134,27 +139,21 @@ def test_a_second_terminate_cuts_a_long_grace_short(
     assert staged.path.read_bytes() == CONTENT
 
 
-def running_rclone(parent: int) -> psutil.Process:
-    """The rclone that this process has started to move a file."""
-    found: list[psutil.Process] = []
-
-    def look() -> bool:
-        for child in psutil.Process(parent).children(recursive=True):
-            with contextlib.suppress(psutil.Error):  # it has ended meanwhile
-                if "moveto" in child.cmdline():
-                    found.append(child)
-        return bool(found)
-
-    until(look)
-    return found[0]
+def running_rclone(directory: Path, parent: int) -> psutil.Process:
+    """The one that this process has started for the place in this directory."""
+    config = f"--config={directory}/rclone.conf"
+    (rclone,) = (child for child in psutil.Process(parent).children() if config in child.cmdline())
+    return rclone
 
 
-def test_a_killed_rclone_fails_the_move_and_keeps_the_file(tmp_path: Path, staging: Path) -> None:
-    place = encrypted_place(tmp_path, "--bwlimit=10k")
+def test_a_killed_rclone_fails_the_move_and_keeps_the_file(
+    tmp_path: Path, staging: Path, closing: ExitStack
+) -> None:
+    place = encrypted_place(closing, tmp_path, "--bwlimit=10k")
     staged = stage(staging, CONTENT)
     sending = Sending(place.handoff, staged)
-    running_rclone(os.getpid()).send_signal(signal.SIGKILL)
-    with pytest.raises(HandOffFailed, match="killed by signal 9"):
+    running_rclone(tmp_path, os.getpid()).send_signal(signal.SIGKILL)
+    with pytest.raises(RcloneEnded, match="killed by signal 9"):
         result_of(sending.move)
     assert staged.path.read_bytes() == CONTENT
     # An rclone before 1.63 may leave half a file on remotes that can't rename. It counts for
@@ -165,50 +164,53 @@ def test_a_killed_rclone_fails_the_move_and_keeps_the_file(tmp_path: Path, stagi
 
 MOVE_IN_ANOTHER_PROCESS = """
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from tests.contract.places import stage
 from tests.contract.remote.test_handoff_processes import CONTENT, Sending, encrypted_place
 tmp_path = Path(sys.argv[1])
-place = encrypted_place(tmp_path, "--bwlimit=10k")
+place = encrypted_place(ExitStack(), tmp_path, "--bwlimit=10k", program=sys.argv[2])
 sending = Sending(place.handoff, stage(tmp_path / "staging", CONTENT))
 print("sending", flush=True)
 sending.move.result()
 """
 
 
+@pytest.mark.parametrize("which", RCLONES)
 def test_when_the_program_is_killed_its_rclone_ends_and_the_file_is_kept(
-    tmp_path: Path, staging: Path
+    tmp_path: Path, staging: Path, which: str
 ) -> None:
+    """What a directory may show of it is known by its size, or its name, as no whole file."""
+    rclone = old_rclone() if which == "oldest" else executable()
     with subprocess.Popen(
-        [sys.executable, "-c", MOVE_IN_ANOTHER_PROCESS, str(tmp_path)],
+        [sys.executable, "-c", MOVE_IN_ANOTHER_PROCESS, str(tmp_path), rclone],
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parents[3],
     ) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == b"sending\n"
-        orphan = running_rclone(program.pid)
+        orphan = running_rclone(tmp_path, program.pid)
         program.kill()
     orphan.wait(PATIENCE_SECONDS)
     assert (staging / "1.staged").read_bytes() == CONTENT
+    left = [path for path in (tmp_path / "remote").rglob("*") if path.is_file()]
+    assert [path for path in left if path.stat().st_size >= len(CONTENT)] == []
 
 
 def test_rclone_gets_no_variable_of_ours_and_none_that_makes_moves_unsafe(
-    tmp_path: Path, staging: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, staging: Path, closing: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RCLONE_SIZE_ONLY would delete a file whose like-sized namesake is on the remote."""
     monkeypatch.setenv("TDL_SYNC_API_HASH", "secret")
     monkeypatch.setenv("RCLONE_SIZE_ONLY", "true")
     monkeypatch.setenv("RCLONE_LOG_FILE", str(tmp_path / "log"))
     monkeypatch.setenv("RCLONE_BWLIMIT", "200k")
-    place = encrypted_place(tmp_path)
+    place = encrypted_place(closing, tmp_path)
     place.handoff.prepare_folder(FOLDER)
     place.handoff.move(stage(staging, b"old content"), FOLDER, "1_a", ignore_bytes)
     place.handoff.move(stage(staging, b"new content"), FOLDER, "1_a", ignore_bytes)
     assert place.content(FOLDER, "1_a") == b"new content"
-    staged = stage(staging, CONTENT)
-    move = in_thread(lambda: place.handoff.move(staged, FOLDER, "2_b", ignore_bytes))
-    environment = running_rclone(os.getpid()).environ()
+    environment = running_rclone(tmp_path, os.getpid()).environ()
     assert not [name for name in environment if name.startswith("TDL_SYNC")]
     assert environment["RCLONE_BWLIMIT"] == "200k"
-    result_of(move)
     assert not (tmp_path / "log").exists()

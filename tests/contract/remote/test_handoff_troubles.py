@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Barrier
@@ -15,8 +16,9 @@ from standins.drive.faults import Fault
 from standins.drive.shaping import Shaping
 from tdl_sync.core.errors import ConfigurationError, HandOffFailed, QuotaExceeded, StorageFull
 from tdl_sync.remote import pace
-from tdl_sync.remote.rclone import Rclone
+from tdl_sync.remote.check import CheckedRemote
 from tests.contract.conftest import RCLONES
+from tests.contract.false_rclone import Answer, false_rclone
 from tests.contract.places import (
     CHAT_ID,
     FOLDER,
@@ -26,6 +28,7 @@ from tests.contract.places import (
     ignore_bytes,
     stage,
 )
+from tests.contract.rclones import opened_control
 from tests.contract.remote.on_drive import AT_ONCE, OnDrive, on_drive
 from tests.waiting import result_of
 
@@ -55,19 +58,17 @@ def plain(request: pytest.FixtureRequest, make_place: MakePlace) -> RclonePlace:
 
 
 def test_success_is_not_believed_while_the_source_is_still_there(
-    plain: RclonePlace, staging: Path
+    tmp_path: Path, staging: Path, closing: ExitStack
 ) -> None:
-    """With an option that makes rclone do nothing and call that success. (As an argument of the
-    program it is refused.)"""
-    looker = plain.looker
-    pretending = Rclone.find(looker.executable, looker.config_file, ["--dry-run"])
-    plain.handoff.prepare_folder(FOLDER)
+    """An rclone that does nothing and calls that success. (No option makes the real one do so: a
+    call wins over all.)"""
+    pretending = false_rclone(tmp_path, {"operations/movefile": Answer()})
     staged = stage(staging, b"precious")
+    handoff = hand_off(opened_control(closing, pretending), CheckedRemote("x:", "", True, None))
     with pytest.raises(HandOffFailed, match="the source is still there; the next run") as caught:
-        hand_off(pretending, plain.remote).move(staged, FOLDER, "1_a", ignore_bytes)
+        handoff.move(staged, FOLDER, "1_a", ignore_bytes)
     assert type(caught.value) is HandOffFailed
     assert staged.path.read_bytes() == b"precious"
-    assert plain.handoff.prepare_folder(FOLDER) == []
 
 
 LIKE_ERRORS = "no such host, error 401, SlowDown, invalid_grant"
@@ -79,8 +80,7 @@ def test_a_name_that_reads_like_an_error_decides_nothing_and_is_not_repeated(
     """Neither a file's name nor a chat's title: else anybody who posts a file could stop a run,
     or let it wait for ever."""
     folder, name = f"{LIKE_ERRORS} [{CHAT_ID}]", f"1 {LIKE_ERRORS}"
-    in_the_way = plain.remote.path(folder)
-    assert plain.looker.ask(["rcat"], in_the_way, stdin=b"no folder").exit_status == 0
+    plain.looker.run(["rcat"], plain.path(folder), stdin=b"no folder")
     staged = stage(staging, b"precious")
     handoff = plain.handoff
     of_one_file: list[Callable[[], object]] = [
@@ -110,8 +110,8 @@ def test_a_name_that_reads_like_an_error_decides_nothing_and_is_not_repeated(
 def test_a_rate_limit_is_waited_out_and_is_not_taken_for_the_days_quota(
     here: OnDrive, staging: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Google gives both the same reason."""
-    monkeypatch.setattr(pace, "SHORTEST_PAUSE_SECONDS", 0.01)
+    """Google gives both the same reason. It is told once, though rclone's log tells it, too."""
+    monkeypatch.setattr(pace, "SHORTEST_PAUSE_SECONDS", 0.3)
     handoff = here.prepared(AT_ONCE)
     here.drive.faults.add(Fault("user_rate_limit", call="upload.start"))
     handoff.move(stage(staging, b"content"), FOLDER, "1_a", ignore_bytes)

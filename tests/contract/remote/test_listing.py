@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,42 +13,38 @@ from standins.drive.shaping import Shaping
 from tdl_sync.core.model import ListedFile
 from tdl_sync.remote.check import look_at_remote
 from tdl_sync.remote.listing import RemoteLook
-from tdl_sync.remote.rclone import Rclone
 from tests.contract.places import CHAT_ID
+from tests.contract.rclones import looker_beside, opened_control
 from tests.e2e.looking.on_drive import READING
 
 FOLDER = f"A channel [{CHAT_ID}]"
 HASH = hashlib.sha256(b"old").hexdigest()
 
 
-def make(rclone: Rclone, command: str, path: str, stdin: bytes | None = None) -> None:
-    answer = rclone.ask([command], path, stdin=stdin)
-    assert answer.exit_status == 0, answer.last_error
-
-
 def test_both_of_two_drive_folders_with_one_name_are_seen_with_hashes_by_reading_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with DriveStandIn() as drive:
+    with DriveStandIn() as drive, ExitStack() as closing:
         for name, value in drive.environment().items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("RCLONE_DRIVE_PACER_MIN_SLEEP", "1ms")
-        rclone = Rclone.find(config_file=drive.rclone_config(tmp_path))
-        make(rclone, "mkdir", "gdrive:a")
-        look = RemoteLook(rclone, look_at_remote(rclone, "gdrive:a"))
+        control = opened_control(closing, None, drive.rclone_config(tmp_path))
+        by_hand = looker_beside(control)
+        by_hand.run(["mkdir"], "gdrive:a")
+        look = RemoteLook(control, look_at_remote(control, "gdrive:a"))
         assert look.find_folder(CHAT_ID) is None
         assert look.files(FOLDER, with_sha256=True) == []
         (base_id,) = (file.file_id for file in drive.files("user"))
         drive.shaping = Shaping(listing_lag_seconds=2.0)
         for _ in range(2):  # as two programs do that do not see each other's folder yet
-            make(rclone, "mkdir", look.remote.inside(base_id, FOLDER))
+            by_hand.run(["mkdir"], look.remote.inside(base_id).text + FOLDER)
         drive.shaping = Shaping()
         one, two = (file.file_id for file in drive.files("user") if file.name == FOLDER)
-        make(rclone, "rcat", look.remote.inside(one, "1_old"), b"old")
-        make(rclone, "rcat", look.remote.inside(two, "sub/2_old"), b"old")
+        by_hand.run(["rcat"], look.remote.inside(one).text + "1_old", stdin=b"old")
+        by_hand.run(["rcat"], look.remote.inside(two).text + "sub/2_old", stdin=b"old")
         drive.statistics.reset()
-        remote = look_at_remote(rclone, "gdrive:a", must_be_drive=True)
-        look = RemoteLook(rclone, remote)
+        remote = look_at_remote(control, "gdrive:a", must_be_drive=True)
+        look = RemoteLook(control, remote)
         assert look.find_folder(CHAT_ID) == FOLDER
         assert sorted(look.files(FOLDER, with_sha256=True), key=lambda file: file.name) == [
             ListedFile("1_old", 3, "", HASH),
@@ -58,15 +55,17 @@ def test_both_of_two_drive_folders_with_one_name_are_seen_with_hashes_by_reading
         assert (remote.free_bytes is not None, remote.lists_sha256) == (True, True)
 
 
-def test_where_a_hash_would_mean_reading_the_files_it_is_not_asked_for(tmp_path: Path) -> None:
+def test_where_a_hash_would_mean_reading_the_files_it_is_not_asked_for(
+    tmp_path: Path, closing: ExitStack
+) -> None:
     config = tmp_path / "rclone.conf"
     config.write_text(f"[box]\ntype = alias\nremote = {tmp_path / 'files'}\n")
-    rclone = Rclone.find(config_file=config)
-    remote = look_at_remote(rclone, "box:a")
+    control = opened_control(closing, None, config)
+    remote = look_at_remote(control, "box:a")
     assert not remote.lists_sha256
-    look = RemoteLook(rclone, remote)
+    look = RemoteLook(control, remote)
     assert (look.find_folder(CHAT_ID), look.files(FOLDER, with_sha256=True)) == (None, [])
     assert not (tmp_path / "files").exists()
-    make(rclone, "rcat", f"box:a/{FOLDER}/1_a", b"content")
+    looker_beside(control).run(["rcat"], f"box:a/{FOLDER}/1_a", stdin=b"content")
     (tmp_path / "files" / "a" / FOLDER / "1_a").chmod(0)  # nobody but root could read it
     assert look.files(FOLDER, with_sha256=True) == [ListedFile("1_a", 7)]

@@ -45,23 +45,19 @@ def test_a_remnant_is_known_by_the_name_of_its_own_file_alone(
 
 
 def handoff_that_tells(place: RclonePlace, lines: list[str]) -> RcloneHandOff:
-    rclone = place.looker
-
     def unexpected(*told: object) -> None:
         raise AssertionError(told)
 
-    return RcloneHandOff(rclone, place.remote, Pace(StopFlag(), unexpected), lines.append)
+    return RcloneHandOff(place.control, place.remote, Pace(StopFlag(), unexpected), lines.append)
 
 
 def names_in(place: RclonePlace, folder: str) -> list[str]:
-    answer = place.looker.ask(["lsf", "--files-only"], place.remote.path(*folder.split("/")))
-    assert answer.exit_status == 0
-    return sorted(answer.stdout.decode().splitlines())
+    listed = place.looker.run(["lsf", "--files-only"], place.path(folder))
+    return sorted(listed.decode().splitlines())
 
 
 def write(place: RclonePlace, folder: str, name: str, content: bytes = b"part") -> None:
-    path = place.remote.path(*folder.split("/"), name)
-    assert place.looker.ask(["rcat"], path, stdin=content).exit_status == 0
+    place.looker.run(["rcat"], place.path(folder, name), stdin=content)
 
 
 @pytest.mark.parametrize("name", ["7_a film.bin", LONG])
@@ -72,10 +68,10 @@ def test_what_a_killed_rclone_left_goes_when_its_file_is_moved(
     uses the same name again, so this one is given another date.)"""
     place = make_place("crypt-current")
     content = bytes(6_000_000)
-    place.looker.ask(["mkdir"], place.remote.path(FOLDER))
+    place.looker.run(["mkdir"], place.path(FOLDER))
     command = [place.looker.executable, f"--config={place.looker.config_file}", "--bwlimit=100k"]
     source = stage(staging, content, 7)
-    target = place.remote.path(FOLDER, name)
+    target = place.path(FOLDER, name)
     with subprocess.Popen([*command, "moveto", str(source.path), target]) as killed:
         until(lambda: names_in(place, FOLDER) != [])
         killed.kill()

@@ -8,8 +8,9 @@ import pytest
 
 from standins.telegram.world import worlds
 from standins.telegram.world.plan import FilePlan
-from tdl_sync.remote.rclone import Rclone
+from tests.contract.rclones import Looker
 from tests.e2e.conftest import SetScene
+from tests.standins.rclone_on_drive import executable
 
 
 def test_what_comes_later_is_in_a_new_folder_and_not_in_the_bin(
@@ -21,8 +22,7 @@ def test_what_comes_later_is_in_a_new_folder_and_not_in_the_bin(
     (folder,) = (each.path for each in on.present() if each.path.count("/") == 2)
     for name, value in on.machine.environment().items():
         monkeypatch.setenv(name, value)
-    rclone = Rclone.find(config_file=on.rclone_config)
-    assert rclone.ask(["purge"], f"gdrive:{folder}").exit_status == 0
+    Looker(executable(), on.rclone_config).run(["purge"], f"gdrive:{folder}")
     newest = on.world.source.append(file=FilePlan("document", 3000, "new.bin", "text/plain", 2))
     running.wait_for(f"moved {newest}_new.bin")
     running.signal(signal.SIGTERM)

@@ -32,11 +32,11 @@ from tdl_sync.core.errors import (
 )
 from tdl_sync.core.program import VERSION
 from tdl_sync.options.config import PLAINLY, Config
-from tdl_sync.remote.rclone import Rclone
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_moved, assert_refused, remote_files, the_state
 from tests.e2e.program import REMOTE, SOURCE, Machine
 from tests.in_process import SignalWhen, run_here
+from tests.standins.rclone_on_drive import executable
 
 SPELLINGS = (
     "Spellings that work: @name, name, https://t.me/name, https://t.me/name/123 (from message 123 "
@@ -180,7 +180,7 @@ def test_a_configuration_that_is_encrypted(machine: Machine) -> None:
     """It says so at once, and never waits for a password that nobody types."""
     subprocess.run(
         [
-            *(Rclone.find().executable, f"--config={machine.rclone_config}"),
+            *(executable(), f"--config={machine.rclone_config}"),
             *("config", "encryption", "set", "--password-command", "echo hunter2"),
         ],
         check=True,
