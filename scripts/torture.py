@@ -5,7 +5,8 @@
 
 It needs the packages of ``requirements-dev.txt`` (``scripts/environment.py``), an rclone and
 Linux or macOS. It prints what the kills hit, and ends with 1 if a promise was broken: a file lost,
-doubled or wrong, a finished file downloaded again, or more served than the kills explain.
+doubled or wrong, a finished file downloaded again, or more served than the kills explain. So it
+does if no kill met an upload, since then nothing was shown of those.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.kill_campaign import Figures, Plan, run_campaign
+from scripts.kill_campaign import Figures, Met, Plan, run_campaign
 from scripts.kill_snapshot import Step
 from scripts.reaper import end_with_this_process
 
@@ -50,6 +51,8 @@ def report(figures: Figures, seconds: float) -> str:
         f"unfinished copies that killed rclones left: {figures.partial_uploads_left}",
         "",
         *(f"{figures.kinds[kind]:5} killed {kind.value}" for kind in figures.kinds),
+        "",
+        *(f"{figures.met[met]:5} met {met.value}" for met in Met),
         "",
         "kills that caught at least one file in this step:",
         *(f"{figures.steps[step]:5} {step.value}" for step in Step),
