@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from scripts.rclones import uploads_below
 from tdl_sync.core.errors import HandOffFailed, Stopped
 from tdl_sync.core.model import StagedFile
 from tdl_sync.core.ports import HandOff
@@ -134,15 +134,12 @@ def test_a_second_terminate_cuts_a_long_grace_short(
     assert staged.path.read_bytes() == CONTENT
 
 
-def running_rclone(parent: int) -> psutil.Process:
-    """The rclone that this process has started to move a file."""
+def running_rclone(parent: int, staging: Path) -> psutil.Process:
+    """The rclone below this process that moves a file from here."""
     found: list[psutil.Process] = []
 
     def look() -> bool:
-        for child in psutil.Process(parent).children(recursive=True):
-            with contextlib.suppress(psutil.Error):  # it has ended meanwhile
-                if "moveto" in child.cmdline():
-                    found.append(child)
+        found.extend(uploads_below(parent, staging))
         return bool(found)
 
     until(look)
@@ -153,7 +150,7 @@ def test_a_killed_rclone_fails_the_move_and_keeps_the_file(tmp_path: Path, stagi
     place = encrypted_place(tmp_path, "--bwlimit=10k")
     staged = stage(staging, CONTENT)
     sending = Sending(place.handoff, staged)
-    running_rclone(os.getpid()).send_signal(signal.SIGKILL)
+    running_rclone(os.getpid(), staging).send_signal(signal.SIGKILL)
     with pytest.raises(HandOffFailed, match="killed by signal 9"):
         result_of(sending.move)
     assert staged.path.read_bytes() == CONTENT
@@ -186,7 +183,7 @@ def test_when_the_program_is_killed_its_rclone_ends_and_the_file_is_kept(
     ) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == b"sending\n"
-        orphan = running_rclone(program.pid)
+        orphan = running_rclone(program.pid, staging)
         program.kill()
     orphan.wait(PATIENCE_SECONDS)
     assert (staging / "1.staged").read_bytes() == CONTENT
@@ -207,7 +204,7 @@ def test_rclone_gets_no_variable_of_ours_and_none_that_makes_moves_unsafe(
     assert place.content(FOLDER, "1_a") == b"new content"
     staged = stage(staging, CONTENT)
     move = in_thread(lambda: place.handoff.move(staged, FOLDER, "2_b", ignore_bytes))
-    environment = running_rclone(os.getpid()).environ()
+    environment = running_rclone(os.getpid(), staging).environ()
     assert not [name for name in environment if name.startswith("TDL_SYNC")]
     assert environment["RCLONE_BWLIMIT"] == "200k"
     result_of(move)
