@@ -35,8 +35,8 @@ def staging(tmp_path: Path) -> Path:
 @contextmanager
 def copying(source: Path, mark: str = "") -> Iterator[psutil.Process]:
     """An rclone that has this file open all day; the shell that has started it waits for it."""
-    target = source.with_name("copy")
-    rclone = [Rclone.find().executable, "--config=", "--bwlimit=1k", "copyto", source, target]
+    paths = [str(source), str(source.with_name("copy"))]
+    rclone = [Rclone.find().executable, "--config=", "--bwlimit=1k", "copyto", *paths]
     with subprocess.Popen(
         ["/bin/sh", "-c", '"$@"; exit', "sh", *rclone], env={**os.environ, MARK: mark}
     ) as shell:
