@@ -7,6 +7,7 @@ program and rclone are processes of their own, and nothing in them knows of this
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import subprocess
 import sys
@@ -42,9 +43,25 @@ def run_environment(own: Mapping[str, str]) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("TDL_SYNC_", "RCLONE_"))
     }
-    # Without the server-side move a local remote really copies.
-    rclone = {"RCLONE_BWLIMIT": UPLOAD_RATE, "RCLONE_DISABLE": "Move"}
-    return {**inherited, **rclone, **own, MARK: secrets.token_hex(8)}
+    limit = {"RCLONE_BWLIMIT": UPLOAD_RATE}
+    return {**inherited, **limit, **own, MARK: secrets.token_hex(8)}
+
+
+def make_local_remote(places: Places, dice: random.Random) -> dict[str, str]:
+    """The remote ``LOCAL_REMOTE``, a directory to which rclone really copies; the variables that
+    this takes.
+
+    What a killed rclone leaves there is half a file under the final name where it can't rename,
+    and else one under a name of rclone's own: by turns of the dice.
+    """
+    places.drive.mkdir(parents=True)
+    if dice.random() < 0.5:
+        section, variables = f"type = alias\nremote = {places.drive}", {"RCLONE_DISABLE": "Move"}
+    else:
+        # Another kind of remote, to which a local file can't be renamed.
+        section, variables = f"type = combine\nupstreams = channels={places.drive}", {}
+    places.rclone_config.write_text(f"[demo]\n{section}\n", "utf-8")
+    return variables
 
 
 def start_run(

@@ -13,8 +13,7 @@ import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -32,6 +31,7 @@ from scripts.campaign_runs import (
     SIGN_OF_LIFE_SECONDS,
     last_words,
     lives_for,
+    make_local_remote,
     run_environment,
     start_run,
 )
@@ -127,20 +127,13 @@ def run_campaign(plan: Plan, root: Path, figures: Figures, tell: Callable[[str],
             mean_size_bytes=MEAN_FILE_BYTES[number % len(MEAN_FILE_BYTES)],
             too_large_bytes=None,
         )
-        with _places(root / f"channel-{number}") as places, StandIn(world, SHAPING) as telegram:
+        places = Places(root / f"channel-{number}")
+        with StandIn(world, SHAPING) as telegram:
             _Channel(plan, figures, dice, world, telegram, places, tell).move()
             figures.problems += [f"unknown call {name}" for name in telegram.unknown_rpcs]
+        shutil.rmtree(places.root)
         tell(f"channel {number} is complete")
     figures.conclude()
-
-
-@contextmanager
-def _places(root: Path) -> Iterator[Places]:
-    places = Places(root)
-    places.drive.mkdir(parents=True)
-    places.rclone_config.write_text(f"[demo]\ntype = alias\nremote = {places.drive}\n", "utf-8")
-    yield places
-    shutil.rmtree(root)
 
 
 class _Channel:
@@ -164,10 +157,8 @@ class _Channel:
         self._telegram = telegram
         self._places = places
         self._items = expected_items(world)
-        # Half a file under the final name is what a killed rclone leaves behind that copies in
-        # place; one channel in two is copied so.
-        in_place = {"RCLONE_INPLACE": dice.choice(["true", "false"])}
-        self._environment = run_environment({**telegram.environment(), **in_place})
+        remote = make_local_remote(places, dice)
+        self._environment = run_environment({**telegram.environment(), **remote})
         self._served: Counter[Part] = Counter()
         self._complete: set[Part] = set()
         self._marked: set[int] = set()

@@ -33,11 +33,12 @@ from scripts.campaign_runs import (
     SIGN_OF_LIFE_SECONDS,
     last_words,
     lives_for,
+    make_local_remote,
     run_environment,
     start_run,
 )
 from scripts.demonstration import Places, differences, expected_items
-from scripts.rclones import rclones_below, rclones_marked, uploads_below
+from scripts.rclones import rclones_below, rclones_marked, uploaded_by, uploads_below
 from standins.drive.files.world import DriveFile
 from standins.drive.server import DriveStandIn
 from standins.drive.shaping import Shaping as DriveShaping
@@ -142,16 +143,13 @@ class _Remote(Protocol):
 class _Directory:
     name = LOCAL_REMOTE
 
-    def __init__(self, places: Places, world: World, in_place: str) -> None:
+    def __init__(self, places: Places, world: World, dice: random.Random) -> None:
         self._places = places
         self._world = world
-        self._in_place = in_place
-        places.drive.mkdir(parents=True)
-        section = f"[demo]\ntype = alias\nremote = {places.drive}\n"
-        places.rclone_config.write_text(section, "utf-8")
+        self._variables = make_local_remote(places, dice)
 
     def environment(self) -> dict[str, str]:
-        return {"RCLONE_INPLACE": self._in_place}
+        return self._variables
 
     def remove_unfinished(self) -> int:
         unfinished = list(self._places.drive.rglob("*.partial"))
@@ -244,11 +242,19 @@ def _stage(root: Path, world: World, where: Destination, dice: random.Random) ->
             drive = closing.enter_context(DriveStandIn(DRIVE_SHAPING))
             remote = _Drive(places, world, drive)
         else:
-            remote = _Directory(places, world, dice.choice(["true", "false"]))
+            remote = _Directory(places, world, dice)
         channel = _Channel(world, telegram, places, remote, where, dice)
         closing.callback(channel.clear)
         yield channel
     shutil.rmtree(root)
+
+
+@dataclass(frozen=True)
+class _Victim:
+    """One that is stopped, and whether it has a staged file open."""
+
+    rclone: psutil.Process
+    uploads: bool
 
 
 class _Channel:
@@ -315,17 +321,20 @@ class _Channel:
         """Wait for a moment, and then for an rclone; false if the program ended before."""
         if not (self._sees_an_upload(process) and self._waits(process)):
             return False
-        while (rclone := self._rclone_of(process)) is None:
+        anything = self._dice.random() < MET_BY_CHANCE
+        while (victim := self._stopped(process, anything)) is None:
             if not lives_for(process, POLL_SECONDS):
                 return False
-        met_upload = rclone in self._uploading(process)
-        try:
-            self._strike(rclone, blow)
-        except psutil.NoSuchProcess:
-            return True  # it had ended by itself: no blow
-        met = figures.uploads_met if met_upload else figures.others_met
+        if blow is Blow.KILL:
+            victim.rclone.kill()
+        elif blow is Blow.PAUSE:
+            seconds = self._dice.uniform(0, LONGEST_PAUSE_SECONDS)
+            timer = threading.Timer(seconds, _resume, [victim.rclone])
+            timer.daemon = True
+            timer.start()
+        met = figures.uploads_met if victim.uploads else figures.others_met
         met[self._where, blow] += 1
-        at = "that uploaded" if met_upload else "that did something else"
+        at = "that uploaded" if victim.uploads else "that did something else"
         tell(f"{figures.dealt(self._where)} on {self._where.value}: {blow.what} an rclone {at}")
         return True
 
@@ -340,32 +349,35 @@ class _Channel:
     def _waits(self, process: subprocess.Popen[bytes]) -> bool:
         return lives_for(process, self._dice.uniform(0, LONGEST_WORK_SECONDS))
 
-    def _rclone_of(self, process: subprocess.Popen[bytes]) -> psutil.Process | None:
-        """One that uploads, after a part of that; sometimes any."""
-        if self._dice.random() < MET_BY_CHANCE:
-            rclones = [each for each in rclones_below(process.pid) if not _is_stopped(each)]
-            return self._dice.choice(rclones) if rclones else None
-        if not self._uploading(process):
+    def _stopped(self, process: subprocess.Popen[bytes], anything: bool) -> _Victim | None:
+        """An rclone after a part of its upload, or in ``anything`` that it may do.
+
+        Only of one that is stopped it can be said what a blow met; others are let go again.
+        """
+        if anything:
+            found = [each for each in rclones_below(process.pid) if not _is_stopped(each)]
+        elif self._uploading(process):
+            lives_for(process, self._dice.uniform(0, LONGEST_UPLOAD_SECONDS))
+            found = self._uploading(process)
+        else:
             return None
-        lives_for(process, self._dice.uniform(0, LONGEST_UPLOAD_SECONDS))
-        uploading = self._uploading(process)
-        return self._dice.choice(uploading) if uploading else None
+        if not found:
+            return None
+        rclone = self._dice.choice(found)
+        try:
+            rclone.suspend()
+        except psutil.NoSuchProcess:
+            return None
+        uploads = bool(uploaded_by(rclone, self._places.staging))
+        if _is_stopped(rclone) and (uploads or anything):
+            return _Victim(rclone, uploads)
+        _resume(rclone)
+        return None
 
     def _uploading(self, process: subprocess.Popen[bytes]) -> list[psutil.Process]:
         """Not those that an earlier blow has stopped."""
         found = uploads_below(process.pid, self._places.staging)
         return [rclone for rclone in found if not _is_stopped(rclone)]
-
-    def _strike(self, rclone: psutil.Process, blow: Blow) -> None:
-        if blow is Blow.KILL:
-            rclone.kill()
-            return
-        rclone.suspend()
-        if blow is Blow.PAUSE:
-            seconds = self._dice.uniform(0, LONGEST_PAUSE_SECONDS)
-            timer = threading.Timer(seconds, _resume, [rclone])
-            timer.daemon = True
-            timer.start()
 
     def _check(self, status: int, figures: RcloneFigures) -> None:
         if status != 0:
