@@ -26,6 +26,8 @@ MEAN_FILE_BYTES = (150_000, 900_000)
 """By turns: of small files many are in the short steps at once, large ones are cut in mid-file."""
 
 UPLOAD_RATE = "4M"
+"""Of each file, however many rclones send them."""
+
 LOCAL_REMOTE = "demo:channels"
 
 MARK = "STARTED_IN_CAMPAIGN"
@@ -43,8 +45,8 @@ def run_environment(own: Mapping[str, str]) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("TDL_SYNC_", "RCLONE_"))
     }
-    limit = {"RCLONE_BWLIMIT": UPLOAD_RATE}
-    return {**inherited, **limit, **own, MARK: secrets.token_hex(8)}
+    rate = {"RCLONE_BWLIMIT_FILE": UPLOAD_RATE}
+    return {**inherited, **rate, **own, MARK: secrets.token_hex(8)}
 
 
 def make_local_remote(places: Places, dice: random.Random) -> dict[str, str]:

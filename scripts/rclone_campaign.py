@@ -172,7 +172,7 @@ class _Drive:
 
     def environment(self) -> dict[str, str]:
         # The stand-in itself is as slow as is wanted.
-        own = {"RCLONE_DRIVE_PACER_MIN_SLEEP": "1ms", "RCLONE_BWLIMIT": "off"}
+        own = {"RCLONE_DRIVE_PACER_MIN_SLEEP": "1ms", "RCLONE_BWLIMIT_FILE": "off"}
         return {**self._drive.environment(), **own}
 
     def remove_unfinished(self) -> int:

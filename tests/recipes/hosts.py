@@ -29,7 +29,7 @@ from tests.e2e.program import PATIENCE_SECONDS, ROOT, SOURCE, Ended, Running
 
 RECIPES = ROOT / "recipes"
 CHAT_IN_RECIPES = "@channel"
-SLOW_UPLOADS = {"TDL_SYNC_RCLONE_ARG": "--bwlimit=20k"}
+SLOW_UPLOADS = {"TDL_SYNC_RCLONE_ARG": "--bwlimit-file=20k"}
 SIZES = (1000, 1_500_000)
 """With slow uploads the second file's takes more than a minute."""
 

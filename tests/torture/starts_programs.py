@@ -35,7 +35,7 @@ def test_programs_are_started(tmp_path: Path) -> None:
         assert stand_in.stdout is not None
         stand_in.stdout.readline()
         machine = set_stage(stack, tmp_path)(worlds.files(sizes=[4_000_000])).machine
-        slowly = {"RCLONE_BWLIMIT": "10k", "RCLONE_DISABLE": "Move"}
+        slowly = {"RCLONE_BWLIMIT_FILE": "10k", "RCLONE_DISABLE": "Move"}
         running = machine.start("-u", SOURCE, variables=slowly)
         staging = machine.staging_directory
         running.wait_until(lambda: running.uploads(staging) == {1})

@@ -29,7 +29,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 def killed_in_mid_upload(scene: Scene, *arguments: str, stops_first: bool) -> psutil.Process:
     """What is left of a run: the rclone that was uploading, stopped before the kill or not."""
-    slowly = {"RCLONE_BWLIMIT": "2M", "RCLONE_DISABLE": "Move"}
+    slowly = {"RCLONE_BWLIMIT_FILE": "2M", "RCLONE_DISABLE": "Move"}
     running = scene.machine.start("-u", SOURCE, *arguments, variables=slowly)
     rclone = uploading(running, scene.machine.staging_directory)
     if stops_first:

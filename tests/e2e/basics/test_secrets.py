@@ -110,7 +110,7 @@ def whole_run(module_stage: Stage) -> Watched:
         SOURCE,
         "-v",
         f"--log-file={log_file(scene)}",
-        "--rclone-arg=--bwlimit=4M",
+        "--rclone-arg=--bwlimit-file=4M",
         variables={"TDL_SYNC_PROXY": proxy, "RCLONE_VERBOSE": "1"},
     )
     with watched(running, scene.machine.staging_directory) as seen:

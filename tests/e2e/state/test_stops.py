@@ -22,7 +22,7 @@ from tests.e2e.expectations import assert_moved, assert_on_remote, state_texts, 
 from tests.e2e.program import SOURCE, Machine, Running
 from tests.in_process import run_here
 
-SLOW_UPLOAD = "--rclone-arg=--bwlimit=20k"
+SLOW_UPLOAD = "--rclone-arg=--bwlimit-file=20k"
 SIZES = (1000, 1_500_000)
 STOP_SECONDS = 45.0
 FLOOD_SECONDS = 300
