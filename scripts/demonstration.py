@@ -42,7 +42,7 @@ BUDGET_BYTES = 50_000_000
 # the staging directory fills up and downloads have to wait for room.
 SHAPING = {"round_trip_seconds": 0.02, "total_bytes_per_second": 20_000_000}
 RCLONE_VARIABLES = {
-    "RCLONE_BWLIMIT": "4M",  # for each upload
+    "RCLONE_BWLIMIT_FILE": "4M",  # for each upload
     "RCLONE_DISABLE": "Move",  # else a local remote would just rename, and nothing be sent
 }
 SAMPLE_SECONDS = 0.02

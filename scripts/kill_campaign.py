@@ -10,47 +10,58 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import signal
 import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
 import psutil
 
+from scripts.campaign_runs import (
+    DOWNLOADS,
+    LOCAL_REMOTE,
+    MARK,
+    MEAN_FILE_BYTES,
+    POLL_SECONDS,
+    RUN_SECONDS,
+    SHAPING,
+    SIGN_OF_LIFE_SECONDS,
+    last_words,
+    lives_for,
+    make_local_remote,
+    run_environment,
+    start_run,
+)
 from scripts.demonstration import Places, differences, expected_items
-from scripts.environment import ROOT
 from scripts.kill_snapshot import PART_BYTES, Part, Snapshot, Step, look
-from standins.shaping import Shaping
+from scripts.rclones import rclones_below, rclones_marked, uploaded_by
 from standins.telegram.server import StandIn
 from standins.telegram.world import worlds
 from standins.telegram.world.channel import WorldItem
 from standins.telegram.world.world import World
 
-DOWNLOADS = 4
 ASKED_FOR_AT_ONCE_BYTES = DOWNLOADS * (16 + 8) * PART_BYTES
 """At most so much is asked for and not written: 16 parts of each large file, and 8 small files
 for each download."""
 
-BUDGET_BYTES = 30_000_000
-SHAPING = Shaping(round_trip_seconds=0.02, total_bytes_per_second=15_000_000)
-MEAN_FILE_BYTES = (150_000, 900_000)
-"""By turns: of small files many are in the short steps at once, large ones are cut in mid-file."""
-
-UPLOAD_RATE = "4M"
 LONGEST_START_SECONDS = 2.5
 LONGEST_LAST_PART_SECONDS = 0.15
 """From the sending of a file's last byte to its new name, on a machine that is not idle."""
 
 MOST_AHEAD = 12
-SIGN_OF_LIFE_SECONDS = 60.0
-RUN_SECONDS = 600.0
-POLL_SECONDS = 0.003
+
+_DOWNLOADED = {Step.RESERVED, Step.SOME_PARTS, Step.ALL_PARTS}
+
+
+class Met(str, Enum):
+    """What was under way when a kill came; it may be several."""
+
+    UPLOAD = "an upload"
+    DOWNLOAD = "a download"
+    SOMETHING_ELSE = "neither"
 
 
 class Killing(str, Enum):
@@ -87,7 +98,22 @@ class Figures:
     partial_uploads_left: int = 0
     kinds: Counter[Killing] = field(default_factory=Counter)
     steps: Counter[Step] = field(default_factory=Counter)
+    met: Counter[Met] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+
+    def killed(self, killing: Killing, steps: set[Step]) -> None:
+        """Count a kill that caught files in these steps."""
+        self.kills += 1
+        self.kinds[killing] += 1
+        self.steps.update(steps or {Step.NOTHING})
+        met = {Met.UPLOAD} if Step.UPLOADING in steps else set()
+        met |= {Met.DOWNLOAD} if steps & _DOWNLOADED else set()
+        self.met.update(met or {Met.SOMETHING_ELSE})
+
+    def conclude(self) -> None:
+        """A campaign that is over has shown nothing of uploads if none was ever killed."""
+        if self.kills and not self.met[Met.UPLOAD]:
+            self.problems.append(f"none of {self.kills} kills met an upload")
 
 
 def run_campaign(plan: Plan, root: Path, figures: Figures, tell: Callable[[str], None]) -> None:
@@ -101,19 +127,13 @@ def run_campaign(plan: Plan, root: Path, figures: Figures, tell: Callable[[str],
             mean_size_bytes=MEAN_FILE_BYTES[number % len(MEAN_FILE_BYTES)],
             too_large_bytes=None,
         )
-        with _places(root / f"channel-{number}") as places, StandIn(world, SHAPING) as telegram:
+        places = Places(root / f"channel-{number}")
+        with StandIn(world, SHAPING) as telegram:
             _Channel(plan, figures, dice, world, telegram, places, tell).move()
             figures.problems += [f"unknown call {name}" for name in telegram.unknown_rpcs]
+        shutil.rmtree(places.root)
         tell(f"channel {number} is complete")
-
-
-@contextmanager
-def _places(root: Path) -> Iterator[Places]:
-    places = Places(root)
-    places.drive.mkdir(parents=True)
-    places.rclone_config.write_text(f"[demo]\ntype = alias\nremote = {places.drive}\n", "utf-8")
-    yield places
-    shutil.rmtree(root)
+    figures.conclude()
 
 
 class _Channel:
@@ -137,7 +157,8 @@ class _Channel:
         self._telegram = telegram
         self._places = places
         self._items = expected_items(world)
-        self._environment = self._make_environment()
+        remote = make_local_remote(places, dice)
+        self._environment = run_environment({**telegram.environment(), **remote})
         self._served: Counter[Part] = Counter()
         self._complete: set[Part] = set()
         self._marked: set[int] = set()
@@ -157,56 +178,25 @@ class _Channel:
                 process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        places = self._places
-        command = [sys.executable, str(ROOT / "tdl_sync.py"), "-u", worlds.SOURCE_USERNAME]
-        command += ["--max-disk", f"{BUDGET_BYTES}B", "--remote", "demo:channels"]
-        command += ["--downloads", str(DOWNLOADS), "--staging", str(places.staging)]
-        command += ["--data-dir", str(places.root / "data")]
-        command += ["--rclone-config", str(places.rclone_config)]
-        with self._log.open("wb") as log:
-            return subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def _make_environment(self) -> dict[str, str]:
-        own = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("TDL_SYNC_", "RCLONE_"))
-        }
-        # Without the server-side move a local remote really copies. One channel in two is copied
-        # in place, so that a killed rclone leaves half a file under the final name.
-        rclone = {"RCLONE_BWLIMIT": UPLOAD_RATE, "RCLONE_DISABLE": "Move"}
-        rclone["RCLONE_INPLACE"] = self._dice.choice(["true", "false"])
-        return {**own, **rclone, **self._telegram.environment()}
-
-    @property
-    def _log(self) -> Path:
-        return self._places.root / "program.log"
+        return start_run(self._places, LOCAL_REMOTE, self._environment)
 
     def _reaches_its_moment(self, process: subprocess.Popen[bytes]) -> bool:
         """Wait for a random moment; false if the program ended before."""
         roll = self._dice.random()
         if roll < 0.15:
-            return _lives_for(process, self._dice.uniform(0, LONGEST_START_SECONDS))
+            return lives_for(process, self._dice.uniform(0, LONGEST_START_SECONDS))
         if roll < 0.4 and (item := self._not_served_yet()) is not None:
             return self._sees_it_served(process, item)
         began = time.monotonic()
         before = self._signs_of_work()
         deadline = began + SIGN_OF_LIFE_SECONDS
         while self._signs_of_work() == before and time.monotonic() < deadline:
-            if not _lives_for(process, POLL_SECONDS):
+            if not lives_for(process, POLL_SECONDS):
                 return False
         # On a busy machine everything takes longer; a run that never ends a file proves nothing.
         start_seconds = time.monotonic() - began
         longest_seconds = max(self._plan.longest_work_seconds, 1.5 * start_seconds)
-        return _lives_for(process, self._dice.uniform(0, longest_seconds))
+        return lives_for(process, self._dice.uniform(0, longest_seconds))
 
     def _not_served_yet(self) -> WorldItem | None:
         """One of the next files of which nothing was asked for so far."""
@@ -220,9 +210,9 @@ class _Channel:
         served_bytes = self._telegram.statistics.served_bytes
         deadline = time.monotonic() + SIGN_OF_LIFE_SECONDS
         while served_bytes(item.file.file_id) < item.file.size_bytes:
-            if time.monotonic() > deadline or not _lives_for(process, POLL_SECONDS):
+            if time.monotonic() > deadline or not lives_for(process, POLL_SECONDS):
                 return process.poll() is None
-        return _lives_for(process, self._dice.uniform(0, LONGEST_LAST_PART_SECONDS))
+        return lives_for(process, self._dice.uniform(0, LONGEST_LAST_PART_SECONDS))
 
     def _signs_of_work(self) -> tuple[int, frozenset[str]]:
         staging = self._places.staging
@@ -231,16 +221,18 @@ class _Channel:
 
     def _kill(self, process: subprocess.Popen[bytes]) -> None:
         killing = Killing.MACHINE if self._plan.wipe else self._dice.choice(_ON_THIS_MACHINE)
-        children = psutil.Process(process.pid).children(recursive=True)
+        rclones = rclones_below(process.pid)
+        # Before the kill: the program's end may be that of its rclone, too.
+        staging = self._places.staging
+        uploading = {name for rclone in rclones for name in uploaded_by(rclone, staging)}
         process.kill()
+        if killing in (Killing.EVERYTHING, Killing.MACHINE):
+            for rclone in [*rclones, *self._rclones()]:
+                _kill_one(rclone)
         process.wait()
         self._wait_for_telegram()
-        uploading = self._uploading()
-        if killing in (Killing.EVERYTHING, Killing.MACHINE):
-            for child in [*children, *self._orphans()]:
-                _kill_one(child)
         if killing is not Killing.PROGRAM:
-            self._wait_for_orphans()
+            self._wait_for_rclones()
         snapshot = look(self._places, self._items, self._marked, uploading)
         self._book(killing, snapshot)
         if self._plan.wipe:
@@ -255,9 +247,7 @@ class _Channel:
 
     def _book(self, killing: Killing, snapshot: Snapshot) -> None:
         figures = self._figures
-        figures.kills += 1
-        figures.kinds[killing] += 1
-        figures.steps.update(set(snapshot.steps.values()) or {Step.NOTHING})
+        figures.killed(killing, set(snapshot.steps.values()))
         safe = snapshot.on_remote if self._plan.wipe else snapshot.complete
         lost_bytes = self._compare_with_served(safe)
         allowed_bytes = ASKED_FOR_AT_ONCE_BYTES
@@ -301,8 +291,8 @@ class _Channel:
             process.kill()
             status = process.wait()
         if status != 0:
-            last_words = self._log.read_text("utf-8", "replace")[-3000:]
-            figures.problems.append(f"a run ended with exit status {status}:\n{last_words}")
+            said = last_words(self._places)
+            figures.problems.append(f"a run ended with exit status {status}:\n{said}")
             return
         snapshot = look(self._places, self._items, self._marked, set())
         self._compare_with_served(snapshot.complete)
@@ -325,53 +315,22 @@ class _Channel:
         figures.channel_bytes += channel_bytes
         figures.served_bytes += served_bytes
 
-    def _orphans(self) -> list[psutil.Process]:
-        """The processes that work on this staging directory."""
-        return list(_processes_with(str(self._places.staging)))
+    def _rclones(self) -> list[psutil.Process]:
+        """Those that this channel's runs have started and that live, also without their run."""
+        return rclones_marked(MARK, self._environment[MARK])
 
-    def _uploading(self) -> set[str]:
-        """The names of the staged files that an rclone works on."""
-        return {
-            Path(word).name
-            for process in self._orphans()
-            for word in _command_line(process)
-            if word.startswith(str(self._places.staging)) and word.endswith(".staged")
-        }
-
-    def _wait_for_orphans(self) -> None:
+    def _wait_for_rclones(self) -> None:
         deadline = time.monotonic() + SIGN_OF_LIFE_SECONDS
-        while self._orphans() and time.monotonic() < deadline:
+        while self._rclones() and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
 
 
 _ON_THIS_MACHINE = (Killing.PROGRAM, Killing.PROGRAM_THEN_PATIENCE, Killing.EVERYTHING)
 
 
-def _lives_for(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return True
-    return False
-
-
-def _processes_with(text: str) -> Iterator[psutil.Process]:
-    for process in psutil.process_iter():
-        if process.pid != os.getpid() and any(text in word for word in _command_line(process)):
-            yield process
-
-
-def _command_line(process: psutil.Process) -> list[str]:
-    try:
-        words: list[str] = process.cmdline()
-    except psutil.Error:
-        return []
-    return words
-
-
 def _kill_one(process: psutil.Process) -> None:
     try:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait(SIGN_OF_LIFE_SECONDS)
     except psutil.NoSuchProcess:
         return

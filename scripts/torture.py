@@ -2,10 +2,15 @@
 
     python scripts/torture.py                          200 kills on one machine
     python scripts/torture.py --kills 100 --wipe       100 kills, each with the loss of the disk
+    python scripts/torture.py --rclone 30              30 kills of rclone alone on a directory, and
+                                                       30 on a stand-in for Drive
+    python scripts/torture.py --rclone 30 --blows kill,stop,pause      killed, stopped for good, or
+                                                       stopped for a while, by chance
 
 It needs the packages of ``requirements-dev.txt`` (``scripts/environment.py``), an rclone and
 Linux or macOS. It prints what the kills hit, and ends with 1 if a promise was broken: a file lost,
-doubled or wrong, a finished file downloaded again, or more served than the kills explain.
+doubled or wrong, a finished file downloaded again, or more served than the kills explain. So it
+does if no kill met an upload, since then nothing was shown of those.
 """
 
 from __future__ import annotations
@@ -20,20 +25,33 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.kill_campaign import Figures, Plan, run_campaign
+from scripts.kill_campaign import Figures, Met, Plan, run_campaign
 from scripts.kill_snapshot import Step
+from scripts.rclone_campaign import Blow, RcloneFigures, RclonePlan, run_rclone_campaign
 from scripts.reaper import end_with_this_process
 
 
-def parse(arguments: Sequence[str]) -> Plan:
+def parse(arguments: Sequence[str]) -> Plan | RclonePlan:
     parser = argparse.ArgumentParser(prog="torture.py", allow_abbrev=False)
     parser.add_argument("--kills", type=int, default=200, help="how often (default 200)")
     parser.add_argument(
         "--wipe", action="store_true", help="wipe staging and data directory at each kill"
     )
+    parser.add_argument(
+        "--rclone", type=int, metavar="N", help="strike N times at rclone and not at the program"
+    )
+    parser.add_argument(
+        "--blows", type=_blows, default=(Blow.KILL,), help="how: kill, stop or pause (default kill)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (default 1)")
     parsed = parser.parse_args(arguments)
+    if parsed.rclone is not None:
+        return RclonePlan(blows=parsed.rclone, kinds=parsed.blows, seed=parsed.seed)
     return Plan(kills=parsed.kills, wipe=parsed.wipe, seed=parsed.seed)
+
+
+def _blows(text: str) -> tuple[Blow, ...]:
+    return tuple(Blow(word) for word in text.split(","))
 
 
 def report(figures: Figures, seconds: float) -> str:
@@ -51,27 +69,70 @@ def report(figures: Figures, seconds: float) -> str:
         "",
         *(f"{figures.kinds[kind]:5} killed {kind.value}" for kind in figures.kinds),
         "",
+        *(f"{figures.met[met]:5} met {met.value}" for met in Met),
+        "",
         "kills that caught at least one file in this step:",
         *(f"{figures.steps[step]:5} {step.value}" for step in Step),
         "",
     ]
-    if figures.problems:
-        return "\n".join([*lines, *figures.problems[:20], f"FAILED: {len(figures.problems)}"])
-    return "\n".join([*lines, "Every file is there once, with the right bytes."])
+    return "\n".join([*lines, verdict(figures.problems)])
+
+
+def rclone_report(figures: RcloneFigures, seconds: float) -> str:
+    lines = [
+        f"{figures.channels} channels with {figures.files} files in {seconds:.0f} s; "
+        f"{figures.second_runs} needed a second run",
+        f"unfinished copies that killed rclones left: {figures.partial_uploads_left}",
+        "",
+    ]
+    for where, blow in sorted(figures.uploads_met | figures.others_met):
+        uploads, others = figures.uploads_met[where, blow], figures.others_met[where, blow]
+        lines += [
+            f"{uploads + others:5} {blow.what} on the way to {where.value}: "
+            f"{uploads} met an upload, {others} something else"
+        ]
+    return "\n".join([*lines, "", verdict(figures.problems)])
+
+
+def verdict(problems: list[str]) -> str:
+    if problems:
+        return "\n".join([*problems[:20], f"FAILED: {len(problems)}"])
+    return "Every file is there once, with the right bytes."
+
+
+def tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def torture(plan: Plan, root: Path, began: float) -> int:
+    figures = Figures()
+    try:
+        run_campaign(plan, root, figures, tell)
+    except KeyboardInterrupt:
+        figures.problems.append(f"interrupted after {figures.kills} of {plan.kills} kills")
+    print(report(figures, time.monotonic() - began))
+    return 1 if figures.problems else 0
+
+
+def torture_rclone(plan: RclonePlan, root: Path, began: float) -> int:
+    figures = RcloneFigures()
+    try:
+        run_rclone_campaign(plan, root, figures, tell)
+    except KeyboardInterrupt:
+        figures.problems.append("interrupted")
+    print(rclone_report(figures, time.monotonic() - began))
+    return 1 if figures.problems else 0
 
 
 def main(arguments: Sequence[str]) -> int:
-    plan, figures = parse(arguments), Figures()
+    plan = parse(arguments)
     end_with_this_process()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tdl_sync-torture-") as root:
-        try:
-            run_campaign(plan, Path(root), figures, lambda line: print(line, flush=True))
-        except KeyboardInterrupt:
-            figures.problems.append(f"interrupted after {figures.kills} of {plan.kills} kills")
-    print(report(figures, time.monotonic() - began))
-    return 1 if figures.problems else 0
+        if isinstance(plan, RclonePlan):
+            return torture_rclone(plan, Path(root), began)
+        return torture(plan, Path(root), began)
 
 
 if __name__ == "__main__":

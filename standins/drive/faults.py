@@ -69,7 +69,8 @@ class Fault:
     what fits the kind, never the token endpoint for those that fit all). It lets `after_calls` of
     them pass and waits until `after_bytes` of content were received (as the statistics count
     them, so since their `reset`); it is over after `times` strikes (None: no end) and
-    `for_seconds` after its first strike (None: no end).
+    `for_seconds` after its first strike (None: no end). With `of_bytes` it strikes nothing but the
+    beginning of an upload (`upload.start`) of so many bytes.
     """
 
     kind: FaultKind
@@ -79,6 +80,7 @@ class Fault:
     after_calls: int = 0
     after_bytes: int = 0
     body_bytes: int = 0
+    of_bytes: int | None = None
     retry_after_seconds: int | None = None
     status: int = 503
     reason: str = "backendError"
@@ -88,7 +90,9 @@ class Fault:
         if self.kind not in get_args(FaultKind):
             raise ValueError(f"fault kind {self.kind!r}, expected one of {get_args(FaultKind)}")
 
-    def fits(self, call: str) -> bool:
+    def fits(self, call: str, upload_bytes: int | None) -> bool:
+        if self.of_bytes is not None and self.of_bytes != upload_bytes:
+            return False
         calls = _CALLS_OF_KIND.get(self.kind, _EVERY_API_CALL)
         wanted = calls if self.call is None else (self.call,)
         return any(call == one or call.startswith(f"{one}.") for one in wanted)
@@ -122,9 +126,11 @@ class _Armed:
     struck: int = 0
     first_strike_seconds: float = 0.0
 
-    def strikes(self, call: str, received_bytes: int) -> bool:
+    def strikes(self, call: str, received_bytes: int, upload_bytes: int | None) -> bool:
         fault = self.fault
-        if self._is_over() or not fault.fits(call) or received_bytes < fault.after_bytes:
+        if self._is_over() or not fault.fits(call, upload_bytes):
+            return False
+        if received_bytes < fault.after_bytes:
             return False
         if self.passed < fault.after_calls:
             self.passed += 1
@@ -169,10 +175,15 @@ class Faults:
         with self._lock:
             return [(armed.fault, armed.struck) for armed in self._armed]
 
-    def strike(self, call: str, received_bytes: int) -> Fault | None:
-        """The first fault that strikes this call, now counted; None when nothing goes wrong."""
+    def strike(
+        self, call: str, received_bytes: int, upload_bytes: int | None = None
+    ) -> Fault | None:
+        """The first fault that strikes this call, now counted; None when nothing goes wrong.
+
+        `upload_bytes` is how long the upload is to be that the call begins.
+        """
         with self._lock:
             for armed in self._armed:
-                if armed.strikes(call, received_bytes):
+                if armed.strikes(call, received_bytes, upload_bytes):
                     return armed.fault
         return None

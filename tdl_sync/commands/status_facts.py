@@ -95,7 +95,11 @@ def saved_states(
     for saved in found:  # as a run chooses
         key = saved.state.scope_key
         kept[key] = max(kept.get(key, saved), saved, key=lambda one: advance(one.state))
-    return sorted(kept.values(), key=lambda saved: saved.heard_at, reverse=True), unreadable
+    # Telegram tells the time in whole seconds, and two runs may end in one.
+    last_first = sorted(
+        kept.values(), key=lambda saved: (saved.heard_at, saved.message_id or 0), reverse=True
+    )
+    return last_first, unreadable
 
 
 def status_of(

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from scripts import reaper
+from scripts.rclones import uploads_below
 from standins.telegram.server import StandIn
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,6 +90,11 @@ class Running:
     def children(self) -> list[psutil.Process]:
         found: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
         return found
+
+    def uploads(self, staging: Path) -> set[int]:
+        """The messages whose staged files an rclone of its has open now."""
+        names = set().union(*uploads_below(self.process.pid, staging).values())
+        return {int(Path(name).stem.rpartition("_")[2]) for name in names}
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -48,14 +49,15 @@ def write_killed(target: Path, scratch: Path) -> None:
         wrong = world.source.item(WRONG_ID)
         assert wrong is not None
         telegram.faults.add(Fault("empty_part", file_id=wrong.file.file_id, times=None))
-        running = machine.start(*ARGUMENTS, variables={"RCLONE_BWLIMIT": "2k"})
+        running = machine.start(*ARGUMENTS, variables={"RCLONE_BWLIMIT_FILE": "2k"})
         try:
             running.wait_until(lambda: _is_in_mid_work(machine, running))
         finally:
             children = running.children()
             running.kill()
             for child in children:
-                child.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):  # it ends with the run
+                    child.kill()
         psutil.wait_procs(children, 30)
         time.sleep(0.5)
     _keep(target, machine, world)

@@ -29,7 +29,7 @@ from tests.e2e.program import PATIENCE_SECONDS, ROOT, SOURCE, Ended, Running
 
 RECIPES = ROOT / "recipes"
 CHAT_IN_RECIPES = "@channel"
-SLOW_UPLOADS = {"TDL_SYNC_RCLONE_ARG": "--bwlimit=20k"}
+SLOW_UPLOADS = {"TDL_SYNC_RCLONE_ARG": "--bwlimit-file=20k"}
 SIZES = (1000, 1_500_000)
 """With slow uploads the second file's takes more than a minute."""
 
@@ -111,7 +111,7 @@ class Host:
     def wait_until_uploading(self, running: Running) -> None:
         """Until the first file is moved, the second is being uploaded, and the state is saved."""
         running.wait_until(lambda: len(remote_files(self.scene.machine)) == 1)
-        running.wait_until(lambda: any(self.staging.glob("*_2.staged")) and rclones(running) != [])
+        running.wait_until(lambda: running.uploads(self.staging) == {2})
         texts = state_texts
         running.wait_until(lambda: " claim\n" not in "".join(texts(self.scene.world).values()))
         self.seen_children.extend(running.children())
@@ -130,10 +130,6 @@ class Host:
         assert_on_remote(self.scene.machine, (source, wanted(source)))
         assert self.scene.telegram.statistics.counts().file_bytes == sum(SIZES)
         assert the_state(self.scene.world)["status"] == "complete"
-
-
-def rclones(running: Running) -> list[psutil.Process]:
-    return [child for child in running.children() if child.name().startswith("rclone")]
 
 
 def assert_private(*paths: Path) -> None:

@@ -280,6 +280,14 @@ def test_a_fault_strikes_after_its_calls_and_bytes_and_ends(for_seconds: float |
     assert struck.count(True) == expected_strikes
 
 
+def test_a_fault_of_one_upload_is_told_from_others_by_its_length() -> None:
+    faults = Faults([Fault("rate_limit", of_bytes=7, times=None)])
+    calls = [("files.list", None), ("upload.start", 6), ("upload.start", 7)]
+    assert [faults.strike(call, 0, length) is not None for call, length in calls] == [
+        *(False, False, True)
+    ]
+
+
 def test_a_fault_that_is_to_strike_no_times_does_not() -> None:
     assert Faults([Fault("rate_limit", times=0)]).strike("files.list", 0) is None
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
@@ -18,18 +17,9 @@ import psutil
 
 from standins.telegram.world import worlds
 from tests.e2e.conftest import set_stage
-from tests.e2e.program import ROOT, SOURCE, Running
+from tests.e2e.program import ROOT, SOURCE
 
 TOLD_IN = "STARTED_PROGRAMS_TOLD_IN"
-
-
-def uploads(running: Running) -> list[psutil.Process]:
-    found = []
-    for child in running.children():
-        with contextlib.suppress(psutil.Error):  # it has just ended
-            if "moveto" in child.cmdline():
-                found.append(child)
-    return found
 
 
 def test_programs_are_started(tmp_path: Path) -> None:
@@ -45,9 +35,10 @@ def test_programs_are_started(tmp_path: Path) -> None:
         assert stand_in.stdout is not None
         stand_in.stdout.readline()
         machine = set_stage(stack, tmp_path)(worlds.files(sizes=[4_000_000])).machine
-        slowly = {"RCLONE_BWLIMIT": "10k", "RCLONE_DISABLE": "Move"}
+        slowly = {"RCLONE_BWLIMIT_FILE": "10k", "RCLONE_DISABLE": "Move"}
         running = machine.start("-u", SOURCE, variables=slowly)
-        running.wait_until(lambda: uploads(running) != [])
+        staging = machine.staging_directory
+        running.wait_until(lambda: running.uploads(staging) == {1})
         ids = [os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))]
         told_in = Path(os.environ[TOLD_IN])
         told_in.with_suffix(".part").write_text(json.dumps(ids))

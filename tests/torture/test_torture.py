@@ -11,8 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from scripts.kill_campaign import Figures, Plan, run_campaign
+from scripts.kill_campaign import Figures, Killing, Met, Plan, run_campaign
 from scripts.kill_snapshot import Step
+from scripts.rclone_campaign import (
+    Blow,
+    Destination,
+    RcloneFigures,
+    RclonePlan,
+    run_rclone_campaign,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -37,3 +44,38 @@ def test_with_the_disk_lost_at_ten_kills_the_remote_and_the_state_message_suffic
     tmp_path: Path,
 ) -> None:
     campaign(Plan(kills=10, wipe=True, seed=4, messages=60, longest_work_seconds=1.2), tmp_path)
+
+
+def test_a_campaign_in_which_no_kill_met_an_upload_has_failed() -> None:
+    """It has shown nothing of uploads, and whoever reads its last line would believe it had."""
+    figures = Figures()
+    figures.conclude()
+    assert figures.problems == []
+    figures.killed(Killing.PROGRAM, {Step.STAGED, Step.SOME_PARTS})
+    figures.killed(Killing.EVERYTHING, set())
+    assert figures.met == {Met.DOWNLOAD: 1, Met.SOMETHING_ELSE: 1}
+    figures.conclude()
+    assert figures.problems == ["none of 2 kills met an upload"]
+    figures = Figures()
+    figures.killed(Killing.PROGRAM, {Step.UPLOADING, Step.MARKED})
+    figures.conclude()
+    assert figures.problems == []
+
+
+def test_an_rclone_that_dies_in_mid_run_costs_no_file_and_doubles_none(tmp_path: Path) -> None:
+    """Of the ways to strike at it, this is the quickest."""
+    plan = RclonePlan(blows=2, kinds=(Blow.KILL,), seed=1, messages=40)
+    figures = RcloneFigures()
+    run_rclone_campaign(plan, tmp_path, figures, print)
+    assert figures.problems == []
+    for destination in Destination:
+        assert figures.dealt(destination) == plan.blows
+        assert figures.uploads_met[destination, Blow.KILL] > 0
+
+
+def test_blows_that_met_no_upload_have_shown_nothing_either() -> None:
+    figures = RcloneFigures()
+    figures.others_met[Destination.LOCAL, Blow.STOP] += 2
+    figures.uploads_met[Destination.DRIVE, Blow.KILL] += 1
+    figures.conclude()
+    assert figures.problems == ["none of 2 blows on a directory met an upload"]

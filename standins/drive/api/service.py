@@ -101,7 +101,9 @@ class Service:
         self.statistics.call_began(call.name)
         try:
             self.sleep(self.shaping.call_seconds)
-            fault = self.faults.strike(call.name, self.statistics.received_bytes)
+            length = request.headers.get("X-Upload-Content-Length")
+            upload_bytes = None if length is None else int(length)
+            fault = self.faults.strike(call.name, self.statistics.received_bytes, upload_bytes)
             return self._faulty(fault, call, request) if fault else self._healthy(call)
         finally:
             self.statistics.call_ended(call.name)

@@ -65,7 +65,7 @@ def slow_place(request: pytest.FixtureRequest, tmp_path: Path, closing: ExitStac
     def make(seconds: int) -> Place:
         if request.param == "fake":
             return FakePlace(FakeHandOff(seconds_per_move=seconds))
-        return encrypted_place(closing, tmp_path, f"--bwlimit={len(CONTENT) // seconds}B")
+        return encrypted_place(closing, tmp_path, f"--bwlimit-file={len(CONTENT) // seconds}B")
 
     return make
 
@@ -149,7 +149,7 @@ def running_rclone(directory: Path, parent: int) -> psutil.Process:
 def test_a_killed_rclone_fails_the_move_and_keeps_the_file(
     tmp_path: Path, staging: Path, closing: ExitStack
 ) -> None:
-    place = encrypted_place(closing, tmp_path, "--bwlimit=10k")
+    place = encrypted_place(closing, tmp_path, "--bwlimit-file=10k")
     staged = stage(staging, CONTENT)
     sending = Sending(place.handoff, staged)
     running_rclone(tmp_path, os.getpid()).send_signal(signal.SIGKILL)
@@ -169,7 +169,7 @@ from pathlib import Path
 from tests.contract.places import stage
 from tests.contract.remote.test_handoff_processes import CONTENT, Sending, encrypted_place
 tmp_path = Path(sys.argv[1])
-place = encrypted_place(ExitStack(), tmp_path, "--bwlimit=10k", program=sys.argv[2])
+place = encrypted_place(ExitStack(), tmp_path, "--bwlimit-file=10k", program=sys.argv[2])
 sending = Sending(place.handoff, stage(tmp_path / "staging", CONTENT))
 print("sending", flush=True)
 sending.move.result()

@@ -71,7 +71,7 @@ def test_what_a_killed_run_left_counts_and_is_not_downloaded_again(stage: Stage)
     staging = scene.machine.staging_directory
     budget = f"--max-disk={14 * MIB}B"
     with Sampler(staging) as sampler:
-        running = scene.machine.start("-u", SOURCE, budget, "--rclone-arg=--bwlimit=100k")
+        running = scene.machine.start("-u", SOURCE, budget, "--rclone-arg=--bwlimit-file=100k")
         running.wait_until(
             lambda: (
                 bool(list(staging.glob("*_1.staged")))

@@ -88,7 +88,7 @@ def test_a_remote_that_is_wrong_is_not_kept_back_by_telegrams_silence(stage: Sta
 
 def test_a_staging_directory_that_another_run_uses(stage: Stage) -> None:
     scene = stage(worlds.files(sizes=[1_500_000, 1_500_000]))
-    first = scene.machine.start("-u", SOURCE, "--grace=0s", "--rclone-arg=--bwlimit=50k")
+    first = scene.machine.start("-u", SOURCE, "--grace=0s", "--rclone-arg=--bwlimit-file=50k")
     first.wait_for("staging at most")
     second = run_here(scene.machine, "-u", SOURCE)
     line = (

@@ -175,7 +175,7 @@ def test_resume_alone_goes_on_with_every_unfinished_chat(stage: Stage) -> None:
     invited = chat_with_invite(scene.world)
     post(invited)
     assert_moved(run_here(machine, "-u", f"https://t.me/+{worlds.INVITE_JOINED}"), 1)
-    running = machine.start("-u", SOURCE, "--workers=1", "--rclone-arg=--bwlimit=100k")
+    running = machine.start("-u", SOURCE, "--workers=1", "--rclone-arg=--bwlimit-file=100k")
     running.wait_for("moved 1_file-1.bin")
     running.kill()
     post(invited)

@@ -100,7 +100,7 @@ def test_on_another_machine_only_new_files_are_moved_once_the_first_is_lost(
 def test_a_killed_run_and_the_newest_first_move_each_file_once(stage: Stage) -> None:
     scene = scene_with_copies(stage)
     source, machine = scene.world.source, scene.machine
-    running = machine.start("-u", SOURCE, "--dedupe", "--desc", "--rclone-arg=--bwlimit=700k")
+    running = machine.start("-u", SOURCE, "--dedupe", "--desc", "--rclone-arg=--bwlimit-file=700k")
     running.wait_for("moved ")
     running.kill()
     ended = run_here(machine, "-u", SOURCE, "--dedupe", "--desc")

@@ -182,7 +182,7 @@ def test_a_kill_at_any_time_leaves_no_file_without_its_sidecar(stage: Stage) -> 
         held = [Fault("no_answer", "upload.GetFile", file_id=each, times=None) for each in file_ids]
         scene.telegram.faults.replace(held[first_held - 1 :])
         running = scene.machine.start(
-            "-u", SOURCE, "--sidecar", "--workers=2", "--rclone-arg=--bwlimit=150k"
+            "-u", SOURCE, "--sidecar", "--workers=2", "--rclone-arg=--bwlimit-file=150k"
         )
         running.wait_for(text)
         running.kill()

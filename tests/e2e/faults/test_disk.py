@@ -23,7 +23,7 @@ def test_downloads_rest_while_the_disk_is_full_and_uploads_go_on(stage: Stage) -
     )
     with small_disk(scene.machine.staging_directory, 64 * MIB) as disk:
         running = scene.machine.start(
-            *("-u", SOURCE, "--downloads=2", "--workers=1", "--rclone-arg=--bwlimit=2M")
+            *("-u", SOURCE, "--downloads=2", "--workers=1", "--rclone-arg=--bwlimit-file=2M")
         )
         second = scene.world.source.item(2)
         assert second is not None
@@ -51,7 +51,9 @@ def test_downloads_rest_while_the_disk_is_full_and_uploads_go_on(stage: Stage) -
 def test_a_full_data_directory_ends_the_run_with_one_line_and_loses_nothing(stage: Stage) -> None:
     scene = stage(worlds.files(sizes=[7 * MIB, *[MIB] * 12]))
     with small_disk(scene.machine.data_directory, 4 * MIB) as disk:
-        running = scene.machine.start(*("-u", SOURCE, "--workers=1", "--rclone-arg=--bwlimit=1M"))
+        running = scene.machine.start(
+            *("-u", SOURCE, "--workers=1", "--rclone-arg=--bwlimit-file=1M")
+        )
         running.wait_until(lambda: "1_file-1.bin" in names_on_remote(scene.machine))
         fill(disk / "foreign")
         ended = running.wait()

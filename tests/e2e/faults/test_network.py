@@ -47,7 +47,7 @@ def downloading(module_stage: Stage) -> tuple[Scene, Running]:
     # rclone sends the first 4 MiB as fast as it can, the rest at this speed.
     running = scene.machine.start(
         *("-u", SOURCE, "--downloads=1", "--save-interval=30s", "--workers=1"),
-        "--rclone-arg=--bwlimit=500k",
+        "--rclone-arg=--bwlimit-file=500k",
     )
     third = scene.world.source.item(3)
     assert third is not None

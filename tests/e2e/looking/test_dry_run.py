@@ -121,7 +121,7 @@ def test_it_looks_at_a_chat_that_a_run_is_moving(stage: Stage) -> None:
     """Also where that run was killed and left the log of its database behind."""
     scene = stage(worlds.files(sizes=[1000, 6_000_000, 1000]))
     machine = scene.machine
-    running = machine.start("-u", SOURCE, "--workers=1", "--rclone-arg=--bwlimit=200k")
+    running = machine.start("-u", SOURCE, "--workers=1", "--rclone-arg=--bwlimit-file=200k")
     running.wait_for("moved 1_file-1.bin")
     during = run_here(machine, "-u", SOURCE, "--dry-run")
     assert during.numbers()["done"] >= 1

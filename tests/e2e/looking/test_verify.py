@@ -153,7 +153,7 @@ def test_filters_and_bounds_leave_out_what_they_name_and_call_nothing_unknown(
     assert [record["path"] for record in whole["unknown"]] == ["7_song.mp3"]
     # Another run may be at work: its files would seem to be missing.
     put(scene.world.source, [Post("document", 6_000_000, "late.bin", day=9)])
-    running = scene.machine.start("-u", SOURCE, "--rclone-arg=--bwlimit=100k")
+    running = scene.machine.start("-u", SOURCE, "--rclone-arg=--bwlimit-file=100k")
     running.wait_until(
         lambda: any('"status":"running"' in text for text in state_texts(scene.world).values())
     )

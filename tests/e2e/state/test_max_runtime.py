@@ -81,7 +81,7 @@ def test_a_channel_that_no_runner_can_move_in_its_time_is_moved_by_several(
     while not runs or runs[-1].result["status"] == "more":
         assert len(runs) < MOST_RUNS, runs[-1].stderr
         machine = runner(scene, tmp_path / f"runner-{len(runs)}")
-        slow_upload = ("--workers=1", "--rclone-arg=--bwlimit=500k")
+        slow_upload = ("--workers=1", "--rclone-arg=--bwlimit-file=500k")
         runs.append(machine.run("-u", SOURCE, *hours.options, *slow_upload))
         hours.learn_from(runs[-1])
         assert (runs[-1].exit_status, runs[-1].said) == (0, ""), runs[-1].stderr
@@ -104,7 +104,7 @@ def test_a_file_that_takes_longer_than_a_run_is_tried_once_and_keeps_nothing_els
     while not runs or runs[-1].result["status"] == "more":
         assert len(runs) < MOST_RUNS, runs[-1].stderr
         machine = runner(scene, tmp_path / f"runner-{len(runs)}")
-        runs.append(machine.run("-u", SOURCE, *hours.options, "--rclone-arg=--bwlimit=200k"))
+        runs.append(machine.run("-u", SOURCE, *hours.options, "--rclone-arg=--bwlimit-file=200k"))
         hours.learn_from(runs[-1])
     assert len(runs) > 1, "it was to be tried"
     assert (runs[-1].exit_status, runs[-1].result["status"]) == (3, "failed")

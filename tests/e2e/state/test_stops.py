@@ -22,7 +22,7 @@ from tests.e2e.expectations import assert_moved, assert_on_remote, state_texts, 
 from tests.e2e.program import SOURCE, Machine, Running
 from tests.in_process import run_here
 
-SLOW_UPLOAD = "--rclone-arg=--bwlimit=20k"
+SLOW_UPLOAD = "--rclone-arg=--bwlimit-file=20k"
 SIZES = (1000, 1_500_000)
 STOP_SECONDS = 45.0
 FLOOD_SECONDS = 300
@@ -37,7 +37,7 @@ def uploading(scene: Scene, *arguments: str) -> Running:
     """A run whose large file is being uploaded and will be for a minute; its state is saved."""
     running = scene.machine.start("-u", SOURCE, SLOW_UPLOAD, *arguments)
     running.wait_for("moved 1_file-1.bin")
-    running.wait_until(lambda: staged(scene.machine) == [2] and bool(running.children()))
+    running.wait_until(lambda: running.uploads(scene.machine.staging_directory) == {2})
     running.wait_until(lambda: " claim\n" not in "".join(state_texts(scene.world).values()))
     return running
 
@@ -204,7 +204,7 @@ def test_a_terminal_that_is_closed_is_a_stop_like_any_other(scene: Scene) -> Non
     def drained() -> bool:
         with contextlib.suppress(BlockingIOError):
             os.read(master, 65536)
-        return staged(machine) == [2] and len(running.children()) > 0
+        return running.uploads(machine.staging_directory) == {2}
 
     running.wait_until(drained)
     running.wait_until(lambda: drained() and len(state_texts(scene.world)) == 1)

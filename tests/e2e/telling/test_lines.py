@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from standins.drive.faults import Fault as DriveFault
 from standins.telegram.service.faults import Fault
 from standins.telegram.world.world import World
 from tests.e2e.choosing.posts import Post, world_of
-from tests.e2e.conftest import Scene, Stage
+from tests.e2e.conftest import DriveScene, SetScene, Stage
 from tests.e2e.program import SOURCE, Machine
 from tests.e2e.terminal import at_terminal
 from tests.in_process import run_here
@@ -28,23 +27,20 @@ STAMPED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (.*)")
 CURSOR = re.compile("\x1b\\[[0-9]*[AJ]|[\r\n]")
 """What the bars may send beside text: up, wipe, and to the beginning of a line."""
 
-REFUSING_RCLONE = """\
-#!{python}
-import json, os, sys
-if "moveto" in sys.argv and any(os.path.basename(word).startswith("{id}_") for word in sys.argv):
-    evil = {hostile!r}
-    print(json.dumps({{"level": "error", "msg": evil, "object": evil}}), file=sys.stderr)
-    print(evil, file=sys.stderr)
-    raise SystemExit(1)
-os.execv({rclone!r}, [{rclone!r}, *sys.argv[1:]])
-"""
+REFUSED_BYTES = 2_001
+"""What Drive refuses is told by its size."""
+
+REMOTE = "by-path:films"
+BY_PATH = "\n[by-path]\ntype = alias\nremote = gdrive,upload_cutoff=0:a\n"
+"""The same Drive without ids of folders: with those an attempt waits for the one before to be in
+Drive's listing, if it is to be there at all."""
 
 
 def hostile_world() -> World:
     world = world_of(
         [
             Post("document", 2_000, f"a {HOSTILE}", HOSTILE),
-            Post("document", 2_000, f"b {HOSTILE}"),
+            Post("document", REFUSED_BYTES, f"b {HOSTILE}"),
             Post("document", 2_000, f"c {HOSTILE}"),
         ]
     )
@@ -52,20 +48,20 @@ def hostile_world() -> World:
     return world
 
 
-def let_things_fail(scene: Scene) -> str:
-    """Telegram refuses one file and rclone another, in hostile words; the rclone to be used."""
+def let_things_fail(scene: DriveScene) -> None:
+    """Telegram refuses one file and Drive another, in hostile words."""
+    with scene.rclone_config.open("a") as config:
+        config.write(BY_PATH)
     refused = scene.world.source.item(NO_DOWNLOAD)
     assert refused is not None
     text = f"EVIL_{HOSTILE}"
     fault = Fault("error", "upload.GetFile", file_id=refused.file.file_id, times=None, text=text)
     scene.telegram.faults.add(fault)
-    rclone = scene.machine.directory / "refusing-rclone"
-    real = shutil.which("rclone") or str(Path(sys.executable).parent / "rclone")
-    rclone.write_text(
-        REFUSING_RCLONE.format(python=sys.executable, id=NO_UPLOAD, hostile=HOSTILE, rclone=real)
+    scene.drive.faults.add(
+        DriveFault(
+            "error", status=403, reason="evil", message=HOSTILE, times=None, of_bytes=REFUSED_BYTES
+        )
     )
-    rclone.chmod(0o700)
-    return str(rclone)
 
 
 @pytest.fixture
@@ -85,13 +81,13 @@ def assert_stamped_and_harmless(lines: list[str]) -> None:
         assert not stamped[1].startswith("forged"), line
 
 
-def test_neither_telegram_nor_rclone_drives_the_terminal_or_the_log_file(stage: Stage) -> None:
-    scene = stage(hostile_world())
-    rclone = let_things_fail(scene)
-    log = scene.machine.directory / "run.log"
-    arguments = ("-u", SOURCE, "-v", "--log-file", str(log), "--rclone", rclone)
+def test_neither_telegram_nor_drive_drives_the_terminal_or_the_log_file(scene: SetScene) -> None:
+    on = scene(hostile_world())
+    let_things_fail(on)
+    log = on.machine.directory / "run.log"
+    arguments = ("-u", SOURCE, "-v", "--log-file", str(log), "--remote", REMOTE)
     # There are no colours, so that NO_COLOR has nothing to switch off.
-    with at_terminal(scene.machine, *arguments, variables={"NO_COLOR": None}) as terminal:
+    with at_terminal(on.machine, *arguments, variables={"NO_COLOR": None}) as terminal:
         assert terminal.wait() == 3
     assert "\x1b[A" in terminal.sent, "there were no bars"
     assert CURSOR.sub("", terminal.sent).isprintable()
@@ -104,6 +100,7 @@ def test_neither_telegram_nor_rclone_drives_the_terminal_or_the_log_file(stage: 
     text = "\n".join(lines)
     assert f"moved {PLAIN}_a " in text
     assert "tried again in " in text
+    assert "Error 403: " in text, "Drive's own words are not told"
     assert lines[-1].endswith(" " + terminal.stdout.rstrip("\n"))
     assert log.stat().st_mode & 0o777 == 0o600
 
@@ -125,21 +122,18 @@ def objects(lines: list[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def test_lines_as_json_say_each_step_of_each_file(stage: Stage) -> None:
-    scene = stage(hostile_world())
-    rclone = let_things_fail(scene)
-    log = scene.machine.directory / "run.log"
-    ended = run_here(
-        scene.machine,
-        *("-u", SOURCE, "-v", "--log-json", "--log-file", str(log), "--rclone", rclone),
-    )
+def test_lines_as_json_say_each_step_of_each_file(scene: SetScene) -> None:
+    on = scene(hostile_world())
+    let_things_fail(on)
+    log = on.machine.directory / "run.log"
+    ended = on.run("-v", "--log-json", "--log-file", str(log), remote=REMOTE)
     assert ended.exit_status == 3
     told = objects(ended.stderr.splitlines())
     *kept, result = objects(lines_of(log))
     assert kept == told
     assert (result["event"], result["status"]) == ("result", "failed")
     assert (result["seen"], result["done"], result["failed"]) == (3, 1, 2)
-    chat = scene.world.source.chat_id
+    chat = on.world.source.chat_id
     for event in told:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["time"])
         assert event["level"] in ("debug", "info", "warning", "error")
