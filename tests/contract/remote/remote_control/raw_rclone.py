@@ -86,6 +86,12 @@ class RawRclone:
 
     def start(self) -> RawRclone:
         """Returns when it says where it listens, or has ended without."""
+        self.begin_to_start()
+        until(lambda: self.port is not None or self._ended.is_set())
+        return self
+
+    def begin_to_start(self) -> None:
+        """For one that will not say where it listens."""
         self._process = subprocess.Popen(
             self.command,
             stdin=subprocess.PIPE,
@@ -94,8 +100,6 @@ class RawRclone:
             env=self.environment,
         )
         threading.Thread(target=self._read, daemon=True).start()
-        until(lambda: self.port is not None or self._ended.is_set())
-        return self
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -109,6 +113,7 @@ class RawRclone:
     def post(
         self, path: str, body: bytes, content_type: str, password: str | None = PASSWORD
     ) -> Answer:
+        """Without a password nobody is named."""
         connection = self.connection()
         try:
             headers = {"Content-Type": content_type, **_authorization(password)}
@@ -122,6 +127,14 @@ class RawRclone:
         except ValueError:
             said = {"not JSON": text.decode(errors="replace")}
         return Answer(response.status, said)
+
+    def status_of(self, method: str, path: str, password: str | None = PASSWORD) -> int:
+        connection = self.connection()
+        try:
+            connection.request(method, path, headers=_authorization(password))
+            return connection.getresponse().status
+        finally:
+            connection.close()
 
     def begin(self, command: str, /, **parameters: Any) -> HTTPConnection:
         """A call whose answer nobody has read yet."""
@@ -175,6 +188,9 @@ class RawRclone:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.end()
+
+    def end(self) -> None:
         self._read_log.set()
         self.close_its_input()
         try:
