@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
@@ -36,10 +37,18 @@ class OnDrive:
         self.staging.mkdir(exist_ok=True)
 
     def start(
-        self, *options: str, token_seconds: int = ACCESS_TOKEN_SECONDS, **environment: str
+        self,
+        *options: str,
+        token_seconds: int = ACCESS_TOKEN_SECONDS,
+        section: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> OnDrive:
+        """``section`` is what the remote's section has besides, and what follows it."""
         config = self.drive.rclone_config(self._directory, token_seconds=token_seconds)
-        variables = {**self.drive.environment(), **environment}
+        if section:
+            text = config.read_text().replace("[gdrive]\n", "").partition("\n\n")[0]
+            config.write_text(f"[gdrive]\n{text}\n{section}")
+        variables = {**self.drive.environment(), **(environment or {})}
         rclone = RawRclone(self._executable, config, variables, *options)
         self._rclone = self._closing.enter_context(rclone)
         return self
