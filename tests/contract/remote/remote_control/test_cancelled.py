@@ -49,8 +49,10 @@ def test_a_cancelled_move_keeps_its_source_though_its_file_has_arrived(on_drive:
     assert source.exists()
 
 
-def test_an_answer_is_cut_when_the_server_s_time_is_over(on_drive: OnDrive) -> None:
-    """Which is an hour where nothing else is said."""
+def test_an_answer_is_cut_when_the_server_s_time_is_over_and_the_move_goes_on(
+    on_drive: OnDrive,
+) -> None:
+    """The time is an hour where nothing else is said."""
     on_drive.start("--rc-server-write-timeout=1s")
     folder = on_drive.make_folder(upload_cutoff="0", chunk_size="256k")
     source = on_drive.stage("source", bytes(MIB))
@@ -58,6 +60,9 @@ def test_an_answer_is_cut_when_the_server_s_time_is_over(on_drive: OnDrive) -> N
 
     with pytest.raises((HTTPException, OSError)):
         on_drive.move(source, folder, "name", _config=AT_ONCE)
+
+    until(lambda: not source.exists())
+    assert len(on_drive.there(PATH)) == 1
 
 
 def test_the_server_s_times_may_be_weeks(on_drive: OnDrive) -> None:

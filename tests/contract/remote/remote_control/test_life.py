@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from standins.drive.server import DriveStandIn
 from standins.drive.shaping import Shaping
 from tests.contract.old_rclone import old_rclone
 from tests.contract.places import OBSCURED_PASSWORD
@@ -26,6 +27,7 @@ from tests.contract.remote.remote_control.on_drive import AT_ONCE, FOLDER, OnDri
 from tests.contract.remote.remote_control.raw_rclone import Answer, RawRclone
 from tests.waiting import PATIENCE_SECONDS, in_thread, result_of, until
 
+ROOT = Path(__file__).parents[4]
 MIB = 1024 * 1024
 ONE_MINUTE_SECONDS = 60
 
@@ -35,11 +37,13 @@ Ending = Callable[[RawRclone], None]
 ENDINGS: list[Ending] = [RawRclone.close_its_input, RawRclone.kill]
 
 PARENT = """
-import json, subprocess, sys
-log = open(sys.argv[2], "wb")
-rclone = subprocess.Popen(json.loads(sys.argv[1]), stdin=subprocess.PIPE, stderr=log)
-print(rclone.pid, flush=True)
-rclone.wait()
+import json, sys, time
+from tests.contract.remote.remote_control.raw_rclone import RawRclone
+executable, config, environment, call = json.loads(sys.argv[1])
+rclone = RawRclone(executable, config, environment).start()
+connection = rclone.begin("operations/movefile", **call)
+print(rclone.process.pid, flush=True)
+time.sleep(600)
 """
 
 
@@ -122,19 +126,33 @@ def test_told_twice_to_end_it_does(uploading: Upload) -> None:
     assert uploading.did_not_happen
 
 
-def test_it_ends_when_who_started_it_is_killed(rclone: RawRclone, tmp_path: Path) -> None:
-    log = tmp_path / "log"
+def test_it_ends_in_mid_upload_when_who_started_it_is_killed(
+    drive: DriveStandIn, executable: str, tmp_path: Path
+) -> None:
+    """Whose connection and whose end of the pipe the system closes."""
+    source = tmp_path / "source"
+    source.write_bytes(bytes(MIB))
+    drive.shaping = Shaping(total_bytes_per_second=MIB / 3)
+    call = {
+        "srcFs": str(tmp_path),
+        "srcRemote": source.name,
+        "dstFs": "gdrive,upload_cutoff=0:",
+        "dstRemote": NAME,
+    }
+    config = str(drive.rclone_config(tmp_path))
     with subprocess.Popen(
-        [sys.executable, "-c", PARENT, json.dumps(rclone.command), str(log)],
+        [sys.executable, "-c", PARENT, json.dumps([executable, config, drive.environment(), call])],
         stdout=subprocess.PIPE,
-        env=rclone.environment,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     ) as parent:
         assert parent.stdout is not None
-        child = psutil.Process(int(parent.stdout.readline()))
-        until(lambda: b"Serving remote control on" in log.read_bytes())
+        rclone = psutil.Process(int(parent.stdout.readline()))
+        until(lambda: drive.statistics.received_bytes > 0)
         parent.kill()
 
-        assert psutil.wait_procs([child], PATIENCE_SECONDS)[0] == [child]
+        assert psutil.wait_procs([rclone], PATIENCE_SECONDS)[0] == [rclone]
+    assert source.exists()
+    assert drive.files("user") == []
 
 
 def test_rcd_does_not_end_with_its_input(executable: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from standins.drive.faults import Fault
 from standins.drive.shaping import Shaping
 from tests.contract.remote.remote_control.on_drive import AT_ONCE, FOLDER, OnDrive
-from tests.waiting import in_thread, result_of
+from tests.waiting import in_thread, result_of, until
 
 AGAIN_AND_AGAIN = {"LowLevelRetries": 10}
 NEITHER = [AT_ONCE, AGAIN_AND_AGAIN]
@@ -17,9 +19,21 @@ LISTED_LATER = Shaping(listing_lag_seconds=3600)
 """As it is on Drive for some seconds: what has just arrived is not found."""
 
 
+@pytest.fixture
+def section() -> str:
+    """What the remote's section has besides; a test may ask for something."""
+    return ""
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """The user's; a test may ask for something."""
+    return {}
+
+
 @pytest.fixture(autouse=True)
-def started(on_drive: OnDrive) -> None:
-    on_drive.start()
+def started(on_drive: OnDrive, section: str, environment: dict[str, str]) -> None:
+    on_drive.start(section=section, environment=environment)
 
 
 def opened(on_drive: OnDrive, options: str, config: dict[str, int], path: str = "") -> str:
@@ -61,6 +75,50 @@ def test_a_folder_whose_answer_is_lost_is_made_twice_where_it_was_opened_with_re
 
     assert answer.succeeded
     assert len(on_drive.there(FOLDER)) == 2
+
+
+@pytest.mark.parametrize("environment", [{"RCLONE_LOW_LEVEL_RETRIES": "10"}], ids=str)
+def test_the_call_that_opens_it_wins_over_the_user_s_environment(on_drive: OnDrive) -> None:
+    on_drive.drive.faults.add(Fault("answer_lost", call="files.create"))
+    remote = "gdrive,pacer_min_sleep=10ms:"
+
+    answer = on_drive.call("operations/mkdir", fs=remote, remote=FOLDER, _config=AT_ONCE)
+
+    assert answer.status == 500
+    assert len(on_drive.there(FOLDER)) == 1
+
+
+@pytest.mark.parametrize(
+    "section", ["override.low_level_retries = 10", "global.low_level_retries = 10"]
+)
+def test_on_a_newer_one_the_remote_s_section_opens_it_whatever_the_call_says(
+    on_drive: OnDrive, is_current: bool
+) -> None:
+    """An older one does not know such a line."""
+    on_drive.drive.faults.add(Fault("answer_lost", call="files.create"))
+    remote = "gdrive,pacer_min_sleep=10ms:"
+
+    answer = on_drive.call("operations/mkdir", fs=remote, remote=FOLDER, _config=AT_ONCE)
+
+    assert answer.status == (200 if is_current else 500)
+    assert len(on_drive.there(FOLDER)) == (2 if is_current else 1)
+
+
+@pytest.mark.parametrize(
+    "section", ["override.low_level_retries = 10", "global.low_level_retries = 10"]
+)
+def test_on_a_newer_one_an_override_in_the_remote_string_opens_it(
+    on_drive: OnDrive, is_current: bool
+) -> None:
+    """An older one does not take such a string."""
+    on_drive.drive.faults.add(Fault("answer_lost", call="files.create"))
+    remote = "gdrive,override.low_level_retries=1,pacer_min_sleep=10ms:"
+
+    answer = on_drive.call("operations/mkdir", fs=remote, remote=FOLDER, _config=AT_ONCE)
+
+    assert answer.status == 500
+    assert answer.error.endswith(": EOF") == is_current
+    assert len(on_drive.there(FOLDER)) == (1 if is_current else 0)
 
 
 LOST = [("upload.multipart", "8M"), ("upload.start", "0"), ("upload.finish", "0")]
@@ -152,16 +210,17 @@ def test_two_orders_of_the_same_options_are_one_remote(on_drive: OnDrive) -> Non
 
 
 def test_a_string_that_has_to_wait_keeps_no_other_waiting(on_drive: OnDrive) -> None:
+    """After it was limited, it makes one call at once and waits before the next."""
     slow = opened(on_drive, "upload_cutoff=0", AT_ONCE)
     other = opened(on_drive, "upload_cutoff=8M", AT_ONCE)
     on_drive.drive.faults.add(Fault("rate_limit", call="files.list"))
     assert on_drive.look(slow).status == 500
 
-    waiting = in_thread(lambda: on_drive.look(slow))
+    waiting = in_thread(lambda: [on_drive.look(slow), on_drive.look(slow)])
     assert on_drive.look(other).succeeded
 
     assert not waiting.done()
-    assert result_of(waiting).succeeded
+    assert all(answer.succeeded for answer in result_of(waiting))
 
 
 def test_rclone_s_own_pace_is_slower_than_the_one_that_a_string_may_ask_for(
@@ -179,3 +238,24 @@ def test_rclone_s_own_pace_is_slower_than_the_one_that_a_string_may_ask_for(
     result_of(asked_for)
     assert not own.done()
     result_of(own)
+
+
+def has_sent(on_drive: OnDrive, chunks: int) -> bool:
+    return on_drive.calls.get("upload.chunk", 0) >= chunks
+
+
+def test_a_cleared_cache_harms_no_move_that_runs(on_drive: OnDrive) -> None:
+    """Nor does what is then opened anew under the same string."""
+    folder = on_drive.make_folder(upload_cutoff="0", chunk_size="256k")
+    source = on_drive.stage("source", bytes(4 * 256 * KIB))
+    on_drive.drive.shaping = Shaping(total_bytes_per_second=1024 * KIB)
+    moving = in_thread(lambda: on_drive.move(source, folder, "name"))
+
+    for number in range(1, 4):
+        until(partial(has_sent, on_drive, number))
+        assert on_drive.call("fscache/clear").succeeded
+        assert on_drive.look(folder).succeeded
+
+    assert result_of(moving).succeeded
+    assert not source.exists()
+    assert len(on_drive.there(f"{FOLDER}/name")) == 1
