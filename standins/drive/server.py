@@ -147,6 +147,13 @@ class DriveStandIn:
         """
         self._service.tokens.expire_access_tokens()
 
+    def take_refresh_tokens_once(self) -> None:
+        """From now on each is good for one use, as with some providers (Google's are not).
+
+        The answer brings the next one, and one that comes again ends the whole grant.
+        """
+        self._service.tokens.refresh_tokens_for_one_use = True
+
     def drop_connections(self) -> int:
         """Break all connections now; how many there were."""
         return self._server.close_connections()

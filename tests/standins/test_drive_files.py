@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -203,6 +204,31 @@ def test_an_old_access_token_is_refreshed_and_saved(rclone: RcloneOnDrive) -> No
         rclone.succeed("lsf", "gdrive:")
     counts = rclone.drive.statistics.counts()
     assert (counts.calls["token.refresh"], counts.errors) == (1, {})
+
+
+def test_refresh_tokens_for_one_use_are_followed_and_saved(rclone: RcloneOnDrive) -> None:
+    rclone.drive.take_refresh_tokens_once()
+    for _ in range(2):
+        rclone.config.write_text(_expired(rclone.config.read_text()))
+        rclone.succeed("lsf", "gdrive:")
+    counts = rclone.drive.statistics.counts()
+    assert (counts.calls["token.refresh"], counts.errors) == (2, {})
+
+
+def test_a_refresh_token_that_comes_a_second_time_ends_the_grant(rclone: RcloneOnDrive) -> None:
+    rclone.drive.take_refresh_tokens_once()
+    used = _expired(rclone.config.read_text())
+    rclone.config.write_text(used)
+    rclone.succeed("lsf", "gdrive:")
+    renewed = _expired(rclone.config.read_text())
+
+    for text in (used, renewed):
+        rclone.config.write_text(text)
+        assert "invalid_grant" in rclone.run("lsf", "gdrive:").stderr
+
+
+def _expired(config: str) -> str:
+    return re.sub(r'"expiry":\s*"\d{4}', '"expiry":"2020', config)
 
 
 def test_contents_beyond_the_limit_are_known_by_size_and_hash_only(tmp_path: Path) -> None:

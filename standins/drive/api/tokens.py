@@ -38,10 +38,13 @@ class Tokens:
     def __init__(self) -> None:
         self.client_id = f"{secrets.randbelow(10**12)}-standin.apps.googleusercontent.com"
         self.client_secret = secrets.token_urlsafe(18)
-        self.refresh_token = "1//" + secrets.token_urlsafe(48)
+        self.refresh_token = _new_refresh_token()
+        self.refresh_tokens_for_one_use = False
+        """Each answer then brings the next one; see `refresh`."""
         self._service_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self._service_email = "stand-in@stand-in.iam.gserviceaccount.com"
-        self._lock = threading.Lock()
+        self._used_refresh_tokens: set[str] = set()
+        self._lock = threading.RLock()
         self._issued: dict[str, tuple[Account, float]] = {}
 
     def issue(self, account: Account, seconds: int = ACCESS_TOKEN_SECONDS) -> str:
@@ -73,6 +76,10 @@ class Tokens:
         """`grant_type=refresh_token`. Raises TokenError.
 
         The client names itself in the form or by Basic authentication.
+
+        Where refresh tokens are good for one use, one that comes a second time may have been
+        stolen, and ends the grant: that and all its successors are refused from then on.
+        https://datatracker.ietf.org/doc/html/rfc9700#section-4.14.2
         """
         client = (form.get("client_id", ""), form.get("client_secret", ""))
         if authorization.startswith("Basic "):
@@ -80,8 +87,16 @@ class Tokens:
             client = (unquote_plus(user), unquote_plus(password))
         if client != (self.client_id, self.client_secret):
             raise TokenError("invalid_client", "The OAuth client was not found.", 401)
-        if form.get("refresh_token") != self.refresh_token:
-            raise TokenError("invalid_grant", "Bad Request")
+        with self._lock:
+            given = form.get("refresh_token", "")
+            if given in self._used_refresh_tokens:
+                self.refresh_token = ""
+            if not given or given != self.refresh_token:
+                raise TokenError("invalid_grant", "Bad Request")
+            if self.refresh_tokens_for_one_use:
+                self._used_refresh_tokens.add(given)
+                self.refresh_token = _new_refresh_token()
+                return self._answer("user", refresh_token=self.refresh_token)
         return self._answer("user")
 
     def from_assertion(self, form: dict[str, str]) -> Response:
@@ -129,15 +144,20 @@ class Tokens:
                 "timeframe. Check your iat and exp values in the JWT claim.",
             )
 
-    def _answer(self, account: Account) -> Response:
+    def _answer(self, account: Account, **more: str) -> Response:
         return Response.of_json(
             {
                 "access_token": self.issue(account),
                 "expires_in": ACCESS_TOKEN_SECONDS,
                 "scope": SCOPE,
                 "token_type": "Bearer",
+                **more,
             }
         )
+
+
+def _new_refresh_token() -> str:
+    return "1//" + secrets.token_urlsafe(48)
 
 
 def _decoded(part: str) -> bytes:
