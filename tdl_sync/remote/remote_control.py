@@ -22,7 +22,8 @@ from urllib.parse import urlencode
 
 from tdl_sync.core.model import ListedFile
 from tdl_sync.remote.call_options import NO_FILTER, Comparison, call_config
-from tdl_sync.remote.rclone import ANSWER_SECONDS, CallFailed, OutcomeUnknown, Rclone
+from tdl_sync.remote.keeper import ANSWER_SECONDS
+from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown, Rclone
 
 LISTING_SECONDS = 3600.0
 """A folder of 100,000 files is a hundred pages on Drive, each of some seconds on a bad day."""
@@ -86,6 +87,38 @@ Sections = Mapping[str, Mapping[str, str]]
 """Of the configuration, by the remote's name. They hold secrets."""
 
 
+class OpenedRemotes:
+    """Has each remote opened by one call before others use it side by side: each of those would
+    open one of its own, with a token and a memory of its own. All threads may use it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._opening: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._opened: set[str] = set()
+        self._opened_by = 0
+
+    def once(self, text: str, start: int, open_it: Callable[[], object]) -> None:
+        """Call ``open_it`` if this rclone, the one of this ``start``, has not opened it yet."""
+        with self._lock:
+            if self._opened_by != start:
+                self._opened_by = start
+                self._opened.clear()
+            if text in self._opened:
+                return
+            opening = self._opening[text]
+        with opening:
+            with self._lock:
+                if text in self._opened:
+                    return
+            open_it()
+            with self._lock:
+                self._opened.add(text)
+
+    def forget(self) -> None:
+        with self._lock:
+            self._opened.clear()
+
+
 class RemoteControl:
     """All methods may be called from any thread. Besides what each says they raise ``CallFailed``,
     ``NetworkUnreachable``, ``Stopped``, and what ends the run where rclone keeps dying."""
@@ -94,10 +127,7 @@ class RemoteControl:
         """What is read from the remote comes by way of ``reading_directory``."""
         self.rclone = rclone
         self._reading_directory = reading_directory
-        self._lock = threading.Lock()
-        self._opening: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._opened: set[str] = set()
-        self._opened_by = 0
+        self._opened = OpenedRemotes()
 
     # --- the configuration --------------------------------------------------------------------
 
@@ -128,8 +158,7 @@ class RemoteControl:
         Harmless for what is under way.
         """
         self._ask("fscache/clear", {})
-        with self._lock:
-            self._opened.clear()
+        self._opened.forget()
 
     # --- questions ----------------------------------------------------------------------------
 
@@ -282,22 +311,7 @@ class RemoteControl:
     # --- inside -------------------------------------------------------------------------------
 
     def _open(self, remote: Remote) -> None:
-        """By one call, before others use it side by side: each would open one of its own, with a
-        token and a memory of its own."""
-        with self._lock:
-            if self._opened_by != self.rclone.generation:
-                self._opened_by = self.rclone.generation
-                self._opened.clear()
-            if remote.text in self._opened:
-                return
-            opening = self._opening[remote.text]
-        with opening:
-            with self._lock:
-                if remote.text in self._opened:
-                    return
-            self.features(remote)
-            with self._lock:
-                self._opened.add(remote.text)
+        self._opened.once(remote.text, self.rclone.starts, lambda: self.features(remote))
 
     def _ask_opened(
         self,

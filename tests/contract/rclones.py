@@ -38,7 +38,7 @@ class Looker:
 
 def looker_beside(control: RemoteControl) -> Looker:
     """With the same program and configuration."""
-    return Looker(control.rclone.executable, control.rclone.named_config_file)
+    return Looker(control.rclone.executable, control.rclone.config_file)
 
 
 def opened_rclone(

@@ -37,7 +37,7 @@ class OnDrive:
         if user_options:
             rclone = control.rclone
             control = opened_control(
-                self.closing, rclone.executable, rclone.named_config_file, *user_options
+                self.closing, rclone.executable, rclone.config_file, *user_options
             )
 
         def on_wait(what: str, why: str, until: datetime | None) -> None:

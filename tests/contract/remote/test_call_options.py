@@ -12,7 +12,7 @@ import pytest
 from tdl_sync.options.rclone_options import Treatment, option_of
 from tdl_sync.remote.call_options import NO_FILTER, Comparison, call_config
 from tests.contract.rclone_servers import served
-from tests.contract.remote.remote_control import RemoteControl, rclone_named, run
+from tests.contract.remote.options_client import RemoteControl, rclone_named, run
 
 BY_HASH = call_config(compare=Comparison.BY_HASH)
 

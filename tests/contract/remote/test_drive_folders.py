@@ -206,7 +206,7 @@ def test_what_others_share_is_known_wherever_that_is_said(
     assert by_id("gdrive:")
     assert by_id("gdrive,shared_with_me=false:")
     assert not by_id("gdrive,shared_with_me=true:")
-    config_file = control.rclone.named_config_file
+    config_file = control.rclone.config_file
     assert config_file is not None
     shares = opened_control(closing, None, config_file, "--drive-shared-with-me")
     assert not by_id("gdrive:", shares)

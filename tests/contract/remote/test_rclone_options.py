@@ -16,7 +16,7 @@ from tdl_sync.options.rclone_options import (
     option_of,
     refused_keys,
 )
-from tests.contract.remote.remote_control import RemoteControl, rclone_named, run
+from tests.contract.remote.options_client import RemoteControl, rclone_named, run
 from tests.contract.remote.test_call_options import Places
 
 # `rclone serve sftp --help` is about that command, and `rclone help flags` has one of its own.
