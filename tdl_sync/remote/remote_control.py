@@ -140,11 +140,7 @@ class RemoteControl:
             for name, section in shown.items()
             if isinstance(section, dict)
         }
-        for variable, value in os.environ.items():
-            if variable.startswith("RCLONE_CONFIG_") and variable.endswith("_TYPE"):
-                name = variable.removeprefix("RCLONE_CONFIG_").removesuffix("_TYPE")
-                known = next((each for each in found if _variable(each) == name), name.lower())
-                found.setdefault(known, {})["type"] = value
+        _add_made_by_variables(found)
         return found
 
     def update_section(self, name: str, values: Mapping[str, str]) -> None:
@@ -270,21 +266,10 @@ class RemoteControl:
                 **_SHOWN,
             }
         )
-        boundary = secrets.token_hex(16)
-        quoted_name = name.replace("\\", "\\\\").replace('"', '\\"')
-        head = (
-            f"--{boundary}\r\n"
-            f'Content-Disposition: form-data; name="file"; filename="{quoted_name}"\r\n'
-            "Content-Type: application/octet-stream\r\n\r\n"
-        )
-        body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
+        form, content_type = _form(name, content)
+        seconds = _PUT_SECONDS + len(content) / _SLOWEST_BYTES_PER_SECOND
         with self.rclone.transfer():
-            self.rclone.post(
-                f"operations/uploadfile?{query}",
-                body,
-                f"multipart/form-data; boundary={boundary}",
-                _PUT_SECONDS + len(content) / _SLOWEST_BYTES_PER_SECOND,
-            )
+            self.rclone.post(f"operations/uploadfile?{query}", form, content_type, seconds)
 
     def read(self, remote: Remote, path: str) -> bytes:
         """A text of ours, whole. One that is too large to be ours is an error."""
@@ -375,9 +360,33 @@ class RemoteControl:
         return listed
 
 
+def _form(name: str, content: bytes) -> tuple[bytes, str]:
+    """A form with one file, and what kind of content that is.
+
+    https://datatracker.ietf.org/doc/html/rfc7578
+    """
+    boundary = secrets.token_hex(16)
+    quoted_name = name.replace("\\", "\\\\").replace('"', '\\"')
+    head = (
+        f"--{boundary}\r\n"
+        f'Content-Disposition: form-data; name="file"; filename="{quoted_name}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    )
+    form = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
+    return form, f"multipart/form-data; boundary={boundary}"
+
+
 def _config(remote: Remote) -> Mapping[str, object]:
     config = call_config(low_level_retries=remote.low_level_retries)
     return {"_config": config, "_filter": NO_FILTER, **_QUESTIONS}
+
+
+def _add_made_by_variables(found: dict[str, dict[str, str]]) -> None:
+    for variable, value in os.environ.items():
+        if variable.startswith("RCLONE_CONFIG_") and variable.endswith("_TYPE"):
+            name = variable.removeprefix("RCLONE_CONFIG_").removesuffix("_TYPE")
+            known = next((each for each in found if _variable(each) == name), name.lower())
+            found.setdefault(known, {})["type"] = value
 
 
 def _variable(name: str) -> str:

@@ -265,7 +265,7 @@ def test_an_rclone_that_ends_at_its_start_is_started_once_and_its_last_words_are
 def test_an_rclone_that_never_serves_is_not_waited_for_all_day(
     tmp_path: Path, closing: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tdl_sync.remote.rclone._SERVES_WITHIN_SECONDS", 1.0)
+    monkeypatch.setattr("tdl_sync.remote.keeper._SERVES_WITHIN_SECONDS", 1.0)
     silent = script(
         tmp_path / "silent",
         IF_ASKED_FOR_ITS_VERSION,
