@@ -234,10 +234,7 @@ class RcloneHandOff:
                 if (sending := self._sending.get(name)) is not None:
                     sending.on_bytes(min(sent_bytes, sending.size_bytes))
         elif is_rate_limit(told.reason):
-            # Whose call it was the log does not say, and the call's own error may have been first.
-            # What began before the last such sign says nothing new, so it is booked on what began
-            # last.
-            self._pace.slow_down(self._last_turn, f"the remote limits the rate ({told.reason})")
+            self._turns.limited(told.reason)
 
 
 def _check_names(*names: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from tdl_sync.core.errors import AccessTokenRefused, QuotaExceeded, RateLimited, RemoteUnreachable
@@ -14,37 +13,46 @@ from tdl_sync.remote.token_renewal import TokenRenewal
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
 class Turns:
-    """All threads may use them."""
+    """All methods may be called from any thread."""
 
-    pace: Pace
-    token: TokenRenewal
-    on_quota: OnQuota
+    def __init__(self, pace: Pace, token: TokenRenewal, on_quota: OnQuota) -> None:
+        self.token = token
+        self._pace = pace
+        self._on_quota = on_quota
+        self._last = Turn(0.0)
 
-    def run(self, send: Callable[[Turn], Result]) -> Result:
+    def run(self, send: Callable[[], Result]) -> Result:
         """Let ``send`` run when the remote's pace allows and its token is good; blocks as long as
         it must wait. Raises what it raises besides, and ``Stopped``."""
         while True:
-            turn = self.pace.take_turn()
+            self._last = turn = self._pace.take_turn()
             try:
                 self.token.in_time()
-                result = send(turn)
+                result = send()
             except RateLimited as limit:
-                self.limited(turn, limit.why, limit.retry_after_seconds)
+                self._pace.slow_down(turn, _limits_the_rate(limit.why), limit.retry_after_seconds)
             except RemoteUnreachable as error:
-                self.pace.slow_down(turn, f"the remote can't be reached ({error.why})")
+                self._pace.slow_down(turn, f"the remote can't be reached ({error.why})")
             except QuotaExceeded as quota:
-                if self.on_quota is OnQuota.EXIT:
+                if self._on_quota is OnQuota.EXIT:
                     raise
-                self.pace.rest(turn, quota)
+                self._pace.rest(turn, quota)
             except AccessTokenRefused as refused:
                 self.token.renew(refused, turn.began_at)
             else:
-                self.pace.went_well(turn)
+                self._pace.went_well(turn)
                 self.token.worked(turn.began_at)
                 return result
 
-    def limited(self, turn: Turn, why: str, retry_after_seconds: float = 0.0) -> None:
-        """A call of this turn met a rate limit, and is made again or was given up."""
-        self.pace.slow_down(turn, f"the remote limits the rate ({why})", retry_after_seconds)
+    def limited(self, why: str) -> None:
+        """Some call met a rate limit, and rclone makes it again by itself.
+
+        Whose it was the log does not say, and the call's own error may have been first. What began
+        before the last such sign says nothing new, so it is booked on what began last.
+        """
+        self._pace.slow_down(self._last, _limits_the_rate(why))
+
+
+def _limits_the_rate(why: str) -> str:
+    return f"the remote limits the rate ({why})"
