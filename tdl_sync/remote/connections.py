@@ -21,8 +21,10 @@ would look like one whose outcome is unknown."""
 
 @dataclass(frozen=True)
 class Response:
+    """``text`` is UTF-8; what is none is still text, if not of a kind that means anything."""
+
     status: int
-    body: bytes
+    text: str
 
 
 class Connections:
@@ -51,7 +53,8 @@ class Connections:
             headers = {**self._headers, "Content-Type": content_type}
             connection.request("POST", path, body, headers)
             with connection.getresponse() as response:
-                answer = Response(response.status, response.read())
+                # As text only: a listing is tens of megabytes, and would be there twice.
+                answer = Response(response.status, response.read().decode("utf-8", "replace"))
             answered = True
         finally:
             if not answered:

@@ -143,7 +143,7 @@ class Keeper:
                     f"rclone gave no answer within {ANSWER_SECONDS:g} s of its start; start again, "
                     "and look at a password command of its configuration, if there is one"
                 ) from error
-            answer = json_object(response.body) or {}
+            answer = json_object(response.text) or {}
             if response.status != 200:
                 raise self._refused(str(answer.get("error", "without a reason")))
         match answer.get("decomposed"):
@@ -187,10 +187,10 @@ class Keeper:
         raise ConfigurationError(f"{how}; mend that and start again")
 
 
-def json_object(body: bytes, read: ReadObject | None = None) -> dict[str, Any] | None:
-    """The one that the body is; ``None`` if it is none. ``read`` as in ``Rclone.call``."""
+def json_object(text: str, read: ReadObject | None = None) -> dict[str, Any] | None:
+    """The one that the text is; ``None`` if it is none. ``read`` as in ``Rclone.call``."""
     try:
-        answer = json.loads(body, object_hook=read)
+        answer = json.loads(text, object_hook=read)
     except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None

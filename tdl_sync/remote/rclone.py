@@ -167,11 +167,11 @@ class Rclone:
             self._keeper.check_not_stopping()
             raise OutcomeUnknown(str(error)) from error
         if response.status == 200:
-            answer = json_object(response.body, read)
+            answer = json_object(response.text, read)
             if answer is not None:
                 return answer
         else:
-            reason = (json_object(response.body) or {}).get("error")
+            reason = (json_object(response.text) or {}).get("error")
             if isinstance(reason, str):
                 raise CallFailed(
                     response.status, one_line(reason), self._keeper.program.config_file
