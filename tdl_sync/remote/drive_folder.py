@@ -96,6 +96,16 @@ def gone_from(control: RemoteControl, parent: Remote, folder_ids: Collection[str
     return gone
 
 
+def is_gone(control: RemoteControl, parent: Remote, name: str) -> bool:
+    """The same of a folder that has no id, or none that can be asked for."""
+
+    def look() -> bool | None:
+        folders = listed_folders(control, parent) or []
+        return True if any(folder.name == name for folder in folders) else None
+
+    return _wait_for(look, LISTING_LAG_SECONDS) is None
+
+
 def listed_folders(control: RemoteControl, remote: Remote) -> list[Folder] | None:
     """The folders in ``remote``; ``None``: no such path. Raises as ``make_drive_path``."""
     try:

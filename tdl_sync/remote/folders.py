@@ -13,7 +13,7 @@ from tdl_sync.remote.check import CheckedRemote
 from tdl_sync.remote.drive_folder import (
     folder_error,
     gone_from,
-    listed_folders,
+    is_gone,
     make_drive_folder,
 )
 from tdl_sync.remote.listing import chat_folder_among, find_chat_folder, listed_files
@@ -141,16 +141,16 @@ class ChatFolders:
                 self._look_by_path(chat_folder)
 
     def _look_by_path(self, chat_folder: str) -> None:
-        folders = listed_folders(self._control, self._remote.base) or []
+        # What is below it, and may be gone, is made when it is needed: by one call, as at first.
+        for folder in [each for each in self._folders if each.startswith(f"{chat_folder}/")]:
+            del self._folders[folder]
         # Where there are no empty folders one may be missing that nobody has removed.
-        is_there = any(folder.name == chat_folder for folder in folders)
-        if self._remote.has_empty_folders and not is_there:
+        if self._remote.has_empty_folders and is_gone(
+            self._control, self._remote.base, chat_folder
+        ):
             self._tell_that_it_is_gone(chat_folder)
-        # Also what is below may be gone; to make a folder that is there does no harm.
-        for folder in sorted(self._folders):
-            if folder == chat_folder or folder.startswith(f"{chat_folder}/"):
-                self._make_by_path(folder)
-                self._folders[folder] = KnownFolder(drive_id=None)
+            self._make_by_path(chat_folder)
+        self._folders[chat_folder] = KnownFolder(drive_id=None)
 
     def _look_for_ids(self, chat_folder: str) -> None:
         known = self._folders[chat_folder]

@@ -17,7 +17,7 @@ from tdl_sync.remote.check import CheckedRemote, check_remote, look_at_remote, p
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.remote_control import RemoteControl
-from tests.contract.places import CHAT_ID, hand_off, ignore_bytes, stage
+from tests.contract.places import CHAT_ID, OBSCURED_PASSWORD, hand_off, ignore_bytes, stage
 from tests.contract.rclones import looker_beside, opened_control
 from tests.waiting import in_thread, result_of, until
 
@@ -152,6 +152,44 @@ def test_a_chats_folder_that_was_thrown_away_is_made_again_before_the_next_round
     assert present(drive) == ["a", f"a/{FOLDER}", f"a/{FOLDER}/x", f"a/{FOLDER}/x/5_new"]
     (warning,) = warnings
     assert warning.startswith(f"warning: the folder '{FOLDER}' is not in 'gdrive:a' any more")
+
+
+@pytest.mark.parametrize("below", ["alias", "crypt"])
+def test_where_files_go_by_their_path_a_folder_that_was_thrown_away_is_made_again_as_well(
+    drive: DriveStandIn,
+    control: RemoteControl,
+    staging: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    below: str,
+) -> None:
+    """rclone remembers folders, and takes files for one in the bin without a word."""
+    monkeypatch.setattr(drive_folder, "LISTING_LAG_SECONDS", 0.0)
+    config_file = control.rclone.config_file
+    assert config_file is not None
+    names = "filename_encryption = off\nsuffix = none\ndirectory_name_encryption = false\n"
+    with config_file.open("a") as config:
+        secret = f"{names}password = {OBSCURED_PASSWORD}\n" if below == "crypt" else ""
+        config.write(f"\n[over]\ntype = {below}\nremote = gdrive:a\n{secret}")
+    remote = check_remote(control, "over:")
+    assert not remote.takes_folder_ids
+    warnings: list[str] = []
+    run = RcloneHandOff(control, remote, Pace(StopFlag(), lambda *_: None), warnings.append)
+    run.prepare_folder(FOLDER)
+    for number, folder in enumerate((FOLDER, f"{FOLDER}/x"), start=1):
+        run.move(stage(staging, b"old", number), folder, f"{number}_old", ignore_bytes)
+
+    by_hand(control, "purge", f"gdrive:a/{FOLDER}/x")
+    run.renew_folder(FOLDER)
+    run.move(stage(staging, b"new", 3), f"{FOLDER}/x", "3_new", ignore_bytes)
+    there = ["a", f"a/{FOLDER}", f"a/{FOLDER}/1_old", f"a/{FOLDER}/x", f"a/{FOLDER}/x/3_new"]
+    assert (present(drive), warnings) == (there, [])
+
+    by_hand(control, "purge", f"gdrive:a/{FOLDER}")
+    run.renew_folder(FOLDER)
+    run.move(stage(staging, b"new", 4), f"{FOLDER}/x", "4_new", ignore_bytes)
+    assert present(drive) == ["a", f"a/{FOLDER}", f"a/{FOLDER}/x", f"a/{FOLDER}/x/4_new"]
+    (warning,) = warnings
+    assert warning.startswith(f"warning: the folder '{FOLDER}' is not in 'over:' any more")
 
 
 def test_a_folder_that_listings_leave_out_for_a_moment_is_not_made_again(
