@@ -14,8 +14,8 @@ VERSION = "1.75.2"
 
 @dataclass(frozen=True)
 class Answer:
-    """``first`` is what it does before it would answer: ``kill`` itself, ``exit`` with its last
-    ``words``, or ``break`` the connection."""
+    """``first`` is what it does before it would answer: ``kill`` itself, ``take`` the source of the
+    move and kill itself, ``exit`` with its last ``words``, or ``break`` the connection."""
 
     body: str = "{}"
     status: int = 200
@@ -52,12 +52,15 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # an answer in one piece is not waited for
     def log_message(self, *arguments): pass
     def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
+        asked = self.rfile.read(int(self.headers["Content-Length"]))
         missing = dict(body='{{"error": "couldn\\'t find method"}}', status=404, first="", words="")
         with open({answers!r}) as file:
             answers = json.load(file)
         answer = answers.get(self.path.lstrip("/").partition("?")[0], missing)
-        if answer["first"] == "kill":
+        if answer["first"] == "take":
+            asked = json.loads(asked)
+            os.unlink(os.path.join(asked["srcFs"], asked["srcRemote"]))
+        if answer["first"] in ("kill", "take"):
             os.kill(os.getpid(), signal.SIGKILL)
         if answer["first"] == "exit":
             log("critical", answer["words"])
