@@ -77,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
 def heartbeat():
     while True:
         time.sleep(0.5)
-        log("info", "alive")
+        log("debug", {config!r})
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 server.daemon_threads = True
@@ -93,7 +93,12 @@ def false_rclone(directory: Path, answers: Mapping[str, Answer]) -> str:
     """The path of such a program; commands that ``answers`` do not name are fit for a start."""
     path = directory / "false rclone"
     path.write_text(
-        _PROGRAM.format(python=sys.executable, answers=str(directory / _ANSWERS), version=VERSION)
+        _PROGRAM.format(
+            python=sys.executable,
+            answers=str(directory / _ANSWERS),
+            config=f'Using config file from "{directory / _ANSWERS}"',
+            version=VERSION,
+        )
     )
     path.chmod(0o700)
     tell(directory, answers)

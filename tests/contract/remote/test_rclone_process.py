@@ -302,6 +302,14 @@ def test_an_rclone_that_ends_at_its_start_is_started_once_and_its_last_words_are
     assert starts() == 2  # once to serve, once to say its version
 
 
+def test_the_configuration_that_it_uses_is_known_though_its_log_is_read_late(
+    tmp_path: Path, closing: ExitStack
+) -> None:
+    """Else one that can't be written would not be copied."""
+    rclone = opened_rclone(closing, false_rclone(tmp_path, {}))
+    assert rclone.config_file == tmp_path / "answers.json"
+
+
 def test_an_rclone_that_never_serves_is_not_waited_for_all_day(
     tmp_path: Path, closing: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
