@@ -30,6 +30,7 @@ _LONGEST_LOOK_SECONDS = 1.0
 _PIECE_BYTES = 1024 * 1024
 """Longer lines are read in pieces: none of them tells us anything."""
 
+_SECONDS_TO_TELL = 5.0
 _SECONDS_TO_END = 1.0
 _SECONDS_TO_DIE = 1.0
 
@@ -57,8 +58,8 @@ class RcloneProcess:
         self._connections: Connections | None = None
         self._served = threading.Event()
         self._log_ended = threading.Event()
-        self.config_file: Path | None = None
-        """The one that it uses, once it has said so; it may not be there."""
+        self._config_file: Path | None = None
+        self._config_told = threading.Event()
         self._process = processes.start(
             program.serving(), environment(self._password), inherited_fds
         )
@@ -84,6 +85,13 @@ class RcloneProcess:
             return f"it was killed by signal {-status}"
         words = self.last_words
         return f"it ended with {status}: {words}" if words else f"it ended with {status}"
+
+    @property
+    def config_file(self) -> Path | None:
+        """The one that it uses; it may not be there. ``None`` if it does not say."""
+        # It does before its first answer, but who reads its log may not have come to that line.
+        self._config_told.wait(_SECONDS_TO_TELL)
+        return self._config_file
 
     @property
     def last_words(self) -> str:
@@ -153,12 +161,14 @@ class RcloneProcess:
                         self._connections = Connections(told.port, USER, self._password)
                         self._served.set()
                 elif isinstance(told, ConfigFile):
-                    self.config_file = told.path
+                    self._config_file = told.path
+                    self._config_told.set()
                 elif told is not None:
                     self._tell(told)
         finally:
             self._log_ended.set()
             self._served.set()
+            self._config_told.set()
 
     def _watch(self) -> None:
         silent_seconds, signs, looked_at = 0.0, 0, time.monotonic()

@@ -14,8 +14,8 @@ VERSION = "1.75.2"
 
 @dataclass(frozen=True)
 class Answer:
-    """``first`` is what it does before it would answer: ``kill`` itself, ``exit`` with its last
-    ``words``, or ``break`` the connection."""
+    """``first`` is what it does before it would answer: ``kill`` itself, ``take`` the source of the
+    move and kill itself, ``exit`` with its last ``words``, or ``break`` the connection."""
 
     body: str = "{}"
     status: int = 200
@@ -52,12 +52,15 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # an answer in one piece is not waited for
     def log_message(self, *arguments): pass
     def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
+        asked = self.rfile.read(int(self.headers["Content-Length"]))
         missing = dict(body='{{"error": "couldn\\'t find method"}}', status=404, first="", words="")
         with open({answers!r}) as file:
             answers = json.load(file)
         answer = answers.get(self.path.lstrip("/").partition("?")[0], missing)
-        if answer["first"] == "kill":
+        if answer["first"] == "take":
+            asked = json.loads(asked)
+            os.unlink(os.path.join(asked["srcFs"], asked["srcRemote"]))
+        if answer["first"] in ("kill", "take"):
             os.kill(os.getpid(), signal.SIGKILL)
         if answer["first"] == "exit":
             log("critical", answer["words"])
@@ -74,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
 def heartbeat():
     while True:
         time.sleep(0.5)
-        log("info", "alive")
+        log("debug", {config!r})
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 server.daemon_threads = True
@@ -90,7 +93,12 @@ def false_rclone(directory: Path, answers: Mapping[str, Answer]) -> str:
     """The path of such a program; commands that ``answers`` do not name are fit for a start."""
     path = directory / "false rclone"
     path.write_text(
-        _PROGRAM.format(python=sys.executable, answers=str(directory / _ANSWERS), version=VERSION)
+        _PROGRAM.format(
+            python=sys.executable,
+            answers=str(directory / _ANSWERS),
+            config=f'Using config file from "{directory / _ANSWERS}"',
+            version=VERSION,
+        )
     )
     path.chmod(0o700)
     tell(directory, answers)

@@ -30,7 +30,7 @@ from tests.contract.places import (
 )
 from tests.contract.rclones import opened_control
 from tests.contract.remote.on_drive import AT_ONCE, OnDrive, on_drive
-from tests.waiting import result_of
+from tests.waiting import PATIENCE_SECONDS
 
 MakePlace = Callable[[str], RclonePlace]
 
@@ -221,18 +221,29 @@ def test_after_an_upload_whose_end_is_unknown_the_next_attempt_waits_and_sends_n
 def test_a_folder_that_several_moves_need_at_once_is_made_once(
     make_place: MakePlace, remotes: Remotes, staging: Path
 ) -> None:
-    with on_drive(remotes.drive, make_place("gdrive-current")) as here:
-        handoff = here.prepared()
+    """And what each of them has sent into it is remembered, whether they know its end or not."""
+    place = make_place("gdrive-current")
+    with on_drive(remotes.drive, place) as here:
+        handoff = here.prepared(AT_ONCE)
         here.drive.shaping = Shaping(listing_lag_seconds=2.0)
+        here.drive.faults.add(Fault("answer_lost", call="upload.finish", times=3))
         begin = Barrier(3)
+        staged = {number: stage(staging, b"content", number) for number in (1, 2, 3)}
 
         def move(number: int) -> None:
-            staged = stage(staging, b"content", number)
             begin.wait()
-            handoff.move(staged, f"{FOLDER}/2024-05", f"{number}_a", ignore_bytes)
+            handoff.move(staged[number], f"{FOLDER}/2024-05", f"{number}_a", ignore_bytes)
 
-        with ThreadPoolExecutor(3) as pool:
-            for moving in [pool.submit(move, number) for number in (1, 2, 3)]:
-                result_of(moving)
+        def move_all() -> list[BaseException | None]:
+            with ThreadPoolExecutor(3) as pool:
+                moving = [pool.submit(move, number) for number in staged]
+                return [each.exception(PATIENCE_SECONDS) for each in moving]
+
+        assert [type(error) for error in move_all()] == [HandOffFailed] * 3
         assert here.names == ["1_a", "2024-05", "2_a", "3_a"]
         assert here.calls["files.create"] == 1
+        here.drive.shaping = Shaping()  # as after the time that such a move waits for
+        here.drive.statistics.reset()
+        assert move_all() == [None] * 3
+        assert here.names == ["1_a", "2024-05", "2_a", "3_a"]
+        assert [call for call in here.calls if call.startswith("upload.")] == []

@@ -199,6 +199,46 @@ def test_what_is_ended_at_once_keeps_its_file(
     assert staged.path.read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize(
+    ("shown", "is_there"),
+    [
+        ('{"item": {"Size": 8, "IsDir": false}}', True),
+        ('{"item": {"Size": 7, "IsDir": false}}', False),
+        ('{"item": {"Size": 8, "IsDir": true}}', False),
+        ('{"item": null}', False),
+    ],
+)
+def test_where_rclone_dies_between_the_move_and_its_answer_the_remote_is_asked(
+    tmp_path: Path, staging: Path, closing: ExitStack, shown: str, is_there: bool
+) -> None:
+    """It deletes the source last. Only a file of the same size is the one."""
+    taken = {"operations/movefile": Answer(first="take"), "operations/stat": Answer(shown)}
+    control = opened_control(closing, false_rclone(tmp_path, taken))
+    handoff = hand_off(control, CheckedRemote("x:", "", True, None))
+    staged = stage(staging, b"precious")
+    if is_there:
+        assert handoff.move(staged, FOLDER, "1_a", ignore_bytes).name == "1_a"
+    else:
+        with pytest.raises(RcloneEnded):
+            handoff.move(staged, FOLDER, "1_a", ignore_bytes)
+    assert not staged.path.exists()
+
+
+def test_a_file_that_is_still_there_when_rclone_dies_is_not_taken_for_moved(
+    tmp_path: Path, staging: Path, closing: ExitStack
+) -> None:
+    """Whatever the remote shows: by that name there may have been one before."""
+    shown = Answer('{"item": {"Size": 8, "IsDir": false}}')
+    dies = {"operations/movefile": Answer(first="kill"), "operations/stat": shown}
+    control = opened_control(closing, false_rclone(tmp_path, dies))
+    staged = stage(staging, b"precious")
+    with pytest.raises(RcloneEnded):
+        hand_off(control, CheckedRemote("x:", "", True, None)).move(
+            staged, FOLDER, "1_a", ignore_bytes
+        )
+    assert staged.path.read_bytes() == b"precious"
+
+
 # --- one that dies again and again --------------------------------------------------------------
 
 
@@ -260,6 +300,14 @@ def test_an_rclone_that_ends_at_its_start_is_started_once_and_its_last_words_are
     assert "no-such-flag" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert starts() == 2  # once to serve, once to say its version
+
+
+def test_the_configuration_that_it_uses_is_known_though_its_log_is_read_late(
+    tmp_path: Path, closing: ExitStack
+) -> None:
+    """Else one that can't be written would not be copied."""
+    rclone = opened_rclone(closing, false_rclone(tmp_path, {}))
+    assert rclone.config_file == tmp_path / "answers.json"
 
 
 def test_an_rclone_that_never_serves_is_not_waited_for_all_day(

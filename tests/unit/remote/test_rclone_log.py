@@ -98,6 +98,7 @@ def test_parameters_replies_and_passwords_go_nowhere() -> None:
         f'2026/11/26 20:17:41 DEBUG : Setting --rc-pass "{secret}" from environment'.encode(),
         entry("debug", f'rc: "config/dump": reply map[token:{secret}]: <nil>'),
         entry("debug", f'rc: "config/update": with parameters map[token:{secret}]'),
+        entry("debug", f'rc: "config/dump": reply map[low level retry 1/2 (error {secret})]'),
         entry("error", f'rc: "config/update": error: no {secret}'),
         b'{"level":"debug","msg":"rc: \\"config/dump\\": reply low level retry 1/2 (error '
         + secret.encode(),
