@@ -136,7 +136,7 @@ def test_a_network_that_is_gone_is_told(on_drive: OnDrive, folder: str) -> None:
     assert source.exists()
 
 
-@pytest.mark.parametrize("lost", ["upload.start", "upload.chunk", "upload.finish"])
+@pytest.mark.parametrize("lost", ["upload.chunk", "upload.finish"])
 def test_an_answer_that_is_lost_is_told_and_the_source_is_kept(
     on_drive: OnDrive, folder: str, lost: str
 ) -> None:
