@@ -145,15 +145,18 @@ def test_it_ends_in_mid_upload_when_who_started_it_is_killed(
 
 def test_one_that_is_stopped_answers_when_it_goes_on(rclone: RawRclone) -> None:
     """Meanwhile it says nothing at all, not even what it has done so far."""
-    rclone.kill(signal.SIGSTOP)
-    noop = in_thread(lambda: rclone.call("rc/noop"))
-    time.sleep(0.5)  # for what it had said before to be read
-    told = len(rclone.log)
-    time.sleep(1)
-    assert not noop.done()
-    assert len(rclone.log) == told
-
-    rclone.kill(signal.SIGCONT)
+    process = psutil.Process(rclone.process.pid)
+    process.suspend()
+    try:
+        until(lambda: process.status() == psutil.STATUS_STOPPED)
+        noop = in_thread(lambda: rclone.call("rc/noop"))
+        time.sleep(0.5)  # for what it had said before to be read
+        told = len(rclone.log)
+        time.sleep(1)
+        assert not noop.done()
+        assert len(rclone.log) == told
+    finally:
+        process.resume()
 
     assert result_of(noop).succeeded
 
