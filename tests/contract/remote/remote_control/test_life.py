@@ -19,7 +19,7 @@ import pytest
 from standins.drive.server import DriveStandIn
 from standins.drive.shaping import Shaping
 from tests.contract.remote.remote_control.conftest import Start
-from tests.contract.remote.remote_control.on_drive import AT_ONCE, FOLDER, OnDrive
+from tests.contract.remote.remote_control.on_drive import AT_ONCE, FOLDER, OnDrive, encrypt
 from tests.contract.remote.remote_control.raw_rclone import Answer, RawRclone
 from tests.waiting import PATIENCE_SECONDS, in_thread, result_of, until
 
@@ -210,6 +210,48 @@ def test_a_configuration_that_it_cannot_read_ends_it_after_it_said_that_it_serve
     assert rclone.logged("Serving remote control on")
     assert "Failed to load config file" in rclone.log[-1]
     assert why in rclone.log[-1]
+
+
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        ({}, "not allowed to ask for password"),
+        ({"RCLONE_CONFIG_PASS": "another"}, "unable to decrypt configuration"),
+        ({"RCLONE_PASSWORD_COMMAND": "false"}, "password command failed: exit status 1"),
+    ],
+    ids=str,
+)
+def test_an_encrypted_configuration_that_it_cannot_open_ends_it_without_a_question(
+    start: Start, tmp_path: Path, variables: dict[str, str], why: str
+) -> None:
+    file = tmp_path / "encrypted"
+    file.write_text(alias(tmp_path))
+    encrypt(file, "the password")
+
+    rclone = start(config=file.read_text(), environment=variables)
+
+    assert rclone.exit_status() == 1
+    assert why in rclone.log[-1]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"RCLONE_CONFIG_PASS": "the password"},
+        {"RCLONE_PASSWORD_COMMAND": "echo the password"},
+    ],
+    ids=str,
+)
+def test_an_encrypted_configuration_is_opened_by_what_the_environment_says(
+    start: Start, tmp_path: Path, variables: dict[str, str]
+) -> None:
+    file = tmp_path / "encrypted"
+    file.write_text(alias(tmp_path))
+    encrypt(file, "the password")
+
+    rclone = start(config=file.read_text(), environment=variables)
+
+    assert look(rclone, "alias:").succeeded
 
 
 def test_a_configuration_that_breaks_in_mid_run_changes_nothing(

@@ -34,9 +34,17 @@ def environment() -> dict[str, str]:
     return {}
 
 
+@pytest.fixture
+def options() -> list[str]:
+    """Of its command line; a test may ask for some."""
+    return []
+
+
 @pytest.fixture(autouse=True)
-def started(on_drive: OnDrive, section: str, environment: dict[str, str]) -> None:
-    on_drive.start(section=section, environment=environment)
+def started(
+    on_drive: OnDrive, section: str, environment: dict[str, str], options: list[str]
+) -> None:
+    on_drive.start(*options, section=section, environment=environment)
 
 
 def opened(on_drive: OnDrive, options: str, config: dict[str, int], path: str = "") -> str:
@@ -136,6 +144,23 @@ def test_a_string_waits_for_an_answer_as_long_as_the_call_that_opened_it_said(
     answer = on_drive.look(remote, _config=named)
 
     assert "timeout awaiting response headers" in answer.error
+
+
+@pytest.mark.parametrize("options", [["--dump=headers"]], ids=str)
+def test_a_string_sends_the_headers_of_the_call_that_opened_it(on_drive: OnDrive) -> None:
+    """And no later call's."""
+
+    def named(value: str) -> dict[str, object]:
+        return {"UserAgent": f"program {value}", "Headers": [{"Key": "X-Of", "Value": value}]}
+
+    remote = "gdrive,pacer_min_sleep=10ms:"
+    assert on_drive.look(remote, _config=named("first")).succeeded
+    assert on_drive.look(remote, _config=named("second")).succeeded
+
+    assert on_drive.rclone.logged("X-Of: first")
+    assert on_drive.rclone.logged("User-Agent: program first")
+    assert not on_drive.rclone.logged("X-Of: second")
+    assert not on_drive.rclone.logged("User-Agent: program second")
 
 
 LOST = [
