@@ -34,7 +34,7 @@ def encrypt(config: Path, password: str) -> None:
 
 
 class OnDrive:
-    """``gdrive`` is the remote; its pauses between calls are short unless told otherwise."""
+    """Whose remote is ``gdrive``, and where files are staged."""
 
     def __init__(
         self, drive: DriveStandIn, executable: str, directory: Path, closing: ExitStack

@@ -104,6 +104,23 @@ def test_told_to_end_in_mid_upload_it_does_when_nobody_waits_for_the_answer(
     assert uploading.did_not_happen
 
 
+def test_told_to_end_it_does_not_wait_for_a_job_that_nobody_waits_for(
+    on_drive: OnDrive,
+) -> None:
+    on_drive.start()
+    folder = on_drive.make_folder(upload_cutoff="0")
+    source = on_drive.stage("source", bytes(MIB))
+    on_drive.drive.shaping = Shaping(total_bytes_per_second=MIB / 3)
+    assert on_drive.move(source, folder, NAME, _config=AT_ONCE, _async=True).succeeded
+    until(lambda: on_drive.drive.statistics.received_bytes > 0)
+
+    on_drive.rclone.close_its_input()
+    on_drive.rclone.exit_status()
+
+    assert source.exists()
+    assert on_drive.there(f"{FOLDER}/{NAME}") == []
+
+
 def test_told_twice_to_end_it_does(uploading: Upload) -> None:
     process = uploading.on_drive.rclone.process
     while process.poll() is None:

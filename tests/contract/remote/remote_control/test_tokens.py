@@ -21,7 +21,7 @@ PASSWORD = "of-the-configuration"
 HAS_RUN_OUT = 0
 RUNS_OUT_SECONDS = 10
 """rclone renews a token that has less left."""
-HAS_SOME_TIME_LEFT = RUNS_OUT_SECONDS + 4
+HAS_SOME_TIME_LEFT = RUNS_OUT_SECONDS + 6
 
 FAR = Shaping(call_seconds=0.2)
 """So that what is done side by side meets, on a busy machine, too."""
