@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import configparser
 import json
+import os
+import subprocess
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime, timezone
@@ -22,8 +23,18 @@ AT_ONCE = {"LowLevelRetries": 1}
 EARLIER = "2020-01-01T00:00:00Z"
 
 
+def encrypt(config: Path, password: str) -> None:
+    """By the current rclone, which can do it without a terminal."""
+    subprocess.run(
+        ["rclone", "config", "encryption", "set", f"--config={config}"],
+        env={**os.environ, "RCLONE_PASSWORD_COMMAND": f"echo {password}"},
+        check=True,
+        capture_output=True,
+    )
+
+
 class OnDrive:
-    """``gdrive`` is the remote; its pauses between calls are short unless told otherwise."""
+    """Whose remote is ``gdrive``, and where files are staged."""
 
     def __init__(
         self, drive: DriveStandIn, executable: str, directory: Path, closing: ExitStack
@@ -33,6 +44,7 @@ class OnDrive:
         self._directory = directory
         self._closing = closing
         self._rclone: RawRclone | None = None
+        self._password = ""
         self.staging = directory / "staging"
         self.staging.mkdir(exist_ok=True)
 
@@ -42,12 +54,20 @@ class OnDrive:
         token_seconds: int = ACCESS_TOKEN_SECONDS,
         section: str = "",
         environment: Mapping[str, str] | None = None,
+        password: str = "",
     ) -> OnDrive:
-        """``section`` is what the remote's section has besides, and what follows it."""
+        """``section`` is what the remote's section has besides, and what follows it.
+
+        With ``password`` the configuration is encrypted.
+        """
         config = self.drive.rclone_config(self._directory, token_seconds=token_seconds)
         if section:
             text = config.read_text().replace("[gdrive]\n", "").partition("\n\n")[0]
             config.write_text(f"[gdrive]\n{text}\n{section}")
+        self._password = password
+        if password:
+            encrypt(config, password)
+            environment = {**(environment or {}), "RCLONE_CONFIG_PASS": password}
         variables = {**self.drive.environment(), **(environment or {})}
         rclone = RawRclone(self._executable, config, variables, *options)
         self._rclone = self._closing.enter_context(rclone)
@@ -112,9 +132,8 @@ class OnDrive:
 
     def token(self) -> dict[str, Any]:
         """As the configuration has it now."""
-        config = configparser.RawConfigParser()
-        config.read(self._directory / "rclone.conf")
-        token: dict[str, Any] = json.loads(config["gdrive"]["token"])
+        section = self.call("config/get", name="gdrive").said
+        token: dict[str, Any] = json.loads(section["token"])
         return token
 
     def token_ends_in_seconds(self) -> float:
@@ -123,7 +142,9 @@ class OnDrive:
 
     def renew_the_token_elsewhere(self) -> None:
         """As another rclone does, into the same configuration."""
-        self.drive.rclone_config(self._directory)
+        config = self.drive.rclone_config(self._directory)
+        if self._password:
+            encrypt(config, self._password)
 
     def make_the_token_old(self) -> Answer:
         token = json.dumps({**self.token(), "expiry": EARLIER})

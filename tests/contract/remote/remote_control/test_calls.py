@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from standins.drive.faults import Fault
+from standins.drive.faults import Fault, FaultKind
 from standins.drive.shaping import Shaping
 from tests.contract.remote.remote_control.conftest import Start
 from tests.contract.remote.remote_control.on_drive import AT_ONCE, FOLDER, OnDrive
@@ -23,8 +23,8 @@ class Trouble:
     error: str
 
 
-def of_uploads(kind: str, error: str) -> Trouble:
-    return Trouble(Fault(kind, call="upload", times=None), error)  # type: ignore[arg-type]
+def of_uploads(kind: FaultKind, error: str) -> Trouble:
+    return Trouble(Fault(kind, call="upload", times=None), error)
 
 
 TROUBLES = [
@@ -87,14 +87,18 @@ def test_a_move_that_fails_says_drive_s_own_words_and_keeps_the_source(
     assert on_drive.there(f"{FOLDER}/{NAME}") == []
 
 
+@pytest.mark.parametrize("group", [{}, {"_group": "global_stats"}], ids=str)
 @pytest.mark.parametrize("kind", ["daily_quota", "storage_full"])
-def test_a_limit_fails_its_own_call_alone(on_drive: OnDrive, folder: str, kind: str) -> None:
+def test_a_limit_fails_its_own_call_alone(
+    on_drive: OnDrive, folder: str, kind: FaultKind, group: dict[str, str]
+) -> None:
+    """Also where all moves share a group, that of the progress."""
     source, other = on_drive.stage("source"), on_drive.stage("other")
-    on_drive.drive.faults.add(Fault(kind, times=1))  # type: ignore[arg-type]
+    on_drive.drive.faults.add(Fault(kind, times=1))
 
-    assert on_drive.move(source, folder, NAME, _config=AT_ONCE).status == 500
+    assert on_drive.move(source, folder, NAME, _config=AT_ONCE, **group).status == 500
 
-    assert on_drive.move(other, folder, NAME, _config=AT_ONCE).succeeded
+    assert on_drive.move(other, folder, NAME, _config=AT_ONCE, **group).succeeded
     assert on_drive.call("rc/noop").succeeded
 
 
@@ -136,7 +140,7 @@ def test_a_network_that_is_gone_is_told(on_drive: OnDrive, folder: str) -> None:
     assert source.exists()
 
 
-@pytest.mark.parametrize("lost", ["upload.start", "upload.chunk", "upload.finish"])
+@pytest.mark.parametrize("lost", ["upload.chunk", "upload.finish"])
 def test_an_answer_that_is_lost_is_told_and_the_source_is_kept(
     on_drive: OnDrive, folder: str, lost: str
 ) -> None:

@@ -9,9 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -20,10 +18,8 @@ import pytest
 
 from standins.drive.server import DriveStandIn
 from standins.drive.shaping import Shaping
-from tests.contract.old_rclone import old_rclone
-from tests.contract.places import OBSCURED_PASSWORD
-from tests.contract.remote.remote_control.conftest import Start, current_rclone
-from tests.contract.remote.remote_control.on_drive import AT_ONCE, FOLDER, OnDrive
+from tests.contract.remote.remote_control.conftest import Start
+from tests.contract.remote.remote_control.on_drive import AT_ONCE, FOLDER, OnDrive, encrypt
 from tests.contract.remote.remote_control.raw_rclone import Answer, RawRclone
 from tests.waiting import PATIENCE_SECONDS, in_thread, result_of, until
 
@@ -45,14 +41,6 @@ connection = rclone.begin("operations/movefile", **call)
 print(rclone.process.pid, flush=True)
 time.sleep(600)
 """
-
-
-def crypt(directory: Path) -> str:
-    """To which each byte is sent, where a local directory is renamed to."""
-    return (
-        f"[crypt]\ntype = crypt\nremote = {directory}\nfilename_encryption = off\n"
-        f"directory_name_encryption = false\npassword = {OBSCURED_PASSWORD}\n"
-    )
 
 
 @dataclass
@@ -116,6 +104,23 @@ def test_told_to_end_in_mid_upload_it_does_when_nobody_waits_for_the_answer(
     assert uploading.did_not_happen
 
 
+def test_told_to_end_it_does_not_wait_for_a_job_that_nobody_waits_for(
+    on_drive: OnDrive,
+) -> None:
+    on_drive.start()
+    folder = on_drive.make_folder(upload_cutoff="0")
+    source = on_drive.stage("source", bytes(MIB))
+    on_drive.drive.shaping = Shaping(total_bytes_per_second=MIB / 3)
+    assert on_drive.move(source, folder, NAME, _config=AT_ONCE, _async=True).succeeded
+    until(lambda: on_drive.drive.statistics.received_bytes > 0)
+
+    on_drive.rclone.close_its_input()
+    on_drive.rclone.exit_status()
+
+    assert source.exists()
+    assert on_drive.there(f"{FOLDER}/{NAME}") == []
+
+
 def test_told_twice_to_end_it_does(uploading: Upload) -> None:
     process = uploading.on_drive.rclone.process
     while process.poll() is None:
@@ -155,6 +160,24 @@ def test_it_ends_in_mid_upload_when_who_started_it_is_killed(
     assert drive.files("user") == []
 
 
+def test_one_that_is_stopped_answers_when_it_goes_on(rclone: RawRclone) -> None:
+    """Meanwhile it says nothing at all, not even what it has done so far."""
+    process = psutil.Process(rclone.process.pid)
+    process.suspend()
+    try:
+        until(lambda: process.status() == psutil.STATUS_STOPPED)
+        noop = in_thread(lambda: rclone.call("rc/noop"))
+        time.sleep(0.5)  # for what it had said before to be read
+        told = len(rclone.log)
+        time.sleep(1)
+        assert not noop.done()
+        assert len(rclone.log) == told
+    finally:
+        process.resume()
+
+    assert result_of(noop).succeeded
+
+
 def test_rcd_does_not_end_with_its_input(executable: str) -> None:
     """Why it is not what a run starts."""
     rclone = RawRclone(executable, "", None, serve=["rcd"], control=["--rc-addr=127.0.0.1:0"])
@@ -171,46 +194,6 @@ def test_serve_restic_ends_by_itself_without_a_greeting(executable: str, tmp_pat
     serve = ["serve", "restic", "--stdio", str(tmp_path)]
     with RawRclone(executable, "", None, serve=serve) as rclone:
         rclone.exit_status()
-
-
-def test_it_waits_a_minute_for_a_call_and_works_a_minute_at_one(tmp_path: Path) -> None:
-    """Both versions at once, since it takes the minute."""
-    with ExitStack() as closing:
-        idle = [
-            closing.enter_context(RawRclone(executable))
-            for executable in (current_rclone(), old_rclone())
-        ]
-        moving = [
-            in_thread(partial(move_for_a_minute, executable, tmp_path / str(number)))
-            for number, executable in enumerate([current_rclone(), old_rclone()])
-        ]
-        for move in moving:
-            assert result_of(move, 3 * ONE_MINUTE_SECONDS) >= ONE_MINUTE_SECONDS
-        assert all(rclone.call("rc/noop").succeeded for rclone in idle)
-
-
-def move_for_a_minute(executable: str, directory: Path) -> float:
-    """How many seconds it took."""
-    directory.mkdir()
-    config = directory / "rclone.conf"
-    config.write_text(crypt(directory / "remote"))
-    source = directory / "source"
-    source.write_bytes(bytes((ONE_MINUTE_SECONDS + 5) * 64 * 1024))
-    with RawRclone(executable, config, None, "--bwlimit=64k") as rclone:
-        began = time.monotonic()
-        connection = rclone.begin(
-            "operations/movefile",
-            srcFs=str(directory),
-            srcRemote=source.name,
-            dstFs="crypt:",
-            dstRemote="name",
-        )
-        assert connection.sock is not None
-        connection.sock.settimeout(3 * ONE_MINUTE_SECONDS)
-        assert connection.getresponse().status == 200
-        took_seconds = time.monotonic() - began
-    assert not source.exists()
-    return took_seconds
 
 
 def test_each_start_has_a_port_of_its_own_choice(start: Start) -> None:
@@ -244,6 +227,48 @@ def test_a_configuration_that_it_cannot_read_ends_it_after_it_said_that_it_serve
     assert rclone.logged("Serving remote control on")
     assert "Failed to load config file" in rclone.log[-1]
     assert why in rclone.log[-1]
+
+
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        ({}, "not allowed to ask for password"),
+        ({"RCLONE_CONFIG_PASS": "another"}, "unable to decrypt configuration"),
+        ({"RCLONE_PASSWORD_COMMAND": "false"}, "password command failed: exit status 1"),
+    ],
+    ids=str,
+)
+def test_an_encrypted_configuration_that_it_cannot_open_ends_it_without_a_question(
+    start: Start, tmp_path: Path, variables: dict[str, str], why: str
+) -> None:
+    file = tmp_path / "encrypted"
+    file.write_text(alias(tmp_path))
+    encrypt(file, "the password")
+
+    rclone = start(config=file.read_text(), environment=variables)
+
+    assert rclone.exit_status() == 1
+    assert why in rclone.log[-1]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"RCLONE_CONFIG_PASS": "the password"},
+        {"RCLONE_PASSWORD_COMMAND": "echo the password"},
+    ],
+    ids=str,
+)
+def test_an_encrypted_configuration_is_opened_by_what_the_environment_says(
+    start: Start, tmp_path: Path, variables: dict[str, str]
+) -> None:
+    file = tmp_path / "encrypted"
+    file.write_text(alias(tmp_path))
+    encrypt(file, "the password")
+
+    rclone = start(config=file.read_text(), environment=variables)
+
+    assert look(rclone, "alias:").succeeded
 
 
 def test_a_configuration_that_breaks_in_mid_run_changes_nothing(

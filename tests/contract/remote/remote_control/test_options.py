@@ -279,16 +279,21 @@ def test_a_move_of_one_file_knows_no_filter(moving: Moving) -> None:
     assert moving.sent == OURS
 
 
+RULES: dict[str, list[str]] = {
+    f"{kind}{which}": [] for kind in ("Filter", "Include", "Exclude") for which in ("Rule", "From")
+}
 NO_FILTER = {
     "MaxSize": "off",
     "MinSize": "off",
     "MaxAge": "off",
     "MinAge": "off",
-    "FilterRule": [],
-    "IncludeRule": [],
-    "ExcludeRule": [],
+    **RULES,
     "ExcludeFile": [],
     "FilesFrom": [],
+    "FilesFromRaw": [],
+    "IgnoreCase": False,
+    "HashFilter": "",
+    "MetaRules": RULES,
 }
 
 
@@ -302,10 +307,18 @@ FILTERS = {
     "MAX_AGE": "1s",
     "MIN_AGE": "100y",
     "EXCLUDE": "*",
+    "EXCLUDE_FROM": "{everything}",
     "INCLUDE": "nothing",
     "FILTER": "- *",
     "EXCLUDE_IF_PRESENT": "name",
     "FILES_FROM": os.devnull,
+    "FILES_FROM_RAW": os.devnull,
+}
+NEW_FILTERS = {
+    "HASH_FILTER": "0/1000000",
+    "METADATA_EXCLUDE": "*",
+    "METADATA_INCLUDE": "nothing=such",
+    "METADATA_FILTER": "- *",
 }
 
 
@@ -313,10 +326,26 @@ FILTERS = {
 def test_a_listing_knows_the_user_s_filters_until_a_call_names_them(
     moving: Moving, variable: str
 ) -> None:
-    rclone = moving.start(environment={f"RCLONE_{variable}": FILTERS[variable]})
+    everything = moving.base / "everything"
+    everything.write_text("*\n")
+    value = FILTERS[variable].format(everything=everything)
+    rclone = moving.start(environment={f"RCLONE_{variable}": value})
     directory = moving.base / "staging"
 
     assert listed(rclone, directory).said["list"] == []
+    (entry,) = listed(rclone, directory, _filter=NO_FILTER).said["list"]
+    assert entry["Name"] == "name"
+
+
+@pytest.mark.parametrize("variable", NEW_FILTERS)
+def test_the_filters_of_a_newer_one_are_named_in_the_same_call(
+    moving: Moving, variable: str, is_current: bool
+) -> None:
+    """An older one knows neither the variable nor the name."""
+    rclone = moving.start(environment={f"RCLONE_{variable}": NEW_FILTERS[variable]})
+    directory = moving.base / "staging"
+
+    assert (listed(rclone, directory).said["list"] == []) == is_current
     (entry,) = listed(rclone, directory, _filter=NO_FILTER).said["list"]
     assert entry["Name"] == "name"
 
@@ -330,14 +359,52 @@ def test_an_age_is_named_by_a_word(moving: Moving) -> None:
     assert answer.status == 400
 
 
-@pytest.mark.parametrize("variable", ["HASH_FILTER", "METADATA_EXCLUDE"])
-def test_what_an_older_one_cannot_be_told_a_newer_one_does_whatever_a_call_names(
-    moving: Moving, variable: str, is_current: bool
+TAKEN_BY_BOTH = {
+    "Timeout": 300_000_000_000,
+    "ConnectTimeout": 60_000_000_000,
+    "MaxDuration": 0,
+    "ModifyWindow": 1,
+    "MaxTransfer": "off",
+    "CutoffMode": "HARD",
+    "BwLimit": "off",
+    "BwLimitFile": "off",
+    "BufferSize": "16M",
+    "StreamingUploadCutoff": "100k",
+    "CompareDest": [],
+    "CopyDest": [],
+    "Headers": [],
+    "UploadHeaders": [],
+    "DownloadHeaders": [],
+    "DisableFeatures": [],
+    "NameTransform": [],
+    "MetadataMapper": [],
+    "MetadataSet": {},
+    "Suffix": "",
+    "BackupDir": "",
+    "OrderBy": "",
+}
+
+
+def test_the_forms_of_values_that_both_versions_take(rclone: RawRclone, tmp_path: Path) -> None:
+    """Times are numbers of nanoseconds, and ages words."""
+    for name, value in TAKEN_BY_BOTH.items():
+        answer = listed(rclone, tmp_path, _config={name: value})
+        assert answer.succeeded, (name, answer.error)
+
+
+@pytest.mark.parametrize("name", ["Timeout", "ConnectTimeout", "MaxDuration", "ModifyWindow"])
+def test_a_newer_one_alone_takes_a_time_as_a_word(
+    rclone: RawRclone, tmp_path: Path, name: str, is_current: bool
 ) -> None:
-    """So such variables are not to reach it."""
-    value = {"HASH_FILTER": "0/1000000", "METADATA_EXCLUDE": "*"}[variable]
-    rclone = moving.start(environment={f"RCLONE_{variable}": value})
+    answer = listed(rclone, tmp_path, _config={name: "5m"})
 
-    found = listed(rclone, moving.base / "staging", _filter=NO_FILTER).said["list"]
+    assert answer.status == (200 if is_current else 400)
 
-    assert (found == []) == is_current
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("BwLimit", ""), ("CompareDest", ""), ("CheckSum", "true")]
+)
+def test_one_value_of_another_form_fails_the_whole_call(
+    rclone: RawRclone, tmp_path: Path, name: str, value: str
+) -> None:
+    assert listed(rclone, tmp_path, _config={name: value}).status == 400

@@ -12,6 +12,9 @@ from tests.contract.remote.remote_control.on_drive import AT_ONCE, FOLDER, OnDri
 from tests.waiting import in_thread, result_of, until
 
 AGAIN_AND_AGAIN = {"LowLevelRetries": 10}
+SECOND = 1_000_000_000
+"""In nanoseconds, the unit of rclone's times."""
+
 NEITHER = [AT_ONCE, AGAIN_AND_AGAIN]
 KIB = 1024
 
@@ -31,9 +34,17 @@ def environment() -> dict[str, str]:
     return {}
 
 
+@pytest.fixture
+def options() -> list[str]:
+    """Of its command line; a test may ask for some."""
+    return []
+
+
 @pytest.fixture(autouse=True)
-def started(on_drive: OnDrive, section: str, environment: dict[str, str]) -> None:
-    on_drive.start(section=section, environment=environment)
+def started(
+    on_drive: OnDrive, section: str, environment: dict[str, str], options: list[str]
+) -> None:
+    on_drive.start(*options, section=section, environment=environment)
 
 
 def opened(on_drive: OnDrive, options: str, config: dict[str, int], path: str = "") -> str:
@@ -121,7 +132,42 @@ def test_on_a_newer_one_an_override_in_the_remote_string_opens_it(
     assert len(on_drive.there(FOLDER)) == (1 if is_current else 0)
 
 
-LOST = [("upload.multipart", "8M"), ("upload.start", "0"), ("upload.finish", "0")]
+@pytest.mark.parametrize("said_seconds", [1, 300])
+def test_a_string_waits_for_an_answer_as_long_as_the_call_that_opened_it_said(
+    on_drive: OnDrive, said_seconds: int
+) -> None:
+    """Whatever later calls say."""
+    remote = opened(on_drive, "use_trash=true", {**AT_ONCE, "Timeout": 1 * SECOND})
+    on_drive.drive.faults.add(Fault("stall", call="files.list", times=None))
+
+    named = {**AT_ONCE, "Timeout": said_seconds * SECOND}
+    answer = on_drive.look(remote, _config=named)
+
+    assert "timeout awaiting response headers" in answer.error
+
+
+@pytest.mark.parametrize("options", [["--dump=headers"]], ids=str)
+def test_a_string_sends_the_headers_of_the_call_that_opened_it(on_drive: OnDrive) -> None:
+    """And no later call's."""
+
+    def named(value: str) -> dict[str, object]:
+        return {"UserAgent": f"program {value}", "Headers": [{"Key": "X-Of", "Value": value}]}
+
+    remote = "gdrive,pacer_min_sleep=10ms:"
+    assert on_drive.look(remote, _config=named("first")).succeeded
+    assert on_drive.look(remote, _config=named("second")).succeeded
+
+    assert on_drive.rclone.logged("X-Of: first")
+    assert on_drive.rclone.logged("User-Agent: program first")
+    assert not on_drive.rclone.logged("X-Of: second")
+    assert not on_drive.rclone.logged("User-Agent: program second")
+
+
+LOST = [
+    ("upload.multipart", "8M"),
+    ("upload.chunk", "0"),
+    ("upload.finish", "0"),
+]
 
 
 @pytest.mark.parametrize(("lost", "cutoff"), LOST)
@@ -130,11 +176,11 @@ def test_a_move_whose_answer_is_lost_is_made_once_where_all_was_said_without_ret
     on_drive: OnDrive, lost: str, cutoff: str, fresh: bool
 ) -> None:
     assert on_drive.make_folder()
-    options = f"upload_cutoff={cutoff}"
+    options = f"upload_cutoff={cutoff},chunk_size=256k"
     remote = f"gdrive,{options},pacer_min_sleep=10ms:{FOLDER}"
     if not fresh:
         remote = opened(on_drive, options, AT_ONCE, FOLDER)
-    source = on_drive.stage("source")
+    source = on_drive.stage("source", bytes(300 * KIB))
     on_drive.drive.shaping = LISTED_LATER
     on_drive.drive.faults.add(Fault("answer_lost", call=lost))
 
@@ -142,7 +188,20 @@ def test_a_move_whose_answer_is_lost_is_made_once_where_all_was_said_without_ret
 
     assert answer.status == 500
     assert source.exists()
-    assert len(on_drive.there(f"{FOLDER}/name")) == (lost != "upload.start")
+    assert len(on_drive.there(f"{FOLDER}/name")) == (lost in ("upload.multipart", "upload.finish"))
+
+
+def test_the_start_of_an_upload_whose_answer_is_lost_makes_no_double(on_drive: OnDrive) -> None:
+    """It is told, but for the few times in which rclone's HTTP client itself asks again."""
+    folder = on_drive.make_folder(upload_cutoff="0")
+    source = on_drive.stage("source")
+    on_drive.drive.shaping = LISTED_LATER
+    on_drive.drive.faults.add(Fault("answer_lost", call="upload.start"))
+
+    answer = on_drive.move(source, folder, "name", _config=AT_ONCE)
+
+    assert answer.succeeded == (not source.exists())
+    assert len(on_drive.there(f"{FOLDER}/name")) == answer.succeeded
 
 
 @pytest.mark.parametrize(("lost", "cutoff"), [LOST[0], LOST[2]])
