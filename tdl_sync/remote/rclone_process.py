@@ -114,9 +114,9 @@ class RcloneProcess:
             raise NoAnswer(self.end)
         try:
             response = self._connections.post(path, body, content_type, timeout_seconds)
-        except TimeoutError:
-            raise
         except (OSError, HTTPException) as error:
+            if isinstance(error, TimeoutError) and timeout_seconds is not None:
+                raise
             # The connection of one that dies breaks a moment before it is dead.
             if self.has_ended_within(_SECONDS_TO_DIE):
                 raise NoAnswer(self.end) from error
