@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from scripts.rclones import rclones_below, rclones_marked, uploaded_by, uploads_below
-from tdl_sync.remote.rclone import Rclone
+from tests.standins.rclone_on_drive import executable
 from tests.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="looks at processes of POSIX")
@@ -36,7 +36,7 @@ def staging(tmp_path: Path) -> Path:
 def copying(source: Path, mark: str = "") -> Iterator[psutil.Process]:
     """An rclone that has this file open all day; the shell that has started it waits for it."""
     paths = [str(source), str(source.with_name("copy"))]
-    rclone = [Rclone.find().executable, "--config=", "--bwlimit=1k", "copyto", *paths]
+    rclone = [executable(), "--config=", "--bwlimit=1k", "copyto", *paths]
     with subprocess.Popen(
         ["/bin/sh", "-c", '"$@"; exit', "sh", *rclone], env={**os.environ, MARK: mark}
     ) as shell:
