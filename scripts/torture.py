@@ -2,10 +2,10 @@
 
     python scripts/torture.py                          200 kills on one machine
     python scripts/torture.py --kills 100 --wipe       100 kills, each with the loss of the disk
-    python scripts/torture.py --rclone 30              30 kills of rclone alone on a directory, and
-                                                       30 on a stand-in for Drive
-    python scripts/torture.py --rclone 30 --blows kill,stop,pause      killed, stopped for good, or
-                                                       stopped for a while, by chance
+    python scripts/torture.py --rclone 30              30 blows to rclone alone with files going to
+                                                       a directory, and 30 to a stand-in for Drive:
+                                                       killed, stopped for good or for a while
+    python scripts/torture.py --rclone 30 --blows stop     nothing but stopped for good
 
 It needs the packages of ``requirements-dev.txt`` (``scripts/environment.py``), an rclone and
 Linux or macOS. It prints what the kills hit, and ends with 1 if a promise was broken: a file lost,
@@ -41,7 +41,7 @@ def parse(arguments: Sequence[str]) -> Plan | RclonePlan:
         "--rclone", type=int, metavar="N", help="strike N times at rclone and not at the program"
     )
     parser.add_argument(
-        "--blows", type=_blows, default=(Blow.KILL,), help="how: kill, stop or pause (default kill)"
+        "--blows", type=_blows, default=tuple(Blow), help="which: default kill,stop,pause"
     )
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (default 1)")
     parsed = parser.parse_args(arguments)

@@ -25,6 +25,7 @@ FaultKind = Literal[
     "invalid_grant",  # 400 from the token endpoint: the refresh token was revoked
     "error",  # any: `status`, `reason`, `message`
     "answer_lost",  # the work is done, and the connection ends without an answer
+    "answer_held",  # the work is done, and nothing is said any more
     "cut",  # the connection ends after `body_bytes` of the request's body; no work is done
     "stall",  # after `body_bytes` nothing is read or said any more; no work is done
     "flipped_byte",  # one byte of the file is stored wrong
@@ -69,8 +70,8 @@ class Fault:
     what fits the kind, never the token endpoint for those that fit all). It lets `after_calls` of
     them pass and waits until `after_bytes` of content were received (as the statistics count
     them, so since their `reset`); it is over after `times` strikes (None: no end) and
-    `for_seconds` after its first strike (None: no end). With `of_bytes` it strikes nothing but the
-    beginning of an upload (`upload.start`) of so many bytes.
+    `for_seconds` after its first strike (None: no end). With `of_bytes` it strikes nothing but
+    calls of resumable uploads of so many bytes.
     """
 
     kind: FaultKind
@@ -180,7 +181,7 @@ class Faults:
     ) -> Fault | None:
         """The first fault that strikes this call, now counted; None when nothing goes wrong.
 
-        `upload_bytes` is how long the upload is to be that the call begins.
+        `upload_bytes` is how long the upload is to be that the call is part of.
         """
         with self._lock:
             for armed in self._armed:

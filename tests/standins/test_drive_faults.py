@@ -257,6 +257,20 @@ def test_without_a_network_nothing_is_reached_until_it_is_back(rclone: RcloneOnD
     assert_arrived_once(rclone, SMALL)
 
 
+def test_of_an_answer_that_is_held_the_work_is_done(rclone: RcloneOnDrive) -> None:
+    """To each call of that upload; others go on."""
+    held = Fault("answer_held", call="upload.finish", of_bytes=len(THREE_CHUNKS))
+    rclone.drive.faults.add(held)
+    assert move(rclone, SMALL, to="gdrive:small").exit_status == 0
+    source = rclone.local_file("file", THREE_CHUNKS)
+    with rclone.start(*MOVE, IN_CHUNKS, str(source), "gdrive:file") as process:
+        wait_until(lambda: len(rclone.there()) == 2)
+        assert process.poll() is None
+        process.kill()
+    assert source.exists()
+    assert rclone.drive.faults.strikes() == [(held, 1)]
+
+
 def test_dropped_connections_are_made_again(rclone: RcloneOnDrive) -> None:
     rclone.drive.faults.add(Fault("stall", call="upload.multipart"))
     source = rclone.local_file("file", SMALL)

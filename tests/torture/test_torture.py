@@ -62,15 +62,19 @@ def test_a_campaign_in_which_no_kill_met_an_upload_has_failed() -> None:
     assert figures.problems == []
 
 
-def test_an_rclone_that_dies_in_mid_run_costs_no_file_and_doubles_none(tmp_path: Path) -> None:
-    """Of the ways to strike at it, this is the quickest."""
-    plan = RclonePlan(blows=2, kinds=(Blow.KILL,), seed=1, messages=40)
+@pytest.mark.parametrize(
+    ("blow", "destination", "blows"),
+    [(Blow.KILL, Destination.LOCAL, 3), (Blow.STOP, Destination.DRIVE, 1)],
+)
+def test_an_rclone_that_dies_or_hangs_in_mid_run_costs_no_file_and_doubles_none(
+    blow: Blow, destination: Destination, blows: int, tmp_path: Path
+) -> None:
+    plan = RclonePlan(blows, (blow,), seed=1, messages=40, destinations=(destination,))
     figures = RcloneFigures()
     run_rclone_campaign(plan, tmp_path, figures, print)
     assert figures.problems == []
-    for destination in Destination:
-        assert figures.dealt(destination) == plan.blows
-        assert figures.uploads_met[destination, Blow.KILL] > 0
+    assert figures.dealt(destination) == blows
+    assert figures.uploads_met[destination, blow] > 0
 
 
 def test_blows_that_met_no_upload_have_shown_nothing_either() -> None:

@@ -101,9 +101,8 @@ class Service:
         self.statistics.call_began(call.name)
         try:
             self.sleep(self.shaping.call_seconds)
-            length = request.headers.get("X-Upload-Content-Length")
-            upload_bytes = None if length is None else int(length)
-            fault = self.faults.strike(call.name, self.statistics.received_bytes, upload_bytes)
+            received_bytes = self.statistics.received_bytes
+            fault = self.faults.strike(call.name, received_bytes, _upload_bytes(request))
             return self._faulty(fault, call, request) if fault else self._healthy(call)
         finally:
             self.statistics.call_ended(call.name)
@@ -140,6 +139,10 @@ class Service:
         if fault.kind == "answer_lost":
             self._healthy(call)
             raise ConnectionCut("the answer is lost")
+        if fault.kind == "answer_held":
+            self._healthy(call)
+            self.stopping.wait()
+            raise ConnectionCut("the stand-in stops")
         try:
             request.body.cut_after_bytes = fault.body_bytes
             if call.name in ("upload.chunk", "upload.finish"):
@@ -211,6 +214,16 @@ class Service:
             if grant_type == JWT_BEARER:
                 return _Call("token.service_account", lambda: self.tokens.from_assertion(form))
         raise UnknownRequest(f"{request.method} {request.host}{request.path} for {grant_type}")
+
+
+def _upload_bytes(request: Request) -> int | None:
+    """How long the resumable upload is to be that a call begins or goes on with, if it says so."""
+    if not request.path.startswith("/upload/"):
+        return None
+    if "upload_id" in request.parameters:
+        return ContentRange.parse(request.headers["Content-Range"]).total_bytes
+    length = request.headers.get("X-Upload-Content-Length")
+    return None if length is None else int(length)
 
 
 def _route(method: str, path: str, call: str, handler: Handler) -> _Route:
