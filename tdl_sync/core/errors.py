@@ -135,6 +135,14 @@ class NetworkUnreachable(TdlSyncError):
     exit_status = EXIT_COME_BACK_LATER
 
 
+class AnswerOverdue(NetworkUnreachable):
+    """The remote is asked, and does not answer in time."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"{why}; check the network and start again")
+
+
 class RemoteUnreachable(NetworkUnreachable):
     """No connection to the remote comes about."""
 

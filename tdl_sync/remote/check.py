@@ -26,7 +26,7 @@ from tdl_sync.remote.drive_folder import (
     make_drive_path,
 )
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
-from tdl_sync.remote.rclone_errors import RcloneFailure, classified, is_missing_remote
+from tdl_sync.remote.rclone_errors import RcloneFailure, classified, is_missing_remote, unexpected
 from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl, Sections
 from tdl_sync.remote.token_renewal import renew_token
 
@@ -206,7 +206,10 @@ def _with_a_token_that_is_taken(control: RemoteControl, work: Callable[[], Resul
     try:
         return work()
     except AccessTokenRefused as refused:
-        renew_token(control, refused.remote_name)
+        try:
+            renew_token(control, refused.remote_name)
+        except CallFailed as failed:
+            raise unexpected(failed.failure(refused.remote_name)) from failed
         return work()
 
 

@@ -5,9 +5,9 @@ Over the remote control that is ``operations/movefile``, the same code.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from tdl_sync.core.errors import (
     HandOffFailed,
@@ -32,7 +32,8 @@ from tdl_sync.remote.remote_control import Folder, RemoteControl
 from tdl_sync.remote.token_renewal import TokenRenewal
 from tdl_sync.remote.turns import Turns
 
-Result = TypeVar("Result")
+_LOOK_AGAIN_SECONDS = 0.5
+
 
 
 @dataclass(frozen=True)
@@ -166,11 +167,17 @@ class RcloneHandOff:
             raise self._after_the_lag(HandOffFailed(why))
 
     def _shows(self, target: Target, size_bytes: int) -> bool:
-        """rclone deletes the source last, when the file is there and verified."""
-        try:
-            return self._control.file_bytes(target.remote, target.path) == size_bytes
-        except CallFailed:
-            return False
+        """rclone deletes the source last, when the file is there and verified. Listings may lag."""
+        deadline = time.monotonic() + LISTING_LAG_SECONDS
+        while True:
+            try:
+                if self._control.file_bytes(target.remote, target.path) == size_bytes:
+                    return True
+            except CallFailed:
+                return False
+            if not self._remote.takes_folder_ids or time.monotonic() > deadline:
+                return False
+            time.sleep(_LOOK_AGAIN_SECONDS)
 
     def _put_once(self, content: bytes, folder: str, name: str) -> None:
         target = self._folders.target(len(content), folder, name)

@@ -69,7 +69,8 @@ class Keeper:
             if self._answers is not None:
                 if not self._answers.has_ended:
                     return self._answers
-                self._count_death(self._answers)
+                died, self._answers = self._answers, None
+                self._count_death(died)
             self._answers = self._started()
             self.starts += 1
             return self._answers
@@ -129,6 +130,9 @@ class Keeper:
                 if not process.was_killed:
                     raise self._unfit(process) from None
                 self._count_death(process)
+            except BaseException:
+                process.kill()
+                raise
 
     def _greet(self, process: RcloneProcess) -> None:
         """It says that it serves before it reads its configuration: the first answer counts."""

@@ -6,6 +6,7 @@ terminal reaches only us and a running transfer gets its grace time.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -84,7 +85,9 @@ if sys.platform == "win32":
 
     def ask_to_end(process: subprocess.Popen[bytes]) -> None:
         if process.poll() is None:
-            process.send_signal(signal.CTRL_BREAK_EVENT)
+            # There may be no console to send it by, or the process has just ended.
+            with contextlib.suppress(OSError):
+                process.send_signal(signal.CTRL_BREAK_EVENT)
 
     def kill(process: subprocess.Popen[bytes]) -> None:
         process.kill()

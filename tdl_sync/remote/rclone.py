@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tdl_sync.core.errors import ConfigurationError, NetworkUnreachable
+from tdl_sync.core.errors import AnswerOverdue, ConfigurationError
 from tdl_sync.options.config import RcloneSettings
 from tdl_sync.remote.keeper import (
     ANSWER_SECONDS,
@@ -70,8 +70,15 @@ class Rclone:
         self._on_told: OnTold | None = None
 
     @classmethod
-    def open(cls, settings: RcloneSettings, inherited_fds: Sequence[int] = ()) -> Rclone:
+    def open(
+        cls,
+        settings: RcloneSettings,
+        inherited_fds: Sequence[int] = (),
+        made: Callable[[Rclone], None] = lambda rclone: None,
+    ) -> Rclone:
         """The first rclone that is there and new enough, started: it has read its configuration.
+
+        ``made`` is told of each that is tried, before it is started: to end it meanwhile.
 
         One on PATH that is too old does not hide the wheel's. It keeps ``inherited_fds`` open: a
         lock on one of them is not free before rclone is gone, even if we were killed. Raises
@@ -80,6 +87,7 @@ class Rclone:
         too_old: list[ConfigurationError] = []
         for program in candidates(settings):
             rclone = cls(program, inherited_fds)
+            made(rclone)
             try:
                 rclone._keeper.running()
                 return rclone
@@ -111,10 +119,16 @@ class Rclone:
         """True from the first call of ``terminate``, ``kill`` or ``close`` on."""
         return self._keeper.stopping
 
-    @property
-    def starts(self) -> int:
-        """How often it was started. What another one has opened, this one has not."""
+    def start_number(self) -> int:
+        """Which one it is that runs, started if need be: what another one has opened, this one has
+        not. Raises as ``call``."""
+        self._keeper.running()
         return self._keeper.starts
+
+    @property
+    def transfers(self) -> int:
+        """How many are under way."""
+        return self._transfers
 
     def use_config_copy(self, config_copy: Path) -> None:
         """Go on with this configuration. Only while no call is under way."""
@@ -159,9 +173,8 @@ class Rclone:
         try:
             response = process.post(f"/{command}", body, content_type, timeout_seconds)
         except TimeoutError as error:
-            raise NetworkUnreachable(
-                f"`{_named(command)}` of rclone gave no answer within {timeout_seconds:g} s; "
-                "check the network and start again"
+            raise AnswerOverdue(
+                f"`{_named(command)}` of rclone gave no answer within {timeout_seconds:g} s"
             ) from error
         except NoAnswer as error:
             self._keeper.check_not_stopping()
@@ -191,11 +204,14 @@ class Rclone:
             self._transfers += 1
         try:
             yield
-            self._keeper.worked()
         finally:
             with self._changed:
                 self._transfers -= 1
                 self._changed.notify_all()
+
+    def worked(self) -> None:
+        """A file was moved: deaths before that do not count any more."""
+        self._keeper.worked()
 
     def terminate(self, grace_seconds: float) -> None:
         """Begin nothing more; give running transfers this long to end, then end them. Blocks.

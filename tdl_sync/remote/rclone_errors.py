@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tdl_sync.core.errors import (
     AccessTokenRefused,
+    ComeBackLater,
     ConfigurationError,
     CorruptedInTransfer,
     CredentialsRefused,
@@ -112,6 +113,13 @@ def transfer_error(failure: RcloneFailure) -> TdlSyncError:
     corrupted = "corrupted on transfer" in failure.last_error
     return (CorruptedInTransfer if corrupted else HandOffFailed)(
         failure.last_error or "without a reason", failure.retry_after_seconds
+    )
+
+
+def unexpected(failure: RcloneFailure) -> TdlSyncError:
+    """What a call that should always work has failed of: the run can't go on."""
+    return classified(failure) or ComeBackLater(
+        f"rclone does not do what it is told ({failure.last_error}); start again"
     )
 
 
@@ -219,8 +227,10 @@ _SYMPTOMS = (
         _service_account,
     ),
     _symptom(
-        r"invalid_grant|invalid_client|unauthorized_client|couldn't fetch token|"
-        r"empty token found|no refresh token",
+        r"invalid_grant|invalid_client|unauthorized_client|empty token found|no refresh token|"
+        # Not where no answer came, or one that says nothing of who we are: the network, then.
+        r"couldn't fetch token(?!.*(?:dial tcp|no such host|unreachable|no route to host|"
+        r"proxyconnect|handshake timeout|deadline exceeded|i/o timeout|connection reset|EOF))",
         _credentials,
     ),
     _symptom(r"error 401|authError", _access_token),
@@ -236,7 +246,7 @@ _SYMPTOMS = (
     # Only what says that no connection came about; one that broke is the affair of its file.
     _symptom(
         r"dial tcp|no such host|network is unreachable|no route to host|proxyconnect|"
-        r"TLS handshake timeout",
+        r"TLS handshake timeout|couldn't fetch token",
         _unreachable,
     ),
 )

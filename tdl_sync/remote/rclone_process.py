@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +23,8 @@ from tdl_sync.remote.rclone_log import ConfigFile, RcloneLog, Serving, Told
 
 HUNG_SECONDS = 5.0
 """Without an answer and without a line, of which there are two in a second. Only the time counts in
-which this program itself ran: not a sleep of the machine, and not our own being stopped."""
+which this program itself ran: not a sleep of the machine, and not our own being stopped. Before
+the first answer there are no such lines, and a password command may take its time."""
 
 _LOOK_SECONDS = 0.5
 _LONGEST_LOOK_SECONDS = 1.0
@@ -73,7 +75,10 @@ class RcloneProcess:
     @property
     def was_killed(self) -> bool:
         """By a signal, or by us since it hung: it did not end of itself."""
-        return self._hung or (self._process.poll() or 0) < 0
+        status = self._process.poll() or 0
+        # Windows knows no signals: there who has no last words was killed.
+        without_a_word = sys.platform == "win32" and status != 0 and not self.last_words
+        return self._hung or status < 0 or without_a_word
 
     @property
     def end(self) -> str:
@@ -152,10 +157,12 @@ class RcloneProcess:
     def _read_log(self) -> None:
         stderr = self._process.stderr
         assert stderr is not None
+        goes_on = False
         try:
             while line := stderr.readline(_PIECE_BYTES):
                 self._lines += 1
-                told = self._log.read(line)
+                is_first_piece, goes_on = not goes_on, not line.endswith(b"\n")
+                told = self._log.read(line) if is_first_piece else None
                 if isinstance(told, Serving):
                     if self._connections is None:
                         self._connections = Connections(told.port, USER, self._password)
@@ -165,6 +172,10 @@ class RcloneProcess:
                     self._config_told.set()
                 elif told is not None:
                     self._tell(told)
+        except BaseException:
+            # It would stop for want of a reader, and all who wait for an answer with it.
+            self.kill()
+            raise
         finally:
             self._log_ended.set()
             self._served.set()
@@ -176,7 +187,7 @@ class RcloneProcess:
             now = time.monotonic()
             ran_seconds, looked_at = now - looked_at, now
             signs_now = self._lines + self._answers
-            if signs_now != signs:
+            if signs_now != signs or not self._answers:
                 silent_seconds, signs = 0.0, signs_now
             elif ran_seconds < _LONGEST_LOOK_SECONDS:
                 silent_seconds += ran_seconds

@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import tempfile
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,9 +30,12 @@ from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown, Rclone
 LISTING_SECONDS = 3600.0
 """A folder of 100,000 files is a hundred pages on Drive, each of some seconds on a bad day."""
 
-_TRIES = 3
+_TRIES = 6
+"""More often than rclone may die in a row."""
+
 _PUT_SECONDS = 90.0
 _SLOWEST_BYTES_PER_SECOND = 50_000
+_OLD_SECONDS = 86_400.0
 _LARGEST_TEXT_BYTES = 256 * 1024 * 1024
 
 _ALL_HAVE_HASHES = ("Local file system", "Google drive")
@@ -92,31 +97,28 @@ class OpenedRemotes:
     open one of its own, with a token and a memory of its own. All threads may use it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._opening: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._opening = threading.RLock()
         self._opened: set[str] = set()
         self._opened_by = 0
 
-    def once(self, text: str, start: int, open_it: Callable[[], object]) -> None:
-        """Call ``open_it`` if this rclone, the one of this ``start``, has not opened it yet."""
-        with self._lock:
-            if self._opened_by != start:
-                self._opened_by = start
-                self._opened.clear()
-            if text in self._opened:
-                return
-            opening = self._opening[text]
-        with opening:
-            with self._lock:
-                if text in self._opened:
-                    return
-            open_it()
-            with self._lock:
+    def once(self, text: str, start_number: int, open_it: Callable[[], object]) -> None:
+        """Call ``open_it`` if this rclone, the one of this start, has not opened it yet."""
+        if self._opened_by == start_number and text in self._opened:
+            return
+        with self._opening:
+            if self._opened_by != start_number:
+                self._opened_by, self._opened = start_number, set()
+            if text not in self._opened:
+                open_it()
                 self._opened.add(text)
 
-    def forget(self) -> None:
-        with self._lock:
-            self._opened.clear()
+    @contextmanager
+    def anew(self) -> Iterator[None]:
+        """Nothing is opened in this block by others, and all is opened anew after it."""
+        with self._opening:
+            self._opened = set()
+            yield
+            self._opened = set()
 
 
 class RemoteControl:
@@ -128,6 +130,7 @@ class RemoteControl:
         self.rclone = rclone
         self._reading_directory = reading_directory
         self._opened = OpenedRemotes()
+        self._shuts_down = False
 
     # --- the configuration --------------------------------------------------------------------
 
@@ -151,10 +154,19 @@ class RemoteControl:
     def forget_remotes(self) -> None:
         """What is opened next is opened anew: it reads the configuration, and looks for folders.
 
-        Harmless for what is under way.
+        Harmless for what is under way; but for backends that are shut down by it (Dropbox sends in
+        batches), of which nothing is forgotten while files are under way.
         """
-        self._ask("fscache/clear", {})
-        self._opened.forget()
+        if self._shuts_down and self.rclone.transfers:
+            return
+        with self._opened.anew():
+            self._ask("fscache/clear", {})
+
+    @contextmanager
+    def opening_nothing(self) -> Iterator[None]:
+        """Others wait with what they have to open: for who changes what is read at that."""
+        with self._opened.anew():
+            yield
 
     # --- questions ----------------------------------------------------------------------------
 
@@ -165,6 +177,7 @@ class RemoteControl:
         hashes, features = info.get("Hashes"), info.get("Features")
         if not isinstance(features, dict) or not isinstance(hashes, (list, type(None))):
             raise self.rclone.not_an_answer(command)
+        self._shuts_down = self._shuts_down or bool(features.get("Shutdown"))
         return Features(
             hashes=frozenset(map(str, hashes or ())),
             lists_hashes=not features.get("SlowHash"),
@@ -253,6 +266,7 @@ class RemoteControl:
         }
         with self.rclone.transfer():
             self.rclone.call("operations/movefile", parameters, timeout_seconds=None)
+        self.rclone.worked()
 
     def put(self, content: bytes, remote: Remote, folder: str, name: str) -> None:
         """Write this file, instead of one that is there. Raises ``OutcomeUnknown``."""
@@ -275,6 +289,7 @@ class RemoteControl:
         """A text of ours, whole. One that is too large to be ours is an error."""
         if self._reading_directory is not None:
             self._reading_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _remove_what_is_old(self._reading_directory)
         with tempfile.TemporaryDirectory(
             prefix="reading-", dir=self._reading_directory
         ) as directory:
@@ -296,7 +311,8 @@ class RemoteControl:
     # --- inside -------------------------------------------------------------------------------
 
     def _open(self, remote: Remote) -> None:
-        self._opened.once(remote.text, self.rclone.starts, lambda: self.features(remote))
+        number = self.rclone.start_number()
+        self._opened.once(remote.text, number, lambda: self.features(remote))
 
     def _ask_opened(
         self,
@@ -360,6 +376,14 @@ class RemoteControl:
         return listed
 
 
+def _remove_what_is_old(directory: Path) -> None:
+    """What a run that was killed was reading. Another one that lives may read there, too."""
+    for path in directory.iterdir():
+        with suppress(FileNotFoundError):  # another run does the same
+            if path.stat().st_mtime < time.time() - _OLD_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
+
+
 def _form(name: str, content: bytes) -> tuple[bytes, str]:
     """A form with one file, and what kind of content that is.
 
@@ -382,11 +406,21 @@ def _config(remote: Remote) -> Mapping[str, object]:
 
 
 def _add_made_by_variables(found: dict[str, dict[str, str]]) -> None:
-    for variable, value in os.environ.items():
-        if variable.startswith("RCLONE_CONFIG_") and variable.endswith("_TYPE"):
-            name = variable.removeprefix("RCLONE_CONFIG_").removesuffix("_TYPE")
-            known = next((each for each in found if _variable(each) == name), name.lower())
-            found.setdefault(known, {})["type"] = value
+    """Of the remotes, and of their sections: a variable wins over the file."""
+    variables = {
+        name.removeprefix("RCLONE_CONFIG_"): value
+        for name, value in os.environ.items()
+        if name.startswith("RCLONE_CONFIG_")
+    }
+    for variable, value in variables.items():
+        name = variable.removesuffix("_TYPE")
+        if name != variable and not any(_variable(each) == name for each in found):
+            found[name.lower()] = {"type": value}
+    for known, section in found.items():
+        prefix = f"{_variable(known)}_"
+        for variable, value in variables.items():
+            if variable.startswith(prefix):
+                section[variable.removeprefix(prefix).lower()] = value
 
 
 def _variable(name: str) -> str:

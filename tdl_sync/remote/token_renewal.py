@@ -51,23 +51,42 @@ class Token:
 def renew_token(control: RemoteControl, remote_name: str) -> None:
     """Get a new token, if the remote has tokens. Raises what refuses it, and ``Stopped``.
 
-    What is under way goes on with the old one.
+    What is under way goes on with the old one. From any thread, one at a time.
     """
     token = token_of(control.sections(), remote_name)
     if token is None:
-        # Of a service account: rclone asks for one when it opens the remote.
+        # Of a service account: rclone asks for one when it opens the remote. Or one that can't be
+        # renewed: to say that it is past its time would end it for good.
         control.forget_remotes()
         return
-    control.update_section(remote_name, {"token": token.aged})
-    control.forget_remotes()
     remote = Remote(f"{remote_name}:")
+    # Whoever opened one meanwhile would ask for a token, too.
+    with control.opening_nothing():
+        control.update_section(remote_name, {"token": token.aged})
+        try:
+            control.forget_remotes()
+            control.free_bytes(remote)
+        except CallFailed as failed:
+            error = classified(failed.failure(remote.text))
+            if error is None or _another_has_renewed(control, remote_name, token):
+                return
+            raise error from failed
+        finally:
+            _take_back(control, remote_name, token)
+
+
+def _take_back(control: RemoteControl, remote_name: str, token: Token) -> None:
+    """The configuration is the user's: a token that was not renewed stands there as it did."""
+    now = control.sections().get(remote_name, {}).get("token")
+    if now is not None and _same(now, token.aged):
+        control.update_section(remote_name, {"token": token.text})
+
+
+def _same(one: str, other: str) -> bool:
     try:
-        control.free_bytes(remote)
-    except CallFailed as failed:
-        error = classified(failed.failure(remote.text))
-        if error is None or _another_has_renewed(control, remote_name, token):
-            return
-        raise error from failed
+        return bool(json.loads(one) == json.loads(other))
+    except ValueError:
+        return False
 
 
 def _another_has_renewed(control: RemoteControl, remote_name: str, old: Token) -> bool:
@@ -80,10 +99,13 @@ def _another_has_renewed(control: RemoteControl, remote_name: str, old: Token) -
 
 
 def token_of(sections: Sections, remote_name: str) -> Token | None:
+    """One that can be renewed; ``None`` if there is none, or if it is good for ever."""
     text = sections.get(remote_name, {}).get("token", "")
     try:
         token = json.loads(text)
         past_at = datetime.fromisoformat(_to_microseconds(str(token["expiry"])))
+        if not token["refresh_token"] or past_at.year <= 1:
+            return None
     except (ValueError, KeyError, TypeError):
         return None
     if past_at.tzinfo is None:
@@ -108,8 +130,8 @@ class TokenRenewal:
     """
 
     def __init__(self, control: RemoteControl, remote: str) -> None:
+        self.remote = remote
         self._control = control
-        self._remote = remote
         self._lock = threading.Lock()
         self._renewed_at = 0.0
         self._proved = True
@@ -124,7 +146,7 @@ class TokenRenewal:
             if now < self._next_look_at:
                 return
             sections = self._control.sections()
-            for name in _below(sections, self._remote):
+            for name in _below(sections, self.remote):
                 token = token_of(sections, name)
                 if token is not None and token.past_at < now + _AHEAD_SECONDS + _SPREAD_SECONDS:
                     renew_token(self._control, name)
@@ -138,7 +160,10 @@ class TokenRenewal:
                 return  # it went out with the old one
             if not self._proved:
                 raise refused
-            renew_token(self._control, refused.remote_name)
+            # The name that rclone gives may be that of a remote above the one with the token.
+            below = set(_below(self._control.sections(), self.remote))
+            for name in below | {refused.remote_name}:
+                renew_token(self._control, name)
             self._renewed_at = time.monotonic()
             self._proved = False
 
@@ -148,7 +173,7 @@ class TokenRenewal:
             self._proved = self._proved or call_began_at >= self._renewed_at
 
     def _soonest(self, sections: Sections) -> float:
-        tokens = [token_of(sections, name) for name in _below(sections, self._remote)]
+        tokens = [token_of(sections, name) for name in _below(sections, self.remote)]
         ends = [token.past_at for token in tokens if token is not None]
         return min(ends, default=float("inf")) - _AHEAD_SECONDS - random.uniform(0, _SPREAD_SECONDS)
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from tdl_sync.core.errors import AccessTokenRefused, QuotaExceeded, RateLimited, RemoteUnreachable
+from tdl_sync.core.errors import (
+    AccessTokenRefused,
+    AnswerOverdue,
+    QuotaExceeded,
+    RateLimited,
+    RemoteUnreachable,
+)
 from tdl_sync.options.config import OnQuota
 from tdl_sync.remote.pace import Pace, Turn
+from tdl_sync.remote.rclone import CallFailed
+from tdl_sync.remote.rclone_errors import unexpected
 from tdl_sync.remote.token_renewal import TokenRenewal
 
 Result = TypeVar("Result")
@@ -32,18 +40,26 @@ class Turns:
                 result = send()
             except RateLimited as limit:
                 self._pace.slow_down(turn, _limits_the_rate(limit.why), limit.retry_after_seconds)
-            except RemoteUnreachable as error:
+            except (RemoteUnreachable, AnswerOverdue) as error:
                 self._pace.slow_down(turn, f"the remote can't be reached ({error.why})")
             except QuotaExceeded as quota:
                 if self._on_quota is OnQuota.EXIT:
                     raise
                 self._pace.rest(turn, quota)
             except AccessTokenRefused as refused:
-                self.token.renew(refused, turn.began_at)
+                self._renew(refused, turn)
+            except CallFailed as failed:
+                raise unexpected(failed.failure(self.token.remote)) from failed
             else:
                 self._pace.went_well(turn)
                 self.token.worked(turn.began_at)
                 return result
+
+    def _renew(self, refused: AccessTokenRefused, turn: Turn) -> None:
+        try:
+            self.token.renew(refused, turn.began_at)
+        except CallFailed as failed:
+            raise unexpected(failed.failure(self.token.remote)) from failed
 
     def limited(self, why: str) -> None:
         """Some call met a rate limit, and rclone makes it again by itself.

@@ -91,6 +91,12 @@ class Opening:
         if self._rclone is not None:
             self._rclone.kill()
 
+    def _hold(self, rclone: Rclone) -> None:
+        """Before it is started, so that nothing that hangs in its start outlives the run."""
+        self._rclone = rclone
+        if self._abandoned.is_set():
+            rclone.kill()
+
     def _close_rclone(self) -> None:
         self._abandoned.set()
         if self._rclone is not None:
@@ -132,10 +138,7 @@ class Opening:
 
     def _proven_remote(self, staging: Staging) -> tuple[ProvenRemote, RcloneHandOff]:
         config, on_line = self._config, self._progress.message
-        self._rclone = rclone = Rclone.open(config.rclone, staging.lock_descriptors)
-        if self._abandoned.is_set():
-            rclone.close()
-            raise Stopped("the run has ended")
+        rclone = Rclone.open(config.rclone, staging.lock_descriptors, self._hold)
         use_writable_config(rclone, config.places.data_dir, on_line)
         control = remote_control(config, rclone)
         must_be_drive = config.rclone.must_be_drive

@@ -28,6 +28,7 @@ from tdl_sync.core.model import ListedFile
 from tdl_sync.remote.check import CheckedRemote, look_at_remote
 from tdl_sync.remote.listing import find_chat_folder, listed_files
 from tdl_sync.remote.rclone import Rclone
+from tdl_sync.remote.rclone_process import HUNG_SECONDS
 from tdl_sync.remote.remote_control import RemoteControl
 from tests.contract.conftest import RCLONES
 from tests.contract.false_rclone import Answer, false_rclone, tell
@@ -505,3 +506,33 @@ def test_a_start_that_is_answered_with_nonsense_is_an_error_in_one_line(
         opened_rclone(closing, false_rclone(tmp_path, {command: no_answer}))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+# --- its start ----------------------------------------------------------------------------------
+
+
+def test_one_that_takes_its_time_to_begin_is_not_taken_for_dead(
+    tmp_path: Path, closing: ExitStack, program: str
+) -> None:
+    """On a slow card, or while a password command waits for its user: it gives no sign of life."""
+    slow = script(
+        tmp_path / "slow", f"sleep {HUNG_SECONDS + 1.5}", f'exec {shlex.quote(program)} "$@"'
+    )
+    counted, starts = counting(tmp_path, slow)
+    assert opened_rclone(closing, counted).call("rc/noop", {}) == {}
+    assert starts() == 1
+
+
+def test_a_death_counts_once_however_many_wait_for_the_next_one(
+    tmp_path: Path, closing: ExitStack
+) -> None:
+    """Here no next one comes about, and each of them is told why."""
+    real = script(tmp_path / "real", f'exec {executable()} "$@"')
+    rclone = opened_rclone(closing, real)
+    (child,) = (each for each in psutil.Process().children() if "serve" in each.cmdline())
+    script(tmp_path / "real", IF_ASKED_FOR_ITS_VERSION, "exit 7")
+    child.kill()
+    ended(child)
+    with ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(rclone.call, "rc/noop", {}) for _ in range(8)]
+    assert {type(call.exception()) for call in calls} == {ConfigurationError}
