@@ -58,6 +58,9 @@ LONGEST_UPLOAD_SECONDS = 0.4
 LONGEST_WORK_SECONDS = 1.5
 LONGEST_PAUSE_SECONDS = 12.0
 MET_BY_CHANCE = 0.2
+MOST_IN_VAIN = 5
+"""So many channels in a row may be moved, on a busy machine, before an upload was seen."""
+
 UNFINISHED = (3, 75)
 """How a run may end that leaves the rest to the next one: failed for now, or come back later."""
 
@@ -210,6 +213,7 @@ def run_rclone_campaign(
 ) -> None:
     """Move channel after channel, to each destination by turns, until all blows are dealt."""
     dice = random.Random(plan.seed)
+    in_vain = 0
     while not figures.problems:
         left = [where for where in plan.destinations if figures.dealt(where) < plan.blows]
         if not left:
@@ -226,7 +230,8 @@ def run_rclone_campaign(
             blows = min(MOST_BLOWS_A_RUN, plan.blows - figures.dealt(where))
             dealt_before = figures.dealt(where)
             channel.move(figures, plan.kinds, blows, tell)
-            if figures.dealt(where) == dealt_before:
+            in_vain = in_vain + 1 if figures.dealt(where) == dealt_before else 0
+            if in_vain == MOST_IN_VAIN:
                 figures.problems.append(f"no rclone was seen uploading to {where.value}")
         tell(f"channel {number} is complete on {where.value}")
     figures.conclude()
