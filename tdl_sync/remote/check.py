@@ -29,6 +29,7 @@ from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure, classified, is_missing_remote
 from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl, Sections
 from tdl_sync.remote.token_renewal import renew_token
+from tdl_sync.remote.unsafe_options import refuse_unsafe_options
 
 _PREFIX = ".tdl-sync-write-test-"
 _LOOK_AGAIN_SECONDS = 1.0
@@ -221,6 +222,7 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
         ) from failed
     types = configured_types(sections)
     remote_type = _type_of(remote, types)
+    _refuse_unsafe_options(control, sections, remote)
     if must_be_drive and remote_type != DRIVE:
         raise ConfigurationError(
             f"--gdrive expects a remote of type 'drive', but {remote!r} is of type "
@@ -248,6 +250,16 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
         has_empty_folders=features.has_empty_folders,
         drive_options=_drive_options(remote, section, arguments),
     )
+
+
+def _refuse_unsafe_options(control: RemoteControl, sections: Sections, remote: str) -> None:
+    try:
+        refuse_unsafe_options(control, sections, remote)
+    except CallFailed as failed:
+        raise _error(
+            failed.failure(remote),
+            lambda failure: f"rclone can't tell of its options: {failure.last_error}",
+        ) from failed
 
 
 def _remote_prefix(remote: str) -> str | None:

@@ -156,6 +156,11 @@ _DEFAULT_VARIABLES = {
 }
 
 
+def told_of_dropped_variables() -> list[str]:
+    """A line for each of the user's variables that does not reach rclone, for the user."""
+    return [f"warning: {variable.line}" for variable in dropped_variables(os.environ)]
+
+
 def environment(password: str | None = None) -> dict[str, str]:
     """The user's variables without our own, which hold secrets, and without unsafe ones.
 
