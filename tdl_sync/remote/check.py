@@ -19,12 +19,14 @@ from tdl_sync.core.errors import (
     TdlSyncError,
 )
 from tdl_sync.core.futures import in_thread
+from tdl_sync.remote.chain import chain
 from tdl_sync.remote.drive_folder import (
     LISTING_LAG_SECONDS,
     DriveParent,
     listed_folders,
     make_drive_path,
 )
+from tdl_sync.remote.program import DEFAULT_DRIVE_OPTION
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure, classified, is_missing_remote
 from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl, Sections
@@ -223,6 +225,11 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
     types = configured_types(sections)
     remote_type = _type_of(remote, types)
     _refuse_unsafe_options(control, sections, remote)
+    if any(
+        link.type == DRIVE and DEFAULT_DRIVE_OPTION in link.section
+        for link in chain(sections, remote, control.rclone.arguments)
+    ):
+        control.rclone.leave_out_defaults()
     if must_be_drive and remote_type != DRIVE:
         raise ConfigurationError(
             f"--gdrive expects a remote of type 'drive', but {remote!r} is of type "
