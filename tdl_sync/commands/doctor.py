@@ -20,7 +20,7 @@ from tdl_sync.core.errors import EXIT_COMPLETE, EXIT_USAGE, ConfigurationError, 
 from tdl_sync.core.text import human_bytes, printable
 from tdl_sync.options.config import Config
 from tdl_sync.remote.check import check_remote, configured_types
-from tdl_sync.remote.program import dotted, find_program
+from tdl_sync.remote.program import dotted, find_program, told_of_dropped_variables
 from tdl_sync.remote.rclone_config import is_writable, use_writable_config
 from tdl_sync.remote.remote_control import RemoteControl
 from tdl_sync.run.parts import opened_rclone
@@ -116,7 +116,7 @@ def _rclone_and_remote(config: Config) -> Iterator[Finding]:
 
 def _rclone_configuration(control: RemoteControl, config: Config) -> str:
     used = control.rclone.config_file
-    notes: list[str] = []
+    notes = [line.removeprefix("warning: ") for line in told_of_dropped_variables()]
     if used is not None and not is_writable(used):
         notes.append("it can't be written: renewed tokens go into a copy")
     use_writable_config(control.rclone, config.places.data_dir, lambda line: None)

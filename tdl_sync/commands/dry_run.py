@@ -23,6 +23,7 @@ from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Config
 from tdl_sync.remote.check import look_at_remote
 from tdl_sync.remote.listing import RemoteLook
+from tdl_sync.remote.program import told_of_dropped_variables
 from tdl_sync.remote.remnants import is_under_way
 from tdl_sync.run.parts import opened_rclone
 from tdl_sync.run.resume import Resumption
@@ -66,11 +67,14 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
 
 def _opened(config: Config, closing: ExitStack) -> tuple[TelegramSide, Looker]:
     telegram = closing.enter_context(opened_to_look(config, on_a_copy=True))
+    on_line = teller(config.telling)
+    for line in told_of_dropped_variables():
+        on_line(line)
     control = closing.enter_context(opened_rclone(config))
     remote = look_at_remote(control, config.task.remote, must_be_drive=config.rclone.must_be_drive)
     room = Room.to_be_had(config.places.staging_dir, config.running.max_disk_bytes)
     if room.warning is not None:
-        teller(config.telling)(f"warning: {room.warning}")
+        on_line(f"warning: {room.warning}")
     marks = MarksToRead(config.places.marks)
     closing.callback(marks.close)
     looker = Looker(

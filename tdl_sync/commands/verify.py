@@ -18,6 +18,7 @@ from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID
 from tdl_sync.options.config import Config
 from tdl_sync.remote.check import look_at_remote
 from tdl_sync.remote.listing import RemoteLook
+from tdl_sync.remote.program import told_of_dropped_variables
 from tdl_sync.remote.rclone_config import use_writable_config
 from tdl_sync.run.parts import opened_rclone
 from tdl_sync.run.telegram_side import opened_to_look, teller
@@ -85,6 +86,8 @@ def _verdicts(
 def _opened(config: Config, closing: ExitStack) -> tuple[ChatBook, Verifier]:
     on_line = teller(config.telling)
     telegram = closing.enter_context(opened_to_look(config))
+    for line in told_of_dropped_variables():
+        on_line(line)
     control = closing.enter_context(opened_rclone(config))
     use_writable_config(control.rclone, config.places.data_dir, on_line)
     remote = look_at_remote(control, config.task.remote, must_be_drive=config.rclone.must_be_drive)

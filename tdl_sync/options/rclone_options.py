@@ -363,6 +363,11 @@ class DroppedVariable:
     why: str
     """To be read after the name and a comma."""
 
+    @property
+    def line(self) -> str:
+        """What to tell the user."""
+        return f"{self.name}, {self.why}, does not reach rclone"
+
 
 def dropped_variables(environment: Mapping[str, str]) -> list[DroppedVariable]:
     """Those of rclone's variables that must not reach it, in the order of their names.
@@ -421,6 +426,9 @@ class RefusedKey:
     why: str
     """To be read after the key and a comma."""
 
+    is_known: bool = True
+    """Whether this list knows it. One that rclone does not know either changes nothing."""
+
 
 def refused_keys(remote_name: str, backend: str, options: Mapping[str, str]) -> list[RefusedKey]:
     """Of what a remote's section or notation sets. ``backend`` is its type (``drive``), and
@@ -434,7 +442,7 @@ def refused_keys(remote_name: str, backend: str, options: Mapping[str, str]) -> 
         if why is None and remote_name == "local" and _written(key) in _BACKENDS["local"].not_safe:
             why = _key_fault("local", _written(key), value)
         if why is not None:
-            refused.append(RefusedKey(key, why))
+            refused.append(RefusedKey(key, why, is_known=why != _UNKNOWN))
     return refused
 
 

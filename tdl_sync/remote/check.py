@@ -19,16 +19,19 @@ from tdl_sync.core.errors import (
     TdlSyncError,
 )
 from tdl_sync.core.futures import in_thread
+from tdl_sync.remote.chain import chain
 from tdl_sync.remote.drive_folder import (
     LISTING_LAG_SECONDS,
     DriveParent,
     listed_folders,
     make_drive_path,
 )
+from tdl_sync.remote.program import DEFAULT_DRIVE_OPTION
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure, classified, is_missing_remote, unexpected
 from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl, Sections
 from tdl_sync.remote.token_renewal import renew_token
+from tdl_sync.remote.unsafe_options import refuse_unsafe_options
 
 _PREFIX = ".tdl-sync-write-test-"
 _LOOK_AGAIN_SECONDS = 1.0
@@ -224,6 +227,12 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
         ) from failed
     types = configured_types(sections)
     remote_type = _type_of(remote, types)
+    _refuse_unsafe_options(control, sections, remote)
+    if any(
+        link.type == DRIVE and DEFAULT_DRIVE_OPTION in link.section
+        for link in chain(sections, remote, control.rclone.arguments)
+    ):
+        control.rclone.leave_out_defaults()
     if must_be_drive and remote_type != DRIVE:
         raise ConfigurationError(
             f"--gdrive expects a remote of type 'drive', but {remote!r} is of type "
@@ -251,6 +260,16 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
         has_empty_folders=features.has_empty_folders,
         drive_options=_drive_options(remote, section, arguments),
     )
+
+
+def _refuse_unsafe_options(control: RemoteControl, sections: Sections, remote: str) -> None:
+    try:
+        refuse_unsafe_options(control, sections, remote)
+    except CallFailed as failed:
+        raise _error(
+            failed.failure(remote),
+            lambda failure: f"rclone can't tell of its options: {failure.last_error}",
+        ) from failed
 
 
 def _remote_prefix(remote: str) -> str | None:

@@ -81,9 +81,17 @@ class Keeper:
 
     def use_config_copy(self, config_copy: Path) -> None:
         """Go on with this configuration. Only while no call is under way."""
+        self._go_on_with(replace(self.program, config_copy=config_copy))
+
+    def leave_out_defaults(self) -> None:
+        """Go on without them. Only while no call is under way."""
+        if self.program.has_defaults:
+            self._go_on_with(replace(self.program, has_defaults=False))
+
+    def _go_on_with(self, program: Program) -> None:
         with self._starting:
             process, self._answers = self._answers, None
-            self.program = replace(self.program, config_copy=config_copy)
+            self.program = program
         if process is not None:
             process.close()
 

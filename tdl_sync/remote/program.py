@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,13 +56,15 @@ class Program:
     """An rclone on this machine. Nothing is known of it but where it lies.
 
     ``arguments`` are flags that were checked to be safe. With ``config_copy`` that is used instead
-    of ``config_file``, which is named in errors.
+    of ``config_file``, which is named in errors. Without ``has_defaults`` nothing is set that the
+    user did not set, but what the program needs.
     """
 
     executable: str
     config_file: Path | None = None
     arguments: tuple[str, ...] = ()
     config_copy: Path | None = None
+    has_defaults: bool = True
 
     def serving(self) -> list[str]:
         """The command that serves its remote control on a port of its choice."""
@@ -70,6 +72,13 @@ class Program:
         config = [] if config_file is None else [f"--config={config_file}"]
         # Of a flag that is given twice the last counts.
         return [self.executable, *_SERVE, *self.arguments, *_FLAGS, *config]
+
+    def serving_environment(self, password: str) -> dict[str, str]:
+        """What it finds then. ``password`` is that of the remote control: there ``ps`` does not
+        show it."""
+        control = {"RCLONE_RC_USER": USER, "RCLONE_RC_PASS": password}
+        defaults = _DEFAULT_VARIABLES if self.has_defaults else {}
+        return {**defaults, **environment(), **control}
 
     def version(self) -> tuple[int, int]:
         """Asked of a process of its own: of one that can't serve, or that shall not.
@@ -149,25 +158,25 @@ def _paths(executable: str | None) -> list[str]:
     return list(dict.fromkeys(paths))
 
 
+DEFAULT_DRIVE_OPTION = "chunk_size"
+
 _DEFAULT_VARIABLES = {
     # For a Drive below another remote; measured to be worth 15 % over rclone's 8 MB.
-    # A variable, since the user's flags win over it.
-    "RCLONE_DRIVE_CHUNK_SIZE": "32M",
+    # A variable, since the user's flags win over it. The configuration does not.
+    f"RCLONE_DRIVE_{DEFAULT_DRIVE_OPTION.upper()}": "32M",
 }
 
 
-def environment(password: str | None = None) -> dict[str, str]:
-    """The user's variables without our own, which hold secrets, and without unsafe ones.
+def told_of_dropped_variables() -> list[str]:
+    """A line for each of the user's variables that does not reach rclone, for the user."""
+    return [f"warning: {variable.line}" for variable in dropped_variables(os.environ)]
 
-    ``password`` is that of the remote control: there ``ps`` does not show it.
-    """
+
+def environment() -> dict[str, str]:
+    """The user's variables without our own, which hold secrets, and without unsafe ones."""
     dropped = {variable.name for variable in dropped_variables(os.environ)}
-    users = {
+    return {
         name: value
         for name, value in os.environ.items()
         if name not in dropped and not name.upper().startswith("TDL_SYNC_")
     }
-    control: Mapping[str, str] = {}
-    if password is not None:
-        control = {"RCLONE_RC_USER": USER, "RCLONE_RC_PASS": password}
-    return {**_DEFAULT_VARIABLES, **users, **control}

@@ -134,6 +134,11 @@ class Rclone:
         """Go on with this configuration. Only while no call is under way."""
         self._keeper.use_config_copy(config_copy)
 
+    def leave_out_defaults(self) -> None:
+        """Go on with what the user says alone, which starts it anew the first time. Only while no
+        call is under way."""
+        self._keeper.leave_out_defaults()
+
     def on_told(self, on_told: OnTold) -> None:
         """From now on call this with what the log tells of transfers; from a thread of its own, so
         it may wait. Progress comes about twice a second."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from tdl_sync.core.text import printable
 from tdl_sync.remote import processes
 from tdl_sync.remote.connections import Connections, Response
-from tdl_sync.remote.program import USER, Program, environment
+from tdl_sync.remote.program import USER, Program
 from tdl_sync.remote.rclone_log import ConfigFile, RcloneLog, Serving, Told
 
 HUNG_SECONDS = 5.0
@@ -63,7 +63,7 @@ class RcloneProcess:
         self._config_file: Path | None = None
         self._config_told = threading.Event()
         self._process = processes.start(
-            program.serving(), environment(self._password), inherited_fds
+            program.serving(), program.serving_environment(self._password), inherited_fds
         )
         for work, name in ((self._read_log, "rclone's log"), (self._watch, "rclone's watch")):
             threading.Thread(target=work, name=name, daemon=True).start()

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -167,6 +168,49 @@ class RemoteControl:
         """Others wait with what they have to open: for who changes what is read at that."""
         with self._opened.anew():
             yield
+
+    def options_by_type(self) -> dict[str, frozenset[str]]:
+        """The options that this rclone knows of each kind of remote."""
+        kinds = self._ask("config/providers", {}).get("providers")
+        match kinds:
+            case list():
+                return {
+                    str(kind["Name"]): frozenset(str(each["Name"]) for each in kind["Options"])
+                    for kind in kinds
+                    if _names_its_options(kind)
+                }
+        raise self.rclone.not_an_answer("config/providers")
+
+    def options_set(self) -> list[str]:
+        """Of rclone's own options and its filter: those that are not at their default. Empty for
+        versions that don't tell."""
+        try:
+            blocks = self._ask("options/info", {"blocks": "main,filter"})
+        except CallFailed as failed:
+            if failed.status == HTTPStatus.NOT_FOUND:
+                return []
+            raise
+        return [
+            str(option.get("Name"))
+            for block in blocks.values()
+            if isinstance(block, list)
+            for option in block
+            if isinstance(option, dict) and option.get("ValueStr") != option.get("DefaultStr")
+        ]
+
+    def in_effect(self) -> Mapping[str, object]:
+        """What counts in a call that names what ours name; empty for versions that don't tell."""
+        parameters = {"_config": call_config(), "_filter": NO_FILTER}
+        try:
+            shown = self._ask("options/local", parameters)
+        except CallFailed as failed:
+            if failed.status == HTTPStatus.NOT_FOUND:
+                return {}
+            raise
+        match shown:
+            case {"config": dict(config), "filter": dict(filter_)}:
+                return {**config, **filter_}
+        raise self.rclone.not_an_answer("options/local")
 
     # --- questions ----------------------------------------------------------------------------
 
@@ -403,6 +447,13 @@ def _form(name: str, content: bytes) -> tuple[bytes, str]:
 def _config(remote: Remote) -> Mapping[str, object]:
     config = call_config(low_level_retries=remote.low_level_retries)
     return {"_config": config, "_filter": NO_FILTER, **_QUESTIONS}
+
+
+def _names_its_options(kind: object) -> bool:
+    match kind:
+        case {"Name": str(), "Options": list(options)}:
+            return all(isinstance(each, dict) and "Name" in each for each in options)
+    return False
 
 
 def _add_made_by_variables(found: dict[str, dict[str, str]]) -> None:

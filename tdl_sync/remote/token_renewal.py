@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from tdl_sync.core.errors import AccessTokenRefused
+from tdl_sync.remote.chain import names_below
 from tdl_sync.remote.rclone import CallFailed
 from tdl_sync.remote.rclone_errors import classified
 from tdl_sync.remote.remote_control import Remote, RemoteControl, Sections
@@ -146,7 +145,7 @@ class TokenRenewal:
             if now < self._next_look_at:
                 return
             sections = self._control.sections()
-            for name in _below(sections, self.remote):
+            for name in names_below(sections, self.remote):
                 token = token_of(sections, name)
                 if token is not None and token.past_at < now + _AHEAD_SECONDS + _SPREAD_SECONDS:
                     renew_token(self._control, name)
@@ -161,7 +160,7 @@ class TokenRenewal:
             if not self._proved:
                 raise refused
             # The name that rclone gives may be that of a remote above the one with the token.
-            below = set(_below(self._control.sections(), self.remote))
+            below = set(names_below(self._control.sections(), self.remote))
             for name in below | {refused.remote_name}:
                 renew_token(self._control, name)
             self._renewed_at = time.monotonic()
@@ -173,20 +172,6 @@ class TokenRenewal:
             self._proved = self._proved or call_began_at >= self._renewed_at
 
     def _soonest(self, sections: Sections) -> float:
-        tokens = [token_of(sections, name) for name in _below(sections, self.remote)]
+        tokens = [token_of(sections, name) for name in names_below(sections, self.remote)]
         ends = [token.past_at for token in tokens if token is not None]
         return min(ends, default=float("inf")) - _AHEAD_SECONDS - random.uniform(0, _SPREAD_SECONDS)
-
-
-def _below(sections: Sections, remote: str) -> Iterator[str]:
-    """The remotes that ``remote`` is made of, by the names of their sections."""
-    pending, seen = [remote], set[str]()
-    while pending:
-        text = pending.pop()
-        for name in sections.keys() - seen:
-            # `crypt` names one, `union` many with spaces between, `combine` many as `folder=one:`.
-            if re.search(rf"(?:^|[\s=\"']){re.escape(name)}[,:]", text):
-                seen.add(name)
-                yield name
-                section = sections[name]
-                pending += [section.get("remote", ""), section.get("upstreams", "")]

@@ -18,6 +18,7 @@ from tdl_sync.options.config import Config
 from tdl_sync.remote.check import ProvenRemote, prove_remote
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
+from tdl_sync.remote.program import told_of_dropped_variables
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import use_writable_config
 from tdl_sync.remote.remote_control import RemoteControl
@@ -138,6 +139,8 @@ class Opening:
 
     def _proven_remote(self, staging: Staging) -> tuple[ProvenRemote, RcloneHandOff]:
         config, on_line = self._config, self._progress.message
+        for line in told_of_dropped_variables():
+            on_line(line)
         rclone = Rclone.open(config.rclone, staging.lock_descriptors, self._hold)
         use_writable_config(rclone, config.places.data_dir, on_line)
         control = remote_control(config, rclone)
