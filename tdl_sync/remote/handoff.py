@@ -224,7 +224,7 @@ class RcloneHandOff:
 
     def _after_the_lag(self, error: TdlSyncError) -> TdlSyncError:
         """What an attempt may have left is seen by the next one, which then makes no double."""
-        if isinstance(error, HandOffFailed) and self._remote.takes_folder_ids:
+        if isinstance(error, HandOffFailed) and self._remote.on_drive:
             error.retry_after_seconds = max(error.retry_after_seconds, LISTING_LAG_SECONDS)
         return error
 
