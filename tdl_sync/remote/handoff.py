@@ -24,6 +24,7 @@ from tdl_sync.remote.check import CheckedRemote, free_bytes
 from tdl_sync.remote.drive_folder import LISTING_LAG_SECONDS
 from tdl_sync.remote.folders import LOOK_AGAIN_SECONDS, ChatFolders, Target
 from tdl_sync.remote.pace import Pace, Turn
+from tdl_sync.remote.power_cut import PowerCut
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure, is_rate_limit, transfer_error
 from tdl_sync.remote.rclone_log import CallTriedAgain, SentSoFar
@@ -66,6 +67,7 @@ class RcloneHandOff:
         self._folders = ChatFolders(control, remote, on_line, folders)
         self._turns = Turns(pace, TokenRenewal(control, remote.remote), on_quota)
         self._remnants = Remnants()
+        self._power_cut = PowerCut(control, remote.remote)
         self._sending: dict[str, _Sending] = {}
         self._last_turn = Turn(0.0)
         # What rclone takes for the same file it does not send, but deletes at the source. Where
@@ -87,6 +89,7 @@ class RcloneHandOff:
         _check_names(*folder.split("/"), name)
         self._look_again(folder.partition("/")[0], LOOK_AGAIN_SECONDS)
         self._turns.run(lambda: self._move_once(staged, folder, name, on_bytes))
+        self._power_cut.outlived_by(f"{folder}/{name}")
         for remnant in self._remnants.of(folder, name):
             self._remove_remnant(folder, remnant)
         return RemoteFile.moved(staged, folder, name)
@@ -95,6 +98,7 @@ class RcloneHandOff:
         """See ``ports.HandOff.put``. It waits and fails as ``move`` does."""
         _check_names(*folder.split("/"), name)
         self._turns.run(lambda: self._put_once(content, folder, name))
+        self._power_cut.outlived_by(f"{folder}/{name}")
 
     def read(self, folder: str, name: str) -> bytes:
         """See ``ports.HandOff.read``. It waits and fails as ``move`` does."""
@@ -108,6 +112,8 @@ class RcloneHandOff:
         _check_names(folder)
         self._turns.token.in_time()
         listing = self._folders.prepare(folder)
+        if listing:
+            self._power_cut.outlived_by_all()  # what it shows will be marked as done
         # On Drive rclone renames nothing, and what looks like a remnant is a file.
         return listing if self._remote.takes_folder_ids else self._without(folder, listing)
 
