@@ -19,6 +19,13 @@ from tdl_sync.core.errors import (
     TdlSyncError,
 )
 from tdl_sync.core.futures import in_thread
+from tdl_sync.remote.below import (
+    DRIVE,
+    drives_side_by_side,
+    kinds_below,
+    name_and_options,
+    with_drive_option,
+)
 from tdl_sync.remote.chain import chain
 from tdl_sync.remote.drive_folder import (
     LISTING_LAG_SECONDS,
@@ -39,8 +46,6 @@ _TRIES = 3
 
 _LOOK_SECONDS = 90.0
 """What takes longer is listed again with more patience, once it is known that the remote lives."""
-
-DRIVE = "drive"
 
 Result = TypeVar("Result")
 
@@ -81,8 +86,10 @@ class CheckedRemote:
     rclone's configuration (``drive``, ``crypt``, ``local``); empty if rclone does not say.
     ``shares_hash`` tells whether rclone can compare the content of each file without sending it.
     ``lists_sha256``: its listings show that hash without reading the files for it.
-    ``takes_folder_ids``: its folders can be addressed by their id. ``has_empty_folders``: one in
-    which nothing lies is there. ``drive_options`` are those that its uploads to Drive take.
+    ``on_drive``: it is a Drive, or one lies below it. ``takes_folder_ids``: its folders can be
+    addressed by their id. ``once_options`` make it another remote for rclone, in which no request
+    to a Drive is tried again. ``has_empty_folders``: one in which nothing lies is there.
+    ``drive_options`` are those that its uploads to Drive take.
     ``free_bytes`` is None where the remote does not say. ``warnings`` are lines for the user.
     """
 
@@ -90,6 +97,8 @@ class CheckedRemote:
     type: str
     shares_hash: bool
     free_bytes: int | None
+    on_drive: bool = False
+    once_options: str = ""
     takes_folder_ids: bool = False
     lists_sha256: bool = False
     has_empty_folders: bool = True
@@ -104,7 +113,14 @@ class CheckedRemote:
     @property
     def parent(self) -> DriveParent:
         """The base folder, as one on Drive in which folders are made."""
-        return base_on_drive(self.remote)
+        return DriveParent(self.base, self.base_once, self.remote)
+
+    @property
+    def base_once(self) -> Remote:
+        """The base folder where files go by their path; no request is tried again."""
+        head = name_and_options(self.remote)
+        path = self.remote.removeprefix(head)
+        return Remote(head + self.once_options + path, 1, configured=self.remote)
 
     def parent_inside(self, folder_id: str, path: str) -> DriveParent:
         """The folder with this id, as one in which folders are made."""
@@ -123,17 +139,9 @@ class CheckedRemote:
         return Remote(self._with_id(folder_id, _SEND_ONCE), 1, configured=self.remote)
 
     def _with_id(self, folder_id: str, *options: str) -> str:
-        name_and_options = _NAME_AND_OPTIONS.match(self.remote)
-        assert name_and_options is not None
         # Of several values of one option the last counts.
         all_options = (f"root_folder_id={folder_id}", *options, _STOP_ON_LIMIT, *self.drive_options)
-        return f"{name_and_options[0]},{','.join(all_options)}:"
-
-
-def base_on_drive(remote: str) -> DriveParent:
-    name = _remote_prefix(remote) or ""
-    once = f"{name},{_SEND_ONCE}{remote.removeprefix(name)}"
-    return DriveParent(Remote(remote), Remote(once, 1, configured=remote), remote)
+        return f"{name_and_options(self.remote)},{','.join(all_options)}:"
 
 
 @dataclass(frozen=True)
@@ -251,6 +259,8 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
         # computes whatever it knows.)
         shares_hash=bool(features.hashes) and features.all_have_hashes,
         free_bytes=None,
+        on_drive=DRIVE in kinds_below(sections, remote),
+        once_options=with_drive_option(sections, remote, _SEND_ONCE),
         takes_folder_ids=(
             remote_type == DRIVE
             and _NAME_AND_OPTIONS.match(remote) is not None
@@ -349,6 +359,11 @@ def _drive_options(
 
 def _made_base(control: RemoteControl, remote: CheckedRemote) -> list[Folder] | None:
     """Make the base folder where it is not there; the folders in it, if known."""
+    if remote.on_drive and not remote.takes_folder_ids:
+        for drive in sorted(drives_side_by_side(control.sections(), remote.remote)):
+            below = replace(remote, remote=drive, once_options=f",{_SEND_ONCE}").parent
+            if listed_folders(control, below.looked_at) is None:
+                make_drive_path(control, below)
     try:
         folders = control.folders(remote.base, _LOOK_SECONDS)
     except NetworkUnreachable:
@@ -358,7 +373,7 @@ def _made_base(control: RemoteControl, remote: CheckedRemote) -> list[Folder] | 
         raise _unwritable(failed.failure(remote.remote)) from failed
     if folders is not None:
         return folders
-    if remote.type == DRIVE:
+    if remote.on_drive:
         return make_drive_path(control, remote.parent)
     _must_work(remote.remote, lambda: control.make_folder(remote.base, ""))
     return None

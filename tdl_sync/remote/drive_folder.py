@@ -78,6 +78,26 @@ def make_drive_folder(
     return found or _make_once(control, parent, name, look)
 
 
+def make_path_on_drive(control: RemoteControl, base: DriveParent, path: str) -> DriveFolder:
+    """Make the folder ``path`` in ``base``, whose parents are there; returns when it is shown.
+
+    For a Drive below another remote, where files go by their path and only the outer one knows the
+    names. Raises as ``make_drive_path``.
+    """
+    parent, _, name = path.rpartition("/")
+    inside = Remote(_below(base.looked_at.text, parent), configured=base.looked_at.name)
+
+    def look() -> DriveFolder | None:
+        return _named(name, listed_folders(control, inside) or [])
+
+    return look() or _make_once(control, base, path, look)
+
+
+def _below(remote: str, path: str) -> str:
+    separator = "" if not path or remote.endswith((":", "/")) else "/"
+    return f"{remote}{separator}{path}"
+
+
 def _named(name: str, folders: Sequence[Folder]) -> DriveFolder | None:
     ids = sorted(folder.drive_id for folder in folders if folder.name == name)
     return DriveFolder(tuple(ids)) if ids else None
@@ -146,7 +166,7 @@ def _failure_to_make(
     try:
         control.make_folder(parent.once, name)
     except CallFailed as failed:
-        failure = failed.failure(parent.path, name)
+        failure = failed.failure(parent.path, *name.split("/"))
         error = classified(failure)
         if error is not None and not isinstance(error, RateLimited):
             raise error from failed

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from tdl_sync.core.model import ListedFile
 from tdl_sync.remote.check import CheckedRemote
 from tdl_sync.remote.drive_folder import (
+    DriveFolder,
     folder_error,
     gone_from,
     is_gone,
     make_drive_folder,
+    make_path_on_drive,
 )
 from tdl_sync.remote.listing import chat_folder_among, find_chat_folder, listed_files
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
@@ -81,9 +83,8 @@ class ChatFolders:
         seen, self._seen = self._seen, None
         on_drive = make_drive_folder(self._control, self._remote.parent, folder, seen)
         if on_drive.duplicates:
-            path = f"{self._remote.remote.rstrip('/')}/{folder}"
             self._on_line(
-                f"warning: Drive has {len(on_drive.ids)} folders {path!r}; files go into the one "
+                f"{self._several(on_drive, folder)}; files go into the one "
                 f"with the id {on_drive.ids[0]}, those in the others count as moved. "
                 f"`rclone dedupe` makes one folder of them"
             )
@@ -95,6 +96,10 @@ class ChatFolders:
         self._folders[folder] = KnownFolder(on_drive.ids[0], {file.name for file in listing})
         return listing
 
+    def _several(self, found: DriveFolder, folder: str) -> str:
+        path = f"{self._remote.remote.rstrip('/')}/{folder}"
+        return f"warning: Drive has {len(found.ids)} folders {path!r}"
+
     def target(self, size_bytes: int, folder: str, name: str) -> Target:
         """Where a file of this size goes: by the folder's id if there is one.
 
@@ -103,7 +108,9 @@ class ChatFolders:
         """
         known = self._known(folder)
         if known is None or known.drive_id is None:
-            return Target(self._remote.base, f"{folder}/{name}")
+            # Of a file without content there is no upload session, as below.
+            once = self._remote.on_drive and not size_bytes
+            return Target(self._remote.base_once if once else self._remote.base, f"{folder}/{name}")
         inside = self._remote.inside if size_bytes else self._remote.inside_once
         is_new = name not in known.names
         known.names.add(name)
@@ -192,10 +199,19 @@ class ChatFolders:
 
     def _make_by_path(self, folder: str) -> None:
         """No harm where it is there."""
+        if self._remote.on_drive:
+            found = make_path_on_drive(self._control, self._remote.parent, folder)
+            if found.duplicates:
+                self._on_line(
+                    f"{self._several(found, folder)}, and rclone, which goes by their name here, "
+                    "looks into one of them only. `rclone dedupe` makes one folder of them"
+                )
+            return
         failure: RcloneFailure | None = None
         for _ in range(_TRIES):
             try:
-                return self._control.make_folder(self._remote.base, folder)
+                self._control.make_folder(self._remote.base, folder)
+                return
             except CallFailed as failed:
                 failure = failed.failure(self._remote.remote, *folder.split("/"))
                 break

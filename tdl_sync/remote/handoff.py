@@ -24,6 +24,7 @@ from tdl_sync.remote.check import CheckedRemote, free_bytes
 from tdl_sync.remote.drive_folder import LISTING_LAG_SECONDS
 from tdl_sync.remote.folders import LOOK_AGAIN_SECONDS, ChatFolders, Target
 from tdl_sync.remote.pace import Pace, Turn
+from tdl_sync.remote.power_cut import PowerCut
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure, is_rate_limit, transfer_error
 from tdl_sync.remote.rclone_log import CallTriedAgain, SentSoFar
@@ -33,7 +34,6 @@ from tdl_sync.remote.token_renewal import TokenRenewal
 from tdl_sync.remote.turns import Turns
 
 _LOOK_AGAIN_SECONDS = 0.5
-
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class RcloneHandOff:
         self._folders = ChatFolders(control, remote, on_line, folders)
         self._turns = Turns(pace, TokenRenewal(control, remote.remote), on_quota)
         self._remnants = Remnants()
+        self._power_cut = PowerCut(control, remote.remote)
         self._sending: dict[str, _Sending] = {}
         self._last_turn = Turn(0.0)
         # What rclone takes for the same file it does not send, but deletes at the source. Where
@@ -88,6 +89,7 @@ class RcloneHandOff:
         _check_names(*folder.split("/"), name)
         self._look_again(folder.partition("/")[0], LOOK_AGAIN_SECONDS)
         self._turns.run(lambda: self._move_once(staged, folder, name, on_bytes))
+        self._power_cut.outlived_by(f"{folder}/{name}")
         for remnant in self._remnants.of(folder, name):
             self._remove_remnant(folder, remnant)
         return RemoteFile.moved(staged, folder, name)
@@ -96,6 +98,7 @@ class RcloneHandOff:
         """See ``ports.HandOff.put``. It waits and fails as ``move`` does."""
         _check_names(*folder.split("/"), name)
         self._turns.run(lambda: self._put_once(content, folder, name))
+        self._power_cut.outlived_by(f"{folder}/{name}")
 
     def read(self, folder: str, name: str) -> bytes:
         """See ``ports.HandOff.read``. It waits and fails as ``move`` does."""
@@ -109,6 +112,8 @@ class RcloneHandOff:
         _check_names(folder)
         self._turns.token.in_time()
         listing = self._folders.prepare(folder)
+        if listing:
+            self._power_cut.outlived_by_all()  # what it shows will be marked as done
         # On Drive rclone renames nothing, and what looks like a remnant is a file.
         return listing if self._remote.takes_folder_ids else self._without(folder, listing)
 
@@ -231,7 +236,7 @@ class RcloneHandOff:
 
     def _after_the_lag(self, error: TdlSyncError) -> TdlSyncError:
         """What an attempt may have left is seen by the next one, which then makes no double."""
-        if isinstance(error, HandOffFailed) and self._remote.takes_folder_ids:
+        if isinstance(error, HandOffFailed) and self._remote.on_drive:
             error.retry_after_seconds = max(error.retry_after_seconds, LISTING_LAG_SECONDS)
         return error
 

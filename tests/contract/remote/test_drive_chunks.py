@@ -78,4 +78,4 @@ def test_the_users_size_counts_and_else_the_programs(
     handoff.move(stage(staging, NINE_MB), "chat [1]", "1_nine", ignore_bytes)
     calls = drive.statistics.counts().calls
     assert (calls.get("upload.chunk", 0), calls["upload.finish"]) == (pieces, 1)
-    assert control.rclone.starts == (2 if said == "in the section" else 1)
+    assert control.rclone.start_number() == (2 if said == "in the section" else 1)

@@ -11,6 +11,7 @@ import pytest
 from standins.drive.faults import Fault
 from standins.drive.server import DriveStandIn
 from standins.drive.shaping import Shaping
+from tdl_sync.core.errors import HandOffFailed
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.remote import drive_folder, handoff
 from tdl_sync.remote.check import CheckedRemote, check_remote, look_at_remote, prove_remote
@@ -264,3 +265,37 @@ def test_only_a_drive_itself_is_addressed_by_id(
     with control.rclone.config_file.open("a") as config:
         config.write("\n[wrapper]\ntype = alias\nremote = gdrive:wrapped\n")
     assert not check_remote(control, "wrapper:a").takes_folder_ids
+
+
+@pytest.fixture
+def over(control: RemoteControl) -> RcloneHandOff:
+    """To an alias of a Drive, with the folder of the chat made."""
+    config_file = control.rclone.config_file
+    assert config_file is not None
+    with config_file.open("a") as config:
+        config.write("\n[over]\ntype = alias\nremote = gdrive:a\n")
+    handoff = hand_off(control, check_remote(control, "over:"))
+    handoff.prepare_folder(FOLDER)
+    return handoff
+
+
+def test_below_another_remote_an_attempt_waits_for_the_listing_as_well(
+    drive: DriveStandIn, over: RcloneHandOff, staging: Path
+) -> None:
+    drive.faults.add(Fault("server_error", call="upload.start", times=None, status=400))
+    with pytest.raises(HandOffFailed) as failed:
+        over.move(stage(staging, b"new", 1), FOLDER, "1_new", ignore_bytes)
+    assert failed.value.retry_after_seconds == drive_folder.LISTING_LAG_SECONDS
+
+
+def test_below_another_remote_a_file_without_content_is_there_once_too(
+    drive: DriveStandIn, over: RcloneHandOff, staging: Path
+) -> None:
+    """It is sent by one request, which rclone would make again when the answer was lost."""
+    drive.shaping = Shaping(listing_lag_seconds=3600.0)
+    drive.faults.add(Fault("answer_lost", call="upload.multipart"))
+    with pytest.raises(HandOffFailed):
+        over.move(stage(staging, b"", 1), FOLDER, "1_empty", ignore_bytes)
+    drive.shaping = Shaping()
+    over.move(stage(staging, b"", 1), FOLDER, "1_empty", ignore_bytes)
+    assert present(drive) == ["a", f"a/{FOLDER}", f"a/{FOLDER}/1_empty"]
