@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from tdl_sync.commands.output import StandardOutput
-from tdl_sync.commands.status_facts import SavedState, saved_states, status_of
+from tdl_sync.commands.status_facts import SavedState, claims_in, saved_states, status_of
 from tdl_sync.commands.status_text import COLUMNS, block, record
 from tdl_sync.core.errors import ChatUnreadable, ConfigurationError, TdlSyncError
 from tdl_sync.core.model import Chat
@@ -35,9 +35,10 @@ def show_status(config: Config, output: StandardOutput) -> list[TdlSyncError]:
         errors = [*errors, *wanted.errors, *_without_state(wanted, states)]
         newest = _newest_ids(telegram, wanted, states)
         now = telegrams_now(telegram.client.client)
+        claims = claims_in(messages)
         found = [
             replace(
-                status_of(saved, messages, now, is_gone),
+                status_of(saved, claims, now, is_gone),
                 newest_message_id=newest.get(saved.state.channel_id),
             )
             for saved in states

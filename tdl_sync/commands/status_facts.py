@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -11,10 +11,10 @@ from tdl_sync.core.errors import TdlSyncError
 from tdl_sync.core.model import Scope, scope_key
 from tdl_sync.core.ports import SavedText
 from tdl_sync.state.claims import Subject
-from tdl_sync.state.holds import Hold, holds_among
+from tdl_sync.state.holds import Hold
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
-from tdl_sync.state.saved_texts import Broken, State, parsed
+from tdl_sync.state.saved_texts import Broken, Claim, State, parsed
 from tdl_sync.state.state_message import advance
 
 
@@ -102,13 +102,19 @@ def saved_states(
     return last_first, unreadable
 
 
+def claims_in(messages: Iterable[SavedText]) -> list[Claim]:
+    """For ``status_of``: of many messages each is read once, however many states there are."""
+    return [each for each in parsed(messages) if isinstance(each, Claim)]
+
+
 def status_of(
     saved: SavedState,
-    messages: Sequence[SavedText],
+    claims: Iterable[Claim],
     now: datetime,
     is_gone: Callable[[RunIdentity], bool],
 ) -> ScopeStatus:
-    """``now`` is Telegram's time; ``is_gone`` tells of a process that has ended for certain."""
+    """``claims`` are all that there are, on whatever; ``now`` is Telegram's time; ``is_gone`` tells
+    of a process that has ended for certain."""
     state = saved.state
     subject = Subject(
         state.remote,
@@ -116,14 +122,11 @@ def status_of(
         scope_key(Scope(state.remote, state.channel_id)),
         state.channel_name,
     )
-    claims = [
-        hold
-        for hold in holds_among(messages, subject)
-        if hold.is_claim and hold.lives(now, is_gone)
-    ]
+    holds = (Hold.of(each) for each in claims if each.holds(subject))
+    living = [hold for hold in holds if hold.lives(now, is_gone)]
     activity = _activity(saved, now, is_gone)
-    if activity is not Activity.RUNNING and claims:
-        first = min(claims, key=lambda hold: hold.message_id)
+    if activity is not Activity.RUNNING and living:
+        first = min(living, key=lambda hold: hold.message_id)
         return ScopeStatus(saved, Activity.BEGINNING, first.run)
     return ScopeStatus(saved, activity, state.run)
 

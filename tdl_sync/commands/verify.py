@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ from tdl_sync.commands.verify_repair import recorded, save_state
 from tdl_sync.commands.verify_text import Verdict, json_record, report_lines, result_line
 from tdl_sync.core.errors import EXIT_SOME_FAILED, ChatError, TdlSyncError
 from tdl_sync.core.model import Chat, MediaItem, Scope
-from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages
+from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages, SavedText
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID
 from tdl_sync.options.config import Config
@@ -132,15 +132,15 @@ class Verifier:
             StopFlag(),
             take_over=config.running.take_over,
         ) as lease:
-            loaded = self._loaded(scope)
+            loaded = self._loaded(scope, lease.found)
             if loaded is not None and loaded.stale_ids:
                 self.saved_messages.delete(loaded.stale_ids)
             compared = self._compared(chat, scope, loaded)
             lease.check_claim()
             return self._repaired(compared, scope, loaded)
 
-    def _loaded(self, scope: Scope) -> LoadedState | None:
-        return StateStore(self.saved_messages, self.local_states).load(scope)
+    def _loaded(self, scope: Scope, found: Sequence[SavedText] | None = None) -> LoadedState | None:
+        return StateStore(self.saved_messages, self.local_states, found).load(scope)
 
     def _compared(self, chat: Chat, scope: Scope, loaded: LoadedState | None) -> Verdict:
         folder = loaded.state.folder if loaded else self.look.find_folder(chat.id)

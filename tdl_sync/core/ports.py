@@ -155,7 +155,12 @@ class Marks(MarkReader, Protocol):
     def record_failure(self, remote: str, failure: Failure) -> Failure:
         """Remember it, adding its attempts to those recorded; returns the sum."""
 
+    def record_failures(self, remote: str, failures: Iterable[Failure]) -> list[Failure]:
+        """The same for many at once: all are durable together, or none."""
+
     def forget_failure(self, remote: str, key: MessageKey) -> None: ...
+
+    def forget_failures(self, remote: str, keys: Iterable[MessageKey]) -> None: ...
 
 
 @dataclass(frozen=True)

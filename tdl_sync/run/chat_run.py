@@ -96,7 +96,7 @@ class ChatRun:
             task,
             stages.reader,
             stages.marks,
-            StateStore(saved_messages, self._local_states),
+            StateStore(saved_messages, self._local_states, lease.found),
             stages.hand_off.find_folder,
         )
         point = resumption.point()

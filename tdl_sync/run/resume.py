@@ -67,8 +67,8 @@ def failed_elsewhere(state: RunState) -> Iterator[Failure]:
 def inherit(point: ResumePoint, marks: Marks, saved_messages: SavedMessages) -> None:
     """Make what earlier runs left this run's own, before it does anything else: the failures that
     only their message tells of are on record here, and of several messages one is left."""
-    for failure in point.told_failures:
-        marks.record_failure(point.scope.remote, failure)
+    if point.told_failures:
+        marks.record_failures(point.scope.remote, point.told_failures)
     if point.loaded is not None and point.loaded.stale_ids:
         saved_messages.delete(point.loaded.stale_ids)
 
@@ -126,8 +126,14 @@ class Resumption:
     def _told_failures(
         self, loaded: LoadedState | None, recorded: Iterable[Failure]
     ) -> Iterator[Failure]:
+        """Without those of messages that the chat never had: what says so was edited."""
+        if loaded is None or not loaded.state.failed_ids:
+            return
         known = {failure.key for failure in recorded}
-        for failure in failed_elsewhere(loaded.state) if loaded else ():
+        newest_id = self._reader.newest_message_id(self._chat)
+        for failure in failed_elsewhere(loaded.state):
+            if failure.key.message_id > newest_id:
+                return
             if failure.key not in known and not self._marks.is_done(
                 self._scope.remote, failure.key
             ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import diskcache
@@ -109,14 +109,24 @@ class DoneMarks(RecordedMarks):
 
     def record_failure(self, remote: str, failure: Failure) -> Failure:
         """Add it to what is on record (``failures.added_to``); durable when the sum returns."""
-        key = key_text("failed", remote, failure.key)
+        return self.record_failures(remote, [failure])[0]
+
+    def record_failures(self, remote: str, failures: Iterable[Failure]) -> list[Failure]:
+        """The same for many: all are durable when their sums return, or none is on record."""
         with self._writing:
             with self._database.transaction() as cache:
-                recorded = cache.get(key)
-                before = None if recorded is None else read_failure(failure.key, recorded)
-                total = added_to(before, failure)
-                cache.set(key, failure_text(total))
-            self._has_failed(remote, total)
+                totals = [self._recorded(cache, remote, failure) for failure in failures]
+            for total in totals:
+                self._has_failed(remote, total)
+        return totals
+
+    @staticmethod
+    def _recorded(cache: diskcache.Cache, remote: str, failure: Failure) -> Failure:
+        key = key_text("failed", remote, failure.key)
+        recorded = cache.get(key)
+        before = None if recorded is None else read_failure(failure.key, recorded)
+        total = added_to(before, failure)
+        cache.set(key, failure_text(total))
         return total
 
     def replace_mark(self, remote: str, failure: Failure) -> None:
@@ -129,10 +139,17 @@ class DoneMarks(RecordedMarks):
 
     def forget_failure(self, remote: str, key: MessageKey) -> None:
         """Remove a failure from the record, if it is there; durable on return."""
+        self.forget_failures(remote, [key])
+
+    def forget_failures(self, remote: str, keys: Iterable[MessageKey]) -> None:
+        """The same for many at once: all or nothing."""
+        keys = list(keys)
         with self._writing:
             with self._database.transaction() as cache:
-                cache.delete(key_text("failed", remote, key))
-            self._has_not_failed(remote, key)
+                for key in keys:
+                    cache.delete(key_text("failed", remote, key))
+            for key in keys:
+                self._has_not_failed(remote, key)
 
     def _has_not_failed(self, remote: str, key: MessageKey) -> None:
         self._failures.get(group_of(remote, key), {}).pop(key.message_id, None)

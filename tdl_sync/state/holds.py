@@ -10,7 +10,7 @@ from tdl_sync.core.errors import HeldByAnotherRun
 from tdl_sync.core.ports import SavedText
 from tdl_sync.state.claims import Subject
 from tdl_sync.state.run_state import RunIdentity
-from tdl_sync.state.saved_texts import Broken, Claim, parsed
+from tdl_sync.state.saved_texts import Broken, Claim, State, parsed
 
 INTERVALS_TO_LAPSE = 3
 
@@ -23,6 +23,11 @@ class Hold:
     heard_at: datetime
     message_id: int
     is_claim: bool
+
+    @classmethod
+    def of(cls, found: State | Claim) -> Hold:
+        message = found.message
+        return cls(found.run, message.edited_at, message.message_id, isinstance(found, Claim))
 
     @property
     def lapses_at(self) -> datetime:
@@ -37,7 +42,7 @@ class Hold:
 def holds_among(messages: Iterable[SavedText], subject: Subject) -> list[Hold]:
     """All claims and leases on this subject, in any scope, living or not."""
     return [
-        Hold(each.run, each.message.edited_at, each.message.message_id, isinstance(each, Claim))
+        Hold.of(each)
         for each in parsed(messages)
         if not isinstance(each, Broken) and each.holds(subject)
     ]

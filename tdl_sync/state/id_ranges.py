@@ -8,8 +8,10 @@ no sign, no space, no leading zero, and a bound on how many ids all ranges hold 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 GREATEST_MESSAGE_ID = 2**31 - 1
 MOST_IDS = 100_000
@@ -36,8 +38,52 @@ class IdRange:
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
+class Ids(Sequence[int]):
+    """All ids of ascending ranges, ascending, and never laid out: ``1-100000`` is short, and a
+    thousand messages may say so. Equal to any sequence of the same ids."""
+
+    def __init__(self, ranges: tuple[IdRange, ...]) -> None:
+        self.ranges = ranges
+        self._length = sum(map(len, ranges))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[int]:
+        for one in self.ranges:
+            yield from range(one.first, one.last + 1)
+
+    def __contains__(self, message_id: object) -> bool:
+        if not isinstance(message_id, int):
+            return False
+        position = bisect_right(self.ranges, message_id, key=lambda one: one.first)
+        return position > 0 and message_id <= self.ranges[position - 1].last
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[int, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> int | tuple[int, ...]:
+        return tuple(self)[index]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Ids):
+            return self.ranges == other.ranges
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return f"Ids({encode(self.ranges)!r})"
+
+
 def to_ranges(message_ids: Iterable[int]) -> tuple[IdRange, ...]:
     """The fewest ranges that hold exactly these ids, ascending. ``ValueError`` for a bad id."""
+    if isinstance(message_ids, Ids):
+        return message_ids.ranges
     ranges: list[IdRange] = []
     for message_id in sorted(set(message_ids)):
         if not 0 < message_id <= GREATEST_MESSAGE_ID:
@@ -47,11 +93,6 @@ def to_ranges(message_ids: Iterable[int]) -> tuple[IdRange, ...]:
         else:
             ranges.append(IdRange(message_id, message_id))
     return tuple(ranges)
-
-
-def to_ids(ranges: Iterable[IdRange]) -> tuple[int, ...]:
-    """All ids of the ranges, ascending. ``decode`` has bounded how many they are."""
-    return tuple(message_id for one in ranges for message_id in range(one.first, one.last + 1))
 
 
 def encode(ranges: Iterable[IdRange]) -> str:

@@ -30,7 +30,7 @@ from datetime import datetime, timedelta, timezone
 
 from tdl_sync.core.errors import CredentialsRefused, HeldByAnotherRun, TdlSyncError
 from tdl_sync.core.operating_system import steady_seconds
-from tdl_sync.core.ports import SavedMessages
+from tdl_sync.core.ports import SavedMessages, SavedText
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.holds import Others
 from tdl_sync.state.own_claim import OwnClaim
@@ -134,6 +134,8 @@ class Lease:
         self._writing = threading.Lock()
         self._message: StateMessage | None = None
         self._in_the_message = False
+        self.found: tuple[SavedText, ...] = ()
+        """All messages as they were when the chat had become ours."""
 
     @property
     def warning(self) -> str | None:
@@ -148,6 +150,7 @@ class Lease:
         """
         with self._renewals.renewing():
             messages, now = self._claim.send()
+        self.found = tuple(messages)
         if self._claim.message_id is None:
             self._renewals.need_none()
         self._claimed_at = now

@@ -6,10 +6,13 @@ import os
 import threading
 from pathlib import Path
 
-from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.core.errors import ConfigurationError, StateUnreadable
 from tdl_sync.core.operating_system import sync_directory
 from tdl_sync.state.run_state import RunState
 from tdl_sync.state.state_message import decode_json
+
+_MOST_BYTES = 65_536
+"""Several times what fits into a state message."""
 
 
 class LocalStates:
@@ -43,10 +46,12 @@ class LocalStates:
             sync_directory(self._directory)
 
     def read(self, scope_key: str) -> RunState | None:
-        """The state, ``None`` if there is no file. ``StateUnreadable`` for a damaged one."""
+        """The state, ``None`` if there is no file. ``StateUnreadable`` for a damaged one, and for
+        one that is another scope's."""
         path = self.path(scope_key)
         try:
-            json_text = path.read_text(encoding="utf-8", errors="replace")
+            with path.open("rb") as file:
+                content = file.read(_MOST_BYTES + 1)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -54,10 +59,24 @@ class LocalStates:
                 f"the saved state {path} cannot be read: {error.strerror}. "
                 "Make it readable for you, or remove it"
             ) from error
-        return decode_json(
-            json_text,
+        if len(content) > _MOST_BYTES:
+            raise self.unreadable(scope_key, f"expected {_MOST_BYTES} bytes at most, found more")
+        state = decode_json(content.decode("utf-8", "replace"), self._next_step(path))
+        if state.scope_key != scope_key:
+            why = f"expected 'scope' to be {scope_key!r}, found {state.scope_key!r}"
+            raise self.unreadable(scope_key, why)
+        return state
+
+    def unreadable(self, scope_key: str, why: str) -> StateUnreadable:
+        """What ``read`` raises, for who finds that the copy can't be this scope's."""
+        next_step = self._next_step(self.path(scope_key))
+        return StateUnreadable(f"the saved state cannot be read: {why}. {next_step}")
+
+    @staticmethod
+    def _next_step(path: Path) -> str:
+        return (
             f"Remove the file {path} and run again: what is done is known from the marks and "
-            "from the remote's listing, and is not moved again",
+            "from the remote's listing, and is not moved again"
         )
 
     def remove(self, scope_key: str) -> None:

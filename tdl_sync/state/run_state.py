@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -55,8 +55,8 @@ class RunState:
     remote: str
     folder: str
     started: datetime
-    done_above_ids: tuple[int, ...]
-    failed_ids: tuple[int, ...]
+    done_above_ids: Sequence[int]
+    failed_ids: Sequence[int]
     failures_by_reason: Mapping[str, int]
     run: RunIdentity
     lower_bound: int = 0

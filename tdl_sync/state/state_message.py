@@ -21,7 +21,7 @@ from tdl_sync.core.errors import StateUnreadable
 from tdl_sync.core.text import MOST_UNITS, human_bytes, inert, ranked, utc_text, utf16_units
 from tdl_sync.state import id_ranges
 from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
-from tdl_sync.state.strict_json import Fields, Unexpected
+from tdl_sync.state.strict_json import LAST_SECOND, Fields, Unexpected
 
 HEADER = "📊 TDL Progress"
 VERSION = 1
@@ -44,9 +44,11 @@ _GREATEST_COUNT = 2**53
 _GREATEST_CHAT_ID = 2**53
 _GREATEST_GB = 1e9
 _GREATEST_SECONDS = 2**40
+_GREATEST_PROCESS_ID = 2**32 - 1
 _GREATEST_INTERVAL_SECONDS = 86400
 _BYTES_IN_A_GB = 10**9
-_SCOPE_KEY = re.compile(r'"scope"\s*:\s*"([0-9a-f]{16})"')
+SCOPE_KEY_DIGITS = 16
+_SCOPE_KEY = re.compile(rf'"scope"\s*:\s*"([0-9a-f]{{{SCOPE_KEY_DIGITS}}})"')
 
 NEXT_STEP = (
     "Delete that message in Saved Messages and run again: what is done is known from the marks "
@@ -129,7 +131,7 @@ def _fit_ids(state: RunState, room: int) -> _Ids:
     failed_kept = id_ranges.lowest_that_fit(failed_ranges, room)
     failed_text = id_ranges.encode(failed_kept)
     watermark = state.last_message_id
-    left_out = sorted(set(state.failed_ids) - set(id_ranges.to_ids(failed_kept)))
+    left_out = sorted(set(state.failed_ids) - set(id_ranges.Ids(failed_kept)))
     if left_out:
         watermark = min(watermark, left_out[0] - 1)
     # An id can be settled above the watermark because it failed; it is not done.
@@ -246,7 +248,7 @@ def _state(fields: Fields) -> RunState:
     if version != VERSION:
         raise Unexpected(f"expected version {VERSION}, found {version} (a newer tdl_sync reads it)")
     return RunState(
-        scope_key=fields.text("scope"),
+        scope_key=fields.hexadecimal("scope", SCOPE_KEY_DIGITS),
         channel_id=fields.whole_in_text("channel_id", _GREATEST_CHAT_ID),
         channel_name=fields.text("channel_name"),
         last_message_id=fields.whole("last_message_id", id_ranges.GREATEST_MESSAGE_ID),
@@ -256,7 +258,7 @@ def _state(fields: Fields) -> RunState:
         timestamp=fields.moment("timestamp"),
         status=RunStatus(fields.one_of("status", [one.value for one in RunStatus])),
         remote=fields.text("remote"),
-        folder=fields.text("folder"),
+        folder=fields.file_name("folder"),
         started=fields.moment("started"),
         done_above_ids=_ids(fields, "done_above"),
         failed_ids=_ids(fields, "failed"),
@@ -273,16 +275,16 @@ def run_in(fields: Fields) -> RunIdentity:
     """The run that ``run_record`` has written. Raises ``Unexpected``."""
     return RunIdentity(
         host=fields.text("host"),
-        pid=fields.whole("pid", _GREATEST_COUNT),
+        pid=fields.whole("pid", _GREATEST_PROCESS_ID),
         run_id=fields.text("id"),
         machine=fields.text("machine"),
-        process_started=fields.whole("process_started", _GREATEST_SECONDS),
+        process_started=fields.whole("process_started", LAST_SECOND),
         save_interval_seconds=fields.whole("save_interval", _GREATEST_INTERVAL_SECONDS),
     )
 
 
-def _ids(fields: Fields, key: str) -> tuple[int, ...]:
-    return id_ranges.to_ids(id_ranges.decode(fields.text(key)))
+def _ids(fields: Fields, key: str) -> id_ranges.Ids:
+    return id_ranges.Ids(id_ranges.decode(fields.text(key)))
 
 
 def lines_for_people(state: RunState, last_message_id: int) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tdl_sync.core.errors import StateUnreadable, TdlSyncError
 from tdl_sync.core.model import Scope, scope_key
-from tdl_sync.core.ports import SavedMessages, SavedMessagesReader
+from tdl_sync.core.ports import SavedMessages, SavedMessagesReader, SavedText
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunState
 from tdl_sync.state.saved_texts import Broken, Claim, State, parsed
-from tdl_sync.state.state_message import HEADER, advance
+from tdl_sync.state.state_message import HEADER, NEXT_STEP, advance, names_remote
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,17 @@ class LoadedState:
 class StateStore:
     """Finds what earlier runs of a scope have saved. Calls block, in any worker thread."""
 
-    def __init__(self, saved_messages: SavedMessagesReader, local_states: LocalStates) -> None:
+    def __init__(
+        self,
+        saved_messages: SavedMessagesReader,
+        local_states: LocalStates,
+        found: Sequence[SavedText] | None = None,
+    ) -> None:
+        """``found`` is what ``find`` gave when the chat was ours already: nobody else has written
+        this scope's state since, and it need not be read again."""
         self._saved_messages = saved_messages
         self._local_states = local_states
+        self._messages = found
 
     def load(self, scope: Scope) -> LoadedState | None:
         """The most advanced state of this scope, ``None`` if there is none.
@@ -40,11 +49,18 @@ class StateStore:
 
         Raises ``StateUnreadable`` for a broken message that is this scope's, or that may be: one
         whose scope can't be made out, when this scope has no other message. It is not touched.
-        Messages of other scopes are left alone, broken or not.
+        A copy that is broken is no better, nor what says of its scope that it is about another
+        chat. Messages of other scopes are left alone, broken or not.
         """
         key = scope_key(scope)
         found = self._found(key)
+        for each in found:
+            why = _is_of_another(each.state, scope)
+            if why is not None:
+                raise _named(each.message, f"the saved state cannot be read: {why}. {NEXT_STEP}")
         local = self._local_states.read(key)
+        if local is not None and (why := _is_of_another(local, scope)) is not None:
+            raise self._local_states.unreadable(key, why)
         if not found:
             return None if local is None else LoadedState(local, None)
         kept = max(found, key=lambda each: advance(each.state))
@@ -54,17 +70,32 @@ class StateStore:
 
     def _found(self, key: str) -> list[State]:
         """This scope's messages; raises where a broken one is, or may be, this scope's."""
-        messages = list(parsed(self._saved_messages.find(HEADER)))
+        texts = self._messages
+        messages = list(parsed(self._saved_messages.find(HEADER) if texts is None else texts))
         found = [each for each in messages if isinstance(each, State) and each.scope_key == key]
         for each in messages:
             if isinstance(each, Broken) and (
                 each.scope_key == key or (each.scope_key is None and not found)
             ):
-                raise StateUnreadable(
-                    f"message {each.message.message_id} in Saved Messages, "
-                    f"edited {each.message.edited_at:%Y-%m-%d %H:%M} UTC: {each.why}"
-                ) from each.why
+                raise _named(each.message, str(each.why)) from each.why
         return found
+
+
+def _is_of_another(state: RunState, scope: Scope) -> str | None:
+    """The key of a scope is made of its chat and its remote, so that nobody but an editor can have
+    written others beside it."""
+    if state.channel_id != scope.chat_id:
+        return f"expected 'channel_id' to be {scope.chat_id}, found {state.channel_id}"
+    if not names_remote(state, scope.remote):
+        return f"expected 'remote' to be {scope.remote!r}, found {state.remote!r:.80}"
+    return None
+
+
+def _named(message: SavedText, why: str) -> StateUnreadable:
+    return StateUnreadable(
+        f"message {message.message_id} in Saved Messages, "
+        f"edited {message.edited_at:%Y-%m-%d %H:%M} UTC: {why}"
+    )
 
 
 class StateMessage:

@@ -8,6 +8,11 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+_MOST_FILE_NAME_BYTES = 255
+_YEARS = range(1970, 2500)
+LAST_SECOND = int(datetime(2500, 1, 1, tzinfo=timezone.utc).timestamp()) - 1
+"""Of the years that a time may be in: what is reckoned from it must be one that Python knows."""
+
 
 class Unexpected(ValueError):
     """What was expected and what was found, in one line without signs that drive a terminal."""
@@ -40,6 +45,24 @@ class Fields:
         value = self._value(key)
         if not isinstance(value, str):
             raise self._bad(key, "a text")
+        return value
+
+    def hexadecimal(self, key: str, digits: int) -> str:
+        """Exactly so many small hexadecimal digits."""
+        value = self.text(key)
+        if not re.fullmatch(f"[0-9a-f]{{{digits}}}", value):
+            raise self._bad(key, f"{digits} hexadecimal digits")
+        return value
+
+    def file_name(self, key: str) -> str:
+        """The name of one file or folder, which leads nowhere else."""
+        value = self.text(key)
+        try:
+            fits = 0 < len(value.encode()) <= _MOST_FILE_NAME_BYTES
+        except UnicodeEncodeError:  # a lone surrogate, which no other program could write
+            fits = False
+        if not fits or value in (".", "..") or "/" in value or "\0" in value:
+            raise self._bad(key, f"one file name of at most {_MOST_FILE_NAME_BYTES} bytes")
         return value
 
     def one_of(self, key: str, choices: Sequence[str]) -> str:
@@ -77,6 +100,8 @@ class Fields:
             moment = datetime.strptime(self.text(key), "%Y-%m-%dT%H:%M:%SZ")
         except ValueError as error:
             raise self._bad(key, "a time like 2024-01-31T12:00:00Z") from error
+        if moment.year not in _YEARS:
+            raise self._bad(key, f"a time of {_YEARS.start} to {_YEARS.stop - 1}")
         return moment.replace(tzinfo=timezone.utc)
 
     def object(self, key: str) -> Fields:

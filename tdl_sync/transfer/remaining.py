@@ -52,10 +52,13 @@ class Remaining:
         """In the run's order; blocks for the reader's calls."""
         # What was staged and not handed off is among the leftovers and among the failures.
         again = [each for each in self._job.again if each.key.message_id not in self._taken_up_ids]
+        # At once: each would be durable by itself, and they may be a hundred thousand.
+        gone = [entry.key for entry in again if isinstance(entry, SkippedItem)]
+        if gone:
+            self._stages.marks.forget_failures(self._job.remote, gone)
         for entry in again:
             self._ledger.seen(1)
             if isinstance(entry, SkippedItem):
-                self._stages.marks.forget_failure(self._job.remote, entry.key)
                 self._ledger.skipped(entry)
             elif self._is_done(entry):
                 self._ledger.done_before(entry)

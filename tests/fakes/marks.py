@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from tdl_sync.core.errors import TdlSyncError
@@ -101,6 +101,13 @@ class FakeMarks:
             total = added_to(recorded, failure)
             self._failures[remote, failure.key] = total
             return total
+
+    def record_failures(self, remote: str, failures: Iterable[Failure]) -> list[Failure]:
+        return [self.record_failure(remote, failure) for failure in failures]
+
+    def forget_failures(self, remote: str, keys: Iterable[MessageKey]) -> None:
+        for key in keys:
+            self.forget_failure(remote, key)
 
     def forget_failure(self, remote: str, key: MessageKey) -> None:
         with self._lock:

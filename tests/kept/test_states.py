@@ -167,7 +167,9 @@ def test_a_run_goes_on_from_the_most_advanced_message_and_edits_it(
     saved_messages = FakeSavedMessages()
     texts = [
         kept.text("states/stopped.txt").replace(FULL.scope_key, key),
-        kept.text("states/greatest.txt").replace(FULL.scope_key, key),
+        kept.text("states/greatest.txt")
+        .replace(FULL.scope_key, key)
+        .replace(str(STATES["greatest"].channel_id), str(SCOPE.chat_id)),
         kept.text("states/first.txt"),
         *kept.texts("foreign").values(),
         kept.text("claims/begun.txt"),

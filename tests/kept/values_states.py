@@ -106,7 +106,9 @@ STATES = {
         upload_bytes_per_second=2**53,
         run_bytes=2**53,
         run_seconds=2**40,
-        run=replace(RUN, pid=2**53, process_started=2**40, save_interval_seconds=86_400),
+        run=replace(
+            RUN, pid=2**32 - 1, process_started=16_725_225_599, save_interval_seconds=86_400
+        ),
     ),
 }
 """What ``encode`` was given, by the name of the file in ``states``."""

@@ -43,15 +43,17 @@ def search(
     *,
     query: str = "",
     topic_id: int = 0,
+    offset_id: int = 0,
 ) -> TLObject[Any]:
-    """The newest messages of a kind, at most ``limit``; ``topic_id`` is 0 for the whole chat."""
+    """The newest messages of a kind, at most ``limit``; ``topic_id`` is 0 for the whole chat, and
+    with ``offset_id`` only those that are older than this one."""
     return raw.functions.messages.Search(
         peer=peer,
         q=query,
         filter=kind,
         min_date=0,
         max_date=0,
-        offset_id=0,
+        offset_id=offset_id,
         add_offset=0,
         limit=limit,
         max_id=0,

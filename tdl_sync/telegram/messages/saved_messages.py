@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -19,7 +19,9 @@ from tdl_sync.telegram.session.answers import translating
 from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.clock import utc
 
-FOUND_AT_MOST = 100
+MOST_IN_A_PAGE = 100
+"""Telegram answers no more in one call, whatever it is asked for."""
+
 _SAVING = "saving the state"
 
 
@@ -31,15 +33,25 @@ class TelegramSavedMessages:
         self._peer = raw.types.InputPeerSelf()
 
     def find(self, header: str) -> list[SavedText]:
+        """Three questions at once, and what does not fit into the answers after that: one call for
+        each further hundred."""
         # Telegram's text search knows words, not signs; and its index may lag behind a pin and
         # behind what was sent a moment ago, which the history shows at once.
         words = " ".join(word for word in header.split() if word.isalnum())
+        with_words, pinned = _Search(self._peer, words), _Search(self._peer)
+        newest, *pages = self._answers(
+            history(self._peer, MOST_IN_A_PAGE), with_words.next_page(), pinned.next_page()
+        )
+        with_words.take(pages[0])
+        pinned.take(pages[1])
+        while not with_words.is_over:
+            with_words.take(*self._answers(with_words.next_page()))
+        # What is pinned has mostly come with the words.
+        pinned.found_otherwise(with_words)
+        while not pinned.is_over:
+            pinned.take(*self._answers(pinned.next_page()))
         found: dict[int, SavedText] = {}
-        for message in self._all_of(
-            search(self._peer, raw.types.InputMessagesFilterPinned(), FOUND_AT_MOST),
-            search(self._peer, raw.types.InputMessagesFilterEmpty(), FOUND_AT_MOST, query=words),
-            history(self._peer, FOUND_AT_MOST),
-        ):
+        for message in (*pinned.messages.values(), *with_words.messages.values(), *newest.messages):
             text = _own_text(message)
             if text is not None and text.text.startswith(header):
                 found[text.message_id] = text
@@ -98,17 +110,67 @@ class TelegramSavedMessages:
     def delete(self, message_ids: Iterable[int]) -> None:
         self._call(raw.functions.messages.DeleteMessages(id=list(message_ids), revoke=True))
 
-    def _all_of(self, *queries: TLObject[Any]) -> Iterator[Any]:
-        """The messages of several answers, which are asked for at once."""
+    def _answers(self, *queries: TLObject[Any]) -> list[Any]:
+        """Of several calls, which are made at once."""
         with translating("reading the state"):
-            answers = self._telegram.call_all(queries, "reading the state")
-        for answer in answers:
-            yield from answer.messages
+            return self._telegram.call_all(queries, "reading the state")
 
     def _call(self, query: TLObject[Any]) -> Any:
         """A save does not wait for a network that is gone: there is the local file."""
         with translating(_SAVING):
             return self._telegram.call_if_there(query, _SAVING)
+
+
+class _Search:
+    """All pages of a search, newest first: what has these words, or what is pinned.
+
+    A page may hold less than was asked for and not be the last one, and a message that is deleted
+    meanwhile moves none of the others, since each page begins below an id
+    (https://core.telegram.org/api/offsets).
+    """
+
+    def __init__(self, peer: raw.base.InputPeer, words: str = "") -> None:
+        self._peer = peer
+        self._words = words
+        self.messages: dict[int, Any] = {}
+        self.is_over = False
+        self._oldest_id = 0
+        self._count: int | None = None
+        """How many there are, where Telegram says it for certain."""
+
+    def next_page(self) -> TLObject[Any]:
+        kind: Any = raw.types.InputMessagesFilterEmpty
+        if not self._words:
+            kind = raw.types.InputMessagesFilterPinned
+        return search(
+            self._peer, kind(), MOST_IN_A_PAGE, query=self._words, offset_id=self._oldest_id
+        )
+
+    def take(self, page: Any) -> None:
+        """An answer to ``next_page``."""
+        ids = [message.id for message in page.messages]
+        self.messages.update(zip(ids, page.messages, strict=True))
+        # Only an answer that is not all there is has a count of its own.
+        is_all = not isinstance(page, raw.types.messages.MessagesSlice)
+        self._count = None if is_all or page.inexact else int(page.count)
+        goes_on = bool(ids) and (not self._oldest_id or min(ids) < self._oldest_id)
+        has_room = len(ids) < MOST_IN_A_PAGE
+        self.is_over = is_all or not goes_on or (has_room and self._are_all_in(self.messages))
+        self._oldest_id = min(ids, default=self._oldest_id)
+
+    def found_otherwise(self, other: _Search) -> None:
+        """The pinned ones among what another search has found need not be asked for."""
+        self.messages.update(
+            (id_, message) for id_, message in other.messages.items() if _is_pinned(message)
+        )
+        self.is_over = self.is_over or self._are_all_in(self.messages)
+
+    def _are_all_in(self, messages: Collection[int]) -> bool:
+        return self._count is not None and len(messages) >= self._count
+
+
+def _is_pinned(message: Any) -> bool:
+    return isinstance(message, raw.types.Message) and bool(message.pinned)
 
 
 def _own_text(message: object) -> SavedText | None:

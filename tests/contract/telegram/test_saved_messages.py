@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 from pyrogram import raw
@@ -14,6 +14,7 @@ from standins.telegram.world import worlds
 from tdl_sync.core.errors import CredentialsRefused, NetworkUnreachable, TdlSyncError
 from tdl_sync.core.ports import SavedMessages
 from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
+from tdl_sync.telegram.session.client import TelegramClient
 from tests.connected import ConnectedTelegram, ConnectTelegram
 from tests.fakes.saved_messages import FakeSavedMessages
 
@@ -186,6 +187,71 @@ def test_among_many_messages_of_the_user_an_unpinned_one_is_found(real: RealPlac
     for number in range(300):
         real.write(f"another note {number}")
     assert texts(real) == {own: HEADER}
+
+
+def calls_of(real: RealPlace) -> dict[str, int]:
+    return {
+        name: count
+        for name, count in real.telegram.standin.statistics.counts().calls.items()
+        if name in ("messages.Search", "messages.GetHistory", "messages.GetMessages")
+    }
+
+
+@pytest.mark.parametrize("pinned", [True, False], ids=["pinned", "not pinned"])
+def test_of_a_thousand_all_are_found_in_a_call_for_each_hundred_and_three(
+    pinned: bool, real: RealPlace
+) -> None:
+    """The three: another hundred may follow, the pinned ones, and what came a moment ago."""
+    sent = {real.write(f"{HEADER} {number}"): f"{HEADER} {number}" for number in range(1000)}
+    if pinned:
+        for message_id in sent:
+            real.chat.pin(message_id, True)
+    before = calls_of(real)
+    assert texts(real) == sent
+    after = calls_of(real)
+    calls = {name: count - before.get(name, 0) for name, count in after.items()}
+    assert calls == {"messages.Search": 12, "messages.GetHistory": 1}
+
+
+def test_where_few_are_there_three_calls_find_them(real: RealPlace) -> None:
+    own = real.saved.send_pinned(HEADER)
+    before = calls_of(real)
+    assert texts(real) == {own.message_id: HEADER}
+    assert sum(calls_of(real).values()) - sum(before.values()) == 3
+
+
+def test_what_is_pinned_is_found_though_its_words_are_not(
+    real: RealPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of hundreds, too, as the index of words may lag."""
+    sent = {real.write(f"{HEADER} {number}"): f"{HEADER} {number}" for number in range(250)}
+    for message_id in sent:
+        real.chat.pin(message_id, True)
+    for number in range(100):
+        real.write(f"note {number}")
+    monkeypatch.setattr("standins.telegram.world.history._holds_words", lambda *_: False)
+    assert texts(real) == sent
+
+
+def test_a_message_that_is_deleted_while_the_pages_are_read_hides_no_other(
+    real: RealPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = {real.write(f"{HEADER} {number}"): f"{HEADER} {number}" for number in range(301)}
+    for number in range(100):
+        real.write(f"note {number}")
+    newest = iter(sorted(sent, reverse=True))
+    gone = []
+    ask = TelegramClient.call_all
+
+    def delete_and_ask(self: TelegramClient, *arguments: Any) -> list[Any]:
+        answers = ask(self, *arguments)
+        gone.extend(real.chat.delete([next(newest)]))
+        return answers
+
+    monkeypatch.setattr(TelegramClient, "call_all", delete_and_ask)
+    found = texts(real)
+    assert len(gone) > 1
+    assert {**found, **{each: sent[each] for each in gone}} == sent
 
 
 def test_a_refusal_of_telegram_is_named(real: RealPlace) -> None:

@@ -13,6 +13,7 @@ from tdl_sync.commands.status_facts import (
     Activity,
     SavedState,
     ScopeStatus,
+    claims_in,
     saved_states,
     status_of,
 )
@@ -115,7 +116,7 @@ def test_what_is_broken_is_named_and_hides_nothing_else(tmp_path: Path) -> None:
 )
 def test_what_goes_on_is_what_the_run_has_said(saved_as: RunStatus, activity: Activity) -> None:
     saved = SavedState(replace(WHOLE, status=saved_as), NOON, 7)
-    found = status_of(saved, [message(saved.state)], NOON, lives)
+    found = status_of(saved, claims_in([message(saved.state)]), NOON, lives)
     assert (found.activity, found.run) == (activity, WHOLE.run)
 
 
@@ -133,14 +134,17 @@ def test_a_run_that_has_only_claimed_the_chat_yet_is_beginning() -> None:
     key = scope_key(Scope(SCOPE.remote, SCOPE.chat_id))
     text = claim_text(Subject(SCOPE.remote, SCOPE.chat_id, key, ""), OTHER_RUN)
     claim = SavedText(8, text, NOON, pinned=False)
-    found = status_of(saved, [message(stopped), claim], NOON, lives)
+    found = status_of(saved, claims_in([message(stopped), claim]), NOON, lives)
     assert (found.activity, found.run) == (Activity.BEGINNING, OTHER_RUN)
     assert row(shown(found), "state") == "a run is beginning: process 99 on laptop"
     late = NOON + 3 * INTERVAL
-    assert status_of(saved, [message(stopped), claim], late, lives).activity is Activity.STOPPED
+    assert (
+        status_of(saved, claims_in([message(stopped), claim]), late, lives).activity
+        is Activity.STOPPED
+    )
     foreign = claim_text(Subject(SCOPE.remote, -1, "0" * 16, ""), OTHER_RUN)
     others = [message(stopped), replace(claim, text=foreign)]
-    assert status_of(saved, others, NOON, lives).activity is Activity.STOPPED
+    assert status_of(saved, claims_in(others), NOON, lives).activity is Activity.STOPPED
 
 
 # --- for people --------------------------------------------------------------------------------

@@ -115,11 +115,12 @@ def test_a_run_goes_on_from_no_other_scopes_watermark(tmp_path: Path) -> None:
 def test_what_failed_on_another_machine_is_recorded_here_before_anything_else_happens(
     tmp_path: Path,
 ) -> None:
-    """But for what is known better here: it is done, or failed here, too."""
-    outside = Outside(FakeChatReader.of([]))
+    """But for what is known better here: it is done, or failed here, too; and for what the chat
+    never had."""
+    outside = Outside(FakeChatReader.of([item_of(9, 10)]))
     outside.marks.record_failure(REMOTE, failure_of(2, for_good=True))
     outside.marks.write(DoneMark(REMOTE, RemoteFile(item_of(3, 10), "F", "3_a.bin")))
-    state = replace(STATE, failed_ids=(1, 2, 3))
+    state = replace(STATE, failed_ids=(1, 2, 3, *range(10, 50_000)))
     point = resumption_of(tmp_path, outside, state=state).point()
     assert failed_ids(outside.marks) == [2]
     inherit(point, outside.marks, FakeSavedMessages())

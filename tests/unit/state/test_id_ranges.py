@@ -24,7 +24,7 @@ def test_as_many_ids_are_kept_as_may_be_read_and_a_range_is_cut_there() -> None:
     ranges = id_ranges.to_ranges(IDS)
     for most_ids in range(len(IDS) + 2):
         kept = id_ranges.lowest_that_fit(ranges, 100, most_ids)
-        assert id_ranges.to_ids(kept) == IDS[:most_ids]
+        assert id_ranges.Ids(kept) == IDS[:most_ids]
         assert id_ranges.decode(id_ranges.encode(kept), most_ids) == kept
 
 
