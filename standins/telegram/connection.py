@@ -95,6 +95,10 @@ class Connection:
         """Stay open and say nothing any more."""
         self._sender.stalled = True
 
+    def be_silent(self, seconds: float) -> None:
+        """Say nothing for so long, then all of it, as after a gap in the network."""
+        self._sender.silent_until = self._loop.time() + seconds
+
     def slow_down(self, bytes_per_second: float) -> None:
         """Send no more than that from now on, whatever the shaping allows."""
         self._sender.slowed_to = bytes_per_second

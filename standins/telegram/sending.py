@@ -41,6 +41,8 @@ class Sender:
         """Set: nothing is sent any more, and nobody is told."""
         self.slowed_to: float | None = None
         """Bytes a second, where this connection is slower than the shaping has them all."""
+        self.silent_until = 0.0
+        """By the loop's clock: nothing is sent before, and nothing is lost."""
         self._service = service
         self._pool = pool
         self._writer = writer
@@ -127,6 +129,7 @@ class Sender:
         while view:
             piece = view[: self._shaping().slice_bytes()]
             await self._pacer.wait_for(len(piece))
+            await asyncio.sleep(self.silent_until - asyncio.get_running_loop().time())
             if self.stalled:
                 return
             self._writer.write(piece)

@@ -156,6 +156,12 @@ class StandIn:
         """Let those connections stay open and never say anything more; how many there were."""
         return self._on_connections(which, Connection.stall)
 
+    def silence_connections(
+        self, seconds: float, which: Callable[[Connection], bool] = lambda _: True
+    ) -> int:
+        """Let those connections say nothing for so long, then all of it; how many there were."""
+        return self._on_connections(which, lambda each: each.be_silent(seconds))
+
     def slow_connections(
         self, bytes_per_second: float, which: Callable[[Connection], bool] = lambda _: True
     ) -> int:
