@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 CREDIT_SECONDS = 0.05
 """What a bucket may catch up after the event loop was late; without it a cap delivers less."""
@@ -21,6 +21,13 @@ class Shaping:
     round_trip_seconds: float = 0.0
     connection_bytes_per_second: float | None = None
     total_bytes_per_second: float | None = None
+
+    def for_one(self, slowed_to: float | None) -> Shaping:
+        """The same for a connection that is slower than the others."""
+        rate = self.connection_bytes_per_second
+        if slowed_to is None or (rate is not None and rate <= slowed_to):
+            return self
+        return replace(self, connection_bytes_per_second=slowed_to)
 
     def slice_bytes(self) -> int:
         """How much is written at once, so that connections share the total fairly."""

@@ -47,6 +47,11 @@ def _set_shaping(telegram: StandIn, value: Any) -> None:
     telegram.shaping = Shaping(**value)
 
 
+def _slow_connections(telegram: StandIn, value: Any) -> int:
+    which = {name: n for name, n in value.items() if name != "bytes_per_second"}
+    return telegram.slow_connections(value["bytes_per_second"], _chosen(which))
+
+
 def _set_network_down(telegram: StandIn, value: Any) -> None:
     telegram.faults.network_down = bool(value)
 
@@ -74,6 +79,7 @@ COMMANDS: dict[str, Callable[[StandIn, Any], Any]] = {
     "drop_connections": lambda t, value: t.drop_connections(_chosen(value)),
     "stall_connections": lambda t, value: t.stall_connections(_chosen(value)),
     # both: true, or {"dc_id": ...} and/or {"number": ...}; answered with how many there were
+    "slow_connections": _slow_connections,  # the same with {"bytes_per_second": ...}
     "rotate_salts": lambda t, _: t.rotate_salts(),
     "forget_auth_keys": lambda t, _: t.forget_auth_keys(),
     "expire_file_references": _expire_file_references,  # true

@@ -95,6 +95,14 @@ class Connection:
         """Stay open and say nothing any more."""
         self._sender.stalled = True
 
+    def be_silent(self, seconds: float) -> None:
+        """Say nothing for so long, then all of it, as after a gap in the network."""
+        self._sender.silent_until = self._loop.time() + seconds
+
+    def slow_down(self, bytes_per_second: float) -> None:
+        """Send no more than that from now on, whatever the shaping allows."""
+        self._sender.slowed_to = bytes_per_second
+
     def push(self, update: TlObject, by: object = None) -> bool:
         """Tell the client something that it did not ask for, if it wants updates; whether it did.
 
@@ -159,6 +167,8 @@ class Connection:
             outcome = await handled.outcome()
             if outcome.stalls_connection:
                 self.stall()
+            if outcome.slows_connection_to is not None:
+                self.slow_down(outcome.slows_connection_to)
             if outcome.answer is None:
                 return
             await self._until_round_trip(received_at)

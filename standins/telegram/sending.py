@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from standins.shaping import Pacer
+from standins.shaping import Pacer, Shaping
 from standins.telegram.mtproto import wire
 from standins.telegram.mtproto.auth_keys import AuthKey, Session
 from standins.telegram.mtproto.transports import Transport
@@ -39,10 +39,14 @@ class Sender:
         """How packets are framed; set before the first one is sent."""
         self.stalled = False
         """Set: nothing is sent any more, and nobody is told."""
+        self.slowed_to: float | None = None
+        """Bytes a second, where this connection is slower than the shaping has them all."""
+        self.silent_until = 0.0
+        """By the loop's clock: nothing is sent before, and nothing is lost."""
         self._service = service
         self._pool = pool
         self._writer = writer
-        self._pacer = Pacer(lambda: service.shaping, service.total_bandwidth)
+        self._pacer = Pacer(self._shaping, service.total_bandwidth)
         self._queue: asyncio.Queue[_Outgoing | None] = asyncio.Queue()
         writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
 
@@ -117,11 +121,15 @@ class Sender:
         for buffer in buffers:
             await self._write(buffer)
 
+    def _shaping(self) -> Shaping:
+        return self._service.shaping.for_one(self.slowed_to)
+
     async def _write(self, buffer: bytes) -> None:
         view = memoryview(buffer)
         while view:
-            piece = view[: self._service.shaping.slice_bytes()]
+            piece = view[: self._shaping().slice_bytes()]
             await self._pacer.wait_for(len(piece))
+            await asyncio.sleep(self.silent_until - asyncio.get_running_loop().time())
             if self.stalled:
                 return
             self._writer.write(piece)

@@ -156,6 +156,18 @@ class StandIn:
         """Let those connections stay open and never say anything more; how many there were."""
         return self._on_connections(which, Connection.stall)
 
+    def silence_connections(
+        self, seconds: float, which: Callable[[Connection], bool] = lambda _: True
+    ) -> int:
+        """Let those connections say nothing for so long, then all of it; how many there were."""
+        return self._on_connections(which, lambda each: each.be_silent(seconds))
+
+    def slow_connections(
+        self, bytes_per_second: float, which: Callable[[Connection], bool] = lambda _: True
+    ) -> int:
+        """Let those connections send no more than that from now on; how many there were."""
+        return self._on_connections(which, lambda each: each.slow_down(bytes_per_second))
+
     def accept_login_token(self, link: str) -> None:
         """Do what a phone does that scans the QR code with this `tg://login?token=...` link.
 

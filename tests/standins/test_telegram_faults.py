@@ -190,6 +190,39 @@ def test_an_unanswered_call_holds_up_no_other_one(telegram: StandIn, connect: Co
         return [*await asyncio.gather(unanswered, outcome(client.session, part(telegram, 1)))]
 
     assert with_client(telegram, connect, work) == ["no answer", MIB]
+    assert telegram.statistics.counts().file_bytes == MIB
+
+
+def test_a_slow_connection_keeps_its_own_rate_and_the_others_theirs(
+    telegram: StandIn, connect: Connect
+) -> None:
+    """Each answer is there in the end, so a time tells them apart: the slow one is the last."""
+    fault = Fault("slow", rpc="upload.GetFile", bytes_per_second=MIB)
+    telegram.faults.add(fault)
+    order: list[str] = []
+
+    async def ask(session: Any, name: str, times: int) -> None:
+        for _ in range(times):
+            assert await outcome(session, part(telegram, 0)) == MIB
+            order.append(name)
+
+    async def work(client: Any) -> None:
+        slow = await client.get_session(2, is_media=True, temporary=True)
+        slowly = asyncio.create_task(ask(slow, "slow", 1))
+        while telegram.faults.strikes() != [(fault, 1)]:
+            await asyncio.sleep(0.001)
+        await ask(client.session, "others", 4)
+        await slowly
+        await slow.stop()
+
+    with_client(telegram, connect, work)
+    assert order == ["others"] * 4 + ["slow"]
+
+
+def test_a_rate_belongs_to_a_slow_connection_and_to_nothing_else() -> None:
+    for kind, bytes_per_second in [("slow", 0), ("drop", 1)]:
+        with pytest.raises(ValueError, match="bytes_per_second"):
+            Fault.from_json({"kind": kind, "bytes_per_second": bytes_per_second})
 
 
 def test_a_stalled_connection_says_nothing_more_and_stays_open(

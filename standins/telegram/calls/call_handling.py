@@ -35,6 +35,9 @@ from standins.telegram.calls.rpc import (
 from standins.telegram.mtproto.wire import TlObject
 from standins.telegram.service.faults import CallFacts, Fault
 
+_WITHHELD = ("stall", "no_answer")
+"""Faults by which an answer is never sent."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -44,6 +47,8 @@ class Outcome:
     """Serialised; None when the call is never answered."""
     drops_connection: bool = False
     stalls_connection: bool = False
+    slows_connection_to: int | None = None
+    """Bytes a second."""
 
 
 class CallHandling:
@@ -106,9 +111,10 @@ class HandledCall:
             body = raw.types.RpcError(error_code=400, error_message="METHOD_INVALID").write()
         kind = fault.kind if fault else None
         return Outcome(
-            None if kind in ("stall", "no_answer") else body,
+            None if kind in _WITHHELD else body,
             drops_connection=kind == "drop",
             stalls_connection=kind == "stall",
+            slows_connection_to=fault.bytes_per_second if fault and kind == "slow" else None,
         )
 
     def _registered(self, request: TlObject) -> Registered:
@@ -138,7 +144,10 @@ class HandledCall:
     async def _serialised(self, answer: Answer, fault: Fault | None) -> bytes:
         if isinstance(answer, FilePart):
             answer = _struck_part(answer, fault)
-            self._statistics.part_served(answer.record.file_id, answer.offset, answer.count_bytes())
+            if fault is None or fault.kind not in _WITHHELD:
+                self._statistics.part_served(
+                    answer.record.file_id, answer.offset, answer.count_bytes()
+                )
         elif fault is not None and fault.kind == "history_lags":
             _leave_out_newest(self._call, self._request, answer)
         if callable(answer):

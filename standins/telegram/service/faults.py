@@ -23,7 +23,8 @@ FaultKind = Literal[
     "error",  # any: `code` and `text`
     "drop",  # the connection breaks in the middle of the answer
     "stall",  # the connection stays open and says nothing more, for good
-    "no_answer",  # this one call is never answered
+    "no_answer",  # this one call is never answered; its connection answers everything else
+    "slow",  # its connection sends `bytes_per_second` from this answer on, for good
     "short_part",  # a file part of `keep_bytes` bytes
     "empty_part",  # a file part without bytes
     "history_grows",  # a message is appended to the chat before the page is answered
@@ -72,12 +73,16 @@ class Fault:
     seconds: int = 0
     keep_bytes: int | None = None
     """How many bytes a short part holds; half of what was asked for when None."""
+    bytes_per_second: int = 0
+    """What a slow connection sends."""
     code: int = 400
     text: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
             raise ValueError(f"fault kind {self.kind!r}, expected one of {get_args(FaultKind)}")
+        if (self.kind == "slow") is not (self.bytes_per_second > 0):
+            raise ValueError("a slow connection has bytes_per_second, and nothing else has")
 
     @property
     def call_name(self) -> str | None:

@@ -1,7 +1,8 @@
 """A few long-lived connections to one data centre, shared by all files.
 
 Opening one costs several round trips, so they are opened side by side and kept; Telegram also
-limits the speed of a connection, so requests are spread over all of them.
+limits the speed of a connection, so requests are spread over all of them. A request that one of
+them is silent about is asked again over another (``late_answers`` says when).
 """
 
 from __future__ import annotations
@@ -12,26 +13,41 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pyrogram import Client, raw
 from pyrogram.errors import AuthBytesInvalid, RPCError
+from pyrogram.raw.core import TLObject
 from pyrogram.session import Session
 
 from tdl_sync.core.errors import DownloadFailed
 from tdl_sync.core.model import MessageKey
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram.files.addresses import Address, DataCentreAddresses
-from tdl_sync.telegram.files.window import RequestWindow
+from tdl_sync.telegram.files.late_answers import AnswerTimes, Silence, is_late
+from tdl_sync.telegram.files.window import RequestWindow, Sent
 from tdl_sync.telegram.session.answers import SESSION_ENDED, translated
 from tdl_sync.telegram.session.client import CALL_SECONDS, TelegramClient
 from tdl_sync.telegram.session.keys import KeyUnknown
+
+Answer = TypeVar("Answer")
 
 BYTES_PER_CONNECTION = 2 * PART_BYTES
 """While the answer to one request for a whole part is on its way, the other is decrypted."""
 
 SMALLEST_REQUEST_BYTES = PART_BYTES // 16
 """What the smallest request counts for, so that even tiny files are not asked for without end."""
+
+ANSWER_SECONDS = 60.0
+"""Longer than the library's 15 s: on a slow link all requests would time out and be sent again."""
+
+LOOK_AGAIN_SECONDS = 0.25
+"""So often a request that waits for too long is looked at."""
+
+AGAIN_AT_ONCE_BYTES = BYTES_PER_CONNECTION
+AGAIN_SHARE = 0.01
+"""What is asked again and may come twice: what one connection carries, or that share of all. For
+whatever else comes late the line is to blame."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +57,24 @@ class Waiter:
 
     size_bytes: int
     most_bytes: int
-    turn: asyncio.Future[Session]
+    turn: asyncio.Future[Turn]
+
+
+@dataclass(eq=False)
+class Turn:
+    """A request that is under way: over which connection, since when, and what it counts for."""
+
+    session: Session
+    sent: Sent
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Again:
+    """A turn for asking again what is late; whether the first answer is lost, or may yet come."""
+
+    turn: Turn
+    is_lost: bool
 
 
 class MediaConnections:
@@ -66,44 +99,64 @@ class MediaConnections:
         self._window = RequestWindow((connections + 1) * BYTES_PER_CONNECTION)
         self._address: Address | None = None
         self._starter: Session | None = None
-        self._busy_bytes: dict[Session, int] = {}
+        self._turns: dict[Session, list[Turn]] = {}
         self._under_way = 0
+        self._times = AnswerTimes()
+        self._asides: set[asyncio.Task[Any]] = set()
+        self._asked_again_bytes = 0
+        self._answered_bytes = 0
         self._opening: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._waiting: OrderedDict[MessageKey, deque[Waiter]] = OrderedDict()
         self._paused_until = 0.0
 
-    @asynccontextmanager
-    async def session(
-        self, key: MessageKey, size_bytes: int, most_bytes: int = BYTES_PER_CONNECTION
-    ) -> AsyncIterator[Session]:
-        """A connection for one request of this file, for as long as the request is under way.
+    async def ask(
+        self,
+        key: MessageKey,
+        query: TLObject[Any],
+        size_bytes: int,
+        most_bytes: int = BYTES_PER_CONNECTION,
+    ) -> Any:
+        """The answer to one request of this file, which will have so many bytes.
 
-        ``size_bytes`` is how long its answer will be; it goes over a connection that has no more
-        than ``most_bytes`` under way then. Raises what opening a connection raised,
-        if there is none at all.
+        It goes over a connection that has no more than ``most_bytes`` under way then. Raises what
+        ``TelegramClient.ask`` does, and what opening a connection raised if there is none at all.
         """
+        async with self.turn(key, size_bytes, most_bytes) as turn:
+            asked = self._aside(self._sent(turn, query, size_bytes))
+            try:
+                again = await self._once_it_is_late(turn, asked)
+                if again is None:
+                    return await asked
+                return await self._whichever_comes_first(turn, asked, again, query, size_bytes)
+            except asyncio.CancelledError:
+                asked.cancel()
+                raise
+
+    @asynccontextmanager
+    async def turn(
+        self, key: MessageKey, size_bytes: int, most_bytes: int = BYTES_PER_CONNECTION
+    ) -> AsyncIterator[Turn]:
+        """A connection for one request, for as long as that is under way, as ``ask`` has it."""
         counted_bytes = max(size_bytes, SMALLEST_REQUEST_BYTES)
         waiter = Waiter(counted_bytes, most_bytes, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(key, deque()).append(waiter)
         self._serve()
-        session = await waiter.turn
-        sent = self._window.sent()
+        turn = await waiter.turn
         try:
-            yield session
+            yield turn
         except (OSError, *SESSION_ENDED) as error:
             if isinstance(error, OSError):
                 self._window.refused()
             if isinstance(error, (KeyUnknown, *SESSION_ENDED)):
-                self._need_a_new_key(session)
+                self._need_a_new_key(turn.session)
             raise
         else:
-            self._window.answered(sent, size_bytes)
+            self._answered_bytes += size_bytes
+            self._window.answered(turn.sent, size_bytes)
         finally:
-            if session in self._busy_bytes:
-                self._busy_bytes[session] -= counted_bytes
             self._under_way -= 1
-            self._serve()
+            self._over(turn)
 
     async def pause(self, seconds: int) -> None:
         """Wait as long as Telegram asked; one line for the user however many requests wait."""
@@ -115,6 +168,144 @@ class MediaConnections:
         self._window.refused()
         await self._telegram.wait_as_told("downloads", seconds)
 
+    # --- answers that come late ----------------------------------------------------------------
+
+    async def _sent(self, turn: Turn, query: TLObject[Any], size_bytes: int) -> Any:
+        sent_at = turn.sent.at_seconds
+        try:
+            answer = await self._telegram.ask(turn.session, query, ANSWER_SECONDS)
+        except RPCError:
+            self._times.heard(sent_at)
+            raise
+        self._times.answered(turn.session, sent_at, size_bytes)
+        return answer
+
+    async def _once_it_is_late(self, turn: Turn, asked: asyncio.Task[Any]) -> Again | None:
+        """Where to ask again, as soon as that is due; ``None`` if the request is over before."""
+        pong: asyncio.Task[None] | None = None
+        while True:
+            late_after = self._times.late_after_seconds(turn.size_bytes)
+            left_seconds = late_after - self._waited_seconds(turn)
+            await asyncio.wait({asked}, timeout=max(left_seconds, LOOK_AGAIN_SECONDS))
+            if asked.done():
+                return None
+            if self._waited_seconds(turn) < late_after:
+                continue
+            # What waits is given out anew: this connection may have lost its share by now.
+            self._serve()
+            other = self._another(turn)
+            if other is None or not self._may_ask_again(turn):
+                continue
+            pong = pong or self._aside(self._pong(turn.session))
+            # Not where no connection answers at all: that one has to show that it lives.
+            alive = self._aside(self._pong(other))
+            await asyncio.wait({asked, alive}, return_when=asyncio.FIRST_COMPLETED)
+            alive.cancel()
+            waiting = {asked, pong}
+            await asyncio.wait(waiting, timeout=LOOK_AGAIN_SECONDS, return_when="FIRST_COMPLETED")
+            if asked.done():
+                return None
+            is_lost = _succeeded(pong)
+            if (
+                _succeeded(alive)
+                and self._may_ask_again(turn)
+                and is_late(self._silence(turn, is_lost), late_after)
+            ):
+                return Again(self._begun(other, turn.size_bytes), is_lost)
+
+    async def _whichever_comes_first(
+        self,
+        turn: Turn,
+        asked: asyncio.Task[Any],
+        again: Again,
+        query: TLObject[Any],
+        size_bytes: int,
+    ) -> Any:
+        """Ask again. What Telegram refuses is an answer as well; that none came is one only where
+        none came over either connection."""
+        asked_again = self._aside(self._sent(again.turn, query, size_bytes))
+        asked_again.add_done_callback(lambda _: self._over(again.turn))
+        self._asked_again_bytes += turn.size_bytes
+        try:
+            await asyncio.wait({asked, asked_again}, return_when=asyncio.FIRST_COMPLETED)
+            both = [asked, asked_again] if asked.done() else [asked_again, asked]
+            if isinstance(both[0].exception(), OSError):
+                await asyncio.wait({both[1]})
+                both.reverse()
+        except asyncio.CancelledError:
+            asked_again.cancel()
+            raise
+        first, second = both
+        if isinstance(first.exception(), OSError):  # and so is the other's
+            return await asked
+        if first is asked_again:
+            if not again.is_lost:
+                self._times.outrun(turn.session, turn.sent.at_seconds, size_bytes)
+            turn.sent = again.turn.sent
+        # Never cancelled: the library would keep the answer to what nobody waits for.
+        self._expect_twice(second, turn.size_bytes, is_lost=second is asked and again.is_lost)
+        return await first
+
+    def _expect_twice(self, second: asyncio.Task[Any], size_bytes: int, *, is_lost: bool) -> None:
+        """Count what comes twice: the other answer, unless it is lost and never comes."""
+        if is_lost:
+            self._asked_again_bytes -= size_bytes
+
+        def ended(_: asyncio.Task[Any]) -> None:
+            if _succeeded(second) and is_lost:
+                self._asked_again_bytes += size_bytes
+            elif not _succeeded(second) and not is_lost:
+                self._asked_again_bytes -= size_bytes
+
+        second.add_done_callback(ended)
+
+    def _silence(self, turn: Turn, connection_answers: bool) -> Silence:
+        times, sent_at = self._times, turn.sent.at_seconds
+        others = [each for turns in self._turns.values() for each in turns if each is not turn]
+        elsewhere = any(each.session is not turn.session for each in others)
+        late_after = times.late_after_seconds(turn.size_bytes)
+        return Silence(
+            seconds=self._waited_seconds(turn),
+            connection_silent_seconds=times.connection_silent_seconds(turn.session, sent_at),
+            connection_answers=connection_answers,
+            overtaken_by=times.overtaken_by(turn.session, sent_at),
+            others_go_on=not elsewhere or times.quiet_seconds(turn.session) < late_after / 2,
+            others_late=sum(self._waited_seconds(each) >= late_after for each in others),
+        )
+
+    def _waited_seconds(self, turn: Turn) -> float:
+        return self._times.waited_seconds(turn.sent.at_seconds, self._paused_until)
+
+    def _another(self, turn: Turn) -> Session | None:
+        """A connection for what this one is silent about; it may have to be opened first."""
+        if self._connections == 1:
+            return None
+        others = [
+            session
+            for session in self._turns
+            if session not in (turn.session, self._starter) and session.is_started.is_set()
+        ]
+        if not others and not self._opening and self._address is not None:
+            self._begin(self._open(self._address))
+        return min(others, key=lambda each: self._finish(each, turn.size_bytes), default=None)
+
+    def _may_ask_again(self, turn: Turn) -> bool:
+        most_bytes = max(AGAIN_AT_ONCE_BYTES, AGAIN_SHARE * self._answered_bytes)
+        return self._asked_again_bytes + turn.size_bytes <= most_bytes
+
+    async def _pong(self, session: Session) -> None:
+        sent_at = time.monotonic()
+        await self._telegram.ask(session, raw.functions.Ping(ping_id=0), ANSWER_SECONDS)
+        self._times.heard(sent_at)
+
+    def _aside(self, work: Coroutine[Any, Any, Answer]) -> asyncio.Task[Answer]:
+        """A task that goes on by itself; its error is for whoever asks for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._asides.add(task)
+        task.add_done_callback(self._asides.discard)
+        task.add_done_callback(_succeeded)
+        return task
+
     # --- who gets which connection -------------------------------------------------------------
 
     def _serve(self) -> None:
@@ -122,33 +313,61 @@ class MediaConnections:
         if self._waiting:
             self._open_what_is_wanted()
         while self._waiting:
-            session = self._least_busy()
             first = next(iter(self._waiting.values()))[0]
+            session = self._soonest(first.size_bytes)
             if session is None or not self._has_room(session, first):
                 return
             waiter = self._next_waiter()
             if not waiter.turn.done():
-                self._busy_bytes[session] += waiter.size_bytes
                 self._under_way += 1
-                waiter.turn.set_result(session)
+                waiter.turn.set_result(self._begun(session, waiter.size_bytes))
+
+    def _begun(self, session: Session, size_bytes: int) -> Turn:
+        turn = Turn(session, self._window.sent(), size_bytes)
+        self._turns[session].append(turn)
+        return turn
+
+    def _over(self, turn: Turn) -> None:
+        turns = self._turns.get(turn.session, [])
+        if turn in turns:
+            turns.remove(turn)
+        self._serve()
+
+    def _busy_bytes(self, session: Session) -> int:
+        return sum(turn.size_bytes for turn in self._turns[session])
 
     def _has_room(self, session: Session, waiter: Waiter) -> bool:
         limit_bytes = self._window.limit_bytes
         # As long as the window is small it is for all of them, not for the first that is open.
         most_bytes = min(waiter.most_bytes, max(limit_bytes // self._connections, PART_BYTES))
         return (
-            sum(self._busy_bytes.values()) + waiter.size_bytes <= limit_bytes
-            and self._busy_bytes[session] + waiter.size_bytes <= most_bytes
+            sum(map(self._busy_bytes, self._turns)) + waiter.size_bytes <= limit_bytes
+            and self._busy_bytes(session) + waiter.size_bytes <= most_bytes
         )
 
-    def _least_busy(self) -> Session | None:
-        """One that the library is connecting anew counts as the busiest."""
-        media = [session for session in self._busy_bytes if session is not self._starter]
+    def _soonest(self, size_bytes: int) -> Session | None:
+        """The connection that will answer first, be it that it has to answer others before; so a
+        slow one gets nothing that one of the others would bring earlier. One that the library is
+        connecting anew counts as the last."""
+        media = [session for session in self._turns if session is not self._starter]
         return min(
-            media or self._busy_bytes,
-            key=lambda session: (not session.is_started.is_set(), self._busy_bytes[session]),
+            media or self._turns,
+            key=lambda session: (
+                not session.is_started.is_set(),
+                self._finish(session, size_bytes),
+            ),
             default=None,
         )
+
+    def _finish(self, session: Session, size_bytes: int) -> float:
+        """When it will have answered one more request of this size, in bytes of the others."""
+        oldest = next(iter(self._turns[session]), None)
+        weight = (
+            self._times.weight(session)
+            if oldest is None
+            else self._times.weight(session, oldest.sent.at_seconds, oldest.size_bytes)
+        )
+        return (self._busy_bytes(session) + size_bytes) * weight
 
     def _next_waiter(self) -> Waiter:
         key, waiters = self._waiting.popitem(last=False)
@@ -166,7 +385,7 @@ class MediaConnections:
                 self._begin(self._find())
             return
         wanted = self._under_way + sum(map(len, self._waiting.values()))
-        media = sum(session is not self._starter for session in self._busy_bytes)
+        media = sum(session is not self._starter for session in self._turns)
         for _ in range(min(wanted, self._connections) - media - len(self._opening)):
             self._begin(self._open(self._address))
 
@@ -182,7 +401,7 @@ class MediaConnections:
         error = task.exception()
         if error is None:
             self._serve()
-        elif not self._busy_bytes and not self._opening:
+        elif not self._turns and not self._opening:
             while self._waiting:
                 waiter = self._next_waiter()
                 if not waiter.turn.done():
@@ -215,7 +434,7 @@ class MediaConnections:
                 self._close([starter])
                 raise
         self._starter = starter
-        self._busy_bytes[starter] = 0
+        self._turns[starter] = []
         self._address = await self._addresses.of(self._dc_id, media=True)
 
     async def _authorize(self, session: Session) -> None:
@@ -239,19 +458,20 @@ class MediaConnections:
     def _need_a_new_key(self, session: Session) -> None:
         """This data centre has forgotten the key or the rights of it, which is the end only where
         it is the account's home: all connections to it are opened anew, with another key."""
-        if session not in self._busy_bytes or self._telegram.keys.is_home(self._dc_id):
+        if session not in self._turns or self._telegram.keys.is_home(self._dc_id):
             return
         for opening in self._opening:
             opening.cancel()
         self._opening.clear()
-        self._close(list(self._busy_bytes))
-        self._busy_bytes.clear()
+        self._close(list(self._turns))
+        self._turns.clear()
         self._starter = self._address = None
 
     def _close(self, sessions: list[Session]) -> None:
         self._telegram.client.sessions.pop(self._dc_id, None)
         self._telegram.keys.renewed(self._dc_id)
         for session in sessions:
+            self._times.forget(session)
             closing = asyncio.ensure_future(self._telegram.close(session))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
@@ -261,7 +481,12 @@ class MediaConnections:
         client = self._telegram.client
         session = await opened_beside(client, self._starter, address.host, address.port)
         self._telegram.sessions.add(session)
-        self._busy_bytes[session] = 0
+        self._turns[session] = []
+
+
+def _succeeded(task: asyncio.Task[Any]) -> bool:
+    """Whether it has ended, and well. Its error is taken note of."""
+    return task.done() and not task.cancelled() and task.exception() is None
 
 
 async def opened_beside(client: Client, session: Session, host: str, port: int) -> Session:

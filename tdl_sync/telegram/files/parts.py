@@ -41,9 +41,6 @@ from tdl_sync.telegram.session.answers import (
 from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.tries import PASSING, Tries
 
-PART_SECONDS = 60.0
-"""Longer than the library's 15 s: on a slow link all requests would time out and be sent again."""
-
 PIECES = 4
 """In so many a large file's first part is asked for, since the first answer shows early what the
 link carries; and its last parts, since near the end some connections would carry a whole part while
@@ -173,12 +170,11 @@ class TelegramPartSource:
         await self._telegram.network.wait()
         answer_bytes = min(limit_bytes, item.size_bytes - offset_bytes)
         connections = self._data_centre(location.dc_id)
-        async with connections.session(item.key, answer_bytes, most_bytes) as session:
-            try:
-                answer = await self._telegram.ask(session, query, PART_SECONDS)
-            except TakeoutInvalid as error:
-                self._takeout.is_over()
-                raise ConnectionError("the takeout session is over") from error
+        try:
+            answer = await connections.ask(item.key, query, answer_bytes, most_bytes)
+        except TakeoutInvalid as error:
+            self._takeout.is_over()
+            raise ConnectionError("the takeout session is over") from error
         if not isinstance(answer, raw.types.upload.File):
             # Redirects to a CDN are only for clients that say they can follow them.
             raise DownloadFailed(f"Telegram answered with {type(answer).__name__}")

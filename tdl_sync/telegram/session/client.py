@@ -314,7 +314,11 @@ class TelegramClient:
         await self.network.wait()
         await self._connected(session)
         sending: Any = session.send
-        answer = await sending(query, timeout=seconds)
+        sent = asyncio.ensure_future(sending(query, timeout=seconds))
+        # Whoever gives up waiting does not end it: the library would keep the answer, when it
+        # comes, for as long as the session lives.
+        sent.add_done_callback(lambda task: task.cancelled() or task.exception())
+        answer = await asyncio.shield(sent)
         if isinstance(answer, raw.types.BadMsgNotification):
             raise ConnectionError(f"Telegram did not take the message ({answer.error_code})")
         if self.keys.is_home(session.dc_id):

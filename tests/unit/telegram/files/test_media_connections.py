@@ -18,7 +18,7 @@ from tdl_sync.core.model import MessageKey
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram.files import media_connections
 from tdl_sync.telegram.files.addresses import Address
-from tdl_sync.telegram.files.media_connections import BYTES_PER_CONNECTION, MediaConnections
+from tdl_sync.telegram.files.media_connections import BYTES_PER_CONNECTION, MediaConnections, Turn
 from tdl_sync.telegram.session.keys import Keys
 
 VIDEO = MessageKey(-1001, 0, 1)
@@ -120,11 +120,12 @@ class Traffic:
 
     async def _request(self, key: MessageKey, size_bytes: int, most_bytes: int) -> None:
         turn = cast(
-            AbstractAsyncContextManager[CountedSession],
-            self._connections.session(key, size_bytes, most_bytes),
+            AbstractAsyncContextManager[Turn],
+            self._connections.turn(key, size_bytes, most_bytes),
         )
         try:
-            async with turn as session:
+            async with turn as given:
+                session = cast(CountedSession, given.session)
                 end = asyncio.get_running_loop().create_future()
                 self._ends.append(end)
                 self.under_way.append((key, session))
