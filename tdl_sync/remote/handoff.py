@@ -17,18 +17,17 @@ from tdl_sync.core.errors import (
     TdlSyncError,
 )
 from tdl_sync.core.model import ListedFile, RemoteFile, StagedFile
-from tdl_sync.core.text import printable
 from tdl_sync.options.config import OnQuota
 from tdl_sync.remote.call_options import Comparison
 from tdl_sync.remote.check import CheckedRemote, free_bytes
 from tdl_sync.remote.drive_folder import LISTING_LAG_SECONDS
 from tdl_sync.remote.folders import LOOK_AGAIN_SECONDS, ChatFolders, Target
-from tdl_sync.remote.pace import Pace, Turn
+from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.power_cut import PowerCut
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure, is_rate_limit, transfer_error
 from tdl_sync.remote.rclone_log import CallTriedAgain, SentSoFar
-from tdl_sync.remote.remnants import Remnants
+from tdl_sync.remote.remnant_removal import RemnantRemoval
 from tdl_sync.remote.remote_control import Folder, RemoteControl
 from tdl_sync.remote.token_renewal import TokenRenewal
 from tdl_sync.remote.turns import Turns
@@ -63,13 +62,11 @@ class RcloneHandOff:
         """``folders`` are those on the remote, if they were listed a moment ago."""
         self._control = control
         self._remote = remote
-        self._on_line = on_line
         self._folders = ChatFolders(control, remote, on_line, folders)
         self._turns = Turns(pace, TokenRenewal(control, remote.remote), on_quota)
-        self._remnants = Remnants()
+        self._remnants = RemnantRemoval(control, remote.base, on_line)
         self._power_cut = PowerCut(control, remote.remote)
         self._sending: dict[str, _Sending] = {}
-        self._last_turn = Turn(0.0)
         # What rclone takes for the same file it does not send, but deletes at the source. Where
         # there is no common hash that would be decided by the size alone.
         self._compare = Comparison.BY_HASH if remote.shares_hash else Comparison.ALWAYS_SEND
@@ -90,8 +87,7 @@ class RcloneHandOff:
         self._look_again(folder.partition("/")[0], LOOK_AGAIN_SECONDS)
         self._turns.run(lambda: self._move_once(staged, folder, name, on_bytes))
         self._power_cut.outlived_by(f"{folder}/{name}")
-        for remnant in self._remnants.of(folder, name):
-            self._remove_remnant(folder, remnant)
+        self._remnants.remove_of(folder, name)
         return RemoteFile.moved(staged, folder, name)
 
     def put(self, content: bytes, folder: str, name: str) -> None:
@@ -115,7 +111,9 @@ class RcloneHandOff:
         if listing:
             self._power_cut.outlived_by_all()  # what it shows will be marked as done
         # On Drive rclone renames nothing, and what looks like a remnant is a file.
-        return listing if self._remote.takes_folder_ids else self._without(folder, listing)
+        return (
+            listing if self._remote.takes_folder_ids else self._remnants.taken_out(folder, listing)
+        )
 
     def renew_folder(self, folder: str) -> None:
         """See ``ports.HandOff.renew_folder``. It waits as ``move`` does and raises as
@@ -203,29 +201,6 @@ class RcloneHandOff:
             error = transfer_error(failed.failure(self._remote.remote, name, *folder.split("/")))
             # What was put just now may not be listed yet.
             raise self._after_the_lag(error) from failed
-
-    def _without(self, folder: str, listing: list[ListedFile]) -> list[ListedFile]:
-        files = self._remnants.sort_out(folder, listing)
-        for path, remnant in self._remnants.needless(folder, files):
-            self._remove_remnant(path, remnant)
-        return files
-
-    def _remove_remnant(self, folder: str, name: str) -> None:
-        """Whatever becomes of it, the file that it was to be is on the remote."""
-        try:
-            self._control.delete_file(self._remote.base, f"{folder}/{name}")
-        except TdlSyncError:
-            return  # the next run meets it again
-        except CallFailed as failed:
-            if failed.is_missing:
-                return
-            line = (
-                f"warning: {printable(name)}, which an upload that was killed left on the remote, "
-                f"cannot be removed: {failed.reason}"
-            )
-        else:
-            line = f"removed {printable(name)}, which an upload that was killed left on the remote"
-        self._on_line(line)
 
     def _move_error(self, staged: StagedFile, failure: RcloneFailure) -> TdlSyncError:
         error = transfer_error(failure)
