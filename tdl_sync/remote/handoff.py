@@ -5,6 +5,8 @@ Over the remote control that is ``operations/movefile``, the same code.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -32,6 +34,9 @@ from tdl_sync.remote.remote_control import Folder, RemoteControl
 from tdl_sync.remote.token_renewal import TokenRenewal
 from tdl_sync.remote.turns import Turns
 
+ARRIVING_SECONDS = 2.0
+"""What a dead rclone had given to the system to send has arrived after this time."""
+
 Result = TypeVar("Result")
 
 
@@ -58,8 +63,10 @@ class RcloneHandOff:
         on_line: Callable[[str], None],
         on_quota: OnQuota = OnQuota.EXIT,
         folders: list[Folder] | None = None,
+        began_at: float | None = None,
     ) -> None:
-        """``folders`` are those on the remote, if they were listed a moment ago."""
+        """``folders`` are those on the remote, if they were listed a moment ago. ``began_at``, by
+        the monotonic clock: since then no rclone of an earlier run lives here; ``None``: now."""
         self._control = control
         self._remote = remote
         self._on_line = on_line
@@ -68,6 +75,12 @@ class RcloneHandOff:
         self._remnants = Remnants()
         self._sending: dict[str, _Sending] = {}
         self._last_turn = Turn(0.0)
+        # Only Drive's listings lag, as far as we know.
+        lag_seconds = ARRIVING_SECONDS + LISTING_LAG_SECONDS if remote.takes_folder_ids else 0.0
+        self._all_listed_at = (time.monotonic() if began_at is None else began_at) + lag_seconds
+        self._expects_more = False
+        self._unlisted: set[str] = set()
+        self._listing_again = threading.Lock()
         # What rclone takes for the same file it does not send, but deletes at the source. Where
         # there is no common hash that would be decided by the size alone.
         self._compare = Comparison.BY_HASH if remote.shares_hash else Comparison.ALWAYS_SEND
@@ -86,14 +99,57 @@ class RcloneHandOff:
         """
         _check_names(*folder.split("/"), name)
         self._look_again(folder.partition("/")[0], LOOK_AGAIN_SECONDS)
+        self._list_again(folder.partition("/")[0])
+        if staged.may_be_there:
+            self._wait_until_listed()
+            self._folders.may_hold(folder, name)
         self._turns.run(lambda: self._move_once(staged, folder, name, on_bytes))
         for remnant in self._remnants.of(folder, name):
             self._remove_remnant(folder, remnant)
         return RemoteFile.moved(staged, folder, name)
 
+    def seconds_until_listed(self) -> float:
+        """See ``ports.HandOff.seconds_until_listed``."""
+        return max(0.0, self._all_listed_at - time.monotonic())
+
+    def look(self, folder: str, name: str) -> ListedFile | None:
+        """See ``ports.HandOff.look``. It waits and fails as ``move`` does."""
+        _check_names(*folder.split("/"), name)
+        self._wait_until_listed()
+        return self._turns.run(lambda: self._look_once(folder, name))
+
+    def expect_more(self) -> None:
+        """See ``ports.HandOff.expect_more``."""
+        self._expects_more = self._remote.takes_folder_ids
+
+    def _wait_until_listed(self) -> None:
+        seconds = self.seconds_until_listed()
+        if seconds > 0.0:
+            self._turns.sleep(seconds)
+
+    def _list_again(self, chat_folder: str) -> None:
+        """Where an earlier run may have sent what its listing did not show: once it does."""
+        if chat_folder not in self._unlisted:
+            return
+        with self._listing_again:
+            if chat_folder in self._unlisted:
+                self._wait_until_listed()
+                self._turns.run(lambda: self._folders.list_again(chat_folder))
+                self._unlisted.remove(chat_folder)
+
+    def _look_once(self, folder: str, name: str) -> ListedFile | None:
+        target = self._folders.target(1, folder, name)
+        try:
+            return self._control.file(target.remote, target.path)
+        except CallFailed as failed:
+            raise transfer_error(
+                failed.failure(self._remote.remote, name, *folder.split("/"))
+            ) from failed
+
     def put(self, content: bytes, folder: str, name: str) -> None:
         """See ``ports.HandOff.put``. It waits and fails as ``move`` does."""
         _check_names(*folder.split("/"), name)
+        self._list_again(folder.partition("/")[0])
         self._turns.run(lambda: self._put_once(content, folder, name))
 
     def read(self, folder: str, name: str) -> bytes:
@@ -107,6 +163,11 @@ class RcloneHandOff:
         """
         _check_names(folder)
         self._turns.token.in_time()
+        if self._expects_more and not self._folders.is_seen(folder):
+            self._wait_until_listed()
+            self._folders.forget_seen()
+        if self.seconds_until_listed() > 0.0 and self._expects_more:
+            self._unlisted.add(folder)
         listing = self._folders.prepare(folder)
         # On Drive rclone renames nothing, and what looks like a remnant is a file.
         return listing if self._remote.takes_folder_ids else self._without(folder, listing)
@@ -127,6 +188,10 @@ class RcloneHandOff:
         shorter grace, cuts the first one short.
         """
         self._control.rclone.terminate(grace_seconds)
+
+    def cut(self) -> None:
+        """See ``ports.HandOff.cut``."""
+        self._control.rclone.cut()
 
     def _look_again(self, chat_folder: str, after_seconds: float) -> None:
         if self._folders.is_due(chat_folder, after_seconds):
@@ -168,9 +233,10 @@ class RcloneHandOff:
     def _shows(self, target: Target, size_bytes: int) -> bool:
         """rclone deletes the source last, when the file is there and verified."""
         try:
-            return self._control.file_bytes(target.remote, target.path) == size_bytes
+            file = self._control.file(target.remote, target.path, with_sha256=False)
         except CallFailed:
             return False
+        return file is not None and file.size_bytes == size_bytes
 
     def _put_once(self, content: bytes, folder: str, name: str) -> None:
         target = self._folders.target(len(content), folder, name)

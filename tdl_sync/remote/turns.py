@@ -45,6 +45,10 @@ class Turns:
                 self.token.worked(turn.began_at)
                 return result
 
+    def sleep(self, seconds: float) -> None:
+        """Sleep, or raise ``Stopped`` as soon as the run stops."""
+        self._pace.sleep(seconds)
+
     def limited(self, why: str) -> None:
         """Some call met a rate limit, and rclone makes it again by itself.
 
