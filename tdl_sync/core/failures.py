@@ -1,8 +1,9 @@
 """An item that is not on the remote, and why; and what speaks against a file that is there.
 
-``verify --repair`` knows of a file on the remote that the listing's size does not speak for it. A
-later failure, an upload that broke off, says nothing about that file. So the distrust stays on
-record with whatever failure is the newest, until the item was really moved.
+After a hand-off that failed, or of which nobody knows how it ended, a file on the remote may hold
+anything, and ``verify --repair`` knows of one that it does: its name and size do not speak for it.
+A later failure, a download that broke off, says nothing about that file. So the distrust stays on
+record with whatever failure is the newest, until the item was really moved or compared by a hash.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from tdl_sync.core.errors import CorruptedInTransfer, HandOffFailed
 from tdl_sync.core.model import MessageKey
 
 WRONG_SIZE = "wrong size on the remote"
@@ -19,7 +21,13 @@ OTHER_CONTENT = "other content on the remote"
 NOT_RIGHT = "not right on the remote"
 """Of a file that may not be one of ours."""
 
-_DISTRUSTING = (OTHER_CONTENT, NOT_RIGHT)
+_DISTRUSTING = (
+    OTHER_CONTENT,
+    NOT_RIGHT,
+    # Of a hand-off that failed nobody knows what it has left.
+    HandOffFailed.reason,
+    CorruptedInTransfer.reason,
+)
 
 
 def is_distrusting(reason: str) -> bool:
@@ -54,7 +62,7 @@ class Failure:
     ``reason`` is a short phrase that groups failures in the summary (``too large``); ``detail``
     is the whole sentence. What failed *for good* is tried again only when the user asks.
     ``distrusted``: a file on the remote is no proof, whatever its size. ``overwrites`` is the path,
-    below the chat's folder, of the file that the next try replaces.
+    below the chat's folder, where the next try puts it: there a file may be that it replaces.
     """
 
     key: MessageKey

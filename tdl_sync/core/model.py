@@ -234,11 +234,17 @@ class Reservation:
 
 @dataclass(frozen=True)
 class StagedFile:
-    """A complete download, its size checked, on disk and synced."""
+    """A complete download, its size checked, on disk and synced.
+
+    ``is_known``: it is certain that it is the file that its message holds now, and not one that it
+    held before. ``may_be_there``: a hand-off of it has begun before, so that the remote may have it
+    already.
+    """
 
     reservation: Reservation
     path: Path
-    from_earlier_run: bool = False
+    is_known: bool = True
+    may_be_there: bool = False
 
     @property
     def item(self) -> MediaItem:
@@ -247,7 +253,7 @@ class StagedFile:
     @property
     def identity(self) -> FileIdentity | None:
         """Which file these bytes are, ``None`` where that is not certain."""
-        return self.item.identity_if_unedited if self.from_earlier_run else self.item.identity
+        return self.item.identity if self.is_known else self.item.identity_if_unedited
 
 
 @dataclass(frozen=True)
@@ -268,7 +274,8 @@ class ListedFile:
 class RemoteFile:
     """An item that is on the remote for certain. Made by ``moved`` or ``listed`` only.
 
-    ``sha256`` is the hash of what was handed off, ``None`` where it was only listed;
+    ``sha256`` is the hash of what was handed off, ``None`` where nothing but its name and size
+    speaks for it;
     ``identity`` says which file it is, ``None`` where that is not certain.
     """
 
@@ -285,7 +292,11 @@ class RemoteFile:
 
     @classmethod
     def listed(cls, item: MediaItem, folder: str, listing: ListedFile) -> RemoteFile:
-        """The proof is the remote's listing, which shows this name with the item's size."""
+        """The proof is the remote's listing, which shows this name with the item's size.
+
+        It is no more than that where the listed hash is not the one of what was handed off; who
+        knows that it is adds it.
+        """
         if listing.size_bytes != item.size_bytes:
             raise ValueError(
                 f"{listing.name!r} has {listing.size_bytes} bytes on the remote, "

@@ -81,10 +81,29 @@ class HandOff(Protocol):
 
         ``folder`` is the chat's, or a path below it, which is made if it is not there.
 
+        One that ``may_be_there`` already is compared first, once the remote lists what has arrived
+        there (``seconds_until_listed``): this waits for that.
+
         ``on_bytes`` is told how many bytes of the file have been sent so far. When this returns
         the staged file is gone and the remote has it. Raises ``HandOffFailed`` (the file is kept),
         ``CredentialsRefused``, ``ComeBackLater`` or ``Stopped``.
         """
+
+    def seconds_until_listed(self) -> float:
+        """What earlier runs have sent is listed then, as far as that can be told."""
+
+    def expect_more(self) -> None:
+        """An earlier run of this chat may not have ended by itself: what it has sent, whatever our
+        own records say, may not be listed yet. To be called before ``prepare_folder``; nothing is
+        sent then before it is listed."""
+
+    def cut(self) -> None:
+        """End what is being sent, at once: it may not be ours to send any more. It fails, and may
+        be tried again."""
+
+    def look(self, folder: str, name: str) -> ListedFile | None:
+        """What the remote has by this name, with its SHA-256 where it can tell one; ``None`` for
+        nothing. Waits until it lists what earlier runs have sent. Raises as ``move``."""
 
     def put(self, content: bytes, folder: str, name: str) -> None:
         """Write a small text of our own, instead of one that is there. Raises as ``move``."""

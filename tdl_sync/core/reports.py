@@ -43,13 +43,15 @@ class RunReport:
     """What one run over one chat did. ``seen = done + skipped + failed`` once it has ended.
 
     ``done`` are items that are on the remote: ``moved`` in this run, the others found there
-    or marked before. ``unfinished`` is what a stop left open: neither done nor failed.
+    or marked before. Of those that were found ``believed`` ones are there by name and size alone.
+    ``unfinished`` is what a stop left open: neither done nor failed.
     ``more`` says that the run ended early as it was told to (``--limit``): there may be more.
     """
 
     seen: int = 0
     moved: int = 0
     done_before: int = 0
+    believed: int = 0
     skipped_by_rule: Mapping[str, int] = field(default_factory=dict)
     failed_by_reason: Mapping[str, int] = field(default_factory=dict)
     failed_items: tuple[FailedItem, ...] = ()

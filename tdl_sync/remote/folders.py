@@ -116,6 +116,32 @@ class ChatFolders:
         known.names.add(name)
         return Target(inside(known.drive_id), name, look_first=not is_new)
 
+    def is_seen(self, folder: str) -> bool:
+        """Whether the chat's folder was among those that were listed at the start."""
+        return self._seen is not None and any(each.name == folder for each in self._seen)
+
+    def forget_seen(self) -> None:
+        """What was listed at the start is not all that is there."""
+        self._seen = None
+
+    def list_again(self, chat_folder: str) -> None:
+        """Learn what is in the chat's folder and below that an earlier listing did not show."""
+        known = self._folders.get(chat_folder)
+        if known is None or known.drive_id is None:
+            return
+        listing = listed_files(self._control, self._remote.inside(known.drive_id))
+        names = {file.name for file in listing}
+        with self._making:
+            for folder, each in self._folders.items():
+                if f"{folder}/".startswith(f"{chat_folder}/"):
+                    each.names |= names
+
+    def may_hold(self, folder: str, name: str) -> None:
+        """It may be there already, whatever its listing has shown."""
+        known = self._known(folder)
+        if known is not None:
+            known.names.add(name)
+
     def _known(self, folder: str) -> KnownFolder | None:
         """What is known of a folder. One below the chat's folder is made when it is first needed:
         once, since several that make it at a time would make several of one name."""

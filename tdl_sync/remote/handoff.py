@@ -5,6 +5,7 @@ Over the remote control that is ``operations/movefile``, the same code.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ from tdl_sync.remote.turns import Turns
 
 _LOOK_AGAIN_SECONDS = 0.5
 
+ARRIVING_SECONDS = 2.0
+"""What a dead rclone had given to the system to send has arrived after this time."""
+
 
 @dataclass(frozen=True)
 class _Sending:
@@ -58,8 +62,10 @@ class RcloneHandOff:
         on_line: Callable[[str], None],
         on_quota: OnQuota = OnQuota.EXIT,
         folders: list[Folder] | None = None,
+        began_at: float | None = None,
     ) -> None:
-        """``folders`` are those on the remote, if they were listed a moment ago."""
+        """``folders`` are those on the remote, if they were listed a moment ago. ``began_at``, by
+        the monotonic clock: since then no rclone of an earlier run lives here; ``None``: now."""
         self._control = control
         self._remote = remote
         self._folders = ChatFolders(control, remote, on_line, folders)
@@ -67,6 +73,12 @@ class RcloneHandOff:
         self._remnants = RemnantRemoval(control, remote.base, on_line)
         self._power_cut = PowerCut(control, remote.remote)
         self._sending: dict[str, _Sending] = {}
+        # Only Drive's listings lag, as far as we know.
+        lag_seconds = ARRIVING_SECONDS + LISTING_LAG_SECONDS if remote.on_drive else 0.0
+        self._all_listed_at = (time.monotonic() if began_at is None else began_at) + lag_seconds
+        self._expects_more = False
+        self._unlisted: set[str] = set()
+        self._listing_again = threading.Lock()
         # What rclone takes for the same file it does not send, but deletes at the source. Where
         # there is no common hash that would be decided by the size alone.
         self._compare = Comparison.BY_HASH if remote.shares_hash else Comparison.ALWAYS_SEND
@@ -85,14 +97,57 @@ class RcloneHandOff:
         """
         _check_names(*folder.split("/"), name)
         self._look_again(folder.partition("/")[0], LOOK_AGAIN_SECONDS)
+        self._list_again(folder.partition("/")[0])
+        if staged.may_be_there:
+            self._wait_until_listed()
+            self._folders.may_hold(folder, name)
         self._turns.run(lambda: self._move_once(staged, folder, name, on_bytes))
         self._power_cut.outlived_by(f"{folder}/{name}")
         self._remnants.remove_of(folder, name)
         return RemoteFile.moved(staged, folder, name)
 
+    def seconds_until_listed(self) -> float:
+        """See ``ports.HandOff.seconds_until_listed``."""
+        return max(0.0, self._all_listed_at - time.monotonic())
+
+    def look(self, folder: str, name: str) -> ListedFile | None:
+        """See ``ports.HandOff.look``. It waits and fails as ``move`` does."""
+        _check_names(*folder.split("/"), name)
+        self._wait_until_listed()
+        return self._turns.run(lambda: self._look_once(folder, name))
+
+    def expect_more(self) -> None:
+        """See ``ports.HandOff.expect_more``."""
+        self._expects_more = self._remote.takes_folder_ids
+
+    def _wait_until_listed(self) -> None:
+        seconds = self.seconds_until_listed()
+        if seconds > 0.0:
+            self._turns.sleep(seconds)
+
+    def _list_again(self, chat_folder: str) -> None:
+        """Where an earlier run may have sent what its listing did not show: once it does."""
+        if chat_folder not in self._unlisted:
+            return
+        with self._listing_again:
+            if chat_folder in self._unlisted:
+                self._wait_until_listed()
+                self._turns.run(lambda: self._folders.list_again(chat_folder))
+                self._unlisted.remove(chat_folder)
+
+    def _look_once(self, folder: str, name: str) -> ListedFile | None:
+        target = self._folders.target(1, folder, name)
+        try:
+            return self._control.file(target.remote, target.path)
+        except CallFailed as failed:
+            raise transfer_error(
+                failed.failure(self._remote.remote, name, *folder.split("/"))
+            ) from failed
+
     def put(self, content: bytes, folder: str, name: str) -> None:
         """See ``ports.HandOff.put``. It waits and fails as ``move`` does."""
         _check_names(*folder.split("/"), name)
+        self._list_again(folder.partition("/")[0])
         self._turns.run(lambda: self._put_once(content, folder, name))
         self._power_cut.outlived_by(f"{folder}/{name}")
 
@@ -107,6 +162,11 @@ class RcloneHandOff:
         """
         _check_names(folder)
         self._turns.token.in_time()
+        if self._expects_more and not self._folders.is_seen(folder):
+            self._wait_until_listed()
+            self._folders.forget_seen()
+        if self.seconds_until_listed() > 0.0 and self._expects_more:
+            self._unlisted.add(folder)
         listing = self._folders.prepare(folder)
         if listing:
             self._power_cut.outlived_by_all()  # what it shows will be marked as done
@@ -131,6 +191,10 @@ class RcloneHandOff:
         shorter grace, cuts the first one short.
         """
         self._control.rclone.terminate(grace_seconds)
+
+    def cut(self) -> None:
+        """See ``ports.HandOff.cut``."""
+        self._control.rclone.cut()
 
     def _look_again(self, chat_folder: str, after_seconds: float) -> None:
         if self._folders.is_due(chat_folder, after_seconds):
@@ -174,11 +238,12 @@ class RcloneHandOff:
         deadline = time.monotonic() + LISTING_LAG_SECONDS
         while True:
             try:
-                if self._control.file_bytes(target.remote, target.path) == size_bytes:
-                    return True
+                file = self._control.file(target.remote, target.path, with_sha256=False)
             except CallFailed:
                 return False
-            if not self._remote.takes_folder_ids or time.monotonic() > deadline:
+            if file is not None and file.size_bytes == size_bytes:
+                return True
+            if not self._remote.on_drive or time.monotonic() > deadline:
                 return False
             time.sleep(_LOOK_AGAIN_SECONDS)
 

@@ -58,6 +58,10 @@ class Pace:
                     return Turn(now)
                 self._changed.wait(self._next_begin - now)
 
+    def sleep(self, seconds: float) -> None:
+        """Sleep, or raise ``Stopped`` as soon as the run stops."""
+        self._stop.sleep(seconds)
+
     def slow_down(self, turn: Turn, why: str, at_least_seconds: float = 0.0) -> None:
         """The remote is unwilling (a rate limit, no answer); the user is told ``why``."""
         with self._changed:

@@ -231,6 +231,10 @@ class Rclone:
                 self._changed.wait(left_seconds)
         self.close()
 
+    def cut(self) -> None:
+        """End what it is at, now; what is called next starts another one."""
+        self._keeper.cut()
+
     def kill(self) -> None:
         """Begin nothing more and end what runs, at once. Does not wait."""
         self._keeper.kill()

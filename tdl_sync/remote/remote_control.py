@@ -8,6 +8,7 @@ https://rclone.org/rc/#supported-commands
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -252,16 +253,24 @@ class RemoteControl:
             remote, path, options, LISTING_SECONDS, ListedFile, lambda each: _file(each, prefix)
         )
 
-    def file_bytes(self, remote: Remote, path: str) -> int | None:
-        """The size of this file, ``None`` if it is not there."""
+    def file(self, remote: Remote, path: str, *, with_sha256: bool = True) -> ListedFile | None:
+        """This file, ``None`` if it is not there. For its SHA-256 it is read, where the remote does
+        not know that."""
         command = "operations/stat"
-        parameters = {"fs": remote.text, "remote": path, "opt": {"noModTime": True}}
-        item = self._ask_opened(remote, command, parameters).get("item", "")
+        options: dict[str, object] = {"noModTime": True, "noMimeType": True}
+        if with_sha256:
+            options |= {"showHash": True, "hashTypes": ["sha256"]}
+        parameters = {"fs": remote.text, "remote": path, "opt": options}
+        patience = LISTING_SECONDS if with_sha256 else ANSWER_SECONDS
+        item = self._ask_opened(remote, command, parameters, patience).get("item", "")
         match item:
             case None:
                 return None
-            case {"Size": int(size_bytes), "IsDir": is_folder}:
-                return None if is_folder else size_bytes
+            case {"IsDir": True}:
+                return None
+            case dict():
+                with contextlib.suppress(ValueError):
+                    return _file(item, "")
         raise self.rclone.not_an_answer(command)
 
     def free_bytes(self, remote: Remote) -> int | None:

@@ -61,6 +61,10 @@ class Turns:
         except CallFailed as failed:
             raise unexpected(failed.failure(self.token.remote)) from failed
 
+    def sleep(self, seconds: float) -> None:
+        """Sleep, or raise ``Stopped`` as soon as the run stops."""
+        self._pace.sleep(seconds)
+
     def limited(self, why: str) -> None:
         """Some call met a rate limit, and rclone makes it again by itself.
 

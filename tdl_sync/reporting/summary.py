@@ -15,7 +15,7 @@ def summary(report: RunReport, chat: Chat) -> str:
     """The table at the end of a run over one chat, without a line break at its end."""
     rows = [
         ("seen", str(report.seen), ""),
-        ("done", str(report.done), f"{report.moved} moved now, {report.done_before} there before"),
+        ("done", str(report.done), _how_done(report)),
         ("skipped", str(report.skipped), counted(report.skipped_by_rule)),
         ("failed", str(report.failed), counted(report.failed_by_reason)),
     ]
@@ -45,6 +45,13 @@ def result_line(outcome: Outcome, reports: Iterable[RunReport]) -> str:
         f"failed={sum(report.failed for report in reports)} "
         f"bytes={sum(report.uploaded_bytes for report in reports)}"
     )
+
+
+def _how_done(report: RunReport) -> str:
+    text = f"{report.moved} moved now, {report.done_before} there before"
+    if report.believed:
+        text += f" ({report.believed} of them by name and size alone)"
+    return text
 
 
 def _amount(transferred_bytes: int, report: RunReport) -> tuple[str, str]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from tdl_sync.core.ports import ProgressListener
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
+
+from tdl_sync.core.futures import in_thread
+from tdl_sync.core.ports import HandOff, ProgressListener
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.lease import Lease
 
 _POLL_SECONDS = 0.5
+_LOOK_SECONDS = 0.25
 
 
 def wait_until_ours(lease: Lease, stop: StopFlag, progress: ProgressListener) -> None:
@@ -20,3 +26,39 @@ def wait_until_ours(lease: Lease, stop: StopFlag, progress: ProgressListener) ->
         )
     while not lease.admits:
         stop.sleep(_POLL_SECONDS)
+
+
+def wait_until_not_lapsed(lease: Lease, stop: StopFlag) -> None:
+    """Blocks while the lease has lapsed. Raises ``Stopped``."""
+    while lease.has_lapsed:
+        stop.sleep(_POLL_SECONDS)
+
+
+@contextmanager
+def cut_when_lapsed(
+    lease: Lease, hand_off: HandOff, progress: ProgressListener, save_soon: Callable[[], None]
+) -> Iterator[None]:
+    """While it lasts: what is being sent is ended as soon as the lease has lapsed, which is the
+    first thing after a long sleep of the machine, for another run may have sent it meanwhile.
+
+    ``save_soon`` then renews the lease, or finds that it is lost.
+    """
+    over = Event()
+
+    def watch() -> None:
+        was_lapsed = False
+        while not over.wait(_LOOK_SECONDS):
+            if lease.has_lapsed and not was_lapsed:
+                hand_off.cut()
+                progress.message(
+                    "the hold on this chat was not renewed in time (did this machine sleep?), so "
+                    "that another run may have it: uploads are broken off until that is known"
+                )
+                save_soon()
+            was_lapsed = lease.has_lapsed
+
+    in_thread(watch, "lease watch")
+    try:
+        yield
+    finally:
+        over.set()

@@ -99,6 +99,8 @@ class ChatRun:
             StateStore(saved_messages, self._local_states, lease.found),
             stages.hand_off.find_folder,
         )
+        if not lease.follows_a_clean_end:
+            stages.hand_off.expect_more()
         point = resumption.point()
         inherit(point, stages.marks, saved_messages)
         counting = in_thread(partial(stages.reader.totals, self._chat), "totals")

@@ -16,7 +16,7 @@ from tdl_sync.core.model import Chat, ChatTotals
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
-from tdl_sync.run.admission import wait_until_ours
+from tdl_sync.run.admission import cut_when_lapsed, wait_until_not_lapsed, wait_until_ours
 from tdl_sync.run.following import Following, LaterRounds
 from tdl_sync.run.resume import ChatState, ResumePoint, Resumption
 from tdl_sync.run.time_left import Deadline, TimeLeft
@@ -105,7 +105,11 @@ class ChatSession:
 
     def run(self) -> None:
         """See ``ChatRun.run``."""
-        with self._saver:
+        stages, lease = self._stages, self._start.lease
+        with (
+            self._saver,
+            cut_when_lapsed(lease, stages.hand_off, stages.progress, self._saver.save_soon),
+        ):
             self._saver.save_soon()  # it can wait: until then the claim says that the chat is ours
             try:
                 self._move_in_turn(self._first, self._start.totals)
@@ -139,6 +143,7 @@ class ChatSession:
             self._tally,
             partial(wait_until_ours, self._start.lease, self._stages.stop, self._stages.progress),
             self._time_left,
+            partial(wait_until_not_lapsed, self._start.lease, self._stages.stop),
         )
 
     # --- one round, the only one unless the chat is followed -----------------------------------

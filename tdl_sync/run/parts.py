@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager
@@ -139,6 +140,7 @@ class Opening:
 
     def _proven_remote(self, staging: Staging) -> tuple[ProvenRemote, RcloneHandOff]:
         config, on_line = self._config, self._progress.message
+        began_at = time.monotonic()
         for line in told_of_dropped_variables():
             on_line(line)
         rclone = Rclone.open(config.rclone, staging.lock_descriptors, self._hold)
@@ -150,7 +152,7 @@ class Opening:
         pace = Pace(self._stop, self._progress.waiting)
         on_quota = config.running.on_quota
         return proven, RcloneHandOff(
-            control, proven.remote, pace, on_line, on_quota, proven.folders
+            control, proven.remote, pace, on_line, on_quota, proven.folders, began_at
         )
 
     def _tell_of_cleaning(self, cleaning: Future[tuple[str, ...]]) -> None:

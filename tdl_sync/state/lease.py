@@ -32,7 +32,7 @@ from tdl_sync.core.errors import CredentialsRefused, HeldByAnotherRun, TdlSyncEr
 from tdl_sync.core.operating_system import steady_seconds
 from tdl_sync.core.ports import SavedMessages, SavedText
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.state.holds import Others
+from tdl_sync.state.holds import INTERVALS_TO_LAPSE, Others
 from tdl_sync.state.own_claim import OwnClaim
 from tdl_sync.state.saved_texts import State, parsed
 from tdl_sync.state.state_message import HEADER
@@ -46,7 +46,7 @@ class Renewals:
 
     def __init__(self, save_interval_seconds: float, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._allowed_seconds = INTERVALS_TO_PAUSE * save_interval_seconds
+        self._interval_seconds = save_interval_seconds
         self._renewed_at = clock()
 
     @contextmanager
@@ -64,7 +64,16 @@ class Renewals:
     @property
     def are_missing(self) -> bool:
         """The last one was two intervals ago."""
-        return self._clock() - self._renewed_at >= self._allowed_seconds
+        return self._seconds_ago >= INTERVALS_TO_PAUSE * self._interval_seconds
+
+    @property
+    def have_lapsed(self) -> bool:
+        """So long ago that another run may have taken the chat meanwhile."""
+        return self._seconds_ago >= INTERVALS_TO_LAPSE * self._interval_seconds
+
+    @property
+    def _seconds_ago(self) -> float:
+        return self._clock() - self._renewed_at
 
 
 class Loss:
@@ -136,6 +145,9 @@ class Lease:
         self._in_the_message = False
         self.found: tuple[SavedText, ...] = ()
         """All messages as they were when the chat had become ours."""
+        self.follows_a_clean_end = False
+        """Whether, after ``take``, no other run is known that did not come to its end by itself,
+        by what Saved Messages say: what is on this machine may be older than its last run."""
 
     @property
     def warning(self) -> str | None:
@@ -155,6 +167,7 @@ class Lease:
             self._renewals.need_none()
         self._claimed_at = now
         others = self._others.before(self._claim.message_id or 0, messages)
+        self.follows_a_clean_end = self._claim.message_id is not None and not others
         began_at = now - timedelta(seconds=seconds_since_start)
         for hold in self._others.living(others, now):
             if not (take_over and hold.heard_at < began_at):
@@ -280,6 +293,12 @@ class Lease:
         True in a run that never could write one: there is none to lose.
         """
         return not self._renewals.are_missing
+
+    @property
+    def has_lapsed(self) -> bool:
+        """It was not renewed for three intervals (this machine slept, or Telegram could not be
+        reached): another run may have taken the chat, until a ``write`` shows that none has."""
+        return self._renewals.have_lapsed
 
     def release(self) -> None:
         """See ``OwnClaim.release``."""

@@ -73,8 +73,8 @@ def read_failure(key: MessageKey, text: str) -> Failure:
             str(record["detail"]),
             int(record["attempts"]),
             bool(record["for_good"]),
-            # Older records say it by their reason alone.
-            bool(record.get("distrusted", is_distrusting(reason))),
+            # Older records say it by their reason alone, or do not distrust what failed.
+            bool(record.get("distrusted", False)) or is_distrusting(reason),
             None if overwrites is None else str(overwrites),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:

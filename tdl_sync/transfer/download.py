@@ -128,5 +128,4 @@ class Downloader:
         staged_path = self._staging.staged_path(item.key)
         part_path.replace(staged_path)
         sync_directory(self._staging.directory)
-        self._partials.forget(item.key)
         return staged_path

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from tdl_sync.core.errors import LargerThanBudget
 from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import ListedFile, MediaItem, RemoteFile
-from tdl_sync.core.naming import path_of
 from tdl_sync.core.ports import MarkReader
 from tdl_sync.transfer.job import Job
 
@@ -67,17 +66,26 @@ class KnownFiles:
             return GivenUp(failure)
         return None
 
-    def to_overwrite(self, item: MediaItem) -> ListedFile | None:
-        """The very file that ``verify --repair`` saw to be ours and wrong, if it is still there.
+    def is_distrusted(self, item: MediaItem) -> bool:
+        """Whether a file of that name and size on the remote is no proof."""
+        failure = self._failures.get(item.key)
+        return failure is not None and failure.distrusted
+
+    def path_before(self, item: MediaItem) -> str | None:
+        """Where on the remote, below the chat's folder, an earlier run has put it or wanted to, or
+        ``verify --repair`` saw a file to be ours and wrong.
 
         Never another one of the same message: that may be the user's own.
         """
         failure = self._failures.get(item.key)
-        if failure is None:
+        return None if failure is None else failure.overwrites
+
+    def twin(self, item: MediaItem) -> ListedFile | None:
+        """One that is listed with its id and size, if nothing is known of an attempt of ours."""
+        if self.is_distrusted(item):
             return None
-        return next(
-            (each for each in self._listed(item) if path_of(each) == failure.overwrites), None
-        )
+        same_size = [each for each in self._listed(item) if each.size_bytes == item.size_bytes]
+        return same_size[0] if same_size else None
 
     def _listed(self, item: MediaItem) -> Sequence[ListedFile]:
         return self._job.on_remote.get(item.message_id, ())

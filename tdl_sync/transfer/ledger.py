@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from tdl_sync.core.errors import ItemFailed
+from tdl_sync.core.errors import HandOffFailed, ItemFailed
 from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import HistoryPage, MediaItem, Reservation, SkippedItem
 from tdl_sync.core.naming import file_name
@@ -40,8 +40,8 @@ class Tally:
     def seen(self, items: int) -> None:
         self._add(seen=items)
 
-    def done_before(self) -> None:
-        self._add(done_before=1)
+    def done_before(self, *, believed: bool) -> None:
+        self._add(done_before=1, believed=int(believed))
 
     def skipped(self, rule: str) -> None:
         with self._lock:
@@ -171,8 +171,9 @@ class Ledger:
     def downloaded(self, item: MediaItem) -> None:
         self._tally.downloaded(item)
 
-    def done_before(self, item: MediaItem) -> None:
-        self._tally.done_before()
+    def done_before(self, item: MediaItem, *, believed: bool = False) -> None:
+        """``believed``: nothing but its name and size on the remote speaks for it."""
+        self._tally.done_before(believed=believed)
         self._progress.done_before(item)
         self._settle(item)
 
@@ -196,8 +197,17 @@ class Ledger:
         self.skipped(SkippedItem(item.key, rule))
         self._close(item)
 
-    def failed(self, item: MediaItem, error: ItemFailed) -> None:
-        failure = Failure(item.key, error.reason, str(error), 1, error.for_good)
+    def failed(self, item: MediaItem, error: ItemFailed, path: str | None = None) -> None:
+        """``path`` is where on the remote it may be, if a hand-off has begun."""
+        failure = Failure(
+            item.key,
+            error.reason,
+            str(error),
+            1,
+            error.for_good,
+            distrusted=path is not None or isinstance(error, HandOffFailed),
+            overwrites=path,
+        )
         self._count_failure(item, self._marks.record_failure(self._remote, failure))
         self._close(item)
 

@@ -22,7 +22,7 @@ from tdl_sync.core.errors import (
     Stopped,
     TdlSyncError,
 )
-from tdl_sync.core.futures import then
+from tdl_sync.core.futures import in_thread, then
 from tdl_sync.core.model import DoneMark, MediaItem, Reservation, StagedFile
 from tdl_sync.core.stop import Slots
 from tdl_sync.transfer.admission import OpenGate
@@ -54,11 +54,13 @@ class Pipeline:
         tally: Tally,
         wait_until_ours: Callable[[], None],
         gate: OpenGate | None = None,
+        wait_until_not_lapsed: Callable[[], None] = lambda: None,
     ) -> None:
         """``on_settled`` is called after each item that was moved, failed or found gone.
 
         ``wait_until_ours`` is called before an item begins: it blocks while another run may have
-        taken the chat, and raises ``Stopped``.
+        taken the chat, and raises ``Stopped``. ``wait_until_not_lapsed``, before a hand-off, blocks
+        only while our hold on the chat has lapsed.
         """
         self._job = job
         self._stages = stages
@@ -68,6 +70,7 @@ class Pipeline:
         self._hand_offs = ThreadPoolExecutor(workers, "hand-off")
         self._flight_slots = Slots(MOST_IN_FLIGHT, stages.stop)
         self._given_up: TdlSyncError | None = None
+        self._listed: Future[None] | None = None
         frontier = (
             NewestFirst(job.after_id, job.up_to_id)
             if job.choice.newest_first
@@ -78,7 +81,9 @@ class Pipeline:
             job.remote, frontier, stages.marks, stages.progress, stages.stop, on_settled, tally
         )
         self._remaining = Remaining(job, stages, self.ledger, self._check)
-        self._uploader = Uploader(job, stages, self._remaining.to_overwrite, self._gate)
+        self._uploader = Uploader(
+            job, stages, self._remaining.path_before, self._gate, wait_until_not_lapsed
+        )
         self._duplicates = self._deduped() if job.choice.dedupe else EachByItself()
 
     def _deduped(self) -> Duplicates:
@@ -201,7 +206,10 @@ class Pipeline:
 
     def _book(self, reservation: Reservation, marked: Future[DoneMark]) -> None:
         item, error = reservation.item, marked.exception()
+        attempt = self._stages.leftovers.attempt(item)
         self._gate.settled(item, moved=error is None)
+        if error is None:
+            self._stages.leftovers.marked(item.key)
         if not self._stages.staging.holds(item.key):
             self._stages.budget.release(reservation)
         elif isinstance(error, (ItemFailed, ChatUnreadable)):
@@ -214,7 +222,7 @@ class Pipeline:
             return
         self._duplicates.not_moved(item)
         if isinstance(error, ItemFailed):
-            self.ledger.failed(item, error)
+            self.ledger.failed(item, error, None if attempt is None else attempt.path)
         elif isinstance(error, MessageGone):
             self.ledger.left_out(item, GONE)
         else:
@@ -239,6 +247,24 @@ class Pipeline:
             self.ledger.seen(1)
             self.ledger.opened()
             reservation = self._stages.budget.adopted(found.item)
-            staged = StagedFile(reservation, found.leftover.path, from_earlier_run=True)
-            marked = self._hand_offs.submit(self._uploader.upload, staged)
+            staged = StagedFile(
+                reservation, found.leftover.path, found.is_known, found.may_be_there
+            )
+            upload = partial(self._upload, staged)
+            if staged.may_be_there:
+                # Not before the remote lists what has arrived; what needn't wait for that goes on.
+                marked = then(self._is_listed(), self._hand_offs, upload)
+            else:
+                marked = self._hand_offs.submit(upload)
             marked.add_done_callback(partial(self._settle, reservation))
+
+    def _upload(self, staged: StagedFile, _: None = None) -> DoneMark:
+        return self._uploader.upload(staged)
+
+    def _is_listed(self) -> Future[None]:
+        """Ends when the remote lists all that earlier runs have sent."""
+        if self._listed is None:
+            seconds = self._stages.hand_off.seconds_until_listed()
+            waiting = partial(self._stages.stop.sleep, seconds)
+            self._listed = in_thread(waiting, "until it is listed")
+        return self._listed

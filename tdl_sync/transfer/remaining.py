@@ -6,12 +6,16 @@ Whoever only looks asks ``known`` itself and books nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from tdl_sync.core.model import DoneMark, HistoryPage, ListedFile, MediaItem, SkippedItem
+from tdl_sync.core.model import DoneMark, HistoryPage, MediaItem, RemoteFile, SkippedItem
+from tdl_sync.core.naming import path_of
+from tdl_sync.transfer.disk.part_journal import Attempt
 from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.known import (
     Done,
     DoneByListing,
+    DoneByMark,
     GivenUp,
     KnownFiles,
 )
@@ -22,7 +26,7 @@ _MESSAGES_AT_ONCE = 100
 
 
 class Remaining:
-    """Of one job. Used by one thread, but for ``to_overwrite``."""
+    """Of one job. Used by one thread, but for ``path_before``."""
 
     def __init__(self, job: Job, stages: Stages, ledger: Ledger, check: Callable[[], None]) -> None:
         """``check`` raises when no more of the chat is to be listed."""
@@ -34,16 +38,27 @@ class Remaining:
         self._known = KnownFiles(stages.marks, job, failures)
         self._taken_up_ids: set[int] = set()
 
-    def to_overwrite(self, item: MediaItem) -> ListedFile | None:
-        """See ``KnownFiles``; any thread may ask."""
-        return self._known.to_overwrite(item)
+    def path_before(self, item: MediaItem) -> str | None:
+        """See ``KnownFiles``; any thread may ask. Of what was staged and is listed all the same it
+        is where it is listed: it is compared with that, and not put beside it."""
+        path = self._known.path_before(item)
+        if path is None and item.message_id in self._taken_up_ids:
+            twin = self._known.twin(item)
+            return None if twin is None else path_of(twin)
+        return path
 
     def staged(self, leads: Callable[[MediaItem], bool]) -> list[Found]:
         """What an earlier run had staged and not handed off, which is not listed again: see
         ``recovery`` for all that may lie there."""
         job, stages = self._job, self._stages
         found = take_up(
-            job.chat, stages.reader, stages.leftovers, self._is_done, leads, job.leftovers_of
+            job.chat,
+            stages.reader,
+            stages.leftovers,
+            lambda item: stages.marks.is_done(job.remote, item.key),
+            self._is_done,
+            leads,
+            job.leftovers_of,
         )
         self._taken_up_ids.update(each.item.message_id for each in found)
         return found
@@ -60,8 +75,8 @@ class Remaining:
             self._ledger.seen(1)
             if isinstance(entry, SkippedItem):
                 self._ledger.skipped(entry)
-            elif self._is_done(entry):
-                self._ledger.done_before(entry)
+            elif isinstance(known := self._look_up(entry), Done):
+                self._ledger.done_before(entry, believed=_is_believed(known))
             else:
                 yield entry
         reader, job = self._stages.reader, self._job
@@ -80,7 +95,7 @@ class Remaining:
                 continue
             known = self._look_up(entry)
             if isinstance(known, Done):
-                self._ledger.done_before(entry)
+                self._ledger.done_before(entry, believed=_is_believed(known))
             elif isinstance(known, GivenUp):
                 self._ledger.failed_before(entry, known.failure)
             else:
@@ -110,11 +125,40 @@ class Remaining:
         marks.files_are_known(job.remote, job.chat.id, 0)
 
     def _look_up(self, item: MediaItem) -> Done | GivenUp | None:
-        """What is known of it; what the listing alone shows is marked."""
+        """What is known of it; what the remote alone shows is marked."""
         known = self._known.of(item)
+        leftovers = self._stages.leftovers
+        attempt = leftovers.attempt(item)
+        if attempt is not None and not isinstance(known, DoneByMark):
+            known = self._compared(item, attempt, known)
         if isinstance(known, DoneByListing):
             self._stages.marks.write(DoneMark(self._job.remote, known.file))
+            leftovers.marked(item.key)
         return known
+
+    def _compared(
+        self, item: MediaItem, attempt: Attempt, known: DoneByListing | GivenUp | None
+    ) -> DoneByListing | GivenUp | None:
+        """A hand-off has begun, and what was staged is not here any more: rclone deletes it last,
+        when the file is there and verified. (When it gives way its journal goes, too.) Waits until
+        the remote lists it."""
+        if attempt.path is None:
+            return known
+        subfolder, _, name = attempt.path.rpartition("/")
+        folder = "/".join(filter(None, (self._job.folder, subfolder)))
+        listed = self._stages.hand_off.look(folder, name)
+        if listed is None or listed.size_bytes != item.size_bytes:
+            return known
+        if listed.sha256 is None and self._stages.staging.is_new:
+            return known  # not rclone has deleted it
+        if listed.sha256 is not None and listed.sha256 != attempt.sha256:
+            return known if isinstance(known, GivenUp) else None
+        file = RemoteFile.listed(item, folder, replace(listed, subfolder=""))
+        return DoneByListing(replace(file, sha256=listed.sha256, identity=item.identity))
 
     def _is_done(self, item: MediaItem) -> bool:
         return isinstance(self._look_up(item), Done)
+
+
+def _is_believed(known: Done) -> bool:
+    return isinstance(known, DoneByListing) and known.file.sha256 is None

@@ -12,10 +12,11 @@ from functools import partial
 from pathlib import Path
 
 from tdl_sync.core.errors import StagingFailed
-from tdl_sync.core.model import DoneMark, ListedFile, MediaItem, RemoteFile, StagedFile
+from tdl_sync.core.model import DoneMark, MediaItem, RemoteFile, StagedFile
 from tdl_sync.core.retry import with_attempts
 from tdl_sync.options.name_template import RemotePlace
 from tdl_sync.transfer.admission import OpenGate
+from tdl_sync.transfer.disk.part_journal import Attempt
 from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.sidecar import sidecar, sidecar_name, with_copies_of
 
@@ -29,20 +30,23 @@ class Uploader:
         self,
         job: Job,
         stages: Stages,
-        to_overwrite: Callable[[MediaItem], ListedFile | None],
+        path_before: Callable[[MediaItem], str | None],
         gate: OpenGate,
+        wait_until_not_lapsed: Callable[[], None] = lambda: None,
     ) -> None:
-        """``to_overwrite`` gives the file of the same message that is on the remote and is not
-        right: it is overwritten, wherever it is, so that there are not two."""
+        """``path_before`` says where on the remote, below the chat's folder, a file of the same
+        message may be that is not right: it is overwritten, so that there are not two."""
         self._job = job
         self._stages = stages
-        self._to_overwrite = to_overwrite
+        self._path_before = path_before
         self._gate = gate
+        self._wait_until_not_lapsed = wait_until_not_lapsed
 
     def upload(self, staged: StagedFile) -> DoneMark:
         """Hand off one file, then mark it; blocks until the mark is durable.
 
-        A kill between the two is mended by the remote's listing. After three attempts raises what
+        A kill between the two is mended by the next run, which looks where this one was about to
+        put it. After three attempts raises what
         ``HandOff.move`` raises, or ``StagingFailed`` for a file that can't be read: it is kept.
         """
         tell = partial(self._stages.progress.tried_again, staged.item)
@@ -53,6 +57,7 @@ class Uploader:
 
     def _attempt(self, staged: StagedFile) -> RemoteFile:
         item = staged.item
+        self._wait_until_not_lapsed()
         self._stages.stop.check()
         place = self._place(item)
         folder = "/".join((self._job.folder, *place.folders))
@@ -74,6 +79,7 @@ class Uploader:
             self._gate.sent(item, total_bytes)
 
         sha256 = sha256_of(staged.path)
+        self._begin(item, Attempt("/".join((*place.folders, place.name)), sha256))
         if job.keeping.with_sidecar:
             self._put_sidecar(item, place, folder, sha256)
         moved = self._stages.hand_off.move(staged, folder, place.name, sent)
@@ -82,10 +88,21 @@ class Uploader:
         return replace(moved, sha256=sha256)
 
     def _place(self, item: MediaItem) -> RemotePlace:
-        there = self._to_overwrite(item)
-        if there is None:
+        """Chosen once: what an earlier attempt has left, in this run or another, is there."""
+        attempt = self._stages.leftovers.attempt(item)
+        path = (attempt and attempt.path) or self._path_before(item)
+        if path is None:
             return self._job.keeping.template.place(item, self._job.chat)
-        return RemotePlace(tuple(filter(None, there.subfolder.split("/"))), there.name)
+        *folders, name = path.split("/")
+        return RemotePlace(tuple(folders), name)
+
+    def _begin(self, item: MediaItem, attempt: Attempt) -> None:
+        leftovers = self._stages.leftovers
+        if leftovers.attempt(item) != attempt:
+            try:
+                leftovers.begin_attempt(item, attempt)
+            except OSError as error:
+                raise StagingFailed(error.strerror or str(error)) from error
 
     def _put_sidecar(self, item: MediaItem, place: RemotePlace, folder: str, sha256: str) -> None:
         """It names the copies that a sidecar from before names."""

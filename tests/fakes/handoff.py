@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable
 
@@ -14,13 +15,14 @@ class FakeHandOff:
 
     ``folders`` is the remote. ``errors`` holds, by the remote name, what the next moves of that
     file raise; ``"*"`` stands for any name. ``seconds_per_move`` is how long a move takes,
-    which begins with half the file sent.
+    which begins with half the file sent. ``look`` tells hashes where the remote ``lists_sha256``.
     """
 
     def __init__(self, seconds_per_move: float = 0.0) -> None:
         self.folders: dict[str, dict[str, bytes]] = {}
         self.errors: dict[str, list[TdlSyncError]] = {}
         self.seconds_per_move = seconds_per_move
+        self.lists_sha256 = False
         self.moves: list[str] = []
         self.most_at_once = 0
         self._at_once = 0
@@ -57,6 +59,23 @@ class FakeHandOff:
 
     def renew_folder(self, folder: str) -> None:
         self.prepare_folder(folder)
+
+    def seconds_until_listed(self) -> float:
+        return 0.0
+
+    def look(self, folder: str, name: str) -> ListedFile | None:
+        with self._changed:
+            content = self.folders.get(folder, {}).get(name)
+        if content is None:
+            return None
+        digest = hashlib.sha256(content).hexdigest() if self.lists_sha256 else None
+        return ListedFile(name, len(content), sha256=digest)
+
+    def expect_more(self) -> None:
+        """All is listed at once."""
+
+    def cut(self) -> None:
+        """Nothing sleeps here."""
 
     def put(self, content: bytes, folder: str, name: str) -> None:
         with self._changed:

@@ -161,6 +161,7 @@ class Line:
         self.remote: dict[str, dict[str, bytes]] = {}
         self.upload_errors: dict[str, list[TdlSyncError]] = {}
         self.seconds_per_move = 0.0
+        self.lists_sha256 = False
         self.after_id = 0
         self.choice = WHOLE_CHAT
         self.keeping = PLAIN_KEEPING
@@ -207,6 +208,7 @@ class Line:
         hand_off = WatchedHandOff(watch, self.seconds_per_move)
         hand_off.folders = self.remote
         hand_off.errors = self.upload_errors
+        hand_off.lists_sha256 = self.lists_sha256
         self.parts.on_fetch = lambda item, offset: watch.see("fetch", item.message_id)
         self.marks.on_write = lambda mark: watch.see("marked", mark.key.message_id)
         stages = Stages(

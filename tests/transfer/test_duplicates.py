@@ -315,10 +315,11 @@ def test_a_staged_copy_of_what_is_done_is_deleted_and_of_two_staged_ones_one_is_
     assert ended.report.skipped_by_rule == {DUPLICATE: 2}
 
 
-def test_a_staged_file_of_an_edited_message_does_not_stand_for_its_copies(
-    make_line: MakeLine,
+@pytest.mark.parametrize("knows_its_file", [True, False])
+def test_a_staged_file_of_an_edited_message_stands_for_its_copies_only_if_it_is_their_file(
+    knows_its_file: bool, make_line: MakeLine
 ) -> None:
-    """What is staged may be the file that the message held before."""
+    """What is staged may be the file that the message held before: then it is downloaded anew."""
     line = make_line("aa")
     line.upload_errors["1_a.bin"] = [HandOffFailed("no route")] * 3
     line.choice = Choice(limit=1)
@@ -326,8 +327,13 @@ def test_a_staged_file_of_an_edited_message_does_not_stand_for_its_copies(
     assert len(line.staged()) == 1
     line.choice, line.after_id = DEDUPE, 0
     line.reader.messages[1] = edited(line.items()[0])
+    if not knows_its_file:
+        for journal in (line.directory.parent / "partial").iterdir():
+            journal.unlink()
+    line.parts.asked.clear()
     assert_complete(line.run())
-    assert_moved_are(line, 1, 2)
+    assert bool(line.parts.asked_of(1)) is not knows_its_file
+    assert_moved_are(line, 1)
 
 
 # --- sidecars ----------------------------------------------------------------------------------

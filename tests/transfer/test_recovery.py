@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tdl_sync.core.errors import CorruptedInTransfer, HandOffFailed
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
-from tdl_sync.transfer.disk.part_journal import PartialFiles
+from tdl_sync.transfer.disk.part_journal import Attempt, PartialFiles
 from tdl_sync.transfer.disk.staging import Staging
-from tests.fakes.chat import CHAT_ID, item_of
+from tests.fakes.chat import CHAT_ID, FIRST_DATE, item_of
 from tests.fakes.parts import content_of
-from tests.transfer.line import FOLDER, Line, assert_complete
+from tests.transfer.line import FOLDER, REMOTE, Line, assert_complete
 
 MIB = PART_BYTES
 ITEM = item_of(2, 6 * MIB + 5)
@@ -138,6 +140,102 @@ def test_half_a_file_under_its_final_name_is_not_believed_and_overwritten(line: 
     assert line.parts.asked_of(2) == []
     assert ended.report.moved == 3
     line.assert_all_moved()
+
+
+def staged_by_a_run(line: Line, item: MediaItem) -> Path:
+    """A run downloaded it and died."""
+    part = leave_parts(line, item, *range(7))
+    return part.rename(part.with_suffix(".staged"))
+
+
+OTHER_FILE = replace(
+    ITEM,
+    location=replace(ITEM.location, file_id=99),
+    file_name="new.bin",
+    details=replace(ITEM.details, edited_at=FIRST_DATE),
+)
+
+
+def test_of_a_message_that_was_edited_while_its_file_lay_staged_the_new_file_is_moved(
+    line: Line,
+) -> None:
+    """Also where it has the same size: the journal says which file the staged one is."""
+    staged_by_a_run(line, ITEM)
+    line.reader.messages[2] = OTHER_FILE
+    ended = line.run(budget_bytes=7 * MIB)
+    assert_complete(ended)
+    assert ended.report.believed == 0
+    line.assert_all_moved()
+    mark = line.marks.marks[REMOTE, ITEM.key].file
+    assert (mark.identity, mark.name) == (OTHER_FILE.identity, "2_new.bin")
+    assert_clean(line)
+
+
+def test_an_edit_of_the_text_alone_costs_no_second_download(line: Line) -> None:
+    staged_by_a_run(line, ITEM)
+    line.reader.messages[2] = replace(ITEM, details=OTHER_FILE.details)
+    assert_complete(line.run())
+    assert line.parts.asked_of(2) == []
+    assert line.marks.marks[REMOTE, ITEM.key].file.identity == ITEM.identity
+
+
+def test_what_is_staged_is_compared_with_what_is_listed_and_goes_over_it_by_its_name(
+    line: Line,
+) -> None:
+    """The right size and other bytes: a bad copy that nobody could remove, an upload with holes.
+    It may be there by the name that another template has given it."""
+    line.remote[FOLDER] = {"2_as it was called.bin": b"x" * ITEM.size_bytes}
+    staged_by_a_run(line, ITEM)
+    ended = line.run()
+    assert_complete(ended)
+    assert (ended.report.moved, ended.report.believed) == (3, 0)
+    assert line.parts.asked_of(2) == []
+    assert line.remote[FOLDER]["2_as it was called.bin"] == content_of(ITEM)
+    assert file_name(ITEM) not in line.remote[FOLDER]
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+def test_where_only_the_journal_knows_of_a_hand_off_the_remotes_hash_tells_how_it_ended(
+    is_right: bool, line: Line
+) -> None:
+    """rclone had deleted the staged file; nothing else is left of it."""
+    line.lists_sha256 = True
+    content = content_of(ITEM)
+    line.remote[FOLDER] = {file_name(ITEM): content if is_right else b"x" * len(content)}
+    staged = staged_by_a_run(line, ITEM)
+    begin(line, ITEM, Attempt(file_name(ITEM), hashlib.sha256(content).hexdigest()))
+    staged.unlink()
+    ended = line.run()
+    assert_complete(ended)
+    assert (ended.report.done_before, ended.report.believed) == (int(is_right), 0)
+    assert bool(line.parts.asked_of(2)) is not is_right
+    line.assert_all_moved()
+    assert line.marks.marks[REMOTE, ITEM.key].file.sha256 == hashlib.sha256(content).hexdigest()
+    assert_clean(line)
+
+
+@pytest.mark.parametrize("error", [CorruptedInTransfer("hashes differ"), HandOffFailed("EOF")])
+def test_after_a_hand_off_that_failed_no_name_and_size_is_believed(
+    error: HandOffFailed, line: Line
+) -> None:
+    """Though what was staged had to give way to others."""
+    line.upload_errors[file_name(ITEM)] = [error] * 3
+    assert line.run().report.failed == 1
+    staged = next(line.directory.glob("*_2.staged"))
+    staged.unlink()
+    for journal in (line.directory.parent / "partial").iterdir():
+        journal.unlink()
+    line.remote[FOLDER][file_name(ITEM)] = b"x" * ITEM.size_bytes
+    line.parts.asked.clear()
+    assert_complete(line.run())
+    assert line.parts.asked_of(2) != []
+    line.assert_all_moved()
+
+
+def begin(line: Line, item: MediaItem, attempt: Attempt) -> None:
+    staging = Staging.open(line.directory, 10**9)
+    PartialFiles(staging, line.directory.parent / "partial").begin_attempt(item, attempt)
+    staging.close()
 
 
 def test_what_another_chat_left_in_the_middle_waits_for_its_own_run(line: Line) -> None:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from tdl_sync.core.errors import LargerThanBudget
 from tdl_sync.core.model import MediaItem, MessageKey, Reservation
+from tdl_sync.core.operating_system import sync_directory
 from tdl_sync.core.ports import ProgressListener
 from tdl_sync.transfer.disk.budget import DiskBudget
-from tdl_sync.transfer.disk.part_journal import PartialFiles
+from tdl_sync.transfer.disk.part_journal import Attempt, PartialFiles
 from tdl_sync.transfer.disk.staging import Leftover, Staging
 
 
@@ -54,6 +55,22 @@ class Leftovers:
         with self._lock:
             found = {key: kept for key, kept in self._kept.items() if key.chat_id == chat_id}
         return [found[key].leftover for key in sorted(found)]
+
+    def staged_is(self, item: MediaItem) -> bool | None:
+        """See ``PartialFiles``."""
+        return self._partials.staged_is(item)
+
+    def attempt(self, item: MediaItem) -> Attempt | None:
+        """See ``PartialFiles``."""
+        return self._partials.attempt(item)
+
+    def begin_attempt(self, item: MediaItem, attempt: Attempt) -> None:
+        """See ``PartialFiles``."""
+        self._partials.begin_attempt(item, attempt)
+
+    def marked(self, key: MessageKey) -> None:
+        """The mark of this message is written: what was known of its file is in there."""
+        self._partials.forget(key)
 
     def keep(self, reservation: Reservation) -> None:
         """Keep what there is of an item, staged or partial, together with its reservation."""
@@ -161,6 +178,9 @@ class Leftovers:
         assert kept.leftover.key is not None
         if kept.leftover.complete:
             kept.leftover.path.unlink(missing_ok=True)
+            # Else a power cut could bring it back beside the journal of another file.
+            sync_directory(self._staging.directory)
+            self._partials.forget(kept.leftover.key)
         else:
             self._partials.remove(kept.leftover.key)
         self._budget.give_back(kept.reserved_bytes)

@@ -8,6 +8,11 @@ file, and its partial file is not believed. Then come records of 20 bytes, big-e
 
     offset (8)  length (4)  CRC-32 of the part (4)  CRC-32 of the 16 bytes before (4)
 
+It outlives the partial file: until its mark is written it says which of Telegram's files a staged
+one is. When that is handed off for the first time, a second line of JSON takes the place of the
+records: the path on the remote that was chosen for it, below the chat's folder, and its SHA-256.
+From then on that file may be on the remote, whatever else is known.
+
 What is durable when:
 
 - The first line is synced, with its directory, before the partial file exists and before its
@@ -18,8 +23,10 @@ What is durable when:
   disk have the CRC of its record. A sync for each part was rejected: it costs more than the parts
   that a power cut can lose.
 - The whole file is synced before it is renamed to ``.staged`` (``download.py``).
-- The partial file is removed or renamed before its journal, so that a partial file without a
-  journal is never one that could have gone on.
+- A partial or staged file is removed before its journal, so that a partial file without a journal
+  is never one that could have gone on, and no staged file has the journal of another.
+- The second line is synced before the hand-off begins. Of one that is cut off it is still known
+  that a hand-off was about to begin.
 """
 
 from __future__ import annotations
@@ -57,6 +64,27 @@ class PartRecord:
     def to_bytes(self) -> bytes:
         fields = _PART.pack(self.offset_bytes, self.length_bytes, self.crc32)
         return fields + _CHECKSUM.pack(zlib.crc32(fields))
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A hand-off that has begun: the remote may have the file, or not.
+
+    ``path`` is the one below the chat's folder, ``None`` where a power cut has left no more than
+    that there was one; ``sha256`` likewise.
+    """
+
+    path: str | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class _Journal:
+    """What its lines say. ``file`` tells which file of Telegram's, of which message."""
+
+    partial_path: Path
+    file: tuple[object, ...]
+    attempt: Attempt | None
 
 
 def part_length(size_bytes: int, offset_bytes: int) -> int:
@@ -107,9 +135,10 @@ class PartialFiles:
         """
         self._staging = staging
         self.directory = directory
+        self._attempts: dict[MessageKey, tuple[tuple[object, ...], Attempt]] = {}
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._remove_orphans()
+            self._look_through()
         except OSError as error:
             raise ConfigurationError(
                 f"the directory {directory} cannot be used: {error.strerror}; make it readable "
@@ -127,6 +156,35 @@ class PartialFiles:
         except FileNotFoundError:
             return False
         return same and self._staging.part_path(item.key).is_file()
+
+    def staged_is(self, item: MediaItem) -> bool | None:
+        """Whether the staged file that lies here of this message is exactly this file of
+        Telegram's; ``None`` where nothing says so."""
+        journal = _read_journal(self.journal_path(item.key))
+        if journal is None or journal.partial_path != self._part_path(item.key):
+            return None
+        return journal.file == _file_of(item)
+
+    def attempt(self, item: MediaItem) -> Attempt | None:
+        """The hand-off of exactly this file that has begun, in this run or an earlier one, and of
+        which it is not known that it has ended well."""
+        file, attempt = self._attempts.get(item.key, (None, None))
+        return attempt if file == _file_of(item) else None
+
+    def begin_attempt(self, item: MediaItem, attempt: Attempt) -> None:
+        """A hand-off of the item's staged file begins when this returns: that is durable then.
+        Raises ``OSError``."""
+        path = self.journal_path(item.key)
+        line = json.dumps({"path": attempt.path, "sha256": attempt.sha256}).encode("ascii") + b"\n"
+        first_line = self._first_line(item)
+        if self.staged_is(item):
+            with path.open("r+b", buffering=0) as journal:
+                _write_at(journal, len(journal.readline(_MOST_FIRST_LINE_BYTES)), line)
+                journal.truncate()
+                os.fsync(journal.fileno())
+        else:  # an earlier version kept none, or the data directory is another one
+            _replace_durably(path, first_line + line)
+        self._attempts[item.key] = (_file_of(item), attempt)
 
     @contextmanager
     def open(self, item: MediaItem, check: Callable[[], None]) -> Iterator[PartialFile]:
@@ -159,7 +217,8 @@ class PartialFiles:
         self.forget(key)
 
     def forget(self, key: MessageKey) -> None:
-        """Remove the journal of a partial file that is gone, or has its final name."""
+        """Remove the journal of a file that is gone, or whose mark is written."""
+        self._attempts.pop(key, None)
         path = self.journal_path(key)
         path.unlink(missing_ok=True)
         _new(path).unlink(missing_ok=True)
@@ -172,28 +231,72 @@ class PartialFiles:
             "message": [item.key.chat_id, item.key.topic_id, item.key.message_id],
             "size_bytes": item.size_bytes,
             "file": [location.kind.value, location.file_id, location.thumb_size],
-            "partial_file": str(self._staging.part_path(item.key).absolute()),
+            "partial_file": str(self._part_path(item.key)),
         }
         return json.dumps(fields).encode("ascii") + b"\n"
 
-    def _remove_orphans(self) -> None:
-        """Another staging directory's journals stay: its run may use this data directory too."""
+    def _part_path(self, key: MessageKey) -> Path:
+        return self._staging.part_path(key).absolute()
+
+    def _look_through(self) -> None:
+        """Learn which hand-offs have begun, and remove journals of files that are gone without one.
+
+        Another staging directory's journals stay: its run may use this data directory too.
+        """
         for path in self.directory.glob("*.parts"):
-            partial_path = _partial_path(path)
-            if partial_path is None or (
-                partial_path.parent == self._staging.directory.absolute()
-                and not partial_path.exists()
-            ):
+            journal = _read_journal(path)
+            if journal is None:
                 path.unlink(missing_ok=True)
+            elif journal.partial_path.parent == self._staging.directory.absolute():
+                key = _key_of(journal)
+                if journal.attempt is not None and key is not None:
+                    self._attempts[key] = (journal.file, journal.attempt)
+                elif not any(
+                    journal.partial_path.with_suffix(suffix).exists()
+                    for suffix in (".part", ".staged")
+                ):
+                    path.unlink(missing_ok=True)
 
 
-def _partial_path(journal_path: Path) -> Path | None:
-    """Where the first line says that the partial file lies; ``None`` for a broken line."""
+def _file_of(item: MediaItem) -> tuple[object, ...]:
+    location = item.location
+    key = (item.key.chat_id, item.key.topic_id, item.key.message_id)
+    return key, item.size_bytes, (location.kind.value, location.file_id, location.thumb_size)
+
+
+def _read_journal(path: Path) -> _Journal | None:
+    """``None`` where there is none, or its first line is broken."""
     try:
-        with journal_path.open("rb") as journal:
-            return Path(json.loads(journal.readline(_MOST_FIRST_LINE_BYTES))["partial_file"])
-    except (ValueError, KeyError, TypeError):
+        with path.open("rb") as journal:
+            record = json.loads(journal.readline(_MOST_FIRST_LINE_BYTES))
+            partial_path = Path(record["partial_file"])
+            file = (
+                tuple(record.get("message", ())),
+                record.get("size_bytes"),
+                tuple(record.get("file", ())),
+            )
+            is_text = journal.read(1) == b"{"
+            attempt = _read_attempt(b"{" + journal.readline(_MOST_FIRST_LINE_BYTES))
+    except (AttributeError, FileNotFoundError, LookupError, TypeError, ValueError):
         return None
+    return _Journal(partial_path, file, attempt if is_text else None)
+
+
+def _read_attempt(line: bytes) -> Attempt:
+    try:
+        record = json.loads(line)
+        path, sha256 = record["path"], record["sha256"]
+    except (LookupError, TypeError, ValueError):
+        return Attempt(None, None)
+    known = isinstance(path, str) and isinstance(sha256, str)
+    return Attempt(path, sha256) if known else Attempt(None, None)
+
+
+def _key_of(journal: _Journal) -> MessageKey | None:
+    match journal.file[0]:
+        case (int(chat_id), int(topic_id), int(message_id)):
+            return MessageKey(chat_id, topic_id, message_id)
+    return None
 
 
 def _records(journal_path: Path, size_bytes: int) -> Iterator[PartRecord]:

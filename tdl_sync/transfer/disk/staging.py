@@ -97,11 +97,15 @@ class Staging:
     """The locked directory. Create with ``Staging.open``; ``close`` gives the lock back.
 
     ``budget_bytes`` is the smaller of what was asked for and what the disk can hold;
-    ``warning`` says so in one line where the disk decided.
+    ``warning`` says so in one line where the disk decided. ``is_new``: no run has used it before,
+    or somebody has emptied it.
     """
 
-    def __init__(self, directory: Path, lock: FileLock, max_disk_bytes: int) -> None:
+    def __init__(
+        self, directory: Path, lock: FileLock, max_disk_bytes: int, *, is_new: bool
+    ) -> None:
         self.directory = directory
+        self.is_new = is_new
         self._lock = lock
         self.leftovers = self._scan()
         left_bytes = sum(leftover.size_bytes for leftover in self.leftovers)
@@ -119,6 +123,7 @@ class Staging:
         """
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            is_new = not (directory / LOCK_NAME).exists()
             lock = _patiently_locked(directory / LOCK_NAME)
         except LockHeld:
             raise HeldByAnotherRun(
@@ -131,7 +136,7 @@ class Staging:
                 "choose another with --staging"
             ) from error
         try:
-            staging = cls(directory, lock, max_disk_bytes)
+            staging = cls(directory, lock, max_disk_bytes, is_new=is_new)
         except OSError as error:
             lock.release()
             raise ConfigurationError(

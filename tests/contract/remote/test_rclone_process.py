@@ -56,6 +56,8 @@ def script(path: Path, *lines: str) -> str:
     return str(path)
 
 
+THERE = '{"item": {"Name": "1_a", "Path": "1_a", "Size": 8, "IsDir": false}}'
+
 IF_ASKED_FOR_ITS_VERSION = 'if [ "$1" = version ]; then echo rclone v1.75.2; exit; fi'
 
 
@@ -203,9 +205,9 @@ def test_what_is_ended_at_once_keeps_its_file(
 @pytest.mark.parametrize(
     ("shown", "is_there"),
     [
-        ('{"item": {"Size": 8, "IsDir": false}}', True),
-        ('{"item": {"Size": 7, "IsDir": false}}', False),
-        ('{"item": {"Size": 8, "IsDir": true}}', False),
+        (THERE, True),
+        (THERE.replace("8", "7"), False),
+        (THERE.replace("false", "true"), False),
         ('{"item": null}', False),
     ],
 )
@@ -229,7 +231,7 @@ def test_a_file_that_is_still_there_when_rclone_dies_is_not_taken_for_moved(
     tmp_path: Path, staging: Path, closing: ExitStack
 ) -> None:
     """Whatever the remote shows: by that name there may have been one before."""
-    shown = Answer('{"item": {"Size": 8, "IsDir": false}}')
+    shown = Answer(THERE)
     dies = {"operations/movefile": Answer(first="kill"), "operations/stat": shown}
     control = opened_control(closing, false_rclone(tmp_path, dies))
     staged = stage(staging, b"precious")

@@ -290,7 +290,7 @@ def test_a_failure_that_the_listing_has_refuted_is_counted_in_one_scope_of_the_c
 ) -> None:
     with machine.records() as marks:
         key = MessageKey(CHAT_ID, 0, 1)
-        marks.record_failure(REMOTE, Failure(key, "upload failed", "why", 1, for_good=False))
+        marks.record_failure(REMOTE, Failure(key, "download failed", "why", 1, for_good=False))
     machine.on_remote(ListedFile("1_a.bin", 1000))
     looker = machine.looker()
     with closing(looker.marks):

@@ -12,9 +12,10 @@ import pytest
 
 from tdl_sync.commands.verify_comparison import Comparison, Findings
 from tdl_sync.commands.verify_repair import MISSING, recorded, save_state
-from tdl_sync.core.errors import HandOffFailed
+from tdl_sync.core.errors import DownloadFailed, HandOffFailed
 from tdl_sync.core.failures import NOT_RIGHT, OTHER_CONTENT, WRONG_SIZE, Failure, reasons_for_others
 from tdl_sync.core.model import Chat, ChatKind, DoneMark, ListedFile, MediaItem, RemoteFile
+from tdl_sync.core.naming import path_of
 from tdl_sync.run.resume import failed_elsewhere
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.local_state import LocalStates
@@ -66,8 +67,8 @@ class Knowing:
             self.marks.write(DoneMark(REMOTE, known.file))
         return isinstance(known, Done)
 
-    def to_overwrite(self, item: MediaItem) -> ListedFile | None:
-        return self.files.to_overwrite(item)
+    def path_before(self, item: MediaItem) -> str | None:
+        return self.files.path_before(item)
 
 
 def knowing(marks: DoneMarks, *listing: ListedFile) -> Knowing:
@@ -112,7 +113,7 @@ def test_a_wrong_file_that_is_certainly_ours_is_overwritten_where_it_lies(
     assert reasons(marks) == {7: WRONG_SIZE}
     after = knowing(marks, cut)
     assert not after.is_done(item)
-    assert after.to_overwrite(item) == cut
+    assert after.path_before(item) == path_of(cut)
 
 
 def test_other_content_of_the_right_size_is_no_proof_that_the_file_is_there(
@@ -125,7 +126,7 @@ def test_other_content_of_the_right_size_is_no_proof_that_the_file_is_there(
     assert reasons(marks) == {7: OTHER_CONTENT}
     after = knowing(marks, replace(other, sha256=None))
     assert not after.is_done(item)
-    assert after.to_overwrite(item) == replace(other, sha256=None)
+    assert after.path_before(item) == path_of(other)
 
 
 @pytest.mark.parametrize("size_bytes", [4, 10])
@@ -139,7 +140,7 @@ def test_a_file_that_may_be_the_users_own_is_not_overwritten(
     assert reasons(marks) == {2024: NOT_RIGHT}
     after = knowing(marks, users)
     assert not after.is_done(item)
-    assert after.to_overwrite(item) is None
+    assert after.path_before(item) is None
 
 
 def test_without_a_repair_the_listing_proves_and_nothing_is_overwritten(marks: DoneMarks) -> None:
@@ -148,7 +149,7 @@ def test_without_a_repair_the_listing_proves_and_nothing_is_overwritten(marks: D
     assert of_run.is_done(item)
     assert marks.is_done(REMOTE, item.key)
     assert not of_run.is_done(cut)
-    assert of_run.to_overwrite(cut) is None
+    assert of_run.path_before(cut) is None
 
 
 UPLOAD_FAILED = HandOffFailed("connection reset")
@@ -176,7 +177,7 @@ def test_a_file_that_is_not_believed_stays_so_when_a_later_try_fails_until_the_i
         assert reasons(marks) == {7: UPLOAD_FAILED.reason}
         after = knowing(marks, other)
         assert not after.is_done(item)
-        assert after.to_overwrite(item) == (other if is_ours else None)
+        assert after.path_before(item) == (path_of(other) if is_ours else None)
         mark_done(marks, item)
         assert knowing(marks, other).is_done(item)
         # With the move all of it is over: of a failure after that the listing is a proof again.
@@ -189,7 +190,11 @@ def test_a_record_of_an_earlier_version_says_by_its_reason_that_the_file_is_not_
         text = json.dumps({"reason": reason, "detail": "…", "attempts": 0, "for_good": False})
         return read_failure(item_of(7, 10).key, text)
 
-    assert [read(each).distrusted for each in (OTHER_CONTENT, NOT_RIGHT, WRONG_SIZE, "other")] == [
+    assert [
+        read(each).distrusted
+        for each in (OTHER_CONTENT, NOT_RIGHT, "upload failed", WRONG_SIZE, "other")
+    ] == [
+        True,
         True,
         True,
         False,
@@ -207,13 +212,14 @@ def test_another_machine_believes_no_listed_file_where_a_reason_in_the_state_spe
     recorded(found(marks, [item], [other]), marks, REMOTE, passed_id=0)
     fail_for_now(marks, item)
     told = reasons_for_others(marks.failures(REMOTE, CHAT_ID, 0))
-    assert told == [NOT_RIGHT]
+    assert told == [UPLOAD_FAILED.reason]
     state = replace(PLAIN, channel_id=CHAT_ID, failed_ids=(7,))
     for reasons_of_state, is_believed in (
         (told, False),
         ([OTHER_CONTENT, "missing"], False),
         ([OTHER_REASONS], False),
-        ([WRONG_SIZE, UPLOAD_FAILED.reason], True),
+        ([NOT_RIGHT], False),
+        ([WRONG_SIZE, DownloadFailed.reason], True),
     ):
         marks.forget_failure(REMOTE, item.key)
         (failure,) = failed_elsewhere(
@@ -221,7 +227,7 @@ def test_another_machine_believes_no_listed_file_where_a_reason_in_the_state_spe
         )
         marks.record_failure(REMOTE, failure)
         after = knowing(marks, other)
-        assert (after.is_done(item), after.to_overwrite(item)) == (is_believed, None)
+        assert (after.is_done(item), after.path_before(item)) == (is_believed, None)
 
 
 def test_the_state_tells_the_reason_even_of_a_message_that_it_knew_as_failed(
@@ -243,10 +249,8 @@ def test_only_the_very_file_that_was_wrong_is_overwritten(marks: DoneMarks) -> N
     mark_done(marks, item)
     cut, users = ListedFile("7_a.bin", 4), ListedFile("7_notes of mine.txt", 4)
     recorded(found(marks, [item], [cut]), marks, REMOTE, passed_id=0)
-    assert knowing(marks, users).to_overwrite(item) is None
-    assert knowing(marks, replace(cut, subfolder="kept")).to_overwrite(item) is None
-    for listing in ([cut, users], [users, cut]):
-        assert knowing(marks, *listing).to_overwrite(item) == cut
+    for listing in ([users], [replace(cut, subfolder="kept")], [cut, users], [users, cut]):
+        assert knowing(marks, *listing).path_before(item) == path_of(cut)
 
 
 def test_of_several_files_of_a_message_the_one_of_its_size_is_the_proof(marks: DoneMarks) -> None:

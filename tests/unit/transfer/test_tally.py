@@ -85,7 +85,7 @@ def tell(tally: Tally, message_id: int, fate: str, reason: str) -> None:
     if fate == "moved":
         tally.moved(item_of(message_id, 1))
     elif fate == "before":
-        tally.done_before()
+        tally.done_before(believed=False)
     elif fate == "skipped":
         tally.skipped(reason)
     else:

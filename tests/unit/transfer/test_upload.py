@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -11,11 +12,13 @@ from typing import cast
 import pytest
 
 from tdl_sync.core.errors import ConfigurationError, HandOffFailed, StagingFailed
-from tdl_sync.core.model import Chat, ChatKind, DoneMark, ListedFile, Reservation, StagedFile
+from tdl_sync.core.model import Chat, ChatKind, DoneMark, Reservation, StagedFile
 from tdl_sync.core.retry import ATTEMPTS
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.name_template import Keeping, parse_name_template
 from tdl_sync.transfer.admission import OpenGate
+from tdl_sync.transfer.disk.part_journal import Attempt, PartialFiles
+from tdl_sync.transfer.disk.staging import Staging
 from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.sidecar import with_copies
 from tdl_sync.transfer.upload import Uploader, sha256_of
@@ -41,17 +44,25 @@ def staged(tmp_path: Path) -> StagedFile:
 class Upload:
     """One chat's uploader on fakes."""
 
-    def __init__(self, keeping: Keeping, there: ListedFile | None = None) -> None:
+    def __init__(
+        self, keeping: Keeping, staged: StagedFile, path_before: str | None = None
+    ) -> None:
         self.hand_off = FakeHandOff()
         self.marks = FakeMarks()
         self.job = Job(CHAT, REMOTE, FOLDER, 0, 0, (), {}, False, keeping=keeping)
+        staging = Staging.open(staged.path.parent / "staging", 10**9)
+        self.journals = PartialFiles(staging, staged.path.parent / "partial")
+        staging.close()
         used = SimpleNamespace(
+            leftovers=self.journals,
             hand_off=self.hand_off,
             marks=self.marks,
             progress=RecordingProgress(),
             stop=StopFlag(),
         )
-        self._uploader = Uploader(self.job, cast(Stages, used), lambda item: there, OpenGate())
+        self._uploader = Uploader(
+            self.job, cast(Stages, used), lambda item: path_before, OpenGate()
+        )
 
     def __call__(self, staged: StagedFile) -> DoneMark:
         return self._uploader.upload(staged)
@@ -60,7 +71,7 @@ class Upload:
 def test_a_file_is_never_on_the_remote_without_its_sidecar(
     staged: StagedFile, short_pauses: None
 ) -> None:
-    upload = Upload(Keeping(with_sidecar=True))
+    upload = Upload(Keeping(with_sidecar=True), staged)
     upload.hand_off.errors["*"] = [HandOffFailed("no luck")] * ATTEMPTS
     with pytest.raises(HandOffFailed):
         upload(staged)
@@ -72,7 +83,7 @@ def test_a_file_is_never_on_the_remote_without_its_sidecar(
 
 
 def test_nothing_is_marked_that_was_not_handed_off(staged: StagedFile, short_pauses: None) -> None:
-    upload = Upload(Keeping())
+    upload = Upload(Keeping(), staged)
     upload.hand_off.errors["*"] = [HandOffFailed("no luck")] * ATTEMPTS
     with pytest.raises(HandOffFailed):
         upload(staged)
@@ -82,14 +93,14 @@ def test_nothing_is_marked_that_was_not_handed_off(staged: StagedFile, short_pau
 def test_a_file_that_was_handed_off_is_marked_with_its_hash_before_it_counts(
     staged: StagedFile,
 ) -> None:
-    upload = Upload(Keeping())
+    upload = Upload(Keeping(), staged)
     mark = upload(staged)
     assert mark.file.sha256 == hashlib.sha256(CONTENT).hexdigest()
     assert upload.marks.marks == {(REMOTE, ITEM.key): mark}
 
 
 def test_a_mark_that_can_not_be_written_is_told(staged: StagedFile) -> None:
-    upload = Upload(Keeping())
+    upload = Upload(Keeping(), staged)
     upload.marks.errors.append(ConfigurationError("the disk is full"))
     with pytest.raises(ConfigurationError, match="the disk is full"):
         upload(staged)
@@ -99,14 +110,32 @@ def test_what_is_wrong_is_overwritten_where_it_lies_whatever_the_template_says(
     staged: StagedFile,
 ) -> None:
     keeping = Keeping(parse_name_template("{date:%Y}/{stem}"), with_sidecar=True)
-    upload = Upload(keeping, ListedFile("1_an old name", 3, "2019/x"))
+    upload = Upload(keeping, staged, "2019/x/1_an old name")
     upload(staged)
     assert upload.hand_off.folders.keys() == {f"{FOLDER}/2019/x"}
     assert upload.hand_off.folders[f"{FOLDER}/2019/x"].keys() == {"1.json", "1_an old name"}
 
 
+def test_where_a_file_goes_is_durable_before_its_hand_off_and_every_later_attempt_goes_there(
+    staged: StagedFile, short_pauses: None
+) -> None:
+    """Also after its message was given another caption, and the run another template."""
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    first = Upload(Keeping(parse_name_template("{date:%Y}/{stem}")), staged)
+    first.hand_off.errors["*"] = [HandOffFailed("no luck")] * ATTEMPTS
+    with pytest.raises(HandOffFailed):
+        first(staged)
+    later = Upload(Keeping(parse_name_template("{caption}")), staged)
+    assert later.journals.attempt(ITEM) == Attempt("2021/1_a", digest)
+    other_file = replace(ITEM, location=replace(ITEM.location, file_id=2))
+    assert later.journals.attempt(other_file) is None
+    later(staged)
+    assert later.hand_off.folders.keys() == {f"{FOLDER}/2021"}
+    assert later.hand_off.moves == ["1_a"]
+
+
 def test_copies_that_a_sidecar_from_before_names_are_named_still(staged: StagedFile) -> None:
-    upload = Upload(Keeping(with_sidecar=True))
+    upload = Upload(Keeping(with_sidecar=True), staged)
     upload(staged)
     assert upload.job.sidecar_folders == {1: FOLDER}
     before = upload.hand_off.read(FOLDER, "1.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from tdl_sync.transfer.disk.budget import DiskBudget
 from tdl_sync.transfer.disk.leftovers import Leftovers
 from tdl_sync.transfer.disk.part_journal import PartialFiles
 from tdl_sync.transfer.disk.staging import LOCK_NAME, Staging
+from tests.durability import DurableSteps
 from tests.fakes.chat import CHAT_ID, item_of
 from tests.fakes.parts import content_of
 from tests.fakes.progress import RecordingProgress
@@ -172,3 +174,22 @@ def test_a_complete_file_makes_its_partial_file_needless(disk: Disk) -> None:
     assert disk.names() == [f"m{CHAT_ID}_0_1.staged"]
     assert [left.complete for left in leftovers.leftovers_of(CHAT_ID)] == [True]
     assert disk.budget.used_bytes == 2 * MIB
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a directory cannot be synced")
+def test_a_staged_file_that_is_deleted_is_gone_for_good_before_its_journal_goes(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut could bring it back beside the journal of what the message holds by then."""
+    item = item_of(1, BLOCK)
+    disk.leave_partial(item)
+    disk.staging.part_path(item.key).replace(disk.staging.staged_path(item.key))
+    leftovers = disk.begin(10 * MIB)
+    seen = DurableSteps(tmp_path, monkeypatch)
+    leftovers.delete(leftovers.leftovers_of(CHAT_ID)[0])
+    name = disk.staging.part_path(item.key).stem
+    assert seen.steps == [
+        f"remove staging/{name}.staged",
+        "sync staging/",
+        f"remove partial/{name}.parts",
+    ]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tdl_sync.core.errors import ConfigurationError, Stopped
 from tdl_sync.core.model import FileLocation, LocationKind, MediaItem
 from tdl_sync.core.ports import PART_BYTES
-from tdl_sync.transfer.disk.part_journal import RECORD_BYTES, PartialFiles
+from tdl_sync.transfer.disk.part_journal import RECORD_BYTES, Attempt, PartialFiles
 from tdl_sync.transfer.disk.staging import Staging
 from tests.durability import DurableSteps
 from tests.fakes.chat import item_of
@@ -351,3 +351,61 @@ def damage(path: Path, dice: random.Random) -> None:
         for _ in range(dice.randint(0, 2)):
             file.seek(dice.randint(0, size))
             file.write(dice.randbytes(dice.randint(1, 40)))
+
+
+# --- when it is staged ----------------------------------------------------------------------------
+
+
+def staged(disk: Disk) -> PartialFiles:
+    """The next run, after one that has downloaded the whole file."""
+    disk.write(ITEM, *range(6))
+    disk.part(ITEM).replace(disk.staging.staged_path(ITEM.key))
+    return disk.files
+
+
+ANOTHER_FILE = replace(ITEM, location=replace(ITEM.location, file_id=99))
+
+
+def test_a_staged_file_is_known_to_be_the_one_that_its_message_holds_or_not(disk: Disk) -> None:
+    files = staged(disk)
+    assert files.staged_is(ITEM) is True
+    assert files.staged_is(ANOTHER_FILE) is False
+    assert files.attempt(ITEM) is None
+    disk.journal(ITEM).unlink()
+    assert files.staged_is(ITEM) is None
+
+
+def test_that_a_hand_off_has_begun_is_durable_before_it_begins_and_known_until_it_is_marked(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the staged file is gone, which rclone deletes before we know that it has ended."""
+    files = staged(disk)
+    seen = DurableSteps(tmp_path, monkeypatch)
+    attempt = Attempt("2021/17_a.bin", "ab" * 32)
+    files.begin_attempt(ITEM, attempt)
+    assert seen.steps == [f"sync data/partial/{disk.part(ITEM).name}s"]
+    disk.staging.staged_path(ITEM.key).unlink()
+    later = disk.files
+    assert later.attempt(ITEM) == attempt
+    assert later.attempt(ANOTHER_FILE) is None
+    later.forget(ITEM.key)
+    assert disk.files.attempt(ITEM) is None
+
+
+def test_of_an_attempt_that_a_power_cut_has_cut_off_it_is_known_that_there_was_one(
+    disk: Disk,
+) -> None:
+    staged(disk).begin_attempt(ITEM, Attempt("17_a.bin", "ab" * 32))
+    journal = disk.journal(ITEM)
+    journal.write_bytes(journal.read_bytes()[:-20])
+    assert disk.files.attempt(ITEM) == Attempt(None, None)
+    assert disk.files.staged_is(ITEM)
+
+
+def test_what_an_earlier_version_has_staged_without_a_journal_gets_one_when_it_is_handed_off(
+    disk: Disk,
+) -> None:
+    disk.staging.staged_path(ITEM.key).write_bytes(CONTENT)
+    disk.files.begin_attempt(ITEM, Attempt("17_a.bin", "ab" * 32))
+    assert disk.files.staged_is(ITEM)
+    assert disk.files.attempt(ITEM) == Attempt("17_a.bin", "ab" * 32)
