@@ -36,7 +36,7 @@ from typing import BinaryIO
 
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.model import MediaItem, MessageKey
-from tdl_sync.core.operating_system import sync_directory
+from tdl_sync.core.operating_system import open_here, sync_directory
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.transfer.disk.staging import Staging
 
@@ -191,8 +191,10 @@ def _partial_path(journal_path: Path) -> Path | None:
     """Where the first line says that the partial file lies; ``None`` for a broken line."""
     try:
         with journal_path.open("rb") as journal:
-            return Path(json.loads(journal.readline(_MOST_FIRST_LINE_BYTES))["partial_file"])
-    except (ValueError, KeyError, TypeError):
+            path = Path(json.loads(journal.readline(_MOST_FIRST_LINE_BYTES))["partial_file"])
+            os.fsencode(path)
+            return None if "\0" in str(path) else path
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -244,8 +246,7 @@ def _write_at(file: BinaryIO, offset_bytes: int, content: bytes) -> None:
 
 def _open_to_write(path: Path) -> BinaryIO:
     """Open for writing anywhere, unbuffered, and keep what is in it."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-    return os.fdopen(os.open(path, flags, 0o600), "r+b", buffering=0)
+    return os.fdopen(open_here(path, os.O_RDWR | os.O_CREAT), "r+b", buffering=0)
 
 
 def _new(path: Path) -> Path:
@@ -254,9 +255,7 @@ def _new(path: Path) -> Path:
 
 def _replace_durably(path: Path, content: bytes) -> None:
     new = _new(path)
-    descriptor = os.open(
-        new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600
-    )
+    descriptor = open_here(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
