@@ -83,16 +83,17 @@ def _tgcrypto() -> str:
 
 
 def _data_directory(config: Config) -> str:
-    make_data_dir(config.places)
+    lines = make_data_dir(config.places)
     free_bytes = psutil.disk_usage(str(config.places.data_dir)).free
-    return f"{config.places.data_dir}, {human_bytes(free_bytes)} free"
+    return "; ".join([f"{config.places.data_dir}, {human_bytes(free_bytes)} free", *lines])
 
 
 def _staging_disk(config: Config) -> str:
     staging = Staging.open(config.places.staging_dir, config.running.max_disk_bytes)
     staging.close()
     left = f", {len(staging.leftovers)} files of earlier runs in it" if staging.leftovers else ""
-    return staging.warning or f"{human_bytes(staging.budget_bytes)} in {staging.directory}{left}"
+    room = staging.warning or f"{human_bytes(staging.budget_bytes)} in {staging.directory}{left}"
+    return "; ".join([room, *staging.lines])
 
 
 def _rclone_and_remote(config: Config) -> Iterator[Finding]:

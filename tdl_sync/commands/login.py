@@ -111,8 +111,9 @@ def login(config: Config) -> int:
             "login asks questions, so it needs a terminal; elsewhere set TDL_SYNC_SESSION_STRING, "
             f"which {PROGRAM} login --print-session shows on a machine that has one"
         )
-    make_data_dir(config.places)
     terminal = Terminal()
+    for line in make_data_dir(config.places):
+        terminal.show(line)
     settings = replace(config.telegram, session_string=None)
     if settings.session_path.exists():
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import hashlib
 import os
 import socket
@@ -38,6 +39,24 @@ def steady_seconds() -> float:
     return time.monotonic()
 
 
+def open_here(path: Path, flags: int) -> int:
+    """Open a file of our own, or make it for the owner alone: by its very name, for a link in its
+    place was made by somebody else. ``O_NOFOLLOW``; on Windows, where a link needs an
+    administrator, a look before. Children do not inherit the descriptor. Raises ``OSError``.
+    """
+    no_follow = getattr(os, "O_NOFOLLOW", 0)
+    flags |= no_follow | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        if not no_follow and path.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        return os.open(path, flags, 0o600)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        why = f"{path.name} is a link, which this program does not make: remove it"
+        raise OSError(errno.ELOOP, why, str(path)) from None
+
+
 class LockHeld(Exception):
     """Another process holds the lock."""
 
@@ -54,7 +73,7 @@ class FileLock:
     @classmethod
     def acquire(cls, path: Path) -> FileLock:
         """Take the lock without waiting. Raises ``LockHeld`` or ``OSError``."""
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        descriptor = open_here(path, os.O_RDWR | os.O_CREAT)
         try:
             _lock(descriptor)
         except (BlockingIOError, PermissionError) as error:

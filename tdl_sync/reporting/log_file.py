@@ -12,6 +12,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from tdl_sync.core.errors import UsageError
+from tdl_sync.core.private_directory import planted_link
 
 MOST_BYTES = 10_000_000
 KEPT_FILES = 5
@@ -25,6 +26,12 @@ class LogFile:
         """Raises ``UsageError`` if it can't be written. ``on_failure`` is called at most once,
         with a line for the user, when a later write fails; what is written then is lost.
         """
+        planted = planted_link(path)
+        if planted is not None:
+            raise UsageError(
+                f"--log-file: {str(path)!r} is reached by the link {planted}, which another user "
+                "made; name a file in a directory that exists and is yours"
+            )
         try:
             self._handler = _Handler(path, on_failure)
         except OSError as error:

@@ -110,9 +110,12 @@ class Opening:
         ``closing`` closes them. After a stop it waits for nothing that hangs.
         """
         places, progress, stop = self._config.places, self._progress, self._stop
-        make_data_dir(places)
+        for line in make_data_dir(places):
+            progress.message(line)
         staging = Staging.open(places.staging_dir, self._config.running.max_disk_bytes)
         closing.callback(staging.close)
+        for line in staging.lines:
+            progress.message(line)
         closing.callback(self._close_rclone)
         proving = in_thread(partial(self._proven_remote, staging), "remote check")
         opening = self._opening_telegram(closing)

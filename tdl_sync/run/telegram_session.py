@@ -8,19 +8,36 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.core.private_directory import PrivateDirectory
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Places
-from tdl_sync.options.credentials import TelegramSettings
+from tdl_sync.options.credentials import SESSION_NAME, TelegramSettings
+from tdl_sync.remote.rclone_config import COPY_NAME
 from tdl_sync.telegram.session.event_loop import EventLoopThread
 
 if TYPE_CHECKING:
     from tdl_sync.telegram.session.client import TelegramClient
 
 
-def make_data_dir(places: Places) -> None:
-    """Make the data directory for the owner alone. Raises ``ConfigurationError``."""
+_OUR_NAMES = frozenset(
+    (COPY_NAME, "lost+found", "locks", "marks", "partial", "reading", "state", "staging", "texts")
+)
+"""What lies in a data directory, beside the session and what SQLite puts there."""
+
+
+def make_data_dir(places: Places) -> list[str]:
+    """Make the data directory for the owner alone; lines to be told of how it was found.
+
+    Raises ``ConfigurationError``, also where somebody else may say what lies in it.
+    """
+    private = PrivateDirectory(places.data_dir, "the data directory", "--data-dir")
     try:
-        places.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return private.make(
+            lambda name: (
+                name in (*_OUR_NAMES, places.staging_dir.name)
+                or name.startswith(f"{SESSION_NAME}.session")
+            )
+        )
     except OSError as error:
         raise ConfigurationError(
             f"the data directory {places.data_dir} cannot be made: {error.strerror}; "

@@ -75,7 +75,8 @@ def opened_to_look(config: Config, *, on_a_copy: bool = False) -> Iterator[Teleg
     """
     settings, on_line = config.telegram, teller(config.telling)
     if not on_a_copy:
-        make_data_dir(config.places)
+        for line in make_data_dir(config.places):
+            on_line(line)
     elif settings.session_string is None and settings.session_path.exists():
         settings = replace(settings, session_string=session_string_of(settings.session_path))
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from time import time
 from tdl_sync.core.errors import ConfigurationError, HeldByAnotherRun
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import Chat, Scope, scope_key
-from tdl_sync.core.operating_system import FileLock, LockHeld
+from tdl_sync.core.operating_system import FileLock, LockHeld, open_here
 from tdl_sync.core.ports import SavedMessages
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.claims import Subject
@@ -54,7 +55,9 @@ class ChatLock:
                     "wait for it or end it"
                 ) from None
             previous = _owner(owner_path)
-            owner_path.write_text(json.dumps(run_record(run)), encoding="utf-8")
+            writing = open_here(owner_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            with open(writing, "w", encoding="utf-8") as file:
+                file.write(json.dumps(run_record(run)))
         except OSError as error:
             raise ConfigurationError(
                 f"the locks in {directory} cannot be used: {error.strerror}. "

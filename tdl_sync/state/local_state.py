@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from tdl_sync.core.errors import ConfigurationError, StateUnreadable
-from tdl_sync.core.operating_system import sync_directory
+from tdl_sync.core.operating_system import open_here, sync_directory
 from tdl_sync.state.run_state import RunState
 from tdl_sync.state.state_message import decode_json
 
@@ -37,7 +37,7 @@ class LocalStates:
         new = path.with_suffix(".new")
         with self._writing:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            descriptor = open_here(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             with open(descriptor, "w", encoding="utf-8") as file:
                 file.write(json_text)
                 file.flush()

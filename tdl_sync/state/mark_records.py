@@ -15,6 +15,9 @@ from datetime import datetime, timezone
 from tdl_sync.core.failures import Failure, is_distrusting
 from tdl_sync.core.model import DoneMark, FileIdentity, LocationKind, MarkedFile, MessageKey, Scope
 
+NOT_OURS = (AttributeError, LookupError, TypeError, ValueError, OverflowError, RecursionError)
+"""What reading a record raises that was written by somebody else: any JSON, or none."""
+
 
 class ForeignRecord(Exception):
     """A record in the database that this program did not write."""
@@ -77,16 +80,19 @@ def read_failure(key: MessageKey, text: str) -> Failure:
             bool(record.get("distrusted", False)) or is_distrusting(reason),
             None if overwrites is None else str(overwrites),
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except NOT_OURS as error:
         raise ForeignRecord(f"the failure {text[:80]!r} is not one of ours") from error
 
 
 def read_failure_with_key(text_key: str, text: str) -> tuple[str, Failure]:
     try:
         _, remote, chat_id, topic_id, message_id = json.loads(text_key)
-    except (TypeError, ValueError) as error:
+        ids = (chat_id, topic_id, message_id)
+        if not all(type(each) is int for each in ids):
+            raise ValueError("an id is a whole number")
+    except NOT_OURS as error:
         raise ForeignRecord(f"the key {text_key[:80]!r} is not one of ours") from error
-    return str(remote), read_failure(MessageKey(chat_id, topic_id, message_id), text)
+    return str(remote), read_failure(MessageKey(*ids), text)
 
 
 def id_of(text_key: str, prefix: str) -> int:
@@ -100,7 +106,7 @@ def read_id(text: str) -> int:
     """A watermark, or which message it is."""
     try:
         return int(json.loads(text))
-    except (TypeError, ValueError) as error:
+    except NOT_OURS as error:
         raise ForeignRecord(f"the message id {text[:80]!r} is not a number") from error
 
 
@@ -135,5 +141,5 @@ def read_mark(text: str) -> MarkedFile:
             None if sha256 is None else str(sha256),
             None if file is None else FileIdentity(LocationKind(file[0]), int(file[1]), size_bytes),
         )
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except NOT_OURS as error:
         raise ForeignRecord(f"the done-mark {text[:80]!r} is not one of ours") from error

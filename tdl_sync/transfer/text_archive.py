@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.model import Chat, ListedFile, Scope, TextMessage, scope_key
+from tdl_sync.core.operating_system import open_here
 from tdl_sync.core.ports import ChatReader, HandOff
 from tdl_sync.core.retry import with_attempts
 from tdl_sync.core.stop import StopFlag
@@ -59,14 +60,14 @@ class TextArchive:
     def _begin_with(self, path: Path, content: bytes) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = path.with_suffix(".new")
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with open(open_here(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
             file.write(content)
             os.fsync(file.fileno())
         new.replace(path)
 
     def _append_new(self, path: Path, reader: ChatReader) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = open_here(path, os.O_RDWR | os.O_CREAT)
         with open(descriptor, "r+b") as file:
             last_id, end = _last_whole_line(file.read())
             file.seek(end)

@@ -43,7 +43,7 @@ from typing import BinaryIO
 
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.model import MediaItem, MessageKey
-from tdl_sync.core.operating_system import sync_directory
+from tdl_sync.core.operating_system import open_here, sync_directory
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.transfer.disk.staging import Staging
 
@@ -270,6 +270,9 @@ def _read_journal(path: Path) -> _Journal | None:
         with path.open("rb") as journal:
             record = json.loads(journal.readline(_MOST_FIRST_LINE_BYTES))
             partial_path = Path(record["partial_file"])
+            os.fsencode(partial_path)
+            if "\0" in str(partial_path):
+                return None
             file = (
                 tuple(record.get("message", ())),
                 record.get("size_bytes"),
@@ -277,7 +280,14 @@ def _read_journal(path: Path) -> _Journal | None:
             )
             is_text = journal.read(1) == b"{"
             attempt = _read_attempt(b"{" + journal.readline(_MOST_FIRST_LINE_BYTES))
-    except (AttributeError, FileNotFoundError, LookupError, TypeError, ValueError):
+    except (
+        AttributeError,
+        FileNotFoundError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ):
         return None
     return _Journal(partial_path, file, attempt if is_text else None)
 
@@ -286,7 +296,7 @@ def _read_attempt(line: bytes) -> Attempt:
     try:
         record = json.loads(line)
         path, sha256 = record["path"], record["sha256"]
-    except (LookupError, TypeError, ValueError):
+    except (LookupError, RecursionError, TypeError, ValueError):
         return Attempt(None, None)
     known = isinstance(path, str) and isinstance(sha256, str)
     return Attempt(path, sha256) if known else Attempt(None, None)
@@ -347,8 +357,7 @@ def _write_at(file: BinaryIO, offset_bytes: int, content: bytes) -> None:
 
 def _open_to_write(path: Path) -> BinaryIO:
     """Open for writing anywhere, unbuffered, and keep what is in it."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-    return os.fdopen(os.open(path, flags, 0o600), "r+b", buffering=0)
+    return os.fdopen(open_here(path, os.O_RDWR | os.O_CREAT), "r+b", buffering=0)
 
 
 def _new(path: Path) -> Path:
@@ -357,9 +366,7 @@ def _new(path: Path) -> Path:
 
 def _replace_durably(path: Path, content: bytes) -> None:
     new = _new(path)
-    descriptor = os.open(
-        new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600
-    )
+    descriptor = open_here(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()

@@ -18,8 +18,12 @@ import psutil
 from tdl_sync.core.errors import ConfigurationError, HeldByAnotherRun
 from tdl_sync.core.model import MessageKey
 from tdl_sync.core.operating_system import FileLock, LockHeld, disk_block_bytes
+from tdl_sync.core.private_directory import PrivateDirectory
 
 LOCK_NAME = ".lock"
+LOST_AND_FOUND = "lost+found"
+"""A disk of one's own begins with it."""
+
 ORPHANS_END_WITHIN_SECONDS = 5.0
 """An rclone whose parent was killed ends within about a second, at its next line of output."""
 
@@ -81,6 +85,10 @@ class Room:
             ) from error
 
 
+def _is_our_name(name: str) -> bool:
+    return name in (LOCK_NAME, LOST_AND_FOUND) or _NAME.fullmatch(name) is not None
+
+
 def _patiently_locked(path: Path) -> FileLock:
     """The lock, once the last rclone of a run that was killed has noticed and ended."""
     deadline = time.monotonic() + ORPHANS_END_WITHIN_SECONDS
@@ -106,6 +114,9 @@ class Staging:
     ) -> None:
         self.directory = directory
         self.is_new = is_new
+        self.lines: list[str] = []
+        """What to tell the user of how the directory was found."""
+
         self._lock = lock
         self.leftovers = self._scan()
         left_bytes = sum(leftover.size_bytes for leftover in self.leftovers)
@@ -118,11 +129,12 @@ class Staging:
     def open(cls, directory: Path, max_disk_bytes: int) -> Staging:
         """Make the directory (0700) and lock it.
 
-        Raises ``HeldByAnotherRun``, or ``ConfigurationError`` where it can't be made or has no
-        room at all.
+        Raises ``HeldByAnotherRun``, or ``ConfigurationError`` where it can't be made, is not ours
+        alone, or has no room at all.
         """
+        private = PrivateDirectory(directory, "the staging directory", "--staging")
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lines = private.make(_is_our_name)
             is_new = not (directory / LOCK_NAME).exists()
             lock = _patiently_locked(directory / LOCK_NAME)
         except LockHeld:
@@ -143,6 +155,7 @@ class Staging:
                 f"the staging directory {directory} cannot be read: {error.strerror}; "
                 "choose another with --staging"
             ) from error
+        staging.lines.extend(lines)
         if staging.budget_bytes == 0:
             lock.release()
             raise ConfigurationError(
@@ -170,11 +183,21 @@ class Staging:
         return self.staged_path(key).exists() or self.part_path(key).exists()
 
     def _scan(self) -> tuple[Leftover, ...]:
+        self._remove_links()
         return tuple(
             self._leftover(path)
             for path in sorted(self.directory.rglob("*"))
             if path.name != LOCK_NAME and path.is_file() and not path.is_symlink()
         )
+
+    def _remove_links(self) -> None:
+        """We make none: who made them wants something else to be sent, or to be written to."""
+        for path in sorted(self.directory.iterdir()):
+            if _NAME.fullmatch(path.name) and path.is_symlink():
+                path.unlink()
+                self.lines.append(
+                    f"warning: removed the link {path}, which this program has not made"
+                )
 
     def _leftover(self, path: Path) -> Leftover:
         match = _NAME.fullmatch(path.name)

@@ -203,3 +203,21 @@ def fill(path: Path) -> None:
                 pass
         except OSError:
             return
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a link needs an administrator")
+def test_a_link_under_a_name_of_ours_is_removed_and_said_and_what_it_leads_to_is_left(
+    tmp_path: Path,
+) -> None:
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"as it was")
+    directory = tmp_path / "staging"
+    directory.mkdir(0o700)
+    for ending in ("part", "staged"):
+        (directory / f"m1_0_2.{ending}").symlink_to(precious)
+    staging = Staging.open(directory, GB)
+    staging.close()
+    assert staging.leftovers == ()
+    assert [line.startswith("warning: removed the link ") for line in staging.lines] == [True] * 2
+    assert precious.read_bytes() == b"as it was"
+    assert not (directory / "m1_0_2.staged").is_symlink()

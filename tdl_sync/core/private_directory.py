@@ -1,0 +1,208 @@
+"""Whether a directory is ours alone: what lies in it is believed, and goes to the remote as it is.
+
+POSIX only. Windows has no owner bits: there a directory has the access list of the one that it was
+made in, which is the user's own for all that lies in a profile; a link needs an administrator.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tdl_sync.core.errors import ConfigurationError
+
+_MOST_LINKS = 40
+_NOBODY = 65_534
+"""Whom files belong to whose owner has no name where we are: in a container, on a network disk."""
+
+_SHARED = ("/tmp", "/var/tmp", "/dev/shm")
+_OTHERS_ENTER = stat.S_IRWXG | stat.S_IRWXO
+
+
+@dataclass(frozen=True)
+class PrivateDirectory:
+    """What is called how in messages (``the staging directory``), and what names another one."""
+
+    path: Path
+    what: str
+    option: str
+
+    def make(self, is_ours: Callable[[str], bool]) -> list[str]:
+        """Make it for the owner alone where it is not there; narrow one of our own that is wider.
+
+        ``is_ours`` tells of a name whether we gave it: a directory that holds others is left as
+        wide as it is, if nobody else can write to it. Returns lines to be told.
+
+        Raises ``ConfigurationError`` where somebody else may say what lies in it, and ``OSError``.
+        """
+        if sys.platform == "win32":
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return []
+        self._check_links()
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        real = Path(os.path.realpath(self.path))
+        self._check_owner(real)
+        return [*self._narrowed(real, is_ours), *self._warnings_above(real)]
+
+    def _refused(self, why: str, mend: str = "") -> ConfigurationError:
+        other = f"name one that is not there yet with {self.option}"
+        return ConfigurationError(f"{self.what} {self.path} {why}: {mend}{other}")
+
+    def _check_links(self) -> None:
+        planted = planted_link(self.path)
+        if planted is not None:
+            raise self._refused(
+                f"is reached by the link {planted}, which {_name_of(planted.lstat().st_uid)} made"
+            )
+
+    def _check_owner(self, real: Path) -> None:
+        """Root is trusted with everything; and so is whom the file system gives all files to."""
+        owner = real.stat().st_uid
+        with os.scandir(real) as entries:
+            owners = {each.name: each.stat(follow_symlinks=False).st_uid for each in entries}
+        ours = {os.geteuid(), 0}
+        if not ours.issuperset((owner, *owners.values())):
+            ours.add(_owner_of_what_we_make(real))
+        if owner not in ours:
+            raise self._refused(f"belongs to {_name_of(owner)}", "run as that user, or ")
+        for name, owner in sorted(owners.items()):
+            if owner not in ours:
+                raise self._refused(
+                    f"holds {name!r}, which belongs to {_name_of(owner)}", "remove that, or "
+                )
+
+    def _narrowed(self, real: Path, is_ours: Callable[[str], bool]) -> list[str]:
+        status = real.stat()
+        writable = _others_may_write(status)
+        if not status.st_mode & _OTHERS_ENTER:
+            return []
+        if str(real) in _shared():
+            raise self._refused("is shared by all users of this machine")
+        names = os.listdir(real)
+        if status.st_uid != os.geteuid() or not all(map(is_ours, names)):
+            if not writable:
+                return []
+            own = status.st_uid == os.geteuid()
+            mend = f"run 'chmod go-w {self.path}', or " if own else ""
+            raise self._refused("can be written by other users", mend)
+        with suppress(PermissionError):
+            real.chmod(0o700)
+        if real.stat().st_mode & _OTHERS_ENTER:
+            if not writable:
+                return []
+            return [
+                f"warning: {self.what} {self.path} can be written by other users, and its file "
+                "system keeps no other permissions"
+            ]
+        return [f"{self.what} {self.path} was open to other users: it is yours alone now"]
+
+    def _warnings_above(self, real: Path) -> Iterator[str]:
+        for above in real.parents:
+            status = above.stat()
+            if _others_may_write(status) and not status.st_mode & stat.S_ISVTX:
+                yield (
+                    f"warning: other users may put another directory in the place of {self.what} "
+                    f"{self.path}, as they can write to {above}"
+                )
+                return
+
+
+def planted_link(path: Path) -> Path | None:
+    """The first link on the way to ``path`` that somebody else may have made, if there is one.
+
+    One of ours, or of the administrator's, is followed as ever.
+    """
+    if sys.platform == "win32":
+        return None
+    for link, status, above in _links_to(path):
+        if status.st_uid in (os.geteuid(), 0):
+            continue
+        if status.st_uid != _NOBODY or _others_may_write(above):
+            return link
+    return None
+
+
+def _links_to(path: Path) -> Iterator[tuple[Path, os.stat_result, os.stat_result]]:
+    """Each link that is followed, and what it lies in."""
+    left = list(reversed(Path(os.path.abspath(path)).parts))
+    here, links = Path(left.pop()), 0
+    while left:
+        name = left.pop()
+        if name == "..":
+            here = here.parent
+            continue
+        there = here / name
+        try:
+            status = there.lstat()
+            if not stat.S_ISLNK(status.st_mode):
+                here = there
+                continue
+            yield there, status, here.stat()
+            target = Path(os.readlink(there))
+        except OSError:  # not there yet, or not to be looked at: whoever uses it finds out
+            return
+        links += 1
+        if links > _MOST_LINKS:
+            return
+        parts = list(target.parts)
+        if target.is_absolute():
+            here = Path(parts.pop(0))
+        left.extend(reversed(parts))
+
+
+def _shared() -> set[str]:
+    return {os.path.realpath(each) for each in (*_SHARED, tempfile.gettempdir())}
+
+
+def _owner_of_what_we_make(directory: Path) -> int:
+    """Disks of a network, and of other systems, give all files to one user."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=".tdl-sync-", dir=directory)
+    except OSError:
+        return os.geteuid()
+    try:
+        return os.fstat(descriptor).st_uid
+    finally:
+        os.close(descriptor)
+        os.unlink(name)
+
+
+if sys.platform != "win32":
+    import grp
+    import pwd
+
+    def _name_of(user_id: int) -> str:
+        try:
+            return f"the user {pwd.getpwuid(user_id).pw_name!r}"
+        except KeyError:
+            return f"user {user_id}"
+
+    def _others_may_write(status: os.stat_result) -> bool:
+        """A group that is nobody else's, as many systems give each user one, is no other."""
+        if status.st_mode & stat.S_IWOTH:
+            return True
+        return bool(status.st_mode & stat.S_IWGRP) and not _is_own_group(status.st_gid)
+
+    def _is_own_group(group_id: int) -> bool:
+        own_ids = {os.geteuid(), 0}
+        try:
+            own_names = {pwd.getpwuid(each).pw_name for each in own_ids}
+            members = set(grp.getgrgid(group_id).gr_mem)
+        except KeyError:  # as in containers: nobody is known to be in it but who it was given to
+            return group_id == os.getegid()
+        others = (each for each in pwd.getpwall() if each.pw_uid not in own_ids)
+        return members <= own_names and all(each.pw_gid != group_id for each in others)
+
+else:
+
+    def _name_of(user_id: int) -> str:
+        return f"user {user_id}"
+
+    def _others_may_write(status: os.stat_result) -> bool:
+        return False
