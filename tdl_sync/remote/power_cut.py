@@ -38,15 +38,15 @@ class PowerCut:
     def __init__(self, control: RemoteControl, remote: str) -> None:
         self._control = control
         self._remote = remote
-        self._lock = threading.Lock()
-        self._place: _Place | None = None
+        # Now, since after a stop rclone answers no questions, and what ends in the grace time counts.
+        self._place = self._look()
         self._whole_lock = threading.Lock()
         self._whole_began_at = 0.0
         self._synced_parents: set[Path] = set()
 
     def outlived_by(self, path: str) -> None:
         """Sync the file that was put at ``path`` below the remote, and the names on its way."""
-        place = self._found()
+        place = self._place
         if not place.is_here:
             return
         if place.directory is None:
@@ -62,14 +62,8 @@ class PowerCut:
 
     def outlived_by_all(self) -> None:
         """Sync all that was put there, by whoever that was."""
-        if self._found().is_here:
+        if self._place.is_here:
             self._sync_whole()
-
-    def _found(self) -> _Place:
-        with self._lock:
-            if self._place is None:
-                self._place = self._look()
-            return self._place
 
     def _look(self) -> _Place:
         try:

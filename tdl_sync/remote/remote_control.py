@@ -466,21 +466,12 @@ def _names_its_options(kind: object) -> bool:
 
 
 def _add_made_by_variables(found: dict[str, dict[str, str]]) -> None:
-    """Of the remotes, and of their sections: a variable wins over the file."""
-    variables = {
-        name.removeprefix("RCLONE_CONFIG_"): value
-        for name, value in os.environ.items()
-        if name.startswith("RCLONE_CONFIG_")
-    }
-    for variable, value in variables.items():
-        name = variable.removesuffix("_TYPE")
-        if name != variable and not any(_variable(each) == name for each in found):
-            found[name.lower()] = {"type": value}
-    for known, section in found.items():
-        prefix = f"{_variable(known)}_"
-        for variable, value in variables.items():
-            if variable.startswith(prefix):
-                section[variable.removeprefix(prefix).lower()] = value
+    """Their types alone: what else a variable says of a remote is looked up where it counts."""
+    for variable, value in os.environ.items():
+        if variable.startswith("RCLONE_CONFIG_") and variable.endswith("_TYPE"):
+            name = variable.removeprefix("RCLONE_CONFIG_").removesuffix("_TYPE")
+            known = next((each for each in found if _variable(each) == name), name.lower())
+            found.setdefault(known, {})["type"] = value
 
 
 def _variable(name: str) -> str:
