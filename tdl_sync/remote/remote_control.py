@@ -14,7 +14,7 @@ import secrets
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -80,6 +80,14 @@ class Features:
     lists_hashes: bool
     all_have_hashes: bool
     has_empty_folders: bool
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """``hashes`` by their kind, in the words of ``Features.hashes``."""
+
+    size_bytes: int
+    hashes: Mapping[str, str]
 
 
 Entry = TypeVar("Entry", Folder, ListedFile)
@@ -241,14 +249,25 @@ class RemoteControl:
 
     def file_bytes(self, remote: Remote, path: str) -> int | None:
         """The size of this file, ``None`` if it is not there."""
+        found = self.file(remote, path)
+        return None if found is None else found.size_bytes
+
+    def file(self, remote: Remote, path: str, hash_kinds: Collection[str] = ()) -> FoundFile | None:
+        """This file, with those hashes of these kinds that it has; ``None`` if it is not there."""
         command = "operations/stat"
-        parameters = {"fs": remote.text, "remote": path, "opt": {"noModTime": True}}
+        options: dict[str, object] = {"noModTime": True}
+        if hash_kinds:
+            options |= {"showHash": True, "hashTypes": sorted(hash_kinds)}
+        parameters = {"fs": remote.text, "remote": path, "opt": options}
         item = self._ask_opened(remote, command, parameters).get("item", "")
         match item:
             case None:
                 return None
             case {"Size": int(size_bytes), "IsDir": is_folder}:
-                return None if is_folder else size_bytes
+                hashes = item.get("Hashes")
+                shown = hashes if isinstance(hashes, dict) else {}
+                known = {str(kind): str(each) for kind, each in shown.items() if each}
+                return None if is_folder else FoundFile(size_bytes, known)
         raise self.rclone.not_an_answer(command)
 
     def free_bytes(self, remote: Remote) -> int | None:
