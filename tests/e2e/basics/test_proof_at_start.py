@@ -11,6 +11,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,15 +63,13 @@ def elsewhere(machine: Machine, executable: str) -> str:
 
 
 @pytest.fixture
-def open_to_all(tmp_path: Path) -> Iterator[None]:
-    """What is in the tests' directory can be reached by others who know its name."""
-    directories = [path for path in (tmp_path, *tmp_path.parents) if path != Path("/")]
-    modes = {path: path.stat().st_mode for path in directories}
-    for path, mode in modes.items():
-        path.chmod(mode | 0o011)
-    yield
-    for path, mode in modes.items():
-        path.chmod(mode)
+def open_machine(scene: Scene) -> Iterator[Machine]:
+    """One of which others can reach what they may read: unlike what is in the tests' directory."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        machine = Machine(Path(directory, "machine"), scene.telegram)
+        machine.directory.chmod(0o755)
+        yield machine
 
 
 def as_another_user(machine: Machine, executable: str) -> str:
@@ -82,7 +81,6 @@ def as_another_user(machine: Machine, executable: str) -> str:
     machine.rclone_config.chmod(0o644)
     own = shutil.copy(executable, machine.directory / "bin-of-all")
     Path(own).chmod(0o755)
-    machine.directory.chmod(0o755)
     return script(
         machine,
         "export HOME=/",
@@ -114,14 +112,15 @@ def test_an_rclone_that_sees_another_directory_is_refused(scene: Scene, executab
     refused(scene.machine, program, "it does not see what lies there")
 
 
-@pytest.mark.usefixtures("open_to_all")
 @pytest.mark.parametrize("mode", [0o700, 0o755])
-def test_an_rclone_of_another_user_is_refused(scene: Scene, executable: str, mode: int) -> None:
+def test_an_rclone_of_another_user_is_refused(
+    open_machine: Machine, executable: str, mode: int
+) -> None:
     """Whether it may enter the directory or not: what is staged is for its owner alone."""
-    scene.machine.staging_directory.mkdir(mode=mode)
-    program = as_another_user(scene.machine, executable)
+    open_machine.staging_directory.mkdir(mode=mode)
+    program = as_another_user(open_machine, executable)
     reason = "it can't read what lies there" if mode & 0o077 else "it does not see what lies there"
-    refused(scene.machine, program, reason)
+    refused(open_machine, program, reason)
 
 
 def test_what_a_killed_start_has_staged_for_the_proof_is_removed_and_told_to_nobody(
