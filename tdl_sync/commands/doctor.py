@@ -10,7 +10,7 @@ import importlib.util
 import platform
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ import psutil
 from tdl_sync.core.errors import EXIT_COMPLETE, EXIT_USAGE, ConfigurationError, TdlSyncError
 from tdl_sync.core.text import human_bytes, printable
 from tdl_sync.options.config import Config
-from tdl_sync.remote.check import check_remote, configured_types
+from tdl_sync.remote.check import StageProbe, check_remote, configured_types
 from tdl_sync.remote.program import dotted, find_program, told_of_dropped_variables
 from tdl_sync.remote.rclone_config import is_writable, use_writable_config
 from tdl_sync.remote.remote_control import RemoteControl
@@ -128,9 +128,30 @@ def _rclone_configuration(control: RemoteControl, config: Config) -> str:
 
 
 def _remote(control: RemoteControl, config: Config) -> str:
-    remote = check_remote(control, config.task.remote, must_be_drive=config.rclone.must_be_drive)
+    with _staging_for_a_probe(config) as stage_probe:
+        remote = check_remote(
+            control,
+            config.task.remote,
+            must_be_drive=config.rclone.must_be_drive,
+            stage_probe=stage_probe,
+        )
     free = "" if remote.free_bytes is None else f", {human_bytes(remote.free_bytes)} free"
     return "; ".join([f"{remote.remote} takes files{free}", *remote.warnings])
+
+
+@contextmanager
+def _staging_for_a_probe(config: Config) -> Iterator[StageProbe | None]:
+    """None where there is no staging directory to be had, which is said of its own part."""
+    try:
+        staging = Staging.open(config.places.staging_dir, config.running.max_disk_bytes)
+    except TdlSyncError:
+        yield None
+        return
+    try:
+        yield staging.stage_probe if staging.has_room_for_a_probe else None
+    finally:
+        staging.remove_probes()
+        staging.close()
 
 
 def _telegram(config: Config) -> Iterator[Finding]:

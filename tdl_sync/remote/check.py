@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 from tdl_sync.core.errors import (
@@ -26,6 +28,7 @@ from tdl_sync.remote.below import (
     name_and_options,
     with_drive_option,
 )
+from tdl_sync.remote.call_options import Comparison
 from tdl_sync.remote.chain import chain
 from tdl_sync.remote.drive_folder import (
     LISTING_LAG_SECONDS,
@@ -36,13 +39,15 @@ from tdl_sync.remote.drive_folder import (
 from tdl_sync.remote.program import DEFAULT_DRIVE_OPTION
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure, classified, is_missing_remote, unexpected
-from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl, Sections
+from tdl_sync.remote.remote_control import Folder, FoundFile, Remote, RemoteControl, Sections
 from tdl_sync.remote.token_renewal import renew_token
 from tdl_sync.remote.unsafe_options import refuse_unsafe_options
 
 _PREFIX = ".tdl-sync-write-test-"
 _LOOK_AGAIN_SECONDS = 1.0
 _TRIES = 3
+_PROBE_BYTES = 64
+_UNKNOWN_SIZE = -1
 
 _LOOK_SECONDS = 90.0
 """What takes longer is listed again with more patience, once it is known that the remote lives."""
@@ -85,6 +90,7 @@ class CheckedRemote:
     ``remote`` is ``REMOTE:PATH`` or an absolute path, as configured, and ``type`` the type of
     rclone's configuration (``drive``, ``crypt``, ``local``); empty if rclone does not say.
     ``shares_hash`` tells whether rclone can compare the content of each file without sending it.
+    ``hashes`` are those that it knows, of some files at least.
     ``lists_sha256``: its listings show that hash without reading the files for it.
     ``on_drive``: it is a Drive, or one lies below it. ``takes_folder_ids``: its folders can be
     addressed by their id. ``once_options`` make it another remote for rclone, in which no request
@@ -99,6 +105,7 @@ class CheckedRemote:
     free_bytes: int | None
     on_drive: bool = False
     once_options: str = ""
+    hashes: frozenset[str] = frozenset()
     takes_folder_ids: bool = False
     lists_sha256: bool = False
     has_empty_folders: bool = True
@@ -149,7 +156,8 @@ class ProvenRemote:
     """A remote that took a file.
 
     ``folders`` are those in it, as it showed them a moment ago; ``None`` where it did not.
-    ``cleaning`` ends when the file is deleted again; its result are warnings for the user.
+    ``cleaning`` ends when the file is deleted again; its result are warnings for the user. It
+    raises ``ConfigurationError`` where the remote shows late that it holds another file.
     """
 
     remote: CheckedRemote
@@ -157,20 +165,35 @@ class ProvenRemote:
     cleaning: Future[tuple[str, ...]]
 
 
+StageProbe = Callable[[bytes], Path]
+"""Makes a file with this content where downloads wait for rclone, and says which one it is."""
+
+
 def check_remote(
-    control: RemoteControl, remote: str, *, must_be_drive: bool = False
+    control: RemoteControl,
+    remote: str,
+    *,
+    must_be_drive: bool = False,
+    stage_probe: StageProbe | None = None,
 ) -> CheckedRemote:
-    """Make the base folder, write and delete a tiny file, and learn what the remote can.
+    """Make the base folder, move a tiny file there and delete it, and learn what the remote can.
+
+    What ``stage_probe`` makes is read, sent and compared as files of a run are; whoever staged it
+    deletes what is left of it. Without it the file does not come from a directory.
 
     Raises ``ConfigurationError``, ``CredentialsRefused``, ``ComeBackLater`` or
     ``NetworkUnreachable``, each one line with the mend.
     """
-    proven = prove_remote(control, remote, must_be_drive=must_be_drive)
+    proven = prove_remote(control, remote, must_be_drive=must_be_drive, stage_probe=stage_probe)
     return replace(proven.remote, warnings=proven.cleaning.result())
 
 
 def prove_remote(
-    control: RemoteControl, remote: str, *, must_be_drive: bool = False
+    control: RemoteControl,
+    remote: str,
+    *,
+    must_be_drive: bool = False,
+    stage_probe: StageProbe | None = None,
 ) -> ProvenRemote:
     """The same, but it returns as soon as the remote has taken the file."""
 
@@ -179,9 +202,13 @@ def prove_remote(
         folders = _made_base(control, looked_at)
         with ThreadPoolExecutor(1, "remote check") as pool:
             free = pool.submit(free_bytes, control, looked_at.base)
-            _write_probe(control, looked_at)
+            unseen = None
+            if stage_probe is None:
+                _put_probe(control, looked_at)
+            else:
+                unseen = _move_probe(control, looked_at, stage_probe)
         checked = replace(looked_at, free_bytes=free.result())
-        cleaning = in_thread(lambda: _remove_probe(control, checked), "removing the probe")
+        cleaning = in_thread(lambda: _remove_probe(control, checked, unseen), "removing the probe")
         return ProvenRemote(checked, folders, cleaning)
 
     return _with_a_token_that_is_taken(control, prove)
@@ -261,6 +288,7 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
         free_bytes=None,
         on_drive=DRIVE in kinds_below(sections, remote),
         once_options=with_drive_option(sections, remote, _SEND_ONCE),
+        hashes=features.hashes,
         takes_folder_ids=(
             remote_type == DRIVE
             and _NAME_AND_OPTIONS.match(remote) is not None
@@ -379,8 +407,86 @@ def _made_base(control: RemoteControl, remote: CheckedRemote) -> list[Folder] | 
     return None
 
 
-def _write_probe(control: RemoteControl, remote: CheckedRemote) -> None:
+def _put_probe(control: RemoteControl, remote: CheckedRemote) -> None:
     _must_work(remote.remote, lambda: control.put(b"probe\n", remote.base, "", probe_name()))
+
+
+def _move_probe(
+    control: RemoteControl, remote: CheckedRemote, stage_probe: StageProbe
+) -> FoundFile | None:
+    """The way that each file of a run goes. Returns what the remote is still to show, where its
+    listings lag."""
+    content = secrets.token_bytes(_PROBE_BYTES)  # so that no other file is taken for it
+    sent = FoundFile(0, {})
+
+    def move() -> None:
+        nonlocal sent
+        staged = stage_probe(content)
+        sent = _read_by_rclone(control, remote, staged, content)
+        compare = Comparison.BY_HASH if remote.shares_hash else Comparison.ALWAYS_SEND
+        try:
+            control.move(staged, remote.base, probe_name(), compare)
+        except CallFailed as failed:
+            if staged.name in failed.reason:
+                raise _no_way_through(control, staged.parent, failed.reason) from failed
+            raise
+        if staged.exists():
+            why = "it says that a file was moved, and it is still there"
+            raise _no_way_through(control, staged.parent, why)
+
+    _must_work(remote.remote, move)
+    return None if _is_shown(control, remote, sent) else sent
+
+
+def _read_by_rclone(
+    control: RemoteControl, remote: CheckedRemote, staged: Path, content: bytes
+) -> FoundFile:
+    """The file as rclone reads it, with all hashes that the remote may show. Raises
+    ``ConfigurationError`` if it can't read it."""
+    directory = staged.parent
+    try:
+        found = control.found_file(Remote(str(directory)), staged.name, {"md5", *remote.hashes})
+    except CallFailed as failed:
+        raise _no_way_through(control, directory, failed.reason) from failed
+    if found is None:
+        raise _no_way_through(control, directory, "it does not see what lies there")
+    if found.hashes.get("md5") != hashlib.md5(content).hexdigest():
+        raise _no_way_through(control, directory, "it can't read what lies there")
+    return found
+
+
+def _no_way_through(control: RemoteControl, staging: Path, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{control.rclone.executable} can't move files out of the staging directory {staging}: "
+        f"{why}; an rclone in a snap or a container sees other directories, and one of another "
+        "user may not enter ours: name another one with --rclone, or a directory that it may use "
+        "with --staging"
+    )
+
+
+def _is_shown(control: RemoteControl, remote: CheckedRemote, sent: FoundFile) -> bool:
+    """Whether the remote lists the probe already. Raises ``ConfigurationError`` if it is not what
+    was sent."""
+    try:
+        found = control.found_file(remote.base, probe_name(), remote.hashes)
+    except CallFailed as failed:
+        raise _unwritable(failed.failure(remote.remote)) from failed
+    if found is None:
+        return False
+    both = found.hashes.keys() & sent.hashes.keys()
+    differing = [kind for kind in sorted(both) if found.hashes[kind] != sent.hashes[kind]]
+    if found.size_bytes not in (sent.size_bytes, _UNKNOWN_SIZE):
+        why = f"of {found.size_bytes} bytes instead of {sent.size_bytes}"
+    elif differing:
+        why = f"with another {differing[0]}"
+    elif remote.shares_hash and not both:
+        why = "without a hash to compare it by"
+    else:
+        return True
+    raise ConfigurationError(
+        f"{remote.remote!r} shows the file that was just moved there {why}, so nothing that is "
+        "sent there can be proven; name another with --remote"
+    )
 
 
 def _must_work(remote: str, write: Callable[[], None]) -> None:
@@ -406,10 +512,15 @@ def _unwritable(failure: RcloneFailure) -> TdlSyncError:
     )
 
 
-def _remove_probe(control: RemoteControl, remote: CheckedRemote) -> tuple[str, ...]:
-    """Returns warnings for the user. Raises ``NetworkUnreachable`` and ``Stopped``."""
+def _remove_probe(
+    control: RemoteControl, remote: CheckedRemote, unseen: FoundFile | None
+) -> tuple[str, ...]:
+    """``unseen`` is what the remote is to show before. Returns warnings for the user. Raises
+    ``ConfigurationError``, ``NetworkUnreachable`` and ``Stopped``."""
     deadline = time.monotonic() + LISTING_LAG_SECONDS
     while True:
+        if unseen is not None and _is_shown(control, remote, unseen):
+            unseen = None
         try:
             control.delete_file(remote.base, probe_name())
             return ()

@@ -38,7 +38,7 @@ class PowerCut:
     def __init__(self, control: RemoteControl, remote: str) -> None:
         self._control = control
         self._remote = remote
-        # Now, since after a stop rclone answers no questions, and what ends in the grace time counts.
+        # Now: after a stop rclone answers no questions, and what ends in the grace time counts.
         self._place = self._look()
         self._whole_lock = threading.Lock()
         self._whole_began_at = 0.0

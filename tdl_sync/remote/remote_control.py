@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -86,6 +86,14 @@ class Features:
     lists_hashes: bool
     all_have_hashes: bool
     has_empty_folders: bool
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """``hashes`` by their kind, in the words of ``Features.hashes``."""
+
+    size_bytes: int
+    hashes: Mapping[str, str]
 
 
 Entry = TypeVar("Entry", Folder, ListedFile)
@@ -271,6 +279,26 @@ class RemoteControl:
             case dict():
                 with contextlib.suppress(ValueError):
                     return _file(item, "")
+        raise self.rclone.not_an_answer(command)
+
+    def found_file(
+        self, remote: Remote, path: str, hash_kinds: Collection[str] = ()
+    ) -> FoundFile | None:
+        """This file, with those hashes of these kinds that it has; ``None`` if it is not there."""
+        command = "operations/stat"
+        options: dict[str, object] = {"noModTime": True}
+        if hash_kinds:
+            options |= {"showHash": True, "hashTypes": sorted(hash_kinds)}
+        parameters = {"fs": remote.text, "remote": path, "opt": options}
+        item = self._ask_opened(remote, command, parameters).get("item", "")
+        match item:
+            case None:
+                return None
+            case {"Size": int(size_bytes), "IsDir": is_folder}:
+                hashes = item.get("Hashes")
+                shown = hashes if isinstance(hashes, dict) else {}
+                known = {str(kind): str(each) for kind, each in shown.items() if each}
+                return None if is_folder else FoundFile(size_bytes, known)
         raise self.rclone.not_an_answer(command)
 
     def free_bytes(self, remote: Remote) -> int | None:

@@ -11,7 +11,7 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
-from tdl_sync.core.errors import Stopped, TdlSyncError
+from tdl_sync.core.errors import ConfigurationError, Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes
@@ -149,8 +149,15 @@ class Opening:
         rclone = Rclone.open(config.rclone, staging.lock_descriptors, self._hold)
         use_writable_config(rclone, config.places.data_dir, on_line)
         control = remote_control(config, rclone)
-        must_be_drive = config.rclone.must_be_drive
-        proven = prove_remote(control, config.task.remote, must_be_drive=must_be_drive)
+        try:
+            proven = prove_remote(
+                control,
+                config.task.remote,
+                must_be_drive=config.rclone.must_be_drive,
+                stage_probe=staging.stage_probe if staging.has_room_for_a_probe else None,
+            )
+        finally:
+            staging.remove_probes()
         proven.cleaning.add_done_callback(self._tell_of_cleaning)
         pace = Pace(self._stop, self._progress.waiting)
         on_quota = config.running.on_quota
@@ -162,6 +169,9 @@ class Opening:
         error = cleaning.exception()
         if error is not None and not isinstance(error, TdlSyncError):
             raise error
+        if isinstance(error, ConfigurationError):
+            self._stop.set(error)
+            return
         for warning in cleaning.result() if error is None else (str(error),):
             if not self._stop.is_set:
                 self._progress.message(f"warning: {warning}")

@@ -8,7 +8,9 @@ A name in it is made of ids, never of anything that Telegram sent:
 
 from __future__ import annotations
 
+import os
 import re
+import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +21,12 @@ from tdl_sync.core.errors import ConfigurationError, HeldByAnotherRun
 from tdl_sync.core.model import MessageKey
 from tdl_sync.core.operating_system import FileLock, LockHeld, disk_block_bytes
 from tdl_sync.core.private_directory import PrivateDirectory
+from tdl_sync.transfer.disk.budget import whole_blocks
 
 LOCK_NAME = ".lock"
+PROBE_PREFIX = ".probe-"
+"""Of the file by which a start proves that rclone can move what lies here."""
+
 LOST_AND_FOUND = "lost+found"
 """A disk of one's own begins with it."""
 
@@ -86,7 +92,8 @@ class Room:
 
 
 def _is_our_name(name: str) -> bool:
-    return name in (LOCK_NAME, LOST_AND_FOUND) or _NAME.fullmatch(name) is not None
+    is_file_of_ours = name.startswith(PROBE_PREFIX) or _NAME.fullmatch(name) is not None
+    return name in (LOCK_NAME, LOST_AND_FOUND) or is_file_of_ours
 
 
 def _patiently_locked(path: Path) -> FileLock:
@@ -118,12 +125,17 @@ class Staging:
         """What to tell the user of how the directory was found."""
 
         self._lock = lock
+        self.remove_probes()
         self.leftovers = self._scan()
         left_bytes = sum(leftover.size_bytes for leftover in self.leftovers)
         room = Room.on(directory, left_bytes, max_disk_bytes)
         self.block_bytes = room.block_bytes
         self.budget_bytes = room.budget_bytes
         self.warning = room.warning
+        left_whole_bytes = sum(
+            whole_blocks(leftover.size_bytes, self.block_bytes) for leftover in self.leftovers
+        )
+        self.has_room_for_a_probe = left_whole_bytes + self.block_bytes <= self.budget_bytes
 
     @classmethod
     def open(cls, directory: Path, max_disk_bytes: int) -> Staging:
@@ -171,6 +183,26 @@ class Staging:
 
     def close(self) -> None:
         self._lock.release()
+
+    def stage_probe(self, content: bytes) -> Path:
+        """A file of at most a block, to be removed before anything is downloaded; only where there
+        ``has_room_for_a_probe``. Raises ``ConfigurationError``."""
+        path = self.directory / f"{PROBE_PREFIX}{secrets.token_hex(4)}"
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the staging directory {self.directory} cannot be written to: {error.strerror}; "
+                "choose another with --staging"
+            ) from error
+        return path
+
+    def remove_probes(self) -> None:
+        """Those of a start that was killed, too."""
+        for path in self.directory.glob(f"{PROBE_PREFIX}*"):
+            path.unlink(missing_ok=True)
 
     def part_path(self, key: MessageKey) -> Path:
         return self.directory / f"m{key.chat_id}_{key.topic_id}_{key.message_id}.part"

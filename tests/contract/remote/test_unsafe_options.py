@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.core.errors import ConfigurationError, TdlSyncError
 from tdl_sync.options import rclone_options
 from tdl_sync.options.rclone_options import MAIN_OPTIONS
 from tdl_sync.remote import unsafe_options
 from tdl_sync.remote.call_options import NO_FILTER, call_config
 from tdl_sync.remote.chain import chain, names_below
 from tdl_sync.remote.check import check_remote, look_at_remote
-from tests.contract.false_rclone import Answer, false_rclone
+from tests.contract.false_rclone import Answer, false_rclone, tell
 from tests.contract.places import OBSCURED_PASSWORD
 from tests.contract.rclones import opened_control
 from tests.contract.remote.options_client import rclone_named
+from tests.contract.remote.test_rclone_process import NO_ANSWERS
 
 UNPROVEN = "with which rclone may take files for the same without comparing their bytes"
 UNKNOWN = "of which tdl_sync does not know what it would do to the files"
@@ -249,3 +250,62 @@ def test_the_chain_of_a_remote_has_all_that_it_is_made_of_and_no_other() -> None
     assert {link.type for link in links} == {"union", "crypt", "combine", "alias", "drive", "local"}
     (notation,) = {tuple(link.notation.items()) for link in links if link.name == "gdrive"} - {()}
     assert notation == (("chunk_size", "8M"),)
+
+
+NO_BLOCKS = [Answer(body) for body in ('{"config": 5, "filter": {}}', '{"config": {}}', "{}")]
+NO_KINDS = [
+    Answer(body)
+    for body in ('{"providers": 5}', '{"providers": [{"Name": 5}]}', "{}", '{"providers": [null]}')
+]
+STRANGE = {
+    "config/dump": Answer('{"box": {"type": "drive", "new_in_rclone_2": "1"}}'),
+    "operations/list": Answer('{"list": []}'),
+    "operations/about": Answer("{}"),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "no_answers"),
+    [
+        ("options/local", NO_BLOCKS),
+        ("options/info", []),
+        ("config/providers", []),
+        ("operations/stat", [Answer('{"item": {"Size": "1", "IsDir": false}}'), Answer("{}")]),
+    ],
+)
+def test_an_answer_of_the_start_that_is_none_is_an_error_in_one_line(
+    tmp_path: Path, closing: ExitStack, command: str, no_answers: list[Answer]
+) -> None:
+    staged = tmp_path / "staged"
+
+    def stage_probe(content: bytes) -> Path:
+        staged.write_bytes(content)
+        return staged
+
+    control = opened_control(closing, false_rclone(tmp_path, STRANGE))
+    remote = "box:" if command == "config/providers" else "/remote"
+    for no_answer in [*NO_ANSWERS, *no_answers]:
+        tell(tmp_path, {**STRANGE, command: no_answer})
+        with pytest.raises(TdlSyncError) as caught:
+            check_remote(control, remote, stage_probe=stage_probe)
+        assert "\n" not in str(caught.value), no_answer
+        assert len(str(caught.value)) < 700, no_answer
+
+
+def test_a_kind_of_remote_that_rclone_does_not_tell_of_has_its_unknown_keys_refused(
+    tmp_path: Path, closing: ExitStack
+) -> None:
+    control = opened_control(closing, false_rclone(tmp_path, STRANGE))
+    for no_kinds in NO_KINDS:
+        tell(tmp_path, {**STRANGE, "config/providers": no_kinds})
+        with pytest.raises(ConfigurationError) as caught:
+            look_at_remote(control, "box:")
+        assert "\n" not in str(caught.value)
+
+
+def test_strange_options_of_the_start_are_no_reason_to_fail(
+    tmp_path: Path, closing: ExitStack
+) -> None:
+    strange = '{"main": [5, {"Name": "bwlimit"}, {}], "filter": null}'
+    control = opened_control(closing, false_rclone(tmp_path, {"options/info": Answer(strange)}))
+    look_at_remote(control, "/remote")

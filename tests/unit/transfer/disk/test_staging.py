@@ -14,6 +14,7 @@ import pytest
 
 from tdl_sync.core.errors import EXIT_HELD, EXIT_USAGE, ConfigurationError, HeldByAnotherRun
 from tdl_sync.core.model import MessageKey
+from tdl_sync.core.operating_system import disk_block_bytes
 from tdl_sync.transfer.disk.staging import Leftover, Staging, margin_bytes
 
 ROOT = Path(__file__).parents[4]
@@ -221,3 +222,34 @@ def test_a_link_under_a_name_of_ours_is_removed_and_said_and_what_it_leads_to_is
     assert [line.startswith("warning: removed the link ") for line in staging.lines] == [True] * 2
     assert precious.read_bytes() == b"as it was"
     assert not (directory / "m1_0_2.staged").is_symlink()
+
+
+def test_a_probe_is_for_its_owner_alone_and_no_leftover_of_a_start_that_was_killed(
+    tmp_path: Path,
+) -> None:
+    staging = Staging.open(tmp_path, GB)
+    assert staging.has_room_for_a_probe
+    probe = staging.stage_probe(b"content")
+    assert (probe.read_bytes(), probe.stat().st_mode & 0o777) == (b"content", 0o600)
+    assert staging.stage_probe(b"another") != probe
+    staging.close()
+
+    staging = Staging.open(tmp_path, GB)
+    assert staging.leftovers == ()
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    staging.close()
+
+
+@pytest.mark.parametrize(
+    ("budget_blocks", "left_blocks", "has_room"),
+    [(1, 0, True), (0.5, 0, False), (2, 1, True), (2, 1.5, False), (2, 2, False), (2, 3, False)],
+)
+def test_a_probe_has_room_where_the_budget_has_a_block_free(
+    tmp_path: Path, budget_blocks: float, left_blocks: float, has_room: bool
+) -> None:
+    block_bytes = disk_block_bytes(tmp_path)
+    if left_blocks:
+        (tmp_path / "left").write_bytes(b"x" * int(left_blocks * block_bytes))
+    staging = Staging.open(tmp_path, int(budget_blocks * block_bytes))
+    assert staging.has_room_for_a_probe is has_room
+    staging.close()
