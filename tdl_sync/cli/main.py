@@ -13,6 +13,7 @@ from tdl_sync.cli.supervisor import Supervisor, leave, print_result
 from tdl_sync.commands.doctor import examine
 from tdl_sync.commands.login import login, offer_login, offer_reconnect
 from tdl_sync.commands.output import NobodyReads, StandardOutput
+from tdl_sync.core import open_files
 from tdl_sync.core.errors import (
     EXIT_BUG,
     EXIT_COME_BACK_LATER,
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Returns the exit status; never raises for what a user can cause."""
     os.umask(0o077)
     share_freed_memory()
+    open_files.allow_more()
     words = sys.argv[1:] if arguments is None else arguments
     try:
         config = parse_config(words, os.environ)
@@ -61,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def report_error(error: BaseException, telling: Telling) -> int:
     """Tell what went wrong; the status to exit with."""
+    if not isinstance(error, TdlSyncError):
+        error = open_files.named(error) or error
     if isinstance(error, TdlSyncError):
         status = error.exit_status
         tell(Event(EventKind.ERROR, Level.ERROR, (str(error),), exit_status=status), telling)

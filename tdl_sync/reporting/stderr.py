@@ -10,6 +10,7 @@ import threading
 import traceback
 from typing import TextIO
 
+from tdl_sync.core import open_files
 from tdl_sync.core.errors import EXIT_BUG, UsageError
 from tdl_sync.options.config import Telling
 from tdl_sync.reporting.events import (
@@ -58,7 +59,10 @@ def give_up(stream: TextIO) -> None:
 
 
 def of_bug(error: BaseException) -> Event:
-    """Where it came from, for whoever mends it."""
+    """Where it came from, for whoever mends it; or what it is, where it is none of ours."""
+    limit = open_files.named(error)
+    if limit is not None:
+        return Event(EventKind.ERROR, Level.ERROR, (str(limit),), exit_status=limit.exit_status)
     lines = "".join(traceback.format_exception(error)).splitlines()
     lines.append("tdl_sync: this is a bug in tdl_sync; please report the lines above")
     return Event(EventKind.BUG, Level.ERROR, tuple(lines), exit_status=EXIT_BUG)

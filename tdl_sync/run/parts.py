@@ -11,6 +11,7 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
+from tdl_sync.core import open_files
 from tdl_sync.core.errors import ConfigurationError, Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.stop import StopFlag
@@ -33,6 +34,7 @@ from tdl_sync.transfer.disk.part_journal import PartialFiles
 from tdl_sync.transfer.disk.staging import Staging
 from tdl_sync.transfer.download import Downloader
 from tdl_sync.transfer.job import Stages
+from tdl_sync.transfer.pools import most_downloads
 
 if TYPE_CHECKING:
     from tdl_sync.run.telegram_side import TelegramSide, TelegramToMove
@@ -110,6 +112,12 @@ class Opening:
         ``closing`` closes them. After a stop it waits for nothing that hangs.
         """
         places, progress, stop = self._config.places, self._progress, self._stop
+        running = self._config.running
+        open_files.check(
+            open_files.needed_by_run(
+                most_downloads(running.downloads), running.workers, running.connections
+            )
+        )
         for line in make_data_dir(places):
             progress.message(line)
         staging = Staging.open(places.staging_dir, self._config.running.max_disk_bytes)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from tdl_sync.core import open_files
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.private_directory import PrivateDirectory
 from tdl_sync.core.stop import StopFlag
@@ -55,6 +56,7 @@ def telegram_client(
 
     ``on_line`` and ``on_wait`` are told of a network that is gone and of flood waits.
     """
+    open_files.check(open_files.LOOK_NEEDS)
     # Most of a second, so where it is needed.
     from tdl_sync.telegram.session.client import TelegramClient
 

@@ -21,6 +21,7 @@ from typing import Any
 import diskcache
 from diskcache.core import DBNAME, MODE_RAW
 
+from tdl_sync.core import open_files
 from tdl_sync.core.errors import ConfigurationError, HeldByAnotherRun, TdlSyncError
 from tdl_sync.state.mark_records import ForeignRecord
 
@@ -120,6 +121,9 @@ class MarkDatabase:
 
     def _named(self, error: BaseException) -> TdlSyncError:
         cause = _database_error(error)
+        limit = open_files.named(cause) or open_files.missing_now()
+        if limit is not None:
+            return limit
         if isinstance(cause, OSError):
             return ConfigurationError(
                 f"the done-marks in {self._directory} cannot be opened: {cause.strerror or cause}. "

@@ -13,6 +13,11 @@ SMALL_FILES_PER_DOWNLOAD = 8
 of them count as one download, in a pool of their own that large files can't block."""
 
 
+def most_downloads(downloads: int) -> int:
+    """How many files are downloaded at once, large and small ones together."""
+    return downloads * (1 + SMALL_FILES_PER_DOWNLOAD)
+
+
 class DownloadPool:
     """A thread pool, and slots that keep it from being filled far ahead."""
 
