@@ -70,6 +70,8 @@ class Silence:
     """What is under way on other connections, if anything is, is being answered."""
     others_late: int
     """As many others that are under way wait for too long as well."""
+    others_late_elsewhere: int
+    """Of these, those on other connections."""
 
 
 def late_after_seconds(answers: Sequence[AnswerTime], size_bytes: int) -> float:
@@ -84,14 +86,15 @@ def late_after_seconds(answers: Sequence[AnswerTime], size_bytes: int) -> float:
 
 def is_late(silence: Silence, late_after: float) -> bool:
     """Whether this one answer does not come while the others do."""
-    if silence.seconds < late_after or silence.others_late > silence.overtaken_by:
+    if silence.seconds < late_after:
         return False
     if silence.connection_answers:
-        return True
-    # Bytes of an answer may still be on their way, on a connection that is slow or dead.
+        return silence.others_late <= silence.overtaken_by
+    # Bytes of an answer may still be on their way, on a connection that is slow or dead. All that
+    # it carries is late then.
     return (
         silence.connection_silent_seconds >= late_after
-        and silence.overtaken_by >= OVERTAKERS
+        and silence.overtaken_by >= max(OVERTAKERS, silence.others_late_elsewhere)
         and silence.others_go_on
     )
 

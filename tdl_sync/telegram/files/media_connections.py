@@ -24,7 +24,12 @@ from tdl_sync.core.errors import DownloadFailed
 from tdl_sync.core.model import MessageKey
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram.files.addresses import Address, DataCentreAddresses
-from tdl_sync.telegram.files.late_answers import AnswerTimes, Silence, is_late
+from tdl_sync.telegram.files.late_answers import (
+    LEAST_LATE_SECONDS,
+    AnswerTimes,
+    Silence,
+    is_late,
+)
 from tdl_sync.telegram.files.window import RequestWindow, Sent
 from tdl_sync.telegram.session.answers import SESSION_ENDED, translated
 from tdl_sync.telegram.session.client import CALL_SECONDS, TelegramClient
@@ -186,7 +191,9 @@ class MediaConnections:
         while True:
             late_after = self._times.late_after_seconds(turn.size_bytes)
             left_seconds = late_after - self._waited_seconds(turn)
-            await asyncio.wait({asked}, timeout=max(left_seconds, LOOK_AGAIN_SECONDS))
+            # Not longer than anything is late, since more will be known by then.
+            look_seconds = min(max(left_seconds, LOOK_AGAIN_SECONDS), LEAST_LATE_SECONDS)
+            await asyncio.wait({asked}, timeout=look_seconds)
             if asked.done():
                 return None
             if self._waited_seconds(turn) < late_after:
@@ -262,15 +269,21 @@ class MediaConnections:
     def _silence(self, turn: Turn, connection_answers: bool) -> Silence:
         times, sent_at = self._times, turn.sent.at_seconds
         others = [each for turns in self._turns.values() for each in turns if each is not turn]
-        elsewhere = any(each.session is not turn.session for each in others)
+        elsewhere = [
+            self._waited_seconds(each) for each in others if each.session is not turn.session
+        ]
         late_after = times.late_after_seconds(turn.size_bytes)
         return Silence(
             seconds=self._waited_seconds(turn),
             connection_silent_seconds=times.connection_silent_seconds(turn.session, sent_at),
             connection_answers=connection_answers,
             overtaken_by=times.overtaken_by(turn.session, sent_at),
-            others_go_on=not elsewhere or times.quiet_seconds(turn.session) < late_after / 2,
+            others_go_on=(
+                max(elsewhere, default=0) < late_after / 2
+                or times.quiet_seconds(turn.session) < late_after / 2
+            ),
             others_late=sum(self._waited_seconds(each) >= late_after for each in others),
+            others_late_elsewhere=sum(seconds >= late_after for seconds in elsewhere),
         )
 
     def _waited_seconds(self, turn: Turn) -> float:

@@ -28,6 +28,7 @@ LOST = Silence(
     overtaken_by=20,
     others_go_on=True,
     others_late=0,
+    others_late_elsewhere=0,
 )
 """One answer of many, on a connection that answers everything else."""
 
@@ -77,7 +78,7 @@ def test_where_too_little_is_known_the_wait_is_longer() -> None:
         replace(LOST, overtaken_by=0, others_go_on=False),
         replace(LOST, others_late=2),  # two more of many are lost
         ON_A_SLOW_CONNECTION,
-        replace(ON_A_SLOW_CONNECTION, others_late=1),  # the second of the two that it carries
+        replace(ON_A_SLOW_CONNECTION, others_late=30),  # all that it carries
     ],
     ids=repr,
 )
@@ -95,6 +96,7 @@ def test_what_comes_much_later_than_the_others_is_late(silence: Silence) -> None
         # The bytes may be on their way: the line is slow, or the network is silent.
         replace(ON_A_SLOW_CONNECTION, overtaken_by=1),
         replace(ON_A_SLOW_CONNECTION, others_go_on=False),
+        replace(ON_A_SLOW_CONNECTION, others_late=30, others_late_elsewhere=25),
         replace(ON_A_SLOW_CONNECTION, connection_silent_seconds=2.9),  # it brings others now
         replace(ON_A_SLOW_CONNECTION, seconds=2.9),
     ],
