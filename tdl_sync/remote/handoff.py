@@ -28,6 +28,7 @@ from tdl_sync.remote.power_cut import PowerCut
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure, is_rate_limit, transfer_error
 from tdl_sync.remote.rclone_log import CallTriedAgain, SentSoFar
+from tdl_sync.remote.refusals import Refusals
 from tdl_sync.remote.remnants import Remnants
 from tdl_sync.remote.remote_control import Folder, RemoteControl
 from tdl_sync.remote.token_renewal import TokenRenewal
@@ -67,6 +68,7 @@ class RcloneHandOff:
         self._folders = ChatFolders(control, remote, on_line, folders)
         self._turns = Turns(pace, TokenRenewal(control, remote.remote), on_quota)
         self._remnants = Remnants()
+        self._refusals = Refusals()
         self._power_cut = PowerCut(control, remote.remote)
         self._sending: dict[str, _Sending] = {}
         self._last_turn = Turn(0.0)
@@ -160,7 +162,7 @@ class RcloneHandOff:
             )
         except CallFailed as failed:
             failure = failed.failure(self._remote.remote, name, *folder.split("/"))
-            raise self._move_error(staged, failure) from failed
+            raise self._move_error(staged, name, failure) from failed
         except OutcomeUnknown as unknown:
             if not staged.path.exists() and self._shows(target, size_bytes):
                 return
@@ -170,6 +172,7 @@ class RcloneHandOff:
         if staged.path.exists():
             why = "it says that the file was moved, but the source is still there"
             raise self._after_the_lag(HandOffFailed(why))
+        self._refusals.took_one()
 
     def _shows(self, target: Target, size_bytes: int) -> bool:
         """rclone deletes the source last, when the file is there and verified."""
@@ -185,7 +188,7 @@ class RcloneHandOff:
             self._control.put(content, target.remote, folder_of_target, name)
         except CallFailed as failed:
             failure = failed.failure(self._remote.remote, name, *folder.split("/"))
-            raise transfer_error(failure) from failed
+            raise self._transfer_error(name, failure) from failed
         except OutcomeUnknown as unknown:
             raise self._after_the_lag(RcloneEnded(str(unknown))) from unknown
 
@@ -221,8 +224,13 @@ class RcloneHandOff:
             line = f"removed {printable(name)}, which an upload that was killed left on the remote"
         self._on_line(line)
 
-    def _move_error(self, staged: StagedFile, failure: RcloneFailure) -> TdlSyncError:
+    def _transfer_error(self, name: str, failure: RcloneFailure) -> TdlSyncError:
         error = transfer_error(failure)
+        of_all = self._refusals.of_all(name, failure) if type(error) is HandOffFailed else None
+        return of_all or error
+
+    def _move_error(self, staged: StagedFile, name: str, failure: RcloneFailure) -> TdlSyncError:
+        error = self._transfer_error(name, failure)
         if isinstance(error, StorageFull):
             free = free_bytes(self._control, self._remote.base)
             return StorageFull(failure.remote, failure.last_error, staged.item.size_bytes, free)
