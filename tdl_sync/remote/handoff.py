@@ -5,6 +5,7 @@ Over the remote control that is ``operations/movefile``, the same code.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -247,6 +248,9 @@ class RcloneHandOff:
             for name, sent_bytes in told.by_name.items():
                 if (sending := self._sending.get(name)) is not None:
                     sending.on_bytes(min(sent_bytes, sending.size_bytes))
+            # An upload may last longer than a token, and no call begins meanwhile.
+            with contextlib.suppress(TdlSyncError, CallFailed):
+                self._turns.token.in_time()
         elif is_rate_limit(told.reason):
             self._turns.limited(told.reason)
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from tdl_sync.core.errors import AccessTokenRefused, QuotaExceeded, RateLimited, RemoteUnreachable
+from tdl_sync.core.errors import (
+    AccessTokenRefused,
+    QuotaExceeded,
+    RateLimited,
+    RemoteCredentialsRefused,
+    RemoteUnreachable,
+)
 from tdl_sync.options.config import OnQuota
 from tdl_sync.remote.pace import Pace, Turn
 from tdl_sync.remote.token_renewal import TokenRenewal
@@ -40,6 +46,9 @@ class Turns:
                 self._pace.rest(turn, quota)
             except AccessTokenRefused as refused:
                 self.token.renew(refused, turn.began_at)
+            except RemoteCredentialsRefused as refused:
+                if not self.token.is_another_by_now(refused.remote_name):
+                    raise
             else:
                 self._pace.went_well(turn)
                 self.token.worked(turn.began_at)
