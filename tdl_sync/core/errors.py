@@ -54,6 +54,14 @@ class ChatUnreadable(ConfigurationError):
         super().__init__(f"cannot read the chat {named}: {why}. {next_step}")
 
 
+class RemoteRefuses(ConfigurationError):
+    """The remote refuses a file for a reason that holds for every further one, and that does not
+    pass by itself. ``mend`` is what the user can do."""
+
+    def __init__(self, remote: str, what: str, why: str, mend: str) -> None:
+        super().__init__(f"the remote {remote!r} {what} ({why}); {mend}")
+
+
 class CredentialsRefused(TdlSyncError):
     """Telegram or the remote refuses who we are; going on is useless until the user acts."""
 
@@ -94,14 +102,15 @@ class ComeBackLater(TdlSyncError):
 
 
 class QuotaExceeded(ComeBackLater):
-    """The remote takes no more bytes today. ``resume_at`` is the latest that it does again."""
+    """The remote takes no more today. ``resume_at`` is the latest that it does again."""
 
-    def __init__(self, resume_at: datetime, why: str) -> None:
+    def __init__(
+        self, resume_at: datetime, why: str, limit: str = "Google Drive takes 750 GB a day"
+    ) -> None:
         self.resume_at = resume_at
         self.why = why
         super().__init__(
-            f"Quota exceeded, resume in 24 hours, at {resume_at:%Y-%m-%d %H:%M}: "
-            f"Google Drive takes 750 GB a day ({why})"
+            f"Quota exceeded, resume in 24 hours, at {resume_at:%Y-%m-%d %H:%M}: {limit} ({why})"
         )
 
 

@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -40,7 +41,7 @@ from tdl_sync.remote.program import DEFAULT_DRIVE_OPTION
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure, classified, is_missing_remote, unexpected
 from tdl_sync.remote.remote_control import Folder, FoundFile, Remote, RemoteControl, Sections
-from tdl_sync.remote.token_renewal import renew_token
+from tdl_sync.remote.token_renewal import TokenRenewal, renew_token
 from tdl_sync.remote.unsafe_options import refuse_unsafe_options
 
 _PREFIX = ".tdl-sync-write-test-"
@@ -211,7 +212,7 @@ def prove_remote(
         cleaning = in_thread(lambda: _remove_probe(control, checked, unseen), "removing the probe")
         return ProvenRemote(checked, folders, cleaning)
 
-    return _with_a_token_that_is_taken(control, prove)
+    return _with_a_token_that_is_taken(control, remote, prove)
 
 
 def look_at_remote(
@@ -223,7 +224,7 @@ def look_at_remote(
         seen = _look(control, remote, must_be_drive)
         return replace(seen, free_bytes=free_bytes(control, seen.base))
 
-    return _with_a_token_that_is_taken(control, look)
+    return _with_a_token_that_is_taken(control, remote, look)
 
 
 def configured_types(sections: Sections) -> dict[str, str]:
@@ -239,8 +240,15 @@ def free_bytes(control: RemoteControl, remote: Remote) -> int | None:
         return None
 
 
-def _with_a_token_that_is_taken(control: RemoteControl, work: Callable[[], Result]) -> Result:
-    """Once more with a new token, if the remote disowns the one that rclone takes for good."""
+def _with_a_token_that_is_taken(
+    control: RemoteControl, remote: str, work: Callable[[], Result]
+) -> Result:
+    """Once more with a new token, if the remote disowns the one that rclone takes for good.
+
+    One that ends soon is renewed first, by one call, before two runs side by side do so at once.
+    """
+    with suppress(CallFailed):  # what is wrong with the configuration is said with the first look
+        TokenRenewal(control, remote).in_time()
     try:
         return work()
     except AccessTokenRefused as refused:

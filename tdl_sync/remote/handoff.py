@@ -5,6 +5,7 @@ Over the remote control that is ``operations/movefile``, the same code.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from tdl_sync.remote.power_cut import PowerCut
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure, is_rate_limit, transfer_error
 from tdl_sync.remote.rclone_log import CallTriedAgain, SentSoFar
+from tdl_sync.remote.refusals import Refusals
 from tdl_sync.remote.remnant_removal import RemnantRemoval
 from tdl_sync.remote.remote_control import Folder, RemoteControl
 from tdl_sync.remote.token_renewal import TokenRenewal
@@ -71,6 +73,7 @@ class RcloneHandOff:
         self._folders = ChatFolders(control, remote, on_line, folders)
         self._turns = Turns(pace, TokenRenewal(control, remote.remote), on_quota)
         self._remnants = RemnantRemoval(control, remote.base, on_line)
+        self._refusals = Refusals()
         self._power_cut = PowerCut(control, remote.remote)
         self._sending: dict[str, _Sending] = {}
         # Only Drive's listings lag, as far as we know.
@@ -222,7 +225,7 @@ class RcloneHandOff:
             )
         except CallFailed as failed:
             failure = failed.failure(self._remote.remote, name, *folder.split("/"))
-            raise self._move_error(staged, failure) from failed
+            raise self._move_error(staged, name, failure) from failed
         except OutcomeUnknown as unknown:
             if not staged.path.exists() and self._shows(target, size_bytes):
                 return
@@ -232,6 +235,7 @@ class RcloneHandOff:
         if staged.path.exists():
             why = "it says that the file was moved, but the source is still there"
             raise self._after_the_lag(HandOffFailed(why))
+        self._refusals.took_one()
 
     def _shows(self, target: Target, size_bytes: int) -> bool:
         """rclone deletes the source last, when the file is there and verified. Listings may lag."""
@@ -254,7 +258,7 @@ class RcloneHandOff:
             self._control.put(content, target.remote, folder_of_target, name)
         except CallFailed as failed:
             failure = failed.failure(self._remote.remote, name, *folder.split("/"))
-            raise transfer_error(failure) from failed
+            raise self._transfer_error(name, failure) from failed
         except OutcomeUnknown as unknown:
             raise self._after_the_lag(RcloneEnded(str(unknown))) from unknown
 
@@ -267,8 +271,13 @@ class RcloneHandOff:
             # What was put just now may not be listed yet.
             raise self._after_the_lag(error) from failed
 
-    def _move_error(self, staged: StagedFile, failure: RcloneFailure) -> TdlSyncError:
+    def _transfer_error(self, name: str, failure: RcloneFailure) -> TdlSyncError:
         error = transfer_error(failure)
+        of_all = self._refusals.of_all(name, failure) if type(error) is HandOffFailed else None
+        return of_all or error
+
+    def _move_error(self, staged: StagedFile, name: str, failure: RcloneFailure) -> TdlSyncError:
+        error = self._transfer_error(name, failure)
         if isinstance(error, StorageFull):
             free = free_bytes(self._control, self._remote.base)
             return StorageFull(failure.remote, failure.last_error, staged.item.size_bytes, free)
@@ -285,6 +294,9 @@ class RcloneHandOff:
             for name, sent_bytes in told.by_name.items():
                 if (sending := self._sending.get(name)) is not None:
                     sending.on_bytes(min(sent_bytes, sending.size_bytes))
+            # An upload may last longer than a token, and no call begins meanwhile.
+            with contextlib.suppress(TdlSyncError, CallFailed):
+                self._turns.token.in_time()
         elif is_rate_limit(told.reason):
             self._turns.limited(told.reason)
 

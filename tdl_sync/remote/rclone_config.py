@@ -8,6 +8,8 @@ a copy.
 from __future__ import annotations
 
 import os
+import re
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,5 +43,49 @@ def use_writable_config(rclone: Rclone, directory: Path, tell: Callable[[str], N
 
 
 def is_writable(config_file: Path) -> bool:
-    """Whether rclone can change it: by a new file in the place of the old one."""
-    return os.access(config_file.resolve().parent, os.W_OK)
+    """Whether rclone can change it: by a new file in the place of the old one.
+
+    A file that is mounted by itself, as into a container, can't be replaced though its directory
+    may be written. There rclone leaves a file behind with each try.
+    """
+    path = config_file.resolve()
+    return (
+        os.access(path.parent, os.W_OK)
+        and not _is_mounted(path)
+        and not _is_anothers_in_a_sticky_directory(path)
+        and not _is_immutable(path)
+    )
+
+
+def _is_mounted(path: Path) -> bool:
+    # Mounted from the same disk it has the same device as its directory.
+    try:
+        mounts = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    except OSError:
+        return os.path.ismount(path)
+    # https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html
+    points = (_unescaped(fields[4]) for fields in map(bytes.split, mounts) if len(fields) > 4)
+    return os.fsencode(path) in points
+
+
+def _unescaped(field: bytes) -> bytes:
+    return re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), field)
+
+
+def _is_anothers_in_a_sticky_directory(path: Path) -> bool:
+    if os.name == "nt":
+        return False
+    directory = path.parent.stat()
+    return bool(directory.st_mode & stat.S_ISVTX) and os.geteuid() not in (
+        0,
+        directory.st_uid,
+        path.stat().st_uid,
+    )
+
+
+def _is_immutable(path: Path) -> bool:
+    """Not writable though its mode says so, and its owner asks."""
+    if os.name == "nt" or os.access(path, os.W_OK):
+        return False
+    found, user = path.stat(), os.geteuid()
+    return user == 0 or (found.st_uid == user and bool(found.st_mode & stat.S_IWUSR))

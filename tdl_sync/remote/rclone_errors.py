@@ -24,6 +24,7 @@ from tdl_sync.core.errors import (
     QuotaExceeded,
     RateLimited,
     RemoteCredentialsRefused,
+    RemoteRefuses,
     RemoteUnreachable,
     StorageFull,
     TdlSyncError,
@@ -36,7 +37,19 @@ _QUOTA_DAY = timedelta(hours=24)
 _RATE_LIMIT = (
     # https://developers.google.com/workspace/drive/api/guides/handle-errors, and what others say
     r"rate ?limit ?exceeded|too many requests|too_many_requests|error 429|status code:? 429|"
-    r"quota exceeded for quota metric|SlowDown"
+    r"quota exceeded for quota metric|UrlLeaseLimitExceeded|SlowDown"
+)
+
+_FULL = (
+    # Of this machine, also in rclone's own words, and over SSH.
+    r"no space left on device|not enough space on the disk|disk quota exceeded|"
+    r"file too big for remaining disk space|SSH_FX_(?:NO_SPACE_ON_FILESYSTEM|QUOTA_EXCEEDED)|"
+    # WebDAV, FTP, S3 (Ceph, MinIO), B2.
+    r"Insufficient ?Storage|status code:? 507|552 .*storage|\bQuotaExceeded\b|XMinioStorageFull|"
+    r"storage_cap_exceeded|"
+    # Dropbox, OneDrive, Box, pCloud, MEGA, Yandex.
+    r"insufficient_space|quotaLimitReached|storage_limit_exceeded|over quota|"
+    r"DiskNotEnoughFreeSpace"
 )
 
 
@@ -173,6 +186,34 @@ def _access_token(failure: RcloneFailure) -> TdlSyncError:
     return AccessTokenRefused(failure.remote_name, failure.last_error, _reconnect(failure))
 
 
+def _daily_calls(failure: RcloneFailure) -> TdlSyncError:
+    return QuotaExceeded(
+        datetime.now().astimezone() + _QUOTA_DAY,
+        failure.last_error,
+        "the project of the remote's client_id may make no more calls today",
+    )
+
+
+def _account_closed(failure: RcloneFailure) -> TdlSyncError:
+    return CredentialsRefused(
+        f"the remote {failure.remote_name!r} has no use of its account",
+        failure.last_error,
+        "Sign in to that account with a browser and look what it asks for",
+    )
+
+
+def _wrong_scope(failure: RcloneFailure) -> TdlSyncError:
+    return RemoteCredentialsRefused(
+        failure.remote_name,
+        failure.last_error,
+        f"Give it full access (`scope = drive`). {_reconnect(failure)}",
+    )
+
+
+def _refuses(what: str, mend: str) -> Callable[[RcloneFailure], TdlSyncError]:
+    return lambda failure: RemoteRefuses(failure.remote, what, failure.last_error, mend)
+
+
 def _service_account(failure: RcloneFailure) -> TdlSyncError:
     return CredentialsRefused(
         f"the remote {failure.remote_name!r} refuses its service account",
@@ -213,7 +254,105 @@ def _symptom(pattern: str, error: Callable[[RcloneFailure], TdlSyncError]) -> _S
     return _Symptom(re.compile(pattern, re.IGNORECASE), error)
 
 
+def _reason(reasons: str, error: Callable[[RcloneFailure], TdlSyncError]) -> _Symptom:
+    """One of the words that Google gives for a machine to read, behind the sentence for people."""
+    return _Symptom(re.compile(rf"\b(?:{reasons})\b"), error)
+
+
+_REASONS = (
+    # https://developers.google.com/workspace/drive/api/guides/handle-errors, and what others have
+    # seen. What passes by itself is a rate limit, below; what is not here is of one file alone,
+    # unless it comes for several in a row (`refusals`).
+    _Symptom(
+        re.compile(r"Service Accounts do not have storage quota"),
+        _refuses(
+            "takes no file of a service account, which has no storage of its own",
+            "use a shared drive (team_drive of rclone's configuration), or a user's account",
+        ),
+    ),
+    _reason("storageQuotaExceeded|quotaExceeded", _storage_full),
+    _reason("dailyLimitExceeded(?:Unreg)?", _daily_calls),
+    _reason(
+        "numChildrenInNonRootLimitExceeded",
+        _refuses(
+            "has as many files in the chat's folder as Google Drive lets a folder have",
+            'put files into folders below it, such as with --name "{date:%Y-%m}/{file_name}"',
+        ),
+    ),
+    _reason(
+        "teamDriveFileLimitExceeded",
+        _refuses(
+            "has as many items as Google lets a shared drive have, those in its bin included",
+            "empty its bin, or name another shared drive with --remote",
+        ),
+    ),
+    _reason(
+        "activeItemCreationLimitExceeded",
+        _refuses(
+            "has as many items as Google lets an account have",
+            "remove some of them for good, or use another account",
+        ),
+    ),
+    _reason(
+        "myDriveHierarchyDepthLimitExceeded|teamDriveHierarchyTooDeep",
+        _refuses(
+            "has as many folders one in the other as Google Drive allows",
+            "name a place higher up with --remote, or fewer folders with --name",
+        ),
+    ),
+    _reason(
+        "insufficient(?:File|Parent)Permissions|cannotAddChildren|(?<=, )forbidden",
+        _refuses(
+            "lets its account not write there",
+            "have the folder shared with it as an editor (in a shared drive as a contributor), or "
+            "name another with --remote",
+        ),
+    ),
+    _reason(
+        "teamDriveMembershipRequired|notATeamDriveMember",
+        _refuses(
+            "is in a shared drive that its account is no member of",
+            "have it made a member, or name another place with --remote",
+        ),
+    ),
+    _reason(
+        "cannotAddParent|multipleParents|parentNotAFolder|parentInvalid|invalidParent",
+        _refuses(
+            "has something there that takes no files", "name a folder of its own with --remote"
+        ),
+    ),
+    _reason(
+        "appNotAuthorizedToFile",
+        _refuses(
+            "lets rclone write only where rclone itself has made the folder",
+            "give it full access (`scope = drive`, and `rclone config reconnect`), or name a "
+            "folder that is not there yet with --remote",
+        ),
+    ),
+    _reason(
+        "domainPolicy",
+        _refuses(
+            "is of an organisation that does not let rclone use its Drive",
+            "ask its administrator to allow the app of the remote's client_id",
+        ),
+    ),
+    _reason(
+        "accessNotConfigured|SERVICE_DISABLED",
+        _refuses(
+            "has a client_id whose project does not use Google's Drive API",
+            "enable that API for the project in https://console.cloud.google.com and wait some "
+            "minutes",
+        ),
+    ),
+    _reason(
+        "insufficientPermissions|ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+        _wrong_scope,
+    ),
+    _reason("account(?:Deleted|Disabled|Unverified)", _account_closed),
+)
+
 _SYMPTOMS = (
+    *_REASONS,
     _symptom(r"didn't find section in config file", _missing_remote),
     _symptom(r"unable to decrypt configuration|couldn't decrypt configuration", _encrypted_config),
     _symptom(r"failed to load config file", _broken_config),
@@ -234,10 +373,10 @@ _SYMPTOMS = (
         _credentials,
     ),
     _symptom(r"error 401|authError", _access_token),
+    _symptom(_FULL, _storage_full),
     _symptom(
-        r"storageQuotaExceeded|teamDriveFileLimitExceeded|no space left on device|"
-        r"not enough space on the disk|disk quota exceeded|507 Insufficient Storage",
-        _storage_full,
+        r"read-only file system",
+        _refuses("is a disk that may only be read", "mount it for writing, or name another place"),
     ),
     # Google gives both limits one reason, so the sentence tells them apart, as it does for rclone
     # (drive_stop_on_upload_limit): a passing limit's is spelt with capitals, and longer.

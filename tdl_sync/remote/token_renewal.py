@@ -7,14 +7,21 @@ ask for many: where a refresh token is good for one use, all but the first are r
 renews for all: the token in the configuration is said to be past its time, what was opened is
 forgotten, and one question opens the remote anew, which asks for a token and writes it down, as
 rclone always does. Whoever is opened after that finds it.
+
+Another run may have the same configuration: so one renews at a time, and looks first whether the
+other has done it.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -30,6 +37,9 @@ _AHEAD_SECONDS = 120.0
 """So long before a token is past its time another is asked for; rclone itself does so in the last
 ten seconds."""
 
+_LOCK_SECONDS = 30.0
+_LOCK_LOOK_SECONDS = 0.1
+
 _SPREAD_SECONDS = 60.0
 """Up to so much earlier, by chance: two runs on one machine have one configuration, and the second
 one to look finds the token of the first."""
@@ -43,16 +53,29 @@ class Token:
     past_at: float
 
     @property
+    def ends_soon(self) -> bool:
+        return self.past_at < time.time() + _AHEAD_SECONDS
+
+    @property
     def aged(self) -> str:
         return json.dumps({**json.loads(self.text), "expiry": _LONG_AGO})
 
 
-def renew_token(control: RemoteControl, remote_name: str) -> None:
+def renew_token(control: RemoteControl, remote_name: str, known: str | None = None) -> None:
     """Get a new token, if the remote has tokens. Raises what refuses it, and ``Stopped``.
 
-    What is under way goes on with the old one. From any thread, one at a time.
+    What is under way goes on with the old one. ``known`` is the one that will not do any more, as
+    it stands in the configuration; if there is another by now, that is taken.
     """
+    with config_lock(control):
+        _renew_token(control, remote_name, known)
+
+
+def _renew_token(control: RemoteControl, remote_name: str, known: str | None) -> None:
     token = token_of(control.sections(), remote_name)
+    if token is not None and known is not None and known != token.text and not token.ends_soon:
+        control.forget_remotes()
+        return
     if token is None:
         # Of a service account: rclone asks for one when it opens the remote. Or one that can't be
         # renewed: to say that it is past its time would end it for good.
@@ -86,6 +109,43 @@ def _same(one: str, other: str) -> bool:
         return bool(json.loads(one) == json.loads(other))
     except ValueError:
         return False
+
+
+@contextmanager
+def config_lock(control: RemoteControl) -> Iterator[None]:
+    """While the block runs no other run renews a token in this configuration.
+
+    rclone puts a new file in the place of the old one, so the lock is of the file that is there.
+    Whoever can't have it within some time goes on without.
+    """
+    descriptor = _locked(control) if sys.platform != "win32" else None
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _locked(control: RemoteControl) -> int | None:
+    import fcntl
+
+    path = control.rclone.config_file
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while path is not None and time.monotonic() < deadline and not control.rclone.stopping:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except BlockingIOError:
+            time.sleep(_LOCK_LOOK_SECONDS)
+        except OSError:
+            deadline = 0.0
+        os.close(descriptor)
+    return None
 
 
 def _another_has_renewed(control: RemoteControl, remote_name: str, old: Token) -> bool:
@@ -135,6 +195,7 @@ class TokenRenewal:
         self._renewed_at = 0.0
         self._proved = True
         self._next_look_at = 0.0
+        self._known: dict[str, str] = {}
 
     def in_time(self) -> None:
         """Before a call: renew what will soon be past its time. Raises what refuses it."""
@@ -145,11 +206,12 @@ class TokenRenewal:
             if now < self._next_look_at:
                 return
             sections = self._control.sections()
-            for name in names_below(sections, self.remote):
+            for name in list(names_below(sections, self.remote)):
                 token = token_of(sections, name)
                 if token is not None and token.past_at < now + _AHEAD_SECONDS + _SPREAD_SECONDS:
-                    renew_token(self._control, name)
+                    renew_token(self._control, name, token.text)
                     sections = self._control.sections()
+            self._note(sections)
             self._next_look_at = max(self._soonest(sections), now + _AHEAD_SECONDS / 2)
 
     def renew(self, refused: AccessTokenRefused, call_began_at: float) -> None:
@@ -162,9 +224,27 @@ class TokenRenewal:
             # The name that rclone gives may be that of a remote above the one with the token.
             below = set(names_below(self._control.sections(), self.remote))
             for name in below | {refused.remote_name}:
-                renew_token(self._control, name)
+                renew_token(self._control, name, self._known.get(name))
+            self._note(self._control.sections())
             self._renewed_at = time.monotonic()
             self._proved = False
+
+    def is_another_by_now(self, remote_name: str) -> bool:
+        """After a refresh token was refused: whether the configuration holds another token than
+        when it was last looked at, by another run or by hand; it is taken from now on."""
+        with self._lock:
+            sections = self._control.sections()
+            token, known = token_of(sections, remote_name), self._known.get(remote_name)
+            if token is None or token.text == known or known is None or token.ends_soon:
+                return False
+            self._note(sections)
+            self._control.forget_remotes()
+            return True
+
+    def _note(self, sections: Sections) -> None:
+        for name in sections:
+            if (token := token_of(sections, name)) is not None:
+                self._known[name] = token.text
 
     def worked(self, call_began_at: float) -> None:
         """A call was not refused."""

@@ -10,6 +10,7 @@ from tdl_sync.core.errors import (
     AnswerOverdue,
     QuotaExceeded,
     RateLimited,
+    RemoteCredentialsRefused,
     RemoteUnreachable,
 )
 from tdl_sync.options.config import OnQuota
@@ -46,8 +47,8 @@ class Turns:
                 if self._on_quota is OnQuota.EXIT:
                     raise
                 self._pace.rest(turn, quota)
-            except AccessTokenRefused as refused:
-                self._renew(refused, turn)
+            except RemoteCredentialsRefused as refused:
+                self._after_refusal(refused, turn)
             except CallFailed as failed:
                 raise unexpected(failed.failure(self.token.remote)) from failed
             else:
@@ -55,9 +56,13 @@ class Turns:
                 self.token.worked(turn.began_at)
                 return result
 
-    def _renew(self, refused: AccessTokenRefused, turn: Turn) -> None:
+    def _after_refusal(self, refused: RemoteCredentialsRefused, turn: Turn) -> None:
+        """Have a new token, if that may help; else raise ``refused``."""
         try:
-            self.token.renew(refused, turn.began_at)
+            if isinstance(refused, AccessTokenRefused):
+                self.token.renew(refused, turn.began_at)
+            elif not self.token.is_another_by_now(refused.remote_name):
+                raise refused
         except CallFailed as failed:
             raise unexpected(failed.failure(self.token.remote)) from failed
 

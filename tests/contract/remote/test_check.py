@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from standins.drive.refusals import MESSAGES
 from tdl_sync.core.errors import (
     AccessTokenRefused,
     ConfigurationError,
@@ -18,6 +19,7 @@ from tdl_sync.core.errors import (
     QuotaExceeded,
     RateLimited,
     RemoteCredentialsRefused,
+    RemoteRefuses,
     RemoteUnreachable,
     StorageFull,
 )
@@ -166,6 +168,18 @@ def test_an_old_rclone_on_the_path_does_not_hide_the_one_beside_python(
     assert opened_rclone(closing).executable == str(tmp_path / "environment" / "rclone")
 
 
+REASONS: dict[str, type[Exception]] = {
+    **dict.fromkeys(MESSAGES, RemoteRefuses),
+    "dailyLimitExceeded": QuotaExceeded,
+    "insufficientPermissions": RemoteCredentialsRefused,
+    "quotaExceeded": StorageFull,
+    "sharingRateLimitExceeded": RateLimited,
+    "UrlLeaseLimitExceeded": RateLimited,
+}
+SAID = tuple(MESSAGES.items())
+"""What Google says beside each."""
+
+
 @pytest.mark.parametrize(
     ("last_error", "expected"),
     [
@@ -181,7 +195,14 @@ def test_an_old_rclone_on_the_path_does_not_hide_the_one_beside_python(
         ("googleapi: Error 403: Quota exceeded for quota metric 'Queries'", RateLimited),
         ("operation error S3: PutObject, api error SlowDown: please wait", RateLimited),
         ("googleapi: Error 403: full, storageQuotaExceeded", StorageFull),
-        ("googleapi: Error 403: the file limit, teamDriveFileLimitExceeded", StorageFull),
+        *((f"googleapi: Error 403: {said}, {reason}", REASONS[reason]) for reason, said in SAID),
+        ("pacer: Insufficient Storage: 507 Insufficient Storage", StorageFull),
+        ("preallocate: file too big for remaining disk space", StorageFull),
+        ("write C:\\x: There is not enough space on the disk.", StorageFull),
+        ("api error XMinioStorageFull: Storage backend has reached its minimum", StorageFull),
+        ("api error QuotaExceeded: quota of the bucket", StorageFull),
+        ("upload failed: path/insufficient_space/", StorageFull),
+        ("open /x: read-only file system", RemoteRefuses),
         ("write /x: no space left on device", StorageFull),
         ("didn't find section in config file", ConfigurationError),
         ('Get "https://x/": dial tcp: lookup x: no such host', RemoteUnreachable),

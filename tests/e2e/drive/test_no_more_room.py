@@ -104,7 +104,8 @@ def test_full_storage_says_how_much_is_needed(scene: SetScene) -> None:
 
 def test_a_shared_drive_with_too_many_files_is_full(scene: SetScene) -> None:
     on = six_files(scene)
-    on.drive.faults.add(Fault("shared_drive_full", call="upload", times=None, after_calls=1))
+    on.drive.faults.add(Fault("shared_drive_full", call="upload", times=None, after_calls=PROBE))
     ended = on.run(remote="gdrive-shared:a")
-    assert ended.exit_status == 75
+    assert ended.exit_status == 2
     assert "The file limit for this shared drive has been exceeded." in ended.said
+    assert ended.said.endswith("; empty its bin, or name another shared drive with --remote\n")

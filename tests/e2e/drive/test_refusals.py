@@ -16,9 +16,10 @@ from collections.abc import Mapping
 import pytest
 
 from standins.drive.faults import Fault
+from standins.drive.refusals import refusal
 from standins.telegram.world import worlds
 from tests.e2e.conftest import REMOTE, DriveScene, SetScene
-from tests.e2e.drive.six_files import FILES, assert_next_run_finishes, six_files
+from tests.e2e.drive.six_files import FILES, PROBE, assert_next_run_finishes, six_files
 from tests.e2e.expectations import assert_moved
 from tests.e2e.program import PATIENCE_SECONDS, SOURCE
 
@@ -146,6 +147,62 @@ def test_a_file_that_arrives_corrupted_each_time_fails_and_the_others_do_not(
         r"failed: \d \d_file-\d\.bin: rclone did not move it: corrupted on transfer: md5 "
         r"hash.* the next run tries again",
         ended.stderr,
+    )
+    assert_next_run_finishes(on)
+
+
+FOR_ALL_FILES = {
+    "storageQuotaExceeded": (2, "has no storage of its own", "use a shared drive"),
+    "numChildrenInNonRootLimitExceeded": (2, "as many files in the chat's folder", "--name"),
+    "insufficientParentPermissions": (2, "lets its account not write there", "as an editor"),
+    "appNotAuthorizedToFile": (2, "only where rclone itself has made the folder", "scope = drive"),
+    "accessNotConfigured": (2, "project does not use Google's Drive API", "enable that API"),
+    "domainPolicy": (2, "organisation", "ask its administrator"),
+    "insufficientPermissions": (4, "refuses its credentials", "rclone config reconnect gdrive:"),
+    "dailyLimitExceeded": (75, "may make no more calls today", "resume in 24 hours"),
+}
+"""By Google's reason: the exit status, what is said of it, and of the mend."""
+
+
+@pytest.mark.parametrize("reason", FOR_ALL_FILES)
+def test_a_refusal_that_holds_for_every_further_file_ends_the_run_after_the_first(
+    scene: SetScene, reason: str
+) -> None:
+    """It is tried once, not three times; what is staged is kept for the next run."""
+    on = six_files(scene)
+    on.drive.faults.add(refusal(reason, call="upload.start", after_calls=PROBE))
+    ended = on.run("--workers", "1")
+    status, said, mend = FOR_ALL_FILES[reason]
+    assert ended.exit_status == status
+    (line,) = ended.said.splitlines()
+    assert said in line
+    assert mend in line
+    assert reason in line
+    assert [times for _, times in on.drive.faults.strikes()] == [1]
+    assert on.staged() != []
+    assert_next_run_finishes(on)
+
+
+@pytest.mark.parametrize("options", [(), ("--sidecar",)], ids=["files", "their sidecars"])
+def test_a_refusal_that_nobody_knows_ends_the_run_when_it_comes_for_three_files_in_a_row(
+    scene: SetScene, options: tuple[str, ...]
+) -> None:
+    on = scene(worlds.files(sizes=[1000] * 40))
+    strange = Fault(
+        "error",
+        call="upload.start",
+        status=403,
+        reason="strangeReason",
+        message="A thing nobody saw.",
+        times=None,
+        after_calls=PROBE,
+    )
+    on.drive.faults.add(strange)
+    ended = on.run("--workers", "3", *options)
+    assert ended.exit_status == 2
+    assert ended.said == (
+        "tdl_sync: the remote 'gdrive:a/b' has refused 3 files in a row alike (googleapi: Error "
+        "403: A thing nobody saw., strangeReason); look there for the reason, and start again\n"
     )
     assert_next_run_finishes(on)
 
