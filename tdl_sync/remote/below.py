@@ -59,9 +59,13 @@ def drives_side_by_side(
     for key, value in notation.values.items():
         for entry in _entries(notation.kind, key, value):
             found |= drives_side_by_side(sections, entry, seen | {notation.name})
-            below = _taken_apart(sections, entry)
-            if notation.kind == _UNION and below is not None and below.kind == DRIVE:
-                found.add(entry)
+            # `:ro` and `:nc` are behind those in which nothing is made.
+            upstream = entry.removesuffix(":writeback")
+            below = _taken_apart(sections, upstream)
+            if notation.kind != _UNION or upstream.endswith((":ro", ":nc")):
+                continue
+            if below is not None and below.kind == DRIVE:
+                found.add(upstream)
     return frozenset(found)
 
 

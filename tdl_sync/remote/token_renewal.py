@@ -115,8 +115,8 @@ def _same(one: str, other: str) -> bool:
 def config_lock(control: RemoteControl) -> Iterator[None]:
     """While the block runs no other run renews a token in this configuration.
 
-    rclone puts a new file in the place of the old one, so the lock is of the file that is there.
-    Whoever can't have it within some time goes on without.
+    rclone puts a new file in the place of the old one, so the lock is of the directory. Whoever
+    can't have it within some time goes on without.
     """
     descriptor = _locked(control) if sys.platform != "win32" else None
     try:
@@ -131,20 +131,21 @@ def _locked(control: RemoteControl) -> int | None:
 
     path = control.rclone.config_file
     deadline = time.monotonic() + _LOCK_SECONDS
-    while path is not None and time.monotonic() < deadline and not control.rclone.stopping:
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return None
+    if path is None:
+        return None
+    try:
+        descriptor = os.open(path.resolve().parent, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    while time.monotonic() < deadline and not control.rclone.stopping:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
-                return descriptor
+            return descriptor
         except BlockingIOError:
             time.sleep(_LOCK_LOOK_SECONDS)
         except OSError:
-            deadline = 0.0
-        os.close(descriptor)
+            break
+    os.close(descriptor)
     return None
 
 

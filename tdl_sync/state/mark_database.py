@@ -12,6 +12,7 @@ diskcache would pickle what is no text, and reading a pickle runs what is writte
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -22,7 +23,12 @@ import diskcache
 from diskcache.core import DBNAME, MODE_RAW
 
 from tdl_sync.core import open_files
-from tdl_sync.core.errors import ConfigurationError, HeldByAnotherRun, TdlSyncError
+from tdl_sync.core.errors import (
+    ComeBackLater,
+    ConfigurationError,
+    HeldByAnotherRun,
+    TdlSyncError,
+)
 from tdl_sync.state.mark_records import ForeignRecord
 
 DATABASE_NAME: str = DBNAME
@@ -110,8 +116,9 @@ class MarkDatabase:
 
     @contextlib.contextmanager
     def errors_named(self) -> Iterator[None]:
-        """Raises ``ConfigurationError`` when the database can't be opened, read or written, and
-        ``HeldByAnotherRun`` when another process keeps it locked."""
+        """Raises ``ConfigurationError`` when the database can't be opened, read or written,
+        ``ComeBackLater`` when its disk is full, and ``HeldByAnotherRun`` when another process keeps
+        it locked."""
         try:
             yield
         except (diskcache.Timeout, sqlite3.Error, OSError) as error:
@@ -124,6 +131,11 @@ class MarkDatabase:
         limit = open_files.named(cause) or open_files.missing_now()
         if limit is not None:
             return limit
+        if _says_full(cause):
+            return ComeBackLater(
+                f"the done-marks in {self._directory} cannot be written: the disk is full. Make "
+                "room there, then run again"
+            )
         if isinstance(cause, OSError):
             return ConfigurationError(
                 f"the done-marks in {self._directory} cannot be opened: {cause.strerror or cause}. "
@@ -147,6 +159,13 @@ class MarkDatabase:
             f"the done-marks in {self._directory} are damaged: {what}. Remove that directory and "
             "run again: what is done is found again in the remote's listing"
         )
+
+
+def _says_full(cause: BaseException) -> bool:
+    if isinstance(cause, OSError):
+        return cause.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
+    # https://www.sqlite.org/rescode.html#full
+    return isinstance(cause, sqlite3.OperationalError) and "disk is full" in str(cause)
 
 
 def _database_error(error: BaseException) -> BaseException:

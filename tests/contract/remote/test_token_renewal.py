@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -68,8 +69,10 @@ def test_a_new_token_that_has_ended_already_is_none(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there an open file cannot be replaced")
-def test_the_lock_is_of_the_file_that_is_there(control: RemoteControl, tmp_path: Path) -> None:
-    """Who waited for the old one waits for the new one as well."""
+def test_the_lock_is_kept_while_the_configuration_is_replaced(
+    control: RemoteControl, tmp_path: Path
+) -> None:
+    """As rclone does with each token: who comes then waits as well."""
     config = control.rclone.config_file
     assert config is not None
     order: list[str] = []
@@ -79,9 +82,11 @@ def test_the_lock_is_of_the_file_that_is_there(control: RemoteControl, tmp_path:
             order.append("second")
 
     with config_lock(control):
-        second = in_thread(wait_for_it)
         (tmp_path / "new").write_bytes(config.read_bytes())
         (tmp_path / "new").replace(config)
+        second = in_thread(wait_for_it)
+        with pytest.raises(FutureTimeout):
+            second.result(0.5)
         order.append("first")
     result_of(second)
     assert order == ["first", "second"]

@@ -20,6 +20,7 @@ ABOVE = {
     "crypt": f"type = crypt\nremote = gdrive:a\npassword = {OBSCURED_PASSWORD}\n",
     "chunker": "type = chunker\nremote = gdrive:a\n",
     "union": 'type = union\nupstreams = "gdrive:a" gdrive:b\n',
+    "union with a disk": "type = union\nupstreams = gdrive:a {directory}/beside:nc\n",
     "combine": "type = combine\nupstreams = d=gdrive:a e={directory}/beside\n",
     "alias of a crypt": "type = alias\nremote = inner:b\n\n"
     f"[inner]\ntype = crypt\nremote = gdrive:a\npassword = {OBSCURED_PASSWORD}\n",

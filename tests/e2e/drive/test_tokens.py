@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from standins.drive.faults import Fault
+from standins.drive.shaping import Shaping
 from standins.telegram.server import StandIn
 from standins.telegram.world import worlds
 from tests.e2e.conftest import REMOTE, DriveScene, SetScene
@@ -41,6 +42,7 @@ def test_eight_uploads_at_a_time_ask_for_one_token(scene: SetScene, seconds: int
 def test_two_runs_with_one_configuration_ask_for_one_token(scene: SetScene) -> None:
     on = six_files(scene)
     with_token_of(on, 0)
+    on.drive.shaping = Shaping(call_seconds=0.5)
     with StandIn(worlds.files(sizes=[1000] * FILES)) as another_account:
         other = Machine(on.machine.directory.parent / "other", another_account)
         other.variables.update(

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+
+import pytest
+
 from standins.shaping import Shaping
 from standins.telegram.world import worlds
+from tests.contract.old_rclone import old_rclone
+from tests.contract.places import OBSCURED_PASSWORD
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, remote_files, the_state, wanted
 from tests.e2e.faults.small_disk import fill, small_disk
@@ -57,15 +64,48 @@ def test_a_full_data_directory_ends_the_run_with_one_line_and_loses_nothing(stag
         running.wait_until(lambda: "1_file-1.bin" in names_on_remote(scene.machine))
         fill(disk / "foreign")
         ended = running.wait()
-        assert (ended.exit_status, ended.result["status"]) == (2, "error")
+        assert (ended.exit_status, ended.result["status"]) == (75, "quota")
         assert ended.said == (
-            f"tdl_sync: the done-marks in {disk / 'marks'} cannot be read or written: database or "
-            "disk is full. Check the free space and the permissions there, then run again\n"
+            f"tdl_sync: the done-marks in {disk / 'marks'} cannot be written: the disk is full. "
+            "Make room there, then run again\n"
         )
-        assert the_state(scene.world)["status"] == "stopped"
+        assert the_state(scene.world)["status"] == "quota"
         (disk / "foreign").unlink()
         moved = names_on_remote(scene.machine)
         ended = scene.machine.run("-u", SOURCE)
         assert (ended.exit_status, ended.result["status"]) == (0, "complete")
         assert moved <= names_on_remote(scene.machine)
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
+
+
+@pytest.mark.parametrize("rclone", ["current", "oldest"])
+@pytest.mark.parametrize("above", ["alias", "crypt"])
+def test_a_remote_on_a_disk_that_is_full_stops_the_run_and_says_what_is_needed(
+    stage: Stage, above: str, rclone: str
+) -> None:
+    scene = stage(worlds.files(sizes=[MIB, 2 * MIB, 6 * MIB, *[2 * MIB] * 20]))
+    machine = scene.machine
+    if rclone == "oldest":
+        machine.variables["TDL_SYNC_RCLONE"] = old_rclone()
+    if above == "crypt":
+        with machine.rclone_config.open("a") as config:
+            config.write(
+                "\n[secret]\ntype = crypt\nremote = box:files\nfilename_encryption = off\n"
+                f"directory_name_encryption = false\npassword = {OBSCURED_PASSWORD}\n"
+            )
+        machine.variables["TDL_SYNC_REMOTE"] = "secret:"
+    with small_disk(machine.remote_directory, 8 * MIB):
+        ended = machine.run("-u", SOURCE, "--workers=1")
+        assert (ended.exit_status, ended.result["status"]) == (75, "quota"), ended.stderr
+        assert re.fullmatch(
+            r"tdl_sync: the remote '.*' is full: this file needs 6\.3 MB and \S+ [kM]?B are free "
+            r"\(.*\); make room there and start again\n",
+            ended.said,
+        ), ended.said
+        assert [line for line in ended.log if line.startswith("failed: ")] == []
+        assert [*machine.staging_directory.glob("*.staged")] != []
+        larger = ["mount", "-o", f"remount,size={64 * MIB}", str(machine.remote_directory)]
+        subprocess.run(larger, check=True)
+        assert machine.run("-u", SOURCE).result["status"] == "complete"
+        if above == "alias":
+            assert_on_remote(machine, (scene.world.source, wanted(scene.world.source)))
