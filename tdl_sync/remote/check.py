@@ -425,8 +425,15 @@ def _move_probe(control: RemoteControl, remote: CheckedRemote, stage_probe: Stag
             why = "it says that a file was moved, and it is still there"
             raise _no_way_through(control, staged.parent, why)
 
-    _must_work(remote.remote, move)
-    return _Probe(name, None if _is_shown(control, remote, name, sent) else sent)
+    for tries_left in reversed(range(_TRIES)):
+        _must_work(remote.remote, move)
+        try:
+            return _Probe(name, None if _is_shown(control, remote, name, sent) else sent)
+        except ConfigurationError:
+            # A machine that is called as this one, and starts just now.
+            if not tries_left:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _read_by_rclone(

@@ -98,7 +98,7 @@ def test_runs_that_start_at_once_on_one_remote_do_not_take_each_others_files_for
     tmp_path: Path, closing: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each has a staging directory of its own; the other one moves and deletes its file between
-    this one's move and its look."""
+    this one's move and its look. Only another machine of this name may have the same directory."""
     control = opened_control(closing, None, rclone_config(tmp_path))
     move = RemoteControl.move
 
@@ -120,6 +120,15 @@ def test_runs_that_start_at_once_on_one_remote_do_not_take_each_others_files_for
     monkeypatch.setattr(RemoteControl, "move", move_while_another_starts)
     assert check_remote(control, "plain:", stage_probe=staged_in("ours")).warnings == ()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "rclone.conf"]
+
+    def move_and_another_does(*to: Any, **how: Any) -> None:
+        move(*to, **how)
+        monkeypatch.setattr(RemoteControl, "move", move)
+        (arrived,) = (tmp_path / "plain remote").iterdir()
+        arrived.write_bytes(b"another machine's")
+
+    monkeypatch.setattr(RemoteControl, "move", move_and_another_does)
+    assert check_remote(control, "plain:", stage_probe=staged_in("third")).warnings == ()
 
 
 def test_an_encrypted_configuration_is_named_and_nothing_waits_for_a_password(
