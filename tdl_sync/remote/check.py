@@ -443,7 +443,9 @@ def _read_by_rclone(
     ``ConfigurationError`` if it can't read it."""
     directory = staged.parent
     try:
-        found = control.file(Remote(str(directory)), staged.name, {"md5", *remote.hashes})
+        found = control.file_with_hashes(
+            Remote(str(directory)), staged.name, {"md5", *remote.hashes}
+        )
     except CallFailed as failed:
         raise _no_way_through(control, directory, failed.reason) from failed
     if found is None:
@@ -466,7 +468,7 @@ def _is_shown(control: RemoteControl, remote: CheckedRemote, name: str, sent: Fo
     """Whether the remote lists the probe already. Raises ``ConfigurationError`` if it is not what
     was sent."""
     try:
-        found = control.file(remote.base, name, remote.hashes)
+        found = control.file_with_hashes(remote.base, name, remote.hashes)
     except CallFailed as failed:
         raise _unwritable(failed.failure(remote.remote)) from failed
     if found is None:
