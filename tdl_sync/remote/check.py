@@ -78,10 +78,20 @@ _DRIVE_DEFAULTS = {
 """Where the user says nothing."""
 
 
-def probe_name() -> str:
-    """A name of the machine's own: another machine's probe must not delete ours, and what a kill
-    leaves behind is overwritten and deleted by the next run here."""
-    return _PREFIX + hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+def probe_name(staging: Path | None = None) -> str:
+    """A name of the machine's and the staging directory's own, which one run has at a time: the
+    probe of another run must not be taken for ours, and what a kill leaves behind is overwritten
+    and deleted by the next run here."""
+    whose = f"{socket.gethostname()} {'' if staging is None else staging}"
+    return _PREFIX + hashlib.sha256(os.fsencode(whose)).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """What was sent to the remote. ``unseen`` is how it is to be listed, where it is not yet."""
+
+    name: str
+    unseen: FoundFile | None = None
 
 
 @dataclass(frozen=True)
@@ -203,13 +213,12 @@ def prove_remote(
         folders = _made_base(control, looked_at)
         with ThreadPoolExecutor(1, "remote check") as pool:
             free = pool.submit(free_bytes, control, looked_at.base)
-            unseen = None
             if stage_probe is None:
-                _put_probe(control, looked_at)
+                probe = _put_probe(control, looked_at)
             else:
-                unseen = _move_probe(control, looked_at, stage_probe)
+                probe = _move_probe(control, looked_at, stage_probe)
         checked = replace(looked_at, free_bytes=free.result())
-        cleaning = in_thread(lambda: _remove_probe(control, checked, unseen), "removing the probe")
+        cleaning = in_thread(lambda: _remove_probe(control, checked, probe), "removing the probe")
         return ProvenRemote(checked, folders, cleaning)
 
     return _with_a_token_that_is_taken(control, remote, prove)
@@ -415,25 +424,25 @@ def _made_base(control: RemoteControl, remote: CheckedRemote) -> list[Folder] | 
     return None
 
 
-def _put_probe(control: RemoteControl, remote: CheckedRemote) -> None:
-    _must_work(remote.remote, lambda: control.put(b"probe\n", remote.base, "", probe_name()))
+def _put_probe(control: RemoteControl, remote: CheckedRemote) -> _Probe:
+    name = probe_name()
+    _must_work(remote.remote, lambda: control.put(b"probe\n", remote.base, "", name))
+    return _Probe(name)
 
 
-def _move_probe(
-    control: RemoteControl, remote: CheckedRemote, stage_probe: StageProbe
-) -> FoundFile | None:
-    """The way that each file of a run goes. Returns what the remote is still to show, where its
-    listings lag."""
+def _move_probe(control: RemoteControl, remote: CheckedRemote, stage_probe: StageProbe) -> _Probe:
+    """The way that each file of a run goes."""
     content = secrets.token_bytes(_PROBE_BYTES)  # so that no other file is taken for it
-    sent = FoundFile(0, {})
+    name, sent = "", FoundFile(0, {})
 
     def move() -> None:
-        nonlocal sent
+        nonlocal name, sent
         staged = stage_probe(content)
+        name = probe_name(staged.parent)
         sent = _read_by_rclone(control, remote, staged, content)
         compare = Comparison.BY_HASH if remote.shares_hash else Comparison.ALWAYS_SEND
         try:
-            control.move(staged, remote.base, probe_name(), compare)
+            control.move(staged, remote.base, name, compare)
         except CallFailed as failed:
             if staged.name in failed.reason:
                 raise _no_way_through(control, staged.parent, failed.reason) from failed
@@ -442,8 +451,15 @@ def _move_probe(
             why = "it says that a file was moved, and it is still there"
             raise _no_way_through(control, staged.parent, why)
 
-    _must_work(remote.remote, move)
-    return None if _is_shown(control, remote, sent) else sent
+    for tries_left in reversed(range(_TRIES)):
+        _must_work(remote.remote, move)
+        try:
+            return _Probe(name, None if _is_shown(control, remote, name, sent) else sent)
+        except ConfigurationError:
+            # A machine that is called as this one, and starts just now.
+            if not tries_left:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _read_by_rclone(
@@ -453,7 +469,9 @@ def _read_by_rclone(
     ``ConfigurationError`` if it can't read it."""
     directory = staged.parent
     try:
-        found = control.found_file(Remote(str(directory)), staged.name, {"md5", *remote.hashes})
+        found = control.file_with_hashes(
+            Remote(str(directory)), staged.name, {"md5", *remote.hashes}
+        )
     except CallFailed as failed:
         raise _no_way_through(control, directory, failed.reason) from failed
     if found is None:
@@ -472,11 +490,11 @@ def _no_way_through(control: RemoteControl, staging: Path, why: str) -> Configur
     )
 
 
-def _is_shown(control: RemoteControl, remote: CheckedRemote, sent: FoundFile) -> bool:
+def _is_shown(control: RemoteControl, remote: CheckedRemote, name: str, sent: FoundFile) -> bool:
     """Whether the remote lists the probe already. Raises ``ConfigurationError`` if it is not what
     was sent."""
     try:
-        found = control.found_file(remote.base, probe_name(), remote.hashes)
+        found = control.file_with_hashes(remote.base, name, remote.hashes)
     except CallFailed as failed:
         raise _unwritable(failed.failure(remote.remote)) from failed
     if found is None:
@@ -520,22 +538,21 @@ def _unwritable(failure: RcloneFailure) -> TdlSyncError:
     )
 
 
-def _remove_probe(
-    control: RemoteControl, remote: CheckedRemote, unseen: FoundFile | None
-) -> tuple[str, ...]:
-    """``unseen`` is what the remote is to show before. Returns warnings for the user. Raises
-    ``ConfigurationError``, ``NetworkUnreachable`` and ``Stopped``."""
+def _remove_probe(control: RemoteControl, remote: CheckedRemote, probe: _Probe) -> tuple[str, ...]:
+    """Returns warnings for the user. Raises ``ConfigurationError`` if it is not what was sent,
+    ``NetworkUnreachable`` and ``Stopped``."""
+    unseen = probe.unseen
     deadline = time.monotonic() + LISTING_LAG_SECONDS
     while True:
-        if unseen is not None and _is_shown(control, remote, unseen):
+        if unseen is not None and _is_shown(control, remote, probe.name, unseen):
             unseen = None
         try:
-            control.delete_file(remote.base, probe_name())
+            control.delete_file(remote.base, probe.name)
             return ()
         except CallFailed as failed:
             if not failed.is_missing or time.monotonic() > deadline:
                 # Who may add files to a shared drive may not always delete them: no reason not to
                 # run.
-                path = f"{remote.remote.rstrip('/')}/{probe_name()}"
+                path = f"{remote.remote.rstrip('/')}/{probe.name}"
                 return (f"the probe file {path!r} can't be deleted: {failed.reason}",)
         time.sleep(_LOOK_AGAIN_SECONDS)

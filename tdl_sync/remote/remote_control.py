@@ -281,30 +281,28 @@ class RemoteControl:
                     return _file(item, "")
         raise self.rclone.not_an_answer(command)
 
-    def found_file(
-        self, remote: Remote, path: str, hash_kinds: Collection[str] = ()
+    def free_bytes(self, remote: Remote) -> int | None:
+        """``None`` where the remote does not say. Raises also for a remote that can't say it."""
+        free = self._ask_opened(remote, "operations/about", {"fs": remote.text}).get("free")
+        return free if isinstance(free, int) else None
+
+    def file_with_hashes(
+        self, remote: Remote, path: str, hash_kinds: Collection[str]
     ) -> FoundFile | None:
         """This file, with those hashes of these kinds that it has; ``None`` if it is not there."""
         command = "operations/stat"
-        options: dict[str, object] = {"noModTime": True}
-        if hash_kinds:
-            options |= {"showHash": True, "hashTypes": sorted(hash_kinds)}
+        options = {"noModTime": True, "showHash": True, "hashTypes": sorted(hash_kinds)}
         parameters = {"fs": remote.text, "remote": path, "opt": options}
         item = self._ask_opened(remote, command, parameters).get("item", "")
         match item:
             case None:
                 return None
-            case {"Size": int(size_bytes), "IsDir": is_folder}:
+            case {"Size": int(size_bytes)}:
                 hashes = item.get("Hashes")
                 shown = hashes if isinstance(hashes, dict) else {}
                 known = {str(kind): str(each) for kind, each in shown.items() if each}
-                return None if is_folder else FoundFile(size_bytes, known)
+                return FoundFile(size_bytes, known)
         raise self.rclone.not_an_answer(command)
-
-    def free_bytes(self, remote: Remote) -> int | None:
-        """``None`` where the remote does not say. Raises also for a remote that can't say it."""
-        free = self._ask_opened(remote, "operations/about", {"fs": remote.text}).get("free")
-        return free if isinstance(free, int) else None
 
     # --- deeds --------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import re
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,8 +24,9 @@ from tdl_sync.core.errors import (
     RemoteUnreachable,
     StorageFull,
 )
-from tdl_sync.remote.check import check_remote, probe_name
+from tdl_sync.remote.check import StageProbe, check_remote, probe_name
 from tdl_sync.remote.rclone_errors import RcloneFailure, transfer_error
+from tdl_sync.remote.remote_control import RemoteControl
 from tests.contract.places import OBSCURED_PASSWORD
 from tests.contract.rclones import opened_control, opened_rclone
 
@@ -92,6 +94,43 @@ def test_a_remote_that_refuses_to_be_written_to_is_found_before_the_run(tmp_path
     (tmp_path / "plain remote" / "base" / probe_name() / "in the way").mkdir(parents=True)
     error = check_error(tmp_path, "plain:base")
     assert re.fullmatch(r"rclone can't write to 'plain:base': .*; .* with --remote", error)
+
+
+def test_runs_that_start_at_once_on_one_remote_do_not_take_each_others_files_for_theirs(
+    tmp_path: Path, closing: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a staging directory of its own; the other one moves and deletes its file between
+    this one's move and its look. Only another machine of this name may have the same directory."""
+    control = opened_control(closing, None, rclone_config(tmp_path))
+    move = RemoteControl.move
+
+    def staged_in(name: str) -> StageProbe:
+        directory = tmp_path / name
+        directory.mkdir()
+
+        def stage(content: bytes) -> Path:
+            (directory / "probe").write_bytes(content)
+            return directory / "probe"
+
+        return stage
+
+    def move_while_another_starts(*to: Any, **how: Any) -> None:
+        move(*to, **how)
+        monkeypatch.setattr(RemoteControl, "move", move)
+        check_remote(control, "plain:", stage_probe=staged_in("other"))
+
+    monkeypatch.setattr(RemoteControl, "move", move_while_another_starts)
+    assert check_remote(control, "plain:", stage_probe=staged_in("ours")).warnings == ()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "rclone.conf"]
+
+    def move_and_another_does(*to: Any, **how: Any) -> None:
+        move(*to, **how)
+        monkeypatch.setattr(RemoteControl, "move", move)
+        (arrived,) = (tmp_path / "plain remote").iterdir()
+        arrived.write_bytes(b"another machine's")
+
+    monkeypatch.setattr(RemoteControl, "move", move_and_another_does)
+    assert check_remote(control, "plain:", stage_probe=staged_in("third")).warnings == ()
 
 
 def test_an_encrypted_configuration_is_named_and_nothing_waits_for_a_password(

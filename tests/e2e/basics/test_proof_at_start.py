@@ -158,7 +158,7 @@ def test_a_remote_that_keeps_something_else_than_what_arrived_is_refused(
 ) -> None:
     """As one that makes its pictures smaller, or a scanner that takes files apart."""
     machine = scene.machine
-    move, look = RemoteControl.move, RemoteControl.found_file
+    move, look = RemoteControl.move, RemoteControl.file_with_hashes
     looks = 0
 
     def move_and_change(control: RemoteControl, source: Path, *to: Any, **how: Any) -> None:
@@ -173,7 +173,7 @@ def test_a_remote_that_keeps_something_else_than_what_arrived_is_refused(
         return None if looks == 1 and change == "later" else look(control, remote, *of)
 
     monkeypatch.setattr(RemoteControl, "move", move_and_change)
-    monkeypatch.setattr(RemoteControl, "found_file", look_in_vain_once)
+    monkeypatch.setattr(RemoteControl, "file_with_hashes", look_in_vain_once)
     ended = run_here(machine, "-u", SOURCE, f"--rclone={executable}")
     found = "of 63 bytes instead of 64" if change == "cut" else "with another [a-z0-9]+"
     assert re.fullmatch(
