@@ -59,7 +59,11 @@ class Uploader:
         item = staged.item
         self._wait_until_not_lapsed()
         self._stages.stop.check()
-        place = self._place(item)
+        path = self._chosen_path(item)
+        if path is not None:  # an earlier attempt may have left it there, or a sidecar
+            staged = replace(staged, may_be_there=True)
+            self._stages.stop.sleep(self._stages.hand_off.seconds_until_listed())
+        place = self._place(item, path)
         folder = "/".join((self._job.folder, *place.folders))
         remote_path = f"{self._job.remote}/{folder}/{place.name}"
         self._stages.progress.upload_started(item, staged.path.name, remote_path)
@@ -87,10 +91,12 @@ class Uploader:
             job.sidecar_folders[item.message_id] = folder
         return replace(moved, sha256=sha256)
 
-    def _place(self, item: MediaItem) -> RemotePlace:
-        """Chosen once: what an earlier attempt has left, in this run or another, is there."""
+    def _chosen_path(self, item: MediaItem) -> str | None:
+        """Of an earlier attempt, in this run or another: what that has left is there."""
         attempt = self._stages.leftovers.attempt(item)
-        path = (attempt and attempt.path) or self._path_before(item)
+        return (attempt and attempt.path) or self._path_before(item)
+
+    def _place(self, item: MediaItem, path: str | None) -> RemotePlace:
         if path is None:
             return self._job.keeping.template.place(item, self._job.chat)
         *folders, name = path.split("/")

@@ -3,7 +3,9 @@ the fake."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 
 from tdl_sync.core.errors import StagingFailed, Stopped
 from tdl_sync.core.model import RemoteFile
-from tests.contract.places import CHAT_ID, FOLDER, Place, RclonePlace, ignore_bytes, stage
+from tests.contract.places import CHAT_ID, FOLDER, Place, RclonePlace, hand_off, ignore_bytes, stage
 
 HOSTILE_NAMES = [
     "1_plain.mp4",
@@ -132,3 +134,37 @@ def test_after_terminate_nothing_new_starts(simplest_place: Place, staging: Path
     with pytest.raises(Stopped):
         place.handoff.move(staged, FOLDER, "1_a", ignore_bytes)
     assert staged.path.exists()
+
+
+def test_one_file_is_looked_at_with_its_hash_where_the_remote_can_tell_it(
+    place: Place, staging: Path
+) -> None:
+    """Also where it has to be read for that: what is there is then no matter of belief."""
+    content = b"precious"
+    place.handoff.prepare_folder(FOLDER)
+    assert place.handoff.look(FOLDER, "1_a") is None
+    place.handoff.move(stage(staging, content), FOLDER, "1_a", ignore_bytes)
+    found = place.handoff.look(FOLDER, "1_a")
+    assert found is not None
+    assert (found.name, found.size_bytes) == ("1_a", len(content))
+    assert found.sha256 in (None, hashlib.sha256(content).hexdigest())
+    if isinstance(place, RclonePlace) and place.remote.type in ("local", "alias"):
+        assert found.sha256 is not None
+
+
+def test_what_may_be_there_already_is_compared_and_not_put_beside_it(
+    place: Place, staging: Path
+) -> None:
+    """Whatever the folder's listing has shown before: another run, or a dead one, has put it."""
+    place.handoff.prepare_folder(FOLDER)
+    if isinstance(place, RclonePlace):
+        other = hand_off(place.control, place.remote)
+        other.prepare_folder(FOLDER)
+        other.move(stage(staging, b"precious", 1), FOLDER, "1_a", ignore_bytes)
+    else:
+        place.handoff.move(stage(staging, b"precious", 1), FOLDER, "1_a", ignore_bytes)
+    staged = replace(stage(staging, b"precious", 2), may_be_there=True)
+    place.handoff.move(staged, FOLDER, "1_a", ignore_bytes)
+    assert not staged.path.exists()
+    listed = [file.name for file in place.handoff.prepare_folder(FOLDER)]
+    assert listed == ["1_a"]

@@ -357,6 +357,44 @@ def test_nothing_is_admitted_when_two_intervals_went_by_without_a_renewal(
     assert here.lease.admits
 
 
+def test_by_this_machines_clock_the_lease_lapses_after_three_intervals_until_it_is_renewed(
+    saved: FakeSavedMessages,
+) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    here.save()
+    here.seconds = 3 * INTERVAL_SECONDS - 1
+    assert not here.lease.has_lapsed
+    here.seconds = 3 * INTERVAL_SECONDS
+    assert here.lease.has_lapsed
+    here.save()
+    assert not here.lease.has_lapsed
+
+
+def test_only_what_saved_messages_say_tells_that_no_run_was_cut_off(
+    saved: FakeSavedMessages,
+) -> None:
+    """No run at all, or one that came to its end by itself."""
+    for ends_by_itself in (True, False):
+        here = Runner(saved, replace(HERE, run_id=f"here-{ends_by_itself}"))
+        here.take()
+        assert here.lease.follows_a_clean_end
+        here.save(RunStatus.STOPPED if ends_by_itself else RunStatus.RUNNING)
+        here.lease.release()
+    after = Runner(saved, THERE, gone={"here-False"})
+    after.take()
+    assert not after.lease.follows_a_clean_end
+
+
+def test_a_claim_that_no_save_has_replaced_is_one_of_a_run_that_was_cut_off(
+    saved: FakeSavedMessages,
+) -> None:
+    saved.put(claim_text(SUBJECT, HERE))
+    there = Runner(saved, THERE, gone={HERE.run_id})
+    there.take()
+    assert not there.lease.follows_a_clean_end
+
+
 def test_a_lease_counts_from_when_it_was_asked_for_however_late_the_answer_is(
     saved: WatchedSavedMessages,
 ) -> None:
@@ -413,6 +451,8 @@ def test_where_telegram_takes_no_claim_the_run_goes_on_and_says_what_that_means(
         "(claiming the chat): CHAT_WRITE_FORBIDDEN; run again later): no other machine sees this "
         "run, so start none there for this chat and remote"
     )
+    # Whether an earlier run was cut off can't be told by a claim that isn't there.
+    assert not here.lease.follows_a_clean_end
     here.seconds = 10 * INTERVAL_SECONDS
     assert here.lease.admits
     here.save()

@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from tdl_sync.core.errors import ConfigurationError, HandOffFailed, StagingFailed
-from tdl_sync.core.model import Chat, ChatKind, DoneMark, Reservation, StagedFile
+from tdl_sync.core.model import Chat, ChatKind, DoneMark, RemoteFile, Reservation, StagedFile
 from tdl_sync.core.retry import ATTEMPTS
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.name_template import Keeping, parse_name_template
@@ -157,3 +157,28 @@ def test_a_hash_is_that_of_the_whole_file(tmp_path: Path, size_bytes: int) -> No
 def test_a_file_that_can_not_be_read_fails_alone(tmp_path: Path) -> None:
     with pytest.raises(StagingFailed, match="No such file"):
         sha256_of(tmp_path / "gone")
+
+
+def test_what_an_earlier_attempt_may_have_left_is_looked_for_when_it_is_listed(
+    staged: StagedFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether what was staged is staged still, or was downloaded anew. What is new waits not."""
+    for path_before in (None, "1_a.bin"):
+        upload = Upload(Keeping(with_sidecar=True), staged, path_before)
+        steps: list[str] = []
+
+        def seconds_until_listed(steps: list[str] = steps) -> float:
+            steps.append("waited")
+            return 0.0
+
+        def moved(staged: StagedFile, *_: object, steps: list[str] = steps) -> RemoteFile:
+            steps.append(f"moved, {staged.may_be_there}")
+            return RemoteFile.moved(staged, FOLDER, "1_a.bin")
+
+        monkeypatch.setattr(upload.hand_off, "seconds_until_listed", seconds_until_listed)
+        monkeypatch.setattr(upload.hand_off, "put", lambda *_, steps=steps: steps.append("put"))
+        monkeypatch.setattr(upload.hand_off, "move", moved)
+        upload(staged)
+        before = [] if path_before is None else ["waited"]
+        assert steps == [*before, "put", f"moved, {path_before is not None}"]
+        upload.journals.forget(ITEM.key)
