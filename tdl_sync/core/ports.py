@@ -92,6 +92,11 @@ class HandOff(Protocol):
     def seconds_until_listed(self) -> float:
         """What earlier runs have sent is listed then, as far as that can be told."""
 
+    def keep_date(self, file: RemoteFile) -> None:
+        """See to it that a file which an earlier run has sent bears its message's date, where that
+        takes no other upload. An rclone that was killed may have come to its last byte and not to
+        its date. Never raises."""
+
     def expect_more(self) -> None:
         """An earlier run of this chat may not have ended by itself: what it has sent, whatever our
         own records say, may not be listed yet. To be called before ``prepare_folder``; nothing is

@@ -119,6 +119,10 @@ class RcloneHandOff:
         self._wait_until_listed()
         return self._turns.run(lambda: self._look_once(folder, name))
 
+    def keep_date(self, file: RemoteFile) -> None:
+        """See ``ports.HandOff.keep_date``: on a disk of this machine."""
+        self._power_cut.keep_date(f"{file.folder}/{file.name}", file.item.date.timestamp())
+
     def expect_more(self) -> None:
         """See ``ports.HandOff.expect_more``."""
         self._expects_more = self._remote.takes_folder_ids

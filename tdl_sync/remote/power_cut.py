@@ -21,6 +21,10 @@ from tdl_sync.remote.rclone import CallFailed
 from tdl_sync.remote.remote_control import RemoteControl
 
 
+_SAME_DATE_SECONDS = 2.0
+"""As exactly as every file system keeps it."""
+
+
 @dataclass(frozen=True)
 class _Place:
     """``is_here``: on this machine, or in part. ``directory``: where files have their names."""
@@ -59,6 +63,18 @@ class PowerCut:
         except OSError as error:
             why = f"it was moved, but the remote's disk does not keep it ({error.strerror})"
             raise HandOffFailed(why) from error
+
+    def keep_date(self, path: str, seconds: float) -> None:
+        """Let the file at ``path`` bear this date, in seconds, if it can be reached and does not.
+
+        To such a disk rclone gives the bytes first, and the date when all are there.
+        """
+        directory = self._place.directory
+        if directory is None:
+            return
+        with contextlib.suppress(OSError):
+            if abs(os.stat(directory / path).st_mtime - seconds) >= _SAME_DATE_SECONDS:
+                os.utime(directory / path, (seconds, seconds))
 
     def outlived_by_all(self) -> None:
         """Sync all that was put there, by whoever that was."""

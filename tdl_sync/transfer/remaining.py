@@ -132,6 +132,7 @@ class Remaining:
         if attempt is not None and not isinstance(known, DoneByMark):
             known = self._compared(item, attempt, known)
         if isinstance(known, DoneByListing):
+            self._stages.hand_off.keep_date(known.file)
             self._stages.marks.write(DoneMark(self._job.remote, known.file))
             leftovers.marked(item.key)
         return known

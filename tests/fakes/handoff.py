@@ -71,6 +71,9 @@ class FakeHandOff:
         digest = hashlib.sha256(content).hexdigest() if self.lists_sha256 else None
         return ListedFile(name, len(content), sha256=digest)
 
+    def keep_date(self, file: RemoteFile) -> None:
+        pass
+
     def expect_more(self) -> None:
         """All is listed at once."""
 
