@@ -20,7 +20,6 @@ from tdl_sync.remote.below import LOCAL, kinds_below, local_directory
 from tdl_sync.remote.rclone import CallFailed
 from tdl_sync.remote.remote_control import RemoteControl
 
-
 _SAME_DATE_SECONDS = 2.0
 """As exactly as every file system keeps it."""
 
