@@ -164,7 +164,10 @@ def test_what_may_be_there_already_is_compared_and_not_put_beside_it(
     else:
         place.handoff.move(stage(staging, b"precious", 1), FOLDER, "1_a", ignore_bytes)
     staged = replace(stage(staging, b"precious", 2), may_be_there=True)
+    sent_before = place.sent_bytes if isinstance(place, RclonePlace) else 0
     place.handoff.move(staged, FOLDER, "1_a", ignore_bytes)
     assert not staged.path.exists()
+    if isinstance(place, RclonePlace) and place.shares_hash:
+        assert place.sent_bytes == sent_before
     listed = [file.name for file in place.handoff.prepare_folder(FOLDER)]
     assert listed == ["1_a"]

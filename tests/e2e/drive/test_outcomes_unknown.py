@@ -117,15 +117,15 @@ def test_so_it_is_where_the_disk_has_forgotten_that_anything_was_sent(
 def test_what_was_cancelled_by_a_stop_may_have_arrived(scene: SetScene) -> None:
     """The state message says that the run has stopped, and its own record that it had begun."""
     on = scene(worlds.files(sizes=[2000]))
-    on.drive.shaping = Shaping(listing_lag_seconds=3.0)
+    on.drive.shaping = Shaping(listing_lag_seconds=6.0)
     on.drive.statistics.reset()
     running = on.start("--grace=0s", "--sidecar")
     running.wait_until(lambda: on.drive.statistics.counts().calls.get("upload.start", 0) >= 2)
-    on.drive.shaping = Shaping(call_seconds=1.0, listing_lag_seconds=3.0)
+    on.drive.shaping = Shaping(call_seconds=1.0, listing_lag_seconds=6.0)
     running.wait_until(lambda: on.drive.statistics.counts().calls.get("upload.finish", 0) >= 1)
     running.signal(signal.SIGINT)
     assert running.wait().exit_status == 130
-    on.drive.shaping = Shaping(listing_lag_seconds=3.0)
+    on.drive.shaping = Shaping(listing_lag_seconds=6.0)
     assert the_state(on.world)["status"] == "stopped"
     assert on.run("--sidecar").result["status"] == "complete"
     names = sorted(file.name for file in on.present() if not file.is_folder)
