@@ -5,8 +5,6 @@ Over the remote control that is ``operations/movefile``, the same code.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -25,7 +23,8 @@ from tdl_sync.remote.call_options import Comparison
 from tdl_sync.remote.check import CheckedRemote, free_bytes
 from tdl_sync.remote.drive_folder import LISTING_LAG_SECONDS
 from tdl_sync.remote.folders import LOOK_AGAIN_SECONDS, ChatFolders, Target
-from tdl_sync.remote.pace import Pace, Turn
+from tdl_sync.remote.listing_lag import ListingLag
+from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure, is_rate_limit, transfer_error
 from tdl_sync.remote.rclone_log import CallTriedAgain, SentSoFar
@@ -33,9 +32,6 @@ from tdl_sync.remote.remnants import Remnants
 from tdl_sync.remote.remote_control import Folder, RemoteControl
 from tdl_sync.remote.token_renewal import TokenRenewal
 from tdl_sync.remote.turns import Turns
-
-ARRIVING_SECONDS = 2.0
-"""What a dead rclone had given to the system to send has arrived after this time."""
 
 Result = TypeVar("Result")
 
@@ -74,13 +70,7 @@ class RcloneHandOff:
         self._turns = Turns(pace, TokenRenewal(control, remote.remote), on_quota)
         self._remnants = Remnants()
         self._sending: dict[str, _Sending] = {}
-        self._last_turn = Turn(0.0)
-        # Only Drive's listings lag, as far as we know.
-        lag_seconds = ARRIVING_SECONDS + LISTING_LAG_SECONDS if remote.takes_folder_ids else 0.0
-        self._all_listed_at = (time.monotonic() if began_at is None else began_at) + lag_seconds
-        self._expects_more = False
-        self._unlisted: set[str] = set()
-        self._listing_again = threading.Lock()
+        self._lag = ListingLag(self._turns, self._folders, began_at, lags=remote.takes_folder_ids)
         # What rclone takes for the same file it does not send, but deletes at the source. Where
         # there is no common hash that would be decided by the size alone.
         self._compare = Comparison.BY_HASH if remote.shares_hash else Comparison.ALWAYS_SEND
@@ -99,9 +89,9 @@ class RcloneHandOff:
         """
         _check_names(*folder.split("/"), name)
         self._look_again(folder.partition("/")[0], LOOK_AGAIN_SECONDS)
-        self._list_again(folder.partition("/")[0])
+        self._lag.before_sending(folder.partition("/")[0])
         if staged.may_be_there:
-            self._wait_until_listed()
+            self._lag.wait()
             self._folders.may_hold(folder, name)
         self._turns.run(lambda: self._move_once(staged, folder, name, on_bytes))
         for remnant in self._remnants.of(folder, name):
@@ -110,32 +100,17 @@ class RcloneHandOff:
 
     def seconds_until_listed(self) -> float:
         """See ``ports.HandOff.seconds_until_listed``."""
-        return max(0.0, self._all_listed_at - time.monotonic())
+        return self._lag.seconds_left
 
     def look(self, folder: str, name: str) -> ListedFile | None:
         """See ``ports.HandOff.look``. It waits and fails as ``move`` does."""
         _check_names(*folder.split("/"), name)
-        self._wait_until_listed()
+        self._lag.wait()
         return self._turns.run(lambda: self._look_once(folder, name))
 
     def expect_more(self) -> None:
         """See ``ports.HandOff.expect_more``."""
-        self._expects_more = self._remote.takes_folder_ids
-
-    def _wait_until_listed(self) -> None:
-        seconds = self.seconds_until_listed()
-        if seconds > 0.0:
-            self._turns.sleep(seconds)
-
-    def _list_again(self, chat_folder: str) -> None:
-        """Where an earlier run may have sent what its listing did not show: once it does."""
-        if chat_folder not in self._unlisted:
-            return
-        with self._listing_again:
-            if chat_folder in self._unlisted:
-                self._wait_until_listed()
-                self._turns.run(lambda: self._folders.list_again(chat_folder))
-                self._unlisted.remove(chat_folder)
+        self._lag.expect_more()
 
     def _look_once(self, folder: str, name: str) -> ListedFile | None:
         target = self._folders.target(1, folder, name)
@@ -149,7 +124,7 @@ class RcloneHandOff:
     def put(self, content: bytes, folder: str, name: str) -> None:
         """See ``ports.HandOff.put``. It waits and fails as ``move`` does."""
         _check_names(*folder.split("/"), name)
-        self._list_again(folder.partition("/")[0])
+        self._lag.before_sending(folder.partition("/")[0])
         self._turns.run(lambda: self._put_once(content, folder, name))
 
     def read(self, folder: str, name: str) -> bytes:
@@ -163,11 +138,7 @@ class RcloneHandOff:
         """
         _check_names(folder)
         self._turns.token.in_time()
-        if self._expects_more and not self._folders.is_seen(folder):
-            self._wait_until_listed()
-            self._folders.forget_seen()
-        if self.seconds_until_listed() > 0.0 and self._expects_more:
-            self._unlisted.add(folder)
+        self._lag.before_listing(folder)
         listing = self._folders.prepare(folder)
         # On Drive rclone renames nothing, and what looks like a remnant is a file.
         return listing if self._remote.takes_folder_ids else self._without(folder, listing)

@@ -64,6 +64,7 @@ LARGE_CLASSES = {
     "RemoteControl": "a method for each call of rclone's remote control",
     "TelegramClient": "starting, calling and waiting share two events and the library's client",
     "MediaConnections": "choosing a connection and opening one both turn on how busy they are",
+    "RcloneHandOff": "one port's methods over one rclone",
     "TelegramChatReader": "one port's methods over one request",
     "Reporter": "as long as the listener that it implements",
     "Pipeline": "the whole life of a file, to be read in one place",
