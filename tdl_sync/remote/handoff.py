@@ -6,7 +6,6 @@ Over the remote control that is ``operations/movefile``, the same code.
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from tdl_sync.remote.call_options import Comparison
 from tdl_sync.remote.check import CheckedRemote, free_bytes
 from tdl_sync.remote.drive_folder import LISTING_LAG_SECONDS
 from tdl_sync.remote.folders import LOOK_AGAIN_SECONDS, ChatFolders, Target
+from tdl_sync.remote.listing_lag import ListingLag
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.power_cut import PowerCut
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
@@ -36,9 +36,6 @@ from tdl_sync.remote.token_renewal import TokenRenewal
 from tdl_sync.remote.turns import Turns
 
 _LOOK_AGAIN_SECONDS = 0.5
-
-ARRIVING_SECONDS = 2.0
-"""What a dead rclone had given to the system to send has arrived after this time."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +73,7 @@ class RcloneHandOff:
         self._refusals = Refusals()
         self._power_cut = PowerCut(control, remote.remote)
         self._sending: dict[str, _Sending] = {}
-        # Only Drive's listings lag, as far as we know.
-        lag_seconds = ARRIVING_SECONDS + LISTING_LAG_SECONDS if remote.on_drive else 0.0
-        self._all_listed_at = (time.monotonic() if began_at is None else began_at) + lag_seconds
-        self._expects_more = False
-        self._unlisted: set[str] = set()
-        self._listing_again = threading.Lock()
+        self._lag = ListingLag(self._turns, self._folders, began_at, lags=remote.on_drive)
         # What rclone takes for the same file it does not send, but deletes at the source. Where
         # there is no common hash that would be decided by the size alone.
         self._compare = Comparison.BY_HASH if remote.shares_hash else Comparison.ALWAYS_SEND
@@ -100,9 +92,9 @@ class RcloneHandOff:
         """
         _check_names(*folder.split("/"), name)
         self._look_again(folder.partition("/")[0], LOOK_AGAIN_SECONDS)
-        self._list_again(folder.partition("/")[0])
+        self._lag.before_sending(folder.partition("/")[0])
         if staged.may_be_there:
-            self._wait_until_listed()
+            self._lag.wait()
             self._folders.may_hold(folder, name)
         self._turns.run(lambda: self._move_once(staged, folder, name, on_bytes))
         self._power_cut.outlived_by(f"{folder}/{name}")
@@ -111,12 +103,12 @@ class RcloneHandOff:
 
     def seconds_until_listed(self) -> float:
         """See ``ports.HandOff.seconds_until_listed``."""
-        return max(0.0, self._all_listed_at - time.monotonic())
+        return self._lag.seconds_left
 
     def look(self, folder: str, name: str) -> ListedFile | None:
         """See ``ports.HandOff.look``. It waits and fails as ``move`` does."""
         _check_names(*folder.split("/"), name)
-        self._wait_until_listed()
+        self._lag.wait()
         return self._turns.run(lambda: self._look_once(folder, name))
 
     def keep_date(self, file: RemoteFile) -> None:
@@ -125,22 +117,7 @@ class RcloneHandOff:
 
     def expect_more(self) -> None:
         """See ``ports.HandOff.expect_more``."""
-        self._expects_more = self._remote.takes_folder_ids
-
-    def _wait_until_listed(self) -> None:
-        seconds = self.seconds_until_listed()
-        if seconds > 0.0:
-            self._turns.sleep(seconds)
-
-    def _list_again(self, chat_folder: str) -> None:
-        """Where an earlier run may have sent what its listing did not show: once it does."""
-        if chat_folder not in self._unlisted:
-            return
-        with self._listing_again:
-            if chat_folder in self._unlisted:
-                self._wait_until_listed()
-                self._turns.run(lambda: self._folders.list_again(chat_folder))
-                self._unlisted.remove(chat_folder)
+        self._lag.expect_more()
 
     def _look_once(self, folder: str, name: str) -> ListedFile | None:
         target = self._folders.target(1, folder, name)
@@ -154,7 +131,7 @@ class RcloneHandOff:
     def put(self, content: bytes, folder: str, name: str) -> None:
         """See ``ports.HandOff.put``. It waits and fails as ``move`` does."""
         _check_names(*folder.split("/"), name)
-        self._list_again(folder.partition("/")[0])
+        self._lag.before_sending(folder.partition("/")[0])
         self._turns.run(lambda: self._put_once(content, folder, name))
         self._power_cut.outlived_by(f"{folder}/{name}")
 
@@ -169,11 +146,7 @@ class RcloneHandOff:
         """
         _check_names(folder)
         self._turns.token.in_time()
-        if self._expects_more and not self._folders.is_seen(folder):
-            self._wait_until_listed()
-            self._folders.forget_seen()
-        if self.seconds_until_listed() > 0.0 and self._expects_more:
-            self._unlisted.add(folder)
+        self._lag.before_listing(folder)
         listing = self._folders.prepare(folder)
         if listing:
             self._power_cut.outlived_by_all()  # what it shows will be marked as done
