@@ -35,7 +35,6 @@ from tdl_sync.remote.turns import Turns
 _LOOK_AGAIN_SECONDS = 0.5
 
 
-
 @dataclass(frozen=True)
 class _Sending:
     """A move that is under way."""
