@@ -528,8 +528,9 @@ def test_a_death_counts_once_however_many_wait_for_the_next_one(
 ) -> None:
     """Here no next one comes about, and each of them is told why."""
     real = script(tmp_path / "real", f'exec {executable()} "$@"')
+    before = set(psutil.Process().children())
     rclone = opened_rclone(closing, real)
-    (child,) = (each for each in psutil.Process().children() if "serve" in each.cmdline())
+    (child,) = set(psutil.Process().children()) - before
     script(tmp_path / "real", IF_ASKED_FOR_ITS_VERSION, "exit 7")
     child.kill()
     ended(child)
