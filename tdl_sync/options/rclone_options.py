@@ -4,9 +4,9 @@ An option reaches rclone as a flag (``--rclone-arg=--bwlimit=8M``), as a variabl
 (``RCLONE_BWLIMIT``), and from the configuration: in a remote's section, as ``global.bwlimit`` or
 ``override.bwlimit`` in one, in the notation of a remote (``gdrive,chunk_size=64M:``) or as a
 variable for one remote (``RCLONE_CONFIG_GDRIVE_CHUNK_SIZE``). This list answers for all of them;
-one that it does not know is refused as a flag, in a section and in a notation, and dropped as a
-variable. ``tests/contract/remote/test_rclone_options.py`` holds it against all options of the real
-rclones.
+one that it does not know is refused as a flag and dropped as a variable. Nobody asks yet for what a
+section or a notation sets (``refused_keys``): there only what each call names is sure to win.
+``tests/contract/remote/test_rclone_options.py`` holds it against all options of the real rclones.
 
 Names are written as in rclone's configuration: with ``_``, those of a backend without its prefix.
 """

@@ -23,7 +23,7 @@ from tdl_sync.remote.call_options import Comparison
 from tdl_sync.remote.check import CheckedRemote, free_bytes
 from tdl_sync.remote.drive_folder import LISTING_LAG_SECONDS
 from tdl_sync.remote.folders import LOOK_AGAIN_SECONDS, ChatFolders, Target
-from tdl_sync.remote.pace import Pace, Turn
+from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure, is_rate_limit, transfer_error
 from tdl_sync.remote.rclone_log import CallTriedAgain, SentSoFar
@@ -67,7 +67,6 @@ class RcloneHandOff:
         self._turns = Turns(pace, TokenRenewal(control, remote.remote), on_quota)
         self._remnants = Remnants()
         self._sending: dict[str, _Sending] = {}
-        self._last_turn = Turn(0.0)
         # What rclone takes for the same file it does not send, but deletes at the source. Where
         # there is no common hash that would be decided by the size alone.
         self._compare = Comparison.BY_HASH if remote.shares_hash else Comparison.ALWAYS_SEND

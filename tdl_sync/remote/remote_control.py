@@ -24,7 +24,7 @@ from urllib.parse import urlencode
 
 from tdl_sync.core.model import ListedFile
 from tdl_sync.remote.call_options import NO_FILTER, Comparison, call_config
-from tdl_sync.remote.keeper import ANSWER_SECONDS
+from tdl_sync.remote.keeper import ANSWER_SECONDS, ReadObject
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown, Rclone
 
 LISTING_SECONDS = 3600.0
@@ -329,7 +329,7 @@ class RemoteControl:
         command: str,
         parameters: Mapping[str, object],
         timeout_seconds: float = ANSWER_SECONDS,
-        read: Any = None,
+        read: ReadObject | None = None,
     ) -> Mapping[str, Any]:
         for tries_left in reversed(range(_TRIES)):
             try:
