@@ -78,20 +78,27 @@ _DRIVE_DEFAULTS = {
 """Where the user says nothing."""
 
 
-def probe_name(staging: Path | None = None) -> str:
-    """A name of the machine's and the staging directory's own, which one run has at a time: the
-    probe of another run must not be taken for ours, and what a kill leaves behind is overwritten
-    and deleted by the next run here."""
-    whose = f"{socket.gethostname()} {'' if staging is None else staging}"
-    return _PREFIX + hashlib.sha256(os.fsencode(whose)).hexdigest()[:8]
+def _own_prefix(staging: Path) -> str:
+    """How the names of all probes begin that come from this directory, which one run has at a
+    time: so what is left of a run that was killed is known as such."""
+    whose = f"{socket.gethostname()} {staging}"
+    return f"{_PREFIX}{hashlib.sha256(os.fsencode(whose)).hexdigest()[:8]}-"
+
+
+def _new_name(prefix: str) -> str:
+    """Of no earlier probe's: what Drive still shows, or not yet, of that one would count as this
+    one's."""
+    return prefix + secrets.token_hex(4)
 
 
 @dataclass(frozen=True)
 class _Probe:
-    """What was sent to the remote. ``unseen`` is how it is to be listed, where it is not yet."""
+    """What was sent to the remote. ``unseen`` is how it is to be listed, where it is not yet.
+    ``left_by`` begins the names of those that earlier runs may have left; empty: not known."""
 
     name: str
     unseen: FoundFile | None = None
+    left_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -425,7 +432,7 @@ def _made_base(control: RemoteControl, remote: CheckedRemote) -> list[Folder] | 
 
 
 def _put_probe(control: RemoteControl, remote: CheckedRemote) -> _Probe:
-    name = probe_name()
+    name = _new_name(_PREFIX)
     _must_work(remote.remote, lambda: control.put(b"probe\n", remote.base, "", name))
     return _Probe(name)
 
@@ -433,12 +440,13 @@ def _put_probe(control: RemoteControl, remote: CheckedRemote) -> _Probe:
 def _move_probe(control: RemoteControl, remote: CheckedRemote, stage_probe: StageProbe) -> _Probe:
     """The way that each file of a run goes."""
     content = secrets.token_bytes(_PROBE_BYTES)  # so that no other file is taken for it
-    name, sent = "", FoundFile(0, {})
+    name, prefix, sent = "", "", FoundFile(0, {})
 
     def move() -> None:
-        nonlocal name, sent
+        nonlocal name, prefix, sent
         staged = stage_probe(content)
-        name = probe_name(staged.parent)
+        prefix = _own_prefix(staged.parent)
+        name = name or _new_name(prefix)
         sent = _read_by_rclone(control, remote, staged, content)
         compare = Comparison.BY_HASH if remote.shares_hash else Comparison.ALWAYS_SEND
         try:
@@ -451,15 +459,8 @@ def _move_probe(control: RemoteControl, remote: CheckedRemote, stage_probe: Stag
             why = "it says that a file was moved, and it is still there"
             raise _no_way_through(control, staged.parent, why)
 
-    for tries_left in reversed(range(_TRIES)):
-        _must_work(remote.remote, move)
-        try:
-            return _Probe(name, None if _is_shown(control, remote, name, sent) else sent)
-        except ConfigurationError:
-            # A machine that is called as this one, and starts just now.
-            if not tries_left:
-                raise
-    raise AssertionError("unreachable")
+    _must_work(remote.remote, move)
+    return _Probe(name, None if _is_shown(control, remote, name, sent) else sent, prefix)
 
 
 def _read_by_rclone(
@@ -548,7 +549,7 @@ def _remove_probe(control: RemoteControl, remote: CheckedRemote, probe: _Probe) 
             unseen = None
         try:
             control.delete_file(remote.base, probe.name)
-            return ()
+            break
         except CallFailed as failed:
             if not failed.is_missing or time.monotonic() > deadline:
                 # Who may add files to a shared drive may not always delete them: no reason not to
@@ -556,3 +557,13 @@ def _remove_probe(control: RemoteControl, remote: CheckedRemote, probe: _Probe) 
                 path = f"{remote.remote.rstrip('/')}/{probe.name}"
                 return (f"the probe file {path!r} can't be deleted: {failed.reason}",)
         time.sleep(_LOOK_AGAIN_SECONDS)
+    if probe.left_by:
+        _remove_older_probes(control, remote, probe.left_by)
+    return ()
+
+
+def _remove_older_probes(control: RemoteControl, remote: CheckedRemote, prefix: str) -> None:
+    """Those that runs have left which were killed; the next start tries again what fails."""
+    with suppress(CallFailed):
+        for name in control.names_beginning_with(remote.base, prefix):
+            control.delete_file(remote.base, name)

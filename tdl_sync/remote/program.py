@@ -47,9 +47,6 @@ _FLAGS = (
     *("--drive-upload-cutoff=1B", "--drive-stop-on-upload-limit"),
 )
 
-HEARTBEAT_SECONDS = 0.5
-"""So often it writes a line of progress, also when there is none."""
-
 
 @dataclass(frozen=True)
 class Program:

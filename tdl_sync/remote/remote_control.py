@@ -26,7 +26,7 @@ from urllib.parse import urlencode
 
 from tdl_sync.core.model import ListedFile
 from tdl_sync.remote.call_options import NO_FILTER, Comparison, call_config
-from tdl_sync.remote.keeper import ANSWER_SECONDS
+from tdl_sync.remote.keeper import ANSWER_SECONDS, ReadObject
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown, Rclone
 
 LISTING_SECONDS = 3600.0
@@ -246,6 +246,15 @@ class RemoteControl:
         options = {"dirsOnly": True}
         return self._listed(remote, "", options, timeout_seconds, Folder, _folder)
 
+    def names_beginning_with(self, remote: Remote, prefix: str) -> list[str]:
+        """Of files in ``remote``, not below. ``prefix`` is of letters, digits, ``.`` and ``-``."""
+        only = {**NO_FILTER, "IncludeRule": [f"/{prefix}*"]}
+        options = {"filesOnly": True}
+        files = self._listed(
+            remote, "", options, LISTING_SECONDS, ListedFile, lambda each: _file(each, ""), only
+        )
+        return [each.name for each in files or () if each.name.startswith(prefix)]
+
     def files(
         self, remote: Remote, path: str = "", *, with_sha256: bool = False
     ) -> list[ListedFile] | None:
@@ -408,7 +417,7 @@ class RemoteControl:
         command: str,
         parameters: Mapping[str, object],
         timeout_seconds: float = ANSWER_SECONDS,
-        read: Any = None,
+        read: ReadObject | None = None,
     ) -> Mapping[str, Any]:
         for tries_left in reversed(range(_TRIES)):
             try:
@@ -426,6 +435,7 @@ class RemoteControl:
         timeout_seconds: float,
         kind: type[Entry],
         entry: Callable[[dict[str, Any]], Entry],
+        filter_: Mapping[str, object] = NO_FILTER,
     ) -> list[Entry] | None:
         """``entry`` makes of each what it is to be, one by one: as they come they would need ten
         times the memory."""
@@ -435,6 +445,7 @@ class RemoteControl:
             "remote": path,
             "opt": {"noModTime": True, "noMimeType": True, **options},
             **_config(remote),
+            "_filter": filter_,
         }
 
         def read(found: dict[str, Any]) -> object:

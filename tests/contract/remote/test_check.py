@@ -24,9 +24,10 @@ from tdl_sync.core.errors import (
     RemoteUnreachable,
     StorageFull,
 )
-from tdl_sync.remote.check import StageProbe, check_remote, probe_name
+from tdl_sync.remote.check import StageProbe, check_remote
+from tdl_sync.remote.rclone import CallFailed
 from tdl_sync.remote.rclone_errors import RcloneFailure, transfer_error
-from tdl_sync.remote.remote_control import RemoteControl
+from tdl_sync.remote.remote_control import Remote, RemoteControl
 from tests.contract.places import OBSCURED_PASSWORD
 from tests.contract.rclones import opened_control, opened_rclone
 
@@ -91,46 +92,65 @@ def test_a_remote_that_takes_no_files_is_found_before_the_run(tmp_path: Path) ->
 
 def test_a_remote_that_refuses_to_be_written_to_is_found_before_the_run(tmp_path: Path) -> None:
     """By writing: nothing else tells."""
-    (tmp_path / "plain remote" / "base" / probe_name() / "in the way").mkdir(parents=True)
-    error = check_error(tmp_path, "plain:base")
-    assert re.fullmatch(r"rclone can't write to 'plain:base': .*; .* with --remote", error)
+    (tmp_path / "shown" / "base").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    upstreams = f"{tmp_path}/shown:ro {tmp_path}/other:ro"
+    config = f"[shown]\ntype = union\nupstreams = {upstreams}\n"
+    error = check_error(tmp_path, "shown:base", config)
+    assert re.fullmatch(r"rclone can't write to 'shown:base': .*; .* with --remote", error)
+
+
+def staged_in(directory: Path) -> StageProbe:
+    def stage(content: bytes) -> Path:
+        directory.mkdir(exist_ok=True)
+        (directory / "probe").write_bytes(content)
+        return directory / "probe"
+
+    return stage
+
+
+def test_a_probe_that_a_run_has_left_is_removed_by_the_next_one_and_never_taken_for_its_own(
+    tmp_path: Path, closing: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is another name each time: Drive may still show what the killed run had sent there. What
+    comes from another directory, and what people call alike, stays."""
+    control = opened_control(closing, None, rclone_config(tmp_path))
+    ours, other = staged_in(tmp_path / "ours"), staged_in(tmp_path / "other")
+    with monkeypatch.context() as killed:
+        killed.setattr(control, "delete_file", refuse_to_delete)
+        for stage in (ours, ours, other):
+            (warning,) = check_remote(control, "plain:", stage_probe=stage).warnings
+            assert warning.endswith("can't be deleted: no right to")
+    base = tmp_path / "plain remote"
+    (base / ".tdl-sync-write-test-kept").touch()
+    left = {path.name for path in base.iterdir()}
+    assert len(left) == 4
+    assert check_remote(control, "plain:", stage_probe=ours).warnings == ()
+    assert len({path.name for path in base.iterdir()} & left) == 2
+    assert check_remote(control, "plain:", stage_probe=other).warnings == ()
+    assert [path.name for path in base.iterdir()] == [".tdl-sync-write-test-kept"]
+
+
+def refuse_to_delete(remote: Remote, path: str) -> None:
+    raise CallFailed(403, "no right to")
 
 
 def test_runs_that_start_at_once_on_one_remote_do_not_take_each_others_files_for_theirs(
     tmp_path: Path, closing: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each has a staging directory of its own; the other one moves and deletes its file between
-    this one's move and its look. Only another machine of this name may have the same directory."""
+    this one's move and its look."""
     control = opened_control(closing, None, rclone_config(tmp_path))
     move = RemoteControl.move
-
-    def staged_in(name: str) -> StageProbe:
-        directory = tmp_path / name
-        directory.mkdir()
-
-        def stage(content: bytes) -> Path:
-            (directory / "probe").write_bytes(content)
-            return directory / "probe"
-
-        return stage
 
     def move_while_another_starts(*to: Any, **how: Any) -> None:
         move(*to, **how)
         monkeypatch.setattr(RemoteControl, "move", move)
-        check_remote(control, "plain:", stage_probe=staged_in("other"))
+        check_remote(control, "plain:", stage_probe=staged_in(tmp_path / "other"))
 
     monkeypatch.setattr(RemoteControl, "move", move_while_another_starts)
-    assert check_remote(control, "plain:", stage_probe=staged_in("ours")).warnings == ()
+    assert check_remote(control, "plain:", stage_probe=staged_in(tmp_path / "ours")).warnings == ()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "rclone.conf"]
-
-    def move_and_another_does(*to: Any, **how: Any) -> None:
-        move(*to, **how)
-        monkeypatch.setattr(RemoteControl, "move", move)
-        (arrived,) = (tmp_path / "plain remote").iterdir()
-        arrived.write_bytes(b"another machine's")
-
-    monkeypatch.setattr(RemoteControl, "move", move_and_another_does)
-    assert check_remote(control, "plain:", stage_probe=staged_in("third")).warnings == ()
 
 
 def test_an_encrypted_configuration_is_named_and_nothing_waits_for_a_password(

@@ -81,7 +81,7 @@ def test_a_channel_that_no_runner_can_move_in_its_time_is_moved_by_several(
     while not runs or runs[-1].result["status"] == "more":
         assert len(runs) < MOST_RUNS, runs[-1].stderr
         machine = runner(scene, tmp_path / f"runner-{len(runs)}")
-        slow_upload = ("--workers=1", "--rclone-arg=--bwlimit-file=500k")
+        slow_upload = ("--workers=1", "--rclone-arg=--bwlimit-file=1500k")
         runs.append(machine.run("-u", SOURCE, *hours.options, *slow_upload))
         hours.learn_from(runs[-1])
         assert (runs[-1].exit_status, runs[-1].said) == (0, ""), runs[-1].stderr
