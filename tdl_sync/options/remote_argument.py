@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ntpath
+import os
 import posixpath
 import re
 from collections.abc import Mapping
@@ -49,19 +50,24 @@ def parse_remote(text: str) -> str:
 
 @dataclass(frozen=True)
 class RemoteNotation:
-    """``gdrive,chunk_size=64M:films`` taken apart."""
+    """``gdrive,chunk_size=64M:films`` taken apart; of a path nothing but ``path`` is set.
+
+    ``name`` is ``gdrive``, or ``:drive`` for a remote that is made of its options alone, and
+    ``name_and_options`` all before the colon.
+    """
 
     name: str
-    """``gdrive``, ``:drive`` for a remote that is made of its options alone, empty for a path."""
-
+    name_and_options: str
     options: Mapping[str, str]
+    path: str
 
 
 def notation_of(remote: str) -> RemoteNotation:
-    """Of what ``parse_remote`` has taken. An option without a value is ``true``, as for rclone."""
+    """Of what ``parse_remote`` has taken, or what a configuration names. An option without a value
+    is ``true``, as for rclone."""
     match = None if posixpath.isabs(remote) else _REMOTE.fullmatch(remote)
-    if match is None:
-        return RemoteNotation("", {})
+    if match is None or (os.name == "nt" and len(match["name"]) == 1):
+        return RemoteNotation("", "", {}, remote)
     options = {}
     for option in _OPTION.finditer(match["options"]):
         value = option["value"]
@@ -70,7 +76,8 @@ def notation_of(remote: str) -> RemoteNotation:
         elif value[:1] in ("'", '"'):
             value = value[1:-1].replace(2 * value[0], value[0])
         options[option["key"]] = value
-    return RemoteNotation(match["name"], options)
+    name = match["name"]
+    return RemoteNotation(name, name + match["options"], options, match["path"])
 
 
 def parse_upload_flag(text: str) -> str:

@@ -22,15 +22,15 @@ from tdl_sync.core.errors import (
     TdlSyncError,
 )
 from tdl_sync.core.futures import in_thread
-from tdl_sync.remote.below import (
+from tdl_sync.remote.call_options import Comparison
+from tdl_sync.remote.chain import (
     DRIVE,
+    chain,
     drives_side_by_side,
     kinds_below,
     name_and_options,
     with_drive_option,
 )
-from tdl_sync.remote.call_options import Comparison
-from tdl_sync.remote.chain import chain
 from tdl_sync.remote.drive_folder import (
     LISTING_LAG_SECONDS,
     DriveParent,

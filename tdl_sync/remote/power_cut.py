@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tdl_sync.core.errors import HandOffFailed
 from tdl_sync.core.operating_system import sync_directory
-from tdl_sync.remote.below import LOCAL, kinds_below, local_directory
+from tdl_sync.remote.chain import LOCAL, kinds_below, local_directory
 from tdl_sync.remote.rclone import CallFailed
 from tdl_sync.remote.remote_control import RemoteControl
 

@@ -64,7 +64,7 @@ def _refused(control: RemoteControl, sections: Sections, remote: str) -> Iterato
     names = {link.name for link in links}
     if _LOCAL in sections and _LOCAL not in names:
         section = sections[_LOCAL]
-        links.append(Link(_LOCAL, section.get("type", ""), section, {}, "--remote"))
+        links.append(Link(_LOCAL, section.get("type", ""), "", section, {}, "--remote"))
     for link in links:
         if not link.type:
             continue  # rclone does not know it either, and says so

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.remote.below import (
+from tdl_sync.remote.chain import (
     drives_side_by_side,
     kinds_below,
     local_directory,
