@@ -12,7 +12,8 @@ import pytest
 from tdl_sync.options.rclone_options import Treatment, option_of
 from tdl_sync.remote.call_options import NO_FILTER, Comparison, call_config
 from tests.contract.rclone_servers import served
-from tests.contract.remote.options_client import RemoteControl, rclone_named, run
+from tests.contract.remote.remote_control.raw_rclone import RawRclone
+from tests.contract.versions import printed_by, rclone_named
 
 BY_HASH = call_config(compare=Comparison.BY_HASH)
 
@@ -133,7 +134,7 @@ def opposites(executable: str, directory: Path, alone: bool) -> dict[str, str]:
     """Flags and values, of those that this rclone knows."""
     directory.joinpath("rules").write_text("- *\n")
     directory.joinpath("names").write_text("nothing\n")
-    flags = run(executable, "help", "flags")
+    flags = printed_by(executable, "help", "flags")
     return {
         each.flag: each.value.format(rules=directory / "rules", names=directory / "names")
         for each in OPPOSITES
@@ -147,11 +148,11 @@ def as_variables(flags: Mapping[str, str]) -> dict[str, str]:
 
 def started_with(
     executable: str, config_file: Path, flags: Mapping[str, str]
-) -> Iterator[tuple[str, RemoteControl]]:
+) -> Iterator[tuple[str, RawRclone]]:
     arguments = [f"--{flag}={value}" for flag, value in flags.items()]
-    with RemoteControl(executable, config_file, *arguments) as rclone:
+    with RawRclone(executable, config_file, None, *arguments) as rclone:
         yield "flags", rclone
-    with RemoteControl(executable, config_file, variables=as_variables(flags)) as rclone:
+    with RawRclone(executable, config_file, as_variables(flags)) as rclone:
         yield "variables", rclone
 
 
@@ -169,15 +170,15 @@ def test_what_a_call_names_wins_over_flags_and_variables(
     executable: str, no_config: Path, alone: bool
 ) -> None:
     """Each option of the opposites is in effect without, and none of it is in a call of ours."""
-    with RemoteControl(executable, no_config) as rclone:
-        wanted = flat(rclone.call("options/local", _config=BY_HASH, _filter=NO_FILTER))
+    with RawRclone(executable, no_config) as rclone:
+        wanted = flat(rclone.done("options/local", _config=BY_HASH, _filter=NO_FILTER))
     flags = opposites(executable, no_config.parent, alone)
     fields = {each.field for each in OPPOSITES if each.flag in flags} & wanted.keys()
     # What the call says by itself, the other comparison shows: it takes the other value.
     by_itself = {"CheckSum", "IgnoreTimes"} & fields
     for way, rclone in started_with(executable, no_config, flags):
-        without = flat(rclone.call("options/local"))
-        within = flat(rclone.call("options/local", _config=BY_HASH, _filter=NO_FILTER))
+        without = flat(rclone.done("options/local"))
+        within = flat(rclone.done("options/local", _config=BY_HASH, _filter=NO_FILTER))
         assert fields
         for field in fields - by_itself:
             assert without[field] != wanted[field], f"{field} has no opposite among the {way}"
@@ -188,22 +189,22 @@ def test_what_a_call_names_wins_over_flags_and_variables(
 def test_the_other_comparison_is_the_calls_too(executable: str, no_config: Path) -> None:
     """Where everything is sent, what is there already counts for nothing."""
     arguments = ["--checksum=false", "--ignore-times=false", "--size-only", "--update"]
-    with RemoteControl(executable, no_config, *arguments) as rclone:
-        within = rclone.call("options/local", _config=call_config())["config"]
+    with RawRclone(executable, no_config, None, *arguments) as rclone:
+        within = rclone.done("options/local", _config=call_config())["config"]
         assert (within["CheckSum"], within["IgnoreTimes"]) == (True, True)
-        within = rclone.call("options/local", _config=BY_HASH)["config"]
+        within = rclone.done("options/local", _config=BY_HASH)["config"]
         assert (within["CheckSum"], within["IgnoreTimes"]) == (True, False)
         known = call_config(look_first=False, low_level_retries=1)
-        within = rclone.call("options/local", _config=known)["config"]
+        within = rclone.done("options/local", _config=known)["config"]
         assert (within["NoCheckDest"], within["LowLevelRetries"]) == (True, 1)
 
 
 def test_a_call_says_what_rclone_does_for_a_user_who_has_set_nothing(
     executable: str, no_config: Path
 ) -> None:
-    with RemoteControl(executable, no_config) as rclone:
-        by_default = flat(rclone.call("options/local"))
-        within = flat(rclone.call("options/local", _config=BY_HASH, _filter=NO_FILTER))
+    with RawRclone(executable, no_config) as rclone:
+        by_default = flat(rclone.done("options/local"))
+        within = flat(rclone.done("options/local", _config=BY_HASH, _filter=NO_FILTER))
     differing = {name for name in within if within[name] != by_default[name]}
     assert differing <= {"CheckSum", "Retries"}
     assert "CheckSum" in differing
@@ -211,9 +212,9 @@ def test_a_call_says_what_rclone_does_for_a_user_who_has_set_nothing(
 
 def test_what_the_oldest_rclone_can_not_be_told_it_has_no_option_for(no_config: Path) -> None:
     executable = rclone_named("oldest")
-    flags = run(executable, "help", "flags")
-    with RemoteControl(executable, no_config) as rclone:
-        known = flat(rclone.call("options/local")).keys()
+    flags = printed_by(executable, "help", "flags")
+    with RawRclone(executable, no_config) as rclone:
+        known = flat(rclone.done("options/local")).keys()
     not_known = {each.field for each in OPPOSITES} - known
     has_a_flag = {
         each.field
@@ -239,9 +240,9 @@ class Places:
         self.remote.joinpath("surplus").write_bytes(b"surplus")
 
     def move(
-        self, rclone: RemoteControl, name: str, remote: str = "", config: object = BY_HASH
+        self, rclone: RawRclone, name: str, remote: str = "", config: object = BY_HASH
     ) -> None:
-        rclone.call(
+        rclone.done(
             "operations/movefile",
             **{"srcFs": str(self.staging), "srcRemote": name},
             **{"dstFs": remote or str(self.remote), "dstRemote": name},
@@ -266,20 +267,20 @@ def test_calls_do_what_they_say_whatever_variables_say(
     variables = as_variables(opposites(executable, tmp_path, alone=False))
     del variables["RCLONE_LINKS"]  # the oldest can't be told; see the test of what is dropped
     remote = str(places.remote)
-    with RemoteControl(executable, no_config, variables=variables) as rclone:
-        status, _ = rclone.ask("operations/deletefile", fs=remote, remote="surplus")
-        assert status != 200, "the variables are not in effect"
-        hidden = rclone.call("operations/list", fs=remote, remote="")["list"]
+    with RawRclone(executable, no_config, variables) as rclone:
+        deleted = rclone.call("operations/deletefile", fs=remote, remote="surplus")
+        assert not deleted.succeeded, "the variables are not in effect"
+        hidden = rclone.done("operations/list", fs=remote, remote="")["list"]
         assert all(each["IsDir"] for each in hidden)
         for name in ("new", "other", "x.rclonelink"):
             places.move(rclone, name, config=named["_config"])
-        rclone.call("operations/deletefile", fs=remote, remote="surplus", **named)
-        rclone.call("operations/mkdir", fs=remote, remote="made", **named)
+        rclone.done("operations/deletefile", fs=remote, remote="surplus", **named)
+        rclone.done("operations/mkdir", fs=remote, remote="made", **named)
         rclone.upload("put", b"put" * 50_000, fs=remote, remote="", **named)
         copied = {"srcFs": remote, "srcRemote": "sub/deep/f", "dstFs": str(places.staging)}
-        rclone.call("operations/copyfile", dstRemote="read", **copied, **named)
+        rclone.done("operations/copyfile", dstRemote="read", **copied, **named)
         everything = {"recurse": True, "showHash": True}
-        listed = rclone.call("operations/list", fs=remote, remote="", opt=everything, **named)[
+        listed = rclone.done("operations/list", fs=remote, remote="", opt=everything, **named)[
             "list"
         ]
     assert places.on_remote() == {
@@ -305,12 +306,12 @@ def test_calls_do_what_they_say_whatever_the_remotes_section_says(
         f"{kind}.{flag.replace('-', '_')} = {value}\n" for flag, value in flags.items()
     )
     no_config.write_text(f"[there]\ntype = alias\nremote = {places.remote}\n{options}")
-    with RemoteControl(executable, no_config) as rclone:
+    with RawRclone(executable, no_config) as rclone:
         for name in ("new", "other"):
             places.move(rclone, name, "there:")
         named = {"_config": BY_HASH, "_filter": NO_FILTER}
-        listed = rclone.call("operations/list", fs="there:", remote="", **named)["list"]
-        rclone.call("operations/deletefile", fs="there:", remote="surplus", **named)
+        listed = rclone.done("operations/list", fs="there:", remote="", **named)["list"]
+        rclone.done("operations/deletefile", fs="there:", remote="surplus", **named)
     assert {each["Path"] for each in listed} == {"new", "other", "sub", "surplus"}
     assert places.on_remote() == {
         "new": b"new file",
@@ -328,10 +329,10 @@ def test_a_file_that_is_listed_without_a_hash_is_replaced_only_where_everything_
     places = Places(tmp_path)
     with served("webdav", places.remote) as url:
         no_config.write_text(f"[there]\ntype = webdav\nvendor = owncloud\nurl = {url}\n")
-        with RemoteControl(executable, no_config) as rclone:
-            assert "md5" in rclone.call("operations/fsinfo", fs="there:")["Hashes"]
+        with RawRclone(executable, no_config) as rclone:
+            assert "md5" in rclone.done("operations/fsinfo", fs="there:")["Hashes"]
             named = {"_config": BY_HASH, "_filter": NO_FILTER, "opt": {"showHash": True}}
-            listed = rclone.call("operations/list", fs="there:", remote="", **named)["list"]
+            listed = rclone.done("operations/list", fs="there:", remote="", **named)["list"]
             assert [each for each in listed if each.get("Hashes")] == []
 
             places.move(rclone, "other", "there:")
@@ -351,14 +352,14 @@ def test_reading_ends_where_a_file_is_longer_than_it_may_be(
     places = Places(tmp_path)
     places.remote.joinpath("f").write_bytes(b"x" * size_bytes)
     copied = {"srcFs": str(places.remote), "srcRemote": "f", "dstFs": str(places.staging)}
-    with RemoteControl(executable, no_config) as rclone:
+    with RawRclone(executable, no_config) as rclone:
         places.move(rclone, "new")  # what other calls send does not count
         config = call_config(max_bytes=1000)
-        status, _ = rclone.ask(
+        copy = rclone.call(
             "operations/copyfile", dstRemote="f", **copied, _config=config, _filter=NO_FILTER
         )
     read = places.staging / "f"
-    assert (status == 200) is (size_bytes <= 1000)
+    assert copy.succeeded is (size_bytes <= 1000)
     assert (read.stat().st_size if read.exists() else None) == (
         size_bytes if size_bytes <= 1000 else None
     )

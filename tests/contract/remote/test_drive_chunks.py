@@ -13,7 +13,7 @@ from standins.drive.server import DriveStandIn
 from tdl_sync.remote.check import check_remote
 from tests.contract.places import OBSCURED_PASSWORD, hand_off, ignore_bytes, stage
 from tests.contract.rclones import opened_control
-from tests.contract.remote.options_client import rclone_named
+from tests.contract.versions import rclone_named
 
 NINE_MB = b"9" * 9_000_000
 IN_PIECES_OF_4_MIB = 2  # before the last one

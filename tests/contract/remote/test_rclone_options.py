@@ -16,8 +16,9 @@ from tdl_sync.options.rclone_options import (
     option_of,
     refused_keys,
 )
-from tests.contract.remote.options_client import RemoteControl, rclone_named, run
+from tests.contract.remote.remote_control.raw_rclone import RawRclone
 from tests.contract.remote.test_call_options import Places
+from tests.contract.versions import printed_by, rclone_named
 
 # `rclone serve sftp --help` is about that command, and `rclone help flags` has one of its own.
 FLAG = re.compile(r"^ +(?:-[A-Za-z], )?--([a-z0-9-]+)", re.MULTILINE)
@@ -39,7 +40,7 @@ def config_file(tmp_path: Path) -> Path:
 def current_with(*flags: str) -> str:
     """The current rclone. Skips where that is one from before these flags."""
     executable = rclone_named("current")
-    known = FLAG.findall(run(executable, "help", "flags"))
+    known = FLAG.findall(printed_by(executable, "help", "flags"))
     missing = [flag for flag in flags if flag not in known]
     if missing:
         pytest.skip(f"the current rclone does not have --{missing[0]} yet")
@@ -49,18 +50,18 @@ def current_with(*flags: str) -> str:
 @pytest.mark.parametrize("command", ["help flags", "serve sftp --help"])
 def test_every_flag_of_the_real_rclone_is_on_the_list(executable: str, command: str) -> None:
     """A flag that is missing here is refused, until somebody has thought about it."""
-    flags = set(FLAG.findall(run(executable, *command.split())))
+    flags = set(FLAG.findall(printed_by(executable, *command.split())))
     assert len(flags) > 30
     assert {flag for flag in flags - OF_HELP_ITSELF if option_of(flag) is None} == set()
 
 
 def test_every_option_that_the_real_rclone_tells_of_is_on_the_list(config_file: Path) -> None:
     """Of each command, too: their variables are read when another one is called."""
-    with RemoteControl(rclone_named("current"), config_file) as rclone:
-        status, blocks = rclone.ask("options/info")
-    if status == 404:
+    with RawRclone(rclone_named("current"), config_file) as rclone:
+        told = rclone.call("options/info")
+    if told.status == 404:
         pytest.skip("the current rclone does not tell of its options yet")
-    names = {option["Name"] for block in blocks.values() for option in block}
+    names = {option["Name"] for block in told.said.values() for option in block}
     assert {"bwlimit", "max_age", "rc_addr", "metrics_addr", "vfs_cache_mode", "umask"} <= names
     assert {name for name in names if option_of(name) is None} == set()
 
@@ -69,8 +70,8 @@ def test_every_option_of_each_kind_of_remote_is_on_the_list(
     executable: str, config_file: Path
 ) -> None:
     """Also those that no flag sets. Of the kinds that were gone through a new one is not known."""
-    with RemoteControl(executable, config_file) as rclone:
-        kinds = rclone.call("config/providers")["providers"]
+    with RawRclone(executable, config_file) as rclone:
+        kinds = rclone.done("config/providers")["providers"]
     assert len(kinds) > 40
     unknown = {
         (name, option["Name"])
@@ -87,12 +88,12 @@ def test_no_option_on_the_list_is_misspelt(config_file: Path) -> None:
     names = set()
     for executable in (current_with("files-from0", "log-file-compress"), rclone_named("oldest")):
         for command in ("help flags", "serve sftp --help"):
-            flags = FLAG.findall(run(executable, *command.split()))
+            flags = FLAG.findall(printed_by(executable, *command.split()))
             names |= {flag.replace("-", "_") for flag in flags}
-        with RemoteControl(executable, config_file) as rclone:
-            status, blocks = rclone.ask("options/info")
-        if status == 200:
-            names |= {option["Name"] for block in blocks.values() for option in block}
+        with RawRclone(executable, config_file) as rclone:
+            told = rclone.call("options/info")
+        if told.succeeded:
+            names |= {option["Name"] for block in told.said.values() for option in block}
     on_windows = {"windows_event_log", "windows_event_log_level"}
     assert MAIN_OPTIONS.keys() - names - on_windows == {"version"}
 
@@ -100,13 +101,13 @@ def test_no_option_on_the_list_is_misspelt(config_file: Path) -> None:
 def test_a_safe_flag_is_one_that_rclone_takes(executable: str, config_file: Path) -> None:
     """As it is passed on: with a value. (One without would get ``=true``.)"""
     safe = ["--bwlimit=8M", "--fast-list=true", "--drive-chunk-size=64M", "--inplace=true"]
-    known = run(executable, "help", "flags")
+    known = printed_by(executable, "help", "flags")
     flags = [flag for flag in safe if f"{flag.partition('=')[0]} " in known]
     assert [flag_fault(flag.partition("=")[0].removeprefix("--")) for flag in flags] == [
         None for _ in flags
     ]
-    with RemoteControl(executable, config_file, *flags) as rclone:
-        assert rclone.call("rc/noop") == {}
+    with RawRclone(executable, config_file, None, *flags) as rclone:
+        assert rclone.done("rc/noop") == {}
 
 
 def test_with_the_variables_dropped_that_must_not_reach_it_rclone_does_what_calls_say(
@@ -132,12 +133,12 @@ def test_with_the_variables_dropped_that_must_not_reach_it_rclone_does_what_call
     dropped = {variable.name for variable in dropped_variables(variables)}
     assert variables.keys() - dropped == {"RCLONE_BWLIMIT"}
     places = Places(tmp_path)
-    with RemoteControl(
-        executable, config_file, variables={"RCLONE_BWLIMIT": variables["RCLONE_BWLIMIT"]}
+    with RawRclone(
+        executable, config_file, {"RCLONE_BWLIMIT": variables["RCLONE_BWLIMIT"]}
     ) as rclone:
         for name in ("other", "x.rclonelink"):
             places.move(rclone, name)
-        assert rclone.call("core/bwlimit")["rate"].startswith("100M")
+        assert rclone.done("core/bwlimit")["rate"].startswith("100M")
     assert places.on_remote()["other"] == b"good bytes"
     assert places.on_remote()["x.rclonelink"] == b"/etc/passwd"
 
@@ -161,7 +162,7 @@ def test_a_hash_that_this_machine_may_not_make_would_lose_a_file(
     places = Places(tmp_path)
     config_file.write_text(section)
     executable = current_with("local-hashes")
-    with RemoteControl(executable, config_file, variables=variables) as rclone:
+    with RawRclone(executable, config_file, variables) as rclone:
         places.move(rclone, "other")
     assert not (places.staging / "other").exists()
     assert places.on_remote()["other"] == b"bad bytes!"
@@ -179,7 +180,7 @@ def test_a_remote_of_links_would_make_a_link_of_a_strangers_file(
     """It goes wherever the file's bytes say. So such a section is refused."""
     config_file.write_text(f"[there]\ntype = local\n{setting} = true\n")
     places = Places(tmp_path)
-    with RemoteControl(current_with("local-links", "local-hashes"), config_file) as rclone:
+    with RawRclone(current_with("local-links", "local-hashes"), config_file) as rclone:
         places.move(rclone, "x.rclonelink", f"there:{places.remote}")
     assert (places.remote / "x").readlink() == Path("/etc/passwd")
 

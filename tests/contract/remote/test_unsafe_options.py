@@ -20,8 +20,8 @@ from tdl_sync.remote.check import check_remote, look_at_remote
 from tests.contract.false_rclone import Answer, false_rclone, tell
 from tests.contract.places import OBSCURED_PASSWORD
 from tests.contract.rclones import opened_control
-from tests.contract.remote.options_client import rclone_named
 from tests.contract.remote.test_rclone_process import NO_ANSWERS
+from tests.contract.versions import rclone_named
 
 UNPROVEN = "with which rclone may take files for the same without comparing their bytes"
 UNKNOWN = "of which tdl_sync does not know what it would do to the files"

@@ -20,7 +20,7 @@ import pytest
 
 from standins.telegram.world import worlds
 from tdl_sync.remote.remote_control import FoundFile, Remote, RemoteControl
-from tests.contract.remote.options_client import rclone_named
+from tests.contract.versions import rclone_named
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.disk import Sampler, fill
 from tests.e2e.expectations import assert_moved, assert_on_remote, remote_files, wanted

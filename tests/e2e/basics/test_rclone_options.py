@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from standins.telegram.world import worlds
-from tests.contract.remote.options_client import rclone_named
+from tests.contract.versions import rclone_named
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, assert_refused, wanted
 from tests.e2e.program import SOURCE

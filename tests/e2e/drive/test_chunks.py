@@ -6,7 +6,7 @@ import pytest
 
 from standins.telegram.world import worlds
 from tests.contract.places import OBSCURED_PASSWORD
-from tests.contract.remote.options_client import rclone_named
+from tests.contract.versions import rclone_named
 from tests.e2e.conftest import SetScene
 from tests.e2e.expectations import assert_moved
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Protocol
 import pytest
 
 from standins.drive.server import DriveStandIn
-from tests.contract.old_rclone import old_rclone
 from tests.contract.remote.remote_control.on_drive import OnDrive
 from tests.contract.remote.remote_control.raw_rclone import RawRclone
+from tests.contract.versions import rclone_named
 
 
 class Start(Protocol):
@@ -24,20 +23,14 @@ class Start(Protocol):
     ) -> RawRclone: ...
 
 
-def current_rclone() -> str:
-    found = shutil.which("rclone")
-    assert found is not None
-    return found
-
-
 @pytest.fixture(params=["current", "oldest"])
 def executable(request: pytest.FixtureRequest) -> str:
-    return old_rclone() if request.param == "oldest" else current_rclone()
+    return rclone_named(request.param)
 
 
 @pytest.fixture
 def is_current(executable: str) -> bool:
-    return executable == current_rclone()
+    return executable == rclone_named("current")
 
 
 @pytest.fixture

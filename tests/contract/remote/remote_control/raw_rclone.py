@@ -15,6 +15,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlencode
 
 from scripts import reaper
 from tests.waiting import PATIENCE_SECONDS, until
@@ -108,7 +109,26 @@ class RawRclone:
 
     def call(self, command: str, /, **parameters: Any) -> Answer:
         """Has the user and the password; its answer may take as long as tests wait."""
-        return self.post(f"/{command}", json.dumps(parameters).encode(), "application/json")
+        body = json.dumps(parameters, default=dict).encode()
+        return self.post(f"/{command}", body, "application/json")
+
+    def done(self, command: str, /, **parameters: Any) -> Any:
+        """What it answers. Fails unless rclone says that it has done it."""
+        answer = self.call(command, **parameters)
+        assert answer.succeeded, answer.error
+        return answer.said
+
+    def upload(self, name: str, content: bytes, **parameters: Any) -> None:
+        """By ``operations/uploadfile``, which takes its parameters from the address."""
+        texts = {
+            key: value if isinstance(value, str) else json.dumps(value, default=dict)
+            for key, value in parameters.items()
+        }
+        head = f'--B\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+        body = head.encode() + content + b"\r\n--B--\r\n"
+        path = f"/operations/uploadfile?{urlencode(texts)}"
+        answer = self.post(path, body, "multipart/form-data; boundary=B")
+        assert answer.succeeded, answer.error
 
     def post(
         self, path: str, body: bytes, content_type: str, password: str | None = PASSWORD

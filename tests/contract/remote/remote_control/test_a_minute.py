@@ -7,10 +7,9 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from tests.contract.old_rclone import old_rclone
 from tests.contract.places import OBSCURED_PASSWORD
-from tests.contract.remote.remote_control.conftest import current_rclone
 from tests.contract.remote.remote_control.raw_rclone import RawRclone
+from tests.contract.versions import rclone_named
 from tests.waiting import in_thread, result_of
 
 ONE_MINUTE_SECONDS = 60
@@ -21,11 +20,11 @@ def test_it_waits_a_minute_for_a_call_and_works_a_minute_at_one(tmp_path: Path) 
     with ExitStack() as closing:
         idle = [
             closing.enter_context(RawRclone(executable))
-            for executable in (current_rclone(), old_rclone())
+            for executable in (rclone_named("current"), rclone_named("oldest"))
         ]
         moving = [
             in_thread(partial(move_for_a_minute, executable, tmp_path / str(number)))
-            for number, executable in enumerate([current_rclone(), old_rclone()])
+            for number, executable in enumerate([rclone_named("current"), rclone_named("oldest")])
         ]
         for move in moving:
             assert result_of(move, 3 * ONE_MINUTE_SECONDS) >= ONE_MINUTE_SECONDS
