@@ -9,22 +9,29 @@ from __future__ import annotations
 import threading
 import time
 from base64 import b64encode
+from codecs import getincrementaldecoder
 from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPResponse
+from typing import Any
+
+from tdl_sync.remote.answers import ReadObject, json_object
 
 _CONNECT_SECONDS = 10.0
 _KEPT_SECONDS = 20.0
 """rclone closes a connection that was idle for a minute. A call on one that is just being closed
 would look like one whose outcome is unknown."""
+_PIECE_BYTES = 65_536
 
 
 @dataclass(frozen=True)
 class Response:
-    """``text`` is UTF-8; what is none is still text, if not of a kind that means anything."""
+    """``answer`` is ``None`` where it is no JSON object."""
 
     status: int
-    text: str
+    answer: Mapping[str, Any] | None
 
 
 class Connections:
@@ -38,9 +45,16 @@ class Connections:
         self._idle: deque[tuple[HTTPConnection, float]] = deque()
 
     def post(
-        self, path: str, body: bytes, content_type: str, timeout_seconds: float | None
+        self,
+        path: str,
+        body: bytes,
+        content_type: str,
+        timeout_seconds: float | None,
+        read: ReadObject | None = None,
     ) -> Response:
         """Call and wait for the answer; ``None``: for as long as it takes.
+
+        ``read`` makes something of each object of a list as it comes.
 
         Raises ``TimeoutError``, ``OSError`` or ``HTTPException``. The connection is closed then,
         which cancels what was called for.
@@ -53,8 +67,11 @@ class Connections:
             headers = {**self._headers, "Content-Type": content_type}
             connection.request("POST", path, body, headers)
             with connection.getresponse() as response:
-                # As text only: a listing is tens of megabytes, and would be there twice.
-                answer = Response(response.status, response.read().decode("utf-8", "replace"))
+                pieces = _pieces(response)
+                found = json_object(pieces, read if response.status == HTTPStatus.OK else None)
+                answer = Response(response.status, found)
+                for _ in pieces:
+                    pass  # what follows a text that is none: the connection is to be used again
             answered = True
         finally:
             if not answered:
@@ -84,3 +101,11 @@ class Connections:
         connection = HTTPConnection("127.0.0.1", self._port, _CONNECT_SECONDS)
         connection.connect()
         return connection
+
+
+def _pieces(response: HTTPResponse) -> Iterator[str]:
+    """What is not UTF-8 is still text, if not of a kind that means anything."""
+    decoder = getincrementaldecoder("utf-8")("replace")
+    while piece := response.read(_PIECE_BYTES):
+        yield decoder.decode(piece)
+    yield decoder.decode(b"", final=True)

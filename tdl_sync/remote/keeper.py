@@ -3,11 +3,10 @@ has died, until it dies too often."""
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,6 @@ DEATHS_SECONDS = 60.0
 
 _SERVES_WITHIN_SECONDS = 20.0
 _SECONDS_TO_DIE = 1.0
-
-ReadObject = Callable[[dict[str, Any]], object]
 
 
 class TooOld(Exception):
@@ -150,7 +147,7 @@ class Keeper:
     def _greet(self, process: RcloneProcess) -> None:
         """It says that it serves before it reads its configuration: the first answer counts."""
         process.serves_within(_SERVES_WITHIN_SECONDS)
-        answer: dict[str, Any] = {}
+        answer: Mapping[str, Any] = {}
         for command in ("config/listremotes", "core/version"):
             try:
                 response = process.post(f"/{command}", b"{}", "application/json", ANSWER_SECONDS)
@@ -160,7 +157,7 @@ class Keeper:
                     f"rclone gave no answer within {ANSWER_SECONDS:g} s of its start; start again, "
                     "and look at a password command of its configuration, if there is one"
                 ) from error
-            answer = json_object(response.text) or {}
+            answer = response.answer or {}
             if response.status != 200:
                 raise self._refused(str(answer.get("error", "without a reason")))
         match answer.get("decomposed"):
@@ -202,15 +199,6 @@ class Keeper:
         if process.was_killed:
             raise ComeBackLater(f"{how}; see what kills it (memory?) and start again")
         raise ConfigurationError(f"{how}; mend that and start again")
-
-
-def json_object(text: str, read: ReadObject | None = None) -> dict[str, Any] | None:
-    """The one that the text is; ``None`` if it is none. ``read`` as in ``Rclone.call``."""
-    try:
-        answer = json.loads(text, object_hook=read)
-    except (ValueError, RecursionError):
-        return None
-    return answer if isinstance(answer, dict) else None
 
 
 def one_line(reason: str) -> str:

@@ -8,19 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from tdl_sync.core.errors import AnswerOverdue, ConfigurationError
 from tdl_sync.options.config import RcloneSettings
-from tdl_sync.remote.keeper import (
-    ANSWER_SECONDS,
-    Keeper,
-    ReadObject,
-    TooOld,
-    json_object,
-    one_line,
-)
+from tdl_sync.remote.answers import ReadObject
+from tdl_sync.remote.keeper import ANSWER_SECONDS, Keeper, TooOld, one_line
 from tdl_sync.remote.program import Program, candidates
 from tdl_sync.remote.rclone_errors import RcloneFailure, is_missing, without_names
 from tdl_sync.remote.rclone_log import CallTriedAgain, SentSoFar, Told
@@ -176,7 +171,7 @@ class Rclone:
         """The same with any body. What follows a ``?`` in ``command`` are parameters."""
         process = self._keeper.running()
         try:
-            response = process.post(f"/{command}", body, content_type, timeout_seconds)
+            response = process.post(f"/{command}", body, content_type, timeout_seconds, read)
         except TimeoutError as error:
             raise AnswerOverdue(
                 f"`{_named(command)}` of rclone gave no answer within {timeout_seconds:g} s"
@@ -184,12 +179,11 @@ class Rclone:
         except NoAnswer as error:
             self._keeper.check_not_stopping()
             raise OutcomeUnknown(str(error)) from error
-        if response.status == 200:
-            answer = json_object(response.text, read)
-            if answer is not None:
-                return answer
+        if response.status == HTTPStatus.OK:
+            if response.answer is not None:
+                return response.answer
         else:
-            reason = (json_object(response.text) or {}).get("error")
+            reason = (response.answer or {}).get("error")
             if isinstance(reason, str):
                 raise CallFailed(
                     response.status, one_line(reason), self._keeper.program.config_file

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tdl_sync.core.text import printable
 from tdl_sync.remote import processes
+from tdl_sync.remote.answers import ReadObject
 from tdl_sync.remote.connections import Connections, Response
 from tdl_sync.remote.program import USER, Program
 from tdl_sync.remote.rclone_log import ConfigFile, RcloneLog, Serving, Told
@@ -109,7 +110,12 @@ class RcloneProcess:
         return self._connections is not None and not self.has_ended
 
     def post(
-        self, path: str, body: bytes, content_type: str, timeout_seconds: float | None
+        self,
+        path: str,
+        body: bytes,
+        content_type: str,
+        timeout_seconds: float | None,
+        read: ReadObject | None = None,
     ) -> Response:
         """One call. No call goes to an rclone that has ended, and no answer counts after its end.
 
@@ -118,7 +124,7 @@ class RcloneProcess:
         if self._connections is None or self.has_ended:
             raise NoAnswer(self.end)
         try:
-            response = self._connections.post(path, body, content_type, timeout_seconds)
+            response = self._connections.post(path, body, content_type, timeout_seconds, read)
         except (OSError, HTTPException) as error:
             if isinstance(error, TimeoutError) and timeout_seconds is not None:
                 raise
