@@ -159,3 +159,4 @@ class Config:
     print_session: bool
     as_json: bool
     repair: bool
+    yes: bool

@@ -8,7 +8,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -52,6 +52,10 @@ _UNKNOWN_SIZE = -1
 
 _LOOK_SECONDS = 90.0
 """What takes longer is listed again with more patience, once it is known that the remote lives."""
+
+_DRIVES_BY_OTHER_NAMES = frozenset({DRIVE, "alias", "combine"})
+"""Below these a file is one file of Drive, with its hash and its id. (A union may have it twice,
+and changes both.)"""
 
 Result = TypeVar("Result")
 
@@ -109,7 +113,9 @@ class CheckedRemote:
     rclone's configuration (``drive``, ``crypt``, ``local``); empty if rclone does not say.
     ``shares_hash`` tells whether rclone can compare the content of each file without sending it.
     ``hashes`` are those that it knows, of some files at least.
-    ``lists_sha256``: its listings show that hash without reading the files for it.
+    ``listed_hashes`` are those of them that its listings show without reading the files, the best
+    alone. ``names_are_unique``: two files never have one name. ``renames_by_id``: of what has one
+    name all the same, each can be told by its id and be given another name.
     ``on_drive``: it is a Drive, or one lies below it. ``takes_folder_ids``: its folders can be
     addressed by their id. ``once_options`` make it another remote for rclone, in which no request
     to a Drive is tried again. ``has_empty_folders``: one in which nothing lies is there.
@@ -125,7 +131,9 @@ class CheckedRemote:
     once_options: str = ""
     hashes: frozenset[str] = frozenset()
     takes_folder_ids: bool = False
-    lists_sha256: bool = False
+    listed_hashes: tuple[str, ...] = ()
+    names_are_unique: bool = False
+    renames_by_id: bool = False
     has_empty_folders: bool = True
     drive_options: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -301,6 +309,7 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
         features = control.features(Remote(remote))
     except CallFailed as failed:
         raise _unfit(failed.failure(remote), types) from failed
+    kinds = kinds_below(sections, remote)
     section = sections.get(_remote_prefix(remote) or "", {})
     arguments = control.rclone.arguments
     return CheckedRemote(
@@ -310,7 +319,7 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
         # computes whatever it knows.)
         shares_hash=bool(features.hashes) and features.all_have_hashes,
         free_bytes=None,
-        on_drive=DRIVE in kinds_below(sections, remote),
+        on_drive=DRIVE in kinds,
         once_options=with_drive_option(sections, remote, _SEND_ONCE),
         hashes=features.hashes,
         takes_folder_ids=(
@@ -318,10 +327,16 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
             and _NAME_AND_OPTIONS.match(remote) is not None
             and not shows_what_others_share(remote, section, arguments)
         ),
-        lists_sha256="sha256" in features.hashes and features.lists_hashes,
+        listed_hashes=_best(features.hashes) if features.lists_hashes else (),
+        names_are_unique=features.names_are_unique and len(kinds) == 1,
+        renames_by_id=features.can_rename and DRIVE in kinds and kinds <= _DRIVES_BY_OTHER_NAMES,
         has_empty_folders=features.has_empty_folders,
         drive_options=_drive_options(remote, section, arguments),
     )
+
+
+def _best(hashes: Collection[str]) -> tuple[str, ...]:
+    return tuple(sorted(hashes, key=lambda kind: (kind != "sha256", kind != "md5", kind))[:1])
 
 
 def _refuse_unsafe_options(control: RemoteControl, sections: Sections, remote: str) -> None:
