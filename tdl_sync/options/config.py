@@ -121,6 +121,11 @@ class Places:
         return self.data_dir / "reading"
 
     @property
+    def begun_folders(self) -> Path:
+        """Which remotes' base folders are being made."""
+        return self.data_dir / "begun"
+
+    @property
     def locks(self) -> Path:
         return self.data_dir / "locks"
 

@@ -22,6 +22,7 @@ from tdl_sync.core.errors import (
     TdlSyncError,
 )
 from tdl_sync.core.futures import in_thread
+from tdl_sync.remote.begun_folder import BegunFolder
 from tdl_sync.remote.below import (
     DRIVE,
     drives_side_by_side,
@@ -32,9 +33,11 @@ from tdl_sync.remote.below import (
 from tdl_sync.remote.call_options import Comparison
 from tdl_sync.remote.chain import chain
 from tdl_sync.remote.drive_folder import (
+    ARRIVING_SECONDS,
     LISTING_LAG_SECONDS,
     DriveParent,
     listed_folders,
+    listed_folders_by,
     make_drive_path,
 )
 from tdl_sync.remote.program import DEFAULT_DRIVE_OPTION
@@ -201,16 +204,20 @@ def check_remote(
     *,
     must_be_drive: bool = False,
     stage_probe: StageProbe | None = None,
+    begun: BegunFolder | None = None,
 ) -> CheckedRemote:
     """Make the base folder, move a tiny file there and delete it, and learn what the remote can.
 
     What ``stage_probe`` makes is read, sent and compared as files of a run are; whoever staged it
-    deletes what is left of it. Without it the file does not come from a directory.
+    deletes what is left of it. Without it the file does not come from a directory. ``begun`` is
+    the record of who makes the base folder.
 
     Raises ``ConfigurationError``, ``CredentialsRefused``, ``ComeBackLater`` or
     ``NetworkUnreachable``, each one line with the mend.
     """
-    proven = prove_remote(control, remote, must_be_drive=must_be_drive, stage_probe=stage_probe)
+    proven = prove_remote(
+        control, remote, must_be_drive=must_be_drive, stage_probe=stage_probe, begun=begun
+    )
     return replace(proven.remote, warnings=proven.cleaning.result())
 
 
@@ -220,12 +227,13 @@ def prove_remote(
     *,
     must_be_drive: bool = False,
     stage_probe: StageProbe | None = None,
+    begun: BegunFolder | None = None,
 ) -> ProvenRemote:
     """The same, but it returns as soon as the remote has taken the file."""
 
     def prove() -> ProvenRemote:
         looked_at = _look(control, remote, must_be_drive)
-        folders = _made_base(control, looked_at)
+        folders = _made_base(control, looked_at, begun)
         with ThreadPoolExecutor(1, "remote check") as pool:
             free = pool.submit(free_bytes, control, looked_at.base)
             if stage_probe is None:
@@ -424,26 +432,54 @@ def _drive_options(
     )
 
 
-def _made_base(control: RemoteControl, remote: CheckedRemote) -> list[Folder] | None:
-    """Make the base folder where it is not there; the folders in it, if known."""
-    if remote.on_drive and not remote.takes_folder_ids:
+def _made_base(
+    control: RemoteControl, remote: CheckedRemote, begun: BegunFolder | None
+) -> list[Folder] | None:
+    """Make the base folder where it is not there; the folders in it, if known.
+
+    Where an earlier run has begun to make it on Drive, it is waited for first: it may be there, and
+    not be listed yet.
+    """
+    if not remote.on_drive:
+        folders = _listed(control, remote)
+        if folders is None:
+            _must_work(remote.remote, lambda: control.make_folder(remote.base, ""))
+        return folders
+    listed_at = time.monotonic()
+    if begun is not None and begun.is_begun:
+        listed_at += ARRIVING_SECONDS + LISTING_LAG_SECONDS
+
+    if not remote.takes_folder_ids:
         for drive in sorted(drives_side_by_side(control.sections(), remote.remote)):
-            below = replace(remote, remote=drive, once_options=f",{_SEND_ONCE}").parent
-            if listed_folders(control, below.looked_at) is None:
-                make_drive_path(control, below)
+            below = replace(remote, remote=drive, once_options=f",{_SEND_ONCE}")
+            _made_on_drive(control, below, begun, listed_at)
+    folders = _made_on_drive(control, remote, begun, listed_at)
+    if begun is not None:
+        begun.end()
+    return folders
+
+
+def _made_on_drive(
+    control: RemoteControl, remote: CheckedRemote, begun: BegunFolder | None, listed_at: float
+) -> list[Folder]:
+    folders = _listed(control, remote)
+    if folders is None and time.monotonic() < listed_at:
+        folders = listed_folders_by(control, remote.base, listed_at)
+    if folders is None:
+        if begun is not None:
+            begun.begin()
+        folders = make_drive_path(control, remote.parent)
+    return folders
+
+
+def _listed(control: RemoteControl, remote: CheckedRemote) -> list[Folder] | None:
     try:
-        folders = control.folders(remote.base, _LOOK_SECONDS)
+        return control.folders(remote.base, _LOOK_SECONDS)
     except NetworkUnreachable:
         # Slow, but it lives.
-        folders = listed_folders(control, remote.base)
+        return listed_folders(control, remote.base)
     except CallFailed as failed:
         raise _unwritable(failed.failure(remote.remote)) from failed
-    if folders is not None:
-        return folders
-    if remote.on_drive:
-        return make_drive_path(control, remote.parent)
-    _must_work(remote.remote, lambda: control.make_folder(remote.base, ""))
-    return None
 
 
 def _put_probe(control: RemoteControl, remote: CheckedRemote) -> _Probe:
