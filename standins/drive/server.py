@@ -10,7 +10,8 @@ from types import TracebackType
 from standins.drive.api.service import HOSTS, Service
 from standins.drive.api.tokens import ACCESS_TOKEN_SECONDS
 from standins.drive.faults import Faults
-from standins.drive.files.world import DriveFile, DriveName
+from standins.drive.files.content import ContentWriter
+from standins.drive.files.world import DriveFile, DriveName, parent_for_new
 from standins.drive.proxy import ProxyServer
 from standins.drive.rclone_config import write_rclone_config
 from standins.drive.shaping import Shaping
@@ -109,6 +110,15 @@ class DriveStandIn:
     def files(self, drive: DriveName | None = None) -> list[DriveFile]:
         """All files and folders, of one drive or of all, oldest first, trashed ones too."""
         return self._service.world.files(drive)
+
+    def put_file(self, folder_id: str, name: str, data: bytes) -> str:
+        """A new file, beside any other of that name, as another program leaves it; its id. It is in
+        each listing at once only where these don't lag."""
+        world, writer = self._service.world, ContentWriter(len(data))
+        writer.write(data)
+        with world.lock:
+            folder = parent_for_new(world.find(folder_id), folder_id)
+            return world.create({"name": name}, folder, writer.finish()).file_id
 
     @property
     def faults(self) -> Faults:

@@ -23,7 +23,8 @@ class Shaping:
     connection_bytes_per_second: float | None = None
     total_bytes_per_second: float | None = None
     listing_lag_seconds: float = 0.0
-    """A new file or folder is in no listing before it is that old; it can be had by its id."""
+    """A new file or folder is in no listing before it is that old; it can be had by its id. One
+    that was renamed is listed by its name before for as long."""
 
 
 class Pacer:

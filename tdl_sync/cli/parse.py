@@ -123,6 +123,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         print_session=given.switch("--print-session"),
         as_json=given.switch("--json"),
         repair=given.switch("--repair"),
+        yes=given.switch("--yes"),
     )
     if config.command is Command.SYNC:
         _refuse_what_does_not_fit(config)
@@ -130,6 +131,11 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         raise UsageError(
             "no chat is given: say which with -u, for example "
             f"{PROGRAM} verify -u @channel; {SEE_HELP}"
+        )
+    agreed = given.setting("--yes")
+    if agreed is not None and agreed.from_command_line and not config.repair:
+        raise UsageError(
+            f"--yes answers what verify --repair asks; give --repair, too, or {SEE_HELP}"
         )
     if config.command in (Command.SYNC, Command.VERIFY):
         _refuse_several_chats_for_one(config.chats)

@@ -33,8 +33,8 @@ Usage:
   tdl_sync.py login [--qr] [--print-session] [options]
   tdl_sync.py chats [--json] [options]
   tdl_sync.py status [-u CHAT]... [--json] [options]
-  tdl_sync.py verify [-u CHAT]... [--repair] [--json] [--rclone-arg ARG]...
-                     [options]
+  tdl_sync.py verify [-u CHAT]... [--repair] [--yes] [--json]
+                     [--rclone-arg ARG]... [options]
   tdl_sync.py doctor [--rclone-arg ARG]... [options]
   tdl_sync.py completion (bash | zsh | fish)
 
@@ -131,7 +131,9 @@ Telling:
   --log-json               a JSON object for each line instead of text
   --json                   (chats, status, verify) JSON instead of a table
   --repair                 (verify) have the next run move again what is missing
-                           or wrong
+                           or wrong; remove what is on the remote twice, after
+                           a question
+  --yes                    (verify --repair) remove that without a question
 
 Places and programs:
   --data-dir DIR           session and records; without it the directory
@@ -234,7 +236,7 @@ WITHOUT_DEFAULTS = _DEFAULT.sub("", USAGE)
 
 ABOUT_THE_PROGRAM = frozenset({"--help", "--version"})
 LOGIN_ONLY = frozenset({"--qr", "--print-session"})
-LOOKING_ONLY = frozenset({"--json", "--repair"})
+LOOKING_ONLY = frozenset({"--json", "--repair", "--yes"})
 WHICH_FILES = frozenset(
     "--url --chats --topic --comments --takeout --from-id --type --include --exclude --min-size "
     "--max-size --since --until --match --caption --to-id --dedupe".split()

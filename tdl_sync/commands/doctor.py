@@ -19,6 +19,7 @@ import psutil
 from tdl_sync.core.errors import EXIT_COMPLETE, EXIT_USAGE, ConfigurationError, TdlSyncError
 from tdl_sync.core.text import human_bytes, printable
 from tdl_sync.options.config import Config
+from tdl_sync.remote.begun_folder import BegunFolder
 from tdl_sync.remote.check import StageProbe, check_remote, configured_types
 from tdl_sync.remote.program import dotted, find_program, told_of_dropped_variables
 from tdl_sync.remote.rclone_config import is_writable, use_writable_config
@@ -133,6 +134,7 @@ def _remote(control: RemoteControl, config: Config) -> str:
             control,
             config.task.remote,
             must_be_drive=config.rclone.must_be_drive,
+            begun=BegunFolder(config.places.begun_folders, config.task.remote),
             stage_probe=stage_probe,
         )
     free = "" if remote.free_bytes is None else f", {human_bytes(remote.free_bytes)} free"

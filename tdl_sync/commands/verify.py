@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tdl_sync.commands.output import StandardOutput
 from tdl_sync.commands.verify_comparison import Comparison
 from tdl_sync.commands.verify_repair import recorded, save_state
+from tdl_sync.commands.verify_surplus import WITHOUT_A_YES, is_agreed_to, remove_surplus
 from tdl_sync.commands.verify_text import Verdict, json_record, report_lines, result_line
-from tdl_sync.core.errors import EXIT_SOME_FAILED, ChatError, TdlSyncError
+from tdl_sync.core.errors import EXIT_SOME_FAILED, ChatError, SidecarUnreadable, TdlSyncError
 from tdl_sync.core.model import Chat, MediaItem, Scope
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages, SavedText
 from tdl_sync.core.stop import StopFlag
@@ -20,6 +22,7 @@ from tdl_sync.remote.check import look_at_remote
 from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.program import told_of_dropped_variables
 from tdl_sync.remote.rclone_config import use_writable_config
+from tdl_sync.remote.surplus_removal import SurplusRemoval
 from tdl_sync.run.parts import opened_rclone
 from tdl_sync.run.telegram_side import opened_to_look, teller
 from tdl_sync.run.wanted_chats import wanted_chats
@@ -29,6 +32,7 @@ from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import this_run
 from tdl_sync.state.state_store import LoadedState, StateStore
 from tdl_sync.telegram.messages.chats import ChatBook
+from tdl_sync.transfer.sidecar import described_file, sidecar_folders, sidecar_name
 
 
 class NotAllThere(TdlSyncError):
@@ -99,6 +103,7 @@ def _opened(config: Config, closing: ExitStack) -> tuple[ChatBook, Verifier]:
         look=RemoteLook(control, remote),
         marks=closing.enter_context(DoneMarks(config.places.marks)),
         saved_messages=telegram.saved_messages,
+        removal=SurplusRemoval(control, remote),
     )
     return telegram.chats, verifier
 
@@ -112,6 +117,7 @@ class Verifier:
     look: RemoteFiles
     marks: DoneMarks
     saved_messages: SavedMessages
+    removal: SurplusRemoval | None = None
 
     @property
     def local_states(self) -> LocalStates:
@@ -137,7 +143,8 @@ class Verifier:
                 self.saved_messages.delete(loaded.stale_ids)
             compared = self._compared(chat, scope, loaded)
             lease.check_claim()
-            return self._repaired(compared, scope, loaded)
+            repaired = self._repaired(compared, scope, loaded)
+            return self._without_surplus(repaired, lease.check_claim)
 
     def _loaded(self, scope: Scope, found: Sequence[SavedText] | None = None) -> LoadedState | None:
         return StateStore(self.saved_messages, self.local_states, found).load(scope)
@@ -145,11 +152,14 @@ class Verifier:
     def _compared(self, chat: Chat, scope: Scope, loaded: LoadedState | None) -> Verdict:
         folder = loaded.state.folder if loaded else self.look.find_folder(chat.id)
         remote = self.config.task.remote
+        listing = self.look.files(folder, with_hashes=True) if folder else []
+        sidecars = sidecar_folders(folder or "", listing)
         comparison = Comparison(
-            self.look.files(folder, with_sha256=True) if folder else [],
+            listing,
             folder or "",
             lambda key: self.marks.marked(remote, key),
             {failure.key: failure for failure in self.marks.failures(remote, chat.id, 0)},
+            lambda message_id: self._hash_in_sidecar(message_id, sidecars.get(message_id)),
         )
         choice = self.config.task.choice
         after_id, up_to_id = choice.bounds(self.reader, chat, max(scope.lower_bound - 1, 0))
@@ -161,6 +171,15 @@ class Verifier:
         ends = choice.filters.until is not None or choice.filters.to_id is not None
         self._sort_out(comparison, chat, after_id, up_to_id if ends else LARGEST_MESSAGE_ID)
         return Verdict(chat, remote, folder, comparison.findings())
+
+    def _hash_in_sidecar(self, message_id: int, folder: str | None) -> str | None:
+        if folder is None:
+            return None
+        text = self.look.read(folder, sidecar_name(message_id))
+        try:
+            return None if text is None else described_file(text).sha256
+        except SidecarUnreadable:
+            return None
 
     def _sort_out(self, comparison: Comparison, chat: Chat, after_id: int, up_to_id: int) -> None:
         """Files of messages that were not asked for, or that came meanwhile, are not unknown."""
@@ -181,3 +200,15 @@ class Verifier:
         if failures and loaded is not None:
             save_state(loaded, failures, self.saved_messages, self.local_states)
         return replace(verdict, repaired=len(failures))
+
+    def _without_surplus(self, verdict: Verdict, check_claim: Callable[[], None]) -> Verdict:
+        """``check_claim`` raises when the chat is not ours any more: a person may think long."""
+        surplus = [each for each in verdict.findings.double if each.is_surplus]
+        if not surplus or verdict.folder is None or self.removal is None:
+            return verdict
+        if not self.config.yes and not is_agreed_to(surplus, verdict.remote):
+            return replace(verdict, left=f"{len(surplus)} surplus copies left: {WITHOUT_A_YES}")
+        removed, left = remove_surplus(
+            surplus, partial(self.removal.remove, verdict.folder), check_claim
+        )
+        return replace(verdict, removed=removed, left=left)

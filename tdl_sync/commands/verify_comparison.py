@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from tdl_sync.core.doubles import Likeness, are_two, likeness
 from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE, Failure
 from tdl_sync.core.model import (
     FileIdentity,
@@ -22,6 +23,7 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.core.naming import file_name, message_id_of, path_of
 from tdl_sync.remote.remnants import is_under_way
+from tdl_sync.remote.surplus_removal import is_renamed
 from tdl_sync.transfer.duplicates import DUPLICATE
 
 NO_ID = "its name begins with no message's id"
@@ -64,11 +66,18 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Double:
-    """One more file of a message. ``beside`` is the one that counts."""
+    """One more file of a message. ``beside`` is the one that counts, and ``likeness`` what a
+    comparison with it has shown.
+
+    ``is_surplus``: the one beside it is right, as far as that can be told, and this one is the
+    same; or has its very name and other content, and that one's is proven.
+    """
 
     message_id: int
     file: ListedFile
     beside: ListedFile
+    likeness: Likeness
+    is_surplus: bool
 
 
 @dataclass(frozen=True)
@@ -112,10 +121,14 @@ class Comparison:
         folder: str,
         mark_of: Callable[[MessageKey], MarkedFile | None],
         failures: Mapping[MessageKey, Failure],
+        hash_in_sidecar: Callable[[int], str | None] = lambda _: None,
     ) -> None:
+        """``hash_in_sidecar``, of a message's file, is asked for where there are several of it and
+        no mark tells it: the SHA-256 of what was uploaded."""
         self._folder = folder
         self._mark_of = mark_of
         self._failures = failures
+        self._hash_in_sidecar = hash_in_sidecar
         self._files: defaultdict[int, list[ListedFile]] = defaultdict(list)
         self._under_way: defaultdict[int | None, list[ListedFile]] = defaultdict(list)
         self._found = Findings()
@@ -150,17 +163,46 @@ class Comparison:
                 )
             )
             return
-        # Of several the right one counts, then the one that the mark names.
+        best = files[0] if len(files) == 1 else self._best(entry, files, mark)
+        self._judge(entry, best, mark, is_only=len(files) == 1)
+
+    def _best(
+        self, item: MediaItem, files: list[ListedFile], mark: MarkedFile | None
+    ) -> ListedFile:
+        """Of several the right one counts, by a hash if that is known, then the one that the mark
+        names. The others are double."""
+        sha256 = None if mark is None else mark.sha256
+        if sha256 is None:
+            sha256 = self._hash_in_sidecar(item.message_id)
         files.sort(
             key=lambda file: (
-                _what_is_wrong(entry, file, mark) is not None,
+                _what_is_wrong(item, file, mark) is not None,
+                sha256 is not None and file.sha256 != sha256,
                 not self._is_named_by(mark, file),
                 path_of(file),
+                file.remote_id,
             )
         )
         best, *others = files
-        self._found.double += [Double(entry.message_id, file, best) for file in others]
-        self._judge(entry, best, mark, is_only=not others)
+        is_right = _what_is_wrong(item, best, mark) is None
+        if sha256 is not None and best.sha256 is not None and best.sha256 != sha256:
+            is_right = False
+        is_proven = is_right and sha256 is not None and best.sha256 == sha256
+        for file in others:
+            like = likeness(file, best)
+            # Who was broken off while removing has left it with another name.
+            of_its_name = path_of(file) == path_of(best) or (
+                is_renamed(best.name) and self._is_named_by(mark, file)
+            )
+            is_surplus = (
+                is_right
+                and are_two(file, best)
+                and (
+                    like is Likeness.SAME or (is_proven and of_its_name and like is Likeness.OTHER)
+                )
+            )
+            self._found.double.append(Double(item.message_id, file, best, like, is_surplus))
+        return best
 
     def unclaimed_ids(self) -> list[int]:
         """Of which messages files are there that no entry so far was about."""

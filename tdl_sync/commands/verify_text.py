@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tdl_sync.commands.verify_comparison import Double, Findings, Missing, Unknown, Wrong
+from tdl_sync.core.doubles import Likeness
 from tdl_sync.core.failures import OTHER_CONTENT
 from tdl_sync.core.model import Chat, ListedFile
 from tdl_sync.core.naming import path_of
@@ -20,13 +21,19 @@ MOST_SHOWN = 100
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found of one chat. ``folder`` is ``None`` where the remote has none for it."""
+    """What was found of one chat. ``folder`` is ``None`` where the remote has none for it.
+
+    ``repaired`` are recorded for the next run, ``removed`` were surplus copies; ``left`` says why
+    others were not.
+    """
 
     chat: Chat
     remote: str
     folder: str | None
     findings: Findings
     repaired: int = 0
+    removed: int = 0
+    left: str = ""
 
 
 def report_lines(verdict: Verdict) -> list[str]:
@@ -41,7 +48,7 @@ def report_lines(verdict: Verdict) -> list[str]:
         ("there", findings.there, _how_compared(findings)),
         ("missing", len(findings.missing), _marked(findings.missing)),
         ("wrong", len(findings.wrong), _marked(findings.wrong)),
-        ("double", len(findings.double), ""),
+        ("double", len(findings.double), _surplus(findings.double)),
         ("unknown", len(findings.unknown), ""),
         ("skipped", sum(findings.skipped.values()), counted(findings.skipped)),
         ("not compared", findings.not_compared, "of messages that were not asked for"),
@@ -55,10 +62,14 @@ def report_lines(verdict: Verdict) -> list[str]:
     ]
     lines += _listed("missing", [_missing_text(each) for each in findings.missing])
     lines += _listed("wrong", [_wrong_text(each) for each in findings.wrong])
-    lines += _listed("double", [_double_text(each) for each in findings.double])
+    lines += _listed("double", [double_text(each) for each in findings.double])
     lines += _listed("unknown", [_unknown_text(each) for each in findings.unknown])
     if verdict.repaired:
         lines.append(f"  {verdict.repaired} recorded, for the next run to move again")
+    if verdict.removed:
+        lines.append(f"  {verdict.removed} surplus copies removed from the remote")
+    if verdict.left:
+        lines.append(f"  {verdict.left}")
     return [printable(line) for line in lines]
 
 
@@ -123,11 +134,14 @@ def json_record(verdict: Verdict) -> dict[str, Any]:
                 "message_id": each.message_id,
                 **_file_record(each.file),
                 "beside": path_of(each.beside),
+                "content": each.likeness.value,
+                "surplus": each.is_surplus,
             }
             for each in findings.double
         ],
         "unknown": [{**_file_record(each.file), "why": each.why} for each in findings.unknown],
         "repaired": verdict.repaired,
+        "removed": verdict.removed,
     }
 
 
@@ -172,8 +186,20 @@ def _wrong_text(wrong: Wrong) -> str:
     return text
 
 
-def _double_text(double: Double) -> str:
-    return f"{path_of(double.file)}, beside {path_of(double.beside)}"
+def _surplus(doubles: Sequence[Double]) -> str:
+    surplus = sum(each.is_surplus for each in doubles)
+    return f"{surplus} of them surplus, which --repair removes" if surplus else ""
+
+
+def double_text(double: Double) -> str:
+    text = f"{path_of(double.file)}, beside {path_of(double.beside)}"
+    if double.likeness is Likeness.SAME:
+        how = "the same content"
+    elif double.likeness is Likeness.UNKNOWN:
+        how = "of the same size, not compared"
+    else:
+        how = "other content"
+    return f"{text}: {how}"
 
 
 def _unknown_text(unknown: Unknown) -> str:

@@ -261,13 +261,17 @@ class ListedFile:
     """One file as the remote's own listing shows it.
 
     ``subfolder`` is its path below the chat's folder, empty for what lies there itself.
-    ``sha256`` is ``None`` where the listing was not asked for it or has none.
+    ``sha256`` is ``None`` where the listing was not asked for it or has none. ``other_hash`` is one
+    that it has instead, by which two files of one listing can be compared. ``remote_id`` is what
+    the remote knows the file by, whatever its name; empty on remotes without.
     """
 
     name: str
     size_bytes: int
     subfolder: str = ""
     sha256: str | None = None
+    other_hash: str | None = None
+    remote_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,8 @@ class HandOff(Protocol):
         """The content of a text that was ``put``. Raises as ``move``."""
 
     def prepare_folder(self, folder: str) -> list[ListedFile]:
-        """Make the chat's folder, once, and list what is in it and below. Before ``move``."""
+        """Make the chat's folder, once, and list what is in it and below, with hashes where the
+        remote lists them. Before ``move``."""
 
     def renew_folder(self, folder: str) -> None:
         """Make the chat's folder, which was prepared long ago, again if somebody has removed it."""
@@ -135,9 +136,12 @@ class RemoteFiles(Protocol):
     def find_folder(self, chat_id: int) -> str | None:
         """As ``HandOff.find_folder``."""
 
-    def files(self, folder: str, *, with_sha256: bool = False) -> list[ListedFile]:
+    def files(self, folder: str, *, with_hashes: bool = False) -> list[ListedFile]:
         """What is in the chat's folder and below; empty if there is no such folder. With hashes
         where they are asked for and the remote has them."""
+
+    def read(self, folder: str, name: str) -> bytes | None:
+        """The content of a text of ours, ``None`` if it is not there."""
 
 
 class MarkReader(Protocol):

@@ -121,6 +121,11 @@ class Places:
         return self.data_dir / "reading"
 
     @property
+    def begun_folders(self) -> Path:
+        """Which remotes' base folders are being made."""
+        return self.data_dir / "begun"
+
+    @property
     def locks(self) -> Path:
         return self.data_dir / "locks"
 
@@ -159,3 +164,4 @@ class Config:
     print_session: bool
     as_json: bool
     repair: bool
+    yes: bool

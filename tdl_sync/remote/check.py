@@ -8,7 +8,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +22,7 @@ from tdl_sync.core.errors import (
     TdlSyncError,
 )
 from tdl_sync.core.futures import in_thread
+from tdl_sync.remote.begun_folder import BegunFolder
 from tdl_sync.remote.call_options import Comparison
 from tdl_sync.remote.chain import (
     DRIVE,
@@ -32,9 +33,11 @@ from tdl_sync.remote.chain import (
     with_drive_option,
 )
 from tdl_sync.remote.drive_folder import (
+    ARRIVING_SECONDS,
     LISTING_LAG_SECONDS,
     DriveParent,
     listed_folders,
+    listed_folders_by,
     make_drive_path,
 )
 from tdl_sync.remote.program import DEFAULT_DRIVE_OPTION
@@ -52,6 +55,10 @@ _UNKNOWN_SIZE = -1
 
 _LOOK_SECONDS = 90.0
 """What takes longer is listed again with more patience, once it is known that the remote lives."""
+
+_DRIVES_BY_OTHER_NAMES = frozenset({DRIVE, "alias", "combine"})
+"""Below these a file is one file of Drive, with its hash and its id. (A union may have it twice,
+and changes both.)"""
 
 Result = TypeVar("Result")
 
@@ -109,7 +116,9 @@ class CheckedRemote:
     rclone's configuration (``drive``, ``crypt``, ``local``); empty if rclone does not say.
     ``shares_hash`` tells whether rclone can compare the content of each file without sending it.
     ``hashes`` are those that it knows, of some files at least.
-    ``lists_sha256``: its listings show that hash without reading the files for it.
+    ``listed_hashes`` are those of them that its listings show without reading the files, the best
+    alone. ``names_are_unique``: two files never have one name. ``renames_by_id``: of what has one
+    name all the same, each can be told by its id and be given another name.
     ``on_drive``: it is a Drive, or one lies below it. ``takes_folder_ids``: its folders can be
     addressed by their id. ``once_options`` make it another remote for rclone, in which no request
     to a Drive is tried again. ``has_empty_folders``: one in which nothing lies is there.
@@ -125,7 +134,9 @@ class CheckedRemote:
     once_options: str = ""
     hashes: frozenset[str] = frozenset()
     takes_folder_ids: bool = False
-    lists_sha256: bool = False
+    listed_hashes: tuple[str, ...] = ()
+    names_are_unique: bool = False
+    renames_by_id: bool = False
     has_empty_folders: bool = True
     drive_options: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -193,16 +204,20 @@ def check_remote(
     *,
     must_be_drive: bool = False,
     stage_probe: StageProbe | None = None,
+    begun: BegunFolder | None = None,
 ) -> CheckedRemote:
     """Make the base folder, move a tiny file there and delete it, and learn what the remote can.
 
     What ``stage_probe`` makes is read, sent and compared as files of a run are; whoever staged it
-    deletes what is left of it. Without it the file does not come from a directory.
+    deletes what is left of it. Without it the file does not come from a directory. ``begun`` is
+    the record of who makes the base folder.
 
     Raises ``ConfigurationError``, ``CredentialsRefused``, ``ComeBackLater`` or
     ``NetworkUnreachable``, each one line with the mend.
     """
-    proven = prove_remote(control, remote, must_be_drive=must_be_drive, stage_probe=stage_probe)
+    proven = prove_remote(
+        control, remote, must_be_drive=must_be_drive, stage_probe=stage_probe, begun=begun
+    )
     return replace(proven.remote, warnings=proven.cleaning.result())
 
 
@@ -212,12 +227,13 @@ def prove_remote(
     *,
     must_be_drive: bool = False,
     stage_probe: StageProbe | None = None,
+    begun: BegunFolder | None = None,
 ) -> ProvenRemote:
     """The same, but it returns as soon as the remote has taken the file."""
 
     def prove() -> ProvenRemote:
         looked_at = _look(control, remote, must_be_drive)
-        folders = _made_base(control, looked_at)
+        folders = _made_base(control, looked_at, begun)
         with ThreadPoolExecutor(1, "remote check") as pool:
             free = pool.submit(free_bytes, control, looked_at.base)
             if stage_probe is None:
@@ -301,6 +317,7 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
         features = control.features(Remote(remote))
     except CallFailed as failed:
         raise _unfit(failed.failure(remote), types) from failed
+    kinds = kinds_below(sections, remote)
     section = sections.get(_remote_prefix(remote) or "", {})
     arguments = control.rclone.arguments
     return CheckedRemote(
@@ -310,7 +327,7 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
         # computes whatever it knows.)
         shares_hash=bool(features.hashes) and features.all_have_hashes,
         free_bytes=None,
-        on_drive=DRIVE in kinds_below(sections, remote),
+        on_drive=DRIVE in kinds,
         once_options=with_drive_option(sections, remote, _SEND_ONCE),
         hashes=features.hashes,
         takes_folder_ids=(
@@ -318,10 +335,16 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
             and _NAME_AND_OPTIONS.match(remote) is not None
             and not shows_what_others_share(remote, section, arguments)
         ),
-        lists_sha256="sha256" in features.hashes and features.lists_hashes,
+        listed_hashes=_best(features.hashes) if features.lists_hashes else (),
+        names_are_unique=features.names_are_unique and len(kinds) == 1,
+        renames_by_id=features.can_rename and DRIVE in kinds and kinds <= _DRIVES_BY_OTHER_NAMES,
         has_empty_folders=features.has_empty_folders,
         drive_options=_drive_options(remote, section, arguments),
     )
+
+
+def _best(hashes: Collection[str]) -> tuple[str, ...]:
+    return tuple(sorted(hashes, key=lambda kind: (kind != "sha256", kind != "md5", kind))[:1])
 
 
 def _refuse_unsafe_options(control: RemoteControl, sections: Sections, remote: str) -> None:
@@ -409,26 +432,54 @@ def _drive_options(
     )
 
 
-def _made_base(control: RemoteControl, remote: CheckedRemote) -> list[Folder] | None:
-    """Make the base folder where it is not there; the folders in it, if known."""
-    if remote.on_drive and not remote.takes_folder_ids:
+def _made_base(
+    control: RemoteControl, remote: CheckedRemote, begun: BegunFolder | None
+) -> list[Folder] | None:
+    """Make the base folder where it is not there; the folders in it, if known.
+
+    Where an earlier run has begun to make it on Drive, it is waited for first: it may be there, and
+    not be listed yet.
+    """
+    if not remote.on_drive:
+        folders = _listed(control, remote)
+        if folders is None:
+            _must_work(remote.remote, lambda: control.make_folder(remote.base, ""))
+        return folders
+    listed_at = time.monotonic()
+    if begun is not None and begun.is_begun:
+        listed_at += ARRIVING_SECONDS + LISTING_LAG_SECONDS
+
+    if not remote.takes_folder_ids:
         for drive in sorted(drives_side_by_side(control.sections(), remote.remote)):
-            below = replace(remote, remote=drive, once_options=f",{_SEND_ONCE}").parent
-            if listed_folders(control, below.looked_at) is None:
-                make_drive_path(control, below)
+            below = replace(remote, remote=drive, once_options=f",{_SEND_ONCE}")
+            _made_on_drive(control, below, begun, listed_at)
+    folders = _made_on_drive(control, remote, begun, listed_at)
+    if begun is not None:
+        begun.end()
+    return folders
+
+
+def _made_on_drive(
+    control: RemoteControl, remote: CheckedRemote, begun: BegunFolder | None, listed_at: float
+) -> list[Folder]:
+    folders = _listed(control, remote)
+    if folders is None and time.monotonic() < listed_at:
+        folders = listed_folders_by(control, remote.base, listed_at)
+    if folders is None:
+        if begun is not None:
+            begun.begin()
+        folders = make_drive_path(control, remote.parent)
+    return folders
+
+
+def _listed(control: RemoteControl, remote: CheckedRemote) -> list[Folder] | None:
     try:
-        folders = control.folders(remote.base, _LOOK_SECONDS)
+        return control.folders(remote.base, _LOOK_SECONDS)
     except NetworkUnreachable:
         # Slow, but it lives.
-        folders = listed_folders(control, remote.base)
+        return listed_folders(control, remote.base)
     except CallFailed as failed:
         raise _unwritable(failed.failure(remote.remote)) from failed
-    if folders is not None:
-        return folders
-    if remote.on_drive:
-        return make_drive_path(control, remote.parent)
-    _must_work(remote.remote, lambda: control.make_folder(remote.base, ""))
-    return None
 
 
 def _put_probe(control: RemoteControl, remote: CheckedRemote) -> _Probe:

@@ -19,6 +19,9 @@ from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl
 LISTING_LAG_SECONDS = 6.0
 """What a call has made that failed without an answer is in the listings after this time."""
 
+ARRIVING_SECONDS = 2.0
+"""What a dead rclone had given to the system to send has arrived after this time."""
+
 _SHOWN_WITHIN_SECONDS = 60.0
 _LOOK_AGAIN_SECONDS = 0.5
 _TRIES = 3
@@ -132,6 +135,13 @@ def listed_folders(control: RemoteControl, remote: Remote) -> list[Folder] | Non
         return control.folders(remote)
     except CallFailed as failed:
         raise folder_error("list the folders", failed.failure(remote.name)) from failed
+
+
+def listed_folders_by(
+    control: RemoteControl, remote: Remote, deadline: float
+) -> list[Folder] | None:
+    """The same; a path that is not there is looked for until then, by the monotonic clock."""
+    return _wait_for(lambda: listed_folders(control, remote), deadline - time.monotonic())
 
 
 def folder_error(what: str, failure: RcloneFailure) -> TdlSyncError:

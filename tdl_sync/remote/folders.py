@@ -76,29 +76,28 @@ class ChatFolders:
     def prepare(self, folder: str) -> list[ListedFile]:
         """Make the chat's folder and list what is in it and below. Once, before the first move:
         parallel ones into a folder that is not there yet would make several of one name."""
+        hash_kinds = self._remote.listed_hashes
         if not self._remote.takes_folder_ids:
             self._make_by_path(folder)
             self._folders[folder] = KnownFolder(drive_id=None)
-            return listed_files(self._control, self._remote.base, folder)
+            return listed_files(self._control, self._remote.base, folder, hash_kinds=hash_kinds)
         seen, self._seen = self._seen, None
         on_drive = make_drive_folder(self._control, self._remote.parent, folder, seen)
         if on_drive.duplicates:
             self._on_line(
-                f"{self._several(on_drive, folder)}; files go into the one "
+                f"{_several(self._remote, on_drive, folder)}; files go into the one "
                 f"with the id {on_drive.ids[0]}, those in the others count as moved. "
-                f"`rclone dedupe` makes one folder of them"
+                "What is in the others may be moved into that one on Drive"
             )
         listing = [
             file
             for folder_id in on_drive.ids
-            for file in listed_files(self._control, self._remote.inside(folder_id))
+            for file in listed_files(
+                self._control, self._remote.inside(folder_id), hash_kinds=hash_kinds
+            )
         ]
         self._folders[folder] = KnownFolder(on_drive.ids[0], {file.name for file in listing})
         return listing
-
-    def _several(self, found: DriveFolder, folder: str) -> str:
-        path = f"{self._remote.remote.rstrip('/')}/{folder}"
-        return f"warning: Drive has {len(found.ids)} folders {path!r}"
 
     def target(self, size_bytes: int, folder: str, name: str) -> Target:
         """Where a file of this size goes: by the folder's id if there is one.
@@ -229,8 +228,9 @@ class ChatFolders:
             found = make_path_on_drive(self._control, self._remote.parent, folder)
             if found.duplicates:
                 self._on_line(
-                    f"{self._several(found, folder)}, and rclone, which goes by their name here, "
-                    "looks into one of them only. `rclone dedupe` makes one folder of them"
+                    f"{_several(self._remote, found, folder)}, and rclone, which goes by their "
+                    "name here, looks into one of them only: on Drive, move what is in the "
+                    "others into that one, and remove those"
                 )
             return
         failure: RcloneFailure | None = None
@@ -246,3 +246,8 @@ class ChatFolders:
         assert failure is not None
         what = "make a folder" if "/" in folder else f"make the folder {folder!r}"
         raise folder_error(what, failure)
+
+
+def _several(remote: CheckedRemote, found: DriveFolder, folder: str) -> str:
+    path = f"{remote.remote.rstrip('/')}/{folder}"
+    return f"warning: Drive has {len(found.ids)} folders {path!r}"

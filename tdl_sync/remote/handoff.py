@@ -219,7 +219,7 @@ class RcloneHandOff:
         deadline = time.monotonic() + LISTING_LAG_SECONDS
         while True:
             try:
-                file = self._control.file(target.remote, target.path, with_sha256=False)
+                file = self._control.file(target.remote, target.path, hash_kinds=())
             except CallFailed:
                 return False
             if file is not None and file.size_bytes == size_bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from tdl_sync.core.model import ListedFile
@@ -14,14 +14,14 @@ from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl
 
 
 def listed_files(
-    control: RemoteControl, remote: Remote, path: str = "", *, with_sha256: bool = False
+    control: RemoteControl, remote: Remote, path: str = "", *, hash_kinds: Collection[str] = ()
 ) -> list[ListedFile]:
     """All files in ``path`` of the remote and below, rclone's unfinished ones too; empty if there
     is no such path. Raises ``TdlSyncError`` classes, each one line with the mend.
     """
     try:
         # Remotes that know no empty folders have no such path where nothing lies.
-        return control.files(remote, path, with_sha256=with_sha256) or []
+        return control.files(remote, path, hash_kinds=hash_kinds) or []
     except CallFailed as failed:
         failure = failed.failure(remote.name, *path.split("/"))
         raise folder_error("list the files", failure) from failed
@@ -52,17 +52,27 @@ class RemoteLook:
     def find_folder(self, chat_id: int) -> str | None:
         return find_chat_folder(self.control, self.remote, chat_id)
 
-    def files(self, folder: str, *, with_sha256: bool = False) -> list[ListedFile]:
+    def files(self, folder: str, *, with_hashes: bool = False) -> list[ListedFile]:
         """What is in the chat's folder and below, with hashes where the remote has them."""
-        with_sha256 = with_sha256 and self.remote.lists_sha256
+        hash_kinds = self.remote.listed_hashes if with_hashes else ()
         if not self.remote.takes_folder_ids:
-            return listed_files(self.control, self.remote.base, folder, with_sha256=with_sha256)
+            return listed_files(self.control, self.remote.base, folder, hash_kinds=hash_kinds)
         # Drive may have several folders of one name, of which a path names only one.
         folders = listed_folders(self.control, self.remote.base) or []
         return [
             file
             for drive_id in sorted(each.drive_id for each in folders if each.name == folder)
             for file in listed_files(
-                self.control, self.remote.inside(drive_id), with_sha256=with_sha256
+                self.control, self.remote.inside(drive_id), hash_kinds=hash_kinds
             )
         ]
+
+    def read(self, folder: str, name: str) -> bytes | None:
+        """A text of ours, ``None`` if it is not there."""
+        try:
+            return self.control.read(self.remote.base, f"{folder}/{name}")
+        except CallFailed as failed:
+            if failed.is_missing:
+                return None
+            failure = failed.failure(self.remote.remote, name, *folder.split("/"))
+            raise folder_error("read a file", failure) from failed

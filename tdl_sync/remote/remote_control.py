@@ -84,12 +84,15 @@ class Folder:
 @dataclass(frozen=True)
 class Features:
     """``hashes`` it can tell of a file; ``lists_hashes``: without reading the file for that;
-    ``all_have_hashes``: of every file that rclone has put there."""
+    ``all_have_hashes``: of every file that rclone has put there.
+    ``can_rename`` a file where it is; ``names_are_unique``: two files never have one name."""
 
     hashes: frozenset[str]
     lists_hashes: bool
     all_have_hashes: bool
     has_empty_folders: bool
+    can_rename: bool
+    names_are_unique: bool
 
 
 @dataclass(frozen=True)
@@ -244,6 +247,8 @@ class RemoteControl:
             # Others, such as WebDAV, can have a file without a hash beside one with.
             all_have_hashes=str(info.get("String")).startswith(_ALL_HAVE_HASHES),
             has_empty_folders=bool(features.get("CanHaveEmptyDirectories")),
+            can_rename=bool(features.get("Move")),
+            names_are_unique=not features.get("DuplicateFiles"),
         )
 
     def folders(
@@ -263,30 +268,33 @@ class RemoteControl:
         return [each.name for each in files or () if each.name.startswith(prefix)]
 
     def files(
-        self, remote: Remote, path: str = "", *, with_sha256: bool = False
+        self, remote: Remote, path: str = "", *, hash_kinds: Collection[str] = ()
     ) -> list[ListedFile] | None:
-        """All files in ``path`` of the remote and below; ``None``: there is no such path.
+        """All files in ``path`` of the remote and below, with those hashes of these kinds that they
+        have; ``None``: there is no such path.
 
         Their subfolders are told from ``path`` on.
         """
         options: dict[str, object] = {"recurse": True, "filesOnly": True}
-        if with_sha256:
-            options |= {"showHash": True, "hashTypes": ["sha256"]}
+        if hash_kinds:
+            options |= {"showHash": True, "hashTypes": sorted(hash_kinds)}
         prefix = f"{path}/" if path else ""
         with self._sparing_memory():
             return self._listed(
                 remote, path, options, LISTING_SECONDS, ListedFile, lambda each: _file(each, prefix)
             )
 
-    def file(self, remote: Remote, path: str, *, with_sha256: bool = True) -> ListedFile | None:
-        """This file, ``None`` if it is not there. For its SHA-256 it is read, where the remote does
-        not know that."""
+    def file(
+        self, remote: Remote, path: str, hash_kinds: Collection[str] = ("sha256",)
+    ) -> ListedFile | None:
+        """This file, ``None`` if it is not there. For its hashes it is read, where the remote does
+        not know them."""
         command = "operations/stat"
         options: dict[str, object] = {"noModTime": True, "noMimeType": True}
-        if with_sha256:
-            options |= {"showHash": True, "hashTypes": ["sha256"]}
+        if hash_kinds:
+            options |= {"showHash": True, "hashTypes": sorted(hash_kinds)}
         parameters = {"fs": remote.text, "remote": path, "opt": options}
-        patience = LISTING_SECONDS if with_sha256 else ANSWER_SECONDS
+        patience = LISTING_SECONDS if hash_kinds else ANSWER_SECONDS
         item = self._ask_opened(remote, command, parameters, patience).get("item", "")
         match item:
             case None:
@@ -328,6 +336,23 @@ class RemoteControl:
         self._open(remote)
         parameters = {"fs": remote.text, "remote": path, **_config(remote)}
         self.rclone.call("operations/mkdir", parameters)
+
+    def rename(self, remote: Remote, path: str, new_path: str) -> None:
+        """A file of this name, where it is; of several with one name any. Raises
+        ``OutcomeUnknown``: it is not asked for twice, since that may be another file then.
+
+        rclone does not look what has the new name: it would delete that, even if it is the same
+        file, which a listing that lags shows under a name that it had before.
+        """
+        self._open(remote)
+        parameters = {
+            "srcFs": remote.text,
+            "srcRemote": path,
+            "dstFs": remote.text,
+            "dstRemote": new_path,
+            **_config(remote, look_first=False),
+        }
+        self.rclone.call("operations/movefile", parameters, LISTING_SECONDS)
 
     def delete_file(self, remote: Remote, path: str) -> None:
         parameters = {"fs": remote.text, "remote": path}
@@ -520,8 +545,8 @@ def _form(name: str, content: bytes) -> tuple[bytes, str]:
     return form, f"multipart/form-data; boundary={boundary}"
 
 
-def _config(remote: Remote) -> Mapping[str, object]:
-    config = call_config(low_level_retries=remote.low_level_retries)
+def _config(remote: Remote, *, look_first: bool = True) -> Mapping[str, object]:
+    config = call_config(look_first=look_first, low_level_retries=remote.low_level_retries)
     return {"_config": config, "_filter": NO_FILTER, **_QUESTIONS}
 
 
@@ -556,10 +581,20 @@ def _folder(entry: Mapping[str, object]) -> Folder:
 def _file(entry: Mapping[str, Any], prefix: str) -> ListedFile:
     match entry:
         case {"Name": str(name), "Size": int(size_bytes), "Path": str(path)}:
-            hashes = entry.get("Hashes")
-            sha256 = hashes.get("sha256") if isinstance(hashes, dict) else None
-            subfolder = path.removeprefix(prefix).rpartition("/")[0]
+            shown = entry.get("Hashes")
+            hashes = {
+                kind: text
+                for kind, text in (shown if isinstance(shown, dict) else {}).items()
+                if isinstance(text, str) and text
+            }
+            sha256 = hashes.pop("sha256", None)
+            others = (f"{kind} {text}" for kind, text in sorted(hashes.items()))
             return ListedFile(
-                name, size_bytes, subfolder, sha256 if isinstance(sha256, str) else None
+                name,
+                size_bytes,
+                path.removeprefix(prefix).rpartition("/")[0],
+                sha256,
+                next(others, None),
+                str(entry.get("ID") or ""),
             )
     raise ValueError("no file")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from threading import Event
 
+from tdl_sync.core.doubles import told_of_doubles
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import Chat, ChatTotals, scope_key
 from tdl_sync.core.reports import RunReport
@@ -107,6 +108,8 @@ class ChatRun:
         listing = stages.hand_off.prepare_folder(point.folder)
         totals = counting.result()
         self._compare_with_room(totals)
+        if (line := told_of_doubles(listing, task.remote)) is not None:
+            stages.progress.message(line)
         message_id = point.loaded.message_id if point.loaded else None
         lease.hold_by(StateMessage(saved_messages, scope_key(self._scope), message_id))
         texts = TextArchive(self._chat, task.remote, point.folder, listing)

@@ -17,6 +17,7 @@ from tdl_sync.core.futures import in_thread
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
+from tdl_sync.remote.begun_folder import BegunFolder
 from tdl_sync.remote.check import ProvenRemote, prove_remote
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
@@ -162,6 +163,7 @@ class Opening:
                 control,
                 config.task.remote,
                 must_be_drive=config.rclone.must_be_drive,
+                begun=BegunFolder(config.places.begun_folders, config.task.remote),
                 stage_probe=staging.stage_probe if staging.has_room_for_a_probe else None,
             )
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from tdl_sync.core.errors import SidecarUnreadable
@@ -18,6 +19,7 @@ from tdl_sync.options.name_template import RemotePlace
 VERSION = 1
 
 
+_SHA256 = re.compile("[0-9a-f]{64}")
 _NAME = re.compile(r"([1-9][0-9]{0,18})\.json")
 
 
@@ -51,6 +53,27 @@ def with_copies(text: bytes, copies: Iterable[MediaItem]) -> bytes:
     both = {**new, **known}
     record["also_posted"] = [both[message_id] for message_id in sorted(both)]
     return _written(record)
+
+
+@dataclass(frozen=True)
+class DescribedFile:
+    """The file beside a sidecar, as that describes it; ``path`` is below the chat's folder."""
+
+    path: str
+    sha256: str
+
+
+def described_file(text: bytes) -> DescribedFile:
+    """Raises ``SidecarUnreadable`` for one that does not say it."""
+    try:
+        record = json.loads(text)
+    except ValueError as error:
+        raise SidecarUnreadable(str(error)) from error
+    match record:
+        case {"file": {"folder": str(folder), "name": str(name), "sha256": str(sha256)}}:
+            if _SHA256.fullmatch(sha256):
+                return DescribedFile(f"{folder}/{name}".lstrip("/"), sha256)
+    raise SidecarUnreadable("it does not say which file is beside it")
 
 
 def sidecar(item: MediaItem, chat: Chat, place: RemotePlace, sha256: str) -> bytes:

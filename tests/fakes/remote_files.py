@@ -13,18 +13,23 @@ class FakeRemoteFiles:
 
     def __init__(self) -> None:
         self.folders: dict[str, list[ListedFile]] = {}
+        self.texts: dict[str, bytes] = {}
         self.errors: list[TdlSyncError] = []
 
     def find_folder(self, chat_id: int) -> str | None:
         self._call()
         return min((f for f in self.folders if chat_id_of_folder(f) == chat_id), default=None)
 
-    def files(self, folder: str, *, with_sha256: bool = False) -> list[ListedFile]:
+    def files(self, folder: str, *, with_hashes: bool = False) -> list[ListedFile]:
         self._call()
         return [
-            file if with_sha256 else ListedFile(file.name, file.size_bytes, file.subfolder)
+            file if with_hashes else ListedFile(file.name, file.size_bytes, file.subfolder)
             for file in self.folders.get(folder, [])
         ]
+
+    def read(self, folder: str, name: str) -> bytes | None:
+        self._call()
+        return self.texts.get(f"{folder}/{name}")
 
     def _call(self) -> None:
         if self.errors:

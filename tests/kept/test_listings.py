@@ -55,7 +55,9 @@ def files_of(kept: Kept, kind: str, what: str, directory: Path) -> list[ListedFi
     listing = kept.directory / "listings" / f"{kind}-{what}.json"
     with ExitStack() as closing:
         control = rclone_that_lists(closing, listing, directory)
-        return listed_files(control, Remote("box:a"), with_sha256=what == "hashes")
+        return listed_files(
+            control, Remote("box:a"), hash_kinds=("sha256",) if what == "hashes" else ()
+        )
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import time
 from collections.abc import Callable, Collection
 
@@ -31,7 +32,10 @@ class Listing:
             candidates = term.candidates(self._world)
             found = [
                 node
-                for node in (self._world.all() if candidates is None else candidates)
+                for node in (
+                    _as_named_before(each, created_before)
+                    for each in (self._world.all() if candidates is None else candidates)
+                )
                 if (below is None or node.sequence < below)
                 and node.created_at_seconds <= created_before
                 and node.parent is not None
@@ -41,6 +45,15 @@ class Listing:
         found.sort(key=lambda node: node.sequence, reverse=True)
         more = len(found) > size
         return found[:size], _token_of(found[size - 1].sequence) if more else None
+
+
+def _as_named_before(node: Node, moment_seconds: float) -> Node:
+    """As a listing shows it that knows nothing of what was renamed since then."""
+    if node.renamed_at_seconds <= moment_seconds or not node.name_before:
+        return node
+    seen = copy.copy(node)
+    seen.name = node.name_before
+    return seen
 
 
 def _token_of(sequence: int) -> str:

@@ -34,6 +34,8 @@ class Node:
     created_time: str
     modified_time: str
     created_at_seconds: float
+    name_before: str = ""
+    renamed_at_seconds: float = 0.0
     content: Content | None = None
     explicitly_trashed: bool = False
     description: str | None = None
@@ -138,9 +140,7 @@ class World:
         """Change what the metadata names; a new content's time is now, unless it says another."""
         with self.lock:
             if "name" in metadata:
-                self._named[node.name.casefold()].discard(node)
-                node.name = _checked_name(metadata["name"])
-                self._named[node.name.casefold()].add(node)
+                self._rename(node, _checked_name(metadata["name"]))
             if parent is not None:
                 assert node.parent is not None
                 self._children[node.parent.file_id].discard(node)
@@ -157,7 +157,8 @@ class World:
             for child in list(self._children[node.file_id]):
                 self.delete(child)
             del self._nodes[node.file_id]
-            self._named[node.name.casefold()].discard(node)
+            for name in (node.name, node.name_before):
+                self._named[name.casefold()].discard(node)
             assert node.parent is not None
             self._children[node.parent.file_id].discard(node)
 
@@ -187,6 +188,16 @@ class World:
         if parent is not None:
             self._children[parent.file_id].add(node)
         return node
+
+    def _rename(self, node: Node, name: str) -> None:
+        """It is found by its name before, too, since listings may lag."""
+        if name == node.name:
+            return
+        self._named[node.name_before.casefold()].discard(node)
+        node.name_before, node.name = node.name, name
+        node.renamed_at_seconds = time.monotonic()
+        for each in (node.name, node.name_before):
+            self._named[each.casefold()].add(node)
 
     def _apply(self, node: Node, metadata: dict[str, Any]) -> None:
         try:

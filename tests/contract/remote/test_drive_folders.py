@@ -87,7 +87,7 @@ def test_of_two_folders_with_one_name_all_files_count_and_one_takes_the_new(
     assert [file.parents for file in new] == [(ids[0],)] * 2
     assert len(warnings) == 2
     assert warnings[0].startswith(f"warning: Drive has 2 folders 'gdrive:a/{FOLDER}'")
-    assert "`rclone dedupe`" in warnings[0]
+    assert "may be moved into that one" in warnings[0]
 
 
 def test_a_folder_that_was_made_since_the_check_has_listed_them_is_not_made_again(

@@ -33,7 +33,7 @@ def test_both_of_two_drive_folders_with_one_name_are_seen_with_hashes_by_reading
         by_hand.run(["mkdir"], "gdrive:a")
         look = RemoteLook(control, look_at_remote(control, "gdrive:a"))
         assert look.find_folder(CHAT_ID) is None
-        assert look.files(FOLDER, with_sha256=True) == []
+        assert look.files(FOLDER, with_hashes=True) == []
         (base_id,) = (file.file_id for file in drive.files("user"))
         drive.shaping = Shaping(listing_lag_seconds=2.0)
         for _ in range(2):  # as two programs do that do not see each other's folder yet
@@ -46,13 +46,14 @@ def test_both_of_two_drive_folders_with_one_name_are_seen_with_hashes_by_reading
         remote = look_at_remote(control, "gdrive:a", must_be_drive=True)
         look = RemoteLook(control, remote)
         assert look.find_folder(CHAT_ID) == FOLDER
-        assert sorted(look.files(FOLDER, with_sha256=True), key=lambda file: file.name) == [
-            ListedFile("1_old", 3, "", HASH),
-            ListedFile("2_old", 3, "sub", HASH),
+        ids = {file.name: file.file_id for file in drive.files("user")}
+        assert sorted(look.files(FOLDER, with_hashes=True), key=lambda file: file.name) == [
+            ListedFile("1_old", 3, "", HASH, remote_id=ids["1_old"]),
+            ListedFile("2_old", 3, "sub", HASH, remote_id=ids["2_old"]),
         ]
         assert [file.sha256 for file in look.files(FOLDER)] == [None, None]
         assert set(drive.statistics.counts().calls) <= READING
-        assert (remote.free_bytes is not None, remote.lists_sha256) == (True, True)
+        assert (remote.free_bytes is not None, remote.listed_hashes) == (True, ("sha256",))
 
 
 def test_where_a_hash_would_mean_reading_the_files_it_is_not_asked_for(
@@ -62,10 +63,10 @@ def test_where_a_hash_would_mean_reading_the_files_it_is_not_asked_for(
     config.write_text(f"[box]\ntype = alias\nremote = {tmp_path / 'files'}\n")
     control = opened_control(closing, None, config)
     remote = look_at_remote(control, "box:a")
-    assert not remote.lists_sha256
+    assert remote.listed_hashes == ()
     look = RemoteLook(control, remote)
-    assert (look.find_folder(CHAT_ID), look.files(FOLDER, with_sha256=True)) == (None, [])
+    assert (look.find_folder(CHAT_ID), look.files(FOLDER, with_hashes=True)) == (None, [])
     assert not (tmp_path / "files").exists()
     looker_beside(control).run(["rcat"], f"box:a/{FOLDER}/1_a", stdin=b"content")
     (tmp_path / "files" / "a" / FOLDER / "1_a").chmod(0)  # nobody but root could read it
-    assert look.files(FOLDER, with_sha256=True) == [ListedFile("1_a", 7)]
+    assert look.files(FOLDER, with_hashes=True) == [ListedFile("1_a", 7)]

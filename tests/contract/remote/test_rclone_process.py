@@ -489,7 +489,7 @@ def test_hashes_and_free_bytes_that_are_none_are_not_known(
         tell(tmp_path, {"operations/list": listing(file % hashes), "operations/about": about})
         remote = look_at_remote(control, "/remote")
         assert remote.free_bytes is None
-        assert listed_files(control, remote.base, with_sha256=True) == [ListedFile("1_a", 1)]
+        assert listed_files(control, remote.base, hash_kinds=("sha256",)) == [ListedFile("1_a", 1)]
 
 
 @pytest.mark.parametrize(

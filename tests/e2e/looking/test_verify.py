@@ -80,7 +80,7 @@ def test_verify_says_what_is_there_missing_wrong_double_and_unknown_and_repair_m
     assert "missing: 2_invoice.PDF (1.0 kB), marked as done on this machine" in lines
     wrong = "wrong: 01/3_photo_2024-01-12_12-00-00.jpg has 5 bytes, its message declares 5000"
     assert wrong in lines
-    assert "double: 01/7_again.mp3, beside 01/7_song.mp3" in lines
+    assert "double: 01/7_again.mp3, beside 01/7_song.mp3: of the same size, not compared" in lines
     assert (
         "unknown: 5_backup.tar.gz.0a1b2c3d.partial (1 B): an upload that rclone did not finish"
         in lines

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tdl_sync.commands.verify_comparison import NO_ID, NO_MESSAGE, UNFINISHED, Comparison, Findings
+from tdl_sync.core.doubles import Likeness
 from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE
 from tdl_sync.core.model import HistoryEntry, ListedFile, MarkedFile, MessageKey, SkippedItem
 from tdl_sync.core.naming import path_of
@@ -107,6 +109,52 @@ def test_two_wrong_files_are_one_wrong_and_one_double_and_none_is_certainly_ours
     found = compared([item_of(7, 10)], listing, {7: marked("7_a.bin", 10)})
     assert (len(found.wrong), len(found.double)) == (1, 1)
     assert not found.wrong[0].certainly_ours
+
+
+RIGHT = ListedFile("7_a.bin", 10, sha256=HASH, remote_id="one")
+COPY = replace(RIGHT, remote_id="two")
+BROKEN_OFF = replace(RIGHT, name="7_double-0123456789abcdef.bin")
+BAD = replace(COPY, sha256=OTHER_HASH)
+NOTES = ListedFile("7_notes.txt", 5, sha256=OTHER_HASH, remote_id="two")
+UNHASHED = replace(RIGHT, sha256=None), replace(COPY, sha256=None)
+
+
+@pytest.mark.parametrize(
+    ("files", "marked_hash", "in_sidecar", "likeness", "is_surplus"),
+    [
+        ((RIGHT, COPY), HASH, None, Likeness.SAME, True),
+        ((RIGHT, replace(COPY, name="7_b.bin")), None, None, Likeness.SAME, True),
+        ((RIGHT, COPY), OTHER_HASH, None, Likeness.SAME, False),
+        ((RIGHT, COPY), None, OTHER_HASH, Likeness.SAME, False),
+        ((BAD, RIGHT), HASH, None, Likeness.OTHER, True),
+        ((BAD, RIGHT), None, HASH, Likeness.OTHER, True),
+        ((BAD, RIGHT), None, None, Likeness.OTHER, False),
+        ((replace(BAD, name="7_b.bin"), RIGHT), HASH, None, Likeness.OTHER, False),
+        ((BAD, BROKEN_OFF), HASH, None, Likeness.OTHER, True),
+        ((RIGHT, NOTES), HASH, None, Likeness.OTHER, False),
+        ((BROKEN_OFF, NOTES), HASH, None, Likeness.OTHER, False),
+        (UNHASHED, HASH, None, Likeness.UNKNOWN, False),
+        ((RIGHT, replace(RIGHT, subfolder="sub")), HASH, None, Likeness.SAME, False),
+        ((RIGHT, replace(COPY, remote_id="one\tshortcut")), HASH, None, Likeness.SAME, False),
+    ],
+)
+def test_of_two_files_of_one_message_one_is_surplus_where_the_other_is_right_and_the_same(
+    files: tuple[ListedFile, ListedFile],
+    marked_hash: str | None,
+    in_sidecar: str | None,
+    likeness: Likeness,
+    is_surplus: bool,
+) -> None:
+    """Or has its very name and is wrong, where that one is proven. Never one that people have put
+    there, a shortcut, or the file itself that is listed in two folders."""
+    mark = marked("7_a.bin", 10, marked_hash) if marked_hash else None
+    for listing in (files, files[::-1]):
+        comparison = Comparison(list(listing), FOLDER, lambda _: mark, {}, lambda _: in_sidecar)
+        comparison.take(item_of(7, 10))
+        (double,) = comparison.findings().double
+        assert (double.likeness, double.is_surplus) == (likeness, is_surplus)
+        if is_surplus and HASH in (marked_hash, in_sidecar):
+            assert double.beside.sha256 == HASH
 
 
 def test_what_belongs_to_no_message_is_unknown_by_its_reason_and_what_is_ours_is_not() -> None:

@@ -47,7 +47,10 @@ class SlowRemote:
     def find_folder(self, chat_id: int) -> str | None:
         return None
 
-    def files(self, folder: str, *, with_sha256: bool = False) -> list[ListedFile]:
+    def read(self, folder: str, name: str) -> bytes | None:
+        return None
+
+    def files(self, folder: str, *, with_hashes: bool = False) -> list[ListedFile]:
         self.meanwhile()
         return []
 

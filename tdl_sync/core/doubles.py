@@ -1,0 +1,85 @@
+"""Several files of one message on the remote: whether they are the same, as far as it can tell."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from enum import Enum
+
+from tdl_sync.core.model import ListedFile
+from tdl_sync.core.naming import message_id_of, path_of
+from tdl_sync.core.text import printable
+
+
+class Likeness(str, Enum):
+    """Of two files of one listing."""
+
+    SAME = "same"
+    """By their size and a hash that the remote lists."""
+
+    OTHER = "other"
+    UNKNOWN = "unknown"
+    """They have one size, and no hash that both list."""
+
+
+def likeness(one: ListedFile, other: ListedFile) -> Likeness:
+    if one.size_bytes != other.size_bytes:
+        return Likeness.OTHER
+    for of_one, of_other in (
+        (one.sha256, other.sha256),
+        (one.other_hash, other.other_hash),
+    ):
+        if of_one is not None and of_other is not None:
+            return Likeness.SAME if of_one == of_other else Likeness.OTHER
+    return Likeness.UNKNOWN
+
+
+def are_two(one: ListedFile, other: ListedFile) -> bool:
+    """Whether it is certain that they are two files: Drive can list one in two folders, and a
+    shortcut, of which rclone tells both ids, as the file that it leads to."""
+    if not one.remote_id and not other.remote_id:
+        return path_of(one) != path_of(other)
+    ids = {one.remote_id, other.remote_id}
+    return len(ids) == 2 and not any("\t" in each or not each for each in ids)
+
+
+def told_of_doubles(listing: Iterable[ListedFile], remote: str) -> str | None:
+    """One line, if a listing has what may be the same file of one message twice. ``None`` where it
+    has only what people put beside a file, under another name and with another size."""
+    files: defaultdict[int, list[ListedFile]] = defaultdict(list)
+    for file in listing:
+        message_id = message_id_of(file.name)
+        if message_id is not None:
+            files[message_id].append(file)
+    counts: Counter[Likeness] = Counter()
+    messages, example = 0, ""
+    for several in files.values():
+        found = _compared(several)
+        if found:
+            counts.update(found)
+            messages += 1
+            example = example or path_of(several[0])
+    if not messages:
+        return None
+    hows = ", ".join(f"{counts[each]} {_HOW[each]}" for each in Likeness if counts[each])
+    return (
+        f"warning: of {messages} message{'s' if messages != 1 else ''} there is more than one file "
+        f"in {remote}, as of {printable(example)!r}; compared with the first there are {hows}. "
+        "verify lists them, and verify --repair removes what is there twice"
+    )
+
+
+_HOW = {
+    Likeness.SAME: "with the same content by their hash",
+    Likeness.OTHER: "with other content",
+    Likeness.UNKNOWN: "of the same size, without a hash to compare",
+}
+
+
+def _compared(several: list[ListedFile]) -> list[Likeness]:
+    first, *others = several
+    return [
+        likeness(first, other)
+        for other in others
+        if other.size_bytes == first.size_bytes or path_of(other) == path_of(first)
+    ]
