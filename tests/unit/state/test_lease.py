@@ -625,9 +625,29 @@ def test_a_machine_that_slept_gives_way_to_one_that_has_only_claimed_the_chat(
         here.save()
     assert here.stop.is_set
     assert here.lease.has_lapsed
+    later(saved, there, intervals=2)
     there.save()
     assert not there.stop.is_set
     assert writer(saved) == THERE
+
+
+def test_who_claims_the_chat_while_a_machine_that_slept_renews_it_keeps_it(
+    saved: WatchedSavedMessages,
+) -> None:
+    """It may have read before what is written now."""
+    here = Runner(saved, HERE)
+    here.take()
+    here.save()
+    later(saved, here)
+
+    def claim(call: str) -> None:
+        if call == "edit":
+            saved.before = lambda call: None
+            saved.put(claim_text(SUBJECT, THERE))
+
+    saved.before = claim
+    with pytest.raises(HeldByAnotherRun, match="process 2 on 'there' has taken over"):
+        here.save()
 
 
 def test_a_machine_that_slept_goes_on_where_nobody_came_or_who_came_is_gone(
