@@ -386,6 +386,7 @@ class _Chat:
     def move(self) -> None:
         process: subprocess.Popen[bytes] | None = None
         in_vain = 0
+        beside_another = False
         while not self._figures.problems:
             if process is None:
                 weather = self._weather.change()
@@ -393,6 +394,7 @@ class _Chat:
                 self._tell(f"a run starts on {self._machine.places.root.name}: {weather}")
             if self._figures.kills < self._plan.kills and self._reaches_its_moment(process):
                 process = self._strike(process)
+                beside_another = process is not None
                 in_vain = 0
                 continue
             status = self._ended(self._machine)
@@ -400,7 +402,10 @@ class _Chat:
             if status == 0:
                 break
             in_vain += 1
-            if status not in UNFINISHED or in_vain == MOST_IN_VAIN:
+            # Two that meet may both give way.
+            allowed = (*UNFINISHED, HELD_BY_ANOTHER) if beside_another else UNFINISHED
+            beside_another = False
+            if status not in allowed or in_vain == MOST_IN_VAIN:
                 self._problem(self._machine, f"a run ended with exit status {status}")
         if not self._figures.problems:
             self._finish()
