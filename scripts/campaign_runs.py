@@ -11,7 +11,7 @@ import random
 import secrets
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scripts.demonstration import Places
@@ -67,9 +67,13 @@ def make_local_remote(places: Places, dice: random.Random) -> dict[str, str]:
 
 
 def start_run(
-    places: Places, remote: str, environment: Mapping[str, str]
+    places: Places,
+    remote: str,
+    environment: Mapping[str, str],
+    program: Sequence[str] = (sys.executable, str(ROOT / "tdl_sync.py")),
+    options: Sequence[str] = (),
 ) -> subprocess.Popen[bytes]:
-    command = [sys.executable, str(ROOT / "tdl_sync.py"), "-u", worlds.SOURCE_USERNAME]
+    command = [*program, "-u", worlds.SOURCE_USERNAME, *options]
     command += ["--max-disk", f"{BUDGET_BYTES}B", "--remote", remote]
     command += ["--downloads", str(DOWNLOADS), "--staging", str(places.staging)]
     command += ["--data-dir", str(places.root / "data")]

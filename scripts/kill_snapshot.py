@@ -41,6 +41,14 @@ class Part:
 
 
 @dataclass(frozen=True)
+class OnRemote:
+    """The messages whose file is there, whole; and those of which one with other bytes is."""
+
+    whole: frozenset[int]
+    wrong: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """``steps`` by message, of files that are under way or were marked since the last kill.
 
@@ -60,23 +68,25 @@ def look(
     items: Mapping[int, WorldItem],
     marked_before: set[int],
     uploading: set[str],
+    on_remote: OnRemote | None = None,
 ) -> Snapshot:
-    """``uploading`` are the names of staged files that an rclone was working on."""
+    """``uploading`` are the names of staged files that an rclone was working on; ``on_remote`` is
+    what is there where that is not a directory of ``places``."""
     marked = _marked(places.root / "data" / "marks" / "cache.db")
-    sizes = _sizes_on_remote(places.drive)
+    there = on_remote or in_directory(places.drive, items)
     files = _by_message(places.staging)
     journals = _by_message(places.root / "data" / "partial")
     steps: dict[int, Step] = {}
     complete: set[Part] = set()
-    on_remote: set[Part] = set()
+    parts_there: set[Part] = set()
     for message_id, item in items.items():
         names = files.get(message_id, {})
         staged, part = names.get(".staged"), names.get(".part")
         journal = journals.get(message_id, {}).get(".parts")
         parts = _all_parts(item)
-        whole_on_remote = sizes.get(message_id) == item.file.size_bytes
+        whole_on_remote = message_id in there.whole
         if whole_on_remote:
-            on_remote |= parts
+            parts_there |= parts
         if message_id in marked or whole_on_remote or staged is not None:
             complete |= parts
             here = None if staged is None else staged.name in uploading
@@ -92,7 +102,7 @@ def look(
         if message_id not in marked_before:
             steps[message_id] = step
     lying_bytes = sum(_size(path) for names in files.values() for path in names.values())
-    return Snapshot(steps, marked, complete, on_remote, lying_bytes)
+    return Snapshot(steps, marked, complete, parts_there, lying_bytes)
 
 
 def _late_step(marked: bool, on_remote: bool, uploading: bool | None) -> Step:
@@ -149,13 +159,15 @@ def _children(directory: Path) -> Iterable[Path]:
     return list(directory.iterdir()) if directory.is_dir() else []
 
 
-def _sizes_on_remote(drive: Path) -> dict[int, int]:
-    """By message; rclone's unfinished copies have a name of their own and don't count."""
-    return {
+def in_directory(drive: Path, items: Mapping[int, WorldItem]) -> OnRemote:
+    """By the sizes; rclone's unfinished copies have a name of their own and don't count."""
+    sizes = {
         int(path.name.partition("_")[0]): _size(path)
         for path in drive.rglob("*_*")
         if path.is_file() and path.suffix != ".partial"
     }
+    whole = (number for number, item in items.items() if sizes.get(number) == item.file.size_bytes)
+    return OnRemote(frozenset(whole))
 
 
 def _size(path: Path) -> int:

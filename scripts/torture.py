@@ -6,11 +6,16 @@
                                                        a directory, and 30 to a stand-in for Drive:
                                                        killed, stopped for good or for a while
     python scripts/torture.py --rclone 30 --blows stop     nothing but stopped for good
+    python scripts/torture.py --drive 100              100 kills of runs to a stand-in for Drive
+                                                       that shows late, loses answers and flips
+                                                       bytes; by turns the disk is rolled back, or
+                                                       the machine sleeps and another takes over
 
 It needs the packages of ``requirements-dev.txt`` (``scripts/environment.py``), an rclone and
 Linux or macOS. It prints what the kills hit, and ends with 1 if a promise was broken: a file lost,
 doubled or wrong, a finished file downloaded again, or more served than the kills explain. So it
-does if no kill met an upload, since then nothing was shown of those.
+does if no kill met an upload, or with ``--drive`` one of its faults never came about, since then
+nothing was shown of those.
 """
 
 from __future__ import annotations
@@ -25,13 +30,20 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from scripts.drive_campaign import (
+    DriveFigures,
+    DrivePlan,
+    Strike,
+    Trouble,
+    run_drive_campaign,
+)
 from scripts.kill_campaign import Figures, Met, Plan, run_campaign
 from scripts.kill_snapshot import Step
 from scripts.rclone_campaign import Blow, RcloneFigures, RclonePlan, run_rclone_campaign
 from scripts.reaper import end_with_this_process
 
 
-def parse(arguments: Sequence[str]) -> Plan | RclonePlan:
+def parse(arguments: Sequence[str]) -> Plan | RclonePlan | DrivePlan:
     parser = argparse.ArgumentParser(prog="torture.py", allow_abbrev=False)
     parser.add_argument("--kills", type=int, default=200, help="how often (default 200)")
     parser.add_argument(
@@ -43,8 +55,13 @@ def parse(arguments: Sequence[str]) -> Plan | RclonePlan:
     parser.add_argument(
         "--blows", type=_blows, default=tuple(Blow), help="which: default kill,stop,pause"
     )
+    parser.add_argument(
+        "--drive", type=int, metavar="N", help="kill N times what uploads to a faulty Drive"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (default 1)")
     parsed = parser.parse_args(arguments)
+    if parsed.drive is not None:
+        return DrivePlan(kills=parsed.drive, seed=parsed.seed)
     if parsed.rclone is not None:
         return RclonePlan(blows=parsed.rclone, kinds=parsed.blows, seed=parsed.seed)
     return Plan(kills=parsed.kills, wipe=parsed.wipe, seed=parsed.seed)
@@ -94,6 +111,25 @@ def rclone_report(figures: RcloneFigures, seconds: float) -> str:
     return "\n".join([*lines, "", verdict(figures.problems)])
 
 
+def drive_report(figures: DriveFigures, seconds: float) -> str:
+    ended = ", ".join(f"{n} with {status}" for status, n in sorted(figures.exit_statuses.items()))
+    lines = [
+        f"{figures.kills} kills in {seconds:.0f} s, {figures.chats} chats with "
+        f"{figures.files} files; of the runs that were let go on ended {ended or 'none'}",
+        f"kills that met an upload: {figures.met_an_upload}; a file on Drive with wrong bytes: "
+        f"{figures.met_a_wrong_copy}",
+        "",
+        *(f"{figures.strikes[strike]:5} {strike.value}" for strike in Strike),
+        "",
+        *(f"{figures.troubles[trouble]:5} {trouble.value}" for trouble in Trouble),
+        "",
+        "kills that caught at least one file in this step:",
+        *(f"{figures.steps[step]:5} {step.value}" for step in Step),
+        "",
+    ]
+    return "\n".join([*lines, verdict(figures.problems)])
+
+
 def verdict(problems: list[str]) -> str:
     if problems:
         return "\n".join([*problems[:20], f"FAILED: {len(problems)}"])
@@ -124,12 +160,24 @@ def torture_rclone(plan: RclonePlan, root: Path, began: float) -> int:
     return 1 if figures.problems else 0
 
 
+def torture_drive(plan: DrivePlan, root: Path, began: float) -> int:
+    figures = DriveFigures()
+    try:
+        run_drive_campaign(plan, root, figures, tell)
+    except KeyboardInterrupt:
+        figures.problems.append(f"interrupted after {figures.kills} of {plan.kills} kills")
+    print(drive_report(figures, time.monotonic() - began))
+    return 1 if figures.problems else 0
+
+
 def main(arguments: Sequence[str]) -> int:
     plan = parse(arguments)
     end_with_this_process()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tdl_sync-torture-") as root:
+        if isinstance(plan, DrivePlan):
+            return torture_drive(plan, Path(root), began)
         if isinstance(plan, RclonePlan):
             return torture_rclone(plan, Path(root), began)
         return torture(plan, Path(root), began)

@@ -28,6 +28,8 @@ class Counts:
     most_calls_at_once: int
     most_uploads_at_once: int
     """The most requests with content that were being received at one moment."""
+    lists_behind: int
+    """Answers of files.list that left out what was there and too young to be listed."""
 
     @property
     def api_calls(self) -> int:
@@ -58,6 +60,7 @@ class Statistics:
             self._sent_bytes = 0
             self._most_calls = 0
             self._most_uploads = 0
+            self._lists_behind = 0
 
     def connected(self) -> None:
         with self._lock:
@@ -91,6 +94,10 @@ class Statistics:
         with self._lock:
             self._sent_bytes += count_bytes
 
+    def listed_behind(self) -> None:
+        with self._lock:
+            self._lists_behind += 1
+
     @property
     def received_bytes(self) -> int:
         with self._lock:
@@ -107,4 +114,5 @@ class Statistics:
                 sent_bytes=self._sent_bytes,
                 most_calls_at_once=self._most_calls,
                 most_uploads_at_once=self._most_uploads,
+                lists_behind=self._lists_behind,
             )

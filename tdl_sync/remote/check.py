@@ -497,7 +497,7 @@ def _move_probe(control: RemoteControl, remote: CheckedRemote, stage_probe: Stag
         nonlocal name, prefix, sent
         staged = stage_probe(content)
         prefix = _own_prefix(staged.parent)
-        name = name or _new_name(prefix)
+        name = _new_name(prefix)  # not of an attempt that may have left a file that is not right
         sent = _read_by_rclone(control, remote, staged, content)
         compare = Comparison.BY_HASH if remote.shares_hash else Comparison.ALWAYS_SEND
         try:
@@ -568,16 +568,20 @@ def _is_shown(control: RemoteControl, remote: CheckedRemote, name: str, sent: Fo
 
 
 def _must_work(remote: str, write: Callable[[], None]) -> None:
-    """Raise what a call that writes to ``remote`` has failed of."""
+    """Raise what a call that writes to ``remote`` has failed of: each time, where it may pass as a
+    byte that was changed on the way does."""
+    failure = RcloneFailure(remote, 0, "")
     for _ in range(_TRIES):
         try:
             write()
             return
         except CallFailed as failed:
-            raise _unwritable(failed.failure(remote)) from failed
+            failure = failed.failure(remote)
+            if classified(failure) is not None:
+                break
         except OutcomeUnknown as unknown:
-            why = str(unknown)
-    raise _unwritable(RcloneFailure(remote, 0, why))
+            failure = RcloneFailure(remote, 0, str(unknown))
+    raise _unwritable(failure)
 
 
 def _unwritable(failure: RcloneFailure) -> TdlSyncError:

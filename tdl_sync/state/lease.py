@@ -201,12 +201,19 @@ class Lease:
         ``idle``. What Telegram refuses for good stops the run, too.
         """
         with self._writing:
+            may_have_lapsed = self._in_the_message and self._renewals.are_missing
             with self._renewals.renewing(), self._loss.noticed():
+                if may_have_lapsed:
+                    # Who has taken the chat and not yet saved is known by a claim alone. It would
+                    # give way as well if it saw us renewed.
+                    self._look_for_another(None)
                 if self._in_the_message:
                     self._check_still_ours()
                 else:
                     self._check_claim()
                 self._written.write(text)
+                if may_have_lapsed:
+                    self._look_for_another(None)  # who claimed it meanwhile has not seen us
             self._in_the_message = True
             self._claim.remove()
 
@@ -277,9 +284,14 @@ class Lease:
             if may_have_lapsed:
                 self._look_for_another(self._claim.seen_at(claim_id))
 
-    def _look_for_another(self, now: datetime) -> None:
-        """Whom ``take`` has seen and did not mind was heard of before our claim."""
-        others = self._others.among(self._saved_messages.find(HEADER))
+    def _look_for_another(self, now: datetime | None) -> None:
+        """Whom ``take`` has seen and did not mind was heard of before our claim. ``None``: by
+        Telegram's clock it is at least as late as the newest of all messages."""
+        messages = self._saved_messages.find(HEADER)
+        if now is None:
+            edited = (message.edited_at for message in messages)
+            now = max(edited, default=self._claimed_at)
+        others = self._others.among(messages)
         for hold in self._others.living(others, now):
             if hold.heard_at > self._claimed_at:
                 raise self._others.taken_over(hold.run)

@@ -98,11 +98,12 @@ class DriveApi:
         access: Access,
         storage_limit_bytes: Callable[[], int],
         listing_lag_seconds: Callable[[], float],
+        on_behind: Callable[[], None],
     ) -> None:
         self._world = world
         self._access = access
         self._storage_limit_bytes = storage_limit_bytes
-        self._listing = Listing(world, listing_lag_seconds)
+        self._listing = Listing(world, listing_lag_seconds, on_behind)
 
     def list_files(self, request: Request, account: Account, _: str) -> Response:
         parameters = request.parameters

@@ -18,9 +18,16 @@ class PageTokenError(ValueError):
 class Listing:
     """Thread-safe. A page token stays good while files come and go: it names the last one."""
 
-    def __init__(self, world: World, lag_seconds: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        world: World,
+        lag_seconds: Callable[[], float],
+        on_behind: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``on_behind`` is told of each page from which the lag has kept something."""
         self._world = world
         self._lag_seconds = lag_seconds
+        self._on_behind = on_behind
 
     def page(
         self, term: Term, tops: Collection[Node], size: int, token: str | None
@@ -30,18 +37,20 @@ class Listing:
         created_before = time.monotonic() - self._lag_seconds()
         with self._world.lock:
             candidates = term.candidates(self._world)
-            found = [
+            present = [
                 node
                 for node in (
                     _as_named_before(each, created_before)
                     for each in (self._world.all() if candidates is None else candidates)
                 )
                 if (below is None or node.sequence < below)
-                and node.created_at_seconds <= created_before
                 and node.parent is not None
                 and term.matches(node)
                 and node.top in tops
             ]
+        found = [node for node in present if node.created_at_seconds <= created_before]
+        if len(found) < len(present):
+            self._on_behind()
         found.sort(key=lambda node: node.sequence, reverse=True)
         more = len(found) > size
         return found[:size], _token_of(found[size - 1].sequence) if more else None

@@ -68,6 +68,7 @@ class Service:
             access,
             lambda: self.storage_limit_bytes,
             lambda: self.shaping.listing_lag_seconds,
+            self.statistics.listed_behind,
         )
         self._uploads = UploadApi(
             self.world,

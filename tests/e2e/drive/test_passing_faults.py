@@ -69,3 +69,15 @@ def test_a_rate_limit_slows_all_down_and_the_run_goes_on(
     line = f"uploading waits: the remote limits the rate ({reason}), until "
     assert any(logged.startswith(line) for logged in ended.log), ended.stderr
     on.assert_all_there()
+
+
+def test_a_byte_that_is_flipped_in_the_proof_at_the_start_refuses_no_remote(
+    scene: SetScene,
+) -> None:
+    """Nor one whose wrong copy stays, where the account may not remove it."""
+    on = six_files(scene)
+    keeps = Fault("error", "files.update", None, status=403, reason="insufficientFilePermissions")
+    on.drive.faults.add(Fault("flipped_byte", times=2), keeps)
+    assert_moved(on.run(), FILES)
+    probes = [file for file in on.present() if file.name.startswith(".")]
+    assert len({file.name for file in probes}) == len(probes) == 3

@@ -612,6 +612,56 @@ def test_a_late_first_save_gives_way_to_one_that_is_just_taking_the_chat(
     assert len(claims(saved)) == len(saved.texts) == 2
 
 
+def test_a_machine_that_slept_gives_way_to_one_that_has_only_claimed_the_chat(
+    saved: FakeSavedMessages,
+) -> None:
+    """The other one moves already, and the state message is still ours when we wake."""
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    here.take()
+    here.save()
+    later(saved, here)
+    there.take()
+    with pytest.raises(HeldByAnotherRun, match="process 2 on 'there' has taken over"):
+        here.save()
+    assert here.stop.is_set
+    assert here.lease.has_lapsed
+    later(saved, there, intervals=2)
+    there.save()
+    assert not there.stop.is_set
+    assert writer(saved) == THERE
+
+
+def test_who_claims_the_chat_while_a_machine_that_slept_renews_it_keeps_it(
+    saved: WatchedSavedMessages,
+) -> None:
+    """It may have read before what is written now."""
+    here = Runner(saved, HERE)
+    here.take()
+    here.save()
+    later(saved, here)
+
+    def claim(call: str) -> None:
+        if call == "edit":
+            saved.before = lambda call: None
+            saved.put(claim_text(SUBJECT, THERE))
+
+    saved.before = claim
+    with pytest.raises(HeldByAnotherRun, match="process 2 on 'there' has taken over"):
+        here.save()
+
+
+def test_a_machine_that_slept_goes_on_where_nobody_came_or_who_came_is_gone(
+    saved: FakeSavedMessages,
+) -> None:
+    here = Runner(saved, HERE, gone={THERE.run_id})
+    here.take()
+    here.save()
+    later(saved, here)
+    saved.put(claim_text(SUBJECT, THERE))
+    here.save()
+    assert here.lease.admits
+
+
 def test_a_late_first_save_goes_on_where_nobody_else_came(saved: FakeSavedMessages) -> None:
     here = Runner(saved, HERE)
     here.take()
