@@ -49,6 +49,15 @@ IMPORT_LINTER = [
 ]
 """It has no module that Python could run by its name."""
 
+OF_THE_PROGRAM = [word for name in ("tdl_sync", "standins", "scripts") for word in ("-p", name)]
+TYPES = {
+    "mypy": [],
+    "mypy darwin": ["--platform", "darwin", "--cache-dir", ".mypy_cache/of-darwin"],
+    "mypy win32": ["--platform", "win32", "--cache-dir", ".mypy_cache/of-win32", *OF_THE_PROGRAM],
+}
+"""The types on this system, and as they are on those that the tests are not run on. A cache of its
+own for each, since mypy throws away what it knows of another system. The tests are for POSIX."""
+
 NARROWING = ("-k", "-m", "--lf", "--last-failed", "--sw", "--stepwise")
 """Options of pytest that choose some of the tests."""
 PROCESSES = ("-n", "--numprocesses", "--dist")
@@ -141,7 +150,7 @@ def prepare(python_name: str | None) -> Environment:
 
 
 def run_checks(environment: Environment, plan: Plan) -> list[Verdict]:
-    """mypy uses one core and pytest often waits, so they run side by side."""
+    """mypy uses one core and pytest often waits, so they run side by side; one mypy at a time."""
     verdicts = [
         _run(environment, "ruff check", ["-m", "ruff", "check", "."]),
         _run(environment, "ruff format", ["-m", "ruff", "format", "--check", "."]),
@@ -151,12 +160,19 @@ def run_checks(environment: Environment, plan: Plan) -> list[Verdict]:
     if not plan.types:
         return [*verdicts, _run(environment, "pytest", pytest)]
     with tempfile.TemporaryFile() as types, ThreadPoolExecutor() as beside:
-        mypy = beside.submit(_run, environment, "mypy", ["-m", "mypy"], types)
+        mypy = beside.submit(_check_types, environment, types)
         verdicts.append(_run(environment, "pytest", pytest))
-        verdicts.append(mypy.result())
+        verdicts += mypy.result()
         types.seek(0)
         print(f"\n{types.read().decode(errors='replace')}", end="", flush=True)
     return verdicts
+
+
+def _check_types(environment: Environment, output: IO[bytes]) -> list[Verdict]:
+    return [
+        _run(environment, check, ["-m", "mypy", *options], output)
+        for check, options in TYPES.items()
+    ]
 
 
 def _run(
