@@ -87,6 +87,11 @@ def test_another_python_is_not_for_pytest_unless_behind_the_dashes() -> None:
     assert plan("-- --python x --quick") == Plan(None, True, ("--python", "x", "--quick"))
 
 
+def test_the_lowest_versions_are_for_the_tests_that_were_chosen_like_all_others() -> None:
+    assert plan("--lowest -x") == Plan(None, True, ("-x",), lowest=True)
+    assert not plan("-x").lowest
+
+
 def test_the_folders_and_files_that_begin_first_are_there_and_begin_in_this_order() -> None:
     files = sorted(TESTS.rglob("test_*.py"), key=rank)
     assert {rank(file) for file in files} == set(range(len(FIRST) + 1))
