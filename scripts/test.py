@@ -7,6 +7,8 @@ Standard library only.
     python3 scripts/test.py tests/unit/transfer/disk/test_budget.py -x
     python3 scripts/test.py -k budget             no types where tests are chosen, but with --types
     python3 scripts/test.py --python python3.13   with another Python, in its own environment
+    python3 scripts/test.py --lowest --python python3.10   with the lowest versions of all that
+                                                  requirements.txt allows, in its own, too
 
 Unknown arguments go to pytest. All checks run even when one fails; the exit status is 0 only when
 all passed.
@@ -33,12 +35,13 @@ from scripts.environment import (
     RUN_REQUIREMENTS,
     Environment,
     SetUpFailed,
+    install_lowest,
     parse_version,
     prepare_environment,
 )
 from scripts.reaper import end_with_this_process
 
-TEST_REQUIREMENTS = (*RUN_REQUIREMENTS, "requirements-dev.txt")
+TEST_REQUIREMENTS = (*RUN_REQUIREMENTS, "requirements-dev.lock")
 QUICK_FOLDERS = ("tests/unit", "tests/transfer", "tests/scripts")
 WITH_SERVERS = "with_servers"
 """Marks the tests that start a stand-in server, be it in their own process (tests/conftest.py)."""
@@ -48,6 +51,16 @@ IMPORT_LINTER = [
     "from importlinter.cli import lint_imports_command; lint_imports_command(['--no-logo'])",
 ]
 """It has no module that Python could run by its name."""
+IMPORT_LINTERS_PYTHON = (3, 11)
+
+OF_THE_PROGRAM = [word for name in ("tdl_sync", "standins", "scripts") for word in ("-p", name)]
+TYPES = {
+    "mypy": [],
+    "mypy darwin": ["--platform", "darwin", "--cache-dir", ".mypy_cache/of-darwin"],
+    "mypy win32": ["--platform", "win32", "--cache-dir", ".mypy_cache/of-win32", *OF_THE_PROGRAM],
+}
+"""The types on this system, and as they are on those that the tests are not run on. A cache of its
+own for each, since mypy throws away what it knows of another system. The tests are for POSIX."""
 
 NARROWING = ("-k", "-m", "--lf", "--last-failed", "--sw", "--stepwise")
 """Options of pytest that choose some of the tests."""
@@ -69,11 +82,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for. ``python`` is the one to test with, ``None`` for this one."""
+    """What was asked for. ``python`` is the one to test with, ``None`` for this one; ``lowest``:
+    with the lowest versions of what the program needs."""
 
     python: str | None
     types: bool
     pytest_arguments: tuple[str, ...]
+    lowest: bool = False
 
 
 def parse_arguments(arguments: Sequence[str]) -> Plan:
@@ -84,6 +99,9 @@ def parse_arguments(arguments: Sequence[str]) -> Plan:
         allow_abbrev=False,
     )
     parser.add_argument("--python", metavar="PATH", help="the Python to test with")
+    parser.add_argument(
+        "--lowest", action="store_true", help="with the lowest versions that are allowed"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="of the tests only those that start no servers"
     )
@@ -99,7 +117,8 @@ def parse_arguments(arguments: Sequence[str]) -> Plan:
         for_pytest += [*QUICK_FOLDERS, "-m", f"not {WITH_SERVERS}"]
     if not any(word.startswith(PROCESSES) for word in for_pytest):
         for_pytest = [*_processes(named, narrowed, known.quick), *for_pytest]
-    return Plan(known.python, known.types or not narrowed, tuple(for_pytest))
+    types = known.types or not narrowed
+    return Plan(known.python, types, tuple(for_pytest), known.lowest)
 
 
 def _is_place(word: str) -> bool:
@@ -125,10 +144,11 @@ def _partition(words: Sequence[str], at: str) -> tuple[list[str], bool, list[str
     return list(words[:position]), True, list(words[position + 1 :])
 
 
-def prepare(python_name: str | None) -> Environment:
+def prepare(plan: Plan) -> Environment:
     """The test environment; raises ``SetUpFailed``."""
-    if python_name is None:
+    if plan.python is None and not plan.lowest:
         return prepare_environment(TEST_REQUIREMENTS)
+    python_name = plan.python or sys.executable
     found = shutil.which(python_name)
     if found is None:
         raise SetUpFailed(f"there is no Python at {python_name!r}: give its path or command name")
@@ -136,27 +156,38 @@ def prepare(python_name: str | None) -> Environment:
     version = parse_version(version_text)
     if version is None:
         raise SetUpFailed(f"{found} --version names no version: give the path of a Python")
-    name = ".venv-" + ".".join(map(str, version))
-    return prepare_environment(TEST_REQUIREMENTS, Path(found), name)
+    name = (".venv-lowest-" if plan.lowest else ".venv-") + ".".join(map(str, version))
+    environment = prepare_environment(TEST_REQUIREMENTS, Path(found), name)
+    if plan.lowest:
+        install_lowest(environment)
+    return environment
 
 
 def run_checks(environment: Environment, plan: Plan) -> list[Verdict]:
-    """mypy uses one core and pytest often waits, so they run side by side."""
+    """mypy uses one core and pytest often waits, so they run side by side; one mypy at a time."""
     verdicts = [
         _run(environment, "ruff check", ["-m", "ruff", "check", "."]),
         _run(environment, "ruff format", ["-m", "ruff", "format", "--check", "."]),
-        _run(environment, "imports", IMPORT_LINTER),
     ]
+    if environment.python_version() >= IMPORT_LINTERS_PYTHON:
+        verdicts.append(_run(environment, "imports", IMPORT_LINTER))
     pytest = ["-m", "pytest", *plan.pytest_arguments]
     if not plan.types:
         return [*verdicts, _run(environment, "pytest", pytest)]
     with tempfile.TemporaryFile() as types, ThreadPoolExecutor() as beside:
-        mypy = beside.submit(_run, environment, "mypy", ["-m", "mypy"], types)
+        mypy = beside.submit(_check_types, environment, types)
         verdicts.append(_run(environment, "pytest", pytest))
-        verdicts.append(mypy.result())
+        verdicts += mypy.result()
         types.seek(0)
         print(f"\n{types.read().decode(errors='replace')}", end="", flush=True)
     return verdicts
+
+
+def _check_types(environment: Environment, output: IO[bytes]) -> list[Verdict]:
+    return [
+        _run(environment, check, ["-m", "mypy", *options], output)
+        for check, options in TYPES.items()
+    ]
 
 
 def _run(
@@ -179,7 +210,7 @@ def _run(
 def main(arguments: Sequence[str]) -> int:
     plan = parse_arguments(arguments)
     try:
-        environment = prepare(plan.python)
+        environment = prepare(plan)
     except SetUpFailed as error:
         print(f"test: {error}", file=sys.stderr)
         return 1

@@ -35,7 +35,7 @@ def obey(
 def serve(greeting: Mapping[str, Any], obeyed: Callable[[str], Mapping[str, Any]]) -> None:
     """Print the greeting, then answer line by line until the process is to end."""
     try:
-        if hasattr(signal, "pthread_sigmask"):
+        if sys.platform != "win32":
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         say(greeting)
         for line in sys.stdin:
@@ -52,7 +52,7 @@ def end_on_sigterm() -> None:
     so that it always comes to the main thread and wakes it from reading.
     """
     signal.signal(signal.SIGTERM, _end)
-    if hasattr(signal, "pthread_sigmask"):
+    if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 

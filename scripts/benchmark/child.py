@@ -26,6 +26,8 @@ class Meter:
 
     def report(self, moved_bytes: int) -> None:
         """Print the figures for the parent."""
+        if sys.platform == "win32":
+            raise NotImplementedError
         measured = Measured(
             seconds=self.seconds,
             bytes=moved_bytes,
@@ -38,5 +40,7 @@ class Meter:
 
 def _cpu_seconds() -> float:
     """Of this process and of the children that it has waited for."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in used)

@@ -127,6 +127,8 @@ def _wait_for_orphans(known: set[int]) -> None:
 
 
 def _cpu_seconds_of_ended_children() -> float:
+    if sys.platform == "win32":
+        raise NotImplementedError
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -166,6 +168,8 @@ class StagingLook:
             self._on_first()
 
     def _sample(self) -> StagingSample:
+        if sys.platform == "win32":
+            raise NotImplementedError
         total_bytes, suffixes = 0, []
         for path in self._directory.iterdir():
             try:

@@ -63,6 +63,8 @@ class PrivateDirectory:
 
     def _check_owner(self, real: Path) -> None:
         """Root is trusted with everything; and so is whom the file system gives all files to."""
+        if sys.platform == "win32":
+            raise NotImplementedError
         owner = real.stat().st_uid
         with os.scandir(real) as entries:
             owners = {each.name: each.stat(follow_symlinks=False).st_uid for each in entries}
@@ -78,6 +80,8 @@ class PrivateDirectory:
                 )
 
     def _narrowed(self, real: Path, is_ours: Callable[[str], bool]) -> list[str]:
+        if sys.platform == "win32":
+            raise NotImplementedError
         status = real.stat()
         writable = _others_may_write(status)
         if not status.st_mode & _OTHERS_ENTER:
@@ -162,6 +166,8 @@ def _shared() -> set[str]:
 
 def _owner_of_what_we_make(directory: Path) -> int:
     """Disks of a network, and of other systems, give all files to one user."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     try:
         descriptor, name = tempfile.mkstemp(prefix=".tdl-sync-", dir=directory)
     except OSError:

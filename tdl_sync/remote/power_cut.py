@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ class PowerCut:
 
     def _sync_whole(self) -> None:
         """All disks of the machine: one call serves all who wait for its beginning."""
-        if os.name == "nt":
+        if sys.platform == "win32":
             return
         asked_at = time.monotonic()
         with self._whole_lock:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def _unescaped(field: bytes) -> bytes:
 
 
 def _is_anothers_in_a_sticky_directory(path: Path) -> bool:
-    if os.name == "nt":
+    if sys.platform == "win32":
         return False
     directory = path.parent.stat()
     return bool(directory.st_mode & stat.S_ISVTX) and os.geteuid() not in (
@@ -85,7 +86,7 @@ def _is_anothers_in_a_sticky_directory(path: Path) -> bool:
 
 def _is_immutable(path: Path) -> bool:
     """Not writable though its mode says so, and its owner asks."""
-    if os.name == "nt" or os.access(path, os.W_OK):
+    if sys.platform == "win32" or os.access(path, os.W_OK):
         return False
     found, user = path.stat(), os.geteuid()
     return user == 0 or (found.st_uid == user and bool(found.st_mode & stat.S_IWUSR))

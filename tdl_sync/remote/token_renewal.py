@@ -127,6 +127,8 @@ def config_lock(control: RemoteControl) -> Iterator[None]:
 
 
 def _locked(control: RemoteControl) -> int | None:
+    if sys.platform == "win32":
+        raise NotImplementedError
     import fcntl
 
     path = control.rclone.config_file

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from scripts.environment import ROOT
-from scripts.test import Plan, parse_arguments
+from scripts.test import TYPES, Plan, parse_arguments
 from tests.conftest import FIRST, TESTS, rank
 
 THIS_FILE = "tests/scripts/test_checks.py"
@@ -87,6 +87,11 @@ def test_another_python_is_not_for_pytest_unless_behind_the_dashes() -> None:
     assert plan("-- --python x --quick") == Plan(None, True, ("--python", "x", "--quick"))
 
 
+def test_the_lowest_versions_are_for_the_tests_that_were_chosen_like_all_others() -> None:
+    assert plan("--lowest -x") == Plan(None, True, ("-x",), lowest=True)
+    assert not plan("-x").lowest
+
+
 def test_the_folders_and_files_that_begin_first_are_there_and_begin_in_this_order() -> None:
     files = sorted(TESTS.rglob("test_*.py"), key=rank)
     assert {rank(file) for file in files} == set(range(len(FIRST) + 1))
@@ -94,3 +99,12 @@ def test_the_folders_and_files_that_begin_first_are_there_and_begin_in_this_orde
     below, faults = TESTS / "e2e" / "faults" / "below" / "test_a.py", TESTS / "e2e" / "faults"
     assert rank(below) == rank(faults / "test_a.py") < rank(TESTS / "e2e" / "test_a.py")
     assert rank(TESTS / "unit" / "state" / "test_a.py") == rank(TESTS / "test_a.py")
+
+
+def test_types_are_checked_as_windows_and_macos_have_them_too() -> None:
+    on_windows = shlex.join(TYPES["mypy win32"])
+    assert on_windows.startswith("--platform win32 ")
+    assert on_windows.endswith(" -p tdl_sync -p standins -p scripts")
+    assert shlex.join(TYPES["mypy darwin"]).startswith("--platform darwin ")
+    caches = [options[options.index("--cache-dir") + 1] for options in TYPES.values() if options]
+    assert len({*caches, ".mypy_cache"}) == len(TYPES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.environment import Stamp, Step, next_step, parse_version
+from scripts.environment import Stamp, Step, lowest, next_step, parse_version
 
 PYTHON = "3.11.7 /usr"
 
@@ -73,3 +73,18 @@ def test_a_broken_stamp_is_noticed(text: str) -> None:
 )
 def test_versions_are_read_as_numbers(text: str, version: tuple[int, int] | None) -> None:
     assert parse_version(text) == version
+
+
+def test_the_lowest_versions_are_those_that_the_ranges_begin_with() -> None:
+    text = """# said of it
+a[extra]>=1.2,<3
+b==4.5
+c>=2024.4.16,<2028 ; python_version < "3.14"
+d>=1 ; sys_platform != "darwin" or python_version >= "3.14"
+"""
+    assert lowest(text) == [
+        "a[extra]==1.2",
+        "b==4.5",
+        'c==2024.4.16 ; python_version < "3.14"',
+        'd==1 ; sys_platform != "darwin" or python_version >= "3.14"',
+    ]

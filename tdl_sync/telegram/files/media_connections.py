@@ -15,10 +15,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pyrogram import Client, raw
+from pyrogram import raw
 from pyrogram.errors import AuthBytesInvalid, RPCError
 from pyrogram.raw.core import TLObject
-from pyrogram.session import Session
 
 from tdl_sync.core.errors import DownloadFailed
 from tdl_sync.core.model import MessageKey
@@ -34,6 +33,13 @@ from tdl_sync.telegram.files.window import RequestWindow, Sent
 from tdl_sync.telegram.session.answers import SESSION_ENDED, translated
 from tdl_sync.telegram.session.client import CALL_SECONDS, TelegramClient
 from tdl_sync.telegram.session.keys import KeyUnknown
+from tdl_sync.telegram.session.library import (
+    Session,
+    connected,
+    forget_session_for_calls,
+    opened_beside,
+    session_for_calls,
+)
 
 Answer = TypeVar("Answer")
 
@@ -296,7 +302,7 @@ class MediaConnections:
         others = [
             session
             for session in self._turns
-            if session not in (turn.session, self._starter) and session.is_started.is_set()
+            if session not in (turn.session, self._starter) and connected(session).is_set()
         ]
         if not others and not self._opening and self._address is not None:
             self._begin(self._open(self._address))
@@ -366,7 +372,7 @@ class MediaConnections:
         return min(
             media or self._turns,
             key=lambda session: (
-                not session.is_started.is_set(),
+                not connected(session).is_set(),
                 self._finish(session, size_bytes),
             ),
             default=None,
@@ -429,12 +435,8 @@ class MediaConnections:
         """
         calls = await self._addresses.of(self._dc_id, media=False)
         try:
-            starter: Session = await self._telegram.client.get_session(
-                self._dc_id,
-                server_address=calls.host,
-                port=calls.port,
-                export_authorization=False,
-            )
+            client = self._telegram.client
+            starter = await session_for_calls(client, self._dc_id, calls.host, calls.port)
         except (RPCError, OSError):
             raise
         except Exception as error:
@@ -481,7 +483,7 @@ class MediaConnections:
         self._starter = self._address = None
 
     def _close(self, sessions: list[Session]) -> None:
-        self._telegram.client.sessions.pop(self._dc_id, None)
+        forget_session_for_calls(self._telegram.client, self._dc_id)
         self._telegram.keys.renewed(self._dc_id)
         for session in sessions:
             self._times.forget(session)
@@ -500,19 +502,3 @@ class MediaConnections:
 def _succeeded(task: asyncio.Task[Any]) -> bool:
     """Whether it has ended, and well. Its error is taken note of."""
     return task.done() and not task.cancelled() and task.exception() is None
-
-
-async def opened_beside(client: Client, session: Session, host: str, port: int) -> Session:
-    """Another session with the key of ``session``, for media; on the loop.
-
-    It is opened as the library's ``get_session`` does, but with the salt that the key has got
-    already. Without one its first request is refused, which costs a round trip
-    (https://core.telegram.org/mtproto/service_messages_about_messages#notice-of-ignored-error-message).
-    """
-    other = Session(
-        client, session.dc_id, host, port, session.auth_key, session.test_mode, is_media=True
-    )
-    other.salt = session.salt
-    starting: Any = other.start
-    await starting()
-    return other

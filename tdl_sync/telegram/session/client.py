@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import logging
 import struct
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime, timedelta, timezone
-from functools import partial
 from typing import Any, TypeVar
 
-from pyrogram import Client, raw
-from pyrogram.connection import Connection
+from pyrogram import raw
 from pyrogram.errors import AuthKeyDuplicated, RPCError, Unauthorized
 from pyrogram.raw.core import TLObject
-from pyrogram.session import Session
-from pyrogram.session.session import AuthKeyNotFound, SessionState
 
 from tdl_sync.core.errors import ConfigurationError, CredentialsRefused, Stopped
 from tdl_sync.core.program import PROGRAM, VERSION
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.credentials import SESSION_NAME, TelegramSettings
-from tdl_sync.telegram.session import clock
+from tdl_sync.telegram.session import clock, library
 from tdl_sync.telegram.session.answers import (
     LOG_IN_AGAIN,
     flood_wait_seconds,
@@ -35,11 +30,18 @@ from tdl_sync.telegram.session.answers import (
 )
 from tdl_sync.telegram.session.event_loop import EventLoopThread
 from tdl_sync.telegram.session.keys import Keys, KeyUnknown
+from tdl_sync.telegram.session.library import (
+    AuthKeyNotFound,
+    Client,
+    Connection,
+    Session,
+    SteadyClient,
+)
 from tdl_sync.telegram.session.network import Network, first_of
 from tdl_sync.telegram.session.transport import PromptTCP, watched_connection
 from tdl_sync.telegram.session.tries import PASSING, Tries
 from tdl_sync.telegram.session.unnamed_errors import keep_unnamed_errors
-from tdl_sync.telegram.session.updates import ListeningClient, OnNews
+from tdl_sync.telegram.session.updates import OnNews, chats_with_news
 
 ANY_API_ID = 1
 START_SECONDS = 60.0
@@ -52,12 +54,6 @@ STOP_POLL_SECONDS = 0.2
 Answer = TypeVar("Answer")
 OnWait = Callable[[str, str, datetime], None]
 """Told what waits, why, and until when (local time)."""
-
-# At INFO the library writes the proxy with its password, so its own log stays off.
-logging.getLogger("pyrogram").setLevel(logging.CRITICAL)
-
-# 2 s by default: on a link with a round trip beyond that it would never connect.
-Session.START_TIMEOUT = 15
 
 
 class TelegramClient:
@@ -140,9 +136,7 @@ class TelegramClient:
     async def make_client(self, no_updates: bool) -> Client:
         """Make the library's client, on the loop, as it must be."""
         asyncio.get_running_loop().set_exception_handler(_unless_it_is_told_otherwise)
-        listening = partial(ListeningClient, self._on_news) if self._on_news else None
-        make = listening or clock.SteadyClient
-        self._client = make(
+        self._client = SteadyClient(
             SESSION_NAME,
             api_id=self._settings.api_id or ANY_API_ID,
             api_hash=self._settings.api_hash or "0" * 32,
@@ -155,9 +149,15 @@ class TelegramClient:
             connection_factory=watched_connection(self.network, self.keys, self._connection_ended),
             protocol_factory=PromptTCP,
             loop=asyncio.get_running_loop(),
+            on_updates=self._tell_news if self._on_news else None,
         )
         keep_unnamed_errors(self._client)
         return self._client
+
+    def _tell_news(self, updates: Any) -> None:
+        assert self._on_news is not None
+        for chat_id in chats_with_news(updates):
+            self._on_news(chat_id)
 
     async def _start(self) -> None:
         try:
@@ -181,12 +181,11 @@ class TelegramClient:
         authorized = await client.connect()
         if not authorized:
             raise session_refused("it was never logged in")
-        storage: Any = client.storage
-        self.keys.home_is(await storage.dc_id())
+        self.keys.home_is(await library.home(client))
         await clock.keep_telegrams(client)
         session: Any = client.session
         # Without a network the library only promises to go on trying.
-        await session.is_started.wait()
+        await library.connected(session).wait()
 
     async def guarded(self, work: Any, doing: str, seconds: float) -> None:
         """Run ``work`` until it is done, takes too long, or Telegram disowns our key.
@@ -216,8 +215,7 @@ class TelegramClient:
 
     async def close(self, session: Session) -> None:
         """Close one of ``sessions``, on the loop."""
-        stopping: Any = session.stop
-        await _within(stopping())
+        await _within(library.stop(session))
         self.sessions.discard(session)
 
     def _connection_ended(self, connection: Connection) -> None:
@@ -227,9 +225,7 @@ class TelegramClient:
         which our callers send again on a living connection.
         """
         for session in (*self.sessions, getattr(self._client, "session", None)):
-            if session is not None and session.connection is connection:
-                for result in session.results.values():
-                    result.event.set()
+            library.fail_what_is_owed(session, connection)
 
     def call(self, query: TLObject[Answer], doing: str) -> Answer:
         """Send one request from a worker thread; blocks for the answer.
@@ -313,15 +309,14 @@ class TelegramClient:
         """
         await self.network.wait()
         await self._connected(session)
-        sending: Any = session.send
-        sent = asyncio.ensure_future(sending(query, timeout=seconds))
+        sent = asyncio.ensure_future(library.send(session, query, seconds))
         # Whoever gives up waiting does not end it: the library would keep the answer, when it
         # comes, for as long as the session lives.
         sent.add_done_callback(lambda task: task.cancelled() or task.exception())
         answer = await asyncio.shield(sent)
         if isinstance(answer, raw.types.BadMsgNotification):
             raise ConnectionError(f"Telegram did not take the message ({answer.error_code})")
-        if self.keys.is_home(session.dc_id):
+        if self.keys.is_home(library.data_centre(session)):
             self._answered_at = time.monotonic()
         return answer
 
@@ -329,25 +324,24 @@ class TelegramClient:
         """Wait until the session has a connection. Raises what ended the session, or ``OSError``
         where it takes too long or has to be another session."""
         deadline = time.monotonic() + CONNECTING_SECONDS
-        unknown = self.keys.unknown(session.dc_id)
-        while unknown.is_set() or not session.is_started.is_set():
+        dc_id, connected = library.data_centre(session), library.connected(session)
+        unknown = self.keys.unknown(dc_id)
+        while unknown.is_set() or not connected.is_set():
             if self.keys.session_unknown.is_set():
                 raise session_refused("it does not know its key any more")
             if unknown.is_set():
-                raise KeyUnknown(f"data centre {session.dc_id} does not know its key any more")
-            if session.state is SessionState.STOPPED:
-                # The library gave it up, with an error that nobody saw; the same comes again here.
-                starting: Any = session.start
-                await starting()
+                raise KeyUnknown(f"data centre {dc_id} does not know its key any more")
+            if library.was_given_up(session):
+                await library.start(session)  # the error that nobody saw comes again here
             await first_of(
-                session.is_started,
+                connected,
                 unknown,
                 self.network.gone,
                 self._stopping,
                 seconds=CONNECTING_POLL_SECONDS,
             )
             given_up = self.network.gone.is_set() or self._stopping.is_set()
-            if not session.is_started.is_set() and (given_up or time.monotonic() > deadline):
+            if not connected.is_set() and (given_up or time.monotonic() > deadline):
                 raise ConnectionError("the connection was not opened in time")
 
     def pause(self, seconds: float) -> None:

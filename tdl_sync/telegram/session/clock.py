@@ -4,47 +4,19 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timezone
-from typing import Any
 
-from pyrogram import Client
-
-from tdl_sync.core.operating_system import steady_seconds
 from tdl_sync.core.text import human_seconds
+from tdl_sync.telegram.session import library
+from tdl_sync.telegram.session.library import Client
 
 NAMED_SECONDS = 60.0
 TRUSTED_SECONDS = 10.0
 """Telegram takes message ids of up to 30 s in the future."""
 
 
-class SteadyClient(Client):
-    """The library's client, whose idea of Telegram's time does not jump with this machine's clock.
-
-    The library adds to the clock what it was off when it connected. When the clock is set during
-    a run all message ids would be of another hour, all answers would seem to be, and it would
-    drop each of them for as long as that hour.
-    """
-
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
-        self._telegram_ahead_seconds: float | None = None
-        super().__init__(*arguments, **settings)
-
-    @property
-    def server_time(self) -> float:
-        """Seconds since 1970, as the library asks for them. Until Telegram was heard, a guess."""
-        if self._telegram_ahead_seconds is None:
-            return time.time()
-        return steady_seconds() + self._telegram_ahead_seconds
-
-    def _set_server_time(self, msg_id: int) -> None:
-        """Called by the library for what Telegram says first on a connection; a message's id tells
-        when it was made: https://core.telegram.org/mtproto/description#message-identifier-msg-id
-        """
-        self._telegram_ahead_seconds = msg_id / 2**32 - steady_seconds()
-
-
 def ahead_seconds(client: Client) -> float:
     """How far this machine's clock is ahead; negative when it is behind."""
-    return time.time() - float(client.server_time)
+    return time.time() - library.telegrams_seconds(client)
 
 
 def utc(telegrams_seconds: float) -> datetime:
@@ -53,7 +25,7 @@ def utc(telegrams_seconds: float) -> datetime:
 
 
 def telegrams_now(client: Client) -> datetime:
-    return utc(float(client.server_time))
+    return utc(library.telegrams_seconds(client))
 
 
 def warning(client: Client) -> str | None:
@@ -76,12 +48,4 @@ async def keep_telegrams(client: Client) -> None:
     """
     if abs(ahead_seconds(client)) <= TRUSTED_SECONDS:
         return
-    first: Any = client.session
-    await first.stop()
-    storage: Any = client.storage
-    client.session = await client.get_session(
-        server_address=await storage.server_address(),
-        port=await storage.port(),
-        export_authorization=False,
-        temporary=True,
-    )
+    await library.begin_anew(client)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Protocol
 
-from pyrogram import Client
 from pyrogram.errors import (
     AuthTokenExpired,
     BadRequest,
@@ -18,12 +17,12 @@ from pyrogram.errors import (
     RPCError,
     SessionPasswordNeeded,
 )
-from pyrogram.qrlogin import QRLogin
 
 from tdl_sync.core.errors import CredentialsRefused, NetworkUnreachable
 from tdl_sync.core.program import PROGRAM
 from tdl_sync.telegram.session.answers import error_name, flood_wait_seconds, translated
 from tdl_sync.telegram.session.client import TelegramClient
+from tdl_sync.telegram.session.library import Client, QRLogin
 
 TRIES = 3
 CONNECT_SECONDS = 60.0

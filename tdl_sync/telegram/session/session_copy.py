@@ -12,10 +12,9 @@ import sqlite3
 import struct
 from pathlib import Path
 
-from pyrogram.storage import SQLiteStorage
-
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.program import PROGRAM
+from tdl_sync.telegram.session.library import SESSION_STRING_FORMAT
 
 
 def session_string_of(path: Path) -> str:
@@ -31,7 +30,7 @@ def session_string_of(path: Path) -> str:
             ).fetchall()
         dc_id, api_id, test_mode, auth_key, user_id, is_bot = row
         packed = struct.pack(
-            SQLiteStorage.SESSION_STRING_FORMAT,
+            SESSION_STRING_FORMAT,
             dc_id,
             api_id or 0,
             bool(test_mode),

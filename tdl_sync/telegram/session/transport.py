@@ -11,11 +11,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pyrogram.connection import Connection
-from pyrogram.connection.transport import TCPAbridged
 from python_socks import ProxyError
 
 from tdl_sync.telegram.session.keys import Keys
+from tdl_sync.telegram.session.library import Connection, TCPAbridged
 from tdl_sync.telegram.session.network import Network
 
 _AUTH_KEY_UNKNOWN = 404

@@ -9,10 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyrogram import Client, errors, raw
-from pyrogram.errors.exceptions.all import exceptions
-from pyrogram.errors.rpc_error import PARAMETER, STRING_PARAMETER_PREFIXES
-from pyrogram.session import Session
+from pyrogram import errors, raw
+
+from tdl_sync.telegram.session.library import (
+    NAMED_ERRORS,
+    PARAMETER,
+    STRING_PARAMETER_PREFIXES,
+    Client,
+    Session,
+    keep_answers_in,
+    on_connection,
+)
 
 _CATEGORY = "_"
 
@@ -22,12 +29,11 @@ def keep_unnamed_errors(client: Client) -> None:
 
     It begins with the first connection of a session, right after the call that opens that.
     """
-    client.connect_handler = _on_connect
+    on_connection(client, _on_connect)
 
 
 async def _on_connect(client: Client, session: Session) -> None:
-    if not isinstance(session.results, _Answers):
-        session.results = _Answers(session.results)
+    keep_answers_in(session, _Answers)
 
 
 class _Answers(dict[int, Any]):
@@ -44,8 +50,8 @@ class _Answers(dict[int, Any]):
 def _unnamed(code: int, text: str) -> errors.RPCError:
     """Of the library's class for this code, if it has one, so that it is dealt with alike."""
     category: type[errors.RPCError] = errors.RPCError
-    if code in exceptions:
-        category = getattr(errors, exceptions[code][_CATEGORY])
+    if code in NAMED_ERRORS:
+        category = getattr(errors, NAMED_ERRORS[code][_CATEGORY])
     fields = {"ID": text, "CODE": code, "MESSAGE": "an error without a name"}
     unnamed: errors.RPCError = type("Unnamed", (category,), fields)()
     return unnamed
@@ -55,4 +61,4 @@ def _has_name(error: raw.types.RpcError) -> bool:
     text = str(error.error_message)
     if text.startswith(tuple(STRING_PARAMETER_PREFIXES)):
         return True
-    return PARAMETER.sub("_X", text) in exceptions.get(abs(error.error_code), {})
+    return PARAMETER.sub("_X", text) in NAMED_ERRORS.get(abs(error.error_code), {})

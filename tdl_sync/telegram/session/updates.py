@@ -11,28 +11,10 @@ from typing import Any
 
 from pyrogram import raw
 
-from tdl_sync.telegram.session.clock import SteadyClient
 from tdl_sync.telegram.session.peers import CHANNEL_MARK, marked_id_of
 
 OnNews = Callable[[int | None], None]
 """Told the id of a chat that has something new; ``None``: any chat may. Called on the loop."""
-
-
-class ListeningClient(SteadyClient):
-    """The library's client, which hands on where there is news.
-
-    Its own way is a queue that nobody would empty here, and a call for the difference now and
-    then, whose flood waits and errors nobody would see.
-    """
-
-    def __init__(self, on_news: OnNews, *arguments: Any, **settings: Any) -> None:
-        super().__init__(*arguments, **settings)
-        self._on_news = on_news
-
-    async def handle_updates(self, updates: Any) -> None:
-        """Called by the library for everything that is no answer."""
-        for chat_id in chats_with_news(updates):
-            self._on_news(chat_id)
 
 
 def chats_with_news(updates: Any) -> Iterator[int | None]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from standins.telegram.service.faults import Fault
@@ -105,8 +105,7 @@ def in_order_of_end(runs: list[Running]) -> tuple[Ended, Running]:
 
 def _has_ended(run: Running) -> bool:
     """Without taking its status, which ``wait`` wants."""
-    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    return os.waitid(os.P_PID, run.process.pid, flags) is not None
+    return bool(psutil.Process(run.process.pid).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_a_run_that_was_killed_on_this_machine_is_in_nobodys_way(

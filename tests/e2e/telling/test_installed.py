@@ -6,13 +6,17 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from email.message import Message
 from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
+from packaging.requirements import Requirement
 
+from scripts.release import build
 from standins.telegram.world import worlds
 from tdl_sync.core.program import VERSION
 from tests.e2e.conftest import Stage
@@ -23,12 +27,18 @@ NOT_IN_A_CHECKOUT = shutil.ignore_patterns(".*", "__pycache__", "build", "*.egg-
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory with the sdist and the wheel made of it, which twine has checked."""
     directory = tmp_path_factory.mktemp("build")
     # Building leaves directories behind, which do not belong into the checkout.
     shutil.copytree(ROOT, directory / "checkout", ignore=NOT_IN_A_CHECKOUT)
-    pip(["wheel", "--no-deps", "--wheel-dir", str(directory), str(directory / "checkout")])
-    (made,) = directory.glob("*.whl")
+    build(directory / "checkout", Path(sys.executable), directory / "dist")
+    return directory / "dist"
+
+
+@pytest.fixture(scope="module")
+def wheel(published: Path) -> Path:
+    (made,) = published.glob("*.whl")
     return made
 
 
@@ -63,26 +73,62 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
     assert held == {path.relative_to(ROOT).as_posix() for path in modules}
 
 
-def test_the_wheel_names_what_it_needs_and_claims_nothing_else(wheel: Path) -> None:
+def test_the_sdist_holds_the_papers_and_the_pages_but_no_tests(published: Path) -> None:
+    (sdist,) = published.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    assert held >= {"LICENSE", "CHANGELOG.md", "SECURITY.md", "docs/recipes.md", "tdl_sync.py"}
+    assert held >= {"requirements.lock", "recipes/Dockerfile"}
+    assert [name for name in held if name.startswith("tests")] == []
+
+
+def test_the_wheel_names_what_it_needs_and_who_may_use_it_how(wheel: Path) -> None:
     found = metadata(wheel)
     lines = (ROOT / "requirements.txt").read_text().splitlines()
-    needed = {"".join(line.split()) for line in lines if line and not line.startswith("#")}
-    # The order of a requirement's bounds means nothing.
-    assert {frozenset(name.split(",")) for name in needed} == {
-        frozenset(_in_our_order(name).split(",")) for name in found.get_all("Requires-Dist", [])
-    }
+    needed = {Requirement(line) for line in lines if line and not line.startswith("#")}
+    assert {Requirement(each) for each in found.get_all("Requires-Dist", [])} == needed
     assert (found["Name"], found["Version"]) == ("tdl-sync", VERSION)
     assert found["Requires-Python"] == ">=3.10"
+    minors = range(10, 15)
+    classifiers = found.get_all("Classifier", [])
+    assert {f"Programming Language :: Python :: 3.{minor}" for minor in minors} <= {*classifiers}
+    assert (found["License-Expression"], found["License-File"]) == ("MIT", "LICENSE")
+    assert found["Author"] == "tdl_sync contributors"
+    assert "telegram" in found["Keywords"].split(",")
+    urls = dict(each.split(", ") for each in found.get_all("Project-URL", []))
+    assert urls.keys() == {"Repository", "Documentation", "Changelog", "Issues"}
+    assert all(url.startswith(urls["Repository"]) for url in urls.values())
+
+
+def test_on_an_index_the_readme_has_the_links_of_the_checkout_to_the_same_version(
+    wheel: Path,
+) -> None:
+    found = metadata(wheel)
     assert found["Description-Content-Type"] == "text/markdown"
-    assert found.get_payload() == (ROOT / "README.md").read_text("utf-8")
-    assert {"License", "Home-page", "Project-URL", "Author"} & set(found.keys()) == set()
+    (repository,) = (
+        url.split(", ")[1]
+        for url in found.get_all("Project-URL", [])
+        if url.startswith("Repository")
+    )
+    here = targets((ROOT / "README.md").read_text("utf-8"))
+    there = targets(str(found.get_payload()))
+    assert len(here) == len(there) > 5
+    beside = [(link, shown) for link, shown in zip(here, there, strict=True) if link != shown]
+    inside = ("https://", "#")
+    assert [link for link in here if not link.startswith(inside)] == [link for link, _ in beside]
+    for link, shown in beside:
+        kind = "raw" if link.endswith((".svg", ".png", ".gif")) else "blob"
+        assert shown == f"{repository}/{kind}/v{VERSION}/{link}"
 
 
-def _in_our_order(requirement: str) -> str:
-    """``name<2,>=1`` as ``name>=1,<2``."""
-    name, less, rest = requirement.partition("<")
-    bound, comma, least = rest.partition(",")
-    return f"{name}{least},{less}{bound}" if comma else requirement
+def targets(text: str) -> list[str]:
+    """What the links and the pictures of a page lead to, as a reader of Markdown sees them."""
+    found = []
+    for block in MarkdownIt().parse(text):
+        for part in block.children or []:
+            target = part.attrGet("href") or part.attrGet("src")
+            found += [str(target)] if target else []
+    return found
 
 
 def test_the_installed_program_moves_files_and_calls_itself_by_its_name(

@@ -1,0 +1,273 @@
+"""All that is used of kurigram beyond what its documentation promises, and why.
+
+Documented, and imported wherever it is needed, are the types and functions of Telegram's own
+schema (``pyrogram.raw``) and the errors (``pyrogram.errors``). Everything else comes from here.
+It may change with any release of kurigram, patch releases too, so ``requirements.txt`` names one
+exactly. Who moves to another one reads ``INSIDES`` beside kurigram's changes first:
+``tests/unit/telegram/session/test_library.py`` says what is gone, and
+``tests/contract/telegram`` whether the rest still behaves as is told here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pyrogram import Client
+from pyrogram.connection import Connection
+from pyrogram.connection.transport import TCPAbridged
+from pyrogram.errors.exceptions.all import exceptions as NAMED_ERRORS
+from pyrogram.errors.rpc_error import PARAMETER, STRING_PARAMETER_PREFIXES
+from pyrogram.qrlogin import QRLogin
+from pyrogram.raw.core import TLObject
+from pyrogram.session import Session
+from pyrogram.session.session import AuthKeyNotFound, SessionState
+from pyrogram.storage import SQLiteStorage
+
+from tdl_sync.core.operating_system import steady_seconds
+
+__all__ = [
+    "NAMED_ERRORS",
+    "PARAMETER",
+    "STRING_PARAMETER_PREFIXES",
+    "AuthKeyNotFound",
+    "Client",
+    "Connection",
+    "QRLogin",
+    "Session",
+    "TCPAbridged",
+]
+
+SESSION_STRING_FORMAT: str = SQLiteStorage.SESSION_STRING_FORMAT
+
+
+@dataclass(frozen=True)
+class Inside:
+    """Something of the library's that it promises to nobody.
+
+    ``parameters`` are those of a function that it is called with, or that ours is called with
+    where it stands in for it; ``why`` says what it is needed for and what it has to do.
+    """
+
+    owner: type
+    name: str
+    why: str
+    parameters: tuple[str, ...] = ()
+
+
+INSIDES = (
+    Inside(
+        Session,
+        "__init__",
+        "get_session opens one connection for media to a data centre, and we need several",
+        ("client", "dc_id", "server_address", "port", "auth_key", "test_mode", "is_media"),
+    ),
+    Inside(Session, "START_TIMEOUT", "read by start: 2 s are too few for a slow link"),
+    Inside(Session, "start", "connects, calls connect_handler, and tries again by itself"),
+    Inside(Session, "stop", "closes for good: what restart was about to do it leaves undone"),
+    Inside(
+        Session,
+        "send",
+        "a request, once: invoke would hide refusals that pass behind a TimeoutError. An answer "
+        "whose event is set without a value counts as one that did not come in time",
+        ("data", "timeout"),
+    ),
+    Inside(Session, "is_started", "an event: set while it has a connection"),
+    Inside(Session, "state", "STOPPED, not by us: it was given up, with an error nobody saw"),
+    Inside(Session, "results", "the answers owed, by message id, taken out by pop"),
+    Inside(Session, "connection", "to know which session's connection has ended"),
+    Inside(Session, "dc_id", "which data centre it belongs to"),
+    Inside(Session, "auth_key", "further connections to a data centre share the first one's key"),
+    Inside(Session, "test_mode", "and its kind of server"),
+    Inside(Session, "salt", "and what the key has got already, which saves a round trip"),
+    Inside(
+        Client,
+        "get_session",
+        "the one connection for calls to a data centre, made when it is first asked for",
+        ("dc_id", "export_authorization", "server_address", "port", "temporary"),
+    ),
+    Inside(Client, "sessions", "where get_session keeps them: one with a lost key is taken out"),
+    Inside(Client, "session", "the account's own, which is replaced where it began unusably"),
+    Inside(Client, "connect_handler", "called with each new connection of each session"),
+    Inside(Client, "handle_updates", "called with all that is no answer", ("updates",)),
+    Inside(Client, "server_time", "read wherever a message's id is made"),
+    Inside(Client, "_set_server_time", "called for the first message of a session", ("msg_id",)),
+    Inside(Client, "ipv6", "which of a data centre's addresses are for us"),
+    Inside(Client, "storage", "the account's data centre, where that is, and who is signed in"),
+    Inside(
+        Connection,
+        "__init__",
+        "made by start, by the class that is given as connection_factory",
+        ("dc_id", "server_address", "port", "test_mode", "proxy", "media", "protocol_factory"),
+    ),
+    Inside(Connection, "dc_id", "whose key an unknown one was"),
+    Inside(Connection, "connect", "raises OSError when it has tried often enough"),
+    Inside(Connection, "recv", "a packet, or None at the connection's end"),
+    Inside(Connection, "close", "called by us and by the library alike"),
+    Inside(TCPAbridged, "connect", "an error that is no OSError ends its session", ("address",)),
+    Inside(TCPAbridged, "writer", "its socket gets TCP_NODELAY"),
+    Inside(QRLogin, "recreate", "a new code to scan"),
+    Inside(QRLogin, "wait", "until it is scanned; raises asyncio.TimeoutError when it has ended"),
+    Inside(SQLiteStorage, "SESSION_STRING_FORMAT", "a session string from a file left untouched"),
+)
+
+# 2 s by default: on a link with a round trip beyond that it would never connect.
+Session.START_TIMEOUT = 15
+
+# At INFO the library writes the proxy with its password, so its own log stays off.
+logging.getLogger("pyrogram").setLevel(logging.CRITICAL)
+
+
+class SteadyClient(Client):
+    """The library's client, whose idea of Telegram's time does not jump with this machine's clock.
+
+    The library adds to the clock what it was off when it connected. When the clock is set during
+    a run all message ids would be of another hour, all answers would seem to be, and it would
+    drop each of them for as long as that hour.
+    """
+
+    def __init__(
+        self, *arguments: Any, on_updates: Callable[[Any], None] | None = None, **settings: Any
+    ) -> None:
+        """``on_updates`` gets all that is no answer, and the library nothing of it. Its own way is
+        a queue that nobody would empty, and a call for the difference now and then, whose flood
+        waits and errors nobody would see."""
+        self._on_updates = on_updates
+        self._telegram_ahead_seconds: float | None = None
+        super().__init__(*arguments, **settings)
+
+    @property
+    def server_time(self) -> float:
+        """Seconds since 1970, as the library asks for them. Until Telegram was heard, a guess."""
+        if self._telegram_ahead_seconds is None:
+            return time.time()
+        return steady_seconds() + self._telegram_ahead_seconds
+
+    def _set_server_time(self, msg_id: int) -> None:
+        """Called by the library for what Telegram says first on a connection; a message's id tells
+        when it was made: https://core.telegram.org/mtproto/description#message-identifier-msg-id
+        """
+        self._telegram_ahead_seconds = msg_id / 2**32 - steady_seconds()
+
+    async def handle_updates(self, updates: Any) -> None:
+        if self._on_updates is not None:
+            self._on_updates(updates)
+        else:
+            handle: Any = super().handle_updates
+            await handle(updates)
+
+
+def telegrams_seconds(client: Client) -> float:
+    """What time it is at Telegram's, in seconds since 1970."""
+    return float(client.server_time)
+
+
+# A session
+
+
+def connected(session: Session) -> asyncio.Event:
+    """Set as long as it has a connection."""
+    return session.is_started
+
+
+def was_given_up(session: Session) -> bool:
+    """Whether the library has stopped it, with an error that nobody saw."""
+    return session.state is SessionState.STOPPED
+
+
+async def start(session: Session) -> None:
+    starting: Any = session.start
+    await starting()
+
+
+async def stop(session: Session) -> None:
+    stopping: Any = session.stop
+    await stopping()
+
+
+async def send(session: Session, query: TLObject[Any], seconds: float) -> Any:
+    """One request, once. Raises ``RPCError``, or ``OSError`` where no answer came in time."""
+    sending: Any = session.send
+    return await sending(query, timeout=seconds)
+
+
+def data_centre(session: Session) -> int:
+    return session.dc_id
+
+
+def fail_what_is_owed(session: Session | None, connection: Connection) -> None:
+    """If this is the session's connection, let all its requests end as unanswered, at once."""
+    if session is not None and session.connection is connection:
+        for result in session.results.values():
+            result.event.set()
+
+
+def keep_answers_in(session: Session, kind: type[dict[int, Any]]) -> None:
+    """Let the session take its answers, by message id, out of such a dictionary, by ``pop``."""
+    if not isinstance(session.results, kind):
+        session.results = kind(session.results)
+
+
+async def opened_beside(client: Client, session: Session, host: str, port: int) -> Session:
+    """Another session with the key of ``session``, for media; on the loop.
+
+    It is opened as the library's ``get_session`` does, but with the salt that the key has got
+    already. Without one its first request is refused, which costs a round trip
+    (https://core.telegram.org/mtproto/service_messages_about_messages#notice-of-ignored-error-message).
+    """
+    other = Session(
+        client, session.dc_id, host, port, session.auth_key, session.test_mode, is_media=True
+    )
+    other.salt = session.salt
+    await start(other)
+    return other
+
+
+# The client's sessions
+
+
+async def session_for_calls(client: Client, dc_id: int, host: str, port: int) -> Session:
+    """The one to this data centre, opened if there is none; it still has to be authorized.
+
+    Raises ``RPCError``, ``OSError``, and other errors where no key can be agreed upon.
+    """
+    return await client.get_session(
+        dc_id, server_address=host, port=port, export_authorization=False
+    )
+
+
+def forget_session_for_calls(client: Client, dc_id: int) -> None:
+    client.sessions.pop(dc_id, None)
+
+
+async def begin_anew(client: Client) -> None:
+    """Replace the account's own session by one that has sent nothing yet."""
+    await stop(_own(client))
+    storage: Any = client.storage
+    client.session = await client.get_session(
+        server_address=await storage.server_address(),
+        port=await storage.port(),
+        export_authorization=False,
+        temporary=True,
+    )
+
+
+async def home(client: Client) -> int:
+    """The account's own data centre."""
+    storage: Any = client.storage
+    return int(await storage.dc_id())
+
+
+def on_connection(client: Client, handler: Any) -> None:
+    """``handler(client, session)`` is awaited right after each session has connected."""
+    client.connect_handler = handler
+
+
+def _own(client: Client) -> Session:
+    if client.session is None:
+        raise ConnectionError("the Telegram client is closed")
+    return client.session
