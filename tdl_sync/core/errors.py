@@ -54,6 +54,12 @@ class ChatUnreadable(ConfigurationError):
         super().__init__(f"cannot read the chat {named}: {why}. {next_step}")
 
 
+class ChatUnreadableNow(ChatUnreadable):
+    """The same for a reason that passes by itself."""
+
+    exit_status = EXIT_COME_BACK_LATER
+
+
 class RemoteRefuses(ConfigurationError):
     """The remote refuses a file for a reason that holds for every further one, and that does not
     pass by itself. ``mend`` is what the user can do."""

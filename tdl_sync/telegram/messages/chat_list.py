@@ -12,9 +12,10 @@ from pyrogram.errors import RPCError
 from tdl_sync.core.model import Chat, ChatKind
 from tdl_sync.telegram.messages.dialogs import Dialog, dialog_pages
 from tdl_sync.telegram.messages.queries import history
-from tdl_sync.telegram.session.answers import TelegramRefuses, translated
+from tdl_sync.telegram.session.answers import error_name, translated
 from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.peers import chat_of, input_peer, why_unreadable
+from tdl_sync.telegram.session.refusals import Concern, concern_of
 
 
 class TelegramChatList:
@@ -45,10 +46,9 @@ class TelegramChatList:
         try:
             answer: Any = self._telegram.call(newest, "counting messages")
         except RPCError as error:
-            refused = translated(error, "counting messages")
-            if not isinstance(refused, TelegramRefuses):
-                raise refused from error
-            return replace(listed, unreadable=f"Telegram refuses it ({refused.answer})")
+            if concern_of(error) is Concern.SESSION:
+                raise translated(error, "counting messages") from error
+            return replace(listed, unreadable=f"Telegram refuses it ({error_name(error)})")
         # Only an answer that is not all there is has a count of its own.
         return replace(listed, messages=int(getattr(answer, "count", len(answer.messages))))
 

@@ -7,22 +7,16 @@ them: through a user name, an invite, or its list of dialogs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from pyrogram import raw
-from pyrogram.errors import (
-    InviteHashEmpty,
-    InviteHashExpired,
-    InviteHashInvalid,
-    RPCError,
-    UsernameInvalid,
-    UsernameNotOccupied,
-)
+from pyrogram.errors import RPCError
 from pyrogram.raw.core import TLObject
 
-from tdl_sync.core.errors import ChatUnreadable
+from tdl_sync.core.errors import ChatUnreadable, NetworkUnreachable
 from tdl_sync.core.model import Chat, ChatKind
 from tdl_sync.options.chat_spelling import (
     SPELLINGS,
@@ -33,7 +27,8 @@ from tdl_sync.options.chat_spelling import (
     OwnSavedMessages,
 )
 from tdl_sync.telegram.messages.dialogs import dialog_pages
-from tdl_sync.telegram.session.answers import translating
+from tdl_sync.telegram.session import refusals
+from tdl_sync.telegram.session.answers import error_name
 from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.peers import (
     chat_of,
@@ -43,6 +38,7 @@ from tdl_sync.telegram.session.peers import (
     why_unreadable,
 )
 
+NO_MEANINGS: Mapping[str, ChatUnreadable] = MappingProxyType({})
 OTHER_SPELLINGS = f"Spellings that work: {SPELLINGS}"
 
 
@@ -82,8 +78,7 @@ class ChatBook:
 
     def _ask_about(self, chat: Chat) -> Any:
         query = raw.functions.channels.GetFullChannel(channel=_channel(self._peers[chat.id]))
-        with translating(f"finding the comments on {chat.title!r}"):
-            return self._telegram.call(query, "finding the comments")
+        return self._asked(chat.asked_as, chat.title, query, "finding the comments")
 
     def known(self, chat_id: int) -> Chat:
         """A chat that was resolved before."""
@@ -108,7 +103,7 @@ class ChatBook:
 
     def _by_username(self, spelling: ByUsername) -> Chat:
         query = raw.functions.contacts.ResolveUsername(username=spelling.username)
-        nobody = (UsernameNotOccupied, UsernameInvalid)
+        nobody = ("USERNAME_NOT_OCCUPIED", "USERNAME_INVALID")
         found = self._found(spelling, query, nobody, "nobody has this user name")
         wanted_id = marked_id_of(found.peer)
         for candidate in (*found.chats, *found.users):
@@ -118,7 +113,7 @@ class ChatBook:
 
     def _by_invite(self, spelling: ByInviteHash) -> Chat:
         query = raw.functions.messages.CheckChatInvite(hash=spelling.invite_hash)
-        no_invite = (InviteHashEmpty, InviteHashExpired, InviteHashInvalid)
+        no_invite = ("INVITE_HASH_EMPTY", "INVITE_HASH_EXPIRED", "INVITE_HASH_INVALID")
         ended = "this invite link has ended or never was one"
         invite = self._found(spelling, query, no_invite, ended)
         if isinstance(invite, raw.types.ChatInviteAlready):
@@ -133,15 +128,34 @@ class ChatBook:
         self,
         spelling: ChatSpelling,
         query: TLObject[Any],
-        unknown: tuple[type[RPCError], ...],
+        unknown: tuple[str, ...],
         why: str,
     ) -> Any:
         """Telegram's answer; ``why`` is what its ``unknown`` refusals mean."""
-        with translating(f"finding {spelling.text!r}"):
-            try:
-                return self._telegram.call(query, "finding the chat")
-            except unknown:
-                raise ChatUnreadable(spelling.text, why, OTHER_SPELLINGS) from None
+        return self._asked(
+            spelling.text,
+            "",
+            query,
+            "finding the chat",
+            {name: ChatUnreadable(spelling.text, why, OTHER_SPELLINGS) for name in unknown},
+        )
+
+    def _asked(
+        self,
+        named: str,
+        title: str,
+        query: TLObject[Any],
+        doing: str,
+        meanings: Mapping[str, ChatUnreadable] = NO_MEANINGS,
+    ) -> Any:
+        """What is refused ends this chat and no other. ``meanings`` are those of single names."""
+        try:
+            return self._telegram.call(query, doing)
+        except RPCError as error:
+            meaning = meanings.get(error_name(error))
+            raise meaning or refusals.of_chat(named, title, error, doing) from error
+        except NetworkUnreachable as error:
+            raise refusals.unreadable_now(named, title, str(error)) from error
 
     def _by_marked_id(self, spelling: ByMarkedId) -> Chat:
         """Ids alone say nothing to Telegram: the list of dialogs gives the access hash."""
