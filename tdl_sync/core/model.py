@@ -220,6 +220,10 @@ class ChatTotals:
     sampled_files: int
 
 
+NOT_COUNTED = ChatTotals(0, 0, 0)
+"""Nothing is known."""
+
+
 @dataclass(frozen=True)
 class Reservation:
     """Room on the staging disk for one item, taken before its first byte is asked for.

@@ -8,7 +8,7 @@ import logging
 import struct
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -21,13 +21,15 @@ from pyrogram.raw.core import TLObject
 from pyrogram.session import Session
 from pyrogram.session.session import AuthKeyNotFound, SessionState
 
-from tdl_sync.core.errors import ConfigurationError, CredentialsRefused, Stopped
+from tdl_sync.core.errors import ConfigurationError, CredentialsRefused, Stopped, TdlSyncError
 from tdl_sync.core.program import PROGRAM, VERSION
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.credentials import SESSION_NAME, TelegramSettings
 from tdl_sync.telegram.session import clock
 from tdl_sync.telegram.session.answers import (
     LOG_IN_AGAIN,
+    SESSION_ENDED,
+    error_name,
     flood_wait_seconds,
     session_refused,
     translated,
@@ -48,6 +50,8 @@ CONNECTING_SECONDS = 30.0
 CONNECTING_POLL_SECONDS = 0.5
 STOP_SECONDS = 5.0
 STOP_POLL_SECONDS = 0.2
+BESIDE_SECONDS = 1.0
+"""What nobody waited for so far has so long until the client is closed."""
 
 Answer = TypeVar("Answer")
 OnWait = Callable[[str, str, datetime], None]
@@ -89,6 +93,7 @@ class TelegramClient:
         self._on_news = on_news
         self.sessions: set[Session] = set()
         self._account_id: int | None = None
+        self._beside: set[Future[Any]] = set()
 
     @property
     def client(self) -> Client:
@@ -134,6 +139,7 @@ class TelegramClient:
 
     def stop(self) -> None:
         """Disconnect. Never raises for a network that is gone."""
+        wait(tuple(self._beside), BESIDE_SECONDS)
         if self._client is not None and self._client.is_connected:
             self.loop.call(self._stop)
 
@@ -249,6 +255,23 @@ class TelegramClient:
         """The same for what can also be done elsewhere, and what a stopping run still does: a
         network that is gone is ``NetworkUnreachable``, at once."""
         return self._result(self.loop.submit(self._invoke_if_there, query, doing), None)
+
+    def call_beside(self, query: TLObject[Any], doing: str) -> None:
+        """Send one request of which nobody needs the answer, and return at once. That it was
+        refused is told in a line."""
+        asking = self.loop.submit(self._invoke_if_there, query, doing)
+        self._beside.add(asking)
+        asking.add_done_callback(partial(self._beside_ended, doing))
+
+    def _beside_ended(self, doing: str, asking: Future[Any]) -> None:
+        self._beside.discard(asking)
+        error = None if asking.cancelled() else asking.exception()
+        if isinstance(error, SESSION_ENDED):
+            return  # those who need an answer say so
+        if isinstance(error, RPCError):
+            self._on_line(f"warning: {doing} was refused ({error_name(error)})")
+        elif error is not None and not isinstance(error, TdlSyncError):
+            raise error
 
     def _result(self, answer: Future[Answer], check: Callable[[], None] | None) -> Answer:
         while True:

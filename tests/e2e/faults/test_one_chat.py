@@ -86,3 +86,20 @@ def test_a_chat_that_is_refused_in_mid_history_keeps_what_it_moved_and_no_other_
     scene.telegram.faults.clear()
     assert run_here(scene.machine, "-u", SOURCE, "-u", NEWS).exit_status == 0
     assert_on_remote(scene.machine, (source, wanted(source)), (news, wanted(news)))
+
+
+def test_what_serves_the_display_alone_holds_up_no_file(stage: Stage) -> None:
+    """A server may lack the counters; a flood wait on them, on the samples behind an estimate or on
+    a pin would last for hours."""
+    scene = stage(worlds.files(sizes=[1000, 2000]))
+    source, news = scene.world.source, news_of(scene.world)
+    counters = "messages.GetSearchCounters"
+    scene.telegram.faults.add(
+        Fault("error", rpc=counters, chat_id=source.chat_id, times=None, text="METHOD_INVALID"),
+        Fault("flood_wait", rpc=counters, chat_id=news.chat_id, times=None, seconds=39_600),
+        Fault("flood_wait", rpc="messages.UpdatePinnedMessage", times=None, seconds=39_600),
+    )
+    ended = run_here(scene.machine, "-u", SOURCE, "-u", NEWS)
+    assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
+    assert "METHOD_INVALID" in ended.stderr
+    assert_on_remote(scene.machine, (source, wanted(source)), (news, wanted(news)))
