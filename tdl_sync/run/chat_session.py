@@ -113,7 +113,8 @@ class ChatSession:
             self._saver.save_soon()  # it can wait: until then the claim says that the chat is ours
             try:
                 self._move_in_turn(self._first, self._start.counting)
-                if self._following is not None and not self._more:
+                ends = self._more or self._start.chat.became_id is not None
+                if self._following is not None and not ends:
                     self._follow(self._following)
             except Stopped:
                 if isinstance(self._stages.stop.cause, StorageFull):

@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
 
 _OUR_NAMES = frozenset(
-    (COPY_NAME, "lost+found", "locks", "marks", "partial", "reading", "state", "staging", "texts")
+    (
+        COPY_NAME,
+        "chats",
+        "lost+found",
+        "locks",
+        "marks",
+        "partial",
+        "reading",
+        "state",
+        "staging",
+        "texts",
+    )
 )
 """What lies in a data directory, beside the session and what SQLite puts there."""
 

@@ -10,7 +10,7 @@ from pyrogram import raw
 from pyrogram.errors import RPCError
 
 from tdl_sync.core.model import Chat, ChatKind
-from tdl_sync.telegram.messages.dialogs import Dialog, dialog_pages
+from tdl_sync.telegram.messages.dialogs import Dialog, dialog_pages, patiently
 from tdl_sync.telegram.messages.queries import history
 from tdl_sync.telegram.session.answers import error_name, translated
 from tdl_sync.telegram.session.client import TelegramClient
@@ -28,7 +28,7 @@ class TelegramChatList:
     def chats(self) -> list[ListedChat]:
         """All chats, the latest first and the archived ones behind the others; not counted yet."""
         listed = []
-        for page in dialog_pages(self._telegram):
+        for page in dialog_pages(patiently(self._telegram)):
             for dialog in page.dialogs:
                 chat = _listed(dialog)
                 self._peers[chat.chat.id] = input_peer(dialog.found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
+import math
 import struct
 import time
 from collections.abc import Callable, Sequence
@@ -237,14 +238,18 @@ class TelegramClient:
                 for result in session.results.values():
                     result.event.set()
 
-    def call(self, query: TLObject[Answer], doing: str) -> Answer:
+    def call(
+        self, query: TLObject[Answer], doing: str, longest_wait_seconds: float = math.inf
+    ) -> Answer:
         """Send one request from a worker thread; blocks for the answer.
 
         Flood waits are waited for, exactly as long as asked, and a network that is gone until it
-        is back. Raises ``RPCError`` for what Telegram refuses, translated errors for the rest
-        (``translated``), and ``Stopped`` as soon as the run stops.
+        is back. Raises ``RPCError`` for what Telegram refuses, and for a flood wait that is longer
+        than it may be; translated errors for the rest (``translated``), and ``Stopped`` as soon as
+        the run stops.
         """
-        return self.call_all([query], doing)[0]
+        answer = self.loop.submit(self.invoke, query, doing, longest_wait_seconds)
+        return self._result(answer, self._stop_flag.check)
 
     def call_all(self, queries: Sequence[TLObject[Answer]], doing: str) -> list[Answer]:
         """The same with several at once; the answers are in the order of the requests."""
@@ -297,7 +302,9 @@ class TelegramClient:
             for waiting in (asking, gone):
                 waiting.cancel()
 
-    async def invoke(self, query: TLObject[Answer], doing: str) -> Answer:
+    async def invoke(
+        self, query: TLObject[Answer], doing: str, longest_wait_seconds: float = math.inf
+    ) -> Answer:
         """The same as ``call``, on the loop."""
         tries = Tries(self.network)
         # A call that is not wrapped subscribes its connection, so after each new connection the
@@ -313,14 +320,18 @@ class TelegramClient:
                 return answer
             except (RPCError, OSError) as error:
                 try:
-                    await self._mend(error, doing, tries)
+                    await self._mend(error, doing, tries, longest_wait_seconds)
                 except OSError as last:
                     raise translated(last, doing) from last
 
-    async def _mend(self, error: RPCError | OSError, doing: str, tries: Tries) -> None:
+    async def _mend(
+        self, error: RPCError | OSError, doing: str, tries: Tries, longest_wait_seconds: float
+    ) -> None:
         """Wait for what makes another try worth while, or raise the error."""
         seconds = flood_wait_seconds(error)
         if seconds is not None:
+            if seconds > longest_wait_seconds:
+                raise error
             await self.wait_as_told(doing, seconds)
         elif isinstance(error, PASSING):
             await tries.another(error)
