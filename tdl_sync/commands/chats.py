@@ -37,8 +37,11 @@ class Table:
         return self._line(_HEADINGS)
 
     def lines(self, chat: ListedChat) -> Iterator[str]:
-        """The row, and under that of a chat that can't be read the reason."""
+        """The row, and under it what there is to know of the chat: why it can't be read, and that
+        it is a part of another."""
         yield self._line(_cells(chat))
+        if chat.chat.became_id is not None:
+            yield f"{_GAP}the older part of the supergroup {chat.chat.became_id}, moved with it"
         if chat.unreadable is not None:
             yield f"{_GAP}cannot be read: {printable(chat.unreadable)}"
 
@@ -64,6 +67,7 @@ def record_of(listed: ListedChat) -> dict[str, Any]:
         "messages": listed.messages,
         "newest_message_id": listed.newest_message_id,
         "unreadable": listed.unreadable,
+        "became": chat.became_id,
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from tdl_sync.commands.dry_run_counts import Listed, Prospect
@@ -25,6 +25,7 @@ from tdl_sync.remote.check import look_at_remote
 from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.program import told_of_dropped_variables
 from tdl_sync.remote.remnants import is_under_way
+from tdl_sync.run.in_turn import InTurn
 from tdl_sync.run.parts import opened_rclone
 from tdl_sync.run.resume import Resumption
 from tdl_sync.run.telegram_side import TelegramSide, opened_to_look, teller
@@ -49,9 +50,11 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
             telegram, looker = _opened(config, closing)
             free_bytes = looker.remote_free_bytes
             on_line = teller(config.telling)
-            for wanted in chats_to_move(config, telegram.saved_messages, on_line):
+            wanted = chats_to_move(config, telegram.saved_messages, on_line)
+            for found in InTurn(wanted, telegram, config, on_line, errors.append):
                 try:
-                    prospect = looker.prospect(wanted.find(telegram.chats), wanted.lower_bound)
+                    look = replace(looker, config=found.config(config))
+                    prospect = look.prospect(found.chat, found.lower_bound)
                 except ChatError as error:
                     errors.append(error)
                     continue

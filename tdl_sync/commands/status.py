@@ -9,7 +9,12 @@ from dataclasses import dataclass, replace
 from tdl_sync.commands.output import StandardOutput
 from tdl_sync.commands.status_facts import SavedState, claims_in, saved_states, status_of
 from tdl_sync.commands.status_text import COLUMNS, block, record
-from tdl_sync.core.errors import ChatUnreadable, ConfigurationError, TdlSyncError
+from tdl_sync.core.errors import (
+    ChatUnreadable,
+    ConfigurationError,
+    NetworkUnreachable,
+    TdlSyncError,
+)
 from tdl_sync.core.model import Chat
 from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling
 from tdl_sync.options.config import Config
@@ -19,6 +24,7 @@ from tdl_sync.state.run_identity import is_gone
 from tdl_sync.state.state_message import HEADER
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.dialogs import newest_message_ids
+from tdl_sync.telegram.session.answers import TelegramRefuses
 from tdl_sync.telegram.session.clock import telegrams_now
 
 NOTHING_YET = "No state is saved yet: nothing was moved with this account."
@@ -31,7 +37,7 @@ def show_status(config: Config, output: StandardOutput) -> list[TdlSyncError]:
         states, errors = saved_states(messages, LocalStates(config.places.states))
         wanted = Wanted.of(config.chats.spellings, telegram.chats)
         if config.chats.spellings:
-            states = [saved for saved in states if saved.state.channel_id in wanted.titles]
+            states = [saved for saved in states if saved.state.channel_id in wanted.ids]
         errors = [*errors, *wanted.errors, *_without_state(wanted, states)]
         newest = _newest_ids(telegram, wanted, states)
         now = telegrams_now(telegram.client.client)
@@ -58,28 +64,38 @@ def show_status(config: Config, output: StandardOutput) -> list[TdlSyncError]:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The chats of ``-u``: their names by id, those that Telegram was asked for, and what was
-    wrong with the others."""
+    """The chats of ``-u``: their names by id, those that Telegram was asked for, what was wrong
+    with the others, and what the supergroups among them were before."""
 
     titles: dict[int, str]
     resolved: tuple[Chat, ...]
     errors: tuple[TdlSyncError, ...]
+    older_ids: frozenset[int]
+
+    @property
+    def ids(self) -> frozenset[int]:
+        return self.older_ids | self.titles.keys()
 
     @classmethod
     def of(cls, spellings: Sequence[ChatSpelling], chats: ChatBook) -> Wanted:
         titles, resolved, errors = {}, [], []
+        older_ids: set[int] = set()
         for spelling in spellings:
+            by_id = isinstance(spelling, ByMarkedId)
             if isinstance(spelling, ByMarkedId):  # its state is there, whatever became of the chat
                 titles[spelling.marked_id] = spelling.text
-                continue
             try:
                 chat = chats.resolve(spelling)
             except ChatUnreadable as error:
-                errors.append(error)
-            else:
+                errors += [] if by_id else [error]
+                continue
+            if not by_id:
                 titles[chat.id] = chat.title
                 resolved.append(chat)
-        return cls(titles, tuple(resolved), tuple(errors))
+            with suppress(ChatUnreadable):
+                older = chats.older_part_of(chat)
+                older_ids |= set() if older is None else {older.id}
+        return cls(titles, tuple(resolved), tuple(errors), frozenset(older_ids))
 
 
 def _without_state(wanted: Wanted, states: Sequence[SavedState]) -> list[ConfigurationError]:
@@ -104,4 +120,6 @@ def _newest_ids(
         if chat.id in chat_ids:
             with suppress(ChatUnreadable):
                 newest[chat.id] = telegram.reader.newest_message_id(chat)
-    return {**newest, **newest_message_ids(telegram.client, chat_ids - newest.keys())}
+    with suppress(TelegramRefuses, NetworkUnreachable):  # how far is all that is missing then
+        newest.update(newest_message_ids(telegram.client, chat_ids - newest.keys()))
+    return newest

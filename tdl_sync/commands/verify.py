@@ -23,15 +23,15 @@ from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.program import told_of_dropped_variables
 from tdl_sync.remote.rclone_config import use_writable_config
 from tdl_sync.remote.surplus_removal import SurplusRemoval
+from tdl_sync.run.in_turn import InTurn
 from tdl_sync.run.parts import opened_rclone
-from tdl_sync.run.telegram_side import opened_to_look, teller
+from tdl_sync.run.telegram_side import TelegramSide, opened_to_look, teller
 from tdl_sync.run.wanted_chats import wanted_chats
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import this_run
 from tdl_sync.state.state_store import LoadedState, StateStore
-from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.transfer.sidecar import described_file, sidecar_folders, sidecar_name
 
 
@@ -73,11 +73,11 @@ def _verdicts(
     """One after the other. What ends a chat, or all of them, goes to ``errors``."""
     try:
         with ExitStack() as closing:
-            chats, verifier = _opened(config, closing)
-            for wanted in wanted_chats(config.chats):
+            telegram, verifier = _opened(config, closing)
+            wanted, on_line = wanted_chats(config.chats), teller(config.telling)
+            for found in InTurn(wanted, telegram, config, on_line, errors.append):
                 try:
-                    chat = wanted.find(chats)
-                    verdict = verifier.verdict(chat, wanted.lower_bound)
+                    verdict = verifier.verdict(found.chat, found.lower_bound)
                 except ChatError as error:
                     errors.append(error)
                     continue
@@ -87,7 +87,7 @@ def _verdicts(
         errors.append(error)
 
 
-def _opened(config: Config, closing: ExitStack) -> tuple[ChatBook, Verifier]:
+def _opened(config: Config, closing: ExitStack) -> tuple[TelegramSide, Verifier]:
     on_line = teller(config.telling)
     telegram = closing.enter_context(opened_to_look(config))
     for line in told_of_dropped_variables():
@@ -105,7 +105,7 @@ def _opened(config: Config, closing: ExitStack) -> tuple[ChatBook, Verifier]:
         saved_messages=telegram.saved_messages,
         removal=SurplusRemoval(control, remote),
     )
-    return telegram.chats, verifier
+    return telegram, verifier
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,23 @@ class ChatUnreadable(ConfigurationError):
         super().__init__(f"cannot read the chat {named}: {why}. {next_step}")
 
 
+class ChatUnreadableNow(ChatUnreadable):
+    """The same for a reason that passes by itself."""
+
+    exit_status = EXIT_COME_BACK_LATER
+
+
+class ChatFoundLater(ChatUnreadableNow):
+    """Telegram asks for a pause before it says which chat is meant; others can be read now."""
+
+    def __init__(self, spelling: str, seconds: int, title: str = "") -> None:
+        self.spelling = spelling
+        self.seconds = seconds
+        super().__init__(
+            spelling, f"Telegram asks for a pause of {seconds} s", "Run again after that.", title
+        )
+
+
 class RemoteRefuses(ConfigurationError):
     """The remote refuses a file for a reason that holds for every further one, and that does not
     pass by itself. ``mend`` is what the user can do."""

@@ -124,8 +124,9 @@ class Chat:
     """A chat that was found and may be read. ``id`` is the marked id (``-100…`` for channels).
 
     ``topic_id`` is the one topic of a forum that is wanted, 0 for all. ``comments_on_id`` is the
-    channel whose posts are discussed here, if that is why the chat is read. ``asked_as`` is what
-    the user typed, empty where it was found on the way.
+    channel whose posts are discussed here, if that is why the chat is read. ``became_id`` is the
+    supergroup that this group has become: nothing new comes here. ``asked_as`` is what the user
+    typed, empty where it was found on the way.
     """
 
     id: int
@@ -134,6 +135,7 @@ class Chat:
     username: str | None = None
     topic_id: int = 0
     comments_on_id: int | None = None
+    became_id: int | None = None
     asked_as: str = field(default="", compare=False)
 
 
@@ -218,6 +220,10 @@ class ChatTotals:
     files: int
     estimated_bytes: int
     sampled_files: int
+
+
+NOT_COUNTED = ChatTotals(0, 0, 0)
+"""Nothing is known."""
 
 
 @dataclass(frozen=True)

@@ -218,7 +218,8 @@ class SavedMessages(SavedMessagesReader, Protocol):
         """Send as plain text, silently. From then on every ``find`` sees it."""
 
     def send_pinned(self, text: str) -> SavedText:
-        """Send as plain text, silently, and pin without a notice."""
+        """Send as plain text, silently, and pin without a notice: soon, or never where Telegram
+        does not take that."""
 
     def edit(self, message_id: int, text: str) -> bool:
         """Edit in place; the same text again is no error. False if the message is gone."""
@@ -230,6 +231,9 @@ class ProgressListener(Protocol):
     """Is told what happens, from any thread; must return quickly and never raises."""
 
     def started(self, chat: Chat, totals: ChatTotals, budget_bytes: int) -> None: ...
+
+    def counted(self, chat: Chat, totals: ChatTotals) -> None:
+        """Telegram's count of a chat that was ``started`` without it, whenever it comes."""
 
     def seen(self, items: int) -> None:
         """So many more files were found in the chat's history."""

@@ -126,6 +126,11 @@ class Places:
         return self.data_dir / "begun"
 
     @property
+    def chats(self) -> Path:
+        """What was learnt of chats: which name led where, and how to address it."""
+        return self.data_dir / "chats"
+
+    @property
     def locks(self) -> Path:
         return self.data_dir / "locks"
 

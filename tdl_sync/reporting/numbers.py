@@ -151,6 +151,11 @@ class ProgressNumbers:
             sums = {name: getattr(self._counts, name) + count for name, count in more.items()}
             self._counts = replace(self._counts, **sums)
 
+    def counted(self, totals: ChatTotals) -> None:
+        with self._lock:
+            self._totals = totals
+            self._counts = replace(self._counts, counted_by_telegram=totals.files > 0)
+
     def disk(self, used_bytes: int) -> None:
         with self._lock:
             self._counts = replace(self._counts, disk_bytes=used_bytes)

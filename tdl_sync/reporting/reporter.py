@@ -86,6 +86,10 @@ class Reporter:
         self._thread = threading.Thread(target=self._say_how_far, name="progress", daemon=True)
         self._thread.start()
 
+    def counted(self, chat: Chat, totals: ChatTotals) -> None:
+        if chat == self._chat:  # or the count of a chat that has ended meanwhile
+            self._numbers.counted(totals)
+
     def idle(self, why: str) -> None:
         """No more lines that say how far it is; bars stay and show the reason."""
         self._end_telling()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from functools import partial
 from threading import Event
 
 from tdl_sync.core.doubles import told_of_doubles
+from tdl_sync.core.errors import ChatUnreadable, TdlSyncError
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import Chat, ChatTotals, scope_key
 from tdl_sync.core.reports import RunReport
@@ -104,17 +106,19 @@ class ChatRun:
             stages.hand_off.expect_more()
         point = resumption.point()
         inherit(point, stages.marks, saved_messages)
+        # Beside all else, and never waited for: it serves the display alone.
         counting = in_thread(partial(stages.reader.totals, self._chat), "totals")
+        counting.add_done_callback(self._compare_with_room)
         listing = stages.hand_off.prepare_folder(point.folder)
-        totals = counting.result()
-        self._compare_with_room(totals)
         if (line := told_of_doubles(listing, task.remote)) is not None:
             stages.progress.message(line)
         message_id = point.loaded.message_id if point.loaded else None
         lease.hold_by(StateMessage(saved_messages, scope_key(self._scope), message_id))
         texts = TextArchive(self._chat, task.remote, point.folder, listing)
         job = resumption.job(point, listing)
-        start = ChatStart(self._chat, resumption, point, job, totals, texts, lease, self._identity)
+        start = ChatStart(
+            self._chat, resumption, point, job, counting, texts, lease, self._identity
+        )
         return ChatSession(
             start,
             self._config,
@@ -125,12 +129,25 @@ class ChatRun:
             self.stays,
         )
 
-    def _compare_with_room(self, totals: ChatTotals) -> None:
+    def _compare_with_room(self, counting: Future[ChatTotals]) -> None:
         """Name a remote that is too small now, not after days."""
-        free_bytes = self._parts.remote_free_bytes
+        error = counting.exception()
+        if error is not None:
+            self._not_counted(error)
+            return
+        totals, free_bytes = counting.result(), self._parts.remote_free_bytes
         if free_bytes is not None and free_bytes < totals.estimated_bytes:
             self._parts.stages.progress.message(
                 f"warning: {self._config.task.remote} has {human_bytes(free_bytes)} free, and "
                 f"{self._chat.title!r} holds about {human_bytes(totals.estimated_bytes)} "
                 "(an estimate): it will be full before the end unless most is there already"
+            )
+
+    def _not_counted(self, error: BaseException) -> None:
+        """What makes more of it than that is told by those who need an answer."""
+        if not isinstance(error, TdlSyncError):
+            self._parts.stages.stop.set(error)
+        elif isinstance(error, ChatUnreadable):
+            self._parts.stages.progress.message(
+                f"how much {self._chat.title!r} holds is not known, and not shown: {error}"
             )

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from tdl_sync.core.errors import ComeBackLater, Stopped, StorageFull, TdlSyncError, TimeIsUp
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.model import Chat, ChatTotals
+from tdl_sync.core.model import NOT_COUNTED, Chat, ChatTotals
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
@@ -43,14 +43,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class ChatStart:
-    """What is known when a chat's run begins to move. ``job`` is the first round's, ``totals`` what
-    Telegram counts in the chat."""
+    """What is known when a chat's run begins to move. ``job`` is the first round's; ``counting``
+    gives what Telegram counts in the chat, some time or never."""
 
     chat: Chat
     resumption: Resumption
     point: ResumePoint
     job: Job
-    totals: ChatTotals
+    counting: Future[ChatTotals]
     texts: TextArchive
     lease: Lease
     identity: RunIdentity
@@ -112,8 +112,9 @@ class ChatSession:
         ):
             self._saver.save_soon()  # it can wait: until then the claim says that the chat is ours
             try:
-                self._move_in_turn(self._first, self._start.totals)
-                if self._following is not None and not self._more:
+                self._move_in_turn(self._first, self._start.counting)
+                ends = self._more or self._start.chat.became_id is not None
+                if self._following is not None and not ends:
                     self._follow(self._following)
             except Stopped:
                 if isinstance(self._stages.stop.cause, StorageFull):
@@ -148,15 +149,21 @@ class ChatSession:
 
     # --- one round, the only one unless the chat is followed -----------------------------------
 
-    def _move_in_turn(self, pipeline: Pipeline, totals: ChatTotals) -> None:
+    def _move_in_turn(self, pipeline: Pipeline, counting: Future[ChatTotals] | None = None) -> None:
         progress = self._stages.progress
         with ExitStack() as turn:
             if self._following is not None:
                 self._waiting(partial(turn.enter_context, self._following.turn()))
-            progress.started(self._start.chat, totals, self._stages.budget.budget_bytes)
+            progress.started(self._start.chat, NOT_COUNTED, self._stages.budget.budget_bytes)
+            if counting is not None:
+                counting.add_done_callback(self._show_count)
             self._move(pipeline)
             if self._following is not None:
                 progress.idle("waiting for new messages (--follow)")
+
+    def _show_count(self, counting: Future[ChatTotals]) -> None:
+        if counting.exception() is None:
+            self._stages.progress.counted(self._start.chat, counting.result())
 
     def _move(self, pipeline: Pipeline) -> None:
         """Beside the pipeline's thread, so that nothing that hangs in it delays a stop."""
@@ -237,7 +244,7 @@ class ChatSession:
             pipeline = self._pipeline(job)
             self._tally.round_begins({entry.key.message_id for entry in job.again})
             self._state.ledger = pipeline.ledger
-            self._move_in_turn(pipeline, ChatTotals(0, 0, 0))
+            self._move_in_turn(pipeline)
             later.ended(job, self._tally.of_round(), pipeline.ledger.position().watermark)
             self._saver.save_when_allowed()
         say(f"{self._start.chat.title!r}: no time is left for what has come, so this run ends")
@@ -256,10 +263,12 @@ class ChatSession:
 
     def _say_what_is_left(self) -> None:
         """How much room is needed, for the remote is full."""
-        loaded = self._start.point.loaded
+        counting, loaded = self._start.counting, self._start.point.loaded
+        if not counting.done() or counting.exception() is not None:
+            return
         earlier_bytes = loaded.state.total_size_bytes if loaded else 0
         left_bytes = (
-            self._start.totals.estimated_bytes - earlier_bytes - self.report().uploaded_bytes
+            counting.result().estimated_bytes - earlier_bytes - self.report().uploaded_bytes
         )
         self._stages.progress.message(
             f"about {human_bytes(max(0, left_bytes))} of {self._start.chat.title!r} are not on "

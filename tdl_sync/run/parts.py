@@ -215,6 +215,7 @@ class Opening:
         def open_it() -> TelegramToMove:
             # Only now: while the library is imported, rclone starts.
             from tdl_sync.run.telegram_side import TelegramToMove
+            from tdl_sync.telegram.messages.known_chats import KnownChats
             from tdl_sync.telegram.session.client import TelegramClient
             from tdl_sync.telegram.session.session_watch import watch_session
 
@@ -225,7 +226,8 @@ class Opening:
             )
             client.start(check)
             watch_session(client, stop)
-            return TelegramToMove(client, config.running.connections)
+            known = KnownChats(config.places.chats)
+            return TelegramToMove(client, config.running.connections, known)
 
         def close() -> None:
             given_up.set()

@@ -15,6 +15,7 @@ from tdl_sync.reporting.reporter import Reporter
 from tdl_sync.run.chat_run import ChatRun
 from tdl_sync.run.followers import Followers
 from tdl_sync.run.following import POLL_SECONDS, Following
+from tdl_sync.run.in_turn import InTurn
 from tdl_sync.run.notice import Ending, note, sent_in_time
 from tdl_sync.run.parts import Opening
 from tdl_sync.run.time_left import Deadline
@@ -103,13 +104,15 @@ class Sync:
         parts = self._opening.parts(closing)
         telegram, on_line = parts.telegram, self._progress.message
         with Followers(self._stop, on_line) as followers:
-            for wanted in chats_to_move(self._config, telegram.saved_messages, on_line):
+            wanted = chats_to_move(self._config, telegram.saved_messages, on_line)
+            on_error = self._errors.append
+            for found in InTurn(wanted, telegram, self._config, on_line, on_error):
                 self._stop.check()
                 try:
                     run = ChatRun(
-                        wanted.find(telegram.chats),
-                        wanted.lower_bound,
-                        self._config,
+                        found.chat,
+                        found.lower_bound,
+                        found.config(self._config),
                         parts,
                         self._deadline,
                         self._following,

@@ -24,6 +24,7 @@ _OUR_NAMES = frozenset(
     (
         COPY_NAME,
         "begun",
+        "chats",
         "lost+found",
         "locks",
         "marks",

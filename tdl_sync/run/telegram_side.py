@@ -19,6 +19,7 @@ from tdl_sync.run.telegram_session import make_data_dir, telegram_client
 from tdl_sync.telegram.files.parts import TelegramPartSource
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.history import TelegramChatReader
+from tdl_sync.telegram.messages.known_chats import KnownChats
 from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 from tdl_sync.telegram.messages.takeout import Takeout
 from tdl_sync.telegram.session.client import TelegramClient
@@ -28,10 +29,10 @@ from tdl_sync.telegram.session.session_copy import session_string_of
 class TelegramSide:
     """On a client that is started. Everything may be called from any thread but the loop's."""
 
-    def __init__(self, client: TelegramClient) -> None:
+    def __init__(self, client: TelegramClient, known: KnownChats | None = None) -> None:
         self.client = client
         self._takeout = Takeout()
-        self.chats = ChatBook(client)
+        self.chats = ChatBook(client, known)
         self.reader = TelegramChatReader(client, self.chats, self._takeout)
         self.saved_messages = TelegramSavedMessages(client)
 
@@ -55,8 +56,8 @@ class TelegramSide:
 class TelegramToMove(TelegramSide):
     """The same, and the files' bytes."""
 
-    def __init__(self, client: TelegramClient, connections: int) -> None:
-        super().__init__(client)
+    def __init__(self, client: TelegramClient, connections: int, known: KnownChats) -> None:
+        super().__init__(client, known)
         self.parts = TelegramPartSource(client, self.reader, connections, self._takeout)
 
 
@@ -85,4 +86,4 @@ def opened_to_look(config: Config, *, on_a_copy: bool = False) -> Iterator[Teleg
 
     with telegram_client(settings, on_line, on_wait) as client:
         client.start()
-        yield TelegramSide(client)
+        yield TelegramSide(client, KnownChats(config.places.chats, writes=not on_a_copy))

@@ -35,6 +35,9 @@ class RecordingProgress:
     def started(self, chat: Chat, totals: ChatTotals, budget_bytes: int) -> None:
         self._record("started", chat, totals, budget_bytes)
 
+    def counted(self, chat: Chat, totals: ChatTotals) -> None:
+        self._record("counted", chat, totals)
+
     def seen(self, items: int) -> None:
         self._record("seen", items)
 

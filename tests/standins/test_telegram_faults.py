@@ -355,3 +355,65 @@ def test_connections_that_share_a_line_share_its_bandwidth() -> None:
     bucket, rate = TokenBucket(), 1_000_000
     ends = [bucket.passed_at(100_000, rate, 50.0) for _ in range(10)]
     assert ends[-1] == pytest.approx(51.0, abs=0.06)
+
+
+def test_a_chat_or_a_name_can_be_struck_alone(
+    start_stand_in: StartStandIn, connect: Connect
+) -> None:
+    """With any error, in one call or in all that name the chat."""
+    telegram = start_stand_in(worlds.files(sizes=[MIB], kind="supergroup"))
+    older = worlds.add_older_part(telegram.world, sizes=[MIB])
+    source = telegram.world.source
+    refused = Fault(
+        "error", chat_id=source.chat_id, times=None, code=403, text="CHANNEL_PUBLIC_GROUP_NA"
+    )
+    telegram.faults.add(
+        Fault("flood_wait", rpc="contacts.ResolveUsername", username="stand_in_news", seconds=9),
+        refused,
+    )
+    resolve = raw.functions.contacts.ResolveUsername
+
+    async def outcomes(client: Any) -> list[Any]:
+        ask = client.session
+        return [
+            await outcome(ask, resolve(username="Stand_in_News")),
+            await outcome(ask, resolve(username="stand_in_talk")),
+            await outcome(ask, history(input_peer(source))),
+            await outcome(ask, part(telegram, 0)),
+            await outcome(ask, history(raw.types.InputPeerChat(chat_id=older.raw_id))),
+        ]
+
+    named, other_name, struck, its_file, other = with_client(telegram, connect, outcomes)
+    assert (named, struck) == ("420 FLOOD_WAIT_9", "403 CHANNEL_PUBLIC_GROUP_NA")
+    assert its_file == "403 CHANNEL_PUBLIC_GROUP_NA"
+    assert other_name.peer == next(
+        each.peer for each in telegram.world.channels.values() if each.username == "stand_in_talk"
+    )
+    assert other.count == 2
+
+
+@pytest.mark.parametrize("joined_later", [False, True])
+def test_a_supergroup_names_the_group_that_it_was(
+    joined_later: bool, start_stand_in: StartStandIn, connect: Connect
+) -> None:
+    """Who joined later may not read it."""
+    telegram = start_stand_in(worlds.files(sizes=[MIB], kind="supergroup"))
+    source = telegram.world.source
+    older = worlds.add_older_part(telegram.world, sizes=[MIB])
+    older.joined = not joined_later
+    whole = raw.functions.channels.GetFullChannel(channel=input_channel(source))
+
+    async def outcomes(client: Any) -> list[Any]:
+        return [
+            await outcome(client.session, each)
+            for each in (whole, history(raw.types.InputPeerChat(chat_id=older.raw_id)))
+        ]
+
+    full, messages = with_client(telegram, connect, outcomes)
+    assert full.full_chat.migrated_from_chat_id == older.raw_id
+    found = next(each for each in full.chats if each.id == older.raw_id)
+    if joined_later:
+        assert (type(found), messages) == (raw.types.ChatForbidden, "400 PEER_ID_INVALID")
+    else:
+        assert found.migrated_to.channel_id == source.raw_id
+        assert messages.count == 2

@@ -23,6 +23,7 @@ from standins.telegram.calls import (  # noqa: F401 - importing registers the ha
 from standins.telegram.calls.call_reading import Unreadable, read_call
 from standins.telegram.calls.entities import chat_by_peer
 from standins.telegram.calls.files import FilePart, file_id_of
+from standins.telegram.calls.named import chats_named, username_in
 from standins.telegram.calls.rpc import (
     Answer,
     Call,
@@ -134,6 +135,8 @@ class HandledCall:
         return CallFacts(
             rpc=self._name,
             needs_login=registered.needs_login,
+            chat_ids=chats_named(self._call.world, request, file_id),
+            username=username_in(request),
             file_id=file_id,
             dc_id=self._call.dc_id,
             connection=self._connection_number,

@@ -80,7 +80,9 @@ def get_chats(call: Call, request: raw.functions.messages.GetChats) -> TlObject:
 
 @handles(raw.functions.channels.GetFullChannel)
 def get_full_channel(call: Call, request: raw.functions.channels.GetFullChannel) -> TlObject:
+    """Of a supergroup that was a group, that too (https://core.telegram.org/api/channel)."""
     channel = channel_by_input(call.world, request.channel)
+    older = call.world.older_part_of(channel)
     newest_id = channel.newest_id()
     pinned = channel.pinned_ids()
     return raw.types.messages.ChatFull(
@@ -97,8 +99,10 @@ def get_full_channel(call: Call, request: raw.functions.channels.GetFullChannel)
             participants_count=3,
             pinned_msg_id=pinned[0] if pinned else None,
             linked_chat_id=channel.discussion.raw_id if channel.discussion else None,
+            migrated_from_chat_id=older.raw_id if older else None,
+            migrated_from_max_id=older.newest_id() if older else None,
         ),
-        chats=[chat(each) for each in (channel, channel.discussion) if each is not None],
+        chats=[chat(each) for each in (channel, channel.discussion, older) if each is not None],
         users=[],
     )
 

@@ -51,7 +51,7 @@ def user_access_hash(world: World, user_id: int) -> int:
 
 def chat(channel: Channel) -> raw.base.Chat:
     """A channel, supergroup or basic group; not for dialogs with users."""
-    if channel.banned:
+    if channel.banned or (channel.migrated_to is not None and not channel.joined):
         return _forbidden(channel)
     if channel.kind == "group":
         moved_to = channel.migrated_to
@@ -146,7 +146,7 @@ def chat_by_peer(world: World, peer: raw.base.InputPeer) -> Channel:
             return channel_by_input(world, peer)
         case raw.types.InputPeerChat():
             found = world.channels.get(-peer.chat_id)
-            if found is None or found.kind != "group":
+            if found is None or found.kind != "group" or not found.joined:
                 raise RpcError(400, "PEER_ID_INVALID")
             return found
         case raw.types.InputPeerUser():

@@ -56,14 +56,18 @@ _ERRORS: dict[str, tuple[int, str]] = {
 class Fault:
     """One thing that goes wrong.
 
-    It strikes calls that fit `rpc`, `file_id`, `dc_id` and `connection` (None: any; the calls that
-    open a connection or log in are struck only when `rpc` names them), first lets `after_calls` of
-    them pass and waits until `after_bytes` of that file (of all files, without `file_id`) were
-    served, and is over after `times` strikes (None: never).
+    It strikes calls that fit `rpc`, `chat_id`, `username`, `file_id`, `dc_id` and `connection`
+    (None: any; the calls that open a connection or log in are struck only when `rpc` names them),
+    first lets `after_calls` of them pass and waits until `after_bytes` of that file (of all files,
+    without `file_id`) were served, and is over after `times` strikes (None: never).
     """
 
     kind: FaultKind
     rpc: str | None = None
+    chat_id: int | None = None
+    """The marked id of a chat that the call names, or whose file it asks for."""
+    username: str | None = None
+    """In lower case."""
     file_id: int | None = None
     dc_id: int | None = None
     connection: int | None = None
@@ -112,6 +116,8 @@ class CallFacts:
 
     rpc: str
     needs_login: bool
+    chat_ids: frozenset[int]
+    username: str | None
     file_id: int | None
     dc_id: int
     connection: int
@@ -168,7 +174,10 @@ def _fits(fault: Fault, call: CallFacts) -> bool:
     name = fault.call_name
     if (name is None and not call.needs_login) or (name is not None and name != call.rpc):
         return False
+    if fault.chat_id is not None and fault.chat_id not in call.chat_ids:
+        return False
     for wanted, actual in (
+        (fault.username, call.username),
         (fault.file_id, call.file_id),
         (fault.dc_id, call.dc_id),
         (fault.connection, call.connection),

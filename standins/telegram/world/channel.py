@@ -89,7 +89,8 @@ class Channel:
         self.banned = False
         """The account was removed: what is left is the dialog, which names a forbidden chat."""
         self.migrated_to: Channel | None = None
-        """The supergroup that this group has become."""
+        """The supergroup that this group has become. The account knows of both, and an account that
+        joined later (``joined`` is false) may not read the group."""
         self.discussion: Channel | None = None
         """The group in which the posts of this channel are discussed."""
         self.access_hash = derived_number("chat", world.seed, chat_id)

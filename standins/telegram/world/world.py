@@ -122,6 +122,16 @@ class World:
             return record
         return media.thumb_record(record, thumb_size)
 
+    def chat_of_file(self, file_id: int) -> Channel | None:
+        place = FilePlace.of(file_id)
+        if place is None or place.channel_number >= len(self._by_number):
+            return None
+        return self._by_number[place.channel_number]
+
+    def older_part_of(self, channel: Channel) -> Channel | None:
+        """The group that has become this supergroup."""
+        return next((each for each in self._by_number if each.migrated_to is channel), None)
+
     def record(self, place: FilePlace, file: FilePlan) -> FileRecord:
         file_id = place.file_id()
         return FileRecord(

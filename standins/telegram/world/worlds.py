@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from standins.telegram.world import recipes
-from standins.telegram.world.channel import CHANNEL_ID_SHIFT
+from standins.telegram.world.channel import CHANNEL_ID_SHIFT, Channel
 from standins.telegram.world.content import derived_number
 from standins.telegram.world.plan import Recipe
 from standins.telegram.world.world import Account, World
@@ -96,6 +96,20 @@ def files(
     )
     recipe = recipes.ListedFiles(seed=seed, files=plans)
     return _world_with(recipe, seed=seed, kind=kind, home_dc_id=home_dc_id)
+
+
+def add_older_part(world: World, *, sizes: Sequence[int]) -> Channel:
+    """The group that the source, a supergroup, was before: ``older-<n>.bin`` of these sizes.
+
+    Its message ids are of the sequence that all chats but channels share, and overlap the source's.
+    """
+    group = world.add(chat_id=-_GROUP_ID - 77, kind="group", title=f"{world.source.title} (before)")
+    for number, size_bytes in enumerate(sizes, start=1):
+        plan = recipes.listed_file("document", size_bytes, f"older-{number}.bin", world.home_dc_id)
+        group.append(file=plan)
+    group.append("It became a supergroup.", kind="service")
+    group.migrated_to = world.source
+    return group
 
 
 def _world_with(

@@ -15,8 +15,6 @@ from functools import partial
 
 from pyrogram import raw
 from pyrogram.errors import (
-    ChannelInvalid,
-    ChannelPrivate,
     FileMigrate,
     FileReferenceEmpty,
     FileReferenceExpired,
@@ -39,6 +37,7 @@ from tdl_sync.telegram.session.answers import (
     translated,
 )
 from tdl_sync.telegram.session.client import TelegramClient
+from tdl_sync.telegram.session.refusals import Concern, concern_of
 from tdl_sync.telegram.session.tries import PASSING, Tries
 
 PIECES = 4
@@ -144,7 +143,7 @@ class TelegramPartSource:
                 why = error_name(last) if isinstance(last, RPCError) else "no answer in time"
                 raise DownloadFailed(f"{tries.failed} tries for one part, at last: {why}") from last
         elif isinstance(error, RPCError):
-            if isinstance(error, (ChannelPrivate, ChannelInvalid)):
+            if concern_of(error) is Concern.CHAT:
                 # Where it is the whole chat that is closed this says so.
                 await asyncio.to_thread(self._reader.fetch_by_key, item.key)
             raise RefusedByTelegram(error_name(error)) from error

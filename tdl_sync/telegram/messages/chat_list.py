@@ -10,11 +10,12 @@ from pyrogram import raw
 from pyrogram.errors import RPCError
 
 from tdl_sync.core.model import Chat, ChatKind
-from tdl_sync.telegram.messages.dialogs import Dialog, dialog_pages
+from tdl_sync.telegram.messages.dialogs import Dialog, dialog_pages, patiently
 from tdl_sync.telegram.messages.queries import history
-from tdl_sync.telegram.session.answers import TelegramRefuses, translated
+from tdl_sync.telegram.session.answers import error_name, translated
 from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.peers import chat_of, input_peer, why_unreadable
+from tdl_sync.telegram.session.refusals import Concern, concern_of
 
 
 class TelegramChatList:
@@ -27,7 +28,7 @@ class TelegramChatList:
     def chats(self) -> list[ListedChat]:
         """All chats, the latest first and the archived ones behind the others; not counted yet."""
         listed = []
-        for page in dialog_pages(self._telegram):
+        for page in dialog_pages(patiently(self._telegram)):
             for dialog in page.dialogs:
                 chat = _listed(dialog)
                 self._peers[chat.chat.id] = input_peer(dialog.found)
@@ -45,10 +46,9 @@ class TelegramChatList:
         try:
             answer: Any = self._telegram.call(newest, "counting messages")
         except RPCError as error:
-            refused = translated(error, "counting messages")
-            if not isinstance(refused, TelegramRefuses):
-                raise refused from error
-            return replace(listed, unreadable=f"Telegram refuses it ({refused.answer})")
+            if concern_of(error) is Concern.SESSION:
+                raise translated(error, "counting messages") from error
+            return replace(listed, unreadable=f"Telegram refuses it ({error_name(error)})")
         # Only an answer that is not all there is has a count of its own.
         return replace(listed, messages=int(getattr(answer, "count", len(answer.messages))))
 

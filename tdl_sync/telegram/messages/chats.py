@@ -1,9 +1,4 @@
-"""Finds the chat that a user named, and says why where it can't be read.
-
-Channels and users are addressed by an id and an access hash, which an account learns by meeting
-them: through a user name, an invite, or its list of dialogs
-(https://core.telegram.org/api/peers).
-"""
+"""The chats of a run: found, addressed, and said why where one can't be read."""
 
 from __future__ import annotations
 
@@ -12,28 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from pyrogram import raw
-from pyrogram.errors import (
-    InviteHashEmpty,
-    InviteHashExpired,
-    InviteHashInvalid,
-    RPCError,
-    UsernameInvalid,
-    UsernameNotOccupied,
-)
 from pyrogram.raw.core import TLObject
 
 from tdl_sync.core.errors import ChatUnreadable
 from tdl_sync.core.model import Chat, ChatKind
-from tdl_sync.options.chat_spelling import (
-    SPELLINGS,
-    ByInviteHash,
-    ByMarkedId,
-    ByUsername,
-    ChatSpelling,
-    OwnSavedMessages,
-)
-from tdl_sync.telegram.messages.dialogs import dialog_pages
-from tdl_sync.telegram.session.answers import translating
+from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling, OwnSavedMessages
+from tdl_sync.telegram.messages.finding import Asker, Finder
+from tdl_sync.telegram.messages.known_chats import KnownChats
+from tdl_sync.telegram.messages.queries import history
 from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.peers import (
     chat_of,
@@ -43,27 +24,25 @@ from tdl_sync.telegram.session.peers import (
     why_unreadable,
 )
 
-OTHER_SPELLINGS = f"Spellings that work: {SPELLINGS}"
-
 
 class ChatBook:
     """The chats of this run and how to address them. Blocks; any thread but the loop's."""
 
-    def __init__(self, telegram: TelegramClient) -> None:
+    def __init__(self, telegram: TelegramClient, known: KnownChats | None = None) -> None:
+        """``known`` is what earlier runs have learnt."""
         self._telegram = telegram
+        self._asker = Asker(telegram)
+        self._finder = Finder(telegram, known or KnownChats())
         self._peers: dict[int, raw.base.InputPeer] = {}
         self._chats: dict[int, Chat] = {}
 
     def resolve(self, spelling: ChatSpelling) -> Chat:
-        """Find the chat. Raises ``ChatUnreadable`` with the reason and the spellings that work."""
+        """Find the chat. Raises ``ChatUnreadable`` with the reason and the spellings that work;
+        ``ChatFoundLater`` where a flood wait would have to be waited for."""
         if isinstance(spelling, OwnSavedMessages):
             own = Chat(self._telegram.account_id, "Saved Messages", ChatKind.SAVED_MESSAGES)
             return self._remember(replace(own, asked_as=spelling.text), raw.types.InputPeerSelf())
-        if isinstance(spelling, ByUsername):
-            return self._by_username(spelling)
-        if isinstance(spelling, ByInviteHash):
-            return self._by_invite(spelling)
-        return self._by_marked_id(spelling)
+        return self._readable(spelling, self._finder.find(spelling))
 
     def discussion_of(self, chat: Chat) -> Chat:
         """The group in which a channel's posts are commented on.
@@ -71,7 +50,7 @@ class ChatBook:
         Raises ``ChatUnreadable`` for a chat that has none.
         """
         if chat.kind is ChatKind.CHANNEL:
-            full = self._ask_about(chat)
+            full = self._ask_about(chat, "finding the comments")
             for candidate in full.chats:
                 if candidate.id == full.full_chat.linked_chat_id:
                     group = self._readable(ByMarkedId(marked_id(candidate)), candidate)
@@ -80,10 +59,31 @@ class ChatBook:
             chat.title, "it has no comments", "Leave --comments out for this chat."
         )
 
-    def _ask_about(self, chat: Chat) -> Any:
+    def older_part_of(self, chat: Chat) -> Chat | None:
+        """The group that this supergroup was; ``None`` if it was none, or nothing is left of it.
+
+        Raises ``ChatUnreadable`` where it can't be read, as by an account that joined later, and
+        the same as ``resolve``.
+        """
+        if chat.kind is not ChatKind.SUPERGROUP:
+            return None
+        doing = "looking for its older part"
+        full = self._ask_about(chat, doing)
+        group_id = full.full_chat.migrated_from_chat_id
+        if not group_id:
+            return None
+        peer = raw.types.InputPeerChat(chat_id=group_id)
+        newest = self._asker.ask(chat.asked_as, chat.title, history(peer, 1), doing)
+        # Only an answer that is not all there is has a count of its own.
+        if not getattr(newest, "count", len(newest.messages)):
+            return None
+        title = next((each.title for each in full.chats if marked_id(each) == -group_id), "")
+        older = Chat(-group_id, title or chat.title, ChatKind.GROUP, became_id=chat.id)
+        return self._remember(older, peer)
+
+    def _ask_about(self, chat: Chat, doing: str) -> Any:
         query = raw.functions.channels.GetFullChannel(channel=_channel(self._peers[chat.id]))
-        with translating(f"finding the comments on {chat.title!r}"):
-            return self._telegram.call(query, "finding the comments")
+        return self._asker.ask(chat.asked_as or chat.title, chat.title, query, doing)
 
     def known(self, chat_id: int) -> Chat:
         """A chat that was resolved before."""
@@ -105,55 +105,6 @@ class ChatBook:
     def belongs(self, message: object, chat: Chat) -> bool:
         """Whether a message that was asked for by id is there, and in this chat."""
         return isinstance(message, raw.types.Message) and marked_id_of(message.peer_id) == chat.id
-
-    def _by_username(self, spelling: ByUsername) -> Chat:
-        query = raw.functions.contacts.ResolveUsername(username=spelling.username)
-        nobody = (UsernameNotOccupied, UsernameInvalid)
-        found = self._found(spelling, query, nobody, "nobody has this user name")
-        wanted_id = marked_id_of(found.peer)
-        for candidate in (*found.chats, *found.users):
-            if marked_id(candidate) == wanted_id:
-                return self._readable(spelling, candidate)
-        raise ChatUnreadable(spelling.text, "Telegram did not say what it is", OTHER_SPELLINGS)
-
-    def _by_invite(self, spelling: ByInviteHash) -> Chat:
-        query = raw.functions.messages.CheckChatInvite(hash=spelling.invite_hash)
-        no_invite = (InviteHashEmpty, InviteHashExpired, InviteHashInvalid)
-        ended = "this invite link has ended or never was one"
-        invite = self._found(spelling, query, no_invite, ended)
-        if isinstance(invite, raw.types.ChatInviteAlready):
-            return self._readable(spelling, invite.chat)
-        raise ChatUnreadable(
-            spelling.text,
-            "this account has not joined it",
-            "Open the link in a Telegram app, join, and run again.",
-        )
-
-    def _found(
-        self,
-        spelling: ChatSpelling,
-        query: TLObject[Any],
-        unknown: tuple[type[RPCError], ...],
-        why: str,
-    ) -> Any:
-        """Telegram's answer; ``why`` is what its ``unknown`` refusals mean."""
-        with translating(f"finding {spelling.text!r}"):
-            try:
-                return self._telegram.call(query, "finding the chat")
-            except unknown:
-                raise ChatUnreadable(spelling.text, why, OTHER_SPELLINGS) from None
-
-    def _by_marked_id(self, spelling: ByMarkedId) -> Chat:
-        """Ids alone say nothing to Telegram: the list of dialogs gives the access hash."""
-        for page in dialog_pages(self._telegram):
-            for candidate in page.chats_and_users:
-                if marked_id(candidate) == spelling.marked_id:
-                    return self._readable(spelling, candidate)
-        raise ChatUnreadable(
-            spelling.text,
-            "this account has no chat with this id in its list (not joined, or left)",
-            f"Join it, or name it otherwise. {OTHER_SPELLINGS}",
-        )
 
     def _readable(self, spelling: ChatSpelling, found: Any) -> Chat:
         barred = why_unreadable(found)

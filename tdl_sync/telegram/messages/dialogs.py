@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pyrogram import raw
+from pyrogram.raw.core import TLObject
 
 from tdl_sync.telegram.session.answers import translating
 from tdl_sync.telegram.session.client import TelegramClient
@@ -16,7 +17,11 @@ DIALOGS_PER_PAGE = 100
 """The most that one call returns (https://core.telegram.org/api/offsets)."""
 
 MOST_PAGES = 200
-_DOING = "reading the list of chats"
+DOING = "reading the list of chats"
+
+Ask = Callable[[TLObject[Any]], Any]
+"""Sends one request and gives the answer."""
+
 FOLDERS = (0, 1)
 """The main list and the archive (https://core.telegram.org/api/folders#peer-folders). Each is asked
 for by its number: whether a list without one holds the archive is not documented."""
@@ -38,14 +43,12 @@ class DialogPage:
     chats_and_users: tuple[Any, ...]
 
 
-def dialog_pages(telegram: TelegramClient) -> Iterator[DialogPage]:
-    """Both folders, the latest dialog first; no dialog twice. Blocks.
-
-    Raises what ``translated`` makes of Telegram's refusals.
-    """
+def dialog_pages(ask: Ask) -> Iterator[DialogPage]:
+    """Both folders, the latest dialog first; no dialog twice. Blocks, and raises what ``ask``
+    does."""
     seen: set[int] = set()
     for folder_id in FOLDERS:
-        for answer in _answers(telegram, folder_id):
+        for answer in _answers(ask, folder_id):
             chats_and_users = (*answer.chats, *answer.users)
             by_id = {marked_id(each): each for each in chats_and_users}
             dialogs = []
@@ -58,20 +61,30 @@ def dialog_pages(telegram: TelegramClient) -> Iterator[DialogPage]:
             yield DialogPage(tuple(dialogs), chats_and_users)
 
 
+def patiently(telegram: TelegramClient) -> Ask:
+    """Flood waits are waited for; raises what ``translated`` makes of Telegram's refusals."""
+
+    def ask(query: TLObject[Any]) -> Any:
+        with translating(DOING):
+            return telegram.call(query, DOING)
+
+    return ask
+
+
 def newest_message_ids(telegram: TelegramClient, chat_ids: Collection[int]) -> dict[int, int]:
     """Of those of the chats that are among the account's dialogs; in as few calls as they allow.
 
     Raises what ``translated`` makes of Telegram's refusals.
     """
     newest: dict[int, int] = {}
-    pages = dialog_pages(telegram)
+    pages = dialog_pages(patiently(telegram))
     while len(newest) < len(chat_ids) and (page := next(pages, None)) is not None:
         ids = {marked_id(dialog.found): dialog.newest_message_id for dialog in page.dialogs}
         newest.update((chat_id, ids[chat_id]) for chat_id in ids if chat_id in chat_ids)
     return newest
 
 
-def _answers(telegram: TelegramClient, folder_id: int) -> Iterator[Any]:
+def _answers(ask: Ask, folder_id: int) -> Iterator[Any]:
     offset_date, offset_id = 0, 0
     offset_peer: raw.base.InputPeer = raw.types.InputPeerEmpty()
     for page in range(MOST_PAGES):
@@ -85,8 +98,7 @@ def _answers(telegram: TelegramClient, folder_id: int) -> Iterator[Any]:
             exclude_pinned=page > 0 or None,
             folder_id=folder_id,
         )
-        with translating(_DOING):
-            answer: Any = telegram.call(query, _DOING)
+        answer = ask(query)
         yield answer
         last = _last_dialog(answer)
         if last is None:

@@ -7,17 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from pyrogram import raw
-from pyrogram.errors import (
-    ChannelInvalid,
-    ChannelPrivate,
-    MsgIdInvalid,
-    RPCError,
-    TakeoutInvalid,
-    TopicIdInvalid,
-)
+from pyrogram.errors import MsgIdInvalid, RPCError, TakeoutInvalid, TopicIdInvalid
 from pyrogram.raw.core import TLObject
 
-from tdl_sync.core.errors import ChatUnreadable
+from tdl_sync.core.errors import ChatUnreadable, NetworkUnreachable
 from tdl_sync.core.model import (
     Chat,
     ChatTotals,
@@ -33,7 +26,8 @@ from tdl_sync.telegram.messages.details import with_album_captions
 from tdl_sync.telegram.messages.media import DELETED, entry_of, text_of
 from tdl_sync.telegram.messages.queries import history, search
 from tdl_sync.telegram.messages.takeout import LARGEST_FILE_BYTES, Takeout, TakeoutEnded
-from tdl_sync.telegram.session.answers import error_name, translated
+from tdl_sync.telegram.session import refusals
+from tdl_sync.telegram.session.answers import error_name
 from tdl_sync.telegram.session.client import TelegramClient
 
 PAGE_MESSAGES = 100
@@ -41,6 +35,8 @@ PAGE_MESSAGES = 100
 
 ALBUM_NEIGHBOURS = 9
 """An album is up to ten messages, one after the other."""
+
+_READING = "reading the chat"
 
 LAG_PAUSES_SECONDS = (0.5, 2.0)
 """Before a page is asked for again that lacks the newest message. One of Telegram's servers may
@@ -248,31 +244,24 @@ class TelegramChatReader:
             return self._ask(chat, query)
 
     def _ask(self, chat: Chat, query: TLObject[Any]) -> Any:
+        named, title = chat.asked_as or chat.title, chat.title if chat.asked_as else ""
         try:
-            return self._telegram.call(query, "reading the chat")
-        except (ChannelPrivate, ChannelInvalid) as error:
-            raise _unreadable(
-                chat,
-                f"Telegram no longer shows it to this account ({error_name(error)})",
-                "Join it again, then run again: what is done stays done.",
-            ) from error
+            return self._telegram.call(query, _READING)
         except TakeoutInvalid as error:
-            raise TakeoutEnded("reading the chat", error_name(error)) from error
+            raise TakeoutEnded(_READING, error_name(error)) from error
         except (MsgIdInvalid, TopicIdInvalid) as error:
             if not chat.topic_id:
-                raise translated(error, f"reading {chat.title!r}") from error
-            raise _unreadable(
-                chat,
+                raise refusals.of_chat(named, title, error, _READING) from error
+            raise ChatUnreadable(
+                named,
                 f"it has no topic {chat.topic_id}",
                 "A topic's id is the number in its link, after that of the chat.",
+                title,
             ) from error
         except RPCError as error:
-            raise translated(error, f"reading {chat.title!r}") from error
-
-
-def _unreadable(chat: Chat, why: str, next_step: str) -> ChatUnreadable:
-    title = chat.title if chat.asked_as else ""
-    return ChatUnreadable(chat.asked_as or chat.title, why, next_step, title)
+            raise refusals.of_chat(named, title, error, _READING) from error
+        except NetworkUnreachable as error:
+            raise refusals.unreadable_now(named, title, str(error)) from error
 
 
 def _page(chat: Chat, messages: list[Any], ids: range, read_up_to_id: int) -> HistoryPage:

@@ -86,10 +86,12 @@ class TelegramSavedMessages:
 
     def send_pinned(self, text: str) -> SavedText:
         sent = _sent(text, self._call(self._message(text)))
-        self._call(
+        # It is found without the pin, which is for the user's eyes: nobody waits for it.
+        self._telegram.call_beside(
             raw.functions.messages.UpdatePinnedMessage(
                 peer=self._peer, id=sent.message_id, silent=True, pm_oneside=True
-            )
+            ),
+            "pinning the state message",
         )
         return replace(sent, pinned=True)
 

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import math
 import struct
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any, TypeVar
 
 from pyrogram import raw
 from pyrogram.errors import AuthKeyDuplicated, RPCError, Unauthorized
 from pyrogram.raw.core import TLObject
 
-from tdl_sync.core.errors import ConfigurationError, CredentialsRefused, Stopped
+from tdl_sync.core.errors import ConfigurationError, CredentialsRefused, Stopped, TdlSyncError
 from tdl_sync.core.program import PROGRAM, VERSION
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.credentials import SESSION_NAME, TelegramSettings
 from tdl_sync.telegram.session import clock, library
 from tdl_sync.telegram.session.answers import (
     LOG_IN_AGAIN,
+    SESSION_ENDED,
+    error_name,
     flood_wait_seconds,
     session_refused,
     translated,
@@ -50,6 +54,8 @@ CONNECTING_SECONDS = 30.0
 CONNECTING_POLL_SECONDS = 0.5
 STOP_SECONDS = 5.0
 STOP_POLL_SECONDS = 0.2
+BESIDE_SECONDS = 1.0
+"""What nobody waited for so far has so long until the client is closed."""
 
 Answer = TypeVar("Answer")
 OnWait = Callable[[str, str, datetime], None]
@@ -85,6 +91,7 @@ class TelegramClient:
         self._on_news = on_news
         self.sessions: set[Session] = set()
         self._account_id: int | None = None
+        self._beside: set[Future[Any]] = set()
 
     @property
     def client(self) -> Client:
@@ -130,6 +137,7 @@ class TelegramClient:
 
     def stop(self) -> None:
         """Disconnect. Never raises for a network that is gone."""
+        wait(tuple(self._beside), BESIDE_SECONDS)
         if self._client is not None and self._client.is_connected:
             self.loop.call(self._stop)
 
@@ -227,14 +235,18 @@ class TelegramClient:
         for session in (*self.sessions, getattr(self._client, "session", None)):
             library.fail_what_is_owed(session, connection)
 
-    def call(self, query: TLObject[Answer], doing: str) -> Answer:
+    def call(
+        self, query: TLObject[Answer], doing: str, longest_wait_seconds: float = math.inf
+    ) -> Answer:
         """Send one request from a worker thread; blocks for the answer.
 
         Flood waits are waited for, exactly as long as asked, and a network that is gone until it
-        is back. Raises ``RPCError`` for what Telegram refuses, translated errors for the rest
-        (``translated``), and ``Stopped`` as soon as the run stops.
+        is back. Raises ``RPCError`` for what Telegram refuses, and for a flood wait that is longer
+        than it may be; translated errors for the rest (``translated``), and ``Stopped`` as soon as
+        the run stops.
         """
-        return self.call_all([query], doing)[0]
+        answer = self.loop.submit(self.invoke, query, doing, longest_wait_seconds)
+        return self._result(answer, self._stop_flag.check)
 
     def call_all(self, queries: Sequence[TLObject[Answer]], doing: str) -> list[Answer]:
         """The same with several at once; the answers are in the order of the requests."""
@@ -245,6 +257,23 @@ class TelegramClient:
         """The same for what can also be done elsewhere, and what a stopping run still does: a
         network that is gone is ``NetworkUnreachable``, at once."""
         return self._result(self.loop.submit(self._invoke_if_there, query, doing), None)
+
+    def call_beside(self, query: TLObject[Any], doing: str) -> None:
+        """Send one request of which nobody needs the answer, and return at once. That it was
+        refused is told in a line."""
+        asking = self.loop.submit(self._invoke_if_there, query, doing)
+        self._beside.add(asking)
+        asking.add_done_callback(partial(self._beside_ended, doing))
+
+    def _beside_ended(self, doing: str, asking: Future[Any]) -> None:
+        self._beside.discard(asking)
+        error = None if asking.cancelled() else asking.exception()
+        if isinstance(error, SESSION_ENDED):
+            return  # those who need an answer say so
+        if isinstance(error, RPCError):
+            self._on_line(f"warning: {doing} was refused ({error_name(error)})")
+        elif error is not None and not isinstance(error, TdlSyncError):
+            raise error
 
     def _result(self, answer: Future[Answer], check: Callable[[], None] | None) -> Answer:
         while True:
@@ -270,7 +299,9 @@ class TelegramClient:
             for waiting in (asking, gone):
                 waiting.cancel()
 
-    async def invoke(self, query: TLObject[Answer], doing: str) -> Answer:
+    async def invoke(
+        self, query: TLObject[Answer], doing: str, longest_wait_seconds: float = math.inf
+    ) -> Answer:
         """The same as ``call``, on the loop."""
         tries = Tries(self.network)
         # A call that is not wrapped subscribes its connection, so after each new connection the
@@ -286,14 +317,18 @@ class TelegramClient:
                 return answer
             except (RPCError, OSError) as error:
                 try:
-                    await self._mend(error, doing, tries)
+                    await self._mend(error, doing, tries, longest_wait_seconds)
                 except OSError as last:
                     raise translated(last, doing) from last
 
-    async def _mend(self, error: RPCError | OSError, doing: str, tries: Tries) -> None:
+    async def _mend(
+        self, error: RPCError | OSError, doing: str, tries: Tries, longest_wait_seconds: float
+    ) -> None:
         """Wait for what makes another try worth while, or raise the error."""
         seconds = flood_wait_seconds(error)
         if seconds is not None:
+            if seconds > longest_wait_seconds:
+                raise error
             await self.wait_as_told(doing, seconds)
         elif isinstance(error, PASSING):
             await tries.another(error)

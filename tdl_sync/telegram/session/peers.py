@@ -45,8 +45,24 @@ def input_peer(found: Any) -> raw.base.InputPeer:
     return raw.types.InputPeerEmpty()
 
 
+def access_hash_of(found: Any) -> int:
+    """0 for a basic group, which needs none."""
+    return int(getattr(found, "access_hash", None) or 0)
+
+
 def chat_of(found: Any) -> Chat:
-    return Chat(marked_id(found), _title(found), _kind(found), _username(found))
+    return Chat(
+        marked_id(found), _title(found), _kind(found), _username(found), became_id=_became(found)
+    )
+
+
+def _became(found: Any) -> int | None:
+    """A group keeps its messages when it becomes a supergroup, which has ids of its own
+    (https://core.telegram.org/api/channel#migration)."""
+    if not isinstance(found, raw.types.Chat) or found.migrated_to is None:
+        return None
+    became: Any = found.migrated_to
+    return CHANNEL_MARK - int(became.channel_id)
 
 
 @dataclass(frozen=True)
@@ -64,10 +80,6 @@ def why_unreadable(found: Any) -> Barred | None:
             "this account was removed from it",
             "Ask to be let in again, or log in with an account that is a member.",
         )
-    if isinstance(found, raw.types.Chat) and found.migrated_to is not None:
-        moved_to: Any = found.migrated_to
-        moved_id = CHANNEL_MARK - int(moved_to.channel_id)
-        return Barred("this group has become a supergroup", f"Its id is {moved_id} now.")
     return None
 
 
@@ -87,7 +99,11 @@ def _kind(found: Any) -> ChatKind:
 def _username(found: Any) -> str | None:
     """The one that leads to it; what was bought at auction stands in a list of its own
     (https://core.telegram.org/api/fragment)."""
+    return next(iter(usernames_of(found)), None)
+
+
+def usernames_of(found: Any) -> list[str]:
+    """All that lead to it."""
     several: Any = getattr(found, "usernames", None) or ()
-    active = [one.username for one in several if one.active]
-    name: str | None = getattr(found, "username", None) or next(iter(active), None)
-    return name
+    names = [getattr(found, "username", None), *(each.username for each in several if each.active)]
+    return [str(name) for name in names if name]

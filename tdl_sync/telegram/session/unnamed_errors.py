@@ -43,11 +43,11 @@ class _Answers(dict[int, Any]):
         answer = super().pop(msg_id, *default)
         error = getattr(answer, "value", None)
         if isinstance(error, raw.types.RpcError) and not _has_name(error):
-            raise _unnamed(abs(error.error_code), str(error.error_message))
+            raise unnamed(abs(error.error_code), str(error.error_message))
         return answer
 
 
-def _unnamed(code: int, text: str) -> errors.RPCError:
+def unnamed(code: int, text: str) -> errors.RPCError:
     """Of the library's class for this code, if it has one, so that it is dealt with alike."""
     category: type[errors.RPCError] = errors.RPCError
     if code in NAMED_ERRORS:

@@ -17,6 +17,7 @@ from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
 from tdl_sync.telegram.session.client import TelegramClient
 from tests.connected import ConnectedTelegram, ConnectTelegram
 from tests.fakes.saved_messages import FakeSavedMessages
+from tests.waiting import finished, until
 
 HEADER = "📊 TDL Progress"
 MOST_UTF16_UNITS = 4096
@@ -66,7 +67,7 @@ class RealPlace:
         return self.chat.append(text, forward=header)
 
     def log_out(self) -> None:
-        self.telegram.standin.faults.add(Fault("auth_key_unregistered"))
+        self.telegram.standin.faults.add(Fault("auth_key_unregistered", times=None))
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -85,8 +86,9 @@ def test_what_was_sent_is_found_pinned_and_unchanged(place: Place) -> None:
     text = f'{HEADER}\n{{"a": "**b** <i>c</i> `d` [e](f) __g__", "h": "\\u00e9 😀"}}\nfor people'
     sent = place.saved.send_pinned(text)
     assert sent.text == text
+    until(lambda: all(found.pinned for found in place.saved.find(HEADER)))
     (found,) = place.saved.find(HEADER)
-    assert (found.message_id, found.text, found.pinned) == (sent.message_id, text, True)
+    assert (found.message_id, found.text) == (sent.message_id, text)
     assert type(found.text) is str
     assert found.edited_at.tzinfo is not None
 
@@ -259,6 +261,26 @@ def test_a_refusal_of_telegram_is_named(real: RealPlace) -> None:
     real.telegram.standin.faults.add(fault)
     with pytest.raises(TdlSyncError, match="INPUT_USER_DEACTIVATED"):
         real.saved.send_pinned(HEADER)
+
+
+@pytest.mark.parametrize(
+    ("fault", "line"),
+    [
+        (Fault("flood_wait", rpc="messages.UpdatePinnedMessage", seconds=39_600), None),
+        (
+            Fault("error", rpc="messages.UpdatePinnedMessage", code=403, text="PIN_RESTRICTED_X"),
+            "warning: pinning the state message was refused (PIN_RESTRICTED_X)",
+        ),
+    ],
+)
+def test_a_state_is_sent_whatever_becomes_of_its_pin(
+    fault: Fault, line: str | None, real: RealPlace
+) -> None:
+    real.telegram.standin.faults.add(fault)
+    sent = finished(lambda: real.saved.send_pinned(HEADER))
+    assert texts(real) == {sent.message_id: HEADER}
+    if line is not None:
+        until(lambda: line in real.telegram.lines)
 
 
 def test_a_network_that_is_gone_is_named(real: RealPlace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,7 @@ def test_a_record_has_the_documented_keys_and_the_name_as_it_is() -> None:
         "messages": 3,
         "newest_message_id": 80,
         "unreadable": None,
+        "became": None,
     }
     spellings = ["me", "-1001234567890", "@bob", None, "-42"]
     assert [record_of(chat)["spelling"] for chat in ALL] == spellings

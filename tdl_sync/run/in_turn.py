@@ -1,0 +1,152 @@
+"""The wanted chats, found one after the other: those first that can be worked on at once.
+
+A supergroup that was a group brings its older part along, which Telegram keeps as a chat of its
+own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from tdl_sync.core.errors import ChatError, ChatFoundLater, ChatUnreadable, ChatUnreadableNow
+from tdl_sync.core.model import Chat
+from tdl_sync.options.config import Config
+from tdl_sync.run.wanted_chats import WantedChat
+
+if TYPE_CHECKING:
+    from tdl_sync.run.telegram_side import TelegramSide
+
+
+@dataclass(frozen=True)
+class FoundChat:
+    """A chat, from ``lower_bound`` on."""
+
+    chat: Chat
+    lower_bound: int = 0
+    is_older_part: bool = False
+
+    def config(self, config: Config) -> Config:
+        """The run's, for this chat: ``--resume`` demands a saved state of the chats that were
+        named, and not of what they bring along."""
+        if not self.is_older_part:
+            return config
+        return replace(config, task=replace(config.task, resume=False))
+
+
+@dataclass(frozen=True)
+class _OlderPart:
+    """Of this supergroup. ``named_ids``: the user has named ids of messages, which are its own."""
+
+    chat: Chat
+    named_ids: bool
+
+
+_Wanted = WantedChat | _OlderPart
+
+
+class InTurn:
+    """Iterate once. Blocks where nothing can be worked on, and then raises ``Stopped``."""
+
+    def __init__(
+        self,
+        wanted: Iterable[WantedChat],
+        telegram: TelegramSide,
+        config: Config,
+        on_line: Callable[[str], None],
+        on_error: Callable[[ChatError], None],
+    ) -> None:
+        """``on_error`` is told of the chats that are not found."""
+        self._to_find: deque[_Wanted] = deque(wanted)
+        self._telegram = telegram
+        self._ends_by_id = config.task.choice.filters.to_id is not None
+        self._on_line = on_line
+        self._on_error = on_error
+        self._later: list[tuple[float, _Wanted]] = []
+        self._begun: set[tuple[int, int]] = set()
+        self._brought: set[int] = set()
+
+    def __iter__(self) -> Iterator[FoundChat]:
+        while self._to_find or self._later:
+            self._take_up_what_is_due()
+            if not self._to_find:
+                self._wait()
+                continue
+            wanted = self._to_find.popleft()
+            try:
+                found = self._older(wanted) if isinstance(wanted, _OlderPart) else self._own(wanted)
+            except ChatFoundLater as error:
+                self._put_off(wanted, error)
+            except ChatError as error:
+                self._on_error(error)
+            else:
+                if found is not None:
+                    yield found
+
+    # --- finding ---------------------------------------------------------------------------------
+
+    def _own(self, wanted: WantedChat) -> FoundChat | None:
+        chat = wanted.find(self._telegram.chats)
+        if chat.id in self._brought:
+            return None
+        self._begun.add((chat.id, chat.topic_id))
+        if chat.became_id is not None:
+            self._on_line(
+                f"{chat.title!r} has become a supergroup, whose own part is {chat.became_id}"
+            )
+        if not chat.topic_id and chat.comments_on_id is None:
+            named_ids = self._ends_by_id or wanted.lower_bound > 0
+            self._to_find.appendleft(_OlderPart(chat, named_ids))
+        return FoundChat(chat, wanted.lower_bound)
+
+    def _older(self, wanted: _OlderPart) -> FoundChat | None:
+        title = wanted.chat.title
+        try:
+            older = self._telegram.chats.older_part_of(wanted.chat)
+        except ChatUnreadableNow:
+            raise
+        except ChatUnreadable as error:
+            # An account that joined later has none, and this is how it learns that.
+            self._on_line(f"no older part of {title!r} is moved: {error}")
+            return None
+        if older is None or (older.id, 0) in self._begun:
+            return None
+        if wanted.named_ids:
+            self._on_line(
+                f"the older part of {title!r}, from before it was a supergroup, is left out: the "
+                f"message ids that were given are not its own; -u {older.id} is that part"
+            )
+            return None
+        self._begun.add((older.id, 0))
+        self._brought.add(older.id)
+        self._on_line(
+            f"{title!r} was a group before it was a supergroup; that part is a chat of its own, "
+            f"{older.title!r} ({older.id})"
+        )
+        return FoundChat(older, is_older_part=True)
+
+    # --- waiting ---------------------------------------------------------------------------------
+
+    def _put_off(self, wanted: _Wanted, error: ChatFoundLater) -> None:
+        self._later.append((time.monotonic() + error.seconds, wanted))
+        self._on_line(
+            f"warning: {error.spelling!r} waits: Telegram asks for a pause of {error.seconds} s "
+            "before it says which chat that is; the other chats come first"
+        )
+
+    def _take_up_what_is_due(self) -> None:
+        now = time.monotonic()
+        due = [wanted for due_at, wanted in self._later if due_at <= now]
+        self._later = [each for each in self._later if each[0] > now]
+        self._to_find.extendleft(reversed(due))
+
+    def _wait(self) -> None:
+        seconds = max(0.0, min(due_at for due_at, _ in self._later) - time.monotonic())
+        until = datetime.now(timezone.utc).astimezone() + timedelta(seconds=seconds)
+        client = self._telegram.client
+        client.on_wait("finding the chat", "Telegram asks for a pause", until)
+        client.pause(seconds)
