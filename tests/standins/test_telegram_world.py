@@ -31,7 +31,7 @@ TOO_LARGE = 10**12
 def _all_messages(channel: Channel) -> Iterator[Message]:
     offset_id = 0
     while page := channel.page(offset_id, 0, 0, 100, 0, 0)[0]:
-        yield from page
+        yield from (each for each in page if not isinstance(each, raw.types.MessageEmpty))
         offset_id = page[-1].id
 
 

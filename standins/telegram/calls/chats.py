@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from pyrogram import raw
 
@@ -15,7 +16,7 @@ from standins.telegram.calls.entities import (
 )
 from standins.telegram.calls.rpc import Call, RpcError, handles
 from standins.telegram.mtproto.wire import TlObject
-from standins.telegram.world.channel import CHANNEL_ID_SHIFT, Channel, Message
+from standins.telegram.world.channel import CHANNEL_ID_SHIFT, Channel
 
 _USERNAME = re.compile(r"[a-z](?:_?[a-z0-9])*", re.IGNORECASE)
 _INVITE_HASH = re.compile(r"[A-Za-z0-9_-]{16,32}")
@@ -134,28 +135,28 @@ def get_dialogs(call: Call, request: raw.functions.messages.GetDialogs) -> TlObj
     """
     everything = _dialogs(call)
     dialogs = [
-        (channel, message)
-        for channel, message in everything
-        if request.folder_id is None or channel.archived == (request.folder_id == 1)
+        dialog
+        for dialog in everything
+        if request.folder_id is None or dialog.channel.archived == (request.folder_id == 1)
     ]
     start = 0
     if not isinstance(request.offset_peer, raw.types.InputPeerEmpty):
         offset_id = _marked_id(request.offset_peer)
-        position = [channel.chat_id == offset_id for channel, _ in dialogs]
+        position = [dialog.channel.chat_id == offset_id for dialog in dialogs]
         start = position.index(True) + 1 if True in position else 0
     elif request.offset_date:
-        start = sum(message.date >= request.offset_date for _, message in dialogs)
+        start = sum(dialog.date >= request.offset_date for dialog in dialogs)
     limit = min(request.limit or _MOST_DIALOGS, _MOST_DIALOGS)
     page = dialogs[start : start + limit]
-    archived = [pair for pair in everything if pair[0].archived]
+    archived = [dialog for dialog in everything if dialog.channel.archived]
     rows = archived[:1] if request.folder_id == 0 and start == 0 else []
-    raw_dialogs: list[raw.base.Dialog] = [_archive(*row) for row in rows]
-    raw_dialogs += [_dialog(channel, message) for channel, message in page]
+    raw_dialogs: list[raw.base.Dialog] = [_archive(row) for row in rows]
+    raw_dialogs += [_raw_dialog(dialog) for dialog in page]
     shown = [*rows, *page]
-    messages: list[raw.base.Message] = [message for _, message in shown]
-    chats, users = chats_and_users(
-        call.world, [channel for channel, _ in shown], [message for _, message in shown]
-    )
+    tops = [dialog.channel.message(dialog.top_id) for dialog in shown]
+    there = [message for message in tops if message is not None]
+    messages: list[raw.base.Message] = list(there)
+    chats, users = chats_and_users(call.world, [dialog.channel for dialog in shown], there)
     if len(page) == len(dialogs):
         return raw.types.messages.Dialogs(
             dialogs=raw_dialogs, messages=messages, chats=chats, users=users
@@ -165,38 +166,48 @@ def get_dialogs(call: Call, request: raw.functions.messages.GetDialogs) -> TlObj
     )
 
 
-def _dialogs(call: Call) -> list[tuple[Channel, Message]]:
+@dataclass(frozen=True)
+class _Dialog:
+    """`top_id` and `date` are of the newest message, which need not be shown."""
+
+    channel: Channel
+    top_id: int
+    date: int
+
+
+def _dialogs(call: Call) -> list[_Dialog]:
     found = []
     for channel in call.world.channels.values():
         if channel.banned or (channel.joined and is_readable(channel)):
-            top = channel.message(channel.newest_id())
-            if top is not None:
-                found.append((channel, top))
-    return sorted(found, key=lambda pair: (pair[1].date, pair[0].chat_id), reverse=True)
+            top_id, date = channel.top()
+            if top_id:
+                found.append(_Dialog(channel, top_id, date))
+    return sorted(found, key=lambda dialog: (dialog.date, dialog.channel.chat_id), reverse=True)
 
 
-def _dialog(channel: Channel, top: Message) -> raw.types.Dialog:
+def _raw_dialog(dialog: _Dialog) -> raw.types.Dialog:
+    channel = dialog.channel
     return raw.types.Dialog(
         peer=channel.peer,
-        top_message=top.id,
-        read_inbox_max_id=top.id,
-        read_outbox_max_id=top.id,
+        top_message=dialog.top_id,
+        read_inbox_max_id=dialog.top_id,
+        read_outbox_max_id=dialog.top_id,
         unread_count=0,
         unread_mentions_count=0,
         unread_reactions_count=0,
         unread_poll_votes_count=0,
         notify_settings=raw.types.PeerNotifySettings(),
-        pts=top.id + 1 if channel.is_channel else None,
+        pts=dialog.top_id + 1 if channel.is_channel else None,
         folder_id=1 if channel.archived else None,
     )
 
 
-def _archive(channel: Channel, top: Message) -> raw.types.DialogFolder:
+def _archive(dialog: _Dialog) -> raw.types.DialogFolder:
     """The archive as one row of the main list, named by its latest chat."""
     return raw.types.DialogFolder(
         folder=raw.types.Folder(id=1, title="Archive"),
-        peer=channel.peer,
-        top_message=top.id,
+        peer=dialog.channel.peer,
+        top_message=dialog.top_id,
         unread_muted_peers_count=0,
         unread_unmuted_peers_count=0,
         unread_muted_messages_count=0,

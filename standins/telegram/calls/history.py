@@ -9,7 +9,7 @@ from pyrogram import raw
 from standins.telegram.calls.entities import channel_by_input, chat_by_peer, chats_and_users
 from standins.telegram.calls.rpc import Answer, Call, RpcError, handles
 from standins.telegram.mtproto.wire import TlObject
-from standins.telegram.world.channel import Channel, Message
+from standins.telegram.world.channel import Channel, Message, Shown
 from standins.telegram.world.history import FILTER_KINDS
 
 _MOST_IDS = 100
@@ -69,13 +69,19 @@ def search(call: Call, request: raw.functions.messages.Search) -> TlObject:
 
 @handles(raw.functions.messages.GetSearchCounters)
 def get_search_counters(call: Call, request: raw.functions.messages.GetSearchCounters) -> Answer:
-    counts = chat_by_peer(call.world, request.peer).counters(request.top_msg_id)
+    chat = chat_by_peer(call.world, request.peer)
+    counts = chat.counters(request.top_msg_id)
     for wanted in request.filters:
         if type(wanted) not in counts:
             raise RpcError(400, "FILTER_NOT_SUPPORTED")
     return [
-        raw.types.messages.SearchCounter(filter=wanted, count=counts[type(wanted)])
+        raw.types.messages.SearchCounter(
+            filter=wanted,
+            count=counts[type(wanted)],
+            inexact=type(wanted) in chat.inexact_counters or None,
+        )
         for wanted in request.filters
+        if type(wanted) not in chat.uncounted
     ]
 
 
@@ -149,8 +155,9 @@ def _by_ids(
     )
 
 
-def _messages(call: Call, channel: Channel, messages: list[Message], total: int) -> TlObject:
-    chats, users = chats_and_users(call.world, [channel], messages)
+def _messages(call: Call, channel: Channel, messages: list[Shown], total: int) -> TlObject:
+    real = [each for each in messages if not isinstance(each, raw.types.MessageEmpty)]
+    chats, users = chats_and_users(call.world, [channel], real)
     found: list[raw.base.Message] = list(messages)
     if channel.is_channel:
         return raw.types.messages.ChannelMessages(

@@ -18,6 +18,7 @@ from standins.telegram.world.id_sequence import SortedIds, page_ids
 from standins.telegram.world.plan import FilePlan, MessagePlan, Recipe
 
 Message = raw.types.Message | raw.types.MessageService
+Shown = Message | raw.types.MessageEmpty
 
 CHANNEL_ID_SHIFT = 1_000_000_000_000
 """A channel's marked id is -(this + its own id), as in the bot API."""
@@ -57,8 +58,9 @@ class Surroundings(Protocol):
 class Channel:
     """Any chat: kind "channel", "supergroup", "group", "user" or "saved".
 
-    `private`, `joined`, `protected`, `title`, `username`, `archived`, `banned` and `migrated_to`
-    may be changed while the stand-in runs.
+    `private`, `joined`, `protected`, `title`, `username`, `archived`, `banned`, `migrated_to`,
+    `withheld`, `withheld_as_empty`, `inexact_counters` and `uncounted` may be changed while the
+    stand-in runs.
     """
 
     def __init__(
@@ -91,6 +93,16 @@ class Channel:
         self.migrated_to: Channel | None = None
         """The supergroup that this group has become. The account knows of both, and an account that
         joined later (``joined`` is false) may not read the group."""
+        self.withheld: frozenset[int] = frozenset()
+        """Messages that are there and not shown to this account, as those that may not be shown in
+        its country: they take their places in pages, from which they are left out then, and are
+        counted. A page of 100 comes with 99, or empty."""
+        self.withheld_as_empty = False
+        """Whether a `messageEmpty` stands where a withheld message is left out of a page."""
+        self.inexact_counters: frozenset[type] = frozenset()
+        """The filters whose counts are marked as inexact."""
+        self.uncounted: frozenset[type] = frozenset()
+        """The filters of which messages.getSearchCounters says nothing."""
         self.discussion: Channel | None = None
         """The group in which the posts of this channel are discussed."""
         self.access_hash = derived_number("chat", world.seed, chat_id)
@@ -128,7 +140,13 @@ class Channel:
     def message(self, message_id: int) -> Message | None:
         """None for a message that never was or is deleted."""
         with self._lock:
-            return self._message(message_id) if message_id in self._history.ids else None
+            shown = message_id in self._history.ids and message_id not in self.withheld
+            return self._message(message_id) if shown else None
+
+    def top(self) -> tuple[int, int]:
+        """Id and date of the newest message, shown or not; zeros when there is none."""
+        with self._lock:
+            return self._history.newest_id(), self._newest_date()
 
     def page(
         self,
@@ -138,7 +156,7 @@ class Channel:
         limit: int,
         max_id: int,
         min_id: int,
-    ) -> tuple[list[Message], int]:
+    ) -> tuple[list[Shown], int]:
         """A page of messages.getHistory, newest first, and the count of all messages.
 
         `offset_date` counts only without `offset_id`: the page starts before that date.
@@ -154,7 +172,7 @@ class Channel:
                 max_id=max_id,
                 min_id=min_id,
             )
-            return [self._message(i) for i in ids], len(self._history.ids)
+            return self._shown(ids), len(self._history.ids)
 
     def replies(
         self,
@@ -165,7 +183,7 @@ class Channel:
         limit: int,
         max_id: int,
         min_id: int,
-    ) -> tuple[list[Message], int]:
+    ) -> tuple[list[Shown], int]:
         """A page of messages.getReplies, like `page`, of one topic of a forum."""
         with self._lock:
             if offset_date > 0 and offset_id <= 0:
@@ -179,7 +197,7 @@ class Channel:
                 max_id=max_id,
                 min_id=min_id,
             )
-            return [self._message(i) for i in ids], len(found)
+            return self._shown(ids), len(found)
 
     def search(
         self,
@@ -191,7 +209,7 @@ class Channel:
         min_id: int,
         query: str = "",
         topic_id: int | None = None,
-    ) -> tuple[list[Message], int]:
+    ) -> tuple[list[Shown], int]:
         """A page of messages.search, newest first, and the count of all that match.
 
         KeyError for a filter that the stand-in does not know.
@@ -206,7 +224,7 @@ class Channel:
                 max_id=max_id,
                 min_id=min_id,
             )
-            return [self._message(i) for i in ids], len(found)
+            return self._shown(ids), len(found)
 
     def counters(self, topic_id: int | None = None) -> dict[type, int]:
         """How many messages each filter finds, for messages.getSearchCounters."""
@@ -219,9 +237,9 @@ class Channel:
             return counts
 
     def items(self) -> Iterator[WorldItem]:
-        """Every message that holds a file, oldest first; stickers, too."""
+        """Every message that holds a file and is shown, oldest first; stickers, too."""
         with self._lock:
-            ids = list(self._history.ids)
+            ids = [i for i in self._history.ids if i not in self.withheld]
         for message_id in ids:
             item = self.item(message_id)
             if item is not None:
@@ -369,6 +387,16 @@ class Channel:
         return self._history.ids.newest
 
     # Parts of the above; the caller holds the lock
+
+    def _shown(self, ids: Iterable[int]) -> list[Shown]:
+        """What a page of these ids has in it."""
+        page: list[Shown] = []
+        for message_id in ids:
+            if message_id not in self.withheld:
+                page.append(self._message(message_id))
+            elif self.withheld_as_empty:
+                page.append(raw.types.MessageEmpty(id=message_id, peer_id=self.peer))
+        return page
 
     def _in_topic(self, topic_id: int | None, ids: Iterable[int]) -> list[int]:
         """Those of the ids that are in this topic, all for None."""

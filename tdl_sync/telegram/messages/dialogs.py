@@ -100,22 +100,34 @@ def _answers(ask: Ask, folder_id: int) -> Iterator[Any]:
         )
         answer = ask(query)
         yield answer
-        last = _last_dialog(answer)
-        if last is None:
+        last = _last_dialog(answer, offset_date)
+        if last is None or last == (offset_date, offset_id, offset_peer):
             return
         offset_date, offset_id, offset_peer = last
 
 
-def _last_dialog(answer: Any) -> tuple[int, int, raw.base.InputPeer] | None:
-    """Where the next page begins, ``None`` after the last page."""
+def _last_dialog(answer: Any, offset_date: int) -> tuple[int, int, raw.base.InputPeer] | None:
+    """Where the next page begins, ``None`` after the last page.
+
+    The newest message of a chat is left out where it is not shown to this account. If all of a page
+    are, its last chat says it with a date that is not too late: that of the page before.
+    """
     if not isinstance(answer, raw.types.messages.DialogsSlice):
         return None
     peers = {marked_id(each): each for each in (*answer.chats, *answer.users)}
     messages: Any = [message for message in answer.messages if message.peer_id is not None]
-    dates = {(each.id, marked_id_of(each.peer_id)): each.date for each in messages}
+    dates = {
+        (each.id, marked_id_of(each.peer_id)): each.date
+        for each in messages
+        if not isinstance(each, raw.types.MessageEmpty)
+    }
+    undated = None
     for dialog in reversed(answer.dialogs):
-        if isinstance(dialog, raw.types.Dialog):
-            where = (dialog.top_message, marked_id_of(dialog.peer))
-            if where in dates and where[1] in peers:
-                return dates[where], dialog.top_message, input_peer(peers[where[1]])
-    return None
+        where = (dialog.top_message, marked_id_of(dialog.peer))
+        if not isinstance(dialog, raw.types.Dialog) or where[1] not in peers:
+            continue
+        peer = input_peer(peers[where[1]])
+        if where in dates:
+            return dates[where], dialog.top_message, peer
+        undated = undated or (offset_date, dialog.top_message, peer)
+    return undated

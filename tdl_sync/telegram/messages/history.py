@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pyrogram import raw
@@ -26,12 +27,10 @@ from tdl_sync.telegram.messages.details import with_album_captions
 from tdl_sync.telegram.messages.media import DELETED, entry_of, text_of
 from tdl_sync.telegram.messages.queries import history, search
 from tdl_sync.telegram.messages.takeout import LARGEST_FILE_BYTES, Takeout, TakeoutEnded
+from tdl_sync.telegram.messages.windows import END, PAGE_MESSAGES, Steps, Window
 from tdl_sync.telegram.session import refusals
 from tdl_sync.telegram.session.answers import error_name
 from tdl_sync.telegram.session.client import TelegramClient
-
-PAGE_MESSAGES = 100
-"""The most that one call returns (https://core.telegram.org/api/offsets)."""
 
 ALBUM_NEIGHBOURS = 9
 """An album is up to ten messages, one after the other."""
@@ -67,9 +66,17 @@ class TelegramChatReader:
         self._newest_ids: dict[tuple[int, int], int] = {}
 
     def newest_message_id(self, chat: Chat) -> int:
-        newest_id = _newest_id(self._history(chat, 1))
+        newest_id = self._newest_shown(chat)
         self._newest_ids[chat.id, chat.topic_id] = max(newest_id, self._newest_known(chat))
         return newest_id
+
+    def _newest_shown(self, chat: Chat) -> int:
+        """Of the newest that is shown; one call if that is the newest of all."""
+        answer, skipped = self._answer(chat, 1), 0
+        while not answer.messages and skipped < _count(answer):
+            answer = self._answer(chat, PAGE_MESSAGES, add_offset=skipped)
+            skipped += PAGE_MESSAGES
+        return _newest_id(answer.messages)
 
     def _newest_known(self, chat: Chat) -> int:
         """The highest id that this reader was ever told as the newest."""
@@ -113,7 +120,28 @@ class TelegramChatReader:
         ]
 
     def last_id_before(self, chat: Chat, moment: datetime) -> int:
-        return _newest_id(self._history(chat, 1, offset_date=int(moment.timestamp())))
+        seconds = int(moment.timestamp())
+        before = _newest_id(self._answer(chat, 1, offset_date=seconds).messages)
+        return before or self._last_shown_before(chat, seconds)
+
+    def _last_shown_before(self, chat: Chat, seconds: int) -> int:
+        """The message right before that time is not shown, if there is one."""
+        since = self._answer(
+            chat, PAGE_MESSAGES, offset_date=seconds, add_offset=-PAGE_MESSAGES
+        ).messages
+        # Near the newest message there are older ones among them.
+        before = [message for message in since if _date(message) < seconds]
+        if before:
+            return _newest_id(before)
+        steps = self._steps(chat, 0)
+        last_id = min((message.id for message in since), default=self._newest_shown(chat) + 1) - 1
+        while last_id > 0:
+            window = steps.down(last_id, 1)
+            before = [message for message in window.messages if _date(message) < seconds]
+            if before:
+                return _newest_id(before)
+            last_id = window.first_id - 1
+        return 0
 
     def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         for messages, ids in self._upwards(chat, after_id, up_to_id):
@@ -126,72 +154,85 @@ class TelegramChatReader:
 
     def _upwards(
         self, chat: Chat, after_id: int, up_to_id: int
-    ) -> Iterator[tuple[list[Any], range]]:
+    ) -> Iterator[tuple[Sequence[Any], range]]:
         """Messages, oldest first, and which ids among them the page is about."""
+        steps = self._steps(chat, up_to_id)
         read_up_to_id = after_id
         # The messages before tell the caption of an album that the last run has broken off in.
         offset_id = max(after_id + 1 - ALBUM_NEIGHBOURS, 1)
         while read_up_to_id < up_to_id:
-            messages = self._page_from(chat, offset_id, up_to_id)
-            full = len(messages) >= PAGE_MESSAGES
-            messages = _whole_albums(messages) if full else messages
+            window = steps.up(offset_id, up_to_id)
+            messages: Sequence[Any] = window.messages
+            last_id = window.last_id
+            if last_id < END:
+                whole = _whole_albums(messages)
+                if len(whole) < len(messages) and whole and whole[-1].id > read_up_to_id:
+                    messages, last_id = whole, whole[-1].id
             before_id = read_up_to_id
-            read_up_to_id = min(up_to_id, messages[-1].id) if full else up_to_id
+            read_up_to_id = min(up_to_id, last_id)
             offset_id = read_up_to_id + 1
             yield messages, range(before_id + 1, read_up_to_id + 1)
 
-    def _page_from(self, chat: Chat, offset_id: int, up_to_id: int) -> list[Any]:
-        """The 100 messages from ``offset_id`` on, oldest first; fewer where the history ends."""
+    def _steps(self, chat: Chat, up_to_id: int) -> Steps:
+        return Steps(
+            partial(self._window_from, chat, up_to_id), partial(self._window_below, chat, up_to_id)
+        )
 
-        def look() -> list[Any]:
+    def _window_from(self, chat: Chat, up_to_id: int, offset_id: int) -> Window:
+        """What is shown from ``offset_id`` on; ``up_to_id`` is the last that is wanted."""
+
+        def look() -> Window:
             # A negative add_offset turns the page upwards.
-            found = self._history(
+            answer = self._answer(
                 chat, PAGE_MESSAGES, offset_id=offset_id, add_offset=-PAGE_MESSAGES
             )
-            # Near the newest message Telegram fills the page with older ones.
-            return [message for message in found if message.id >= offset_id]
+            found = answer.messages
+            ends = len(found) < PAGE_MESSAGES and 0 < self._newest_known(chat) <= _newest_id(found)
+            return Window.upwards(found, offset_id, is_all=_is_all(answer), ends=ends)
 
-        def ends_too_early(messages: list[Any]) -> bool:
-            missing = _newest_id(messages) < up_to_id <= self._newest_known(chat)
-            return missing and len(messages) < PAGE_MESSAGES
+        def ends_too_early(window: Window) -> bool:
+            missing = _newest_id(window.messages) < up_to_id <= self._newest_known(chat)
+            return missing and window.last_id >= up_to_id
 
-        messages = self._caught_up(look, ends_too_early)
-        return sorted(messages, key=lambda message: int(message.id))
+        return self._caught_up(look, ends_too_early)
 
-    def _page_below(self, chat: Chat, offset_id: int, up_to_id: int) -> list[Any]:
-        """The 100 messages before ``offset_id``, newest first; ``up_to_id`` is the first wanted."""
+    def _window_below(self, chat: Chat, up_to_id: int, offset_id: int) -> Window:
+        """What is shown below ``offset_id``; ``up_to_id`` is the highest that is wanted."""
 
-        def begins_too_late(messages: list[Any]) -> bool:
-            return _newest_id(messages) < up_to_id <= self._newest_known(chat) < offset_id
+        def look() -> Window:
+            answer = self._answer(chat, PAGE_MESSAGES, offset_id=offset_id)
+            return Window.downwards(answer.messages, offset_id)
 
-        messages = self._caught_up(
-            lambda: self._history(chat, PAGE_MESSAGES, offset_id=offset_id),
-            begins_too_late,
-        )
-        return sorted(messages, key=lambda message: -int(message.id))
+        def begins_too_late(window: Window) -> bool:
+            return _newest_id(window.messages) < up_to_id <= self._newest_known(chat) < offset_id
 
-    def _caught_up(
-        self, look: Callable[[], list[Any]], is_behind: Callable[[list[Any]], bool]
-    ) -> list[Any]:
+        return self._caught_up(look, begins_too_late)
+
+    def _caught_up(self, look: Callable[[], Window], is_behind: Callable[[Window], bool]) -> Window:
         """What ``look`` sees; again after a while where that seems to be behind."""
-        messages = look()
+        window = look()
         for pause_seconds in LAG_PAUSES_SECONDS:
-            if not is_behind(messages):
+            if not is_behind(window):
                 break
             self._telegram.pause(pause_seconds)
-            messages = look()
-        return messages
+            window = look()
+        return window
 
     def pages_newest_first(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
+        steps = self._steps(chat, up_to_id)
         read_down_to_id = up_to_id + 1
-        offset_id = read_down_to_id + ALBUM_NEIGHBOURS
+        last_id = up_to_id + ALBUM_NEIGHBOURS
         while read_down_to_id > after_id + 1:
-            messages = self._page_below(chat, offset_id, read_down_to_id - 1)
-            full = len(messages) >= PAGE_MESSAGES
-            messages = _whole_albums(messages) if full else messages
+            window = steps.down(last_id, after_id + 1)
+            messages: Sequence[Any] = window.messages[::-1]
+            first_id = window.first_id
+            if first_id > after_id + 1 or len(messages) >= PAGE_MESSAGES:
+                whole = _whole_albums(messages)
+                if len(whole) < len(messages) and whole and whole[-1].id < read_down_to_id:
+                    messages, first_id = whole, whole[-1].id
             before_id = read_down_to_id
-            read_down_to_id = max(after_id + 1, messages[-1].id) if full else after_id + 1
-            offset_id = read_down_to_id
+            read_down_to_id = max(after_id + 1, min(first_id, before_id))
+            last_id = read_down_to_id - 1
             yield _page(chat, messages, range(read_down_to_id, before_id), read_down_to_id)
 
     def fetch(self, chat: Chat, message_ids: Sequence[int]) -> list[HistoryEntry]:
@@ -232,9 +273,9 @@ class TelegramChatReader:
         neighbours = self._entries(chat, sorted(neighbour_ids - known_ids))
         return with_album_captions([*entries, *neighbours])[: len(entries)]
 
-    def _history(self, chat: Chat, limit: int, **where: int) -> list[Any]:
+    def _answer(self, chat: Chat, limit: int, **where: int) -> Any:
         query = history(self._chats.peer(chat), limit, topic_id=chat.topic_id, **where)
-        return list(self._read(chat, query).messages)
+        return self._read(chat, query)
 
     def _read(self, chat: Chat, query: TLObject[Any]) -> Any:
         try:
@@ -264,7 +305,7 @@ class TelegramChatReader:
             raise refusals.unreadable_now(named, title, str(error)) from error
 
 
-def _page(chat: Chat, messages: list[Any], ids: range, read_up_to_id: int) -> HistoryPage:
+def _page(chat: Chat, messages: Sequence[Any], ids: range, read_up_to_id: int) -> HistoryPage:
     """The page of those messages whose ids are in ``ids``; the others are there to be looked at."""
     entries = (entry_of(message, chat.id) for message in messages)
     described = with_album_captions(entry for entry in entries if entry is not None)
@@ -275,17 +316,32 @@ def _page(chat: Chat, messages: list[Any], ids: range, read_up_to_id: int) -> Hi
     )
 
 
-def _newest_id(messages: list[Any]) -> int:
+def _newest_id(messages: Sequence[Any]) -> int:
     return max((message.id for message in messages), default=0)
 
 
-def _whole_albums(messages: list[Any]) -> list[Any]:
-    """A full page without the album that it may have cut: the next page begins with it."""
-    album_id = getattr(messages[-1], "grouped_id", None)
+def _date(message: Any) -> int:
+    """What is empty has none, and is as good as the newest."""
+    return int(getattr(message, "date", END))
+
+
+def _is_all(answer: Any) -> bool:
+    """Only what is not all there is comes as a slice, or as a channel's."""
+    return isinstance(answer, raw.types.messages.Messages)
+
+
+def _count(answer: Any) -> int:
+    """How many messages there are, shown or not."""
+    return int(getattr(answer, "count", len(answer.messages)))
+
+
+def _whole_albums(messages: Sequence[Any]) -> Sequence[Any]:
+    """Without the album at the end, which may be cut there: the next page begins with it."""
+    album_id = getattr(messages[-1], "grouped_id", None) if messages else None
     if album_id is None:
         return messages
     end = len(messages)
-    while end > len(messages) - ALBUM_NEIGHBOURS and (
+    while end > max(0, len(messages) - ALBUM_NEIGHBOURS) and (
         getattr(messages[end - 1], "grouped_id", None) == album_id
     ):
         end -= 1

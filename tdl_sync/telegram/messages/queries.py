@@ -44,9 +44,10 @@ def search(
     query: str = "",
     topic_id: int = 0,
     offset_id: int = 0,
+    add_offset: int = 0,
 ) -> TLObject[Any]:
     """The newest messages of a kind, at most ``limit``; ``topic_id`` is 0 for the whole chat, and
-    with ``offset_id`` only those that are older than this one."""
+    with ``offset_id`` only those that are older than this one, without the first ``add_offset``."""
     return raw.functions.messages.Search(
         peer=peer,
         q=query,
@@ -54,7 +55,7 @@ def search(
         min_date=0,
         max_date=0,
         offset_id=offset_id,
-        add_offset=0,
+        add_offset=add_offset,
         limit=limit,
         max_id=0,
         min_id=0,

@@ -137,6 +137,7 @@ class _Search:
         self.messages: dict[int, Any] = {}
         self.is_over = False
         self._oldest_id = 0
+        self._skipped = 0
         self._count: int | None = None
         """How many there are, where Telegram says it for certain."""
 
@@ -145,7 +146,12 @@ class _Search:
         if not self._words:
             kind = raw.types.InputMessagesFilterPinned
         return search(
-            self._peer, kind(), MOST_IN_A_PAGE, query=self._words, offset_id=self._oldest_id
+            self._peer,
+            kind(),
+            MOST_IN_A_PAGE,
+            query=self._words,
+            offset_id=self._oldest_id,
+            add_offset=self._skipped,
         )
 
     def take(self, page: Any) -> None:
@@ -156,8 +162,12 @@ class _Search:
         is_all = not isinstance(page, raw.types.messages.MessagesSlice)
         self._count = None if is_all or page.inexact else int(page.count)
         goes_on = bool(ids) and (not self._oldest_id or min(ids) < self._oldest_id)
+        # What is not shown is left out of a page, so that a page of such is empty.
+        self._skipped = 0 if ids else self._skipped + MOST_IN_A_PAGE
+        passed = len(self.messages) + self._skipped
+        may_go_on = goes_on or (not ids and not is_all and passed < int(page.count))
         has_room = len(ids) < MOST_IN_A_PAGE
-        self.is_over = is_all or not goes_on or (has_room and self._are_all_in(self.messages))
+        self.is_over = is_all or not may_go_on or (has_room and self._are_all_in(self.messages))
         self._oldest_id = min(ids, default=self._oldest_id)
 
     def found_otherwise(self, other: _Search) -> None:
