@@ -164,15 +164,15 @@ class Verifier:
 
     def _sort_out(self, comparison: Comparison, chat: Chat, after_id: int, up_to_id: int) -> None:
         """Files of messages that were not asked for, or that came meanwhile, are not unknown."""
-        left = comparison.unclaimed_ids()
-        for message_id in left:
-            if message_id <= after_id or up_to_id < message_id < LARGEST_MESSAGE_ID:
-                comparison.leave_out(message_id)
-        ids = [each for each in left if after_id < each <= up_to_id]
+        left = comparison.unclaimed()
+        for number in left:
+            if number.message_id <= after_id or up_to_id < number.message_id < LARGEST_MESSAGE_ID:
+                comparison.leave_out(number)
+        ids = sorted({each.message_id for each in left if after_id < each.message_id <= up_to_id})
         if ids:
             for entry in self.reader.fetch(replace(chat, topic_id=0), ids):
                 if isinstance(entry, MediaItem):
-                    comparison.leave_out(entry.message_id)
+                    comparison.leave_out(entry.number)
 
     def _repaired(self, verdict: Verdict, scope: Scope, loaded: LoadedState | None) -> Verdict:
         state_id = loaded.state.last_message_id if loaded else 0
