@@ -65,7 +65,6 @@ TABLE: Mapping[type, Mapping[str, Decision]] = {
     _t.MessageMediaPoll: {"attached_media": _POSTED, "poll": _POSTED, "results": _POSTED},
     _t.Poll: {"answers": _POSTED},
     _t.PollAnswer: {"media": _POSTED},
-    _t.InputPollAnswer: {"media": NoFile("only a client sends it")},
     _t.PollResults: {"solution_media": _POSTED},
     _t.RichMessage: {"photos": _POSTED, "documents": _POSTED},
     _t.MessageMediaStory: {"story": LeftOut(STORY)},
