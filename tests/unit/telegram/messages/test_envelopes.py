@@ -195,7 +195,7 @@ def test_a_kind_that_a_later_layer_brings_counts_as_one_that_can_not_be_read() -
         peer_id=PEER,
         date=5,
         message="",
-        media=MessageMediaOfTomorrow(),  # type: ignore[arg-type]
+        media=MessageMediaOfTomorrow(),
     )
     (entry,) = entries_of(sent, -1001)
     assert isinstance(entry, SkippedItem)
