@@ -1,4 +1,5 @@
-"""One file of a message that is on the remote several times: whether they are the same, as far as it can tell."""
+"""A file of a message that is on the remote several times: whether they are the same, as far as it
+can tell."""
 
 from __future__ import annotations
 
