@@ -18,10 +18,11 @@ from typing import TypeVar
 from pyrogram import raw
 
 from standins.shaping import Shaping
-from standins.telegram.calls.updates import new_message_update
+from standins.telegram.calls.updates import edited_message_update, new_message_update
 from standins.telegram.connection import Connection
 from standins.telegram.mtproto import socks
 from standins.telegram.mtproto.auth_keys import AuthKey
+from standins.telegram.mtproto.wire import TlObject
 from standins.telegram.service.data_centres import data_centre_of_address
 from standins.telegram.service.faults import Faults
 from standins.telegram.service.logins import token_of_link
@@ -63,11 +64,13 @@ class StandIn:
         self._thread.start()
         self._started.result()
         self.world.on_append.append(self._tell_of)
+        self.world.on_edit.append(self._tell_of_edit)
 
     def stop(self) -> None:
         """Breaks all connections; returns when the thread is gone."""
         if self._tell_of in self.world.on_append:
             self.world.on_append.remove(self._tell_of)
+            self.world.on_edit.remove(self._tell_of_edit)
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._request_stop)
             self._thread.join()
@@ -271,9 +274,15 @@ class StandIn:
 
     def _tell_of(self, channel: Channel, message_id: int, by: object) -> None:
         """Somebody posted: tell every client that wants updates, but not the one that did it."""
+        self._tell(lambda: new_message_update(self._service, channel, message_id), by)
 
+    def _tell_of_edit(self, channel: Channel, message_id: int, by: object) -> None:
+        """The same of a message that was edited."""
+        self._tell(lambda: edited_message_update(self._service, channel, message_id), by)
+
+    def _tell(self, make: Callable[[], TlObject | None], by: object) -> None:
         def tell() -> None:
-            update = new_message_update(self._service, channel, message_id)
+            update = make()
             if update is None or self.faults.updates_lost:
                 return
             for connection in self._connections:

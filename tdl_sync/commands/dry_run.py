@@ -165,7 +165,7 @@ class Looker:
 
     def _is_copy(self, item: MediaItem, job: Job, prospect: Prospect) -> bool:
         key = item.key
-        first_id = self.marks.message_with(job.remote, key.chat_id, key.topic_id, item.identity)
-        return first_id is not None or (
+        first = self.marks.file_with(job.remote, key.chat_id, key.topic_id, item.identity)
+        return first is not None or (
             item.identity in prospect.arriving or item.identity in prospect.listed.files
         )

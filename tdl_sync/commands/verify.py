@@ -13,7 +13,7 @@ from tdl_sync.commands.verify_repair import recorded, save_state
 from tdl_sync.commands.verify_surplus import WITHOUT_A_YES, is_agreed_to, remove_surplus
 from tdl_sync.commands.verify_text import Verdict, json_record, report_lines, result_line
 from tdl_sync.core.errors import EXIT_SOME_FAILED, ChatError, SidecarUnreadable, TdlSyncError
-from tdl_sync.core.model import Chat, MediaItem, Scope
+from tdl_sync.core.model import Chat, FileNumber, MediaItem, Scope
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages, SavedText
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID
@@ -159,7 +159,7 @@ class Verifier:
             folder or "",
             lambda key: self.marks.marked(remote, key),
             {failure.key: failure for failure in self.marks.failures(remote, chat.id, 0)},
-            lambda message_id: self._hash_in_sidecar(message_id, sidecars.get(message_id)),
+            lambda number: self._hash_in_sidecar(number, sidecars.get(number)),
         )
         choice = self.config.task.choice
         after_id, up_to_id = choice.bounds(self.reader, chat, max(scope.lower_bound - 1, 0))
@@ -172,10 +172,10 @@ class Verifier:
         self._sort_out(comparison, chat, after_id, up_to_id if ends else LARGEST_MESSAGE_ID)
         return Verdict(chat, remote, folder, comparison.findings())
 
-    def _hash_in_sidecar(self, message_id: int, folder: str | None) -> str | None:
+    def _hash_in_sidecar(self, number: FileNumber, folder: str | None) -> str | None:
         if folder is None:
             return None
-        text = self.look.read(folder, sidecar_name(message_id))
+        text = self.look.read(folder, sidecar_name(number))
         try:
             return None if text is None else described_file(text).sha256
         except SidecarUnreadable:
@@ -183,15 +183,15 @@ class Verifier:
 
     def _sort_out(self, comparison: Comparison, chat: Chat, after_id: int, up_to_id: int) -> None:
         """Files of messages that were not asked for, or that came meanwhile, are not unknown."""
-        left = comparison.unclaimed_ids()
-        for message_id in left:
-            if message_id <= after_id or up_to_id < message_id < LARGEST_MESSAGE_ID:
-                comparison.leave_out(message_id)
-        ids = [each for each in left if after_id < each <= up_to_id]
+        left = comparison.unclaimed()
+        for number in left:
+            if number.message_id <= after_id or up_to_id < number.message_id < LARGEST_MESSAGE_ID:
+                comparison.leave_out(number)
+        ids = sorted({each.message_id for each in left if after_id < each.message_id <= up_to_id})
         if ids:
             for entry in self.reader.fetch(replace(chat, topic_id=0), ids):
                 if isinstance(entry, MediaItem):
-                    comparison.leave_out(entry.message_id)
+                    comparison.leave_out(entry.number)
 
     def _repaired(self, verdict: Verdict, scope: Scope, loaded: LoadedState | None) -> Verdict:
         state_id = loaded.state.last_message_id if loaded else 0

@@ -14,6 +14,7 @@ from tdl_sync.core.doubles import Likeness, are_two, likeness
 from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE, Failure
 from tdl_sync.core.model import (
     FileIdentity,
+    FileNumber,
     HistoryEntry,
     ListedFile,
     MarkedFile,
@@ -21,17 +22,18 @@ from tdl_sync.core.model import (
     MessageKey,
     SkippedItem,
 )
-from tdl_sync.core.naming import file_name, message_id_of, path_of
+from tdl_sync.core.naming import file_name, number_of, path_of
 from tdl_sync.remote.remnants import is_under_way
 from tdl_sync.remote.surplus_removal import is_renamed
 from tdl_sync.transfer.duplicates import DUPLICATE
+from tdl_sync.transfer.sidecar import is_sidecar
 
 NO_ID = "its name begins with no message's id"
 UNFINISHED = "an upload that rclone did not finish"
 NO_MESSAGE = "the chat has no file with this message's id"
 
-_OURS = re.compile(r"[1-9][0-9]{0,18}\.json|messages(?:-topic-[0-9]+)?\.jsonl")
-"""Sidecars and text archives (``--sidecar``, ``--text``)."""
+_TEXT_ARCHIVE = re.compile(r"messages(?:-topic-[0-9]+)?\.jsonl")
+"""What ``--text`` writes."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class Comparison:
         folder: str,
         mark_of: Callable[[MessageKey], MarkedFile | None],
         failures: Mapping[MessageKey, Failure],
-        hash_in_sidecar: Callable[[int], str | None] = lambda _: None,
+        hash_in_sidecar: Callable[[FileNumber], str | None] = lambda _: None,
     ) -> None:
         """``hash_in_sidecar``, of a message's file, is asked for where there are several of it and
         no mark tells it: the SHA-256 of what was uploaded."""
@@ -129,28 +131,28 @@ class Comparison:
         self._mark_of = mark_of
         self._failures = failures
         self._hash_in_sidecar = hash_in_sidecar
-        self._files: defaultdict[int, list[ListedFile]] = defaultdict(list)
-        self._under_way: defaultdict[int | None, list[ListedFile]] = defaultdict(list)
+        self._files: defaultdict[FileNumber, list[ListedFile]] = defaultdict(list)
+        self._under_way: defaultdict[FileNumber | None, list[ListedFile]] = defaultdict(list)
         self._found = Findings()
         self._identities: set[FileIdentity] = set()
         for file in listing:
-            message_id = message_id_of(file.name)
+            number = number_of(file.name)
             if is_under_way(file.name):
-                self._under_way[message_id].append(file)
-            elif message_id is not None:
-                self._files[message_id].append(file)
-            elif not _OURS.fullmatch(file.name):
+                self._under_way[number].append(file)
+            elif number is not None:
+                self._files[number].append(file)
+            elif not is_sidecar(file.name) and not _TEXT_ARCHIVE.fullmatch(file.name):
                 self._found.unknown.append(Unknown(file, NO_ID))
 
     def take(self, entry: HistoryEntry) -> None:
         """Hold one message's file against the remote."""
-        files = self._files.pop(entry.key.message_id, [])
+        files = self._files.pop(entry.key.number, [])
         if isinstance(entry, SkippedItem):
             self._found.skipped[entry.rule] += 1
             self._found.not_compared += len(files)
             return
         mark = self._mark_of(entry.key)
-        files += self._called_so(entry.message_id, mark)
+        files += self._called_so(entry.number, mark)
         if not files:
             self._found.missing.append(
                 Missing(
@@ -173,7 +175,7 @@ class Comparison:
         names. The others are double."""
         sha256 = None if mark is None else mark.sha256
         if sha256 is None:
-            sha256 = self._hash_in_sidecar(item.message_id)
+            sha256 = self._hash_in_sidecar(item.number)
         files.sort(
             key=lambda file: (
                 _what_is_wrong(item, file, mark) is not None,
@@ -204,13 +206,13 @@ class Comparison:
             self._found.double.append(Double(item.message_id, file, best, like, is_surplus))
         return best
 
-    def unclaimed_ids(self) -> list[int]:
-        """Of which messages files are there that no entry so far was about."""
+    def unclaimed(self) -> list[FileNumber]:
+        """Of which files of messages some are there that no entry so far was about."""
         return sorted(self._files)
 
-    def leave_out(self, message_id: int) -> None:
-        """Its files belong to a message that is not asked for."""
-        self._found.not_compared += len(self._files.pop(message_id, []))
+    def leave_out(self, number: FileNumber) -> None:
+        """It belongs to a message that is not asked for."""
+        self._found.not_compared += len(self._files.pop(number, []))
 
     def leave_out_copies(self) -> None:
         """After the last entry: what is missing is skipped where another message has brought the
@@ -252,11 +254,11 @@ class Comparison:
             )
         )
 
-    def _called_so(self, message_id: int, mark: MarkedFile | None) -> list[ListedFile]:
+    def _called_so(self, number: FileNumber, mark: MarkedFile | None) -> list[ListedFile]:
         """Files with names like rclone's for unfinished ones, that are called so on Telegram."""
-        named = [each for each in self._under_way[message_id] if self._is_named_by(mark, each)]
+        named = [each for each in self._under_way[number] if self._is_named_by(mark, each)]
         for file in named:
-            self._under_way[message_id].remove(file)
+            self._under_way[number].remove(file)
         return named
 
     def _is_as_uploaded(self, mark: MarkedFile | None, file: ListedFile) -> bool:

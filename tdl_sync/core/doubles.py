@@ -1,4 +1,5 @@
-"""Several files of one message on the remote: whether they are the same, as far as it can tell."""
+"""A file of a message that is on the remote several times: whether they are the same, as far as it
+can tell."""
 
 from __future__ import annotations
 
@@ -6,8 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from enum import Enum
 
-from tdl_sync.core.model import ListedFile
-from tdl_sync.core.naming import message_id_of, path_of
+from tdl_sync.core.model import FileNumber, ListedFile
+from tdl_sync.core.naming import number_of, path_of
 from tdl_sync.core.text import printable
 
 
@@ -46,11 +47,11 @@ def are_two(one: ListedFile, other: ListedFile) -> bool:
 def told_of_doubles(listing: Iterable[ListedFile], remote: str) -> str | None:
     """One line, if a listing has what may be the same file of one message twice. ``None`` where it
     has only what people put beside a file, under another name and with another size."""
-    files: defaultdict[int, list[ListedFile]] = defaultdict(list)
+    files: defaultdict[FileNumber, list[ListedFile]] = defaultdict(list)
     for file in listing:
-        message_id = message_id_of(file.name)
-        if message_id is not None:
-            files[message_id].append(file)
+        number = number_of(file.name)
+        if number is not None:
+            files[number].append(file)
     counts: Counter[Likeness] = Counter()
     messages, example = 0, ""
     for several in files.values():

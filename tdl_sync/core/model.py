@@ -139,9 +139,25 @@ class Chat:
     asked_as: str = field(default="", compare=False)
 
 
+FIRST = 1
+"""The index of a message's first file: most messages hold no other."""
+
+
+@dataclass(frozen=True, order=True)
+class FileNumber:
+    """Which file of a chat: of which message, and its ``index`` there, from 1 on."""
+
+    message_id: int
+    index: int = FIRST
+
+    def __str__(self) -> str:
+        """``4711``, and ``4711.2`` for a message's second file."""
+        return str(self.message_id) if self.index == FIRST else f"{self.message_id}.{self.index}"
+
+
 @dataclass(frozen=True, order=True)
 class MessageKey:
-    """Which message. ``topic_id`` is 0 outside forum topics and discussions.
+    """Which file of which message. ``topic_id`` is 0 outside forum topics and discussions.
 
     The topic is part of the key because the comments of a channel's posts have ids of their own,
     which overlap the ids of the posts.
@@ -150,11 +166,16 @@ class MessageKey:
     chat_id: int
     topic_id: int
     message_id: int
+    index: int = FIRST
+
+    @property
+    def number(self) -> FileNumber:
+        return FileNumber(self.message_id, self.index)
 
 
 @dataclass(frozen=True)
 class MediaItem:
-    """One message's media: downloaded and uploaded as one file.
+    """One of the files that a message holds: downloaded and uploaded as one.
 
     ``file_name`` is what the sender wrote, untouched and hostile; ``None`` for nameless media.
     ``size_bytes`` is what Telegram declares; 0 is a valid empty file. ``date`` is UTC.
@@ -174,6 +195,10 @@ class MediaItem:
         return self.key.message_id
 
     @property
+    def number(self) -> FileNumber:
+        return self.key.number
+
+    @property
     def identity(self) -> FileIdentity:
         return FileIdentity(self.location.kind, self.location.file_id, self.size_bytes)
 
@@ -186,10 +211,34 @@ class MediaItem:
 
 @dataclass(frozen=True)
 class SkippedItem:
-    """A message with a file that a rule leaves out, or that is gone. Never marked as done."""
+    """A file of a message that a rule leaves out, or that is gone. Never marked as done."""
 
     key: MessageKey
     rule: str
+
+
+LOCKED = "paid media that is not bought"
+UNSUPPORTED = "a kind of media that this version can't read"
+
+MAY_OPEN = frozenset({LOCKED, UNSUPPORTED})
+"""What is left out by these rules may be a file at another time: it is looked at again."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A message that was passed though it holds what may be a file at another time (``MAY_OPEN``).
+
+    ``locked``: it may be bought at any time. ``seen_by`` says what has read it
+    (``ChatReader.reads``): another version may read what this one could not.
+    """
+
+    message_id: int
+    locked: bool
+    seen_by: str
+
+    def is_due(self, reads: str) -> bool:
+        """Whether it is worth another look by a reader that ``reads`` so."""
+        return self.locked or self.seen_by != reads
 
 
 HistoryEntry = MediaItem | SkippedItem
@@ -322,7 +371,7 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class DoneMark:
-    """The record that one message's file is on one remote (``REMOTE:PATH``, as configured)."""
+    """The record that one file of a message is on one remote (``REMOTE:PATH``, as configured)."""
 
     remote: str
     file: RemoteFile

@@ -16,7 +16,7 @@ them take:
   names that Windows keeps for devices.
 
 Two files of one chat never get one name, nor two that differ in case or Unicode form only: each
-begins with the id of its message.
+begins with the id of its message, and where that holds several, with its number there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import mimetypes
 import re
 import unicodedata
 
-from tdl_sync.core.model import Chat, ListedFile, MediaItem, MediaType
+from tdl_sync.core.model import FIRST, Chat, FileNumber, ListedFile, MediaItem, MediaType
 from tdl_sync.core.text import is_broken
 
 MAX_NAME_BYTES = 143
@@ -37,7 +37,7 @@ _EXTENSION = re.compile(r"(?:\.\w{1,8}){1,2}\Z")
 _WINDOWS_DEVICE = re.compile(
     r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?=\.|\Z)", re.IGNORECASE
 )
-_FILE_ID = re.compile(r"([1-9][0-9]{0,18})_")
+_FILE_NUMBER = re.compile(r"([1-9][0-9]{0,18})(?:\.([2-9]|[1-9][0-9]{1,2}))?_")
 _FOLDER_ID = re.compile(r" \[(-?[1-9][0-9]{0,18})\]\Z")
 
 _EXTENSION_OF_MIME_TYPE = {
@@ -74,6 +74,7 @@ _STANDARD_MIME_TYPES = mimetypes.MimeTypes()
 
 def file_name(item: MediaItem) -> str:
     """``<message id>_<file name>``, or ``<message id>_<type>_<date>.<ext>`` for nameless media.
+    A message's second file is ``<message id>.2_…``, and so on.
 
     A name with nothing usable in it (``..``, blanks) counts as none. The same item always gets
     the same name. What is too long loses the end of its stem and keeps its extension.
@@ -83,7 +84,7 @@ def file_name(item: MediaItem) -> str:
 
 def portable_name(item: MediaItem, text: str) -> str:
     """``<message id>_<text>`` by the rules of this module; a made-up name if nothing is left."""
-    prefix = f"{item.message_id}_"
+    prefix = f"{item.number}_"
     name = _portable(text) or _made_up(item)
     return prefix + _shortened(name, MAX_NAME_BYTES - len(prefix))
 
@@ -94,7 +95,7 @@ def portable_folder(text: str) -> str:
 
 
 def name_without_id(item: MediaItem) -> str:
-    """``file_name`` without the message's id in front."""
+    """``file_name`` without the message's id, and the file's number there, in front."""
     return file_name(item).partition("_")[2]
 
 
@@ -105,10 +106,11 @@ def folder_name(chat: Chat) -> str:
     return _cut(title, MAX_NAME_BYTES - len(suffix)).rstrip(" .") + suffix
 
 
-def message_id_of(name: str) -> int | None:
-    """The message that a file on the remote belongs to; ``None`` if it isn't one of ours."""
-    match = _FILE_ID.match(name)
-    return int(match[1]) if match else None
+def number_of(name: str) -> FileNumber | None:
+    """Which message's file a file on the remote is, and which of them; ``None`` if it isn't one of
+    ours."""
+    match = _FILE_NUMBER.match(name)
+    return FileNumber(int(match[1]), int(match[2] or FIRST)) if match else None
 
 
 def path_of(file: ListedFile) -> str:

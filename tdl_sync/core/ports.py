@@ -18,6 +18,7 @@ from tdl_sync.core.model import (
     ChatTotals,
     DoneMark,
     FileIdentity,
+    FileNumber,
     HistoryEntry,
     HistoryPage,
     ListedFile,
@@ -27,6 +28,7 @@ from tdl_sync.core.model import (
     Scope,
     StagedFile,
     TextMessage,
+    Waiting,
 )
 from tdl_sync.core.reports import RunReport
 
@@ -36,6 +38,9 @@ PART_BYTES = 1024 * 1024
 
 class ChatReader(Protocol):
     """Reads a chat. All methods block; call them from worker threads, never from the loop."""
+
+    reads: str
+    """Which kinds of messages it can read, in a word: another word, other kinds."""
 
     def newest_message_id(self, chat: Chat) -> int:
         """The id of the newest message, 0 for an empty chat."""
@@ -56,7 +61,8 @@ class ChatReader(Protocol):
         """The id of the newest message sent before ``moment``, 0 if there is none; one call."""
 
     def fetch(self, chat: Chat, message_ids: Sequence[int]) -> list[HistoryEntry]:
-        """These messages' files as they are now; what is gone comes as a ``SkippedItem``."""
+        """All files of these messages as they are now, in this order; a message that is gone comes
+        as a ``SkippedItem``."""
 
 
 class PartSource(Protocol):
@@ -149,15 +155,18 @@ class MarkReader(Protocol):
 
     def is_done(self, remote: str, key: MessageKey) -> bool: ...
 
-    def message_with(
+    def file_with(
         self, remote: str, chat_id: int, topic_id: int, file: FileIdentity
-    ) -> int | None:
-        """A message that is done and whose mark says that it is this file, ``None`` for none."""
+    ) -> FileNumber | None:
+        """One that is done and whose mark says that it is this file, ``None`` for none."""
 
     def watermark(self, scope: Scope) -> int:
         """The last saved watermark of the scope, 0 if there is none."""
 
     def failures(self, remote: str, chat_id: int, topic_id: int) -> list[Failure]: ...
+
+    def waiting(self, remote: str, chat_id: int, topic_id: int) -> list[Waiting]:
+        """By message id."""
 
 
 class Marks(MarkReader, Protocol):
@@ -167,7 +176,7 @@ class Marks(MarkReader, Protocol):
         """Record a file as done, and which file it is, and forget its failure: all or nothing."""
 
     def ids_of_unknown_files(self, remote: str, chat_id: int, topic_id: int) -> list[int]:
-        """The marked messages whose marks do not say which file they are.
+        """The messages of which a mark does not say which file it is of.
 
         Slow, and empty once ``files_are_known`` was called.
         """
@@ -185,6 +194,15 @@ class Marks(MarkReader, Protocol):
 
     def record_failures(self, remote: str, failures: Iterable[Failure]) -> list[Failure]:
         """The same for many at once: all are durable together, or none."""
+
+    def wait_for(
+        self, remote: str, chat_id: int, topic_id: int, messages: Iterable[Waiting]
+    ) -> None:
+        """Remember these, instead of what was remembered of the same messages."""
+
+    def stop_waiting(
+        self, remote: str, chat_id: int, topic_id: int, message_ids: Iterable[int]
+    ) -> None: ...
 
     def forget_failure(self, remote: str, key: MessageKey) -> None: ...
 

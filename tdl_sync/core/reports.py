@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from tdl_sync.core.model import FIRST, FileNumber
+
 
 class Outcome(str, Enum):
     """How a run ended: the ``status`` of the result line."""
@@ -27,6 +29,11 @@ class FailedItem:
     reason: str
     detail: str
     for_good: bool
+    index: int = FIRST
+
+    @property
+    def number(self) -> FileNumber:
+        return FileNumber(self.message_id, self.index)
 
 
 @dataclass(frozen=True)

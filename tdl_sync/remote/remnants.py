@@ -24,7 +24,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from tdl_sync.core.model import ListedFile
-from tdl_sync.core.naming import message_id_of
+from tdl_sync.core.naming import number_of
 
 _UNDER_WAY = re.compile(r"(.*)\.[0-9a-z]{8}\.partial", re.DOTALL)
 """Older versions take eight letters and digits at random, newer ones a hash."""
@@ -49,7 +49,7 @@ def is_remnant(partial_name: str, name: str) -> bool:
     """Whether rclone calls the file ``name`` so while it sends it. A file that is called
     ``….partial`` on Telegram is no remnant of itself."""
     match = _UNDER_WAY.fullmatch(partial_name)
-    if match is None or partial_name == name or message_id_of(name) is None:
+    if match is None or partial_name == name or number_of(name) is None:
         return False
     name_bytes, stem_bytes = len(name.encode()), len(match[1].encode())
     if name_bytes <= _LENGTHENED_BYTES:

@@ -19,7 +19,7 @@ from os.path import splitext
 
 from tdl_sync.core.doubles import Likeness, likeness
 from tdl_sync.core.model import ListedFile
-from tdl_sync.core.naming import message_id_of, path_of
+from tdl_sync.core.naming import number_of, path_of
 from tdl_sync.remote.check import CheckedRemote
 from tdl_sync.remote.drive_folder import LISTING_LAG_SECONDS, listed_folders
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
@@ -31,7 +31,7 @@ _TRIES_FOR_EACH = 3
 """A listing that lags can show a file under the name that it had before."""
 
 
-_NEW_NAME = re.compile(r"[1-9][0-9]{0,18}_double-[0-9a-f]{16}(\..*)?", re.DOTALL)
+_NEW_NAME = re.compile(r"[1-9][0-9]{0,18}(\.[0-9]{1,3})?_double-[0-9a-f]{16}(\..*)?", re.DOTALL)
 
 
 class NotRemoved(Exception):
@@ -187,5 +187,5 @@ def _new_path(path: str) -> str:
     """For a file, beside its old one: with its message's id, and with its ending, by which Drive
     tells its kind."""
     folder, slash, name = path.rpartition("/")
-    new_name = f"{message_id_of(name)}_double-{secrets.token_hex(8)}{splitext(name)[1]}"
+    new_name = f"{number_of(name)}_double-{secrets.token_hex(8)}{splitext(name)[1]}"
     return f"{folder}{slash}{new_name}"

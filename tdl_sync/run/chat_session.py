@@ -242,7 +242,7 @@ class ChatSession:
         while not self._more:
             job = self._waiting(partial(later.next_job, self._state.ledger.position().watermark))
             pipeline = self._pipeline(job)
-            self._tally.round_begins({entry.key.message_id for entry in job.again})
+            self._tally.round_begins({entry.key.number for entry in job.again})
             self._state.ledger = pipeline.ledger
             self._move_in_turn(pipeline)
             later.ended(job, self._tally.of_round(), pipeline.ledger.position().watermark)

@@ -11,8 +11,20 @@ from datetime import datetime, timezone
 
 from tdl_sync.core.errors import ConfigurationError, TdlSyncError
 from tdl_sync.core.failures import Failure, is_distrusting, reasons_for_others
-from tdl_sync.core.model import Chat, HistoryEntry, ListedFile, MessageKey, Scope, scope_key
-from tdl_sync.core.naming import folder_name, message_id_of
+from tdl_sync.core.model import (
+    FIRST,
+    MAY_OPEN,
+    Chat,
+    FileNumber,
+    HistoryEntry,
+    ListedFile,
+    MessageKey,
+    Scope,
+    SkippedItem,
+    Waiting,
+    scope_key,
+)
+from tdl_sync.core.naming import folder_name, number_of
 from tdl_sync.core.ports import ChatReader, MarkReader, Marks, SavedMessages
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Task
@@ -20,6 +32,7 @@ from tdl_sync.run.time_left import TimeLeft
 from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
 from tdl_sync.state.state_message import OTHER_REASONS
 from tdl_sync.state.state_store import LoadedState, StateStore
+from tdl_sync.transfer.again import of_messages
 from tdl_sync.transfer.job import Job
 from tdl_sync.transfer.known import given_up
 from tdl_sync.transfer.ledger import Ledger, Tally
@@ -31,7 +44,8 @@ class ResumePoint:
     """Where a run of a scope goes on: what earlier runs, on any machine, have left.
 
     ``told_failures`` are those that only the state message knows of. A run records them at once
-    (``inherit``): its own message would forget them if it ended before it came to try them.
+    (``inherit``): its own message would forget them if it ended before it came to try them. So it
+    is with ``told_waiting``, messages that may hold a file by now.
     """
 
     scope: Scope
@@ -40,6 +54,12 @@ class ResumePoint:
     after_id: int
     recorded_failures: tuple[Failure, ...]
     told_failures: tuple[Failure, ...]
+    recorded_waiting: tuple[Waiting, ...] = ()
+    told_waiting: tuple[Waiting, ...] = ()
+
+    @property
+    def waiting(self) -> tuple[Waiting, ...]:
+        return (*self.recorded_waiting, *self.told_waiting)
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -53,9 +73,11 @@ def failed_elsewhere(state: RunState) -> Iterator[Failure]:
     """
     reasons = state.failures_by_reason
     distrusted = OTHER_REASONS in reasons or any(map(is_distrusting, reasons))
-    for message_id in state.failed_ids:
+    several_ids = {number.message_id for number in state.failed_files}
+    firsts = [FileNumber(each) for each in state.failed_ids if each not in several_ids]
+    for number in sorted([*firsts, *state.failed_files]):
         yield Failure(
-            MessageKey(state.channel_id, 0, message_id),
+            MessageKey(state.channel_id, 0, number.message_id, number.index),
             "failed on another machine",
             "failed in an earlier run on another machine",
             attempts=1,
@@ -69,6 +91,9 @@ def inherit(point: ResumePoint, marks: Marks, saved_messages: SavedMessages) -> 
     only their message tells of are on record here, and of several messages one is left."""
     if point.told_failures:
         marks.record_failures(point.scope.remote, point.told_failures)
+    if point.told_waiting:
+        scope = point.scope
+        marks.wait_for(scope.remote, scope.chat_id, 0, point.told_waiting)
     if point.loaded is not None and point.loaded.stale_ids:
         saved_messages.delete(point.loaded.stale_ids)
 
@@ -114,6 +139,7 @@ class Resumption:
             watermarks.extend([loaded.state.last_message_id] if loaded else [])
         folder = loaded.state.folder if loaded else self._find_folder(self._chat.id)
         recorded = self._marks.failures(scope.remote, self._chat.id, 0)
+        waiting = self._marks.waiting(scope.remote, self._chat.id, 0)
         return ResumePoint(
             scope=scope,
             loaded=loaded,
@@ -121,6 +147,8 @@ class Resumption:
             after_id=max(watermarks),
             recorded_failures=tuple(recorded),
             told_failures=tuple(self._told_failures(loaded, recorded)),
+            recorded_waiting=tuple(waiting),
+            told_waiting=tuple(_told_waiting(loaded, waiting)),
         )
 
     def _told_failures(
@@ -145,13 +173,15 @@ class Resumption:
         after_id = up_to_id = point.after_id
         if not task.retry_failed:
             after_id, up_to_id = task.choice.bounds(self._reader, self._chat, after_id)
+        again, waited_for = self._again(point)
         return Job(
             chat=self._chat,
             remote=task.remote,
             folder=point.folder,
             after_id=after_id,
             up_to_id=up_to_id,
-            again=tuple(self._again(point)),
+            again=tuple(again),
+            waited_for=waited_for,
             on_remote=self._on_remote(listing),
             retry_failed_for_good=task.retry_failed,
             choice=task.choice,
@@ -166,7 +196,9 @@ class Resumption:
         The remote is not listed again: of what failed, it is where the ``first`` round saw it."""
         choice = replace(first.choice, newest_first=False)
         after_id, up_to_id = choice.bounds(self._reader, self._chat, after_id)
-        again = self._entries(sorted(due_ids))
+        failures = self._marks.failures(self._scope.remote, self._chat.id, 0)
+        due = {each.key for each in failures if each.key.message_id in due_ids}
+        again, _ = self._looked_at_again(due, failures, ())
         if up_to_id == after_id and not again:
             return None
         return replace(
@@ -174,37 +206,83 @@ class Resumption:
             after_id=after_id,
             up_to_id=up_to_id,
             again=tuple(again),
-            on_remote={id_: first.on_remote[id_] for id_ in due_ids if id_ in first.on_remote},
+            waited_for=frozenset(),
+            on_remote={
+                number: files
+                for number, files in first.on_remote.items()
+                if number.message_id in due_ids
+            },
             retry_failed_for_good=False,
             choice=choice,
             leftovers_of=frozenset(due_ids),
         )
 
-    def _again(self, point: ResumePoint) -> list[HistoryEntry]:
-        """The files that failed before and deserve another try; the history is past them."""
-        wanted_ids = sorted(
-            failure.key.message_id
+    def _again(self, point: ResumePoint) -> tuple[list[HistoryEntry], frozenset[int]]:
+        """The files that failed before and deserve another try, and what may be a file by now; the
+        history is past them. And which messages need not be waited for any more."""
+        if self._task.retry_failed:
+            return self._looked_at_again({each.key for each in point.failures}, point.failures, ())
+        wanted = {
+            failure.key
             for failure in point.failures
-            if self._task.retry_failed or not given_up(failure)
+            if not given_up(failure) and failure.key.message_id <= point.after_id
+        }
+        waiting_ids = [
+            each.message_id
+            for each in point.waiting
+            if each.message_id <= point.after_id and each.is_due(self._reader.reads)
+        ]
+        return self._looked_at_again(wanted, point.failures, waiting_ids)
+
+    def _looked_at_again(
+        self,
+        wanted: Collection[MessageKey],
+        failures: Iterable[Failure],
+        waiting_ids: Collection[int],
+    ) -> tuple[list[HistoryEntry], frozenset[int]]:
+        ids = sorted({*(key.message_id for key in wanted), *waiting_ids})
+        entries = self._reader.fetch(self._chat, ids) if ids else []
+        failed = {failure.key for failure in failures}
+        found = of_messages(
+            entries,
+            wanted,
+            lambda key: key in failed or self._marks.is_done(self._scope.remote, key),
         )
-        if not self._task.retry_failed:
-            wanted_ids = [each for each in wanted_ids if each <= point.after_id]
-        return self._entries(wanted_ids)
+        again = self._task.choice.filters.without_left_out(found)
+        # What a filter leaves out, a run of another scope may want.
+        left_out_ids = {each.key.message_id for each in found if each not in again}
+        closed_ids = {
+            entry.key.message_id
+            for entry in entries
+            if isinstance(entry, SkippedItem) and entry.rule in MAY_OPEN
+        }
+        return again, frozenset(waiting_ids) - closed_ids - left_out_ids
 
-    def _entries(self, message_ids: list[int]) -> list[HistoryEntry]:
-        entries = self._reader.fetch(self._chat, message_ids) if message_ids else []
-        return self._task.choice.filters.without_left_out(entries)
-
-    def _on_remote(self, listing: list[ListedFile]) -> dict[int, list[ListedFile]]:
-        """What is on the remote by message id, if no mark says so: all of it on a new machine."""
-        found: defaultdict[int, list[ListedFile]] = defaultdict(list)
+    def _on_remote(self, listing: list[ListedFile]) -> dict[FileNumber, list[ListedFile]]:
+        """What is on the remote, if no mark says so: all of it on a new machine."""
+        found: defaultdict[FileNumber, list[ListedFile]] = defaultdict(list)
         for file in listing:
-            message_id = message_id_of(file.name)
-            if message_id is not None:
-                key = MessageKey(self._chat.id, 0, message_id)
+            number = number_of(file.name)
+            if number is not None:
+                key = MessageKey(self._chat.id, 0, number.message_id, number.index)
                 if not self._marks.is_done(self._scope.remote, key):
-                    found[message_id].append(file)
+                    found[number].append(file)
         return dict(found)
+
+
+def _files_of_several(failures: Iterable[Failure]) -> tuple[FileNumber, ...]:
+    """All that failed of messages of which more than the first file did."""
+    numbers = sorted(failure.key.number for failure in failures)
+    several_ids = {number.message_id for number in numbers if number.index != FIRST}
+    return tuple(number for number in numbers if number.message_id in several_ids)
+
+
+def _told_waiting(loaded: LoadedState | None, recorded: Iterable[Waiting]) -> Iterator[Waiting]:
+    """What only the state message knows of: it says nothing but which messages."""
+    known_ids = {each.message_id for each in recorded}
+    for message_id in loaded.state.waiting_ids if loaded is not None else ():
+        if message_id not in known_ids:
+            yield Waiting(message_id, locked=True, seen_by="")
 
 
 @dataclass
@@ -229,6 +307,7 @@ class ChatState:
         report, position = self.tally.report(), self.ledger.position()
         earlier = self.resume_point.loaded.state if self.resume_point.loaded else None
         failures = self.marks.failures(scope.remote, self.chat.id, 0)
+        waiting = self.marks.waiting(scope.remote, self.chat.id, 0)
         self._save_watermark(position.watermark)
         return RunState(
             scope_key=scope_key(scope),
@@ -244,8 +323,10 @@ class ChatState:
             folder=self.resume_point.folder,
             started=earlier.started if earlier else self.begun_at,
             done_above_ids=position.done_above,
-            failed_ids=tuple(sorted(failure.key.message_id for failure in failures)),
+            failed_ids=tuple(sorted({failure.key.message_id for failure in failures})),
+            failed_files=_files_of_several(failures),
             failures_by_reason=Counter(reasons_for_others(failures)),
+            waiting_ids=tuple(each.message_id for each in waiting),
             run=self.identity,
             lower_bound=scope.lower_bound,
             upload_bytes_per_second=self._upload_bytes_per_second(earlier),

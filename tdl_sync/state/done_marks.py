@@ -9,18 +9,32 @@ from pathlib import Path
 import diskcache
 
 from tdl_sync.core.failures import Failure, added_to
-from tdl_sync.core.model import DoneMark, FileIdentity, MediaItem, MessageKey, Scope
+from tdl_sync.core.model import (
+    FIRST,
+    DoneMark,
+    FileIdentity,
+    FileNumber,
+    MediaItem,
+    MessageKey,
+    Scope,
+    Waiting,
+)
 from tdl_sync.state.mark_database import MarkDatabase
 from tdl_sync.state.mark_records import (
+    FURTHER,
     failure_text,
     file_key,
+    file_of_several_key,
     files_known_key,
     group_of,
     group_prefix,
-    id_of,
     key_text,
     mark_text,
+    number_of,
+    number_text,
     read_failure,
+    waiting_text,
+    waits_key,
     watermark_key,
     with_file,
 )
@@ -57,18 +71,19 @@ class DoneMarks(RecordedMarks):
             self._has_not_failed(mark.remote, mark.key)
 
     def ids_of_unknown_files(self, remote: str, chat_id: int, topic_id: int) -> list[int]:
-        """The marked messages of which no mark says which file they are, if any were left.
+        """The messages of which a mark does not say which file it is of, if any were left.
 
         Reads all marks (5 s for 100,000), until ``files_are_known`` was called.
         """
         with self._database.errors_named():
             if files_known_key(remote, chat_id, topic_id) in self._database:
                 return []
-        unknown = []
-        for message_id in self.all_done_ids(remote, chat_id, topic_id):
-            marked = self.marked(remote, MessageKey(chat_id, topic_id, message_id))
+        unknown = set()
+        for number in self.all_done(remote, chat_id, topic_id):
+            key = MessageKey(chat_id, topic_id, number.message_id, number.index)
+            marked = self.marked(remote, key)
             if marked is not None and marked.identity is None:
-                unknown.append(message_id)
+                unknown.add(number.message_id)
         return sorted(unknown)
 
     def learn_file(self, remote: str, item: MediaItem) -> None:
@@ -92,15 +107,16 @@ class DoneMarks(RecordedMarks):
         with self._writing, self._database.transaction() as cache:
             cache.set(files_known_key(remote, chat_id, topic_id), "{}")
 
-    def all_done_ids(self, remote: str, chat_id: int, topic_id: int) -> Iterator[int]:
-        """The ids of all marked messages, in no order; lazily, in the thread that iterates.
+    def all_done(self, remote: str, chat_id: int, topic_id: int) -> Iterator[FileNumber]:
+        """All marked files, in no order; lazily, in the thread that iterates.
 
         Reads all keys, see ``MarkDatabase.keys``.
         """
-        prefix = group_prefix("done", remote, chat_id, topic_id)
-        with self._database.errors_named():
-            for key in self._database.keys(prefix):
-                yield id_of(key, prefix)
+        for kind in ("done", FURTHER["done"]):
+            prefix = group_prefix(kind, remote, chat_id, topic_id)
+            with self._database.errors_named():
+                for key in self._database.keys(prefix):
+                    yield number_of(key, prefix)
 
     def save_watermark(self, scope: Scope, message_id: int) -> None:
         """Set the scope's watermark, which may also go down; durable on return."""
@@ -151,12 +167,39 @@ class DoneMarks(RecordedMarks):
             for key in keys:
                 self._has_not_failed(remote, key)
 
+    def wait_for(
+        self, remote: str, chat_id: int, topic_id: int, messages: Iterable[Waiting]
+    ) -> None:
+        """See ``ports.Marks``; all are durable on return, or none."""
+        messages = list(messages)
+        with self._writing:
+            with self._database.transaction() as cache:
+                for each in messages:
+                    key = waits_key(remote, chat_id, topic_id, each.message_id)
+                    cache.set(key, waiting_text(each))
+            group = self._waiting.setdefault((remote, chat_id, topic_id), {})
+            group.update({each.message_id: each for each in messages})
+
+    def stop_waiting(
+        self, remote: str, chat_id: int, topic_id: int, message_ids: Iterable[int]
+    ) -> None:
+        """Remove what is remembered of these; all of it, or nothing."""
+        message_ids = list(message_ids)
+        with self._writing:
+            with self._database.transaction() as cache:
+                for message_id in message_ids:
+                    cache.delete(waits_key(remote, chat_id, topic_id, message_id))
+            group = self._waiting.get((remote, chat_id, topic_id), {})
+            for message_id in message_ids:
+                group.pop(message_id, None)
+
     def _has_not_failed(self, remote: str, key: MessageKey) -> None:
-        self._failures.get(group_of(remote, key), {}).pop(key.message_id, None)
+        self._failures.get(group_of(remote, key), {}).pop(key.number, None)
 
     def _find_by_file(
         self, cache: diskcache.Cache, remote: str, key: MessageKey, file: FileIdentity
     ) -> None:
         """In a transaction, after the mark: of several messages with one file the first counts."""
-        if self.message_with(remote, key.chat_id, key.topic_id, file) is None:
-            cache.set(file_key(remote, key.chat_id, key.topic_id, file), json.dumps(key.message_id))
+        if self.file_with(remote, key.chat_id, key.topic_id, file) is None:
+            key_of = file_key if key.index == FIRST else file_of_several_key
+            cache.set(key_of(remote, key.chat_id, key.topic_id, file), number_text(key.number))

@@ -4,7 +4,13 @@
 ["failed",remote,chat,topic,message]    what is not, and why
 ["watermark",remote,chat,topic,filters,lower bound]
 ["file",remote,chat,topic,kind,file id,size]    a message whose mark says that it is this file
+["waits",remote,chat,topic,message]     holds what may be a file at another time
 ["files known",remote,chat,topic]       every mark says which file it is, as far as can be known
+
+Of a message's second file, and of those after it, the first three are called "done file", "failed
+file" and "file of several", and have the file's index behind the message: a version that knows one
+file of a message only looks for none of these, and would take them for foreign records under the
+names that it knows.
 """
 
 from __future__ import annotations
@@ -13,7 +19,17 @@ import json
 from datetime import datetime, timezone
 
 from tdl_sync.core.failures import Failure, is_distrusting
-from tdl_sync.core.model import DoneMark, FileIdentity, LocationKind, MarkedFile, MessageKey, Scope
+from tdl_sync.core.model import (
+    FIRST,
+    DoneMark,
+    FileIdentity,
+    FileNumber,
+    LocationKind,
+    MarkedFile,
+    MessageKey,
+    Scope,
+    Waiting,
+)
 
 NOT_OURS = (AttributeError, LookupError, TypeError, ValueError, OverflowError, RecursionError)
 """What reading a record raises that was written by somebody else: any JSON, or none."""
@@ -23,17 +39,30 @@ class ForeignRecord(Exception):
     """A record in the database that this program did not write."""
 
 
+FURTHER = {"done": "done file", "failed": "failed file"}
+"""What records are called of the files that are not the first of their message."""
+
+
 def key_text(kind: str, remote: str, key: MessageKey) -> str:
-    return f"{group_prefix(kind, remote, key.chat_id, key.topic_id)}{key.message_id}]"
+    if key.index == FIRST:
+        return f"{group_prefix(kind, remote, key.chat_id, key.topic_id)}{key.message_id}]"
+    prefix = group_prefix(FURTHER[kind], remote, key.chat_id, key.topic_id)
+    return f"{prefix}{key.message_id},{key.index}]"
 
 
 def group_prefix(kind: str, remote: str, chat_id: int, topic_id: int) -> str:
     return _key(kind, remote, chat_id, topic_id)[:-1] + ","
 
 
-def file_key(remote: str, chat_id: int, topic_id: int, file: FileIdentity) -> str:
+def file_key(
+    remote: str, chat_id: int, topic_id: int, file: FileIdentity, kind: str = "file"
+) -> str:
     of_file = (file.kind.value, file.file_id, file.size_bytes)
-    return _key("file", remote, chat_id, topic_id, *of_file)
+    return _key(kind, remote, chat_id, topic_id, *of_file)
+
+
+def file_of_several_key(remote: str, chat_id: int, topic_id: int, file: FileIdentity) -> str:
+    return file_key(remote, chat_id, topic_id, file, "file of several")
 
 
 def files_known_key(remote: str, chat_id: int, topic_id: int) -> str:
@@ -42,6 +71,26 @@ def files_known_key(remote: str, chat_id: int, topic_id: int) -> str:
 
 def group_of(remote: str, key: MessageKey) -> tuple[str, int, int]:
     return remote, key.chat_id, key.topic_id
+
+
+def waits_key(remote: str, chat_id: int, topic_id: int, message_id: int) -> str:
+    return _key("waits", remote, chat_id, topic_id, message_id)
+
+
+def waiting_text(waiting: Waiting) -> str:
+    return json.dumps({"locked": waiting.locked, "seen_by": waiting.seen_by})
+
+
+def read_waiting(text_key: str, text: str) -> tuple[tuple[str, int, int], Waiting]:
+    """Remote, chat and topic, and which message."""
+    try:
+        _, remote, *ids = json.loads(text_key)
+        chat_id, topic_id, message_id = (int(each) for each in ids)
+        record = json.loads(text)
+        waiting = Waiting(message_id, bool(record["locked"]), str(record["seen_by"]))
+        return (str(remote), chat_id, topic_id), waiting
+    except NOT_OURS as error:
+        raise ForeignRecord(f"what waits, {text[:80]!r}, is not one of ours") from error
 
 
 def watermark_key(scope: Scope) -> str:
@@ -86,28 +135,50 @@ def read_failure(key: MessageKey, text: str) -> Failure:
 
 def read_failure_with_key(text_key: str, text: str) -> tuple[str, Failure]:
     try:
-        _, remote, chat_id, topic_id, message_id = json.loads(text_key)
-        ids = (chat_id, topic_id, message_id)
+        kind, remote, *ids = json.loads(text_key)
         if not all(type(each) is int for each in ids):
             raise ValueError("an id is a whole number")
+        if len(ids) != (3 if kind == "failed" else 4):
+            raise ValueError("chat, topic and message, and the index of a further file")
     except NOT_OURS as error:
         raise ForeignRecord(f"the key {text_key[:80]!r} is not one of ours") from error
     return str(remote), read_failure(MessageKey(*ids), text)
 
 
-def id_of(text_key: str, prefix: str) -> int:
+def number_of(text_key: str, prefix: str) -> FileNumber:
+    """Which file of which message a key is about that begins with a group's prefix."""
     try:
-        return int(text_key[len(prefix) : -1])
-    except ValueError as error:
+        message_id, *index = (int(each) for each in text_key[len(prefix) : -1].split(","))
+        return FileNumber(message_id, *index)
+    except (TypeError, ValueError) as error:
         raise ForeignRecord(f"the key {text_key[:80]!r} is not one of ours") from error
 
 
 def read_id(text: str) -> int:
-    """A watermark, or which message it is."""
+    """A watermark."""
     try:
         return int(json.loads(text))
     except NOT_OURS as error:
         raise ForeignRecord(f"the message id {text[:80]!r} is not a number") from error
+
+
+def number_text(number: FileNumber) -> str:
+    """Of a message's first file it is the message's id alone."""
+    return json.dumps(
+        number.message_id if number.index == FIRST else [number.message_id, number.index]
+    )
+
+
+def read_number(text: str) -> FileNumber:
+    try:
+        found = json.loads(text)
+        return (
+            FileNumber(*(int(each) for each in found))
+            if isinstance(found, list)
+            else (FileNumber(int(found)))
+        )
+    except NOT_OURS as error:
+        raise ForeignRecord(f"{text[:80]!r} is not a file of a message") from error
 
 
 def mark_text(mark: DoneMark) -> str:

@@ -8,14 +8,17 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from tdl_sync.core.failures import Failure
-from tdl_sync.core.model import FileIdentity, MarkedFile, MessageKey, Scope
+from tdl_sync.core.model import FileIdentity, FileNumber, MarkedFile, MessageKey, Scope, Waiting
 from tdl_sync.state.mark_records import (
     file_key,
+    file_of_several_key,
     group_of,
     key_text,
     read_failure_with_key,
     read_id,
     read_mark,
+    read_number,
+    read_waiting,
     watermark_key,
 )
 
@@ -40,42 +43,53 @@ class RecordedMarks:
 
     def __init__(self, database: Texts) -> None:
         self._database = database
-        # Guards the failures. It is also held while a record is written, so that there is one
+        # Guards what is in memory. It is also held while a record is written, so that there is one
         # writer at a time in this process: SQLite's own waiting polls, a lock does not.
         self._writing = threading.Lock()
-        self._failures: dict[tuple[str, int, int], dict[int, Failure]] = {}
+        self._failures: dict[tuple[str, int, int], dict[FileNumber, Failure]] = {}
+        self._waiting: dict[tuple[str, int, int], dict[int, Waiting]] = {}
         with database.errors_named():
-            for text_key in database.keys('["failed",'):
+            for text_key in database.keys('["failed'):  # the further ones of a message, too
                 text = database.text(text_key)
                 if text is not None:
                     self._has_failed(*read_failure_with_key(text_key, text))
+            for text_key in database.keys('["waits",'):
+                text = database.text(text_key)
+                if text is not None:
+                    group, waiting = read_waiting(text_key, text)
+                    self._waiting.setdefault(group, {})[waiting.message_id] = waiting
 
     def close(self) -> None:
         self._database.close()
 
     def is_done(self, remote: str, key: MessageKey) -> bool:
-        """Whether the file of this message is on this remote. A look-up of microseconds."""
+        """Whether this file of this message is on this remote. A look-up of microseconds."""
         with self._database.errors_named():
             return key_text("done", remote, key) in self._database
 
     def marked(self, remote: str, key: MessageKey) -> MarkedFile | None:
-        """What the mark of this message says, ``None`` if there is none."""
+        """What the mark of this file says, ``None`` if there is none."""
         with self._database.errors_named():
             text = self._database.text(key_text("done", remote, key))
             return None if text is None else read_mark(text)
 
-    def message_with(
+    def file_with(
         self, remote: str, chat_id: int, topic_id: int, file: FileIdentity
-    ) -> int | None:
-        """A message that is done and whose mark says that it is this file, ``None`` for none."""
-        with self._database.errors_named():
-            text = self._database.text(file_key(remote, chat_id, topic_id, file))
-            if text is None:
-                return None
-            # The message may have lost its mark since, or have been moved with another file.
-            message_id = read_id(text)
-            marked = self.marked(remote, MessageKey(chat_id, topic_id, message_id))
-            return message_id if marked is not None and marked.identity == file else None
+    ) -> FileNumber | None:
+        """One that is done and whose mark says that it is this file, ``None`` for none."""
+        for key in (file_key, file_of_several_key):
+            with self._database.errors_named():
+                text = self._database.text(key(remote, chat_id, topic_id, file))
+                if text is None:
+                    continue
+                # It may have lost its mark since, or its message was moved with another file.
+                number = read_number(text)
+                marked = self.marked(
+                    remote, MessageKey(chat_id, topic_id, number.message_id, number.index)
+                )
+                if marked is not None and marked.identity == file:
+                    return number
+        return None
 
     def watermark(self, scope: Scope) -> int:
         """The last saved watermark of the scope, 0 if there is none."""
@@ -87,9 +101,15 @@ class RecordedMarks:
         """The failures on record, by message id. From memory: they were read when we opened."""
         with self._writing:
             group = self._failures.get((remote, chat_id, topic_id), {})
+            return [group[number] for number in sorted(group)]
+
+    def waiting(self, remote: str, chat_id: int, topic_id: int) -> list[Waiting]:
+        """The messages that may hold a file at another time, by id. From memory, too."""
+        with self._writing:
+            group = self._waiting.get((remote, chat_id, topic_id), {})
             return [group[message_id] for message_id in sorted(group)]
 
     def _has_failed(self, remote: str, failure: Failure) -> None:
         """In memory, once it is on record."""
         group = self._failures.setdefault(group_of(remote, failure.key), {})
-        group[failure.key.message_id] = failure
+        group[failure.key.number] = failure

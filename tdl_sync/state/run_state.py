@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from tdl_sync.core.model import FileNumber
+
 
 class RunStatus(str, Enum):
     """The ``status`` of a state message."""
@@ -38,7 +40,9 @@ class RunState:
     """All that a state message says of a scope. ``started`` and ``timestamp`` are UTC.
 
     Every message up to ``last_message_id`` is done, skipped, or among ``failed_ids``;
-    ``done_above_ids`` are done beyond it. The totals count over all runs of the scope.
+    ``failed_files`` are all failed files of those messages of which another than the first failed.
+    In ``waiting_ids`` something may be a file at another time (``model.MAY_OPEN``).
+    ``done_above_ids`` are done beyond the watermark. The totals count over all runs of the scope.
     ``upload_bytes_per_second`` is what the run has measured, 0 for nothing yet; it has moved
     ``run_bytes`` in its ``run_seconds``.
     """
@@ -63,3 +67,5 @@ class RunState:
     upload_bytes_per_second: int = 0
     run_bytes: int = 0
     run_seconds: int = 0
+    failed_files: Sequence[FileNumber] = ()
+    waiting_ids: Sequence[int] = ()

@@ -14,10 +14,12 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tdl_sync.core.errors import StateUnreadable
+from tdl_sync.core.model import FileNumber
 from tdl_sync.core.text import MOST_UNITS, human_bytes, inert, ranked, utc_text, utf16_units
 from tdl_sync.state import id_ranges
 from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
@@ -48,6 +50,7 @@ _GREATEST_PROCESS_ID = 2**32 - 1
 _GREATEST_INTERVAL_SECONDS = 86400
 _BYTES_IN_A_GB = 10**9
 SCOPE_KEY_DIGITS = 16
+_FILES = re.compile(r"[1-9][0-9]{0,9}\.[1-9][0-9]{0,2}(?:,[1-9][0-9]{0,9}\.[1-9][0-9]{0,2})*")
 _SCOPE_KEY = re.compile(rf'"scope"\s*:\s*"([0-9a-f]{{{SCOPE_KEY_DIGITS}}})"')
 
 NEXT_STEP = (
@@ -90,8 +93,9 @@ def encode(state: RunState) -> str:
     """The whole text, at most 4,096 UTF-16 units, for any state.
 
     What is too long gives way in this order: the highest ids of ``done_above`` (they only spare
-    work), then the highest failed ids; there the watermark is written as low as the lowest failed
-    id that is left out requires, so that a later run finds it again. Names of more than some
+    work), then the highest of what is waited for, then the highest failed ids; there the watermark
+    is written as low as the lowest of them that is left out requires, so that a later run finds it
+    again. Names of more than some
     dozens of characters are cut, but for ``folder``, which must be exact: it is one file name
     of at most 255 bytes. ``ValueError`` for what can't be written or would not be read again.
     """
@@ -107,7 +111,7 @@ def encode(state: RunState) -> str:
         ),
         failures_by_reason=_fewer_reasons(state),
     )
-    room = MOST_UNITS - utf16_units(_text(short, _Ids(state.last_message_id, "", "")))
+    room = MOST_UNITS - utf16_units(_text(short, _Ids(state.last_message_id, "", "", "", "")))
     if room < 0:
         raise ValueError(f"the state of {state.folder!r} is {-room} UTF-16 units too long")
     text = _text(short, _fit_ids(state, room))
@@ -123,22 +127,62 @@ class _Ids:
     last_message_id: int
     done_above: str
     failed: str
+    failed_files: str
+    waiting: str
 
 
 def _fit_ids(state: RunState, room: int) -> _Ids:
     """Failed ids first, the lowest of them; what is done above gets the room that is left."""
-    failed_ranges = id_ranges.to_ranges(state.failed_ids)
+    files, without_files_ids = _fit_files(state.failed_files, room // 2)
+    room -= len(_files_text(files))
+    failed_ranges = id_ranges.to_ranges(set(state.failed_ids) - without_files_ids)
     failed_kept = id_ranges.lowest_that_fit(failed_ranges, room)
+    kept_ids = id_ranges.Ids(failed_kept)
+    files_text = _files_text([each for each in files if each.message_id in kept_ids])
     failed_text = id_ranges.encode(failed_kept)
+    room -= len(failed_text)
+    waiting_kept = id_ranges.lowest_that_fit(id_ranges.to_ranges(state.waiting_ids), room)
+    waiting_text = id_ranges.encode(waiting_kept)
+    room -= len(waiting_text)
     watermark = state.last_message_id
-    left_out = sorted(set(state.failed_ids) - set(id_ranges.Ids(failed_kept)))
+    left_out = {
+        *set(state.failed_ids).difference(kept_ids),
+        *set(state.waiting_ids).difference(id_ranges.Ids(waiting_kept)),
+    }
     if left_out:
-        watermark = min(watermark, left_out[0] - 1)
+        watermark = min(watermark, min(left_out) - 1)
     # An id can be settled above the watermark because it failed; it is not done.
     done = set(state.done_above_ids) - set(state.failed_ids)
     done_ranges = id_ranges.to_ranges(one for one in done if one > watermark)
-    done_kept = id_ranges.lowest_that_fit(done_ranges, room - len(failed_text))
-    return _Ids(watermark, id_ranges.encode(done_kept), failed_text)
+    done_kept = id_ranges.lowest_that_fit(done_ranges, room)
+    return _Ids(watermark, id_ranges.encode(done_kept), failed_text, files_text, waiting_text)
+
+
+def _fit_files(files: Sequence[FileNumber], room: int) -> tuple[list[FileNumber], set[int]]:
+    """The lowest of them that fit, and the messages of which some do not."""
+    kept: list[FileNumber] = []
+    left_out_ids: set[int] = set()
+    for number in sorted(files):
+        room -= len(_files_text([number])) + 1
+        if room + 1 < 0:
+            left_out_ids.add(number.message_id)
+        else:
+            kept.append(number)
+    return [each for each in kept if each.message_id not in left_out_ids], left_out_ids
+
+
+def _files_text(files: Iterable[FileNumber]) -> str:
+    """``4711.2,4712.1``"""
+    return ",".join(f"{each.message_id}.{each.index}" for each in files)
+
+
+def _files_in(text: str) -> tuple[FileNumber, ...]:
+    if not text:
+        return ()
+    if not _FILES.fullmatch(text):
+        raise Unexpected("failed_files is not a list of files")
+    pairs = (each.split(".") for each in text.split(","))
+    return tuple(FileNumber(int(message_id), int(index)) for message_id, index in pairs)
 
 
 def _text(state: RunState, ids: _Ids) -> str:
@@ -158,6 +202,8 @@ def _text(state: RunState, ids: _Ids) -> str:
         "started": utc_text(state.started),
         "done_above": ids.done_above,
         "failed": ids.failed,
+        **({"failed_files": ids.failed_files} if state.failed_files else {}),
+        **({"waiting": ids.waiting} if state.waiting_ids else {}),
         "failures": dict(state.failures_by_reason),
         "lower_bound": state.lower_bound,
         "upload_rate": state.upload_bytes_per_second,
@@ -262,6 +308,8 @@ def _state(fields: Fields) -> RunState:
         started=fields.moment("started"),
         done_above_ids=_ids(fields, "done_above"),
         failed_ids=_ids(fields, "failed"),
+        failed_files=_files_in(fields.text("failed_files", if_missing="")),
+        waiting_ids=id_ranges.Ids(id_ranges.decode(fields.text("waiting", if_missing=""))),
         failures_by_reason=fields.object("failures").counts(_GREATEST_COUNT),
         run=run_in(fields.object("run")),
         lower_bound=fields.whole("lower_bound", id_ranges.GREATEST_MESSAGE_ID),

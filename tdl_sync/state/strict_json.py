@@ -41,7 +41,9 @@ class Fields:
             raise Unexpected(f"expected a JSON object, found {json_text[:40]!r}")
         return cls(value)
 
-    def text(self, key: str) -> str:
+    def text(self, key: str, if_missing: str | None = None) -> str:
+        if if_missing is not None and key not in self._record:
+            return if_missing
         value = self._value(key)
         if not isinstance(value, str):
             raise self._bad(key, "a text")

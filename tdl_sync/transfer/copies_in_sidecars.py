@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tdl_sync.core.errors import Stopped
-from tdl_sync.core.model import MediaItem
+from tdl_sync.core.model import FileNumber, MediaItem
 from tdl_sync.core.retry import with_attempts
 from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.sidecar import sidecar_name, with_copies
@@ -23,8 +23,8 @@ from tdl_sync.transfer.sidecar import sidecar_name, with_copies
 class AlsoPosted:
     """Without sidecars there is nothing to name copies in."""
 
-    def name(self, first_id: int, copies: Sequence[MediaItem]) -> Future[None]:
-        """Name copies of the file of message ``first_id``, if the remote has a sidecar of it.
+    def name(self, first: FileNumber, copies: Sequence[MediaItem]) -> Future[None]:
+        """Name copies of the ``first`` file, if the remote has a sidecar of it.
 
         The future fails as ``HandOff.put`` does, or with ``SidecarUnreadable``, after three
         attempts; nothing is lost then but the naming.
@@ -49,28 +49,28 @@ class InSidecars(AlsoPosted):
         self._stop = stages.stop
         self._lock = threading.Lock()
         self._folders = job.sidecar_folders
-        self._requests: dict[int, list[_Request]] = {}
+        self._requests: dict[FileNumber, list[_Request]] = {}
         """What is to be named in a sidecar; there is no entry where no thread works on it."""
 
-    def name(self, first_id: int, copies: Sequence[MediaItem]) -> Future[None]:
+    def name(self, first: FileNumber, copies: Sequence[MediaItem]) -> Future[None]:
         with self._lock:
-            if not copies or first_id not in self._folders:
-                return super().name(first_id, copies)
+            if not copies or first not in self._folders:
+                return super().name(first, copies)
             request = _Request(copies, Future())
-            is_worked_on = first_id in self._requests
-            self._requests.setdefault(first_id, []).append(request)
+            is_worked_on = first in self._requests
+            self._requests.setdefault(first, []).append(request)
         if not is_worked_on:
             try:
-                self._pool.submit(self._work_on, first_id)
+                self._pool.submit(self._work_on, first)
             except RuntimeError:  # how an executor says that it was shut down
-                self._fail_all(first_id, Stopped("the run is stopping"))
+                self._fail_all(first, Stopped("the run is stopping"))
         return request.named
 
-    def _work_on(self, first_id: int) -> None:
-        while requests := self._taken(first_id):
+    def _work_on(self, first: FileNumber) -> None:
+        while requests := self._taken(first):
             copies = [copy for request in requests for copy in request.copies]
             try:
-                with_attempts(partial(self._write, first_id, copies), self._stop)
+                with_attempts(partial(self._write, first, copies), self._stop)
             except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
                 for request in requests:
                     request.named.set_exception(error)
@@ -78,21 +78,21 @@ class InSidecars(AlsoPosted):
                 for request in requests:
                     request.named.set_result(None)
 
-    def _taken(self, first_id: int) -> list[_Request]:
+    def _taken(self, first: FileNumber) -> list[_Request]:
         with self._lock:
-            requests = self._requests.pop(first_id)
+            requests = self._requests.pop(first)
             if requests:
-                self._requests[first_id] = []
+                self._requests[first] = []
             return requests
 
-    def _fail_all(self, first_id: int, error: Exception) -> None:
+    def _fail_all(self, first: FileNumber, error: Exception) -> None:
         with self._lock:
-            requests = self._requests.pop(first_id)
+            requests = self._requests.pop(first)
         for request in requests:
             request.named.set_exception(error)
 
-    def _write(self, first_id: int, copies: Sequence[MediaItem]) -> None:
-        folder, name = self._folders[first_id], sidecar_name(first_id)
+    def _write(self, first: FileNumber, copies: Sequence[MediaItem]) -> None:
+        folder, name = self._folders[first], sidecar_name(first)
         before = self._hand_off.read(folder, name)
         after = with_copies(before, copies)
         if after != before:

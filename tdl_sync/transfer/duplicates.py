@@ -15,7 +15,7 @@ from enum import Enum
 from functools import partial
 
 from tdl_sync.core.errors import ItemFailed
-from tdl_sync.core.model import DoneMark, FileIdentity, MediaItem
+from tdl_sync.core.model import DoneMark, FileIdentity, FileNumber, MediaItem, MessageKey
 from tdl_sync.transfer.copies_in_sidecars import AlsoPosted
 from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.ledger import Ledger
@@ -125,9 +125,8 @@ class Duplicates(EachByItself):
         self._also_posted = also_posted
         self._stop = stages.stop
         self._end_for = end_for
-        self._failed_before = {
-            each.key for each in stages.marks.failures(job.remote, job.chat.id, 0)
-        }
+        self._chat_id = job.chat.id
+        self._failed_before: set[MessageKey] = set()
         self._copies = Copies()
         self._being_settled = 0
         self._changed = threading.Condition()
@@ -138,6 +137,8 @@ class Duplicates(EachByItself):
         after all is among the firsts later, so at the end this blocks while copies wait.
         Raises ``Stopped``.
         """
+        failures = self._marks.failures(self._remote, self._chat_id, 0)
+        self._failed_before = {each.key for each in failures}
         for item in items:
             yield from self._next_leaders(MOST_UNSETTLED)
             if self._claim(item) is Claim.LEADS:
@@ -160,7 +161,7 @@ class Duplicates(EachByItself):
             else:  # what was staged may have been another file, before its message was edited
                 self._copies.not_moved(item.identity)
             self._changed.notify_all()
-        self._pass_over(copies, item.message_id)
+        self._pass_over(copies, item.number)
 
     def not_moved(self, item: MediaItem) -> None:
         with self._changed:
@@ -170,16 +171,16 @@ class Duplicates(EachByItself):
     def _claim(self, item: MediaItem) -> Claim:
         with self._changed:
             # Under the lock: a first that is no longer under way has its mark, or has none.
-            first_id = self._first_of(item)
-            claim = self._copies.claim(item, arrived=first_id is not None)
+            first = self._first_of(item)
+            claim = self._copies.claim(item, arrived=first is not None)
             self._being_settled += claim is Claim.IS_COPY
-        if claim is Claim.IS_COPY and first_id is not None:
-            self._pass_over([item], first_id)
+        if claim is Claim.IS_COPY and first is not None:
+            self._pass_over([item], first)
         return claim
 
-    def _first_of(self, item: MediaItem) -> int | None:
+    def _first_of(self, item: MediaItem) -> FileNumber | None:
         key = item.key
-        return self._marks.message_with(self._remote, key.chat_id, key.topic_id, item.identity)
+        return self._marks.file_with(self._remote, key.chat_id, key.topic_id, item.identity)
 
     def _next_leaders(self, most_unsettled: int) -> Iterator[MediaItem]:
         """The copies that are to be moved now; waits while more than so many are unsettled."""
@@ -198,10 +199,10 @@ class Duplicates(EachByItself):
                 return
             yield item
 
-    def _pass_over(self, copies: Sequence[MediaItem], first_id: int) -> None:
+    def _pass_over(self, copies: Sequence[MediaItem], first: FileNumber) -> None:
         for _ in copies:
             self._ledger.opened()
-        named = self._also_posted.name(first_id, copies)
+        named = self._also_posted.name(first, copies)
         named.add_done_callback(partial(self._settle, copies))
 
     def _settle(self, copies: Sequence[MediaItem], named: Future[None]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tdl_sync.core.model import (
     Chat,
+    FileNumber,
     HistoryEntry,
     ListedFile,
 )
@@ -24,11 +25,12 @@ from tdl_sync.transfer.download import Downloader
 class Job:
     """What is to be moved: the messages with ``after_id < id <= up_to_id`` and ``again``.
 
-    ``again`` are files that earlier runs did not move, all up to ``after_id``; ``on_remote`` is
-    what the remote's listing shows, by message id. Of what lies in the staging directory all is
-    taken up, or only what is ``leftovers_of`` these messages. ``sidecar_folders`` says where the
-    sidecars are that the remote has, by message id; each upload adds its own (one assignment,
-    which needs no lock).
+    ``again`` are files that earlier runs did not move, all up to ``after_id``; ``waited_for`` are
+    those messages among them that are not waited for any more. ``on_remote`` is
+    what the remote's listing shows, by message and index. Of what lies in the staging directory all
+    is taken up, or only what is ``leftovers_of`` these messages. ``sidecar_folders`` says where the
+    sidecars are that the remote has; each upload adds its own (one assignment, which needs no
+    lock).
     """
 
     chat: Chat
@@ -37,12 +39,13 @@ class Job:
     after_id: int
     up_to_id: int
     again: tuple[HistoryEntry, ...]
-    on_remote: Mapping[int, Sequence[ListedFile]]
+    on_remote: Mapping[FileNumber, Sequence[ListedFile]]
     retry_failed_for_good: bool
     choice: Choice = WHOLE_CHAT
     keeping: Keeping = PLAIN_KEEPING
     leftovers_of: frozenset[int] | None = None
-    sidecar_folders: dict[int, str] = field(default_factory=dict)
+    waited_for: frozenset[int] = frozenset()
+    sidecar_folders: dict[FileNumber, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -88,4 +88,4 @@ class KnownFiles:
         return same_size[0] if same_size else None
 
     def _listed(self, item: MediaItem) -> Sequence[ListedFile]:
-        return self._job.on_remote.get(item.message_id, ())
+        return self._job.on_remote.get(item.number, ())

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from tdl_sync.core.errors import HandOffFailed, ItemFailed
 from tdl_sync.core.failures import Failure
-from tdl_sync.core.model import HistoryPage, MediaItem, Reservation, SkippedItem
+from tdl_sync.core.model import FileNumber, HistoryPage, MediaItem, Reservation, SkippedItem
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import Marks, ProgressListener
 from tdl_sync.core.reports import FailedItem, RoundReport, RunReport
@@ -56,7 +56,12 @@ class Tally:
 
     def failed(self, failure: Failure, name: str) -> None:
         item = FailedItem(
-            failure.key.message_id, name, failure.reason, failure.detail, failure.for_good
+            failure.key.message_id,
+            name,
+            failure.reason,
+            failure.detail,
+            failure.for_good,
+            failure.key.index,
         )
         with self._lock:
             counts = self._counts
@@ -70,18 +75,18 @@ class Tally:
             self._counts = self._timed()
             self._round_began_at = None
 
-    def round_begins(self, again_ids: Collection[int]) -> None:
-        """A further one. What failed in these messages is tried once more in it: it counts as if
-        it had not been seen."""
+    def round_begins(self, again: Collection[FileNumber]) -> None:
+        """A further one. What failed of these files is tried once more in it: it counts as if it
+        had not been seen."""
         with self._lock:
             counts = self._counts
-            again = [item for item in counts.failed_items if item.message_id in again_ids]
-            by_reason = Counter(counts.failed_by_reason) - Counter(item.reason for item in again)
+            failed = [item for item in counts.failed_items if item.number in again]
+            by_reason = Counter(counts.failed_by_reason) - Counter(item.reason for item in failed)
             self._counts = replace(
                 counts,
-                seen=counts.seen - len(again),
+                seen=counts.seen - len(failed),
                 failed_by_reason=dict(by_reason),
-                failed_items=tuple(item for item in counts.failed_items if item not in again),
+                failed_items=tuple(item for item in counts.failed_items if item not in failed),
             )
             self._round_began_with = self._counts
             self._round_began_at = time.monotonic()
@@ -142,7 +147,9 @@ class Ledger:
         self._tally = tally
         self._changed = threading.Condition()
         self._frontier = frontier
-        self._settled_unlisted: set[int] = set()
+        self._settled_unlisted: set[FileNumber] = set()
+        self._open_files: dict[int, set[int]] = {}
+        """By message, the indexes of the files that were listed and are not settled."""
         self._open_items = 0
         stop.wakes(self._changed)
 
@@ -152,12 +159,14 @@ class Ledger:
 
     def listed(self, page: HistoryPage) -> None:
         """One more page was read; before the first of its items is settled."""
-        ids = [entry.message_id for entry in page.entries if isinstance(entry, MediaItem)]
+        numbers = [entry.number for entry in page.entries if isinstance(entry, MediaItem)]
         with self._changed:
-            self._frontier.listed(ids, page.read_up_to_id)
-            for message_id in self._settled_unlisted.intersection(ids):
-                self._settled_unlisted.remove(message_id)
-                self._frontier.settled(message_id)
+            self._frontier.listed([each.message_id for each in numbers], page.read_up_to_id)
+            for number in numbers:
+                self._open_files.setdefault(number.message_id, set()).add(number.index)
+            for number in self._settled_unlisted.intersection(numbers):
+                self._settled_unlisted.remove(number)
+                self._settle_listed(number)
 
     def seen(self, items: int) -> None:
         self._tally.seen(items)
@@ -237,6 +246,14 @@ class Ledger:
         """Let the watermark pass. What was taken up before its page settles with its page."""
         with self._changed:
             if self._frontier.covers(item.message_id):
-                self._frontier.settled(item.message_id)
+                self._settle_listed(item.number)
             else:
-                self._settled_unlisted.add(item.message_id)
+                self._settled_unlisted.add(item.number)
+
+    def _settle_listed(self, number: FileNumber) -> None:
+        """A message is settled with the last of its files. The caller holds the lock."""
+        open_files = self._open_files.get(number.message_id, set())
+        open_files.discard(number.index)
+        if not open_files:
+            self._open_files.pop(number.message_id, None)
+            self._frontier.settled(number.message_id)

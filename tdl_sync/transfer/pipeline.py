@@ -26,6 +26,7 @@ from tdl_sync.core.futures import in_thread, then
 from tdl_sync.core.model import DoneMark, MediaItem, Reservation, StagedFile
 from tdl_sync.core.stop import Slots
 from tdl_sync.transfer.admission import OpenGate
+from tdl_sync.transfer.again import GONE
 from tdl_sync.transfer.copies_in_sidecars import AlsoPosted, InSidecars
 from tdl_sync.transfer.duplicates import Duplicates, EachByItself
 from tdl_sync.transfer.job import Job, Stages
@@ -37,8 +38,6 @@ from tdl_sync.transfer.watermark import NewestFirst, OldestFirst
 
 MOST_IN_FLIGHT = 1000
 """Items admitted and not settled; the budget bounds their bytes, this bounds their number."""
-
-GONE = "deleted"
 
 
 class Pipeline:
@@ -114,6 +113,7 @@ class Pipeline:
 
     def _move_all(self) -> None:
         try:
+            self._remaining.begin()
             if self._job.choice.dedupe:
                 self._remaining.learn_files()
             self._take_up_leftovers()

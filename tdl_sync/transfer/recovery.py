@@ -91,7 +91,7 @@ def take_up(
         for leftover in leftovers.leftovers_of(chat.id)
         if leftover.key and (only_ids is None or leftover.key.message_id in only_ids)
     ]
-    ids = [leftover.key.message_id for leftover in lying if leftover.key]
+    ids = sorted({leftover.key.message_id for leftover in lying if leftover.key})
     entries = reader.fetch(chat, ids) if ids else []
     items = {entry.key: entry for entry in entries if isinstance(entry, MediaItem)}
     found = []

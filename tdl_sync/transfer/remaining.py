@@ -5,11 +5,24 @@ Whoever only looks asks ``known`` itself and books nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from tdl_sync.core.model import DoneMark, HistoryPage, MediaItem, RemoteFile, SkippedItem
+from tdl_sync.core.model import (
+    LOCKED,
+    MAY_OPEN,
+    DoneMark,
+    HistoryEntry,
+    HistoryPage,
+    MediaItem,
+    MessageKey,
+    RemoteFile,
+    SkippedItem,
+    Waiting,
+)
 from tdl_sync.core.naming import path_of
+from tdl_sync.transfer.again import not_moved_yet
 from tdl_sync.transfer.disk.part_journal import Attempt
 from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.known import (
@@ -36,13 +49,13 @@ class Remaining:
         self._check = check
         failures = stages.marks.failures(job.remote, job.chat.id, 0)
         self._known = KnownFiles(stages.marks, job, failures)
-        self._taken_up_ids: set[int] = set()
+        self._taken_up: set[MessageKey] = set()
 
     def path_before(self, item: MediaItem) -> str | None:
         """See ``KnownFiles``; any thread may ask. Of what was staged and is listed all the same it
         is where it is listed: it is compared with that, and not put beside it."""
         path = self._known.path_before(item)
-        if path is None and item.message_id in self._taken_up_ids:
+        if path is None and item.key in self._taken_up:
             twin = self._known.twin(item)
             return None if twin is None else path_of(twin)
         return path
@@ -60,17 +73,13 @@ class Remaining:
             leads,
             job.leftovers_of,
         )
-        self._taken_up_ids.update(each.item.message_id for each in found)
+        self._taken_up.update(each.item.key for each in found)
         return found
 
     def files(self) -> Iterator[MediaItem]:
         """In the run's order; blocks for the reader's calls."""
         # What was staged and not handed off is among the leftovers and among the failures.
-        again = [each for each in self._job.again if each.key.message_id not in self._taken_up_ids]
-        # At once: each would be durable by itself, and they may be a hundred thousand.
-        gone = [entry.key for entry in again if isinstance(entry, SkippedItem)]
-        if gone:
-            self._stages.marks.forget_failures(self._job.remote, gone)
+        again = [each for each in self._job.again if each.key not in self._taken_up]
         for entry in again:
             self._ledger.seen(1)
             if isinstance(entry, SkippedItem):
@@ -83,10 +92,45 @@ class Remaining:
         for page in job.choice.pages(reader, job.chat, job.after_id, job.up_to_id):
             yield from self._files_of(page)
 
+    def begin(self) -> None:
+        """Before anything is moved: no mark of one file of a message may be all that is known of
+        the others. All at once: each would be durable by itself, and they may be a hundred
+        thousand."""
+        job, marks = self._job, self._stages.marks
+        again = job.again
+        gone = [entry.key for entry in again if isinstance(entry, SkippedItem)]
+        if gone:
+            marks.forget_failures(job.remote, gone)
+        failed = {failure.key for failure in marks.failures(job.remote, job.chat.id, 0)}
+        unknown = [
+            not_moved_yet(entry)
+            for entry in again
+            if isinstance(entry, MediaItem)
+            and entry.key not in failed
+            and not marks.is_done(job.remote, entry.key)
+        ]
+        if unknown:
+            marks.record_failures(job.remote, unknown)
+        if job.waited_for:
+            marks.stop_waiting(job.remote, job.chat.id, 0, job.waited_for)
+        self._wait_for_what_may_open(again)
+
+    def _wait_for_what_may_open(self, entries: Iterable[HistoryEntry]) -> None:
+        """Before the watermark passes it: such messages are looked at again by later runs."""
+        job, reader = self._job, self._stages.reader
+        rules: defaultdict[int, set[str]] = defaultdict(set)
+        for entry in entries:
+            if isinstance(entry, SkippedItem) and entry.rule in MAY_OPEN:
+                rules[entry.key.message_id].add(entry.rule)
+        if rules:
+            waiting = [Waiting(id_, LOCKED in rules[id_], reader.reads) for id_ in sorted(rules)]
+            self._stages.marks.wait_for(job.remote, job.chat.id, 0, waiting)
+
     def _files_of(self, page: HistoryPage) -> Iterator[MediaItem]:
+        self._wait_for_what_may_open(page.entries)
         self._ledger.listed(page)
         for entry in page.entries:
-            if entry.key.message_id in self._taken_up_ids:
+            if entry.key in self._taken_up:
                 continue
             self._ledger.seen(1)
             self._check()
@@ -110,7 +154,8 @@ class Remaining:
         that was moved. Blocks for one or two calls in a hundred messages.
         """
         job, marks = self._job, self._stages.marks
-        ids = sorted({*job.on_remote, *marks.ids_of_unknown_files(job.remote, job.chat.id, 0)})
+        listed_ids = {number.message_id for number in job.on_remote}
+        ids = sorted(listed_ids.union(marks.ids_of_unknown_files(job.remote, job.chat.id, 0)))
         if ids:
             self._stages.progress.message(
                 f"reading {len(ids)} messages again whose files are on the remote, to know their "

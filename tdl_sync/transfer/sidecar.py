@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tdl_sync.core.errors import SidecarUnreadable
-from tdl_sync.core.model import Chat, ListedFile, MediaItem, MessageDetails
+from tdl_sync.core.model import (
+    FIRST,
+    Chat,
+    FileNumber,
+    ListedFile,
+    MediaItem,
+    MessageDetails,
+)
 from tdl_sync.core.text import utc_text
 from tdl_sync.options.name_template import RemotePlace
 
@@ -20,18 +27,25 @@ VERSION = 1
 
 
 _SHA256 = re.compile("[0-9a-f]{64}")
-_NAME = re.compile(r"([1-9][0-9]{0,18})\.json")
+_NAME = re.compile(r"([1-9][0-9]{0,18})(?:\.([2-9]|[1-9][0-9]{1,2}))?\.json")
 
 
-def sidecar_name(message_id: int) -> str:
-    """``4711.json``: no media file is called so, since their names are ``4711_…``."""
-    return f"{message_id}.json"
+def sidecar_name(number: FileNumber) -> str:
+    """``4711.json``: no media file is called so, since their names are ``4711_…``. The one of a
+    message's second file is ``4711.2.json``, and so on."""
+    return f"{number}.json"
 
 
-def sidecar_folders(folder: str, listing: Iterable[ListedFile]) -> dict[int, str]:
-    """Where the sidecars are, by message id; ``listing`` is of ``folder`` and what is below."""
+def is_sidecar(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
+def sidecar_folders(folder: str, listing: Iterable[ListedFile]) -> dict[FileNumber, str]:
+    """Where the sidecars are; ``listing`` is of ``folder`` and what is below."""
     return {
-        int(match[1]): "/".join(filter(None, (folder, file.subfolder)))
+        FileNumber(int(match[1]), int(match[2] or FIRST)): "/".join(
+            filter(None, (folder, file.subfolder))
+        )
         for file in listing
         if (match := _NAME.fullmatch(file.name))
     }
@@ -44,14 +58,17 @@ def with_copies(text: bytes, copies: Iterable[MediaItem]) -> bytes:
     """
     try:
         record = json.loads(text)
-        known = {int(each["message_id"]): each for each in record.get("also_posted", [])}
+        known = {
+            FileNumber(int(each["message_id"]), int(each.get("index", FIRST))): each
+            for each in record.get("also_posted", [])
+        }
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise SidecarUnreadable(str(error)) from error
-    new = {copy.message_id: _copy_record(copy) for copy in copies}
+    new = {copy.number: _copy_record(copy) for copy in copies}
     if new.keys() <= known.keys():
         return text
     both = {**new, **known}
-    record["also_posted"] = [both[message_id] for message_id in sorted(both)]
+    record["also_posted"] = [both[number] for number in sorted(both)]
     return _written(record)
 
 
@@ -88,6 +105,7 @@ def sidecar(item: MediaItem, chat: Chat, place: RemotePlace, sha256: str) -> byt
             "username": chat.username,
         },
         "message_id": item.message_id,
+        **_index(item),
         "date": utc_text(item.date),
         **message_record(details),
         "album_id": None if details.album_id is None else str(details.album_id),
@@ -140,10 +158,16 @@ def message_record(details: MessageDetails) -> dict[str, Any]:
 def _copy_record(copy: MediaItem) -> dict[str, Any]:
     return {
         "message_id": copy.message_id,
+        **_index(copy),
         "date": utc_text(copy.date),
         "caption": copy.details.caption,
         "original_name": copy.file_name,
     }
+
+
+def _index(item: MediaItem) -> dict[str, int]:
+    """Which of the message's files it is, unless it is the first."""
+    return {} if item.key.index == FIRST else {"index": item.key.index}
 
 
 def _written(record: dict[str, Any]) -> bytes:

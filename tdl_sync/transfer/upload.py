@@ -88,7 +88,7 @@ class Uploader:
             self._put_sidecar(item, place, folder, sha256)
         moved = self._stages.hand_off.move(staged, folder, place.name, sent)
         if job.keeping.with_sidecar:
-            job.sidecar_folders[item.message_id] = folder
+            job.sidecar_folders[item.number] = folder
         return replace(moved, sha256=sha256)
 
     def _chosen_path(self, item: MediaItem) -> str | None:
@@ -113,8 +113,8 @@ class Uploader:
     def _put_sidecar(self, item: MediaItem, place: RemotePlace, folder: str, sha256: str) -> None:
         """It names the copies that a sidecar from before names."""
         text = sidecar(item, self._job.chat, place, sha256)
-        name = sidecar_name(item.message_id)
-        folder_before = self._job.sidecar_folders.get(item.message_id)
+        name = sidecar_name(item.number)
+        folder_before = self._job.sidecar_folders.get(item.number)
         if folder_before is not None:
             text = with_copies_of(text, self._stages.hand_off.read(folder_before, name))
         self._stages.hand_off.put(text, folder, name)

@@ -25,6 +25,11 @@ def wanted(channel: Channel, ids: Iterable[int] | None = None) -> list[WorldItem
     ]
 
 
+def number_of(item: WorldItem) -> str:
+    """What the file's name begins with on the remote."""
+    return str(item.message_id) if item.index == 1 else f"{item.message_id}.{item.index}"
+
+
 def folders(machine: Machine) -> list[str]:
     """The names of the chats' folders on the remote."""
     return sorted({path.parent.name for path in remote_files(machine)})
@@ -38,13 +43,13 @@ def remote_files(machine: Machine) -> list[Path]:
 
 def assert_on_remote(machine: Machine, *chats: tuple[Channel, Iterable[WorldItem]]) -> None:
     """Exactly these files are on the remote, each once, whole, and dated as its message."""
-    found: dict[tuple[str, int], Path] = {}
+    found: dict[tuple[str, str], Path] = {}
     for path in remote_files(machine):
-        key = (path.parent.name.rpartition(" ")[2], int(path.name.partition("_")[0]))
+        key = (path.parent.name.rpartition(" ")[2], path.name.partition("_")[0])
         assert key not in found, f"twice: {path} and {found[key]}"
         found[key] = path
     expected = {
-        (f"[{channel.chat_id}]", item.message_id): item
+        (f"[{channel.chat_id}]", number_of(item)): item
         for channel, items in chats
         for item in items
     }

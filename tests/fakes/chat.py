@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 
 from tdl_sync.core.errors import TdlSyncError
 from tdl_sync.core.model import (
+    FIRST,
     Chat,
     ChatTotals,
     FileLocation,
@@ -46,6 +47,13 @@ def item_of(
     )
 
 
+def further_of(item: MediaItem, index: int, *, file_name: str | None = "b.bin") -> MediaItem:
+    """One more file of the same message, as long as its first one."""
+    location = replace(item.location, file_id=item.location.file_id + index * 2**40)
+    key = replace(item.key, index=index)
+    return replace(item, key=key, file_name=file_name, location=location)
+
+
 def copy_of(item: MediaItem, message_id: int) -> MediaItem:
     """The same file, posted again."""
     return replace(item, key=replace(item.key, message_id=message_id))
@@ -54,7 +62,8 @@ def copy_of(item: MediaItem, message_id: int) -> MediaItem:
 class FakeChatReader:
     """``ports.ChatReader`` of one chat. All threads may call everything.
 
-    ``messages`` holds every message by id, ``None`` for one without a file. ``errors`` is what
+    ``messages`` holds every message by id, ``None`` for one without a file, and ``further`` what
+    messages hold beside their first file. ``errors`` is what
     the next calls raise, one each; a ``None`` lets a call through. ``calls`` counts the calls
     that would be one of Telegram's.
     """
@@ -62,7 +71,9 @@ class FakeChatReader:
     def __init__(
         self, messages: Mapping[int, HistoryEntry | None], messages_per_page: int = 100
     ) -> None:
+        self.reads = "what there is"
         self.messages = dict(messages)
+        self.further: dict[int, list[HistoryEntry]] = {}
         self.errors: list[BaseException | None] = []
         self.gone: TdlSyncError | None = None
         self.calls = 0
@@ -71,7 +82,18 @@ class FakeChatReader:
 
     @classmethod
     def of(cls, items: Iterable[HistoryEntry], messages_per_page: int = 100) -> FakeChatReader:
-        return cls({item.key.message_id: item for item in items}, messages_per_page)
+        items = list(items)
+        firsts = {item.key.message_id: item for item in items if item.key.index == FIRST}
+        reader = cls(firsts, messages_per_page)
+        for item in items:
+            if item.key.index != FIRST:
+                reader.further.setdefault(item.key.message_id, []).append(item)
+        return reader
+
+    def _held_by(self, message_id: int) -> list[HistoryEntry]:
+        """By a message that is there. The caller holds the lock."""
+        first = self.messages[message_id]
+        return [*([] if first is None else [first]), *self.further.get(message_id, ())]
 
     def newest_message_id(self, chat: Chat) -> int:
         self._call()
@@ -94,10 +116,8 @@ class FakeChatReader:
                 full = len(page) == self._messages_per_page
                 read_up_to_id = min(up_to_id, page[-1]) if full else up_to_id
                 wanted = [each for each in page if each <= up_to_id]
-                entries = [self.messages[each] for each in wanted]
-            yield HistoryPage(
-                tuple(entry for entry in entries if entry is not None), len(wanted), read_up_to_id
-            )
+                entries = [entry for each in wanted for entry in self._held_by(each)]
+            yield HistoryPage(tuple(entries), len(wanted), read_up_to_id)
 
     def pages_newest_first(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         read_down_to_id = up_to_id + 1
@@ -109,10 +129,8 @@ class FakeChatReader:
                 full = len(page) == self._messages_per_page
                 read_down_to_id = max(after_id + 1, page[-1]) if full else after_id + 1
                 wanted = [each for each in page if each >= read_down_to_id]
-                entries = [self.messages[each] for each in wanted]
-            yield HistoryPage(
-                tuple(entry for entry in entries if entry is not None), len(wanted), read_down_to_id
-            )
+                entries = [entry for each in wanted for entry in self._held_by(each)]
+            yield HistoryPage(tuple(entries), len(wanted), read_down_to_id)
 
     def texts(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[list[TextMessage]]:
         """There are none here."""
@@ -135,9 +153,12 @@ class FakeChatReader:
         self._call()
         with self._lock:
             return [
-                self.messages.get(message_id)
-                or SkippedItem(MessageKey(chat.id, 0, message_id), "deleted")
+                entry
                 for message_id in message_ids
+                for entry in (
+                    (message_id in self.messages and self._held_by(message_id))
+                    or [SkippedItem(MessageKey(chat.id, 0, message_id), "deleted")]
+                )
             ]
 
     def append(self, size_bytes: int) -> int:

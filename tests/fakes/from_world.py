@@ -24,12 +24,13 @@ def messages_of(world: World) -> dict[int, HistoryEntry | None]:
         for message_id in range(1, source.newest_id() + 1)
         if source.message(message_id) is not None
     }
-    entries.update((item.message_id, entry_of(world, item)) for item in source.items())
+    firsts = (item for item in source.items() if item.index == 1)
+    entries.update((item.message_id, entry_of(world, item)) for item in firsts)
     return entries
 
 
 def entry_of(world: World, item: WorldItem) -> HistoryEntry:
-    key = MessageKey(world.source.chat_id, 0, item.message_id)
+    key = MessageKey(world.source.chat_id, 0, item.message_id, item.index)
     media_type = MediaType(item.kind)
     is_photo = media_type is MediaType.PHOTO
     location = FileLocation(

@@ -8,7 +8,15 @@ from dataclasses import replace
 
 from tdl_sync.core.errors import TdlSyncError
 from tdl_sync.core.failures import Failure, added_to
-from tdl_sync.core.model import DoneMark, FileIdentity, MediaItem, MessageKey, Scope
+from tdl_sync.core.model import (
+    DoneMark,
+    FileIdentity,
+    FileNumber,
+    MediaItem,
+    MessageKey,
+    Scope,
+    Waiting,
+)
 
 
 class FakeMarks:
@@ -23,6 +31,7 @@ class FakeMarks:
         self.errors: list[TdlSyncError] = []
         self.on_write: Callable[[DoneMark], None] | None = None
         self._failures: dict[tuple[str, MessageKey], Failure] = {}
+        self._waiting: dict[tuple[str, int, int], dict[int, Waiting]] = {}
         self._watermarks: dict[Scope, int] = {}
         self._files_known: set[tuple[str, int, int]] = set()
         self._lock = threading.Lock()
@@ -39,13 +48,13 @@ class FakeMarks:
             self.marks[mark.remote, mark.key] = mark
             self._failures.pop((mark.remote, mark.key), None)
 
-    def message_with(
+    def file_with(
         self, remote: str, chat_id: int, topic_id: int, file: FileIdentity
-    ) -> int | None:
+    ) -> FileNumber | None:
         with self._lock:
             return min(
                 (
-                    key.message_id
+                    key.number
                     for (marked_on, key), mark in self.marks.items()
                     if (marked_on, key.chat_id, key.topic_id) == (remote, chat_id, topic_id)
                     and mark.file.identity == file
@@ -58,10 +67,12 @@ class FakeMarks:
             if (remote, chat_id, topic_id) in self._files_known:
                 return []
             return sorted(
-                key.message_id
-                for (marked_on, key), mark in self.marks.items()
-                if (marked_on, key.chat_id, key.topic_id) == (remote, chat_id, topic_id)
-                and mark.file.identity is None
+                {
+                    key.message_id
+                    for (marked_on, key), mark in self.marks.items()
+                    if (marked_on, key.chat_id, key.topic_id) == (remote, chat_id, topic_id)
+                    and mark.file.identity is None
+                }
             )
 
     def learn_file(self, remote: str, item: MediaItem) -> None:
@@ -113,6 +124,28 @@ class FakeMarks:
         with self._lock:
             self._fail_if_asked()
             self._failures.pop((remote, key), None)
+
+    def waiting(self, remote: str, chat_id: int, topic_id: int) -> list[Waiting]:
+        with self._lock:
+            group = self._waiting.get((remote, chat_id, topic_id), {})
+            return [group[message_id] for message_id in sorted(group)]
+
+    def wait_for(
+        self, remote: str, chat_id: int, topic_id: int, messages: Iterable[Waiting]
+    ) -> None:
+        with self._lock:
+            self._fail_if_asked()
+            group = self._waiting.setdefault((remote, chat_id, topic_id), {})
+            group.update({each.message_id: each for each in messages})
+
+    def stop_waiting(
+        self, remote: str, chat_id: int, topic_id: int, message_ids: Iterable[int]
+    ) -> None:
+        with self._lock:
+            self._fail_if_asked()
+            group = self._waiting.get((remote, chat_id, topic_id), {})
+            for message_id in message_ids:
+                group.pop(message_id, None)
 
     def _fail_if_asked(self) -> None:
         if self.errors:

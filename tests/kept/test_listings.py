@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tdl_sync.commands.verify_comparison import NO_ID, UNFINISHED, Comparison
-from tdl_sync.core.model import ListedFile, MarkedFile, SkippedItem
-from tdl_sync.core.naming import chat_id_of_folder, message_id_of, path_of
+from tdl_sync.core.model import FileNumber, ListedFile, MarkedFile, SkippedItem
+from tdl_sync.core.naming import chat_id_of_folder, number_of, path_of
 from tdl_sync.remote.drive_folder import listed_folders
 from tdl_sync.remote.listing import chat_folder_among, listed_files
 from tdl_sync.remote.remnants import Remnants
@@ -67,10 +67,8 @@ def test_every_file_is_known_with_its_size_and_its_message(
     files = files_of(kept, kind, "files", tmp_path)
     assert {path_of(file): file.size_bytes for file in files} == FILES
     assert {
-        path_of(file): message_id_of(file.name)
-        for file in files
-        if message_id_of(file.name) is not None
-    } == MESSAGES
+        path_of(file): number_of(file.name) for file in files if number_of(file.name) is not None
+    } == {path: FileNumber(message_id) for path, message_id in MESSAGES.items()}
     assert {file.sha256 for file in files} == {None}
 
 
@@ -103,7 +101,10 @@ def test_the_chats_folder_is_known_by_its_id_whatever_its_title(
 @pytest.mark.parametrize("kind", KINDS)
 def test_sidecars_are_known_wherever_they_are(kept: Kept, kind: str, tmp_path: Path) -> None:
     files = files_of(kept, kind, "files", tmp_path)
-    assert sidecar_folders(FOLDER, files) == {1: FOLDER, 6: f"{FOLDER}/2024-05"}
+    assert sidecar_folders(FOLDER, files) == {
+        FileNumber(1): FOLDER,
+        FileNumber(6): f"{FOLDER}/2024-05",
+    }
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -136,7 +137,7 @@ def test_the_remote_is_compared_with_the_chat_as_ever(
     for message_id, size_bytes in ((1, 11), (3, 13), (4, 99), (5, 16), (6, 17), (8, 1)):
         comparison.take(item_of(message_id, size_bytes, chat_id=CHAT_ID))
     comparison.take(SkippedItem(item_of(7, 18).key, "type"))
-    assert comparison.unclaimed_ids() == [2, 2**31 - 1]
+    assert comparison.unclaimed() == [FileNumber(2), FileNumber(2**31 - 1)]
     found = comparison.findings()
     assert (found.there, found.there_bytes, found.compared_by_hash) == (3, 40, 1)
     assert [each.key.message_id for each in found.missing] == [8]

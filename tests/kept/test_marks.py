@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.core.model import MarkedFile, MessageKey, RemoteFile, Scope
+from tdl_sync.core.model import FileNumber, MarkedFile, MessageKey, RemoteFile, Scope
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.mark_database import DATABASE_NAME
 from tdl_sync.state.read_only import MarksToRead
@@ -65,9 +65,9 @@ def test_every_mark_tells_where_its_file_is_and_which_file(kept: Kept, tmp_path:
             for remote, key in expected_marks()
             if (remote, key.chat_id, key.topic_id) == (REMOTE, CHANNEL, 0)
         }
-        assert set(marks.all_done_ids(REMOTE, CHANNEL, 0)) == channel_ids
-        assert set(marks.all_done_ids(REMOTE, CHANNEL, 55)) == {1}
-        assert set(marks.all_done_ids(OTHER_REMOTE, CHANNEL, 0)) == {1}
+        assert {each.message_id for each in marks.all_done(REMOTE, CHANNEL, 0)} == channel_ids
+        assert set(marks.all_done(REMOTE, CHANNEL, 55)) == {FileNumber(1)}
+        assert set(marks.all_done(OTHER_REMOTE, CHANNEL, 0)) == {FileNumber(1)}
         for message_id in (20, 27, 28):
             assert not marks.is_done(REMOTE, in_channel(message_id))
 
@@ -77,12 +77,12 @@ def test_a_copy_is_known_by_its_file_and_what_is_unknown_can_be_learnt(
 ) -> None:
     with opened(kept, "marks", tmp_path) as marks:
         files = [values.LARGE, values.SMALL, values.EMPTY, values.PICTURE, values.LEARNT]
-        found = [marks.message_with(REMOTE, CHANNEL, 0, file) for file in files]
-        assert found == [1, 2, 5, 3, 30]
-        assert marks.message_with(REMOTE, CHANNEL, 55, values.OF_TOPIC) == 1
-        assert marks.message_with(REMOTE, CHANNEL, 0, values.OF_TOPIC) is None
+        found = [marks.file_with(REMOTE, CHANNEL, 0, file) for file in files]
+        assert found == [FileNumber(each) for each in (1, 2, 5, 3, 30)]
+        assert marks.file_with(REMOTE, CHANNEL, 55, values.OF_TOPIC) == FileNumber(1)
+        assert marks.file_with(REMOTE, CHANNEL, 0, values.OF_TOPIC) is None
         lost = replace(values.SMALL, file_id=27, size_bytes=27)
-        assert marks.message_with(REMOTE, CHANNEL, 0, lost) is None
+        assert marks.file_with(REMOTE, CHANNEL, 0, lost) is None
         assert marks.ids_of_unknown_files(REMOTE, CHANNEL, 0) == [4, 6, 2**31 - 1]
         # There a run has learnt what could be learnt.
         assert marks.ids_of_unknown_files(REMOTE, GROUP, 0) == []
@@ -122,7 +122,7 @@ def test_who_only_looks_knows_the_same(kept: Kept, name: str, tmp_path: Path) ->
     for remote, key in expected_marks():
         assert marks.is_done(remote, key)
     assert marks.is_done(REMOTE, values.LATE.item.key) == killed
-    assert marks.message_with(REMOTE, CHANNEL, 0, values.SMALL) == 2
+    assert marks.file_with(REMOTE, CHANNEL, 0, values.SMALL) == FileNumber(2)
     assert marks.failures(REMOTE, CHANNEL, 0) == (
         FAILURES_AFTER_KILL if killed else values.FAILURES
     )
@@ -143,8 +143,8 @@ def test_records_of_the_first_versions_are_read(kept: Kept, tmp_path: Path) -> N
             replace(values.PICTURE, file_id=4, size_bytes=7),
             replace(values.PICTURE, file_id=3, size_bytes=7),
         )
-        found = [marks.message_with(REMOTE, CHANNEL, 0, file) for file in (gone, other, known)]
-        assert found == [None, None, 3]
+        found = [marks.file_with(REMOTE, CHANNEL, 0, file) for file in (gone, other, known)]
+        assert found == [None, None, FileNumber(3)]
 
 
 def test_a_run_goes_on_in_a_database_of_before(kept: Kept, tmp_path: Path) -> None:

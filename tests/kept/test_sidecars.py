@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tdl_sync.core.errors import SidecarUnreadable
-from tdl_sync.core.model import MessageDetails
+from tdl_sync.core.model import FileNumber, MessageDetails
 from tdl_sync.transfer.sidecar import sidecar_name, with_copies, with_copies_of
 from tests.kept.places import VERSIONS, Kept
 from tests.kept.values_sidecars import COPIES, PLAIN, sidecars
@@ -25,7 +25,7 @@ def copies_in(text: bytes) -> list[int]:
 def test_sidecars_are_written_as_ever() -> None:
     for name, text in sidecars().items():
         assert text == sidecar_in(VERSIONS[-1], name)
-    assert sidecar_name(4711) == "4711.json"
+    assert sidecar_name(FileNumber(4711)) == "4711.json"
 
 
 def test_a_copy_is_named_in_a_sidecar_of_before_and_all_else_stays(kept: Kept) -> None:

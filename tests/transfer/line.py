@@ -10,8 +10,10 @@ from pathlib import Path
 
 from tdl_sync.core.errors import TdlSyncError
 from tdl_sync.core.model import (
+    FIRST,
     Chat,
     ChatKind,
+    FileNumber,
     HistoryEntry,
     ListedFile,
     MediaItem,
@@ -19,12 +21,13 @@ from tdl_sync.core.model import (
     RemoteFile,
     StagedFile,
 )
-from tdl_sync.core.naming import file_name, message_id_of
+from tdl_sync.core.naming import file_name, number_of
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.choice import WHOLE_CHAT
 from tdl_sync.options.name_template import PLAIN_KEEPING
 from tdl_sync.transfer.admission import OpenGate
+from tdl_sync.transfer.again import of_messages
 from tdl_sync.transfer.disk.budget import DiskBudget, whole_blocks
 from tdl_sync.transfer.disk.leftovers import Leftovers
 from tdl_sync.transfer.disk.part_journal import PartialFiles
@@ -49,7 +52,13 @@ FOLDER = f"A channel [{CHAT_ID}]"
 PLENTY_BYTES = 100 * 1024 * 1024
 
 Event = tuple[str, int]
-"""``fetch``, ``move``, ``moved`` or ``marked``, and the id of the message."""
+"""``fetch``, ``move``, ``moved`` or ``marked``, and the ``event_id``."""
+
+
+def event_id(key: MessageKey) -> int:
+    """The message's id; of its further files another number for each."""
+    return key.message_id if key.index == FIRST else -(key.message_id * 1000 + key.index)
+
 
 MakeWait = Callable[[StopFlag, RecordingProgress], Callable[[], None]]
 
@@ -115,9 +124,9 @@ class WatchedHandOff(FakeHandOff):
     def move(
         self, staged: StagedFile, folder: str, name: str, on_bytes: Callable[[int], None]
     ) -> RemoteFile:
-        self._watch.see("move", staged.item.message_id)
+        self._watch.see("move", event_id(staged.item.key))
         remote_file = super().move(staged, folder, name, on_bytes)
-        self._watch.see("moved", staged.item.message_id)
+        self._watch.see("moved", event_id(staged.item.key))
         return remote_file
 
 
@@ -209,8 +218,8 @@ class Line:
         hand_off.folders = self.remote
         hand_off.errors = self.upload_errors
         hand_off.lists_sha256 = self.lists_sha256
-        self.parts.on_fetch = lambda item, offset: watch.see("fetch", item.message_id)
-        self.marks.on_write = lambda mark: watch.see("marked", mark.key.message_id)
+        self.parts.on_fetch = lambda item, offset: watch.see("fetch", event_id(item.key))
+        self.marks.on_write = lambda mark: watch.see("marked", event_id(mark.key))
         stages = Stages(
             reader=self.reader,
             downloader=Downloader(self.parts, staging, partials, progress, stop),
@@ -258,11 +267,19 @@ class Line:
         )
 
     def _job(self, hand_off: FakeHandOff, only_failed: bool) -> Job:
-        failed_ids = [
-            failure.key.message_id
-            for failure in self.marks.failures(REMOTE, CHAT_ID, 0)
+        failures = self.marks.failures(REMOTE, CHAT_ID, 0)
+        failed = {failure.key for failure in failures}
+        wanted = {
+            failure.key
+            for failure in failures
             if only_failed or (not given_up(failure) and failure.key.message_id <= self.after_id)
-        ]
+        }
+        ids = sorted({key.message_id for key in wanted})
+        again = of_messages(
+            self.reader.fetch(CHAT, ids) if ids else [],
+            wanted,
+            lambda key: key in failed or self.marks.is_done(REMOTE, key),
+        )
         listed = hand_off.prepare_folder(FOLDER)
         newest_id = max(self.reader.messages, default=0)
         return Job(
@@ -271,7 +288,7 @@ class Line:
             folder=FOLDER,
             after_id=self.after_id,
             up_to_id=self.after_id if only_failed else newest_id,
-            again=tuple(self.reader.fetch(CHAT, failed_ids)) if failed_ids else (),
+            again=tuple(again),
             on_remote=self._on_remote(listed),
             retry_failed_for_good=only_failed,
             choice=self.choice,
@@ -279,20 +296,23 @@ class Line:
             sidecar_folders=sidecar_folders(FOLDER, listed),
         )
 
-    def _on_remote(self, listed: Iterable[ListedFile]) -> dict[int, list[ListedFile]]:
-        found: defaultdict[int, list[ListedFile]] = defaultdict(list)
+    def _on_remote(self, listed: Iterable[ListedFile]) -> dict[FileNumber, list[ListedFile]]:
+        found: defaultdict[FileNumber, list[ListedFile]] = defaultdict(list)
         for file in listed:
-            message_id = message_id_of(file.name)
-            if message_id is None:
+            number = number_of(file.name)
+            if number is None:
                 continue
-            if not self.marks.is_done(REMOTE, MessageKey(CHAT_ID, 0, message_id)):
-                found[message_id].append(file)
+            key = MessageKey(CHAT_ID, 0, number.message_id, number.index)
+            if not self.marks.is_done(REMOTE, key):
+                found[number].append(file)
         return found
 
     # What a test looks at afterwards
 
     def items(self) -> list[MediaItem]:
-        return [entry for entry in self.reader.messages.values() if isinstance(entry, MediaItem)]
+        further = [each for files in self.reader.further.values() for each in files]
+        everything = [*self.reader.messages.values(), *further]
+        return [entry for entry in everything if isinstance(entry, MediaItem)]
 
     def is_done(self, item: MediaItem) -> bool:
         return self.marks.is_done(REMOTE, item.key)
@@ -307,7 +327,7 @@ class Line:
         expected = {
             file_name(item): content_of(item) for item in (self.items() if items is None else items)
         }
-        sidecars = {name for name in self.remote[FOLDER] if message_id_of(name) is None}
+        sidecars = {name for name in self.remote[FOLDER] if number_of(name) is None}
         assert self.remote[FOLDER].keys() - sidecars == expected.keys()
         assert all(self.remote[FOLDER][name] == content for name, content in expected.items())
         marked = {file_name(item) for item in self.items() if self.is_done(item)}

@@ -20,7 +20,7 @@ from tdl_sync.core.model import DoneMark, MediaItem
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.state.done_marks import DoneMarks
-from tests.fakes.chat import CHAT_ID, item_of
+from tests.fakes.chat import CHAT_ID, further_of, item_of
 from tests.transfer.line import (
     BLOCK,
     REMOTE,
@@ -30,6 +30,7 @@ from tests.transfer.line import (
     Run,
     assert_complete,
     assert_order,
+    event_id,
 )
 
 MIB = PART_BYTES
@@ -106,7 +107,7 @@ FATES = st.sampled_from(["moves", "moves", "downloads later", "uploads later"])
 
 
 @given(
-    files=st.lists(st.tuples(SIZES, FATES), min_size=1, max_size=10),
+    files=st.lists(st.tuples(SIZES, FATES, st.integers(1, 3)), min_size=1, max_size=8),
     deaths=st.lists(
         st.tuples(st.sampled_from(["fetch", "move", "moved", "marked"]), st.integers(1, 9)),
         min_size=1,
@@ -119,7 +120,7 @@ FATES = st.sampled_from(["moves", "moves", "downloads later", "uploads later"])
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_however_often_runs_die_each_file_is_moved_once_and_nothing_done_is_fetched_again(
-    files: list[tuple[int, str]],
+    files: list[tuple[int, str, int]],
     deaths: list[tuple[str, int]],
     budget_mib: int,
     seed: int,
@@ -127,9 +128,16 @@ def test_however_often_runs_die_each_file_is_moved_once_and_nothing_done_is_fetc
     short_pauses: None,
 ) -> None:
     dice = random.Random(seed)
-    items = [item_of(number, size) for number, (size, _) in enumerate(files, start=1)]
+    fates: dict[MediaItem, str] = {}
+    for number, (size, fate, count) in enumerate(files, start=1):
+        first = item_of(number, size)
+        # Of one size: nothing but the message and the index tells them apart.
+        fates.update(
+            {each: fate for each in (first, *(further_of(first, i) for i in range(2, count + 1)))}
+        )
+    items = list(fates)
     line = MortalLine(tmp_path_factory.mktemp("line"), items)
-    for item, (_, fate) in zip(items, files, strict=True):
+    for item, fate in fates.items():
         if fate == "downloads later":
             line.parts.faults[item.message_id].extend([DownloadFailed("x")] * 3)
         elif fate == "uploads later":
@@ -147,9 +155,9 @@ def test_however_often_runs_die_each_file_is_moved_once_and_nothing_done_is_fetc
         now = [message_id for name, message_id in ended.watch.events if name == "moved"]
         assert moved.isdisjoint(now)
         moved |= set(now)
-    assert moved == {item.message_id for item in items}
+    assert moved == {event_id(item.key) for item in items}
     assert line.marks.failures(REMOTE, CHAT_ID, 0) == []
     line.assert_all_moved()
     assert line.staged() == []
-    assert line.after_id == len(items)
+    assert line.after_id == len(files)
     line.close()

@@ -16,6 +16,24 @@ from standins.telegram.service.service import Service
 from standins.telegram.world.channel import Channel
 
 
+def edited_message_update(service: Service, channel: Channel, message_id: int) -> TlObject | None:
+    """None for what the account is not told of."""
+    message = channel.message(message_id)
+    if message is None or not channel.joined or not is_readable(channel):
+        return None
+    update: raw.base.Update
+    if channel.is_channel:
+        update = raw.types.UpdateEditChannelMessage(
+            message=message, pts=channel.newest_id() + 1, pts_count=1
+        )
+    else:
+        update = raw.types.UpdateEditMessage(message=message, pts=service.next_pts(), pts_count=1)
+    chats, users = chats_and_users(service.world, [channel], [message])
+    return raw.types.Updates(
+        updates=[update], users=users, chats=chats, date=int(time.time()), seq=0
+    )
+
+
 def new_message_update(service: Service, channel: Channel, message_id: int) -> TlObject | None:
     """None for what the account is not told of: a chat that it is no member of."""
     message = channel.message(message_id)

@@ -13,6 +13,7 @@ from pyrogram import raw
 
 from standins.telegram.world import media
 from standins.telegram.world.content import FilePlace, FileRecord, derived_number
+from standins.telegram.world.envelopes import Contents, Envelope, Leaf
 from standins.telegram.world.history import FILTER_KINDS, Appended, Edit, History
 from standins.telegram.world.id_sequence import SortedIds, page_ids
 from standins.telegram.world.plan import FilePlan, MessagePlan, Recipe
@@ -26,7 +27,7 @@ CHANNEL_ID_SHIFT = 1_000_000_000_000
 
 @dataclass(frozen=True)
 class WorldItem:
-    """A message that holds a file, as tests compare it with what arrived."""
+    """A file of a message, as tests compare it with what arrived."""
 
     message_id: int
     kind: str
@@ -34,6 +35,7 @@ class WorldItem:
     mime_type: str
     date: datetime
     file: FileRecord
+    index: int = 1
 
 
 class Surroundings(Protocol):
@@ -44,6 +46,7 @@ class Surroundings(Protocol):
     other_user_id: int
     append_lock: threading.RLock
     on_append: list[Callable[[Channel, int, object], None]]
+    on_edit: list[Callable[[Channel, int, object], None]]
 
     @property
     def own_user_id(self) -> int: ...
@@ -241,25 +244,35 @@ class Channel:
         with self._lock:
             ids = [i for i in self._history.ids if i not in self.withheld]
         for message_id in ids:
-            item = self.item(message_id)
-            if item is not None:
-                yield item
+            yield from self.items_of(message_id)
 
     def item(self, message_id: int) -> WorldItem | None:
+        """The first file of a message."""
+        return next(iter(self.items_of(message_id)), None)
+
+    def items_of(self, message_id: int) -> list[WorldItem]:
+        """What the account can have of it: no paid media before it is bought."""
         with self._lock:
             if message_id not in self._history.ids:
-                return None
+                return []
             plan = self._history.plan(message_id)
-        if plan.file is None:
-            return None
-        return WorldItem(
-            message_id=message_id,
-            kind=plan.file.kind,
-            file_name=plan.file.name,
-            mime_type=plan.file.mime_type,
-            date=datetime.fromtimestamp(plan.date, timezone.utc),
-            file=self._record(message_id, plan.file),
-        )
+            envelope = plan.envelope
+            if envelope is not None and not (
+                envelope.is_posted and self._is_open(message_id, envelope)
+            ):
+                return []
+        return [
+            WorldItem(
+                message_id=message_id,
+                kind=file.kind,
+                file_name=file.name,
+                mime_type=file.mime_type,
+                date=datetime.fromtimestamp(plan.date, timezone.utc),
+                file=self._record(message_id, file, index=index),
+                index=index,
+            )
+            for index, file in enumerate(plan.files, start=1)
+        ]
 
     def pinned_ids(self) -> list[int]:
         """Newest first."""
@@ -273,12 +286,15 @@ class Channel:
                 first = self._history.first_plan(place.message_id)
             except KeyError:
                 return None
-            is_first = first.file is not None and (first.file.kind == "photo") == place.is_photo
-            plan = first if is_first else self._history.plan(place.message_id)
-        file = _preview_plan(plan, self.world.home_dc_id) if place.is_preview else plan.file
+            later = self._history.replaced.get(place.message_id, ())
+        editions = [first.files, *((file,) for file in later)]
+        files = editions[place.edition] if place.edition < len(editions) else ()
+        file = files[place.index - 1] if place.index <= len(files) else None
+        if place.is_preview:
+            file = _preview_plan(first, self.world.home_dc_id)
         if file is None or (file.kind == "photo") != place.is_photo:
             return None
-        return self._record(place.message_id, file, is_preview=place.is_preview)
+        return self.world.record(place, file)
 
     def file_and_place(self, message_id: int) -> tuple[FilePlan | None, FilePlace | None]:
         """The file of a message, and where Telegram keeps it; KeyError for no such message."""
@@ -299,6 +315,7 @@ class Channel:
         kind: str | None = None,
         date: int | None = None,
         grouped_id: int | None = None,
+        envelope: Envelope | None = None,
         forward: raw.types.MessageFwdHeader | None = None,
         topic_id: int | None = None,
         sender: raw.base.Peer | None = None,
@@ -310,7 +327,8 @@ class Channel:
         `date` is now unless given, and never earlier than that of the message before.
         `kind` is the file's kind, or "text"; another of `plan.OTHER_KINDS` may be given.
         `file_of` is a chat and a message there whose file is sent again or forwarded: Telegram
-        keeps it once, with the id that it has. `by` is the session that sends it, which needs no
+        keeps it once, with the id that it has. `envelope` says how the message holds its files, if
+        it is not one `file`. `by` is the session that sends it, which needs no
         telling.
         """
         place = None
@@ -320,11 +338,12 @@ class Channel:
         with self.world.append_lock, self._lock:
             message_id = self.world.next_message_id(self)
             plan = MessagePlan(
-                kind=kind or (file.kind if file else "text"),
+                kind=kind or (file.kind if file else envelope.name if envelope else "text"),
                 date=max(int(time.time()) if date is None else date, self._newest_date()),
                 text=text,
                 file=file,
                 grouped_id=grouped_id,
+                envelope=envelope,
             )
             appended = Appended(plan, tuple(entities), forward, topic_id, sender, place)
             self._history.append(message_id, appended)
@@ -356,21 +375,22 @@ class Channel:
             return True
 
     def replace_file(self, message_id: int, file: FilePlan) -> None:
-        """Edit a message to hold another file: a photo in the place of what is none, or the other
-        way round, as ids of files are made of the message and that.
-
-        KeyError when there is no such message, ValueError when the file would keep its id.
-        """
+        """Edit a message to hold another file. KeyError when there is no such message."""
         with self._lock:
             if message_id not in self._history.ids:
                 raise KeyError(message_id)
-            old = self._history.plan(message_id).file
-            if old is None or (old.kind == "photo") == (file.kind == "photo"):
-                raise ValueError("only a photo and a file of another kind can replace each other")
-            self._history.replaced[message_id] = file
+            before = self._history.replaced.get(message_id, ())
+            self._history.replaced[message_id] = (*before, file)
             self._history.edits[message_id] = Edit(
                 *self._history.text(message_id), int(time.time())
             )
+        for tell in list(self.world.on_edit):
+            tell(self, message_id, None)
+
+    def buy(self, message_id: int) -> None:
+        """The account pays for the message's media."""
+        with self._lock:
+            self._history.bought.add(message_id)
 
     def pin(self, message_id: int, on: bool) -> None:
         """KeyError when there is no such message."""
@@ -409,20 +429,45 @@ class Channel:
         newest_id = self._history.newest_id()
         return self._history.date(newest_id) if newest_id else 0
 
-    def _record(self, message_id: int, file: FilePlan, is_preview: bool = False) -> FileRecord:
+    def _record(
+        self, message_id: int, file: FilePlan, is_preview: bool = False, index: int = 1
+    ) -> FileRecord:
         place = self._history.other_place(message_id)
         if place is None or is_preview:
-            place = FilePlace(self.number, message_id, file.kind == "photo", is_preview)
+            edition = 0 if is_preview else self._history.edition(message_id)
+            is_photo = file.kind == "photo"
+            place = FilePlace(self.number, message_id, is_photo, is_preview, index, edition)
         return self.world.record(place, file)
+
+    def _is_open(self, message_id: int, envelope: Envelope) -> bool:
+        return envelope.closed is None or message_id in self._history.bought
+
+    def _contents(self, message_id: int, plan: MessagePlan) -> Contents:
+        if plan.envelope is None:
+            return Contents(self._media(message_id, plan))
+        leaves: list[Leaf] = []
+        for index, file in enumerate(plan.files, start=1):
+            record = self._record(message_id, file, index=index)
+            reference = self.world.reference(record.file_id)
+            if file.kind == "photo":
+                leaves.append(media.photo(record, reference, plan.date))
+            else:
+                leaves.append(media.document(file, record, reference, plan.date))
+        envelope = plan.envelope
+        if envelope.closed is not None and not self._is_open(message_id, envelope):
+            return envelope.closed(leaves)
+        return envelope.open(leaves)
 
     def _message(self, message_id: int) -> Message:
         plan = self._history.plan(message_id)
-        if plan.kind == "service":
+        contents = self._contents(message_id, plan)
+        if plan.kind == "service" or contents.action is not None:
             return raw.types.MessageService(
                 id=message_id,
                 peer_id=self.peer,
                 date=plan.date,
-                action=self._action(message_id, plan),
+                action=contents.action or self._action(message_id, plan),
+                reply_to=contents.reply_to,
                 post=self.kind == "channel" or None,
                 from_id=self._sender(message_id),
                 saved_peer_id=self.peer if self.kind == "saved" else None,
@@ -436,7 +481,8 @@ class Channel:
             date=plan.date,
             message=text,
             entities=list(entities) or None,
-            media=self._media(message_id, plan),
+            media=contents.media,
+            rich_message=contents.rich_message,
             post=self.kind == "channel" or None,
             views=message_id % 977 if self.kind == "channel" else None,
             forwards=0 if self.kind == "channel" else None,
@@ -448,7 +494,7 @@ class Channel:
             noforwards=self.protected or None,
             edit_date=edit.date if edit else None,
             grouped_id=plan.grouped_id,
-            reply_to=_topic_header(appended.topic_id) if appended else None,
+            reply_to=contents.reply_to or (_topic_header(appended.topic_id) if appended else None),
         )
 
     def _sender(self, message_id: int) -> raw.base.Peer | None:

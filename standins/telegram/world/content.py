@@ -98,9 +98,14 @@ class FilePlace:
     message_id: int
     is_photo: bool
     is_preview: bool = False
+    index: int = 1
+    """Which of the message's files."""
+    edition: int = 0
+    """How often the message was edited to hold another file."""
 
     def file_id(self) -> int:
-        packed = (self.channel_number << 34) | (self.message_id << 2)
+        packed = (self.edition << 54) | ((self.index - 1) << 46)
+        packed |= (self.channel_number << 34) | (self.message_id << 2)
         packed |= (self.is_photo << 1) | self.is_preview
         return packed * _ID_FACTOR % _ID_MODULUS
 
@@ -110,11 +115,13 @@ class FilePlace:
         if not 0 < file_id < _ID_MODULUS:
             return None
         packed = file_id * _ID_FACTOR_INVERSE % _ID_MODULUS
-        if packed >> 46:
+        if packed >> 62:
             return None
         return cls(
-            channel_number=packed >> 34,
+            channel_number=(packed >> 34) & 0xFFF,
             message_id=(packed >> 2) & 0xFFFFFFFF,
             is_photo=bool(packed & 2),
             is_preview=bool(packed & 1),
+            index=((packed >> 46) & 0xFF) + 1,
+            edition=packed >> 54,
         )

@@ -65,8 +65,10 @@ class History:
         self.appended: dict[int, Appended] = {}
         self.edits: dict[int, Edit] = {}
         self.pinned: set[int] = set()
-        self.replaced: dict[int, FilePlan] = {}
-        """The files of messages that were edited to hold another."""
+        self.replaced: dict[int, tuple[FilePlan, ...]] = {}
+        """The files of messages that were edited to hold another, the present one at last."""
+        self.bought: set[int] = set()
+        """The messages whose paid media the account has bought."""
         self._ids_by_filter: dict[type, list[int]] = {}
         gaps = [] if recipe is None else _positions(recipe.kinds(), frozenset({DELETED}))
         self.ids = LiveIds(0 if recipe is None else recipe.newest_id, gaps)
@@ -78,9 +80,13 @@ class History:
         """KeyError for an id where no message ever was; deleted later does not matter."""
         plan = self.first_plan(message_id)
         if message_id in self.replaced:
-            file = self.replaced[message_id]
-            return replace(plan, kind=file.kind, file=file)
+            file = self.replaced[message_id][-1]
+            return replace(plan, kind=file.kind, file=file, envelope=None)
         return plan
+
+    def edition(self, message_id: int) -> int:
+        """How often the message was edited to hold another file."""
+        return len(self.replaced.get(message_id, ()))
 
     def first_plan(self, message_id: int) -> MessagePlan:
         """The message as it was posted: the file that it held then can still be had."""

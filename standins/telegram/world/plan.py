@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from standins.telegram.world.envelopes import Envelope
 
 FILE_KINDS = (
     "document",
@@ -39,6 +42,15 @@ class MessagePlan:
     text: str = ""
     file: FilePlan | None = None
     grouped_id: int | None = None
+    envelope: Envelope | None = None
+    """Instead of a `file`."""
+
+    @property
+    def files(self) -> tuple[FilePlan, ...]:
+        """All that hang on the message, in their order."""
+        if self.envelope is not None:
+            return self.envelope.files
+        return () if self.file is None else (self.file,)
 
 
 class Recipe(Protocol):

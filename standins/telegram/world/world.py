@@ -42,6 +42,8 @@ class World:
         self.append_lock = threading.RLock()
         self.on_append: list[Callable[[Channel, int, object], None]] = []
         """Told the chat, the new message's id and who sent it (``Channel.append``)."""
+        self.on_edit: list[Callable[[Channel, int, object], None]] = []
+        """Told the same of a message that was edited to hold another file."""
         self._by_number: list[Channel] = []
 
     def add(

@@ -24,7 +24,8 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.details import with_album_captions
-from tdl_sync.telegram.messages.media import DELETED, entry_of, text_of
+from tdl_sync.telegram.messages.envelopes import READS
+from tdl_sync.telegram.messages.media import DELETED, entries_of, text_of
 from tdl_sync.telegram.messages.queries import history, search
 from tdl_sync.telegram.messages.takeout import LARGEST_FILE_BYTES, Takeout, TakeoutEnded
 from tdl_sync.telegram.messages.windows import END, PAGE_MESSAGES, Steps, Window
@@ -55,6 +56,8 @@ _VISUAL = (raw.types.InputMessagesFilterPhotos, raw.types.InputMessagesFilterVid
 
 class TelegramChatReader:
     """``ports.ChatReader`` over the real Telegram."""
+
+    reads = READS
 
     def __init__(
         self, telegram: TelegramClient, chats: ChatBook, takeout: Takeout | None = None
@@ -112,10 +115,10 @@ class TelegramChatReader:
             chat,
             search(self._chats.peer(chat), kind, PAGE_MESSAGES, topic_id=chat.topic_id),
         )
-        entries = (entry_of(message, chat.id) for message in found.messages)
         return [
             min(entry.size_bytes, LARGEST_FILE_BYTES)
-            for entry in entries
+            for message in found.messages
+            for entry in entries_of(message, chat.id)
             if isinstance(entry, MediaItem)
         ]
 
@@ -244,19 +247,20 @@ class TelegramChatReader:
             wanted_ids = message_ids[start : start + PAGE_MESSAGES]
             answer: Any = self._read(chat, self._chats.get_messages(chat, wanted_ids))
             found = {
-                message.id: entry_of(message, chat.id)
+                message.id: entries_of(message, chat.id)
                 for message in answer.messages
                 if self._chats.belongs(message, chat)
             }
-            entries.extend(
-                found.get(message_id) or SkippedItem(MessageKey(chat.id, 0, message_id), DELETED)
-                for message_id in wanted_ids
-            )
+            for message_id in wanted_ids:
+                key = MessageKey(chat.id, 0, message_id)
+                entries.extend(found.get(message_id) or [SkippedItem(key, DELETED)])
         return entries
 
     def fetch_by_key(self, key: MessageKey) -> HistoryEntry:
-        """One message's file as it is now, of a chat that this run has resolved."""
-        return self._entries(self._chats.known(key.chat_id), [key.message_id])[0]
+        """This file of a message as it is now, of a chat that this run has resolved."""
+        entries = self._entries(self._chats.known(key.chat_id), [key.message_id])
+        same = (entry for entry in entries if entry.key.index == key.index)
+        return next(same, SkippedItem(key, DELETED))
 
     def _with_albums(self, chat: Chat, entries: list[HistoryEntry]) -> list[HistoryEntry]:
         """The entries with the captions of their albums, for which the neighbours are asked for."""
@@ -307,8 +311,9 @@ class TelegramChatReader:
 
 def _page(chat: Chat, messages: Sequence[Any], ids: range, read_up_to_id: int) -> HistoryPage:
     """The page of those messages whose ids are in ``ids``; the others are there to be looked at."""
-    entries = (entry_of(message, chat.id) for message in messages)
-    described = with_album_captions(entry for entry in entries if entry is not None)
+    described = with_album_captions(
+        entry for message in messages for entry in entries_of(message, chat.id)
+    )
     return HistoryPage(
         tuple(entry for entry in described if entry.key.message_id in ids),
         sum(message.id in ids for message in messages),

@@ -1,15 +1,18 @@
-"""What a raw message holds: a file to move, a file that a rule leaves out, or none.
+"""What a raw message holds: files to move, files that a rule leaves out, or none.
 
 Everything read here is hostile: it is copied into plain records and judged later.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from pyrogram import raw
 
 from tdl_sync.core.model import (
+    LOCKED,
+    UNSUPPORTED,
     FileLocation,
     HistoryEntry,
     LocationKind,
@@ -20,52 +23,90 @@ from tdl_sync.core.model import (
     TextMessage,
 )
 from tdl_sync.telegram.messages.details import details_of
+from tdl_sync.telegram.messages.envelopes import TABLE, WITHOUT_FILES, LeftOut, Posted
 from tdl_sync.telegram.session.clock import utc
 
 DELETED = "deleted"
 EXPIRED = "media expired"
-PAID = "paid media"
 NONSENSE_SIZE = "declares a negative size"
+MOST_FILES = 999
+"""So many files of a message have names of their own; one holds far fewer."""
+
+_Found = Callable[[MessageKey], HistoryEntry]
+"""A file, or why it is left out, once it is known which of its message it is."""
+
+_OWN_FILES = (
+    (raw.types.MessageMediaPhoto, "photo"),
+    (raw.types.MessageMediaDocument, "document"),
+)
+"""Where nothing hangs here there was something, which has ended by itself."""
 
 
-def entry_of(message: object, chat_id: int) -> HistoryEntry | None:
-    """The message's file, or why it is left out; ``None`` for messages that hold no file.
-
-    The pictures of web page previews, polls and games are decoration and count as none.
+def entries_of(message: object, chat_id: int) -> list[HistoryEntry]:
+    """The message's files in their order, or why they are left out; none for messages that hold no
+    file. What counts as one is decided in ``envelopes``.
     """
-    if not isinstance(message, raw.types.Message):
-        return None
-    entry = _file_of(message, chat_id)
-    if not isinstance(entry, MediaItem):
-        return entry
-    if entry.size_bytes < 0:
-        return SkippedItem(entry.key, NONSENSE_SIZE)
-    return replace(entry, details=details_of(message))
+    if not isinstance(message, (raw.types.Message, raw.types.MessageService)):
+        return []
+    found: list[HistoryEntry] = []
+    for index, make in enumerate(_found_in(message, message.date), start=1):
+        if index > MOST_FILES:
+            break
+        entry = make(MessageKey(chat_id, 0, message.id, index))
+        if isinstance(entry, MediaItem):
+            if entry.size_bytes < 0:
+                entry = SkippedItem(entry.key, NONSENSE_SIZE)
+            elif isinstance(message, raw.types.Message):
+                entry = replace(entry, details=details_of(message))
+        found.append(entry)
+    return found
 
 
 def text_of(message: object) -> TextMessage | None:
     """The message if it is a text without a file."""
     if not isinstance(message, raw.types.Message) or not message.message:
         return None
-    if _file_of(message, 0) is not None:
+    if entries_of(message, 0):
         return None
     return TextMessage(message.id, utc(message.date), details_of(message))
 
 
-def _file_of(message: raw.types.Message, chat_id: int) -> HistoryEntry | None:
-    key = MessageKey(chat_id, 0, message.id)
-    media = message.media
-    if isinstance(media, raw.types.MessageMediaPhoto):
-        if isinstance(media.photo, raw.types.Photo):
-            return _photo(media.photo, key, message.date)
-        return SkippedItem(key, EXPIRED)
-    if isinstance(media, raw.types.MessageMediaDocument):
-        if isinstance(media.document, raw.types.Document):
-            return _document(media.document, key, message.date)
-        return SkippedItem(key, EXPIRED)
-    if isinstance(media, raw.types.MessageMediaPaidMedia):
-        return SkippedItem(key, PAID)
-    return None
+def _found_in(holder: object, date: int) -> Iterator[_Found]:
+    """Follows what ``envelopes.TABLE`` says to follow, as deep as the schema goes."""
+    if isinstance(holder, raw.types.MessageExtendedMediaPreview):
+        yield _skipped(LOCKED)
+    elif isinstance(holder, raw.types.Photo):
+        yield lambda key: _photo(holder, key, date)
+    elif isinstance(holder, raw.types.Document):
+        yield lambda key: _document(holder, key, date)
+    elif isinstance(holder, (raw.types.PhotoEmpty, raw.types.DocumentEmpty)):
+        yield _skipped(EXPIRED)
+    elif type(holder) in TABLE:
+        yield from _found_in_fields(holder, date)
+    elif _is_media(holder) and type(holder) not in WITHOUT_FILES:
+        yield _skipped(UNSUPPORTED)
+
+
+def _found_in_fields(holder: object, date: int) -> Iterator[_Found]:
+    for name, decision in TABLE[type(holder)].items():
+        if isinstance(decision, LeftOut):
+            yield _skipped(decision.rule)
+        elif isinstance(decision, Posted):
+            value = getattr(holder, name)
+            if value is None and (type(holder), name) in _OWN_FILES:
+                yield _skipped(EXPIRED)
+            for each in value if isinstance(value, list) else (value,):
+                yield from _found_in(each, date)
+    if isinstance(holder, raw.types.RichMessage) and holder.part:
+        yield _skipped(UNSUPPORTED)  # the rest of a long one has to be asked for by itself
+
+
+def _is_media(holder: object) -> bool:
+    return type(holder).__name__.startswith("MessageMedia")
+
+
+def _skipped(rule: str) -> _Found:
+    return lambda key: SkippedItem(key, rule)
 
 
 def _photo(photo: raw.types.Photo, key: MessageKey, date: int) -> HistoryEntry:

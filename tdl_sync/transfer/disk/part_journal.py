@@ -42,7 +42,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tdl_sync.core.errors import ConfigurationError
-from tdl_sync.core.model import MediaItem, MessageKey
+from tdl_sync.core.model import FIRST, MediaItem, MessageKey
 from tdl_sync.core.operating_system import open_here, sync_directory
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.transfer.disk.staging import Staging
@@ -228,7 +228,7 @@ class PartialFiles:
         fields = {
             "format": 1,
             "part_bytes": PART_BYTES,
-            "message": [item.key.chat_id, item.key.topic_id, item.key.message_id],
+            "message": _message_of(item.key),
             "size_bytes": item.size_bytes,
             "file": [location.kind.value, location.file_id, location.thumb_size],
             "partial_file": str(self._part_path(item.key)),
@@ -258,10 +258,19 @@ class PartialFiles:
                     path.unlink(missing_ok=True)
 
 
+def _message_of(key: MessageKey) -> list[int]:
+    """Of a message's first file as it was when messages had no other."""
+    message = [key.chat_id, key.topic_id, key.message_id]
+    return message if key.index == FIRST else [*message, key.index]
+
+
 def _file_of(item: MediaItem) -> tuple[object, ...]:
     location = item.location
-    key = (item.key.chat_id, item.key.topic_id, item.key.message_id)
-    return key, item.size_bytes, (location.kind.value, location.file_id, location.thumb_size)
+    return (
+        tuple(_message_of(item.key)),
+        item.size_bytes,
+        (location.kind.value, location.file_id, location.thumb_size),
+    )
 
 
 def _read_journal(path: Path) -> _Journal | None:
@@ -306,6 +315,8 @@ def _key_of(journal: _Journal) -> MessageKey | None:
     match journal.file[0]:
         case (int(chat_id), int(topic_id), int(message_id)):
             return MessageKey(chat_id, topic_id, message_id)
+        case (int(chat_id), int(topic_id), int(message_id), int(index)):
+            return MessageKey(chat_id, topic_id, message_id, index)
     return None
 
 

@@ -4,6 +4,8 @@ A name in it is made of ids, never of anything that Telegram sent:
 
     m<chat>_<topic>_<message>.part      a download under way
     m<chat>_<topic>_<message>.staged    complete, its size checked, synced
+
+A message's second file has ``.2`` after its id, and so on.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from tdl_sync.core.errors import ConfigurationError, HeldByAnotherRun
-from tdl_sync.core.model import MessageKey
+from tdl_sync.core.model import FIRST, MessageKey
 from tdl_sync.core.operating_system import FileLock, LockHeld, disk_block_bytes
 from tdl_sync.core.private_directory import PrivateDirectory
 from tdl_sync.transfer.disk.budget import whole_blocks
@@ -34,7 +36,7 @@ ORPHANS_END_WITHIN_SECONDS = 5.0
 """An rclone whose parent was killed ends within about a second, at its next line of output."""
 
 LOCK_POLL_SECONDS = 0.1
-_NAME = re.compile(r"m(-?\d+)_(\d+)_(\d+)\.(part|staged)")
+_NAME = re.compile(r"m(-?\d+)_(\d+)_(\d+)(?:\.(\d{1,3}))?\.(part|staged)")
 
 
 @dataclass(frozen=True)
@@ -205,13 +207,13 @@ class Staging:
             path.unlink(missing_ok=True)
 
     def part_path(self, key: MessageKey) -> Path:
-        return self.directory / f"m{key.chat_id}_{key.topic_id}_{key.message_id}.part"
+        return self.directory / f"{_stem(key)}.part"
 
     def staged_path(self, key: MessageKey) -> Path:
-        return self.directory / f"m{key.chat_id}_{key.topic_id}_{key.message_id}.staged"
+        return self.directory / f"{_stem(key)}.staged"
 
     def holds(self, key: MessageKey) -> bool:
-        """Whether anything of this message lies here, staged or partial."""
+        """Whether anything of this file lies here, staged or partial."""
         return self.staged_path(key).exists() or self.part_path(key).exists()
 
     def _scan(self) -> tuple[Leftover, ...]:
@@ -236,6 +238,10 @@ class Staging:
         size_bytes = path.stat().st_size
         if match is None or path.parent != self.directory:
             return Leftover(path, size_bytes, None, complete=False)
-        chat_id, topic_id, message_id, ending = match.groups()
-        key = MessageKey(int(chat_id), int(topic_id), int(message_id))
+        chat_id, topic_id, message_id, index, ending = match.groups()
+        key = MessageKey(int(chat_id), int(topic_id), int(message_id), int(index or FIRST))
         return Leftover(path, size_bytes, key, complete=ending == "staged")
+
+
+def _stem(key: MessageKey) -> str:
+    return f"m{key.chat_id}_{key.topic_id}_{key.number}"

@@ -13,6 +13,7 @@ from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import (
     DoneMark,
     FileIdentity,
+    FileNumber,
     ListedFile,
     LocationKind,
     MessageDetails,
@@ -141,19 +142,19 @@ def with_file(mark: DoneMark, file: FileIdentity | None) -> DoneMark:
 
 def test_a_file_is_found_in_its_chat_and_remote_alone(marks: Marks) -> None:
     marks.write(mark_of(7))
-    assert marks.message_with(REMOTE, CHAT_ID, 0, file_of(7)) == 7
-    assert marks.message_with(REMOTE, CHAT_ID, 0, file_of(8)) is None
-    assert marks.message_with(REMOTE, CHAT_ID, 0, file_of(7, size_bytes=6)) is None
+    assert marks.file_with(REMOTE, CHAT_ID, 0, file_of(7)) == FileNumber(7)
+    assert marks.file_with(REMOTE, CHAT_ID, 0, file_of(8)) is None
+    assert marks.file_with(REMOTE, CHAT_ID, 0, file_of(7, size_bytes=6)) is None
     photo = replace(file_of(7), kind=LocationKind.PHOTO)
-    assert marks.message_with(REMOTE, CHAT_ID, 0, photo) is None
-    assert marks.message_with("gdrive:other", CHAT_ID, 0, file_of(7)) is None
-    assert marks.message_with(REMOTE, CHAT_ID - 1, 0, file_of(7)) is None
+    assert marks.file_with(REMOTE, CHAT_ID, 0, photo) is None
+    assert marks.file_with("gdrive:other", CHAT_ID, 0, file_of(7)) is None
+    assert marks.file_with(REMOTE, CHAT_ID - 1, 0, file_of(7)) is None
 
 
 def test_of_several_messages_with_one_file_the_first_that_was_marked_counts(marks: Marks) -> None:
     for message_id in (7, 9, 11):
         marks.write(with_file(mark_of(message_id), file_of(7)))
-    assert marks.message_with(REMOTE, CHAT_ID, 0, file_of(7)) == 7
+    assert marks.file_with(REMOTE, CHAT_ID, 0, file_of(7)) == FileNumber(7)
 
 
 def test_what_marks_did_not_say_is_learnt_from_messages_that_were_not_edited(
@@ -168,9 +169,9 @@ def test_what_marks_did_not_say_is_learnt_from_messages_that_were_not_edited(
     marks.learn_file(REMOTE, item_of(8, 6))
     marks.learn_file(REMOTE, replace(item_of(9, 5), details=edited))
     marks.learn_file(REMOTE, item_of(12, 5))
-    found = [marks.message_with(REMOTE, CHAT_ID, 0, file_of(each)) for each in range(7, 13)]
-    assert found == [7, None, None, None, 11, None]
-    assert marks.message_with(REMOTE, CHAT_ID, 0, file_of(8, 6)) is None
+    found = [marks.file_with(REMOTE, CHAT_ID, 0, file_of(each)) for each in range(7, 13)]
+    assert found == [FileNumber(7), None, None, None, FileNumber(11), None]
+    assert marks.file_with(REMOTE, CHAT_ID, 0, file_of(8, 6)) is None
     assert marks.ids_of_unknown_files(REMOTE, CHAT_ID, 0) == [8, 9, 10]
     marks.files_are_known(REMOTE, CHAT_ID, 0)
     assert marks.ids_of_unknown_files(REMOTE, CHAT_ID, 0) == []
@@ -181,8 +182,8 @@ def test_what_marks_did_not_say_is_learnt_from_messages_that_were_not_edited(
 def test_what_a_mark_says_of_its_file_is_not_learnt_anew(marks: Marks) -> None:
     marks.write(with_file(mark_of(7), file_of(70)))
     marks.learn_file(REMOTE, item_of(7, 5))
-    assert marks.message_with(REMOTE, CHAT_ID, 0, file_of(70)) == 7
-    assert marks.message_with(REMOTE, CHAT_ID, 0, file_of(7)) is None
+    assert marks.file_with(REMOTE, CHAT_ID, 0, file_of(70)) == FileNumber(7)
+    assert marks.file_with(REMOTE, CHAT_ID, 0, file_of(7)) is None
 
 
 def test_what_was_only_listed_says_nothing_of_an_edited_message(marks: Marks) -> None:
@@ -190,4 +191,4 @@ def test_what_was_only_listed_says_nothing_of_an_edited_message(marks: Marks) ->
     listed = RemoteFile.listed(item, "Folder", ListedFile("7_a", 5))
     marks.write(DoneMark(REMOTE, listed))
     assert marks.is_done(REMOTE, key_of(7))
-    assert marks.message_with(REMOTE, CHAT_ID, 0, file_of(7)) is None
+    assert marks.file_with(REMOTE, CHAT_ID, 0, file_of(7)) is None

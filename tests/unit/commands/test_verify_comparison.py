@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from tdl_sync.commands.verify_comparison import NO_ID, NO_MESSAGE, UNFINISHED, Comparison, Findings
 from tdl_sync.core.doubles import Likeness
 from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE
-from tdl_sync.core.model import HistoryEntry, ListedFile, MarkedFile, MessageKey, SkippedItem
+from tdl_sync.core.model import (
+    FileNumber,
+    HistoryEntry,
+    ListedFile,
+    MarkedFile,
+    MessageKey,
+    SkippedItem,
+)
 from tdl_sync.core.naming import path_of
 from tests.fakes.chat import CHAT_ID, item_of
 
@@ -196,8 +203,8 @@ def test_files_of_messages_that_are_not_asked_for_can_be_taken_out() -> None:
     comparison = Comparison(
         [ListedFile("7_a.bin", 1), ListedFile("8_a.bin", 1)], FOLDER, lambda key: None, {}
     )
-    assert comparison.unclaimed_ids() == [7, 8]
-    comparison.leave_out(8)
+    assert comparison.unclaimed() == [FileNumber(7), FileNumber(8)]
+    comparison.leave_out(FileNumber(8))
     found = comparison.findings()
     assert ([path_of(each.file) for each in found.unknown], found.not_compared) == (["7_a.bin"], 1)
 

@@ -14,7 +14,15 @@ from tdl_sync.commands.verify_comparison import Comparison, Findings
 from tdl_sync.commands.verify_repair import MISSING, recorded, save_state
 from tdl_sync.core.errors import DownloadFailed, HandOffFailed
 from tdl_sync.core.failures import NOT_RIGHT, OTHER_CONTENT, WRONG_SIZE, Failure, reasons_for_others
-from tdl_sync.core.model import Chat, ChatKind, DoneMark, ListedFile, MediaItem, RemoteFile
+from tdl_sync.core.model import (
+    Chat,
+    ChatKind,
+    DoneMark,
+    FileNumber,
+    ListedFile,
+    MediaItem,
+    RemoteFile,
+)
 from tdl_sync.core.naming import path_of
 from tdl_sync.run.resume import failed_elsewhere
 from tdl_sync.state.done_marks import DoneMarks
@@ -72,9 +80,9 @@ class Knowing:
 
 
 def knowing(marks: DoneMarks, *listing: ListedFile) -> Knowing:
-    on_remote: defaultdict[int, list[ListedFile]] = defaultdict(list)
+    on_remote: defaultdict[FileNumber, list[ListedFile]] = defaultdict(list)
     for file in listing:
-        on_remote[int(file.name.partition("_")[0])].append(file)
+        on_remote[FileNumber(int(file.name.partition("_")[0]))].append(file)
     failures = marks.failures(REMOTE, CHAT_ID, 0)
     chat = Chat(CHAT_ID, "A channel", ChatKind.CHANNEL)
     job = Job(chat, REMOTE, FOLDER, 0, 0, (), on_remote, retry_failed_for_good=False)

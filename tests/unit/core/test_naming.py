@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -13,6 +14,7 @@ from tdl_sync.core.model import (
     Chat,
     ChatKind,
     FileLocation,
+    FileNumber,
     LocationKind,
     MediaItem,
     MediaType,
@@ -23,7 +25,7 @@ from tdl_sync.core.naming import (
     chat_id_of_folder,
     file_name,
     folder_name,
-    message_id_of,
+    number_of,
 )
 from tdl_sync.core.text import printable
 
@@ -147,7 +149,17 @@ def test_two_items_never_get_one_name_not_even_in_another_case_or_form(
 
 @given(texts, message_ids)
 def test_a_file_on_the_remote_is_known_by_its_message_id(name: str, message_id: int) -> None:
-    assert message_id_of(file_name(item(name, message_id))) == message_id
+    assert number_of(file_name(item(name, message_id))) == FileNumber(message_id)
+
+
+@given(texts, message_ids, st.integers(2, 999))
+def test_a_further_file_of_a_message_is_known_by_its_number(
+    name: str, message_id: int, index: int
+) -> None:
+    first = item(name, message_id)
+    further = replace(first, key=replace(first.key, index=index))
+    assert file_name(further).startswith(f"{message_id}.{index}_")
+    assert number_of(file_name(further)) == FileNumber(message_id, index)
 
 
 @given(texts, chat_ids)
@@ -156,8 +168,23 @@ def test_a_folder_on_the_remote_is_known_by_its_chat_id(title: str, chat_id: int
 
 
 def test_what_is_not_ours_has_no_id() -> None:
-    for name in ("", "notes.txt", "_7", "7", "07_x", "-7_x", "٧_x", "9" * 40 + "_x", " 7_x"):
-        assert message_id_of(name) is None
+    for name in (
+        "",
+        "notes.txt",
+        "_7",
+        "7",
+        "07_x",
+        "-7_x",
+        "٧_x",
+        "9" * 40 + "_x",
+        " 7_x",
+        "7.1_x",
+        "7.02_x",
+        "7.1000_x",
+        "7.2x",
+        "7.2.3_x",
+    ):
+        assert number_of(name) is None
     for name in ("", "[7]", "x [7] y", "x [٧]", "x[7]", "x [--7]", "x [0]", f"x [{'9' * 40}]"):
         assert chat_id_of_folder(name) is None
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdl_sync.core.model import Chat, ChatKind, MessageDetails
-from tdl_sync.core.naming import MAX_NAME_BYTES, file_name, message_id_of
+from tdl_sync.core.model import Chat, ChatKind, FileNumber, MessageDetails
+from tdl_sync.core.naming import MAX_NAME_BYTES, file_name, number_of
 from tdl_sync.options.name_template import FIELDS, PLAIN_NAMES, parse_name_template
 from tests.fakes.chat import CHAT_ID, item_of
 
@@ -25,7 +25,7 @@ def test_whatever_the_values_are_the_place_is_safe_and_carries_the_id(
     chat = replace(CHAT, title=title)
     place = parse_name_template(EVERY_FIELD).place(item, chat)
     assert len(place.folders) == 8
-    assert message_id_of(place.name) == 4711
+    assert number_of(place.name) == FileNumber(4711)
     for part in (*place.folders, place.name):
         assert part not in ("", ".", "..")
         assert "/" not in part

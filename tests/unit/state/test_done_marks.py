@@ -26,6 +26,7 @@ from tdl_sync.core.model import (
     DoneMark,
     FileIdentity,
     FileLocation,
+    FileNumber,
     ListedFile,
     LocationKind,
     MarkedFile,
@@ -73,7 +74,7 @@ def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
         assert marks.is_done(REMOTE, MessageKey(CHAT, 0, 7))
         assert marks.watermark(scope) == 6
         assert marks.failures(REMOTE, CHAT, 0) == [failure_of(9, for_good=True)]
-        assert list(marks.all_done_ids(REMOTE, CHAT, 0)) == [7]
+        assert list(marks.all_done(REMOTE, CHAT, 0)) == [FileNumber(7)]
 
 
 def test_a_mark_says_where_the_file_is_and_when_it_got_there(tmp_path: Path) -> None:
@@ -114,14 +115,14 @@ def test_a_file_is_found_by_a_message_that_still_has_its_mark_and_still_has_that
     file = FileIdentity(LocationKind.DOCUMENT, 7, 5)
     with DoneMarks(tmp_path) as marks:
         marks.write(mark_of(7))
-        assert marks.message_with(REMOTE, CHAT, 0, file) == 7
+        assert marks.file_with(REMOTE, CHAT, 0, file) == FileNumber(7)
         marks.replace_mark(REMOTE, failure_of(7))
-        assert marks.message_with(REMOTE, CHAT, 0, file) is None
+        assert marks.file_with(REMOTE, CHAT, 0, file) is None
         # It was edited in the meantime, and is moved with its new file.
         edited = replace(mark_of(7).file, identity=replace(file, file_id=70))
         marks.write(replace(mark_of(7), file=edited))
-        assert marks.message_with(REMOTE, CHAT, 0, file) is None
-        assert marks.message_with(REMOTE, CHAT, 0, replace(file, file_id=70)) == 7
+        assert marks.file_with(REMOTE, CHAT, 0, file) is None
+        assert marks.file_with(REMOTE, CHAT, 0, replace(file, file_id=70)) == FileNumber(7)
 
 
 def test_marks_of_before_that_do_not_say_which_file_they_are_go_on_counting(
@@ -138,7 +139,7 @@ def test_marks_of_before_that_do_not_say_which_file_they_are_go_on_counting(
         assert marks.marked(REMOTE, key) == MarkedFile("Folder", "7_a", 5, None, None)
         assert marks.ids_of_unknown_files(REMOTE, CHAT, 0) == [7]
         marks.learn_file(REMOTE, mark_of(7).file.item)
-        assert marks.message_with(REMOTE, CHAT, 0, mark_of(7).file.item.identity) == 7
+        assert marks.file_with(REMOTE, CHAT, 0, mark_of(7).file.item.identity) == FileNumber(7)
 
 
 def test_a_mark_that_is_replaced_by_a_failure_is_gone_and_the_failure_is_there(
@@ -161,8 +162,8 @@ def test_a_mark_counts_for_its_remote_chat_topic_and_message_alone(tmp_path: Pat
         assert not marks.is_done(REMOTE, MessageKey(CHAT, 0, 7))
         assert not marks.is_done(REMOTE, MessageKey(CHAT + 1, 3, 7))
         assert not marks.is_done("gdrive:other", MessageKey(CHAT, 3, 7))
-        assert set(marks.all_done_ids(REMOTE, CHAT, 3)) == {7}
-        assert set(marks.all_done_ids(REMOTE, CHAT, 0)) == {8}
+        assert set(marks.all_done(REMOTE, CHAT, 3)) == {FileNumber(7)}
+        assert set(marks.all_done(REMOTE, CHAT, 0)) == {FileNumber(8)}
 
 
 def test_another_scope_never_inherits_a_watermark(tmp_path: Path) -> None:
@@ -197,7 +198,9 @@ def test_hostile_remote_names_keep_their_marks_apart(tmp_path: Path) -> None:
     with DoneMarks(tmp_path) as marks:
         for message_id, remote in enumerate(remotes, start=1):
             marks.write(mark_of(message_id, remote=remote))
-        found = [set(marks.all_done_ids(remote, CHAT, 0)) for remote in remotes]
+        found = [
+            {each.message_id for each in marks.all_done(remote, CHAT, 0)} for remote in remotes
+        ]
     assert found == [{1}, {2}, {3}, {4}, {5}]
     assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} <= {".db"}
 
@@ -216,7 +219,7 @@ def test_several_threads_write_at_once(tmp_path: Path) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        assert len(list(marks.all_done_ids(REMOTE, CHAT, 0))) == 100
+        assert len(list(marks.all_done(REMOTE, CHAT, 0))) == 100
 
 
 WRITE_FOREVER = """
@@ -249,7 +252,7 @@ def test_a_mark_outlives_kill_9_right_after_write_returned(tmp_path: Path) -> No
         process.wait()
         process.stdout.close()
         with DoneMarks(tmp_path) as marks:
-            done = set(marks.all_done_ids(REMOTE, CHAT, 0))
+            done = {each.message_id for each in marks.all_done(REMOTE, CHAT, 0)}
             failed = {failure.key.message_id for failure in marks.failures(REMOTE, CHAT, 0)}
             assert done >= set(range(1, last_heard + 1))
             # The two records of one write went together: none is done and failed.
@@ -283,9 +286,9 @@ def test_no_mark_gives_way_to_newer_ones_however_many_there_are(tmp_path: Path) 
         for message_id in range(1, 101):
             marks.write(mark_of(message_id))
         assert marks._database._cache.size_limit == 1
-        assert len(list(marks.all_done_ids(REMOTE, CHAT, 0))) == 100
+        assert len(list(marks.all_done(REMOTE, CHAT, 0))) == 100
     with DoneMarks(tmp_path) as marks:
-        assert len(list(marks.all_done_ids(REMOTE, CHAT, 0))) == 100
+        assert len(list(marks.all_done(REMOTE, CHAT, 0))) == 100
         assert marks.failures(REMOTE, CHAT, 0) == [failure_of(1000)]
 
 
@@ -404,7 +407,7 @@ def test_what_could_not_be_made_durable_is_not_told_of_and_is_no_hindrance_to_th
 ) -> None:
     def told(marks: DoneMarks) -> list[object]:
         return [
-            sorted(marks.all_done_ids(REMOTE, CHAT, 0)),
+            sorted(each.message_id for each in marks.all_done(REMOTE, CHAT, 0)),
             marks.failures(REMOTE, CHAT, 0),
             marks.watermark(Scope(REMOTE, CHAT)),
         ]

@@ -17,17 +17,20 @@ from tdl_sync.core.model import (
     RemoteFile,
 )
 from tdl_sync.state.mark_records import (
+    FURTHER,
     failure_text,
     file_key,
     files_known_key,
     group_of,
     group_prefix,
-    id_of,
     key_text,
     mark_text,
+    number_of,
+    number_text,
     read_failure,
     read_failure_with_key,
     read_mark,
+    read_number,
 )
 from tests.fakes.chat import item_of
 
@@ -43,7 +46,7 @@ FAILURES: dict[str, Any] = {
     "distrusted": True,
     "overwrites": "sub/7_a.bin",
 }
-KEYS: dict[str, Any] = {"chat_id": -1002, "topic_id": 6, "message_id": 8}
+KEYS: dict[str, Any] = {"chat_id": -1002, "topic_id": 6, "message_id": 8, "index": 2}
 FILES: dict[str, Any] = {"kind": LocationKind.PHOTO, "file_id": 71, "size_bytes": 11}
 
 
@@ -82,7 +85,7 @@ def test_a_mark_says_all_that_is_known_of_its_file(
 def test_a_record_is_of_one_message_alone(name: str) -> None:
     other = replace(KEY, **{name: KEYS[name]})
     assert key_text("done", REMOTE, other) != key_text("done", REMOTE, KEY)
-    if name != "message_id":
+    if name not in ("message_id", "index"):
         assert group_of(REMOTE, other) != group_of(REMOTE, KEY)
 
 
@@ -93,7 +96,19 @@ def test_records_of_several_kinds_and_remotes_are_apart_and_say_their_message() 
     assert len(found) == 6
     for kind, remote in places:
         prefix = group_prefix(kind, remote, KEY.chat_id, KEY.topic_id)
-        assert id_of(key_text(kind, remote, KEY), prefix) == KEY.message_id
+        assert number_of(key_text(kind, remote, KEY), prefix) == KEY.number
+
+
+@pytest.mark.parametrize("index", [1, 2, 9, 10, 999])
+def test_which_file_of_its_message_a_record_is_about_comes_back(index: int) -> None:
+    key = replace(KEY, index=index)
+    failure = Failure(key, "wrong size", "…", 1, for_good=False)
+    text_key = key_text("failed", REMOTE, key)
+    assert read_failure_with_key(text_key, failure_text(failure)) == (REMOTE, failure)
+    kind = "done" if index == 1 else FURTHER["done"]
+    prefix = group_prefix(kind, REMOTE, KEY.chat_id, KEY.topic_id)
+    assert number_of(key_text("done", REMOTE, key), prefix) == key.number
+    assert read_number(number_text(key.number)) == key.number
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -9,7 +9,7 @@ import pytest
 
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.failures import Failure
-from tdl_sync.core.model import DoneMark, ListedFile, RemoteFile, Scope
+from tdl_sync.core.model import DoneMark, FileNumber, ListedFile, RemoteFile, Scope
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.mark_database import DATABASE_NAME
 from tdl_sync.state.read_only import MarksToRead
@@ -41,8 +41,8 @@ def assert_reads(marks: MarksToRead) -> None:
     assert marks.watermark(replace(SCOPE, filters="x")) == 0
     assert marks.failures(REMOTE, CHAT_ID, 0) == [FAILURE]
     assert marks.failures("gdrive:other", CHAT_ID, 0) == []
-    assert marks.message_with(REMOTE, CHAT_ID, 0, DONE.identity) == 7
-    assert marks.message_with(REMOTE, CHAT_ID, 0, FAILED.identity) is None
+    assert marks.file_with(REMOTE, CHAT_ID, 0, DONE.identity) == FileNumber(7)
+    assert marks.file_with(REMOTE, CHAT_ID, 0, FAILED.identity) is None
 
 
 def content(directory: Path) -> dict[str, bytes]:
@@ -75,7 +75,7 @@ def test_without_any_records_nothing_is_done_and_nothing_is_made(tmp_path: Path)
     to_read = MarksToRead(tmp_path / "marks")
     assert not to_read.is_done(REMOTE, DONE.key)
     assert (to_read.watermark(SCOPE), to_read.failures(REMOTE, CHAT_ID, 0)) == (0, [])
-    assert to_read.message_with(REMOTE, CHAT_ID, 0, DONE.identity) is None
+    assert to_read.file_with(REMOTE, CHAT_ID, 0, DONE.identity) is None
     to_read.close()
     assert list(tmp_path.iterdir()) == []
 

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tdl_sync.core.errors import StateUnreadable
-from tdl_sync.core.model import Scope, scope_key
+from tdl_sync.core.model import FileNumber, Scope, scope_key
 from tdl_sync.core.text import MOST_UNITS, utf16_units
 from tdl_sync.state import id_ranges
 from tdl_sync.state.id_ranges import BadIdRanges, IdRange
@@ -52,6 +52,8 @@ PLAIN = RunState(
     upload_bytes_per_second=4_000_000,
     run_bytes=9_000_000_000,
     run_seconds=3600,
+    failed_files=(FileNumber(77, 1), FileNumber(77, 3)),
+    waiting_ids=(15, 16, 90),
 )
 
 
@@ -74,6 +76,8 @@ def test_the_text_has_the_documented_shape() -> None:
         "started": "2024-05-06T07:00:07Z",
         "done_above": "12347-12349,12353",
         "failed": "12,77,12350",
+        "failed_files": "77.1,77.3",
+        "waiting": "15-16,90",
         "failures": {"wrong size": 2, "larger than the disk budget": 1},
         "lower_bound": 77,
         "upload_rate": 4000000,
@@ -179,6 +183,8 @@ folders = st.text(
 
 @st.composite
 def states(draw: st.DrawFn) -> RunState:
+    failed_ids = draw(id_sets())
+    several_ids = draw(st.sampled_from([(), failed_ids[:1], failed_ids[::7], failed_ids]))
     return RunState(
         scope_key=scope_key(Scope(draw(hostile_text), draw(st.integers(0, 2**50)))),
         channel_id=draw(st.integers(-(2**53), 2**53)),
@@ -193,7 +199,9 @@ def states(draw: st.DrawFn) -> RunState:
         folder=draw(folders),
         started=draw(moments),
         done_above_ids=draw(id_sets()),
-        failed_ids=draw(id_sets()),
+        failed_ids=failed_ids,
+        failed_files=tuple(FileNumber(each, index) for each in several_ids for index in (1, 12)),
+        waiting_ids=draw(id_sets()),
         failures_by_reason=draw(st.dictionaries(hostile_text, st.integers(0, 10**6), max_size=20)),
         run=RunIdentity(draw(hostile_text), draw(st.integers(0, 2**31)), draw(hostile_text)),
     )
@@ -223,12 +231,17 @@ LONGEST_NAMES = replace(
 @given(states())
 @example(replace(PLAIN, done_above_ids=FAR_APART))
 @example(replace(PLAIN, failed_ids=FAR_APART))
+@example(replace(PLAIN, waiting_ids=FAR_APART))
+@example(replace(PLAIN, failed_ids=FAR_APART, waiting_ids=FAR_APART))
+@example(replace(PLAIN, failed_ids=FAR_APART, failed_files=[FileNumber(i, 2) for i in FAR_APART]))
 @example(replace(PLAIN, failed_ids=FAR_APART, done_above_ids=FAR_APART))
 @example(replace(PLAIN, last_message_id=2**31 - 1, failed_ids=FAR_APART))
 @example(replace(PLAIN, last_message_id=2**31 - 1, failed_ids=tuple(range(1, 150_000))))
 @example(replace(PLAIN, done_above_ids=(7, 12347), failed_ids=(12,)))
 @example(replace(PLAIN, channel_name="e\u0301", remote="r:e\u0301", folder="e\u0301 \u202e\u200b"))
-@example(replace(LONGEST_NAMES, done_above_ids=FAR_APART, failed_ids=FAR_APART))
+@example(
+    replace(LONGEST_NAMES, done_above_ids=FAR_APART, failed_ids=FAR_APART, waiting_ids=FAR_APART)
+)
 def test_any_state_fits_and_loses_nothing_that_correctness_needs(state: RunState) -> None:
     text = encode(state)
     read = decode(text)
@@ -239,8 +252,15 @@ def test_any_state_fits_and_loses_nothing_that_correctness_needs(state: RunState
     assert not {char for char in json_in(text) if is_changed_on_the_way(char)}
     # Every message that failed is either listed as failed or will be read again.
     again = set(state.failed_ids) - set(read.failed_ids)
-    assert all(one > read.last_message_id for one in again)
     assert not again & set(read.done_above_ids)
+    # So is what may be a file at another time.
+    again |= set(state.waiting_ids) - set(read.waiting_ids)
+    assert set(read.waiting_ids) <= set(state.waiting_ids)
+    assert all(one > read.last_message_id for one in again)
+    # Which files failed of a message that is listed is told whole.
+    listed_ids = set(read.failed_ids)
+    told = [each for each in state.failed_files if each.message_id in listed_ids]
+    assert list(read.failed_files) == told
     assert set(read.failed_ids) <= set(state.failed_ids)
     # Nothing counts as done that was not.
     assert read.last_message_id <= state.last_message_id

@@ -12,6 +12,7 @@ import pytest
 from tdl_sync.core.model import (
     Chat,
     ChatKind,
+    FileNumber,
     ListedFile,
     MediaItem,
     MediaType,
@@ -102,7 +103,10 @@ def test_where_a_sidecar_is_is_the_folder_that_it_was_listed_in() -> None:
         ListedFile("9.json.bak", 300),
         ListedFile("09.json", 300),
     ]
-    assert sidecar_folders("A channel", listing) == {7: "A channel", 8: "A channel/2021-03/x"}
+    assert sidecar_folders("A channel", listing) == {
+        FileNumber(7): "A channel",
+        FileNumber(8): "A channel/2021-03/x",
+    }
 
 
 def test_copies_are_added_and_what_was_known_stays_as_it_was() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tdl_sync.core.failures import Failure
+from tdl_sync.core.model import FileNumber
 from tdl_sync.core.reports import FailedItem, RoundReport, RunReport
 from tdl_sync.transfer import ledger
 from tdl_sync.transfer.ledger import Tally
@@ -38,7 +39,7 @@ def test_a_file_that_failed_and_was_moved_in_a_later_round_is_one_file_that_was_
     tally.failed(failure(4), "a.bin")
     assert tally.of_round() == RoundReport(moved=1, failed=2, uploaded_bytes=10)
     tally.round_ended()
-    tally.round_begins({3})
+    tally.round_begins({FileNumber(3)})
     assert tally.of_round() == RoundReport(moved=0, failed=0, uploaded_bytes=0)
     tally.seen(1)
     tally.moved(item_of(3, 5))
@@ -71,7 +72,7 @@ def test_over_any_rounds_what_was_seen_is_done_skipped_or_failed(
         tell(tally, message_id, fate, reason)
     tally.round_ended()
     tried = [item for item in tally.report().failed_items if item.message_id in again_ids]
-    tally.round_begins(again_ids)
+    tally.round_begins({FileNumber(each) for each in again_ids})
     for item in tried:
         tell(tally, item.message_id, again_fate, item.reason)
     report = tally.report()

@@ -12,7 +12,15 @@ from typing import cast
 import pytest
 
 from tdl_sync.core.errors import ConfigurationError, HandOffFailed, StagingFailed
-from tdl_sync.core.model import Chat, ChatKind, DoneMark, RemoteFile, Reservation, StagedFile
+from tdl_sync.core.model import (
+    Chat,
+    ChatKind,
+    DoneMark,
+    FileNumber,
+    RemoteFile,
+    Reservation,
+    StagedFile,
+)
 from tdl_sync.core.retry import ATTEMPTS
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.name_template import Keeping, parse_name_template
@@ -137,7 +145,7 @@ def test_where_a_file_goes_is_durable_before_its_hand_off_and_every_later_attemp
 def test_copies_that_a_sidecar_from_before_names_are_named_still(staged: StagedFile) -> None:
     upload = Upload(Keeping(with_sidecar=True), staged)
     upload(staged)
-    assert upload.job.sidecar_folders == {1: FOLDER}
+    assert upload.job.sidecar_folders == {FileNumber(1): FOLDER}
     before = upload.hand_off.read(FOLDER, "1.json")
     upload.hand_off.put(with_copies(before, [item_of(7, len(CONTENT))]), FOLDER, "1.json")
     staged.path.write_bytes(CONTENT)

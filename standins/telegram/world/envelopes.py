@@ -1,0 +1,177 @@
+"""Messages that hold their files otherwise than as one photo or one document: several of them, for
+stars, beside a poll, at any place where the schema has one.
+
+What was seen of the real ones: paid media is one to ten photos and videos, of which those who have
+not paid see `messageExtendedMediaPreview` instead, all or none
+(https://core.telegram.org/api/paid-media); a live photo is a photo with a video beside it, and a
+video may come with a cover of the sender's and with other qualities that Telegram has made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyrogram import raw
+
+from standins.telegram.world import schema
+from standins.telegram.world.plan import FilePlan
+
+Leaf = raw.types.Photo | raw.types.Document
+
+_t = raw.types
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What of a message an envelope fills in; one with an `action` is a service message."""
+
+    media: raw.base.MessageMedia | None = None
+    rich_message: raw.base.RichMessage | None = None
+    reply_to: Any = None
+    action: raw.base.MessageAction | None = None
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """`files` in their order; `open` makes the message's contents of them, once they are raw
+    objects, and `closed` what those see who have not paid. Not `is_posted`: they are no files of
+    the message, though they hang on it."""
+
+    name: str
+    files: tuple[FilePlan, ...]
+    open: Callable[[Sequence[Leaf]], Contents]
+    closed: Callable[[Sequence[Leaf]], Contents] | None = None
+    is_posted: bool = True
+
+
+def paid(*files: FilePlan, locked: bool = False) -> Envelope:
+    def bought(leaves: Sequence[Leaf]) -> Contents:
+        shown: list[raw.base.MessageExtendedMedia] = [
+            _t.MessageExtendedMedia(media=media_of(leaf)) for leaf in leaves
+        ]
+        return Contents(_t.MessageMediaPaidMedia(stars_amount=50, extended_media=shown))
+
+    def preview(leaves: Sequence[Leaf]) -> Contents:
+        hidden: list[raw.base.MessageExtendedMedia] = [
+            _t.MessageExtendedMediaPreview(w=640, h=480) for _ in leaves
+        ]
+        return Contents(_t.MessageMediaPaidMedia(stars_amount=50, extended_media=hidden))
+
+    return Envelope("paid", files, bought, preview if locked else None)
+
+
+def invoice(file: FilePlan, *, locked: bool = False) -> Envelope:
+    def with_media(shown: raw.base.MessageExtendedMedia) -> Contents:
+        return Contents(
+            _t.MessageMediaInvoice(
+                title="A picture",
+                description="to be paid for",
+                currency="XTR",
+                total_amount=5,
+                start_param="x",
+                extended_media=shown,
+            )
+        )
+
+    def hidden(leaves: Sequence[Leaf]) -> Contents:
+        return with_media(_t.MessageExtendedMediaPreview(w=640, h=480))
+
+    return Envelope(
+        "invoice",
+        (file,),
+        lambda leaves: with_media(_t.MessageExtendedMedia(media=media_of(leaves[0]))),
+        hidden if locked else None,
+    )
+
+
+def live_photo(photo: FilePlan, video: FilePlan) -> Envelope:
+    return Envelope(
+        "live photo",
+        (photo, video),
+        lambda leaves: Contents(
+            _t.MessageMediaPhoto(photo=leaves[0], video=leaves[1], live_photo=True)
+        ),
+    )
+
+
+def with_cover(video: FilePlan, cover: FilePlan) -> Envelope:
+    def contents(leaves: Sequence[Leaf]) -> Contents:
+        other_quality = leaves[0]
+        return Contents(
+            _t.MessageMediaDocument(
+                document=leaves[0],
+                video_cover=leaves[1],
+                alt_documents=[other_quality],
+                video=True,
+            )
+        )
+
+    return Envelope("video with a cover", (video, cover), contents)
+
+
+def poll(question: FilePlan, *answers: FilePlan, solution: FilePlan) -> Envelope:
+    def contents(leaves: Sequence[Leaf]) -> Contents:
+        first, *of_answers, last = leaves
+        shown: list[raw.base.PollAnswer] = [
+            _t.PollAnswer(
+                text=_t.TextWithEntities(text=f"{number}", entities=[]),
+                option=bytes([number]),
+                media=media_of(leaf),
+            )
+            for number, leaf in enumerate(of_answers)
+        ]
+        return Contents(
+            _t.MessageMediaPoll(
+                poll=_t.Poll(
+                    id=1,
+                    question=_t.TextWithEntities(text="Which?", entities=[]),
+                    answers=shown,
+                    hash=0,
+                ),
+                results=_t.PollResults(solution_media=media_of(last)),
+                attached_media=media_of(first),
+            )
+        )
+
+    return Envelope("poll with media", (question, *answers, solution), contents)
+
+
+def rich(*files: FilePlan) -> Envelope:
+    """Photos come before documents there."""
+
+    def contents(leaves: Sequence[Leaf]) -> Contents:
+        return Contents(
+            rich_message=_t.RichMessage(
+                blocks=[],
+                photos=[leaf for leaf in leaves if isinstance(leaf, _t.Photo)],
+                documents=[leaf for leaf in leaves if isinstance(leaf, _t.Document)],
+            )
+        )
+
+    in_order = sorted(files, key=lambda file: file.kind != "photo")
+    return Envelope("rich message", tuple(in_order), contents)
+
+
+def at(path: schema.Path, file: FilePlan, *, is_posted: bool = False) -> Envelope:
+    """Whatever the schema has a place for. The file is a photo where the path leads to one."""
+
+    def contents(leaves: Sequence[Leaf]) -> Contents:
+        message = schema.message_at(path, leaves[0])
+        if isinstance(message, _t.MessageService):
+            return Contents(action=message.action, reply_to=message.reply_to)
+        return Contents(message.media, message.rich_message, message.reply_to)
+
+    return Envelope(" ".join(map(str, path)), (file,), contents, is_posted=is_posted)
+
+
+def unsupported() -> Envelope:
+    """A kind of a later layer: Telegram says to a client no more of it than that there is one."""
+    return Envelope("unsupported", (), lambda leaves: Contents(_t.MessageMediaUnsupported()))
+
+
+def media_of(leaf: Leaf) -> raw.base.MessageMedia:
+    if isinstance(leaf, _t.Photo):
+        return _t.MessageMediaPhoto(photo=leaf)
+    return _t.MessageMediaDocument(document=leaf)
