@@ -42,7 +42,7 @@ from scripts.environment import (
 from scripts.reaper import end_with_this_process
 
 TEST_REQUIREMENTS = (*RUN_REQUIREMENTS, "requirements-dev.lock")
-QUICK_FOLDERS = ("tests/unit", "tests/transfer", "tests/scripts")
+QUICK_FOLDERS = ("tests/unit", "tests/transfer", "tests/scripts", "tests/pages")
 WITH_SERVERS = "with_servers"
 """Marks the tests that start a stand-in server, be it in their own process (tests/conftest.py)."""
 

@@ -54,7 +54,7 @@ def test_types_are_checked_where_tests_are_chosen_when_that_is_asked_for(choice:
 
 def test_the_quick_checks_are_all_checks_but_of_the_tests_those_that_start_no_servers() -> None:
     quick = plan("--quick -x")
-    folders = ("tests/unit", "tests/transfer", "tests/scripts")
+    folders = ("tests/unit", "tests/transfer", "tests/scripts", "tests/pages")
     assert quick.types
     assert quick.pytest_arguments == ("-n", "2", "-x", *folders, "-m", "not with_servers")
 

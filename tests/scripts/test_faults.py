@@ -22,7 +22,8 @@ def test_each_fault_of_the_list_has_its_place_in_the_code(fault: Fault) -> None:
     sound = (ROOT / fault.file).read_bytes().decode()
     faulty = fault.put_into(sound)
     assert faulty != sound
-    compile(faulty, fault.file, "exec")
+    if fault.file.endswith(".py"):
+        compile(faulty, fault.file, "exec")
     assert fault.nth > 0
     assert fault.tests != ()
     for test in fault.tests:
