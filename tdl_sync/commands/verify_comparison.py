@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE, Failure
+from tdl_sync.core.failures import OTHER_CONTENT, REPLACED, WRONG_SIZE, Failure
 from tdl_sync.core.model import (
     FileIdentity,
     FileNumber,
@@ -48,7 +48,8 @@ class Missing:
 
 @dataclass(frozen=True)
 class Wrong:
-    """A file that is not what it should be. ``reason`` is ``WRONG_SIZE`` or ``OTHER_CONTENT``.
+    """A file that is not what it should be. ``reason`` is ``WRONG_SIZE``, ``OTHER_CONTENT`` or
+    ``REPLACED``.
 
     ``certainly_ours``: its mark names it, and it is the only one of its message. ``edited``: it is
     what was uploaded, and its message was given another file since.
@@ -68,9 +69,13 @@ class Wrong:
 class Double:
     """One more file of a message. ``beside`` is the one that counts."""
 
-    message_id: int
+    number: FileNumber
     file: ListedFile
     beside: ListedFile
+
+    @property
+    def message_id(self) -> int:
+        return self.number.message_id
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,7 @@ class Comparison:
             )
         )
         best, *others = files
-        self._found.double += [Double(entry.message_id, file, best) for file in others]
+        self._found.double += [Double(entry.key.number, file, best) for file in others]
         self._judge(entry, best, mark, is_only=not others)
 
     def unclaimed(self) -> list[FileNumber]:
@@ -243,4 +248,6 @@ def _what_is_wrong(item: MediaItem, file: ListedFile, mark: MarkedFile | None) -
         return WRONG_SIZE
     if mark is not None and _both_know_the_hash(file, mark) and mark.sha256 != file.sha256:
         return OTHER_CONTENT
+    if mark is not None and mark.identity is not None and mark.is_replaced_by(item):
+        return REPLACED
     return None

@@ -22,6 +22,7 @@ from pyrogram.session import Session
 from pyrogram.session.session import AuthKeyNotFound, SessionState
 
 from tdl_sync.core.errors import ConfigurationError, CredentialsRefused, Stopped
+from tdl_sync.core.ports import OnNews
 from tdl_sync.core.program import PROGRAM, VERSION
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.credentials import SESSION_NAME, TelegramSettings
@@ -39,7 +40,7 @@ from tdl_sync.telegram.session.network import Network, first_of
 from tdl_sync.telegram.session.transport import PromptTCP, watched_connection
 from tdl_sync.telegram.session.tries import PASSING, Tries
 from tdl_sync.telegram.session.unnamed_errors import keep_unnamed_errors
-from tdl_sync.telegram.session.updates import ListeningClient, OnNews
+from tdl_sync.telegram.session.updates import ListeningClient
 
 ANY_API_ID = 1
 START_SECONDS = 60.0
