@@ -211,7 +211,7 @@ class Resumption:
         failures = self._marks.failures(self._scope.remote, self._chat.id, 0)
         due = {each.key for each in failures if each.key.message_id in due_ids}
         passed_ids = [each for each in edited_ids if each <= after_id]
-        again, _ = self._looked_at_again(due, failures, passed_ids)
+        again, waited_for = self._looked_at_again(due, failures, passed_ids)
         if up_to_id == after_id and not again:
             return None
         return replace(
@@ -219,7 +219,7 @@ class Resumption:
             after_id=after_id,
             up_to_id=up_to_id,
             again=tuple(again),
-            waited_for=frozenset(),
+            waited_for=waited_for,
             on_remote={
                 number: files
                 for number, files in first.on_remote.items()

@@ -371,6 +371,8 @@ class Channel:
         """The account pays for the message's media."""
         with self._lock:
             self._history.bought.add(message_id)
+        for tell in list(self.world.on_edit):
+            tell(self, message_id, None)
 
     def pin(self, message_id: int, on: bool) -> None:
         """KeyError when there is no such message."""
