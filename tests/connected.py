@@ -34,6 +34,7 @@ class ConnectedTelegram:
     waits: list[tuple[str, str]]
     lines: list[str]
     news: list[int | None]
+    edited: list[tuple[int | None, int]]
 
     @property
     def chat(self) -> Chat:
@@ -66,6 +67,7 @@ def connecting(session_directory: Path) -> Iterator[ConnectTelegram]:
             waits: list[tuple[str, str]] = []
             lines: list[str] = []
             news: list[int | None] = []
+            edited: list[tuple[int | None, int]] = []
 
             def on_wait(what: str, why: str, until: datetime) -> None:
                 waits.append((what, why))
@@ -77,13 +79,22 @@ def connecting(session_directory: Path) -> Iterator[ConnectTelegram]:
                 session_string=standin.session_string(),
                 proxy=Proxy("socks5", "127.0.0.1", standin.port),
             )
-            on_news = news.append if listening else None
+
+            def hear(chat_id: int | None, edited_id: int | None = None, /) -> None:
+                if edited_id is None:
+                    news.append(chat_id)
+                else:
+                    edited.append((chat_id, edited_id))
+
+            on_news = hear if listening else None
             client = TelegramClient(loop, settings, stop, on_wait, lines.append, on_news)
             client.start()
             closing.callback(client.stop)
             chats = ChatBook(client)
             reader = TelegramChatReader(client, chats)
-            return ConnectedTelegram(standin, stop, client, chats, reader, waits, lines, news)
+            return ConnectedTelegram(
+                standin, stop, client, chats, reader, waits, lines, news, edited
+            )
 
         yield connect
         assert [name for standin in standins for name in standin.unknown_rpcs] == []

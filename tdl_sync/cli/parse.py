@@ -15,7 +15,7 @@ from tdl_sync.cli.usage import OPTIONS, USAGE
 from tdl_sync.core.errors import UsageError
 from tdl_sync.core.program import PROGRAM, SCRIPT, VERSION
 from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID, ChatSpelling, parse_chat
-from tdl_sync.options.choice import Choice
+from tdl_sync.options.choice import Choice, Replacing
 from tdl_sync.options.config import (
     PLAINLY,
     Chats,
@@ -93,6 +93,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
             resume=given.switch("--resume"),
             restart=given.switch("--restart"),
             retry_failed=given.switch("--retry-failed"),
+            replaced=given.optional("--replaced", _replacing),
         ),
         running=Running(
             max_disk_bytes=given.value("--max-disk", _disk_bytes),
@@ -283,6 +284,13 @@ def _on_quota(text: str) -> OnQuota:
         return OnQuota(text.strip().lower())
     except ValueError:
         raise ValueError("exit or wait") from None
+
+
+def _replacing(text: str) -> Replacing:
+    try:
+        return Replacing(text.strip().lower())
+    except ValueError:
+        raise ValueError("beside or over") from None
 
 
 def _disk_bytes(text: str) -> int:

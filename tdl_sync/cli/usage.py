@@ -58,6 +58,9 @@ What to move:
   --resume-from ID         start at this message id
   --restart                look at all messages again; what is known to be on
                            the remote is not moved again
+  --replaced WAY           look at all messages again, for files that were moved
+                           and replaced since (an edit): put the new one beside
+                           the old one, or over it: beside or over
   --retry-failed           only what failed before, also what failed for good
   --follow                 then stay, and move new messages as they come, until
                            it is stopped
@@ -251,7 +254,11 @@ OF_COMMAND: Mapping[str, frozenset[str]] = {
     "chats": frozenset({"--json", "--data-dir", "--proxy"}) | ABOUT_THE_PROGRAM,
     "status": frozenset({"--url", "--chats", "--json", "--data-dir", "--proxy"})
     | ABOUT_THE_PROGRAM,
-    "verify": WHICH_FILES | LOOKING_ONLY | WHAT_A_RUN_NEEDS | ABOUT_THE_PROGRAM | {"--take-over"},
+    "verify": WHICH_FILES
+    | LOOKING_ONLY
+    | WHAT_A_RUN_NEEDS
+    | ABOUT_THE_PROGRAM
+    | {"--take-over", "--replaced"},
     "doctor": WHAT_A_RUN_NEEDS | ABOUT_THE_PROGRAM,
     "completion": ABOUT_THE_PROGRAM,
 }

@@ -196,7 +196,10 @@ class Verifier:
     def _repaired(self, verdict: Verdict, scope: Scope, loaded: LoadedState | None) -> Verdict:
         state_id = loaded.state.last_message_id if loaded else 0
         passed_id = max(self.marks.watermark(scope), state_id)
-        failures = recorded(verdict.findings, self.marks, self.config.task.remote, passed_id)
+        task = self.config.task
+        failures = recorded(
+            verdict.findings, self.marks, task.remote, passed_id, replaced=task.replaced is not None
+        )
         if failures and loaded is not None:
             save_state(loaded, failures, self.saved_messages, self.local_states)
         return replace(verdict, repaired=len(failures))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tdl_sync.core.doubles import Likeness, are_two, likeness
-from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE, Failure
+from tdl_sync.core.failures import OTHER_CONTENT, REPLACED, WRONG_SIZE, Failure
 from tdl_sync.core.model import (
     FileIdentity,
     FileNumber,
@@ -50,7 +50,8 @@ class Missing:
 
 @dataclass(frozen=True)
 class Wrong:
-    """A file that is not what it should be. ``reason`` is ``WRONG_SIZE`` or ``OTHER_CONTENT``.
+    """A file that is not what it should be. ``reason`` is ``WRONG_SIZE``, ``OTHER_CONTENT`` or
+    ``REPLACED``.
 
     ``certainly_ours``: its mark names it, and it is the only one of its message. ``edited``: it is
     what was uploaded, and its message was given another file since.
@@ -75,11 +76,15 @@ class Double:
     same; or has its very name and other content, and that one's is proven.
     """
 
-    message_id: int
+    number: FileNumber
     file: ListedFile
     beside: ListedFile
     likeness: Likeness
     is_surplus: bool
+
+    @property
+    def message_id(self) -> int:
+        return self.number.message_id
 
 
 @dataclass(frozen=True)
@@ -203,7 +208,7 @@ class Comparison:
                     like is Likeness.SAME or (is_proven and of_its_name and like is Likeness.OTHER)
                 )
             )
-            self._found.double.append(Double(item.message_id, file, best, like, is_surplus))
+            self._found.double.append(Double(item.key.number, file, best, like, is_surplus))
         return best
 
     def unclaimed(self) -> list[FileNumber]:
@@ -285,4 +290,6 @@ def _what_is_wrong(item: MediaItem, file: ListedFile, mark: MarkedFile | None) -
         return WRONG_SIZE
     if mark is not None and _both_know_the_hash(file, mark) and mark.sha256 != file.sha256:
         return OTHER_CONTENT
+    if mark is not None and mark.identity is not None and mark.is_replaced_by(item):
+        return REPLACED
     return None

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 
 from tdl_sync.commands.verify_comparison import Findings, Missing, Wrong
 from tdl_sync.core.errors import ConfigurationError
-from tdl_sync.core.failures import NOT_RIGHT, Failure, is_distrusting
+from tdl_sync.core.failures import NOT_RIGHT, REPLACED, Failure, is_distrusting
 from tdl_sync.core.naming import path_of
 from tdl_sync.core.ports import SavedMessages
 from tdl_sync.state.done_marks import DoneMarks
@@ -27,20 +27,24 @@ MISSING = "missing on the remote"
 
 
 def recorded(
-    findings: Findings, marks: DoneMarks, remote: str, passed_id: int
+    findings: Findings, marks: DoneMarks, remote: str, passed_id: int, *, replaced: bool = False
 ) -> tuple[Failure, ...]:
     """Record what the next run is to move again, durably, and return it.
 
     That is what was marked as done, and what the watermark ``passed_id`` has passed and no failure
     stands for yet. What no run has come to yet is moved in its turn. A file that is as it was
-    uploaded, though its message has another one now, is left alone: it may be the only copy.
+    uploaded, though its message has another one now, is left alone, since it may be the only copy,
+    unless what was ``replaced`` is asked for: then its mark stays, and the next run moves the new
+    one beside it, or over it.
     """
     failures = []
     found_bad: tuple[Missing | Wrong, ...] = (*findings.missing, *findings.wrong)
     for found in found_bad:
         if isinstance(found, Wrong) and found.edited:
-            continue
-        if found.marked:
+            if not replaced or not found.marked:
+                continue
+            failure = marks.record_failure(remote, _replaced(found))
+        elif found.marked:
             failure = _failure(found)
             marks.replace_mark(remote, failure)
         elif found.failure is None and found.key.message_id <= passed_id:
@@ -68,6 +72,11 @@ def _failure(found: Missing | Wrong) -> Failure:
         distrusted=is_distrusting(reason),
         overwrites=path_of(found.file) if found.certainly_ours else None,
     )
+
+
+def _replaced(found: Wrong) -> Failure:
+    detail = f"{REPLACED}, verify found: {path_of(found.file)!r} is the file of before"
+    return Failure(found.key, REPLACED, detail, attempts=0, for_good=False)
 
 
 def save_state(

@@ -8,8 +8,8 @@ from typing import Any
 
 from tdl_sync.commands.verify_comparison import Double, Findings, Missing, Unknown, Wrong
 from tdl_sync.core.doubles import Likeness
-from tdl_sync.core.failures import OTHER_CONTENT
-from tdl_sync.core.model import Chat, ListedFile
+from tdl_sync.core.failures import OTHER_CONTENT, REPLACED
+from tdl_sync.core.model import FIRST, Chat, FileNumber, ListedFile
 from tdl_sync.core.naming import path_of
 from tdl_sync.core.reports import Outcome
 from tdl_sync.core.text import counted, human_bytes, printable
@@ -110,7 +110,7 @@ def json_record(verdict: Verdict) -> dict[str, Any]:
         "not_compared": findings.not_compared,
         "missing": [
             {
-                "message_id": each.key.message_id,
+                **_which(each.key.number),
                 "name": each.name,
                 "size_bytes": each.size_bytes,
                 "marked_done": each.marked,
@@ -120,7 +120,7 @@ def json_record(verdict: Verdict) -> dict[str, Any]:
         ],
         "wrong": [
             {
-                "message_id": each.key.message_id,
+                **_which(each.key.number),
                 **_file_record(each.file),
                 "expected_bytes": each.expected_bytes,
                 "why": each.reason,
@@ -131,7 +131,7 @@ def json_record(verdict: Verdict) -> dict[str, Any]:
         ],
         "double": [
             {
-                "message_id": each.message_id,
+                **_which(each.number),
                 **_file_record(each.file),
                 "beside": path_of(each.beside),
                 "content": each.likeness.value,
@@ -180,6 +180,8 @@ def _wrong_text(wrong: Wrong) -> str:
     path = path_of(wrong.file)
     if wrong.reason == OTHER_CONTENT:
         return f"{path} has another content than was uploaded (SHA-256), of the same size"
+    if wrong.reason == REPLACED:
+        return f"{path} is as it was uploaded, and its message holds another file by now"
     text = f"{path} has {wrong.file.size_bytes} bytes, its message declares {wrong.expected_bytes}"
     if wrong.edited:
         return f"{text} (it was edited since; the file is as it was uploaded, and is left alone)"
@@ -204,3 +206,8 @@ def double_text(double: Double) -> str:
 
 def _unknown_text(unknown: Unknown) -> str:
     return f"{path_of(unknown.file)} ({human_bytes(unknown.file.size_bytes)}): {unknown.why}"
+
+
+def _which(number: FileNumber) -> dict[str, int]:
+    index = {} if number.index == FIRST else {"index": number.index}
+    return {"message_id": number.message_id, **index}

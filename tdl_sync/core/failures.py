@@ -18,6 +18,9 @@ WRONG_SIZE = "wrong size on the remote"
 OTHER_CONTENT = "other content on the remote"
 """Of a file that is certainly ours, and the only one of its message: it may be overwritten."""
 
+REPLACED = "replaced in its message"
+"""What was moved is as it was; its message holds another file by now."""
+
 NOT_RIGHT = "not right on the remote"
 """Of a file that may not be one of ours."""
 

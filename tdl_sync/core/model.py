@@ -391,6 +391,14 @@ class MarkedFile:
     sha256: str | None
     identity: FileIdentity | None = None
 
+    def is_replaced_by(self, item: MediaItem) -> bool:
+        """Whether the message holds another file now than the one that was moved, as far as that
+        can be told: by Telegram's id of it, or, where no mark says that, by its size."""
+        if self.identity is None:
+            return self.size_bytes != item.size_bytes
+        now = item.location
+        return (self.identity.kind, self.identity.file_id) != (now.kind, now.file_id)
+
 
 @dataclass(frozen=True)
 class Scope:

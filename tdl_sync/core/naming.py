@@ -89,6 +89,20 @@ def portable_name(item: MediaItem, text: str) -> str:
     return prefix + _shortened(name, MAX_NAME_BYTES - len(prefix))
 
 
+def name_beside(item: MediaItem, name: str) -> str:
+    """Another name for a file whose own ``name`` the message's file of before has: with the moment
+    of the edit, or, where Telegram does not tell it, with the file's id."""
+    prefix, _, rest = name.partition("_")
+    match = _EXTENSION.search(rest)
+    extension = match[0] if match else ""
+    edited_at = item.details.edited_at
+    when = f"{item.location.file_id:x}" if edited_at is None else f"{edited_at:%Y-%m-%d_%H-%M-%S}"
+    end = f" {when}{extension}"
+    stem = rest[: len(rest) - len(extension)]
+    stem = _cut(stem, MAX_NAME_BYTES - len(f"{prefix}_{end}".encode())).rstrip(" .")
+    return f"{prefix}_{stem}{end}"
+
+
 def portable_folder(text: str) -> str:
     """``text`` as the name of a folder; ``_`` if nothing is left of it."""
     return _cut(_no_device(_portable(text).lstrip(" .")), MAX_NAME_BYTES).rstrip(" .") or "_"

@@ -22,6 +22,7 @@ from tdl_sync.core.model import (
     HistoryEntry,
     HistoryPage,
     ListedFile,
+    MarkedFile,
     MediaItem,
     MessageKey,
     RemoteFile,
@@ -122,6 +123,10 @@ class HandOff(Protocol):
     def read(self, folder: str, name: str) -> bytes:
         """The content of a text that was ``put``. Raises as ``move``."""
 
+    def remove(self, folder: str, name: str) -> None:
+        """Remove a file that was moved, and whose message holds another one by now. Raises as
+        ``move``; that it is gone already is no error."""
+
     def prepare_folder(self, folder: str) -> list[ListedFile]:
         """Make the chat's folder, once, and list what is in it and below, with hashes where the
         remote lists them. Before ``move``."""
@@ -154,6 +159,9 @@ class MarkReader(Protocol):
     """What the durable records say; all threads may ask, and nothing is written."""
 
     def is_done(self, remote: str, key: MessageKey) -> bool: ...
+
+    def marked(self, remote: str, key: MessageKey) -> MarkedFile | None:
+        """What the mark of this file says, ``None`` if there is none."""
 
     def file_with(
         self, remote: str, chat_id: int, topic_id: int, file: FileIdentity
@@ -307,3 +315,11 @@ class ProgressListener(Protocol):
 
     def finished(self, chat: Chat, report: RunReport) -> None:
         """The run over this chat has ended: bars are gone, the summary is printed."""
+
+
+class OnNews(Protocol):
+    """Is told by Telegram itself, on the loop."""
+
+    def __call__(self, chat_id: int | None, edited_id: int | None = None, /) -> None:
+        """Told the id of a chat that has something new; ``None``: any chat may. With ``edited_id``
+        that message is what is new of it."""

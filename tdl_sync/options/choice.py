@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 
 from tdl_sync.core.model import Chat, HistoryPage, Scope
 from tdl_sync.core.ports import ChatReader
 from tdl_sync.options.filters import ALL_BUT_STICKERS, Filters, without_posts
+
+
+class Replacing(str, Enum):
+    """Where a message's new file goes when the one that it held was moved: the old one stays
+    beside it, or gives way."""
+
+    BESIDE = "beside"
+    OVER = "over"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from tdl_sync.options.chat_spelling import ChatSpelling
-from tdl_sync.options.choice import WHOLE_CHAT, Choice
+from tdl_sync.options.choice import WHOLE_CHAT, Choice, Replacing
 from tdl_sync.options.credentials import TelegramSettings
 from tdl_sync.options.name_template import PLAIN_KEEPING, Keeping
 
@@ -71,7 +71,8 @@ class Task:
 
     ``remote`` has no slash at the end and is the text that done-marks are kept by. ``resume``
     demands a saved state, ``restart`` leaves out what the watermark says, and ``retry_failed``
-    takes only what has failed.
+    takes only what has failed. ``replaced`` asks for a look at all messages, which of them hold
+    another file now than the one that was moved; ``None`` does not.
     """
 
     remote: str
@@ -81,6 +82,7 @@ class Task:
     resume: bool = False
     restart: bool = False
     retry_failed: bool = False
+    replaced: Replacing | None = None
 
 
 @dataclass(frozen=True)

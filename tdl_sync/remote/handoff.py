@@ -139,6 +139,12 @@ class RcloneHandOff:
         """See ``ports.HandOff.read``. It waits and fails as ``move`` does."""
         return self._turns.run(lambda: self._read_once(folder, name))
 
+    def remove(self, folder: str, name: str) -> None:
+        """See ``ports.HandOff.remove``. It waits and fails as ``move`` does."""
+        _check_names(*folder.split("/"), name)
+        self._lag.before_sending(folder.partition("/")[0])
+        self._turns.run(lambda: self._remove_once(folder, name))
+
     def prepare_folder(self, folder: str) -> list[ListedFile]:
         """Make the folder and list its files. Call it once, before the first ``move``.
 
@@ -213,6 +219,15 @@ class RcloneHandOff:
             why = "it says that the file was moved, but the source is still there"
             raise self._after_the_lag(HandOffFailed(why))
         self._refusals.took_one()
+
+    def _remove_once(self, folder: str, name: str) -> None:
+        target = self._folders.target(1, folder, name)
+        try:
+            self._control.delete_file(target.remote, target.path)
+        except CallFailed as failed:
+            if not failed.is_missing:
+                failure = failed.failure(self._remote.remote, name, *folder.split("/"))
+                raise self._transfer_error(name, failure) from failed
 
     def _shows(self, target: Target, size_bytes: int) -> bool:
         """rclone deletes the source last, when the file is there and verified. Listings may lag."""

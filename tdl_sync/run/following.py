@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
@@ -28,6 +29,9 @@ GAP_SECONDS = 5.0
 """Between two looks at one chat: in a busy group every message is news, and Telegram asks who
 looks too often to wait."""
 
+MOST_EDITED = 10_000
+"""So many messages of a chat that were edited are remembered until its next look."""
+
 FIRST_RETRY_SECONDS = 300.0
 LONGEST_RETRY_SECONDS = 3600.0
 
@@ -39,18 +43,28 @@ class News:
         self._stop = stop
         self._changed = threading.Condition()
         self._fresh: set[int] = set()
+        self._edited: defaultdict[int, set[int]] = defaultdict(set)
         self._gaps = 0
         self._gaps_known: dict[int, int] = {}
         stop.wakes(self._changed)
 
-    def tell(self, chat_id: int | None) -> None:
-        """There is something new in this chat; ``None``: any chat may have something new."""
+    def tell(self, chat_id: int | None, edited_id: int | None = None) -> None:
+        """There is something new in this chat; ``None``: any chat may have something new. With
+        ``edited_id`` it is this message that holds something new."""
         with self._changed:
             if chat_id is None:
                 self._gaps += 1
             else:
                 self._fresh.add(chat_id)
+                edited = self._edited[chat_id]
+                if edited_id is not None and len(edited) < MOST_EDITED:
+                    edited.add(edited_id)
             self._changed.notify_all()
+
+    def take_edited(self, chat_id: int) -> frozenset[int]:
+        """The messages of this chat that were edited, each told once."""
+        with self._changed:
+            return frozenset(self._edited.pop(chat_id, ()))
 
     def wait(self, chat_id: int, seconds: float) -> bool:
         """Block until this chat has news, or for so long; whether it has. Each news counts once,
@@ -163,6 +177,7 @@ class LaterRounds:
         self._on_line = on_line
         self._lease = lease
         self._retries = Retries()
+        self._edited_ids: set[int] = set()
         self._retries.round_ended(self._failing_ids(), ())
 
     def next_job(self, watermark: int) -> Job:
@@ -179,14 +194,16 @@ class LaterRounds:
             self._following.wait(self._first.chat.id, self._retries.seconds_left)
             self._lease.check_not_lost()
             due_ids = self._retries.due()
+            self._edited_ids |= self._following.news.take_edited(self._first.chat.id)
             try:
-                job = self._resumption.later_job(self._first, watermark, due_ids)
+                job = self._resumption.later_job(self._first, watermark, due_ids, self._edited_ids)
             except TdlSyncError as error:
                 if isinstance(error, ComeBackLater) or error.exit_status != EXIT_COME_BACK_LATER:
                     raise
                 self._on_line(f"warning: {error}; looking for new messages is tried again")
                 self._following.rest()
                 continue
+            self._edited_ids.clear()
             if job is not None:
                 return job
             self._retries.round_ended(self._failing_ids(), due_ids)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tdl_sync.core import open_files
 from tdl_sync.core.errors import ConfigurationError, Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
+from tdl_sync.core.ports import OnNews
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
@@ -76,7 +77,7 @@ class Opening:
         config: Config,
         stop: StopFlag,
         progress: Reporter,
-        on_news: Callable[[int | None], None] | None,
+        on_news: OnNews | None,
         success: Callable[[], bool],
     ) -> None:
         """With ``on_news`` Telegram tells of new messages. ``success`` says how the run went."""

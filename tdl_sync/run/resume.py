@@ -18,6 +18,7 @@ from tdl_sync.core.model import (
     FileNumber,
     HistoryEntry,
     ListedFile,
+    MediaItem,
     MessageKey,
     Scope,
     SkippedItem,
@@ -27,6 +28,7 @@ from tdl_sync.core.model import (
 from tdl_sync.core.naming import folder_name, number_of
 from tdl_sync.core.ports import ChatReader, MarkReader, Marks, SavedMessages
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.options.choice import Replacing
 from tdl_sync.options.config import Task
 from tdl_sync.run.time_left import TimeLeft
 from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
@@ -73,9 +75,10 @@ def failed_elsewhere(state: RunState) -> Iterator[Failure]:
     """
     reasons = state.failures_by_reason
     distrusted = OTHER_REASONS in reasons or any(map(is_distrusting, reasons))
-    several_ids = {number.message_id for number in state.failed_files}
+    of_several = [each for each in state.failed_files if each.message_id in state.failed_ids]
+    several_ids = {number.message_id for number in of_several}
     firsts = [FileNumber(each) for each in state.failed_ids if each not in several_ids]
-    for number in sorted([*firsts, *state.failed_files]):
+    for number in sorted([*firsts, *of_several]):
         yield Failure(
             MessageKey(state.channel_id, 0, number.message_id, number.index),
             "failed on another machine",
@@ -134,7 +137,7 @@ class Resumption:
                 "start from the first message"
             )
         watermarks = [max(scope.lower_bound - 1, 0)]
-        if not task.restart:
+        if not task.restart and task.replaced is None:
             watermarks.append(self._marks.watermark(scope))
             watermarks.extend([loaded.state.last_message_id] if loaded else [])
         folder = loaded.state.folder if loaded else self._find_folder(self._chat.id)
@@ -182,6 +185,8 @@ class Resumption:
             up_to_id=up_to_id,
             again=tuple(again),
             waited_for=waited_for,
+            replacing=task.replaced or Replacing.BESIDE,
+            all_may_be_replaced=task.replaced is not None,
             on_remote=self._on_remote(listing),
             retry_failed_for_good=task.retry_failed,
             choice=task.choice,
@@ -189,16 +194,24 @@ class Resumption:
             sidecar_folders=sidecar_folders(point.folder, listing),
         )
 
-    def later_job(self, first: Job, after_id: int, due_ids: Collection[int]) -> Job | None:
-        """A further round of a run that stays: what came after ``after_id``, oldest first, and
-        what failed in these messages. ``None`` if there is nothing; one call to Telegram then.
+    def later_job(
+        self,
+        first: Job,
+        after_id: int,
+        due_ids: Collection[int],
+        edited_ids: Collection[int] = (),
+    ) -> Job | None:
+        """A further round of a run that stays: what came after ``after_id``, oldest first, what
+        failed in the messages that are due, and what other files those hold that were edited.
+        ``None`` if there is nothing; one call to Telegram then, two where any was edited.
 
         The remote is not listed again: of what failed, it is where the ``first`` round saw it."""
         choice = replace(first.choice, newest_first=False)
         after_id, up_to_id = choice.bounds(self._reader, self._chat, after_id)
         failures = self._marks.failures(self._scope.remote, self._chat.id, 0)
         due = {each.key for each in failures if each.key.message_id in due_ids}
-        again, _ = self._looked_at_again(due, failures, ())
+        passed_ids = [each for each in edited_ids if each <= after_id]
+        again, waited_for = self._looked_at_again(due, failures, passed_ids)
         if up_to_id == after_id and not again:
             return None
         return replace(
@@ -206,7 +219,7 @@ class Resumption:
             after_id=after_id,
             up_to_id=up_to_id,
             again=tuple(again),
-            waited_for=frozenset(),
+            waited_for=waited_for,
             on_remote={
                 number: files
                 for number, files in first.on_remote.items()
@@ -214,7 +227,8 @@ class Resumption:
             },
             retry_failed_for_good=False,
             choice=choice,
-            leftovers_of=frozenset(due_ids),
+            all_may_be_replaced=False,
+            leftovers_of=frozenset(due_ids).union(entry.key.message_id for entry in again),
         )
 
     def _again(self, point: ResumePoint) -> tuple[list[HistoryEntry], frozenset[int]]:
@@ -246,7 +260,7 @@ class Resumption:
         found = of_messages(
             entries,
             wanted,
-            lambda key: key in failed or self._marks.is_done(self._scope.remote, key),
+            lambda entry: entry.key in failed or self._is_done(entry),
         )
         again = self._task.choice.filters.without_left_out(found)
         # What a filter leaves out, a run of another scope may want.
@@ -257,6 +271,13 @@ class Resumption:
             if isinstance(entry, SkippedItem) and entry.rule in MAY_OPEN
         }
         return again, frozenset(waiting_ids) - closed_ids - left_out_ids
+
+    def _is_done(self, entry: HistoryEntry) -> bool:
+        """As it is now: what was moved of a message may have been replaced since."""
+        marked = self._marks.marked(self._scope.remote, entry.key)
+        if marked is None:
+            return False
+        return not (isinstance(entry, MediaItem) and marked.is_replaced_by(entry))
 
     def _on_remote(self, listing: list[ListedFile]) -> dict[FileNumber, list[ListedFile]]:
         """What is on the remote, if no mark says so: all of it on a new machine."""

@@ -14,16 +14,17 @@ NOT_YET = "not moved yet"
 def of_messages(
     entries: Sequence[HistoryEntry],
     wanted: Collection[MessageKey],
-    is_known: Callable[[MessageKey], bool],
+    is_known: Callable[[HistoryEntry], bool],
 ) -> list[HistoryEntry]:
     """Of messages that were read once more, ``entries`` being all of them: the files that are
-    ``wanted``, and those of which nothing ``is_known``: neither that they are done nor why not.
+    ``wanted``, and those of which nothing ``is_known``: neither that they are done, as they are
+    now, nor why not.
 
     A wanted file that its message does not hold any more is gone.
     """
     there = {entry.key for entry in entries}
     gone = [SkippedItem(key, GONE) for key in sorted(wanted) if key not in there]
-    return [*(each for each in entries if each.key in wanted or not is_known(each.key)), *gone]
+    return [*(each for each in entries if each.key in wanted or not is_known(each)), *gone]
 
 
 def not_moved_yet(item: MediaItem) -> Failure:

@@ -13,7 +13,7 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.core.ports import ChatReader, HandOff, Marks, ProgressListener
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.options.choice import WHOLE_CHAT, Choice
+from tdl_sync.options.choice import WHOLE_CHAT, Choice, Replacing
 from tdl_sync.options.name_template import PLAIN_KEEPING, Keeping
 from tdl_sync.transfer.disk.budget import DiskBudget
 from tdl_sync.transfer.disk.leftovers import Leftovers
@@ -26,7 +26,9 @@ class Job:
     """What is to be moved: the messages with ``after_id < id <= up_to_id`` and ``again``.
 
     ``again`` are files that earlier runs did not move, all up to ``after_id``; ``waited_for`` are
-    those messages among them that are not waited for any more. ``on_remote`` is
+    those messages among them that are not waited for any more. Where ``all_may_be_replaced``, not
+    only ``again`` but all files are looked at, whether their messages hold others by now; these go
+    where ``replacing`` says. ``on_remote`` is
     what the remote's listing shows, by message and index. Of what lies in the staging directory all
     is taken up, or only what is ``leftovers_of`` these messages. ``sidecar_folders`` says where the
     sidecars are that the remote has; each upload adds its own (one assignment, which needs no
@@ -45,6 +47,8 @@ class Job:
     keeping: Keeping = PLAIN_KEEPING
     leftovers_of: frozenset[int] | None = None
     waited_for: frozenset[int] = frozenset()
+    replacing: Replacing = Replacing.BESIDE
+    all_may_be_replaced: bool = False
     sidecar_folders: dict[FileNumber, str] = field(default_factory=dict)
 
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from tdl_sync.core.errors import LargerThanBudget
 from tdl_sync.core.failures import Failure
-from tdl_sync.core.model import ListedFile, MediaItem, RemoteFile
+from tdl_sync.core.model import ListedFile, MarkedFile, MediaItem, RemoteFile
+from tdl_sync.core.naming import name_beside
 from tdl_sync.core.ports import MarkReader
+from tdl_sync.options.choice import Replacing
 from tdl_sync.transfer.job import Job
 
 
@@ -53,11 +55,12 @@ class KnownFiles:
         self._marks = marks
         self._job = job
         self._failures = {failure.key: failure for failure in failures}
+        self._again = {entry.key for entry in job.again}
 
     def of(self, item: MediaItem) -> Done | GivenUp | None:
         """``None``: it is to be moved."""
         if self._marks.is_done(self._job.remote, item.key):
-            return DoneByMark()
+            return DoneByMark() if self.replaced(item) is None else None
         failure = self._failures.get(item.key)
         fitting = [each for each in self._listed(item) if each.size_bytes == item.size_bytes]
         if fitting and not (failure is not None and failure.distrusted):
@@ -65,6 +68,14 @@ class KnownFiles:
         if failure is not None and given_up(failure) and not self._job.retry_failed_for_good:
             return GivenUp(failure)
         return None
+
+    def replaced(self, item: MediaItem) -> MarkedFile | None:
+        """The file that was moved of it, where its message holds another one by now."""
+        may_be = item.key in self._again or item.key in self._failures
+        if not may_be and not self._job.all_may_be_replaced:
+            return None
+        marked = self._marks.marked(self._job.remote, item.key)
+        return marked if marked is not None and marked.is_replaced_by(item) else None
 
     def is_distrusted(self, item: MediaItem) -> bool:
         """Whether a file of that name and size on the remote is no proof."""
@@ -78,7 +89,25 @@ class KnownFiles:
         Never another one of the same message: that may be the user's own.
         """
         failure = self._failures.get(item.key)
-        return None if failure is None else failure.overwrites
+        if failure is not None and failure.overwrites is not None:
+            return failure.overwrites
+        replaced = self.replaced(item)
+        return None if replaced is None else self._path_instead_of(replaced, item)
+
+    def _path_instead_of(self, replaced: MarkedFile, item: MediaItem) -> str | None:
+        """``None`` where its own path is free."""
+        job = self._job
+        path = job.keeping.template.path(item, job.chat)
+        if f"{job.folder}/{path}" != f"{replaced.folder}/{replaced.name}":
+            return None
+        if job.replacing is Replacing.OVER:
+            return path
+        folder, slash, name = path.rpartition("/")
+        return f"{folder}{slash}{name_beside(item, name)}"
+
+    def to_remove(self, item: MediaItem) -> MarkedFile | None:
+        """What gives way once its message's new file is there, under whatever name."""
+        return self.replaced(item) if self._job.replacing is Replacing.OVER else None
 
     def twin(self, item: MediaItem) -> ListedFile | None:
         """One that is listed with its id and size, if nothing is known of an attempt of ours."""

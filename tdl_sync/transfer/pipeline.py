@@ -81,7 +81,12 @@ class Pipeline:
         )
         self._remaining = Remaining(job, stages, self.ledger, self._check)
         self._uploader = Uploader(
-            job, stages, self._remaining.path_before, self._gate, wait_until_not_lapsed
+            job,
+            stages,
+            self._remaining.path_before,
+            self._gate,
+            wait_until_not_lapsed,
+            self._remaining.to_remove,
         )
         self._duplicates = self._deduped() if job.choice.dedupe else EachByItself()
 

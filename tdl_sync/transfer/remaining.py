@@ -15,6 +15,7 @@ from tdl_sync.core.model import (
     DoneMark,
     HistoryEntry,
     HistoryPage,
+    MarkedFile,
     MediaItem,
     MessageKey,
     RemoteFile,
@@ -60,6 +61,10 @@ class Remaining:
             return None if twin is None else path_of(twin)
         return path
 
+    def to_remove(self, item: MediaItem) -> MarkedFile | None:
+        """See ``KnownFiles``; any thread may ask."""
+        return self._known.to_remove(item)
+
     def staged(self, leads: Callable[[MediaItem], bool]) -> list[Found]:
         """What an earlier run had staged and not handed off, which is not listed again: see
         ``recovery`` for all that may lie there."""
@@ -68,7 +73,7 @@ class Remaining:
             job.chat,
             stages.reader,
             stages.leftovers,
-            lambda item: stages.marks.is_done(job.remote, item.key),
+            lambda item: isinstance(self._known.of(item), DoneByMark),
             self._is_done,
             leads,
             job.leftovers_of,
@@ -85,6 +90,7 @@ class Remaining:
             if isinstance(entry, SkippedItem):
                 self._ledger.skipped(entry)
             elif isinstance(known := self._look_up(entry), Done):
+                self._stages.marks.forget_failures(self._job.remote, [entry.key])
                 self._ledger.done_before(entry, believed=_is_believed(known))
             else:
                 yield entry
@@ -107,7 +113,7 @@ class Remaining:
             for entry in again
             if isinstance(entry, MediaItem)
             and entry.key not in failed
-            and not marks.is_done(job.remote, entry.key)
+            and self._known.of(entry) is None
         ]
         if unknown:
             marks.record_failures(job.remote, unknown)

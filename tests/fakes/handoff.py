@@ -80,6 +80,10 @@ class FakeHandOff:
     def cut(self) -> None:
         """Nothing sleeps here."""
 
+    def remove(self, folder: str, name: str) -> None:
+        with self._changed:
+            self.folders.get(folder, {}).pop(name, None)
+
     def put(self, content: bytes, folder: str, name: str) -> None:
         with self._changed:
             if self._stopping:

@@ -12,6 +12,7 @@ from tdl_sync.core.model import (
     DoneMark,
     FileIdentity,
     FileNumber,
+    MarkedFile,
     MediaItem,
     MessageKey,
     Scope,
@@ -39,6 +40,14 @@ class FakeMarks:
     def is_done(self, remote: str, key: MessageKey) -> bool:
         with self._lock:
             return (remote, key) in self.marks
+
+    def marked(self, remote: str, key: MessageKey) -> MarkedFile | None:
+        with self._lock:
+            mark = self.marks.get((remote, key))
+        if mark is None:
+            return None
+        file = mark.file
+        return MarkedFile(file.folder, file.name, file.item.size_bytes, file.sha256, file.identity)
 
     def write(self, mark: DoneMark) -> None:
         if self.on_write is not None:

@@ -278,7 +278,7 @@ class Line:
         again = of_messages(
             self.reader.fetch(CHAT, ids) if ids else [],
             wanted,
-            lambda key: key in failed or self.marks.is_done(REMOTE, key),
+            lambda entry: entry.key in failed or self.marks.is_done(REMOTE, entry.key),
         )
         listed = hand_off.prepare_folder(FOLDER)
         newest_id = max(self.reader.messages, default=0)

@@ -17,12 +17,17 @@ from standins.telegram.world.channel import Channel
 
 
 def edited_message_update(service: Service, channel: Channel, message_id: int) -> TlObject | None:
-    """None for what the account is not told of."""
+    """Of paid media, that it was bought. None for what the account is not told of."""
     message = channel.message(message_id)
     if message is None or not channel.joined or not is_readable(channel):
         return None
     update: raw.base.Update
-    if channel.is_channel:
+    media = message.media if isinstance(message, raw.types.Message) else None
+    if isinstance(media, raw.types.MessageMediaPaidMedia):
+        update = raw.types.UpdateMessageExtendedMedia(
+            peer=channel.peer, msg_id=message_id, extended_media=media.extended_media
+        )
+    elif channel.is_channel:
         update = raw.types.UpdateEditChannelMessage(
             message=message, pts=channel.newest_id() + 1, pts_count=1
         )

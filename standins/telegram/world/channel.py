@@ -13,10 +13,9 @@ from pyrogram import raw
 
 from standins.telegram.world import media
 from standins.telegram.world.content import FilePlace, FileRecord, derived_number
-from standins.telegram.world.envelopes import Contents, Envelope, Leaf
 from standins.telegram.world.history import FILTER_KINDS, Appended, Edit, History
 from standins.telegram.world.id_sequence import SortedIds, page_ids
-from standins.telegram.world.plan import FilePlan, MessagePlan, Recipe
+from standins.telegram.world.plan import Contents, Envelope, FilePlan, Leaf, MessagePlan, Recipe
 
 Message = raw.types.Message | raw.types.MessageService
 Shown = Message | raw.types.MessageEmpty
@@ -391,6 +390,8 @@ class Channel:
         """The account pays for the message's media."""
         with self._lock:
             self._history.bought.add(message_id)
+        for tell in list(self.world.on_edit):
+            tell(self, message_id, None)
 
     def pin(self, message_id: int, on: bool) -> None:
         """KeyError when there is no such message."""

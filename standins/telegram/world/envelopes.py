@@ -9,41 +9,14 @@ video may come with a cover of the sender's and with other qualities that Telegr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 from pyrogram import raw
 
 from standins.telegram.world import schema
-from standins.telegram.world.plan import FilePlan
-
-Leaf = raw.types.Photo | raw.types.Document
+from standins.telegram.world.plan import Contents, Envelope, FilePlan, Leaf
 
 _t = raw.types
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What of a message an envelope fills in; one with an `action` is a service message."""
-
-    media: raw.base.MessageMedia | None = None
-    rich_message: raw.base.RichMessage | None = None
-    reply_to: Any = None
-    action: raw.base.MessageAction | None = None
-
-
-@dataclass(frozen=True)
-class Envelope:
-    """`files` in their order; `open` makes the message's contents of them, once they are raw
-    objects, and `closed` what those see who have not paid. Not `is_posted`: they are no files of
-    the message, though they hang on it."""
-
-    name: str
-    files: tuple[FilePlan, ...]
-    open: Callable[[Sequence[Leaf]], Contents]
-    closed: Callable[[Sequence[Leaf]], Contents] | None = None
-    is_posted: bool = True
 
 
 def paid(*files: FilePlan, locked: bool = False) -> Envelope:

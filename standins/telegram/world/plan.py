@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from standins.telegram.world.envelopes import Envelope
+from pyrogram import raw
 
 FILE_KINDS = (
     "document",
@@ -31,6 +31,32 @@ class FilePlan:
     name: str | None
     mime_type: str
     dc_id: int
+
+
+Leaf = raw.types.Photo | raw.types.Document
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What of a message an envelope fills in; one with an `action` is a service message."""
+
+    media: raw.base.MessageMedia | None = None
+    rich_message: raw.base.RichMessage | None = None
+    reply_to: Any = None
+    action: raw.base.MessageAction | None = None
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """`files` in their order; `open` makes the message's contents of them, once they are raw
+    objects, and `closed` what those see who have not paid. Not `is_posted`: they are no files of
+    the message, though they hang on it."""
+
+    name: str
+    files: tuple[FilePlan, ...]
+    open: Callable[[Sequence[Leaf]], Contents]
+    closed: Callable[[Sequence[Leaf]], Contents] | None = None
+    is_posted: bool = True
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from enum import Enum
 from tdl_sync.cli.usage import OF_COMMAND, OPTIONS, SHELLS, Option
 from tdl_sync.core.model import MediaType
 from tdl_sync.core.program import INSTALLED, SCRIPT
+from tdl_sync.options.choice import Replacing
 from tdl_sync.options.config import OnQuota
 
 NAMES = (INSTALLED, SCRIPT)
@@ -44,6 +45,7 @@ class Value:
 _BY_PLACEHOLDER = {"FILE": ValueKind.FILE, "PATH": ValueKind.FILE, "DIR": ValueKind.DIRECTORY}
 _BY_OPTION = {
     "--type": Value(ValueKind.LIST_OF, tuple(kind.value for kind in MediaType)),
+    "--replaced": Value(ValueKind.ONE_OF, tuple(way.value for way in Replacing)),
     "--on-quota": Value(ValueKind.ONE_OF, tuple(choice.value for choice in OnQuota)),
 }
 

@@ -19,6 +19,7 @@ from pyrogram.errors import AuthKeyDuplicated, RPCError, Unauthorized
 from pyrogram.raw.core import TLObject
 
 from tdl_sync.core.errors import ConfigurationError, CredentialsRefused, Stopped, TdlSyncError
+from tdl_sync.core.ports import OnNews
 from tdl_sync.core.program import PROGRAM, VERSION
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.credentials import SESSION_NAME, TelegramSettings
@@ -45,7 +46,7 @@ from tdl_sync.telegram.session.network import Network, first_of
 from tdl_sync.telegram.session.transport import PromptTCP, watched_connection
 from tdl_sync.telegram.session.tries import PASSING, Tries
 from tdl_sync.telegram.session.unnamed_errors import keep_unnamed_errors
-from tdl_sync.telegram.session.updates import OnNews, chats_with_news
+from tdl_sync.telegram.session.updates import chats_with_news, edited_messages
 
 ANY_API_ID = 1
 START_SECONDS = 60.0
@@ -166,6 +167,8 @@ class TelegramClient:
         assert self._on_news is not None
         for chat_id in chats_with_news(updates):
             self._on_news(chat_id)
+        for chat_id, message_id in edited_messages(updates):
+            self._on_news(chat_id, message_id)
 
     async def _start(self) -> None:
         try:

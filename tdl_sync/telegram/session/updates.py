@@ -1,4 +1,5 @@
-"""What Telegram tells by itself: which chats have a new message, and nothing more.
+"""What Telegram tells by itself: which chats have a new message, and which message was edited, or
+shows by now what was bought; nothing more.
 
 https://core.telegram.org/api/updates. An update is never believed for its content, and may get
 lost: what a chat holds is what its history shows.
@@ -6,15 +7,12 @@ lost: what a chat holds is what its history shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from pyrogram import raw
 
 from tdl_sync.telegram.session.peers import CHANNEL_MARK, marked_id_of
-
-OnNews = Callable[[int | None], None]
-"""Told the id of a chat that has something new; ``None``: any chat may. Called on the loop."""
 
 
 def chats_with_news(updates: Any) -> Iterator[int | None]:
@@ -30,6 +28,21 @@ def chats_with_news(updates: Any) -> Iterator[int | None]:
         yield -int(updates.chat_id)
     elif isinstance(updates, raw.types.UpdatesTooLong):
         yield None
+
+
+def edited_messages(updates: Any) -> Iterator[tuple[int, int]]:
+    """The marked ids of chats, and which of their messages may hold something else now."""
+    if isinstance(updates, (raw.types.Updates, raw.types.UpdatesCombined)):
+        among = updates.updates
+    else:
+        among = [updates.update] if isinstance(updates, raw.types.UpdateShort) else []
+    for update in among:
+        if isinstance(update, (raw.types.UpdateEditMessage, raw.types.UpdateEditChannelMessage)):
+            peer = getattr(update.message, "peer_id", None)
+            if peer is not None:
+                yield marked_id_of(peer), int(update.message.id)
+        elif isinstance(update, raw.types.UpdateMessageExtendedMedia):
+            yield marked_id_of(update.peer), int(update.msg_id)
 
 
 def _in_update(update: Any) -> Iterator[int | None]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from standins.telegram.service.faults import Fault
 from standins.telegram.world import envelopes, schema
 from standins.telegram.world.channel import Channel
 from standins.telegram.world.plan import FilePlan
@@ -157,3 +158,30 @@ def test_a_kind_that_can_not_be_read_is_counted_once_and_waits_for_a_later_versi
     monkeypatch.setattr(TelegramChatReader, "reads", "a later layer")
     assert_balanced(run_here(machine, "-u", SOURCE), seen=1, skipped=1)
     assert_balanced(run_here(machine, "-u", SOURCE), seen=0)
+
+
+def test_a_run_that_is_killed_between_two_files_of_a_message_loses_and_doubles_nothing(
+    stage: Stage,
+) -> None:
+    scene = stage(world_of([Post("document", SIZE, "before.bin")]))
+    source, machine = scene.world.source, scene.machine
+    post_id = source.append("two", envelope=envelopes.paid(DOCUMENT, DOCUMENT, VIDEO))
+    source.append("later", file=DOCUMENT)
+    second = source.items_of(post_id)[1]
+    scene.telegram.faults.add(Fault("no_answer", file_id=second.file.file_id, times=None))
+    running = machine.start("-u", SOURCE)
+
+    def all_but_the_second_are_there() -> bool:
+        names = {path.name.partition("_")[0] for path in remote_files(machine)}
+        return {"1", str(post_id), f"{post_id}.3", str(post_id + 1)} <= names
+
+    running.wait_until(all_but_the_second_are_there)
+    running.kill()
+    moved_bytes = scene.telegram.statistics.counts().file_bytes
+    scene.telegram.faults.clear()
+    ended = run_here(machine, "-u", SOURCE)
+    assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
+    assert_on_remote(machine, (source, wanted(source)))
+    assert scene.telegram.statistics.counts().file_bytes - moved_bytes == SIZE
+    assert the_state(scene.world)["last_message_id"] == source.newest_id()
+    assert_balanced(run_here(machine, "-u", SOURCE, "--restart"), seen=5, done=5, failed=0)

@@ -1,0 +1,100 @@
+"""A message was edited to hold another file after the one that it held was moved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from standins.telegram.world.plan import FilePlan
+from tests.e2e.choosing.posts import Post, world_of
+from tests.e2e.conftest import Scene, Stage
+from tests.e2e.expectations import assert_on_remote, remote_files, wanted
+from tests.e2e.program import SOURCE
+from tests.in_process import run_here
+
+SIZE = 4000
+NEW_OF_ONE_NAME = FilePlan("document", SIZE, "report.pdf", "application/pdf", 2)
+NEW_PHOTO = FilePlan("photo", SIZE, None, "image/jpeg", 2)
+
+
+def moved_and_replaced(stage: Stage) -> tuple[Scene, set[str]]:
+    """1 has a new file of the same name and size, 2 of another kind, 3 has none. And the hashes of
+    what was moved."""
+    posts = [Post("document", SIZE, name) for name in ("report.pdf", "song.bin", "kept.bin")]
+    scene = stage(world_of(posts))
+    assert run_here(scene.machine, "-u", SOURCE).exit_status == 0
+    before = hashes(scene)
+    scene.world.source.replace_file(1, NEW_OF_ONE_NAME)
+    scene.world.source.replace_file(2, NEW_PHOTO)
+    return scene, before
+
+
+def hashes(scene: Scene) -> set[str]:
+    return {digest(path) for path in remote_files(scene.machine)}
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def new_hashes(scene: Scene) -> set[str]:
+    return {item.file.sha256() for item in wanted(scene.world.source)}
+
+
+def test_a_run_without_the_option_does_not_look_and_one_with_it_moves_the_new_beside_the_old(
+    stage: Stage,
+) -> None:
+    scene, before = moved_and_replaced(stage)
+    assert run_here(scene.machine, "-u", SOURCE, "--restart").numbers()["done"] == 3
+    assert hashes(scene) == before
+
+    ended = run_here(scene.machine, "-u", SOURCE, "--replaced=beside")
+    assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
+    assert hashes(scene) == before | new_hashes(scene)
+    assert len(remote_files(scene.machine)) == 5
+    names = sorted(path.name for path in remote_files(scene.machine))
+    assert names[0].startswith("1_report 20")
+    assert names[1] == "1_report.pdf"
+
+    moved_bytes = scene.telegram.statistics.counts().file_bytes
+    assert run_here(scene.machine, "-u", SOURCE, "--replaced=beside").numbers()["done"] == 3
+    assert scene.telegram.statistics.counts().file_bytes == moved_bytes
+
+
+def test_over_the_old_one_there_is_the_new_one_alone(stage: Stage) -> None:
+    scene, _ = moved_and_replaced(stage)
+    ended = run_here(scene.machine, "-u", SOURCE, "--replaced=over")
+    assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
+    assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
+    checked = run_here(scene.machine, "verify", "-u", SOURCE)
+    assert checked.exit_status == 0, checked.stdout
+
+
+@pytest.mark.parametrize("way", ["beside", "over"])
+def test_verify_sees_it_and_repairs_it_only_where_it_is_asked_to(stage: Stage, way: str) -> None:
+    scene, before = moved_and_replaced(stage)
+    looked = run_here(scene.machine, "verify", "-u", SOURCE, "--json")
+    assert looked.exit_status == 3
+    (verdict,) = json.loads(looked.stdout)
+    assert {each["message_id"]: each["why"] for each in verdict["wrong"]} == {
+        1: "replaced in its message",
+        2: "replaced in its message",
+    }
+    assert all(each["message_edited"] for each in verdict["wrong"])
+
+    run_here(scene.machine, "verify", "-u", SOURCE, "--repair")
+    assert run_here(scene.machine, "-u", SOURCE).numbers()["done"] == 0
+    assert hashes(scene) == before
+
+    run_here(scene.machine, "verify", "-u", SOURCE, "--repair", f"--replaced={way}")
+    if way == "over":
+        assert run_here(scene.machine, "-u", SOURCE, "--replaced=over").exit_status == 0
+        assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
+    else:
+        ended = run_here(scene.machine, "-u", SOURCE)
+        assert (ended.numbers()["done"], ended.numbers()["failed"]) == (2, 0)
+        assert hashes(scene) == before | new_hashes(scene)
+    assert run_here(scene.machine, "verify", "-u", SOURCE).exit_status == 0
