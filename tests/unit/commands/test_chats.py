@@ -140,7 +140,7 @@ def test_an_output_that_cannot_be_written_is_named() -> None:
 
 def test_every_key_has_its_row_in_the_documentation() -> None:
     text = (Path(__file__).parents[3] / "docs" / "looking.md").read_text("utf-8")
-    (section,) = [part for part in text.split("\n## ") if part.startswith("`chats --json`")]
+    (section,) = [part for part in text.split("\n### ") if part.startswith("`chats --json`")]
     table = section.partition("| key |")[2].partition("\n\n")[0]
     firsts = [line.split("|")[1] for line in table.splitlines()[2:]]
     documented = {key for first in firsts for key in re.findall("`(.*?)`", first)}

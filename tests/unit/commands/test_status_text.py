@@ -291,7 +291,7 @@ def test_what_is_not_known_is_null() -> None:
 
 def test_every_key_has_its_row_in_the_documentation() -> None:
     text = (Path(__file__).parents[3] / "docs" / "looking.md").read_text("utf-8")
-    (section,) = [part for part in text.split("\n## ") if part.startswith("`status --json`")]
+    (section,) = [part for part in text.split("\n### ") if part.startswith("`status --json`")]
     table = section.partition("| key |")[2].partition("\n\n")[0]
     firsts = [line.split("|")[1] for line in table.splitlines()[2:]]
     documented = {key for first in firsts for key in re.findall("`(.*?)`", first)}
