@@ -141,7 +141,7 @@ def json_record(verdict: Verdict) -> dict[str, Any]:
         ],
         "unknown": [{**_file_record(each.file), "why": each.why} for each in findings.unknown],
         "repaired": verdict.repaired,
-        "removed": verdict.removed,
+        **({"removed": verdict.removed} if verdict.removed else {}),
     }
 
 

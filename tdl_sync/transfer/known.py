@@ -4,7 +4,7 @@ which of Telegram's files are on the remote where no mark says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tdl_sync.core.errors import LargerThanBudget
@@ -62,7 +62,7 @@ class KnownFiles:
         if self._marks.is_done(self._job.remote, item.key):
             return DoneByMark() if self.replaced(item) is None else None
         failure = self._failures.get(item.key)
-        fitting = [each for each in self._listed(item) if each.size_bytes == item.size_bytes]
+        fitting = self.fitting(item)
         if fitting and not (failure is not None and failure.distrusted):
             return DoneByListing(RemoteFile.listed(item, self._job.folder, fitting[0]))
         if failure is not None and given_up(failure) and not self._job.retry_failed_for_good:
@@ -113,8 +113,10 @@ class KnownFiles:
         """One that is listed with its id and size, if nothing is known of an attempt of ours."""
         if self.is_distrusted(item):
             return None
-        same_size = [each for each in self._listed(item) if each.size_bytes == item.size_bytes]
+        same_size = self.fitting(item)
         return same_size[0] if same_size else None
 
-    def _listed(self, item: MediaItem) -> Sequence[ListedFile]:
-        return self._job.on_remote.get(item.number, ())
+    def fitting(self, item: MediaItem) -> list[ListedFile]:
+        """What the remote lists with its id and size."""
+        listed = self._job.on_remote.get(item.number, ())
+        return [each for each in listed if each.size_bytes == item.size_bytes]

@@ -22,7 +22,8 @@ from tdl_sync.core.model import (
     SkippedItem,
     Waiting,
 )
-from tdl_sync.core.naming import path_of
+from tdl_sync.core.naming import file_name, path_of
+from tdl_sync.core.text import printable
 from tdl_sync.transfer.again import not_moved_yet
 from tdl_sync.transfer.disk.part_journal import Attempt
 from tdl_sync.transfer.job import Job, Stages
@@ -35,6 +36,7 @@ from tdl_sync.transfer.known import (
 )
 from tdl_sync.transfer.ledger import Ledger
 from tdl_sync.transfer.recovery import Found, take_up
+from tdl_sync.transfer.sidecar_proofs import SidecarProofs
 
 _MESSAGES_AT_ONCE = 100
 
@@ -50,12 +52,13 @@ class Remaining:
         self._check = check
         failures = stages.marks.failures(job.remote, job.chat.id, 0)
         self._known = KnownFiles(stages.marks, job, failures)
+        self._proofs = SidecarProofs(job, stages.hand_off)
         self._taken_up: set[MessageKey] = set()
 
     def path_before(self, item: MediaItem) -> str | None:
         """See ``KnownFiles``; any thread may ask. Of what was staged and is listed all the same it
         is where it is listed: it is compared with that, and not put beside it."""
-        path = self._known.path_before(item)
+        path = self._known.path_before(item) or self._proofs.wrong_path(item)
         if path is None and item.key in self._taken_up:
             twin = self._known.twin(item)
             return None if twin is None else path_of(twin)
@@ -85,6 +88,7 @@ class Remaining:
         """In the run's order; blocks for the reader's calls."""
         # What was staged and not handed off is among the leftovers and among the failures.
         again = [each for each in self._job.again if each.key not in self._taken_up]
+        self._proofs.read_ahead(again)
         for entry in again:
             self._ledger.seen(1)
             if isinstance(entry, SkippedItem):
@@ -135,6 +139,7 @@ class Remaining:
     def _files_of(self, page: HistoryPage) -> Iterator[MediaItem]:
         self._wait_for_what_may_open(page.entries)
         self._ledger.listed(page)
+        self._proofs.read_ahead(page.entries)
         for entry in page.entries:
             if entry.key in self._taken_up:
                 continue
@@ -168,9 +173,9 @@ class Remaining:
                 "copies"
             )
         for start in range(0, len(ids), _MESSAGES_AT_ONCE):
-            for entry in self._stages.reader.fetch(
-                job.chat, ids[start : start + _MESSAGES_AT_ONCE]
-            ):
+            entries = self._stages.reader.fetch(job.chat, ids[start : start + _MESSAGES_AT_ONCE])
+            self._proofs.read_ahead(entries)
+            for entry in entries:
                 if isinstance(entry, MediaItem) and self._is_done(entry):
                     marks.learn_file(job.remote, entry)
         marks.files_are_known(job.remote, job.chat.id, 0)
@@ -182,11 +187,26 @@ class Remaining:
         attempt = leftovers.attempt(item)
         if attempt is not None and not isinstance(known, DoneByMark):
             known = self._compared(item, attempt, known)
+        elif isinstance(known, DoneByListing):
+            known = self._proven(item)
         if isinstance(known, DoneByListing):
             self._stages.hand_off.keep_date(known.file)
             self._stages.marks.write(DoneMark(self._job.remote, known.file))
             leftovers.marked(item.key)
         return known
+
+    def _proven(self, item: MediaItem) -> DoneByListing | None:
+        """What is listed with its id and size, and not wrong by its sidecar; ``None``: it is moved
+        again."""
+        listed = self._proofs.compared(item, self._known.fitting(item))
+        if listed is None:
+            self._stages.progress.message(
+                f"warning: {printable(file_name(item))} is on the remote with other content than "
+                "its sidecar says: it is moved again"
+            )
+            return None
+        file = RemoteFile.listed(item, self._job.folder, listed)
+        return DoneByListing(replace(file, sha256=listed.sha256))
 
     def _compared(
         self, item: MediaItem, attempt: Attempt, known: DoneByListing | GivenUp | None
