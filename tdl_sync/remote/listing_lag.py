@@ -5,12 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
-from tdl_sync.remote.drive_folder import LISTING_LAG_SECONDS
+from tdl_sync.remote.drive_folder import ARRIVING_SECONDS, LISTING_LAG_SECONDS
 from tdl_sync.remote.folders import ChatFolders
 from tdl_sync.remote.turns import Turns
-
-ARRIVING_SECONDS = 2.0
-"""What a dead rclone had given to the system to send has arrived after this time."""
 
 
 class ListingLag:
