@@ -621,6 +621,7 @@ def test_a_machine_that_slept_gives_way_to_one_that_has_only_claimed_the_chat(
     here.save()
     later(saved, here)
     there.take()
+    saved.now += timedelta(seconds=1)
     with pytest.raises(HeldByAnotherRun, match="process 2 on 'there' has taken over"):
         here.save()
     assert here.stop.is_set
