@@ -13,11 +13,15 @@ from typing import TypeVar
 
 from tdl_sync.core.errors import ComeBackLater, ConfigurationError, RateLimited, TdlSyncError
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
-from tdl_sync.remote.rclone_errors import RcloneFailure, classified
+from tdl_sync.remote.rclone_errors import RcloneFailure, classified, was_answered
 from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl
 
 LISTING_LAG_SECONDS = 6.0
-"""What a call has made that failed without an answer is in the listings after this time."""
+"""What has arrived is in the listings after this time."""
+
+ARRIVING_SECONDS = 2.0
+"""What a dead rclone, or a call that was broken off, had given to the system to send has arrived
+after this time."""
 
 ARRIVING_SECONDS = 2.0
 """What a dead rclone had given to the system to send has arrived after this time."""
@@ -129,6 +133,13 @@ def is_gone(control: RemoteControl, parent: Remote, name: str) -> bool:
     return _wait_for(look, LISTING_LAG_SECONDS) is None
 
 
+def seconds_until_listed(last_error: str) -> float:
+    """When all is in the listings that a call has made which has failed with this."""
+    if was_answered(last_error):
+        return LISTING_LAG_SECONDS
+    return ARRIVING_SECONDS + LISTING_LAG_SECONDS
+
+
 def listed_folders(control: RemoteControl, remote: Remote) -> list[Folder] | None:
     """The folders in ``remote``; ``None``: no such path. Raises as ``make_drive_path``."""
     try:
@@ -157,7 +168,9 @@ def _make_once(
     failure: RcloneFailure | None = None
     for _ in range(_TRIES):
         failure = _failure_to_make(control, parent, name)
-        found = _wait_for(look, LISTING_LAG_SECONDS if failure else _SHOWN_WITHIN_SECONDS)
+        found = _wait_for(
+            look, seconds_until_listed(failure.last_error) if failure else _SHOWN_WITHIN_SECONDS
+        )
         if found is not None:
             return found
         if failure is None:

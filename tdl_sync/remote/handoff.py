@@ -21,7 +21,7 @@ from tdl_sync.core.model import ListedFile, RemoteFile, StagedFile
 from tdl_sync.options.config import OnQuota
 from tdl_sync.remote.call_options import Comparison
 from tdl_sync.remote.check import CheckedRemote, free_bytes
-from tdl_sync.remote.drive_folder import LISTING_LAG_SECONDS
+from tdl_sync.remote.drive_folder import LISTING_LAG_SECONDS, seconds_until_listed
 from tdl_sync.remote.folders import LOOK_AGAIN_SECONDS, ChatFolders, Target
 from tdl_sync.remote.listing_lag import ListingLag
 from tdl_sync.remote.pace import Pace
@@ -278,7 +278,8 @@ class RcloneHandOff:
     def _after_the_lag(self, error: TdlSyncError) -> TdlSyncError:
         """What an attempt may have left is seen by the next one, which then makes no double."""
         if isinstance(error, HandOffFailed) and self._remote.on_drive:
-            error.retry_after_seconds = max(error.retry_after_seconds, LISTING_LAG_SECONDS)
+            lag_seconds = seconds_until_listed(str(error))
+            error.retry_after_seconds = max(error.retry_after_seconds, lag_seconds)
         return error
 
     def _told(self, told: SentSoFar | CallTriedAgain) -> None:

@@ -32,6 +32,7 @@ from tdl_sync.core.errors import (
 from tdl_sync.core.text import printable
 
 _NOT_FOUND = 404
+_CORRUPTED = "corrupted on transfer"
 _QUOTA_DAY = timedelta(hours=24)
 
 _RATE_LIMIT = (
@@ -105,6 +106,12 @@ def is_missing(failure: RcloneFailure) -> bool:
     )
 
 
+def was_answered(last_error: str) -> bool:
+    """Whether Drive itself has said so. Else what was sent may arrive after the failure: the
+    connection was cut, or the call was cancelled, or rclone died."""
+    return "googleapi: Error" in last_error or _CORRUPTED in last_error
+
+
 def is_rate_limit(reason: str) -> bool:
     """Whether this is why rclone tries a call again."""
     return re.search(_RATE_LIMIT, reason, re.IGNORECASE) is not None
@@ -123,7 +130,7 @@ def transfer_error(failure: RcloneFailure) -> TdlSyncError:
     of_the_run = classified(failure)
     if of_the_run is not None:
         return of_the_run
-    corrupted = "corrupted on transfer" in failure.last_error
+    corrupted = _CORRUPTED in failure.last_error
     return (CorruptedInTransfer if corrupted else HandOffFailed)(
         failure.last_error or "without a reason", failure.retry_after_seconds
     )

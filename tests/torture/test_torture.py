@@ -7,10 +7,18 @@ compared.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from scripts.drive_campaign import (
+    DriveFigures,
+    DrivePlan,
+    Strike,
+    Trouble,
+    run_drive_campaign,
+)
 from scripts.kill_campaign import Figures, Killing, Met, Plan, run_campaign
 from scripts.kill_snapshot import Step
 from scripts.rclone_campaign import (
@@ -75,6 +83,33 @@ def test_an_rclone_that_dies_or_hangs_in_mid_run_costs_no_file_and_doubles_none(
     assert figures.problems == []
     assert figures.dealt(destination) == blows
     assert figures.uploads_met[destination, blow] > 0
+
+
+def test_a_drive_that_is_late_and_loses_and_flips_gets_each_file_once_whatever_strikes(
+    tmp_path: Path,
+) -> None:
+    """A roll-back of the disk and a sleep beyond the lease are among what strikes."""
+    figures = DriveFigures()
+    run_drive_campaign(DrivePlan(kills=6, seed=5, messages=150), tmp_path, figures, print)
+    assert figures.problems == []
+    assert figures.kills == 6
+    assert all(figures.strikes[strike] for strike in Strike)
+
+
+def test_a_campaign_in_which_a_fault_never_came_about_has_failed() -> None:
+    figures = DriveFigures()
+    for strike in (Strike.ROLLED_BACK, Strike.PROGRAM):
+        figures.struck(strike, {Step.UPLOADING}, wrong_copies=False)
+    figures.troubles.update((Trouble.LAG, Trouble.ANSWER_LOST, Trouble.NOT_REMOVED))
+    figures.conclude()
+    assert figures.problems == [
+        "never: files of which a byte was flipped on the way",
+        "never: sleeps beyond the lease",
+    ]
+    figures = DriveFigures(troubles=Counter(Trouble))
+    figures.struck(Strike.EVERYTHING, {Step.STAGED}, wrong_copies=False)
+    figures.conclude()
+    assert figures.problems == ["none of 1 kills met an upload"]
 
 
 def test_blows_that_met_no_upload_have_shown_nothing_either() -> None:

@@ -6,6 +6,7 @@ for some seconds more.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -13,11 +14,14 @@ import shutil
 import signal
 import sys
 import time
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from scripts.rclones import rclones_below
 from standins.drive.faults import Fault
 from standins.drive.shaping import Shaping
 from standins.telegram.world import worlds
@@ -28,7 +32,7 @@ from tests.e2e.expectations import assert_moved, state_texts, the_state, wanted
 from tests.e2e.program import ROOT, SOURCE, Machine, Running
 from tests.in_process import run_here
 from tests.standins.rclone_on_drive import executable
-from tests.waiting import until
+from tests.waiting import in_thread, until
 
 PROBE = 1
 SIZES = [2000, 3000, 4000]
@@ -139,6 +143,61 @@ def test_what_was_cancelled_by_a_stop_may_have_arrived(scene: SetScene) -> None:
     assert on.run("--sidecar").result["status"] == "complete"
     names = sorted(file.name for file in on.present() if not file.is_folder)
     assert names == ["1.json", "1_file-1.bin"]
+
+
+def cancel_what_it_does(rclone: psutil.Process) -> str:
+    """As its own limits of time do. What it says of what was cancelled."""
+    (port,) = {
+        each.laddr.port
+        for each in rclone.net_connections("tcp")
+        if each.status == psutil.CONN_LISTEN
+    }
+    variables = rclone.environ()
+    login = f"{variables['RCLONE_RC_USER']}:{variables['RCLONE_RC_PASS']}".encode()
+    headers = {
+        "Authorization": f"Basic {base64.b64encode(login).decode()}",
+        "Content-Type": "application/json",
+    }
+
+    def call(method: str, **parameters: object) -> dict[str, Any]:
+        connection = HTTPConnection("127.0.0.1", port)
+        with contextlib.closing(connection):
+            connection.request("POST", f"/{method}", json.dumps(parameters), headers)
+            said: dict[str, Any] = json.load(connection.getresponse())
+        return said
+
+    jobs = call("job/list")["jobids"]
+    (running,) = (job for job in jobs if not call("job/status", jobid=job)["finished"])
+    call("job/stop", jobid=running)
+    until(lambda: call("job/status", jobid=running)["finished"])
+    return str(call("job/status", jobid=running)["error"])
+
+
+def test_what_rclone_has_cancelled_may_arrive_all_the_same(scene: SetScene, rclone: str) -> None:
+    """A second later it is there, and some seconds after that it is listed."""
+    on = scene(worlds.files(sizes=[2000]))
+    on.drive.shaping = Shaping(listing_lag_seconds=6.0)
+
+    def uploads() -> int:
+        """Some versions send the tiny file of the start in one request, others in two."""
+        calls = on.drive.statistics.counts().calls
+        return calls.get("upload.multipart", 0) + calls.get("upload.finish", 0)
+
+    def cancel() -> str:
+        until(lambda: uploads() >= PROBE)
+        on.drive.shaping = Shaping(call_seconds=1.0, listing_lag_seconds=6.0)
+        until(lambda: uploads() > PROBE)
+        (process,) = rclones_below(os.getpid())
+        error = cancel_what_it_does(process)
+        on.drive.shaping = Shaping(listing_lag_seconds=6.0)
+        return error
+
+    cancelling = in_thread(cancel)
+    ended = on.run(rclone)
+    assert "context canceled" in cancelling.result()
+    assert_moved(ended, 1)
+    on.assert_all_there()
+    assert uploads() == PROBE + 1
 
 
 def test_after_a_run_that_ended_by_itself_no_hand_off_looks_first(scene: SetScene) -> None:

@@ -621,8 +621,10 @@ def test_a_machine_that_slept_gives_way_to_one_that_has_only_claimed_the_chat(
     here.save()
     later(saved, here)
     there.take()
+    saved.now += timedelta(seconds=1)
+    moved_on = encode(replace(PLAIN, run=HERE, last_message_id=PLAIN.last_message_id + 1))
     with pytest.raises(HeldByAnotherRun, match="process 2 on 'there' has taken over"):
-        here.save()
+        here.lease.write(moved_on)
     assert here.stop.is_set
     assert here.lease.has_lapsed
     later(saved, there, intervals=2)
