@@ -34,6 +34,7 @@ from tdl_sync.telegram.files.window import RequestWindow, Sent
 from tdl_sync.telegram.session.answers import SESSION_ENDED, translated
 from tdl_sync.telegram.session.client import CALL_SECONDS, TelegramClient
 from tdl_sync.telegram.session.keys import KeyUnknown
+from tdl_sync.telegram.session.telling_session import TellingSession
 
 Answer = TypeVar("Answer")
 
@@ -509,7 +510,7 @@ async def opened_beside(client: Client, session: Session, host: str, port: int) 
     already. Without one its first request is refused, which costs a round trip
     (https://core.telegram.org/mtproto/service_messages_about_messages#notice-of-ignored-error-message).
     """
-    other = Session(
+    other = TellingSession(
         client, session.dc_id, host, port, session.auth_key, session.test_mode, is_media=True
     )
     other.salt = session.salt

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timezone
 from typing import Any
 
 from pyrogram import Client
+from pyrogram.errors import RPCError
 
 from tdl_sync.core.operating_system import steady_seconds
 from tdl_sync.core.text import human_seconds
@@ -26,7 +28,13 @@ class SteadyClient(Client):
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         self._telegram_ahead_seconds: float | None = None
+        self.on_connection_refused: Callable[[RPCError, bool], Awaitable[None]] | None = None
         super().__init__(*arguments, **settings)
+
+    async def connection_refused(self, error: RPCError, *, for_files: bool) -> None:
+        """Telegram has refused the first calls of a connection; on return it is tried again."""
+        if self.on_connection_refused is not None:
+            await self.on_connection_refused(error, for_files)
 
     @property
     def server_time(self) -> float:

@@ -1,36 +1,17 @@
-"""Telegram's errors that the library has no name for.
-
-The library writes each of them into a file in the working directory, which is not ours to write
-to, and fails where it may not. So they are raised before it sees them, on every session that it
-opens, whoever asks: a run, a command, or the library itself while it signs in.
-"""
+"""Telegram's errors that the library has no name for: raised before it sees them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pyrogram import Client, errors, raw
+from pyrogram import errors, raw
 from pyrogram.errors.exceptions.all import exceptions
 from pyrogram.errors.rpc_error import PARAMETER, STRING_PARAMETER_PREFIXES
-from pyrogram.session import Session
 
 _CATEGORY = "_"
 
 
-def keep_unnamed_errors(client: Client) -> None:
-    """Let requests of this client that end so raise an error of the library's class for the code.
-
-    It begins with the first connection of a session, right after the call that opens that.
-    """
-    client.connect_handler = _on_connect
-
-
-async def _on_connect(client: Client, session: Session) -> None:
-    if not isinstance(session.results, _Answers):
-        session.results = _Answers(session.results)
-
-
-class _Answers(dict[int, Any]):
+class Answers(dict[int, Any]):
     """A session's answers by message id, from which it takes each with ``pop``."""
 
     def pop(self, msg_id: int, *default: Any) -> Any:
