@@ -17,6 +17,7 @@ from standins.telegram.server import API_HASH, API_ID
 from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
 from tdl_sync.commands.login import Terminal
+from tdl_sync.telegram.session.login import Login
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_refused
 from tests.e2e.program import SOURCE, Ended
@@ -258,3 +259,15 @@ def test_nothing_but_the_user_is_asked_for(scene: Scene) -> None:
     calls = scene.telegram.statistics.counts().calls
     assert "users.GetUsers" in calls
     assert {name for name in calls if name.startswith(("messages.", "users.GetFull"))} == set()
+
+
+def test_it_is_kept_even_where_the_program_itself_fails(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("something that nobody has thought of")
+
+    monkeypatch.setattr(Login, "_own_name", fail)
+    assert login(scene, answers=right_answers(scene)).exit_status == 1
+    monkeypatch.undo()
+    assert "Signed in as Ada." in login(scene, answers=[]).stderr
