@@ -25,7 +25,7 @@ from tdl_sync.core.text import printable
 from tdl_sync.options.config import Config
 from tdl_sync.options.credentials import TelegramSettings, telegram_settings
 from tdl_sync.remote.program import find_program
-from tdl_sync.run.telegram_session import make_data_dir, telegram_client
+from tdl_sync.run.telegram_session import is_signed_in, make_data_dir, telegram_client
 
 API_PAGE = "https://my.telegram.org/apps"
 
@@ -125,20 +125,23 @@ def login(config: Config) -> int:
     try:
         _sign_in(config, _with_credentials(settings, terminal), terminal)
     except BaseException:
-        # A file without a signed-in session would be taken for one by the next run.
-        settings.session_path.unlink(missing_ok=True)
+        # A file without a signed-in session would be taken for one by the next run; one that is
+        # signed in is kept, whatever failed after that.
+        if not is_signed_in(settings.session_path):
+            settings.session_path.unlink(missing_ok=True)
         raise
     return 0
 
 
 def _sign_in(config: Config, settings: TelegramSettings, terminal: Terminal) -> None:
-    with telegram_client(settings) as telegram:
+    with telegram_client(settings, terminal.show) as telegram:
         # Not above: each run looks here whether there is a session, before it needs the library.
         from tdl_sync.telegram.session.login import Login
 
         signing_in = Login(telegram, terminal)
         name = terminal.attend(lambda: signing_in.sign_in(by_qr=config.login_by_qr))
-        terminal.show(f"Signed in as {name}. The session is in {settings.session_path}")
+        who = f" as {name}" if name else ""
+        terminal.show(f"Signed in{who}. The session is in {settings.session_path}")
         if config.print_session:
             terminal.show("Keep this secret, and use it on one machine only:")
             sys.stdout.write(signing_in.session_string() + "\n")

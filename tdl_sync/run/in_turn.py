@@ -135,7 +135,7 @@ class InTurn:
         self._later.append((time.monotonic() + error.seconds, wanted))
         self._on_line(
             f"warning: {error.spelling!r} waits: Telegram asks for a pause of {error.seconds} s "
-            "before it says which chat that is; the other chats come first"
+            "before it tells of that chat; the other chats come first"
         )
 
     def _take_up_what_is_due(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tdl_sync.core import open_files
@@ -56,6 +58,16 @@ def make_data_dir(places: Places) -> list[str]:
             f"the data directory {places.data_dir} cannot be made: {error.strerror}; "
             "choose another with --data-dir"
         ) from error
+
+
+def is_signed_in(session_path: Path) -> bool:
+    """Whether that is a session's file, and the session is an account's."""
+    try:
+        with closing(sqlite3.connect(f"{session_path.as_uri()}?mode=ro", uri=True)) as database:
+            row = database.execute("SELECT user_id FROM sessions").fetchone()
+    except sqlite3.Error:
+        return False
+    return row is not None and row[0] is not None
 
 
 @contextmanager

@@ -73,7 +73,8 @@ class ChatBook:
         if not group_id:
             return None
         peer = raw.types.InputPeerChat(chat_id=group_id)
-        newest = self._asker.ask(chat.asked_as, chat.title, history(peer, 1), doing)
+        named = chat.asked_as or chat.title
+        newest = self._asker.ask(named, chat.title, history(peer, 1), doing)
         # Only an answer that is not all there is has a count of its own.
         if not getattr(newest, "count", len(newest.messages)):
             return None

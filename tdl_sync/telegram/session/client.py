@@ -43,13 +43,18 @@ from tdl_sync.telegram.session.library import (
     SteadyClient,
 )
 from tdl_sync.telegram.session.network import Network, first_of
+from tdl_sync.telegram.session.refusals import Concern, concern_of, connection_refused
 from tdl_sync.telegram.session.transport import PromptTCP, watched_connection
 from tdl_sync.telegram.session.tries import PASSING, Tries
-from tdl_sync.telegram.session.unnamed_errors import keep_unnamed_errors
+from tdl_sync.telegram.session.unnamed_errors import Answers
 from tdl_sync.telegram.session.updates import chats_with_news, edited_messages
 
 ANY_API_ID = 1
 START_SECONDS = 60.0
+SILENCE_SECONDS = 5.0
+"""Who starts a program and hears nothing for longer does not know whether it does anything."""
+
+PAUSE_AFTER_REFUSAL_SECONDS = 1.0
 CALL_SECONDS = 20.0
 CONNECTING_SECONDS = 30.0
 CONNECTING_POLL_SECONDS = 0.5
@@ -61,6 +66,8 @@ BESIDE_SECONDS = 1.0
 Answer = TypeVar("Answer")
 OnWait = Callable[[str, str, datetime], None]
 """Told what waits, why, and until when (local time)."""
+
+library.use_telling_sessions(Answers)
 
 
 class TelegramClient:
@@ -93,6 +100,9 @@ class TelegramClient:
         self.sessions: set[Session] = set()
         self._account_id: int | None = None
         self._beside: set[Future[Any]] = set()
+        self._refused = asyncio.Event()
+        self._refusal: RPCError | None = None
+        self._said_refusals: set[str] = set()
 
     @property
     def client(self) -> Client:
@@ -160,7 +170,7 @@ class TelegramClient:
             loop=asyncio.get_running_loop(),
             on_updates=self._tell_news if self._on_news else None,
         )
-        keep_unnamed_errors(self._client)
+        self._client.on_connection_refused = self._connection_refused
         return self._client
 
     def _tell_news(self, updates: Any) -> None:
@@ -199,26 +209,60 @@ class TelegramClient:
         await library.connected(session).wait()
 
     async def guarded(self, work: Any, doing: str, seconds: float) -> None:
-        """Run ``work`` until it is done, takes too long, or Telegram disowns our key.
+        """Run ``work`` until it is done, takes too long, or Telegram refuses us for good: disowns
+        our key, or does not take the connection.
 
-        The library reports an unknown key to nobody and connects again for ever.
+        The library reports neither to anybody and connects again for ever.
         """
         task = asyncio.ensure_future(work)
         disowned = asyncio.ensure_future(self.keys.session_unknown.wait())
+        refused = asyncio.ensure_future(self._refused.wait())
+        ends: tuple[asyncio.Future[Any], ...] = (task, disowned, refused)
         try:
-            await asyncio.wait({task, disowned}, timeout=seconds, return_when="FIRST_COMPLETED")
+            done, _ = await asyncio.wait(
+                ends, timeout=SILENCE_SECONDS, return_when="FIRST_COMPLETED"
+            )
+            if not done:
+                self._say_silence(doing, seconds)
+                left_seconds = seconds - SILENCE_SECONDS
+                await asyncio.wait(ends, timeout=left_seconds, return_when="FIRST_COMPLETED")
             if task.done():
                 await task
             elif disowned.done():
                 raise session_refused("it does not know its key")
+            elif self._refusal is not None and refused.done():
+                raise connection_refused(self._refusal)
             else:
                 raise TimeoutError
         except (RPCError, OSError, asyncio.TimeoutError) as error:
             raise translated(error, doing) from error
         finally:
-            for waiting in (task, disowned):
+            for waiting in ends:
                 waiting.cancel()
-            await asyncio.gather(task, disowned, return_exceptions=True)
+            await asyncio.gather(*ends, return_exceptions=True)
+
+    def _say_silence(self, doing: str, seconds: float) -> None:
+        if not self._said_refusals:  # that was an answer
+            self._on_line(
+                f"Telegram has not answered for {SILENCE_SECONDS:.0f} s ({doing}); it is waited "
+                f"for {seconds:.0f} s in all"
+            )
+
+    async def _connection_refused(self, error: RPCError, for_files: bool) -> None:
+        """Say it, and wait a little: the library would try again at once. Without a connection
+        for files there may be another; without the other there is nothing."""
+        concern, name = concern_of(error), error_name(error)
+        if concern is Concern.SESSION:
+            return  # the library raises it
+        if name not in self._said_refusals:
+            self._said_refusals.add(name)
+            self._on_line(f"warning: Telegram refuses the connection ({name})")
+        seconds = flood_wait_seconds(error) or 0
+        passes = concern in (Concern.WAIT, Concern.PASSING) and seconds < START_SECONDS
+        if not passes and not for_files:
+            self._refusal = error
+            self._refused.set()
+        await first_of(self._stopping, seconds=max(seconds, PAUSE_AFTER_REFUSAL_SECONDS))
 
     async def _stop(self) -> None:
         await asyncio.gather(*(self.close(session) for session in tuple(self.sessions)))
@@ -367,6 +411,8 @@ class TelegramClient:
         while unknown.is_set() or not connected.is_set():
             if self.keys.session_unknown.is_set():
                 raise session_refused("it does not know its key any more")
+            if self._refusal is not None and session is self.client.session:
+                raise connection_refused(self._refusal)
             if unknown.is_set():
                 raise KeyUnknown(f"data centre {dc_id} does not know its key any more")
             if library.was_given_up(session):

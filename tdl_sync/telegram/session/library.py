@@ -13,13 +13,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pyrogram.client
 from pyrogram import Client
 from pyrogram.connection import Connection
 from pyrogram.connection.transport import TCPAbridged
+from pyrogram.errors import RPCError
 from pyrogram.errors.exceptions.all import exceptions as NAMED_ERRORS
 from pyrogram.errors.rpc_error import PARAMETER, STRING_PARAMETER_PREFIXES
 from pyrogram.qrlogin import QRLogin
@@ -67,15 +69,22 @@ INSIDES = (
         ("client", "dc_id", "server_address", "port", "auth_key", "test_mode", "is_media"),
     ),
     Inside(Session, "START_TIMEOUT", "read by start: 2 s are too few for a slow link"),
-    Inside(Session, "start", "connects, calls connect_handler, and tries again by itself"),
+    Inside(
+        Session,
+        "start",
+        "connects, opens that by calls of send, and tries again by itself",
+    ),
     Inside(Session, "stop", "closes for good: what restart was about to do it leaves undone"),
     Inside(
         Session,
         "send",
         "a request, once: invoke would hide refusals that pass behind a TimeoutError. An answer "
         "whose event is set without a value counts as one that did not come in time",
-        ("data", "timeout"),
+        ("data", "wait_response", "timeout"),
     ),
+    Inside(Session, "WAIT_TIMEOUT", "what send has by default"),
+    Inside(Session, "client", "told when the first calls of a connection are refused"),
+    Inside(Session, "is_media", "whether that was a connection for files"),
     Inside(Session, "is_started", "an event: set while it has a connection"),
     Inside(Session, "state", "STOPPED, not by us: it was given up, with an error nobody saw"),
     Inside(Session, "results", "the answers owed, by message id, taken out by pop"),
@@ -92,7 +101,6 @@ INSIDES = (
     ),
     Inside(Client, "sessions", "where get_session keeps them: one with a lost key is taken out"),
     Inside(Client, "session", "the account's own, which is replaced where it began unusably"),
-    Inside(Client, "connect_handler", "called with each new connection of each session"),
     Inside(Client, "handle_updates", "called with all that is no answer", ("updates",)),
     Inside(Client, "server_time", "read wherever a message's id is made"),
     Inside(Client, "_set_server_time", "called for the first message of a session", ("msg_id",)),
@@ -122,6 +130,43 @@ Session.START_TIMEOUT = 15
 logging.getLogger("pyrogram").setLevel(logging.CRITICAL)
 
 
+class TellingSession(Session):
+    """The library's session, which tells what it would keep to itself.
+
+    When Telegram refuses the first calls of a connection, the library connects again, at once and
+    for ever, and says nothing of it. And errors that it has no name for it writes into a file in
+    the working directory, which is not ours to write to, and fails where it may not. So both are
+    seen here, on every session that it opens, whoever asks: a run, a command, or the library while
+    it signs in.
+
+    Its client is a ``SteadyClient``, which is told of a refusal before the library acts on it, and
+    may take its time.
+    """
+
+    answers_kind: type[dict[int, Any]] = dict
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.results = self.answers_kind()
+
+    async def send(
+        self, data: TLObject[Any], wait_response: bool = True, timeout: float = Session.WAIT_TIMEOUT
+    ) -> Any:
+        try:
+            return await super().send(data, wait_response, timeout)
+        except RPCError as error:
+            if self.state is SessionState.STARTING and isinstance(self.client, SteadyClient):
+                await self.client.connection_refused(error, for_files=self.is_media)
+            raise
+
+
+def use_telling_sessions(answers_kind: type[dict[int, Any]]) -> None:
+    """From now on the library's clients make their sessions so, which take each answer, by message
+    id, out of such a dictionary, by ``pop``. They know the class by this name alone."""
+    TellingSession.answers_kind = answers_kind
+    vars(pyrogram.client)["Session"] = TellingSession
+
+
 class SteadyClient(Client):
     """The library's client, whose idea of Telegram's time does not jump with this machine's clock.
 
@@ -138,7 +183,13 @@ class SteadyClient(Client):
         waits and errors nobody would see."""
         self._on_updates = on_updates
         self._telegram_ahead_seconds: float | None = None
+        self.on_connection_refused: Callable[[RPCError, bool], Awaitable[None]] | None = None
         super().__init__(*arguments, **settings)
+
+    async def connection_refused(self, error: RPCError, *, for_files: bool) -> None:
+        """Telegram has refused the first calls of a connection; on return it is tried again."""
+        if self.on_connection_refused is not None:
+            await self.on_connection_refused(error, for_files)
 
     @property
     def server_time(self) -> float:
@@ -206,12 +257,6 @@ def fail_what_is_owed(session: Session | None, connection: Connection) -> None:
             result.event.set()
 
 
-def keep_answers_in(session: Session, kind: type[dict[int, Any]]) -> None:
-    """Let the session take its answers, by message id, out of such a dictionary, by ``pop``."""
-    if not isinstance(session.results, kind):
-        session.results = kind(session.results)
-
-
 async def opened_beside(client: Client, session: Session, host: str, port: int) -> Session:
     """Another session with the key of ``session``, for media; on the loop.
 
@@ -219,7 +264,7 @@ async def opened_beside(client: Client, session: Session, host: str, port: int) 
     already. Without one its first request is refused, which costs a round trip
     (https://core.telegram.org/mtproto/service_messages_about_messages#notice-of-ignored-error-message).
     """
-    other = Session(
+    other = TellingSession(
         client, session.dc_id, host, port, session.auth_key, session.test_mode, is_media=True
     )
     other.salt = session.salt
@@ -260,11 +305,6 @@ async def home(client: Client) -> int:
     """The account's own data centre."""
     storage: Any = client.storage
     return int(await storage.dc_id())
-
-
-def on_connection(client: Client, handler: Any) -> None:
-    """``handler(client, session)`` is awaited right after each session has connected."""
-    client.connect_handler = handler
 
 
 def _own(client: Client) -> Session:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Protocol
 
+from pyrogram import raw
 from pyrogram.errors import (
     AuthTokenExpired,
     BadRequest,
@@ -54,9 +55,10 @@ class Login:
         self._prompter = prompter
 
     def sign_in(self, by_qr: bool) -> str:
-        """Returns the account's name. If the session is signed in already, nothing is asked.
+        """Returns the account's name, empty where Telegram does not say it. If the session is
+        signed in already, nothing is asked.
 
-        Raises ``CredentialsRefused`` or ``NetworkUnreachable``; nothing is stored then.
+        Raises ``CredentialsRefused`` or ``NetworkUnreachable``.
         """
         try:
             return self._telegram.loop.call(self._sign_in, by_qr)
@@ -84,12 +86,27 @@ class Login:
         # QR login waits for an update, so this client wants updates.
         client = await self._telegram.make_client(no_updates=False)
         await self._telegram.guarded(client.connect(), "connecting", CONNECT_SECONDS)
-        if await client.storage.user_id() is None:
-            await (self._by_qr(client) if by_qr else self._by_phone(client))
-        client.me = await client.get_me()
         storage: Any = client.storage
+        is_new = await storage.user_id() is None
+        if is_new:
+            await (self._by_qr(client) if by_qr else self._by_phone(client))
         await storage.save()
-        return " ".join(filter(None, (client.me.first_name, client.me.last_name)))
+        try:
+            return await self._own_name(client)
+        except (RPCError, OSError) as error:
+            # Whether a session that was there is still taken is what is asked; a new one is.
+            if not is_new:
+                raise
+            self._prompter.show(f"(Telegram does not say whose account it is: {error})")
+            return ""
+
+    @staticmethod
+    async def _own_name(client: Client) -> str:
+        """Of the user alone: the library's own way asks for what is pinned in Saved Messages, too,
+        and fails where it can't read that."""
+        query = raw.functions.users.GetUsers(id=[raw.types.InputUserSelf()])
+        users: Any = await client.invoke(query, retries=TRIES)
+        return " ".join(filter(None, (users[0].first_name, users[0].last_name)))
 
     async def _by_phone(self, client: Client) -> None:
         phone = await self._asked("Phone number, with the country code (+49…): ")

@@ -11,8 +11,20 @@ from enum import Enum
 
 from pyrogram.errors import AuthKeyDuplicated, RPCError, Unauthorized
 
-from tdl_sync.core.errors import ChatUnreadable, ChatUnreadableNow, TdlSyncError
-from tdl_sync.telegram.session.answers import error_name, flood_wait_seconds, translated
+from tdl_sync.core.errors import (
+    ChatUnreadable,
+    ChatUnreadableNow,
+    ConfigurationError,
+    CredentialsRefused,
+    NetworkUnreachable,
+    TdlSyncError,
+)
+from tdl_sync.telegram.session.answers import (
+    LOG_IN_AGAIN,
+    error_name,
+    flood_wait_seconds,
+    translated,
+)
 
 _INTERNAL = 500
 
@@ -154,3 +166,24 @@ def of_chat(named: str, title: str, error: RPCError, doing: str) -> TdlSyncError
 
 def unreadable_now(named: str, title: str, why: str) -> ChatUnreadableNow:
     return ChatUnreadableNow(named, why, "Run again later: what is done stays done.", title)
+
+
+def connection_refused(error: RPCError) -> TdlSyncError:
+    """What it means that Telegram does not even take the connection."""
+    name, seconds = error_name(error), flood_wait_seconds(error)
+    if seconds is not None:
+        return NetworkUnreachable(
+            f"Telegram asks for a pause of {seconds} s before it takes a connection ({name}); run "
+            "again after that"
+        )
+    if "API_ID" in name:
+        return CredentialsRefused(
+            "Telegram",
+            f"it does not accept the api id ({name})",
+            "Copy TDL_SYNC_API_ID and TDL_SYNC_API_HASH from https://my.telegram.org/apps, and "
+            f"{LOG_IN_AGAIN}",
+        )
+    return ConfigurationError(
+        f"Telegram does not take the connection of this program ({name}): upgrade it, or its "
+        "library: python3 -m pip install --upgrade kurigram"
+    )

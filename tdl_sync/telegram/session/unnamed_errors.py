@@ -1,9 +1,4 @@
-"""Telegram's errors that the library has no name for.
-
-The library writes each of them into a file in the working directory, which is not ours to write
-to, and fails where it may not. So they are raised before it sees them, on every session that it
-opens, whoever asks: a run, a command, or the library itself while it signs in.
-"""
+"""Telegram's errors that the library has no name for: raised before it sees them."""
 
 from __future__ import annotations
 
@@ -11,32 +6,12 @@ from typing import Any
 
 from pyrogram import errors, raw
 
-from tdl_sync.telegram.session.library import (
-    NAMED_ERRORS,
-    PARAMETER,
-    STRING_PARAMETER_PREFIXES,
-    Client,
-    Session,
-    keep_answers_in,
-    on_connection,
-)
+from tdl_sync.telegram.session.library import NAMED_ERRORS, PARAMETER, STRING_PARAMETER_PREFIXES
 
 _CATEGORY = "_"
 
 
-def keep_unnamed_errors(client: Client) -> None:
-    """Let requests of this client that end so raise an error of the library's class for the code.
-
-    It begins with the first connection of a session, right after the call that opens that.
-    """
-    on_connection(client, _on_connect)
-
-
-async def _on_connect(client: Client, session: Session) -> None:
-    keep_answers_in(session, _Answers)
-
-
-class _Answers(dict[int, Any]):
+class Answers(dict[int, Any]):
     """A session's answers by message id, from which it takes each with ``pop``."""
 
     def pop(self, msg_id: int, *default: Any) -> Any:

@@ -17,6 +17,7 @@ from standins.telegram.server import API_HASH, API_ID
 from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
 from tdl_sync.commands.login import Terminal
+from tdl_sync.telegram.session.login import Login
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_refused
 from tests.e2e.program import SOURCE, Ended
@@ -231,3 +232,42 @@ def test_a_question_drives_no_terminal(
     assert terminal.ask("hint: \x1b[2J\x07? ") == "an answer"
     terminal.show("Signed in as \x1b[2J\nAda")
     assert capsys.readouterr().err == "hint: �[2J�? Signed in as �[2J Ada\n"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("error", rpc="users.GetUsers", code=400, text="USER_ID_INVALID", times=None),
+        Fault("flood_wait", rpc="users.GetUsers", seconds=39_600, times=None),
+        Fault("internal_error", rpc="users.GetUsers", times=None),
+    ],
+)
+def test_once_signed_in_the_session_is_kept_whatever_follows(scene: Scene, fault: Fault) -> None:
+    """Signing in costs a code, of which Telegram sends few."""
+    scene.telegram.faults.add(fault)
+    ended = login(scene, answers=right_answers(scene))
+    assert ended.exit_status == 0, ended.stderr
+    path = scene.machine.data_directory / "telegram.session"
+    assert f"Signed in. The session is in {path}\n" in ended.stderr
+    scene.telegram.faults.clear()
+    assert login(scene, answers=[]).stderr.endswith(f"Signed in as Ada. The session is in {path}\n")
+
+
+def test_nothing_but_the_user_is_asked_for(scene: Scene) -> None:
+    """What is pinned in Saved Messages may be anything, also what the library can't read."""
+    assert login(scene, answers=right_answers(scene)).exit_status == 0
+    calls = scene.telegram.statistics.counts().calls
+    assert "users.GetUsers" in calls
+    assert {name for name in calls if name.startswith(("messages.", "users.GetFull"))} == set()
+
+
+def test_it_is_kept_even_where_the_program_itself_fails(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("something that nobody has thought of")
+
+    monkeypatch.setattr(Login, "_own_name", fail)
+    assert login(scene, answers=right_answers(scene)).exit_status == 1
+    monkeypatch.undo()
+    assert "Signed in as Ada." in login(scene, answers=[]).stderr

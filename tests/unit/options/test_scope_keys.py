@@ -56,6 +56,7 @@ CHATS_OF_ONE_SCOPE: dict[str, tuple[Any, str]] = {
     "title": ("Renamed", "the chat is the same"),
     "kind": (ChatKind.CHANNEL, "the chat is the same"),
     "username": ("renamed", "the chat is the same"),
+    "became_id": (-1002, "the chat is the same"),
     "asked_as": ("@group", "the chat is the same"),
 }
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+import pyrogram.client
 import pytest
 from pyrogram.errors import RPCError
 
@@ -31,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[4]
 PACKAGE = ROOT / "tdl_sync"
 LIBRARY = Path(library.__file__).relative_to(ROOT).as_posix()
 DOCUMENTED = ("pyrogram.raw", "pyrogram.raw.core", "pyrogram.errors")
-OURS_TOO = {"start", "stop", "send", "state", "connection", "dc_id"}
+OURS_TOO = {"start", "stop", "send", "state", "connection", "dc_id", "client"}
 """Names that other classes have as well, so that a use of them tells nothing."""
 
 
@@ -55,6 +56,11 @@ def test_the_installed_kurigram_still_has(inside: Inside) -> None:
         assert missing == [], inside.why
         if inside.name == "__init__":
             assert takes[1 : 1 + len(inside.parameters)] == list(inside.parameters)
+
+
+def test_clients_still_find_the_class_of_their_sessions_by_that_name() -> None:
+    assert issubclass(vars(pyrogram.client)["Session"], Session)
+    assert "Session(" in inspect.getsource(Client.get_session)
 
 
 def test_a_name_that_is_gone_is_told_with_what_it_was_for() -> None:
