@@ -152,6 +152,18 @@ def test_one_file_is_looked_at_with_its_hash_where_the_remote_can_tell_it(
         assert found.sha256 is not None
 
 
+def test_a_file_that_gives_way_to_a_new_one_is_removed_alone_and_one_that_is_gone_is_no_error(
+    place: Place, staging: Path
+) -> None:
+    place.handoff.prepare_folder(FOLDER)
+    for name in ("1_a", "1.2_a"):
+        place.handoff.move(stage(staging, b"x"), FOLDER, name, ignore_bytes)
+    for _ in range(2):
+        place.handoff.remove(FOLDER, "1_a")
+    assert place.handoff.look(FOLDER, "1_a") is None
+    assert place.handoff.look(FOLDER, "1.2_a") is not None
+
+
 def test_what_may_be_there_already_is_compared_and_not_put_beside_it(
     place: Place, staging: Path
 ) -> None:

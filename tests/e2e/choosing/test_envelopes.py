@@ -62,6 +62,8 @@ def test_every_file_of_every_kind_of_post_is_moved_under_a_name_of_its_own(stage
     scene = stage(world_of([Post("document", SIZE, "plain.bin")]))
     source = scene.world.source
     post_all(source)
+    second = source.items_of(2)[1]
+    scene.telegram.faults.add(Fault("file_reference_expired", file_id=second.file.file_id))
     for sidecar in ([], ["--sidecar", "--restart"]):
         ended = run_here(scene.machine, "-u", SOURCE, *sidecar)
         assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
