@@ -61,6 +61,7 @@ NOT_OF_CHATS = {
     "topic_id": "the message says its topic itself",
     "comments_on_id": "why the chat was read is nothing that the message says",
     "asked_as": "why the chat was read is nothing that the message says",
+    "became_id": "what became of the group later is nothing that the message says",
 }
 
 
