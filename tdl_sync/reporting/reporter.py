@@ -13,6 +13,7 @@ from tdl_sync.core.model import Chat, ChatKind, ChatTotals, MediaItem, MessageKe
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes, human_seconds, human_speed, printable
+from tdl_sync.options.filters import STICKER_RULE
 from tdl_sync.reporting.events import Counts, Event, EventKind, Level
 from tdl_sync.reporting.lines import log_line, waiting_line
 from tdl_sync.reporting.numbers import Direction, ProgressNumbers, Snapshot, Waiting
@@ -115,13 +116,13 @@ class Reporter:
         self._numbers.count(seen=items)
 
     def done_before(self, item: MediaItem) -> None:
-        self._numbers.count(done=1, done_bytes=item.size_bytes)
+        self._numbers.done_before(item)
 
     def skipped(self, key: MessageKey, rule: str) -> None:
-        self._numbers.count(skipped=1)
+        self._numbers.skipped(key, is_counted=rule != STICKER_RULE)
 
     def failed(self, failure: Failure, name: str) -> None:
-        self._numbers.count(failed=1)
+        self._numbers.failed(failure.key)
         for direction in Direction:
             self._begun.pop((direction, failure.key), None)
         self.tell(
@@ -137,6 +138,7 @@ class Reporter:
         )
 
     def admitted(self, item: MediaItem) -> None:
+        self._numbers.admitted(item)
         size = human_bytes(item.size_bytes)
         self._step(EventKind.ADMITTED, f"admitted {file_name(item)}: {size} of the disk", item)
 
@@ -172,7 +174,7 @@ class Reporter:
         self._numbers.transfer_finished(Direction.UP, item)
 
     def moved(self, item: MediaItem, freed_bytes: int) -> None:
-        self._numbers.count(done=1, done_bytes=item.size_bytes)
+        self._numbers.moved(item)
         self._finish(Direction.UP, EventKind.MARKED, "on the remote and marked as done:", item)
         line = f"moved {file_name(item)}: {freed_bytes} bytes freed on the staging disk"
         self.tell(Event.of_item(EventKind.MOVED, Level.INFO, line, item))

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from tdl_sync.core.errors import ComeBackLater, Stopped, StorageFull, TdlSyncError, TimeIsUp
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.model import Chat, ChatTotals
+from tdl_sync.core.model import Amount, Chat, ChatTotals
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
@@ -112,7 +112,7 @@ class ChatSession:
         ):
             self._saver.save_soon()  # it can wait: until then the claim says that the chat is ours
             try:
-                self._move_in_turn(self._first, self._start.totals)
+                self._move_in_turn(self._first, self._totals_of_chat())
                 if self._following is not None and not self._more:
                     self._follow(self._following)
             except Stopped:
@@ -145,6 +145,17 @@ class ChatSession:
             self._time_left,
             partial(wait_until_not_lapsed, self._start.lease, self._stages.stop),
         )
+
+    def _totals_of_chat(self) -> ChatTotals:
+        """With what earlier runs have moved below the point at which this one begins."""
+        start = self._start
+        loaded = start.point.loaded
+        if loaded is None or start.point.after_id < loaded.state.last_message_id:  # --restart
+            return start.totals
+        state = loaded.state
+        files = max(0, state.total_uploaded - len(state.done_above_ids))
+        moved_bytes = state.total_size_bytes * files // max(state.total_uploaded, 1)
+        return replace(start.totals, before=Amount(files, moved_bytes))
 
     # --- one round, the only one unless the chat is followed -----------------------------------
 

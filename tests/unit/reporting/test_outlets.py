@@ -127,20 +127,6 @@ def test_bytes_that_an_earlier_run_wrote_count_for_the_file_and_not_for_the_spee
     assert snapshot.download_speed == pytest.approx(100_000)
 
 
-def test_the_forecast_follows_the_uploads_and_is_silent_before_the_first() -> None:
-    clock = Clock()
-    counted = numbers(clock)
-    assert counted.snapshot().remaining_seconds is None
-    counted.transfer_started(Direction.UP, item(1))
-    for step in range(1, 11):
-        clock.seconds += 1
-        counted.uploaded(item(1), step * 100_000)
-    counted.transfer_finished(Direction.UP, item(1))
-    counted.count(done=1, done_bytes=item(1).size_bytes)
-    # Nine files of 1 MB are left, and 100 kB/s were measured.
-    assert counted.snapshot().remaining_seconds == pytest.approx(90)
-
-
 def test_a_second_attempt_of_an_upload_counts_its_bytes_from_zero() -> None:
     counted = numbers(Clock())
     for _ in range(2):
