@@ -42,6 +42,8 @@ class _OnItsWay:
     size_bytes: int
     staged_bytes: int = 0
     sent_bytes: int = 0
+    was_found: bool = False
+    """An earlier run has downloaded it."""
 
     @property
     def is_staged(self) -> bool:
@@ -253,7 +255,11 @@ class ProgressNumbers:
             self._transfers[direction, item.key] = Transfer(direction, name, 0, item.size_bytes)
             flight = self._flights.of(item)
             if direction is Direction.UP:  # it lies there whole, whoever has downloaded it
-                flight = _OnItsWay(item.size_bytes, staged_bytes=item.size_bytes)
+                flight = _OnItsWay(
+                    item.size_bytes,
+                    staged_bytes=item.size_bytes,
+                    was_found=flight.was_found or flight.staged_bytes == 0,
+                )
             self._flights.put(item.key, flight)
             self._tell_legs()
 
@@ -340,7 +346,7 @@ class ProgressNumbers:
         more_bytes = max(0, total_bytes - flight.sent_bytes)
         self._upload_meter.add(more_bytes)
         self._legs[Direction.UP].moved(more_bytes)
-        self._through.moved(more_bytes / 2)
+        self._through.moved(more_bytes if flight.was_found else more_bytes / 2)
         self._flights.put(item.key, replace(flight, sent_bytes=total_bytes))
 
     def _tell_legs(self) -> None:
