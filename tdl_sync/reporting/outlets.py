@@ -27,6 +27,10 @@ class Output:
         self.encoding = stream.encoding or "utf-8"  # None: a stream that takes any text
 
     def showable(self, text: str) -> str:
+        try:
+            text.encode(self.encoding)
+        except UnicodeEncodeError:
+            text = text.replace("…", "...")
         return text.encode(self.encoding, "backslashreplace").decode(self.encoding)
 
     def write(self, text: str) -> None:

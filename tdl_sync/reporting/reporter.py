@@ -97,7 +97,7 @@ class Reporter:
         self.tell(
             Event(
                 EventKind.SUMMARY,
-                Level.WARNING if report.failed else Level.INFO,
+                Level.INFO,  # each failure has had its line
                 tuple(summary(report, chat).split("\n")),
                 chat_id=chat.id,
                 size_bytes=report.uploaded_bytes,
@@ -121,14 +121,22 @@ class Reporter:
     def skipped(self, key: MessageKey, rule: str) -> None:
         self._numbers.skipped(key, is_counted=rule != STICKER_RULE)
 
+    def given_up(self, failure: Failure, name: str) -> None:
+        """Told when it happened, and by ``status``: not again in each run."""
+        self._numbers.failed(failure.key)
+        self._tell_failure(failure, name, Level.DEBUG)
+
     def failed(self, failure: Failure, name: str) -> None:
         self._numbers.failed(failure.key)
         for direction in Direction:
             self._begun.pop((direction, failure.key), None)
+        self._tell_failure(failure, name, Level.WARNING)
+
+    def _tell_failure(self, failure: Failure, name: str, level: Level) -> None:
         self.tell(
             Event(
                 EventKind.FAILED,
-                Level.WARNING,
+                level,
                 (f"failed: {failure.key.message_id} {name}: {failure.detail}",),
                 chat_id=failure.key.chat_id,
                 message_id=failure.key.message_id,

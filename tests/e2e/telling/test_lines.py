@@ -188,6 +188,22 @@ def test_a_quiet_run_says_nothing_where_nothing_is_wrong_and_its_file_all(stage:
     )
 
 
+def test_what_failed_for_good_is_told_once_and_then_left_to_status(stage: Stage) -> None:
+    scene = stage(world_of([Post("document", 2_000, "a.txt"), Post("document", 3_000_000, "b")]))
+    every_night = ("-u", SOURCE, "-q", "--max-disk=2M")
+    first = run_here(scene.machine, *every_night)
+    assert first.exit_status == 0
+    (line,) = first.log
+    assert line.startswith("failed: 2 2_b: ")
+    for _ in range(2):
+        again = run_here(scene.machine, *every_night)
+        assert (again.exit_status, again.stderr) == (0, "")
+    status = run_here(scene.machine, "status").stdout
+    assert "larger than the disk budget" in status
+    moved = run_here(scene.machine, "-u", SOURCE, "-q", "--max-disk=8M")
+    assert (moved.stderr, moved.numbers()["done"]) == ("", 1)
+
+
 def test_what_ends_a_run_before_it_begins_is_in_the_log_file_and_json_too(
     machine: Machine,
 ) -> None:
