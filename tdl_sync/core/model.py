@@ -259,16 +259,29 @@ class HistoryPage:
 
 
 @dataclass(frozen=True)
+class Amount:
+    """So many files, with so many bytes in all."""
+
+    files: int
+    bytes: int
+
+
+NOTHING = Amount(0, 0)
+
+
+@dataclass(frozen=True)
 class ChatTotals:
     """What a chat holds by Telegram's own counters, before anything is read.
 
     Files are counted by Telegram (an upper bound: it also counts what rules skip); bytes are
-    extrapolated from ``sampled_files`` recent ones, an estimate that is shown as one.
+    extrapolated from ``sampled_files`` recent ones, an estimate that is shown as one. ``before`` is
+    what of it earlier runs have moved, and this one will not come to see.
     """
 
     files: int
     estimated_bytes: int
     sampled_files: int
+    before: Amount = NOTHING
 
 
 NOT_COUNTED = ChatTotals(0, 0, 0)

@@ -297,6 +297,9 @@ class ProgressListener(Protocol):
 
     def failed(self, failure: Failure, name: str) -> None: ...
 
+    def given_up(self, failure: Failure, name: str) -> None:
+        """It failed for good in an earlier run, which told of it, and is where it was."""
+
     def tried_again(self, item: MediaItem, why: str, pause_seconds: float) -> None:
         """An attempt failed; the next one comes after this pause."""
 

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
+from wcwidth import iter_graphemes, width
+
 _PREFIXES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 MOST_UNITS = 4096
@@ -31,6 +33,17 @@ def human_bytes(size_bytes: float) -> str:
     return f"{value:.{digits}f} {prefix}"
 
 
+def human_share(part_bytes: float, whole_bytes: float) -> str:
+    """``12.4 of ~374 GB``: a part of an estimated whole, in the whole's unit unless it is too
+    small for that."""
+    whole = human_bytes(whole_bytes)
+    unit = whole.split(" ")[1]
+    part = part_bytes / 1000 ** _PREFIXES.index(unit)
+    if unit == "B" or 0 < part < 0.95:
+        return f"{human_bytes(part_bytes)} of ~{whole}"
+    return f"{part:.{1 if 0 < part < 99.95 else 0}f} of ~{whole}"
+
+
 def human_speed(bytes_per_second: float) -> str:
     return f"{human_bytes(bytes_per_second)}/s"
 
@@ -49,27 +62,23 @@ def human_seconds(seconds: float) -> str:
 
 
 def columns_of(text: str) -> int:
-    """Characters of East Asia and emoji take two, what is drawn over the one before takes none
+    """How wide a terminal draws it. Characters of East Asia and emoji take two columns, marks that
+    are drawn over the one before and tones of skin none
     (https://www.unicode.org/reports/tr11/)."""
-    return sum(map(_columns_of_one, text))
-
-
-def _columns_of_one(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    return width(text, control_codes="ignore")
 
 
 def cut_to_columns(text: str, most_columns: int) -> str:
-    """The text, or its beginning and an ellipsis, in so many columns at most."""
+    """The text, or its beginning and an ellipsis, in so many columns at most. What is drawn as one
+    sign stays whole."""
     if columns_of(text) <= most_columns:
         return text
     kept, left = [], most_columns - 1
-    for character in text:
-        left -= _columns_of_one(character)
+    for sign in iter_graphemes(text):
+        left -= columns_of(sign)
         if left < 0:
             break
-        kept.append(character)
+        kept.append(sign)
     return "".join(kept) + "…" if most_columns > 0 else ""
 
 

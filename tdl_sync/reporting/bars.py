@@ -10,17 +10,21 @@ from datetime import datetime
 from typing import Any, TextIO
 
 from tqdm import tqdm
-from tqdm.utils import disp_trim
 
+from tdl_sync.core.program import PROGRAM
 from tdl_sync.reporting.events import Event, EventKind, Level
-from tdl_sync.reporting.lines import Arrows, headline, status_lines, transfer_line, waiting_line
+from tdl_sync.reporting.lines import Signs, block, percent
 from tdl_sync.reporting.numbers import Snapshot
 from tdl_sync.reporting.outlets import Output
+from tdl_sync.reporting.paint import Paint, has_title
 
 _REDRAW_SECONDS = 0.5
-_MOST_TRANSFER_LINES = 8
+_MOST_ROWS = 14
 _SPARE_ROWS = 2
 """Rows of the terminal that the bars leave free."""
+
+_KEEP_TITLE, _RESTORE_TITLE = "\x1b[22;2t", "\x1b[23;2t"
+_WIPE_LINE, _WIPE_BELOW = "\x1b[K", "\x1b[J"
 
 
 class BarsOutlet:
@@ -33,6 +37,7 @@ class BarsOutlet:
     def __init__(self, stream: TextIO, least: Level) -> None:
         self._output = Output(stream)
         self._least = least
+        self._paint = Paint.for_terminal()
         self._told_by_bars = {EventKind.PROGRESS, EventKind.MOVED}
         self._messages: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._over = threading.Event()
@@ -49,7 +54,7 @@ class BarsOutlet:
     def show(self, event: Event) -> None:
         if event.level < self._least or event.kind in self._told_by_bars:
             return
-        text = "\n".join(event.shown_lines)
+        text = self._painted(event)
         if self._thread is None:
             self._output.write(text)
         else:
@@ -64,9 +69,22 @@ class BarsOutlet:
     def close(self) -> None:
         self.end()
 
+    def _painted(self, event: Event) -> str:
+        """What is wrong in colour, details dim; a summary has its figures to speak for it."""
+        paint = self._paint
+        as_it_is: Callable[[str], str] = str
+        colour = as_it_is
+        if event.level >= Level.ERROR or event.kind is EventKind.FAILED:
+            colour = paint.bad
+        elif event.level >= Level.WARNING and event.kind is not EventKind.SUMMARY:
+            colour = paint.warning
+        elif event.level < Level.INFO:
+            colour = paint.dim
+        return "\n".join(colour(line) for line in event.shown_lines)
+
     def _display(self, numbers: Callable[[], Snapshot]) -> None:
         try:
-            bars = _Bars(self._output)
+            bars = _Bars(self._output, self._paint)
             try:
                 while not self._over.wait(_REDRAW_SECONDS):
                     bars.write(self._waiting_messages())
@@ -86,87 +104,103 @@ class BarsOutlet:
         return messages
 
 
-class _Bars:
-    """The block of lines at the bottom of the terminal. Used by one thread."""
+class _Screen:
+    """What tqdm writes to: the terminal, on which the rest of each line is wiped.
+
+    tqdm would do that with blanks, as many as it takes the line before for; but it knows neither
+    the width of every sign, nor that the terminal may have become narrower.
+    """
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._arrows = Arrows.for_encoding(output.encoding)
+        self.encoding = output.encoding
+        self.is_muted = False
+
+    def write(self, text: str) -> None:
+        if self.is_muted:
+            return
+        if text.startswith("\r"):
+            text = "\r" + text[1:].rstrip(" ") + _WIPE_LINE
+        self._output.stream.write(text)
+
+    def flush(self) -> None:
+        if not self.is_muted:
+            self._output.stream.flush()
+
+
+class _Bars:
+    """The block of lines at the bottom of the terminal. Used by one thread."""
+
+    def __init__(self, output: Output, paint: Paint) -> None:
+        self._output = output
+        self._screen = _Screen(output)
+        self._paint = paint
+        self._signs = Signs.for_encoding(output.encoding)
+        self._has_title = has_title()
+        self._title = ""
         # Its default lock is also one between processes, and its monitor a thread that redraws
         # bars which nobody moved: neither is needed here.
         tqdm.set_lock(threading.RLock())
         tqdm.monitor_interval = 0
-        self._files = self._line("{desc} {percentage:3.0f}%|{bar}|", total=1)
-        self._texts = [self._line("{desc}")]
         self._size = _terminal_size(output.stream)
+        self._lines: list[Any] = []
+        if self._has_title:
+            self._send(_KEEP_TITLE)
 
     def draw(self, numbers: Snapshot) -> None:
         size = _terminal_size(self._output.stream)
         if size != self._size:
-            self._size = size
-            self._begin_anew()
-        width = size.columns - 1  # a sign in the last column makes some terminals break the line
-        self._files.total = max(1, numbers.total_files)
-        self._files.n = min(numbers.finished, self._files.total)
-        self._files.set_description_str(
-            self._output.showable(headline(numbers, width, disp_trim)), refresh=False
-        )
-        self._files.refresh()
-        lines = self._lines(numbers, width, self._text_rows())
-        while len(self._texts) < len(lines):
-            self._texts.append(self._line("{desc}"))
-        lines += [""] * (len(self._texts) - len(lines))
-        for bar, line in zip(self._texts, lines, strict=True):
-            bar.set_description_str(disp_trim(self._output.showable(line), width))
+            self._begin_anew(size)
+        columns = size.columns - 1  # a sign in the last one makes some terminals break the line
+        rows = min(_MOST_ROWS, max(1, size.lines - _SPARE_ROWS))
+        lines = block(numbers, self._signs, self._paint, datetime.now(), columns, rows)
+        while len(self._lines) < len(lines):
+            self._lines.append(self._line(len(self._lines)))
+        while len(self._lines) > len(lines):
+            self._lines.pop().close()
+        for bar, line in zip(self._lines, lines, strict=True):
+            bar.set_description_str(self._output.showable(line))
+        self._show_title(numbers)
 
     def write(self, messages: list[str]) -> None:
         if messages:
-            tqdm.write(self._output.showable("\n".join(messages)), file=self._output.stream)
+            text = self._output.showable("\n".join(messages))
+            tqdm.write(text, file=self._screen)
 
     def close(self) -> None:
-        for bar in reversed(self._texts):
-            bar.close()
-        self._files.close()
+        while self._lines:
+            self._lines.pop().close()
+        if self._has_title:
+            self._send(_RESTORE_TITLE)
 
-    def _begin_anew(self) -> None:
-        """Wipe what a terminal of another size made of the lines; the cursor is at their top.
+    def _show_title(self, numbers: Snapshot) -> None:
+        """Nothing but our own words: what comes from Telegram could drive the terminal."""
+        title = PROGRAM if numbers.idle else f"{percent(numbers)} % {PROGRAM}"
+        if self._has_title and title != self._title:
+            self._title = title
+            self._send(f"\x1b]2;{title}\x07")
 
-        tqdm would pad with blanks to the length of the old lines, which may be too long now, and
-        never looks at the height again once it has hidden a line.
-        """
-        self._output.stream.write("\r\x1b[J")
-        while len(self._texts) > max(1, self._text_rows()):
-            self._texts.pop().close()
-        for bar in (self._files, *self._texts):
-            bar.sp = tqdm.status_printer(self._output.stream)
-            bar.nrows = self._size.lines
+    def _begin_anew(self, size: os.terminal_size) -> None:
+        """Wipe what a terminal of another size made of the lines; the cursor is at their top."""
+        self._size = size
+        self._send("\r" + _WIPE_BELOW)
+        self._screen.is_muted = True
+        while self._lines:
+            self._lines.pop().close()
+        self._screen.is_muted = False
 
-    def _text_rows(self) -> int:
-        return self._size.lines - _SPARE_ROWS - 1
+    def _send(self, escapes: str) -> None:
+        self._output.stream.write(escapes)
+        self._output.stream.flush()
 
-    def _lines(self, numbers: Snapshot, width: int, rows: int) -> list[str]:
-        lines = status_lines(numbers, self._arrows, datetime.now(), width)
-        if numbers.waiting is not None:
-            lines.append(waiting_line(numbers.waiting))
-        if numbers.idle:
-            lines.append(numbers.idle)
-        room = min(_MOST_TRANSFER_LINES, rows - len(lines))
-        shown = numbers.transfers
-        if len(shown) > room:
-            shown = shown[: max(0, room - 1)]
-        lines += [transfer_line(transfer, self._arrows) for transfer in shown]
-        hidden = len(numbers.transfers) - len(shown)
-        if hidden:
-            lines.append(f"and {hidden} more in flight")
-        return lines[: max(1, rows)]
-
-    def _line(self, bar_format: str, total: int | None = None) -> Any:
+    def _line(self, position: int) -> Any:
         return tqdm(
-            total=total,
-            file=self._output.stream,
-            bar_format=bar_format,
+            file=self._screen,
+            bar_format="{desc}",
             leave=False,
-            dynamic_ncols=True,
+            position=position,
+            ncols=self._size.columns,
+            nrows=self._size.lines,
         )
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from enum import Enum
 
-from tdl_sync.core.model import Chat, ChatTotals, MediaItem, MessageKey
+from tdl_sync.core.model import NOTHING, Amount, Chat, ChatTotals, MediaItem, MessageKey
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.text import printable
+from tdl_sync.reporting.forecast import Forecast, Leg, Movement, seconds_left
 
 _SPEED_WINDOW_SECONDS = 20.0
-_FORECAST_WINDOW_SECONDS = 300.0
 _OPEN_WAIT_SECONDS = 30.0
 """How long a wait without a known end is shown after it was last told."""
 
@@ -36,6 +36,52 @@ class Transfer:
 
 
 @dataclass(frozen=True)
+class _OnItsWay:
+    """One file from its admission to its mark."""
+
+    size_bytes: int
+    staged_bytes: int = 0
+    sent_bytes: int = 0
+    was_found: bool = False
+    """An earlier run has downloaded it."""
+
+    @property
+    def is_staged(self) -> bool:
+        return self.staged_bytes >= self.size_bytes
+
+
+class _Flights:
+    """All that are on their way, and their sums: they may be a thousand, and change often."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[MessageKey, _OnItsWay] = {}
+        self.staged = self.size_bytes = self.staged_bytes = self.sent_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    def of(self, item: MediaItem) -> _OnItsWay:
+        """As it is; as it begins, where nothing was told of it before."""
+        return self._by_key.get(item.key) or _OnItsWay(item.size_bytes)
+
+    def put(self, key: MessageKey, flight: _OnItsWay) -> None:
+        self.end(key)
+        self._by_key[key] = flight
+        self._add(flight, 1)
+
+    def end(self, key: MessageKey) -> None:
+        flight = self._by_key.pop(key, None)
+        if flight is not None:
+            self._add(flight, -1)
+
+    def _add(self, flight: _OnItsWay, times: int) -> None:
+        self.staged += times * flight.is_staged
+        self.size_bytes += times * flight.size_bytes
+        self.staged_bytes += times * flight.staged_bytes
+        self.sent_bytes += times * flight.sent_bytes
+
+
+@dataclass(frozen=True)
 class Waiting:
     """What waits, why, and until when (aware, if known). The texts are fit for a terminal."""
 
@@ -49,7 +95,9 @@ class Snapshot:
     """All numbers at one moment. Speeds are bytes a second; sums are of this run's chat.
 
     ``total_files`` is Telegram's counter, an upper bound, and ``total_bytes`` an estimate.
-    ``remaining_seconds`` is None as long as nothing can be said.
+    ``remaining_seconds`` is None as long as nothing can be said. ``staged_files`` are downloaded
+    and wait for their upload; ``still_seconds`` is how long nothing has moved though something
+    should, 0 while it moves.
     """
 
     title: str
@@ -65,15 +113,31 @@ class Snapshot:
     download_speed: float = 0.0
     upload_speed: float = 0.0
     remaining_seconds: float | None = None
+    staged_files: int = 0
+    still_seconds: float = 0.0
     transfers: tuple[Transfer, ...] = ()
     waiting: Waiting | None = None
     counted_by_telegram: bool = True
     idle: str = ""
     """Why nothing is moved at the moment; empty while something is."""
 
+    before: Amount = NOTHING
+    """What earlier runs have moved and this one does not come to; no other number has it."""
+
     @property
     def finished(self) -> int:
-        return self.done + self.failed
+        return self.before.files + self.done + self.failed
+
+    @property
+    def there_bytes(self) -> int:
+        return self.before.bytes + self.done_bytes
+
+    @property
+    def sent_bytes(self) -> int:
+        """What is on the remote, and what of the files that are on their way there was sent."""
+        return self.there_bytes + sum(
+            transfer.done_bytes for transfer in self.transfers if transfer.direction is Direction.UP
+        )
 
 
 class SpeedMeter:
@@ -121,28 +185,39 @@ class ProgressNumbers:
         self._transfers: dict[tuple[Direction, MessageKey], Transfer] = {}
         self._download_meter = SpeedMeter(_SPEED_WINDOW_SECONDS, clock)
         self._upload_meter = SpeedMeter(_SPEED_WINDOW_SECONDS, clock)
-        self._forecast_meter = SpeedMeter(_FORECAST_WINDOW_SECONDS, clock)
+        self._movement = Movement(clock)
+        self._legs = {direction: Leg(self._movement) for direction in Direction}
+        self._through = Leg(self._movement)
+        self._forecast = Forecast(clock)
+        self._flights = _Flights()
+        self._known_files = self._known_bytes = self._counted_skips = 0
         self._counts = Snapshot(
             title=printable(chat.title) or str(chat.id),
             total_files=totals.files,
             total_bytes=totals.estimated_bytes,
             budget_bytes=budget_bytes,
             counted_by_telegram=totals.files > 0,
+            before=totals.before,
         )
 
     def snapshot(self) -> Snapshot:
         with self._lock:
             counts = self._counts
+            is_waiting = self._clock() < self._wait_over_at
+            still_seconds = self._movement.still_seconds
+            before = self._totals.before
             return replace(
                 counts,
                 # Messages may have come, or a counter may lag: never "5 of 4".
-                total_files=max(self._totals.files, counts.seen - counts.skipped),
-                total_bytes=max(self._totals.estimated_bytes, counts.done_bytes),
+                total_files=max(self._totals.files, before.files + counts.seen - counts.skipped),
+                total_bytes=self._total_bytes(),
                 download_speed=self._download_meter.bytes_per_second(),
                 upload_speed=self._upload_meter.bytes_per_second(),
-                remaining_seconds=self._remaining_seconds(),
+                remaining_seconds=self._remaining_seconds(still_seconds > 0),
+                staged_files=self._waiting_for_upload(),
+                still_seconds=still_seconds,
                 transfers=tuple(self._transfers.values()),
-                waiting=counts.waiting if self._clock() < self._wait_over_at else None,
+                waiting=counts.waiting if is_waiting else None,
             )
 
     def count(self, **more: int) -> None:
@@ -172,20 +247,40 @@ class ProgressNumbers:
         with self._lock:
             self._counts = replace(self._counts, idle=why)
 
+    # --- the steps of one file -----------------------------------------------------------------
+
+    def admitted(self, item: MediaItem) -> None:
+        with self._lock:
+            self._flights.put(item.key, self._flights.of(item))
+            self._tell_legs()
+
     def transfer_started(self, direction: Direction, item: MediaItem) -> None:
         name = printable(file_name(item))
         with self._lock:
             self._transfers[direction, item.key] = Transfer(direction, name, 0, item.size_bytes)
+            flight = self._flights.of(item)
+            if direction is Direction.UP:  # it lies there whole, whoever has downloaded it
+                flight = _OnItsWay(
+                    item.size_bytes,
+                    staged_bytes=item.size_bytes,
+                    was_found=flight.was_found or flight.staged_bytes == 0,
+                )
+            self._flights.put(item.key, flight)
+            self._tell_legs()
 
     def resumed(self, item: MediaItem, bytes_there: int) -> None:
         """They count for the file, and not for the speed."""
         with self._lock:
             self._add_to_download(item, bytes_there)
+            self._tell_legs()
 
     def downloaded(self, item: MediaItem, more_bytes: int) -> None:
         with self._lock:
             self._download_meter.add(more_bytes)
+            self._legs[Direction.DOWN].moved(more_bytes)
+            self._through.moved(more_bytes / 2)
             self._add_to_download(item, more_bytes)
+            self._tell_legs()
 
     def _add_to_download(self, item: MediaItem, more_bytes: int) -> None:
         transfer = self._transfers.get((Direction.DOWN, item.key))
@@ -193,39 +288,128 @@ class ProgressNumbers:
             self._transfers[Direction.DOWN, item.key] = replace(
                 transfer, done_bytes=transfer.done_bytes + more_bytes
             )
+        flight = self._flights.of(item)
+        staged_bytes = min(item.size_bytes, flight.staged_bytes + more_bytes)
+        self._flights.put(item.key, replace(flight, staged_bytes=staged_bytes))
 
     def uploaded(self, item: MediaItem, total_bytes: int) -> None:
         with self._lock:
             transfer = self._transfers.get((Direction.UP, item.key))
             if transfer is None or total_bytes < transfer.done_bytes:
                 return
-            self._upload_meter.add(total_bytes - transfer.done_bytes)
-            self._forecast_meter.add(total_bytes - transfer.done_bytes)
             self._transfers[Direction.UP, item.key] = replace(transfer, done_bytes=total_bytes)
+            self._sent(item, total_bytes)
 
     def transfer_finished(self, direction: Direction, item: MediaItem) -> None:
         with self._lock:
             self._transfers.pop((direction, item.key), None)
 
-    def _remaining_seconds(self) -> float | None:
-        """Uploading is the last leg, so its rate over some minutes decides.
+    def moved(self, item: MediaItem) -> None:
+        """It is on the remote, also what of it nobody has told of: of a small file, all."""
+        with self._lock:
+            self._sent(item, item.size_bytes)
+            self._flights.end(item.key)
+            self._known(item)
+            self._counts = replace(
+                self._counts,
+                done=self._counts.done + 1,
+                done_bytes=self._counts.done_bytes + item.size_bytes,
+            )
+            self._tell_legs()
 
-        What is left is counted in files of average size: the estimate of the bytes also covers
-        what rules skip.
+    def done_before(self, item: MediaItem) -> None:
+        self.count(done=1, done_bytes=item.size_bytes)
+        with self._lock:
+            self._known(item)
+
+    def skipped(self, key: MessageKey, *, is_counted: bool) -> None:
+        """``is_counted``: Telegram's counters know such files."""
+        self.count(skipped=1)
+        with self._lock:
+            self._counted_skips += is_counted
+            self._end(key)
+
+    def failed(self, key: MessageKey) -> None:
+        self.count(failed=1)
+        with self._lock:
+            self._end(key)
+
+    def _end(self, key: MessageKey) -> None:
+        self._flights.end(key)
+        for direction in Direction:
+            self._transfers.pop((direction, key), None)
+        self._tell_legs()
+
+    # --- with the lock held --------------------------------------------------------------------
+
+    def _known(self, item: MediaItem) -> None:
+        self._known_files += 1
+        self._known_bytes += item.size_bytes
+
+    def _sent(self, item: MediaItem, total_bytes: int) -> None:
+        flight = self._flights.of(item)
+        more_bytes = max(0, total_bytes - flight.sent_bytes)
+        self._upload_meter.add(more_bytes)
+        self._legs[Direction.UP].moved(more_bytes)
+        self._through.moved(more_bytes if flight.was_found else more_bytes / 2)
+        self._flights.put(item.key, replace(flight, sent_bytes=total_bytes))
+
+    def _tell_legs(self) -> None:
+        flights = self._flights
+        self._movement.has_work(len(flights) > 0)
+        self._legs[Direction.DOWN].counts(len(flights) > flights.staged)
+        self._legs[Direction.UP].counts(flights.staged > 0)
+        self._through.counts(len(flights) > 0)
+
+    def _waiting_for_upload(self) -> int:
+        uploading = sum(direction is Direction.UP for direction, _ in self._transfers)
+        return max(0, self._flights.staged - uploading)
+
+    def _unseen_bytes(self) -> float:
+        """Of files that the chat's listing has not come to. As many of them are wanted as of those
+        that were seen: the rest is skipped.
+
+        How large they are, Telegram's sample says as far as it has come about in the chat (of a
+        small one it is all), and what was seen besides.
         """
-        speed = self._forecast_meter.bytes_per_second()
-        if (
-            self._counts.idle
-            or speed <= 0
-            or self._totals.files <= 0
-            or self._totals.estimated_bytes <= 0
-        ):
-            return None
-        files = max(0, self._totals.files - self._counts.finished)
-        average_bytes = self._totals.estimated_bytes / self._totals.files
-        sent_bytes = sum(
-            transfer.done_bytes
-            for transfer in self._transfers.values()
-            if transfer.direction is Direction.UP
-        )
-        return max(0.0, files * average_bytes - sent_bytes) / speed
+        counts, totals = self._counts, self._totals
+        flights = self._flights
+        wanted = counts.done + counts.failed + len(flights)
+        unseen = totals.files - totals.before.files - wanted - self._counted_skips
+        if unseen <= 0:
+            return 0.0
+        share_wanted = (wanted + 1) / (wanted + self._counted_skips + 1)
+        known_files = self._known_files + len(flights)
+        known_bytes = self._known_bytes + flights.size_bytes
+        sampled = min(max(totals.sampled_files, 1), totals.files)
+        sampled_bytes = sampled * totals.estimated_bytes / totals.files
+        typical_mean = (sampled_bytes + known_bytes) / (sampled + known_files)
+        others_bytes = totals.estimated_bytes - totals.before.bytes - known_bytes / share_wanted
+        others_mean = max(0.0, others_bytes / unseen)
+        covered = sampled / totals.files
+        return unseen * share_wanted * (covered * others_mean + (1 - covered) * typical_mean)
+
+    def _total_bytes(self) -> int:
+        """Telegram's estimate, until what was seen says otherwise."""
+        counts = self._counts
+        if self._totals.estimated_bytes <= 0 or not counts.seen:
+            return max(self._totals.estimated_bytes, self._on_remote_bytes)
+        return int(self._on_remote_bytes + self._flights.size_bytes + self._unseen_bytes())
+
+    @property
+    def _on_remote_bytes(self) -> int:
+        return self._totals.before.bytes + self._counts.done_bytes
+
+    def _remaining_seconds(self, stands_still: bool) -> float | None:
+        raw = None
+        if not self._counts.idle and self._totals.files > 0:
+            flights = self._flights
+            left_bytes = self._unseen_bytes() + flights.size_bytes
+            raw = seconds_left(
+                to_download=left_bytes - flights.staged_bytes,
+                staged=flights.staged_bytes - flights.sent_bytes,
+                down=self._legs[Direction.DOWN].bytes_per_second(),
+                up=self._legs[Direction.UP].bytes_per_second(),
+                through=self._through.bytes_per_second(),
+            )
+        return self._forecast.seconds(raw, stands_still=stands_still)

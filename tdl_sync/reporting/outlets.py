@@ -1,7 +1,7 @@
 """Where what a run tells is shown: bars on a terminal, lines on a stream and in a file.
 
-No colours are used, so there is nothing for NO_COLOR to switch off; the bars alone write escape
-sequences, which move the cursor and wipe lines. Events and numbers are fit for a terminal.
+The bars alone write escape sequences: they move the cursor, wipe lines, colour, and set the
+terminal's title. Events and numbers are fit for a terminal.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ class Output:
         self.encoding = stream.encoding or "utf-8"  # None: a stream that takes any text
 
     def showable(self, text: str) -> str:
+        try:
+            text.encode(self.encoding)
+        except UnicodeEncodeError:
+            text = text.replace("…", "...")
         return text.encode(self.encoding, "backslashreplace").decode(self.encoding)
 
     def write(self, text: str) -> None:

@@ -13,6 +13,7 @@ from tdl_sync.core.model import Chat, ChatKind, ChatTotals, MediaItem, MessageKe
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes, human_seconds, human_speed, printable
+from tdl_sync.options.filters import STICKER_RULE
 from tdl_sync.reporting.events import Counts, Event, EventKind, Level
 from tdl_sync.reporting.lines import log_line, waiting_line
 from tdl_sync.reporting.numbers import Direction, ProgressNumbers, Snapshot, Waiting
@@ -100,7 +101,7 @@ class Reporter:
         self.tell(
             Event(
                 EventKind.SUMMARY,
-                Level.WARNING if report.failed else Level.INFO,
+                Level.INFO,  # each failure has had its line
                 tuple(summary(report, chat).split("\n")),
                 chat_id=chat.id,
                 size_bytes=report.uploaded_bytes,
@@ -119,19 +120,27 @@ class Reporter:
         self._numbers.count(seen=items)
 
     def done_before(self, item: MediaItem) -> None:
-        self._numbers.count(done=1, done_bytes=item.size_bytes)
+        self._numbers.done_before(item)
 
     def skipped(self, key: MessageKey, rule: str) -> None:
-        self._numbers.count(skipped=1)
+        self._numbers.skipped(key, is_counted=rule != STICKER_RULE)
+
+    def given_up(self, failure: Failure, name: str) -> None:
+        """Told when it happened, and by ``status``: not again in each run."""
+        self._numbers.failed(failure.key)
+        self._tell_failure(failure, name, Level.DEBUG)
 
     def failed(self, failure: Failure, name: str) -> None:
-        self._numbers.count(failed=1)
+        self._numbers.failed(failure.key)
         for direction in Direction:
             self._begun.pop((direction, failure.key), None)
+        self._tell_failure(failure, name, Level.WARNING)
+
+    def _tell_failure(self, failure: Failure, name: str, level: Level) -> None:
         self.tell(
             Event(
                 EventKind.FAILED,
-                Level.WARNING,
+                level,
                 (f"failed: {failure.key.message_id} {name}: {failure.detail}",),
                 chat_id=failure.key.chat_id,
                 message_id=failure.key.message_id,
@@ -141,6 +150,7 @@ class Reporter:
         )
 
     def admitted(self, item: MediaItem) -> None:
+        self._numbers.admitted(item)
         size = human_bytes(item.size_bytes)
         self._step(EventKind.ADMITTED, f"admitted {file_name(item)}: {size} of the disk", item)
 
@@ -176,7 +186,7 @@ class Reporter:
         self._numbers.transfer_finished(Direction.UP, item)
 
     def moved(self, item: MediaItem, freed_bytes: int) -> None:
-        self._numbers.count(done=1, done_bytes=item.size_bytes)
+        self._numbers.moved(item)
         self._finish(Direction.UP, EventKind.MARKED, "on the remote and marked as done:", item)
         line = f"moved {file_name(item)}: {freed_bytes} bytes freed on the staging disk"
         self.tell(Event.of_item(EventKind.MOVED, Level.INFO, line, item))

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from tdl_sync.core.errors import ComeBackLater, Stopped, StorageFull, TdlSyncError, TimeIsUp
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.model import NOT_COUNTED, Chat, ChatTotals
+from tdl_sync.core.model import NOT_COUNTED, NOTHING, Amount, Chat, ChatTotals
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
@@ -147,6 +147,16 @@ class ChatSession:
             partial(wait_until_not_lapsed, self._start.lease, self._stages.stop),
         )
 
+    def _moved_before(self) -> Amount:
+        """What earlier runs have moved below the point at which this one begins."""
+        point = self._start.point
+        if point.loaded is None or point.after_id < point.loaded.state.last_message_id:  # --restart
+            return NOTHING
+        state = point.loaded.state
+        files = max(0, state.total_uploaded - len(state.done_above_ids))
+        moved_bytes = state.total_size_bytes * files // max(state.total_uploaded, 1)
+        return Amount(files, moved_bytes)
+
     # --- one round, the only one unless the chat is followed -----------------------------------
 
     def _move_in_turn(self, pipeline: Pipeline, counting: Future[ChatTotals] | None = None) -> None:
@@ -154,16 +164,19 @@ class ChatSession:
         with ExitStack() as turn:
             if self._following is not None:
                 self._waiting(partial(turn.enter_context, self._following.turn()))
-            progress.started(self._start.chat, NOT_COUNTED, self._stages.budget.budget_bytes)
+            before = NOTHING if counting is None else self._moved_before()
+            totals = replace(NOT_COUNTED, before=before)
+            progress.started(self._start.chat, totals, self._stages.budget.budget_bytes)
             if counting is not None:
-                counting.add_done_callback(self._show_count)
+                counting.add_done_callback(partial(self._show_count, before))
             self._move(pipeline)
             if self._following is not None:
                 progress.idle("waiting for new messages (--follow)")
 
-    def _show_count(self, counting: Future[ChatTotals]) -> None:
+    def _show_count(self, before: Amount, counting: Future[ChatTotals]) -> None:
         if counting.exception() is None:
-            self._stages.progress.counted(self._start.chat, counting.result())
+            totals = replace(counting.result(), before=before)
+            self._stages.progress.counted(self._start.chat, totals)
 
     def _move(self, pipeline: Pipeline) -> None:
         """Beside the pipeline's thread, so that nothing that hangs in it delays a stop."""

@@ -122,6 +122,9 @@ class Opening:
         )
         for line in make_data_dir(places):
             progress.message(line)
+        # At once: both may take long, and a proxy that is dead a minute.
+        progress.message(f"checking {self._config.task.remote} …")
+        progress.message("connecting to Telegram …")
         staging = Staging.open(places.staging_dir, self._config.running.max_disk_bytes)
         closing.callback(staging.close)
         for line in staging.lines:

@@ -5,12 +5,13 @@ Whoever imports this imports the library, which takes most of a second.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from tdl_sync.options.config import Config, Telling
+from tdl_sync.options.config import Config, Telling, Verbosity
 from tdl_sync.reporting.events import Event
 from tdl_sync.reporting.lines import waiting_line
 from tdl_sync.reporting.numbers import Waiting
@@ -85,5 +86,7 @@ def opened_to_look(config: Config, *, on_a_copy: bool = False) -> Iterator[Teleg
         on_line(waiting_line(Waiting(what, why, until)))
 
     with telegram_client(settings, on_line, on_wait) as client:
+        if sys.stderr.isatty() and config.telling.verbosity is not Verbosity.QUIET:
+            on_line("connecting to Telegram …")
         client.start()
         yield TelegramSide(client, KnownChats(config.places.chats, writes=not on_a_copy))

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from tdl_sync.core.errors import HandOffFailed, ItemFailed
+from tdl_sync.core.errors import HandOffFailed, ItemFailed, LargerThanBudget
 from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import FileNumber, HistoryPage, MediaItem, Reservation, SkippedItem
 from tdl_sync.core.naming import file_name
@@ -192,7 +192,7 @@ class Ledger:
 
     def failed_before(self, item: MediaItem, failure: Failure) -> None:
         """An earlier run gave it up for good, and this one does not try."""
-        self._count_failure(item, failure)
+        self._count_failure(item, failure, was_told=True)
         self._settle(item)
 
     def moved(self, reservation: Reservation) -> None:
@@ -217,7 +217,10 @@ class Ledger:
             distrusted=path is not None or isinstance(error, HandOffFailed),
             overwrites=path,
         )
-        self._count_failure(item, self._marks.record_failure(self._remote, failure))
+        recorded = self._marks.record_failure(self._remote, failure)
+        # It is looked at in each run whether it fits by now, and told when it first did not.
+        was_told = recorded.attempts > 1 and recorded.reason == LargerThanBudget.reason
+        self._count_failure(item, recorded, was_told=was_told)
         self._close(item)
 
     def left(self) -> None:
@@ -232,10 +235,11 @@ class Ledger:
             self._changed.wait_for(lambda: self._stop.is_set or self._open_items == 0)
         self._stop.check()
 
-    def _count_failure(self, item: MediaItem, failure: Failure) -> None:
+    def _count_failure(self, item: MediaItem, failure: Failure, *, was_told: bool) -> None:
         name = printable(file_name(item))
         self._tally.failed(failure, name)
-        self._progress.failed(failure, name)
+        tell = self._progress.given_up if was_told else self._progress.failed
+        tell(failure, name)
 
     def _close(self, item: MediaItem) -> None:
         self._settle(item)

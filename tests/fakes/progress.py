@@ -77,6 +77,9 @@ class RecordingProgress:
     def moved(self, item: MediaItem, freed_bytes: int) -> None:
         self._record("moved", item, freed_bytes)
 
+    def given_up(self, failure: Failure, name: str) -> None:
+        self._record("given_up", failure, name)
+
     def failed(self, failure: Failure, name: str) -> None:
         self._record("failed", failure, name)
 

@@ -356,9 +356,10 @@ def assert_complete(ended: Ended) -> None:
         ("moved", report.moved),
         ("done_before", report.done_before),
         ("skipped", report.skipped),
-        ("failed", report.failed),
     ):
         assert len(ended.progress.calls(told)) == counted
+    failures = [*ended.progress.calls("failed"), *ended.progress.calls("given_up")]
+    assert len(failures) == report.failed
     assert ended.position.done_above == ()
 
 

@@ -126,7 +126,9 @@ def test_every_option_can_be_a_variable_and_the_command_line_wins(
         variables={"TDL_SYNC_URL": SOURCE, "TDL_SYNC_MAX_DISK": "3M", "TDL_SYNC_RESUME_FROM": "4"},
     )
     assert_moved(ended, 3)
-    assert ended.log[0].startswith("staging at most 3.0 MB ")
+    assert ended.log[0].startswith("checking ")
+    assert ended.log[1] == "connecting to Telegram …"
+    assert ended.log[2].startswith("staging at most 3.0 MB ")
     assert_on_remote(machine, (source, wanted(source, [3, 4, 5])))
 
 

@@ -24,8 +24,9 @@ HOSTILE = (
 )
 PLAIN, NO_UPLOAD, NO_DOWNLOAD = 1, 2, 3
 STAMPED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (.*)")
-CURSOR = re.compile("\x1b\\[[0-9]*[AJ]|[\r\n]")
-"""What the bars may send beside text: up, wipe, and to the beginning of a line."""
+CURSOR = re.compile("\x1b\\[[0-9]*[AJKm]|[\r\n]|\x1b\\[2[23];2t|\x1b]2;(?:[0-9]+ % )?[a-z_.]+\x07")
+"""What the bars may send beside text: up, wipe, colours, to the beginning of a line, and the
+terminal's title, in which nothing comes from outside."""
 
 REFUSED_BYTES = 2_001
 """What Drive refuses is told by its size."""
@@ -86,10 +87,11 @@ def test_neither_telegram_nor_drive_drives_the_terminal_or_the_log_file(scene: S
     let_things_fail(on)
     log = on.machine.directory / "run.log"
     arguments = ("-u", SOURCE, "-v", "--log-file", str(log), "--remote", REMOTE)
-    # There are no colours, so that NO_COLOR has nothing to switch off.
     with at_terminal(on.machine, *arguments, variables={"NO_COLOR": None}) as terminal:
         assert terminal.wait() == 3
     assert "\x1b[A" in terminal.sent, "there were no bars"
+    assert "\x1b[31mfailed: " in terminal.sent, "there were no colours"
+    assert terminal.sent.count("\x1b[22;2t") == terminal.sent.count("\x1b[23;2t") == 1
     assert CURSOR.sub("", terminal.sent).isprintable()
     for line in terminal.shown.splitlines():
         assert not line.startswith(FORGED)
@@ -184,6 +186,22 @@ def test_a_quiet_run_says_nothing_where_nothing_is_wrong_and_its_file_all(stage:
         "warning: the log file /dev/full cannot be written (No space left on device); the run "
         "goes on, and lines are missing there"
     )
+
+
+def test_what_failed_for_good_is_told_once_and_then_left_to_status(stage: Stage) -> None:
+    scene = stage(world_of([Post("document", 2_000, "a.txt"), Post("document", 3_000_000, "b")]))
+    every_night = ("-u", SOURCE, "-q", "--max-disk=2M")
+    first = run_here(scene.machine, *every_night)
+    assert first.exit_status == 0
+    (line,) = first.log
+    assert line.startswith("failed: 2 2_b: ")
+    for _ in range(2):
+        again = run_here(scene.machine, *every_night)
+        assert (again.exit_status, again.stderr) == (0, "")
+    status = run_here(scene.machine, "status").stdout
+    assert "larger than the disk budget" in status
+    moved = run_here(scene.machine, "-u", SOURCE, "-q", "--max-disk=8M")
+    assert (moved.stderr, moved.numbers()["done"]) == ("", 1)
 
 
 def test_what_ends_a_run_before_it_begins_is_in_the_log_file_and_json_too(

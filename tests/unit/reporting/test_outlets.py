@@ -5,16 +5,17 @@ from __future__ import annotations
 import fcntl
 import io
 import os
+import re
 import struct
 import termios
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
+import pyte
 import pytest
-from tqdm.utils import disp_len, disp_trim
 
 from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import (
@@ -29,12 +30,14 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.core.ports import ProgressListener
 from tdl_sync.core.reports import FailedItem, Outcome, RunReport
+from tdl_sync.core.text import columns_of, cut_to_columns
 from tdl_sync.options.config import Telling, Verbosity
 from tdl_sync.reporting.bars import BarsOutlet
 from tdl_sync.reporting.events import Level, as_text
-from tdl_sync.reporting.lines import Arrows, headline, log_line, status_lines, transfer_line
+from tdl_sync.reporting.lines import Signs, block, log_line, transfer_line
 from tdl_sync.reporting.numbers import Direction, ProgressNumbers, SpeedMeter, Waiting
 from tdl_sync.reporting.outlets import LineOutlet, Output
+from tdl_sync.reporting.paint import Paint
 from tdl_sync.reporting.progress import progress_for
 from tdl_sync.reporting.reporter import Outlet, Reporter
 from tdl_sync.reporting.summary import result_line, summary
@@ -43,6 +46,7 @@ from tests.fakes.progress import RecordingProgress
 HOSTILE = "\x1b[31mred\x07\x1b]0;title\x07\r\n\N{RIGHT-TO-LEFT OVERRIDE}gpj.exe"
 CHAT = Chat(-1001, f"Films {HOSTILE}", ChatKind.CHANNEL)
 NOW = datetime(2024, 5, 6, 14, 0, 0)
+SIGNS = Signs("↓", "↑", "━", "╌")
 
 
 class Clock:
@@ -127,20 +131,6 @@ def test_bytes_that_an_earlier_run_wrote_count_for_the_file_and_not_for_the_spee
     assert snapshot.download_speed == pytest.approx(100_000)
 
 
-def test_the_forecast_follows_the_uploads_and_is_silent_before_the_first() -> None:
-    clock = Clock()
-    counted = numbers(clock)
-    assert counted.snapshot().remaining_seconds is None
-    counted.transfer_started(Direction.UP, item(1))
-    for step in range(1, 11):
-        clock.seconds += 1
-        counted.uploaded(item(1), step * 100_000)
-    counted.transfer_finished(Direction.UP, item(1))
-    counted.count(done=1, done_bytes=item(1).size_bytes)
-    # Nine files of 1 MB are left, and 100 kB/s were measured.
-    assert counted.snapshot().remaining_seconds == pytest.approx(90)
-
-
 def test_a_second_attempt_of_an_upload_counts_its_bytes_from_zero() -> None:
     counted = numbers(Clock())
     for _ in range(2):
@@ -160,46 +150,118 @@ def test_a_wait_is_shown_until_it_is_over() -> None:
     assert counted.snapshot().waiting is None
 
 
-@pytest.mark.parametrize("width", [20, 40, 59, 119, 300])
-def test_no_part_of_the_status_is_lost_at_any_width(width: int) -> None:
+def told(counted: ProgressNumbers, columns: int, rows: int = 30) -> list[str]:
+    return block(counted.snapshot(), SIGNS, Paint(has_colours=False), NOW, columns, rows)
+
+
+@pytest.mark.parametrize("columns", [20, 40, 59, 119, 300])
+def test_no_part_of_the_status_is_lost_at_any_width(columns: int) -> None:
     counted = numbers(Clock())
-    counted.count(done=1, done_bytes=item(1).size_bytes)
-    counted.count(failed=1)
+    counted.moved(item(1))
+    counted.count(seen=2)
+    counted.failed(item(2).key)
     counted.disk(38_000_000)
-    lines = status_lines(counted.snapshot(), Arrows("↓", "↑"), NOW, width)
-    told = "   ".join(lines)
-    for part in ("↓ 0 B/s ↑ 0 B/s", "1.0 MB of ~10 MB", "disk 38 MB of 50 MB", "1 failed"):
-        assert part in told
-    assert all(disp_len(line) <= width for line in lines)
+    lines = told(counted, columns)
+    text = " ".join(lines)
+    for part in ("1.0 of ~9.", "10 %", "2 of 10 files", "↓ 0  ↑ 0", "disk 38 MB of 50 MB"):
+        assert part in text
+    assert "1 failed" in text
+    assert all(columns_of(line) <= columns for line in lines)
 
 
-def test_the_total_is_named_as_telegrams_where_there_is_room() -> None:
+def test_what_people_look_for_first_is_in_the_first_line() -> None:
+    clock = Clock()
+    counted = numbers(clock, files=1000, estimated_bytes=1000_000_000)
+    for number in range(100):
+        counted.count(seen=1)
+        counted.transfer_started(Direction.UP, item(number))
+        clock.seconds += 2
+        counted.moved(item(number))
+        counted.transfer_finished(Direction.UP, item(number))
+        counted.snapshot()
+    line, *_ = told(counted, 79)
+    assert line.endswith(": 100 MB of ~1.0 GB, 10 %, 550 kB/s, 30 min left")
+    line, *_ = told(counted, 119)
+    assert line.endswith(" left (14:30)")
+
+
+def test_the_total_is_named_as_telegrams_in_a_log() -> None:
     snapshot = numbers(Clock()).snapshot()
-    assert headline(snapshot, 119, disp_trim).endswith(": 0 of 10 files by Telegram's count")
-    assert headline(snapshot, 59, disp_trim).endswith(": 0 of 10 files")
-    assert "0 of 10 files by Telegram's count; 0 B of ~10 MB" in log_line(snapshot, NOW)
+    assert "0 of 10 files by Telegram's count; 0 of ~10 MB, 0 %" in log_line(snapshot, NOW)
 
 
-def test_a_file_in_flight_shows_direction_percent_size_and_name() -> None:
+def test_files_in_flight_are_shown_in_two_groups_each_with_a_bar() -> None:
     counted = numbers(Clock())
-    counted.transfer_started(Direction.DOWN, item(12, 4_000_000, None))
-    counted.downloaded(item(12), 1_000_000)
-    (transfer,) = counted.snapshot().transfers
-    assert transfer_line(transfer, Arrows("↓", "↑")) == (
-        "↓  25% 4.0 MB  12_video_2020-01-01_00-00-00.mp4"
-    )
+    for message_id in (12, 13, 14):
+        counted.transfer_started(Direction.UP, item(message_id, 4_000_000, None))
+        counted.uploaded(item(message_id, 4_000_000), 2_000_000)
+        counted.transfer_started(Direction.DOWN, item(message_id + 10, 4_000_000, None))
+        counted.downloaded(item(message_id + 10, 4_000_000), 1_000_000)
+    lines = told(counted, 79)
+    assert any("↓ 3  ↑ 3 " in line for line in lines)
+    *_, last_down, first_up, _, _ = lines
+    assert last_down == "↓ ━━╌╌╌╌╌╌╌╌  25 % 4.0 MB 24_video_2020-01-01_00-00-00.mp4"
+    assert first_up == "↑ ━━━━━╌╌╌╌╌  50 % 4.0 MB 12_video_2020-01-01_00-00-00.mp4"
+
+
+def test_what_has_no_room_is_counted_and_both_groups_are_seen() -> None:
+    counted = numbers(Clock())
+    for message_id in range(1, 6):
+        counted.transfer_started(Direction.DOWN, item(message_id))
+        counted.transfer_started(Direction.UP, item(message_id + 10))
+    lines = told(counted, 79, rows=8)
+    assert len(lines) == 8
+    assert [line[0] for line in lines[3:]] == ["↓", "↓", "↑", "↑", "a"]
+    assert lines[-1] == "and 6 more"
+
+
+def test_what_is_downloaded_and_not_handed_over_waits() -> None:
+    counted = numbers(Clock())
+    for message_id in (1, 2, 3):
+        counted.admitted(item(message_id))
+        counted.downloaded(item(message_id), 1_000_000)
+    counted.transfer_started(Direction.UP, item(1))
+    assert any("↓ 0  ↑ 1  2 wait" in line for line in told(counted, 79))
 
 
 def test_an_empty_file_in_flight_is_no_division_by_zero() -> None:
     counted = numbers(Clock())
     counted.transfer_started(Direction.UP, item(12, 0))
     (transfer,) = counted.snapshot().transfers
-    assert transfer_line(transfer, Arrows("v", "^")).startswith("^ 100%")
+    assert "100 %" in transfer_line(transfer, SIGNS, Paint(has_colours=False), 79)
 
 
-def test_arrows_are_letters_where_the_terminal_has_none() -> None:
-    assert Arrows.for_encoding("utf-8") == Arrows("↓", "↑")
-    assert Arrows.for_encoding("ascii") == Arrows("v", "^")
+def test_a_title_is_cut_by_what_a_terminal_draws() -> None:
+    family = "\N{THUMBS UP SIGN}\N{EMOJI MODIFIER FITZPATRICK TYPE-5}"
+    assert columns_of(family) == 2
+    assert cut_to_columns(family * 5, 5) == family * 2 + "…"
+    assert cut_to_columns("東京タワー", 6) == "東京…"
+
+
+def test_while_nothing_moves_it_is_said_what_is_waited_for() -> None:
+    clock = Clock()
+    counted = numbers(clock)
+    counted.admitted(item(1))
+    counted.transfer_started(Direction.DOWN, item(1))
+    counted.downloaded(item(1), 10)
+    clock.seconds += 8
+    assert not any("nothing has moved" in line for line in told(counted, 79))
+    clock.seconds += 8
+    said = "nothing has moved for 16 s, waiting for Telegram"
+    assert said in told(counted, 79)
+    assert said in log_line(counted.snapshot(), NOW)
+
+
+def test_colours_are_on_a_terminal_that_wants_them() -> None:
+    assert Paint.for_terminal({"TERM": "xterm"}).has_colours
+    assert Paint.for_terminal({"TERM": "xterm", "NO_COLOR": ""}).has_colours
+    assert not Paint.for_terminal({"TERM": "xterm", "NO_COLOR": "1"}).has_colours
+    assert not Paint.for_terminal({"TERM": "dumb"}).has_colours
+
+
+def test_signs_are_plain_where_the_terminal_has_none() -> None:
+    assert Signs.for_encoding("utf-8") == SIGNS
+    assert Signs.for_encoding("ascii") == Signs("v", "^", "#", ".")
 
 
 def play(listener: ProgressListener) -> None:
@@ -340,27 +402,110 @@ def test_a_terminal_shows_the_run_at_any_size_and_no_name_drives_it(
         shown = (
             screen.read_until("not 4\r\n") if columns == 12 else screen.read_until("failed items")
         )
-    for escape in ("\x1b[31m", "\x1b]", "\x07", "\N{RIGHT-TO-LEFT OVERRIDE}"):
+    for escape in ("\x1b[31mred", "\x1b]0;", "\N{RIGHT-TO-LEFT OVERRIDE}"):
         assert escape not in shown
 
 
-def test_a_terminal_shows_what_is_in_flight() -> None:
-    with terminal(120, 40) as (looker, stream):
+@dataclass
+class Emulated:
+    """A terminal that a screen emulator draws."""
+
+    looker: int
+    program: int
+    screen: pyte.Screen
+
+    def __post_init__(self) -> None:
+        self._stream = pyte.ByteStream(self.screen)
+        self.sent = b""
+
+    def read_until(self, is_right: Callable[[str], bool]) -> str:
+        while not is_right(shown := "\n".join(line.rstrip() for line in self.screen.display)):
+            more = os.read(self.looker, 65536)
+            self.sent += more
+            self._stream.feed(more)
+        return shown
+
+    def resize(self, columns: int, rows: int) -> None:
+        """As a terminal that has no text besides: the lines are cut."""
+        self.screen.resize(rows, columns)
+        fcntl.ioctl(self.program, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+@contextmanager
+def emulated(columns: int, rows: int) -> Iterator[tuple[Emulated, io.TextIOWrapper]]:
+    with terminal(columns, rows) as (looker, stream):
+        yield Emulated(looker, stream.fileno(), pyte.Screen(columns, rows)), stream
+
+
+def in_flight(progress: Reporter) -> None:
+    progress.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
+    progress.seen(2)
+    progress.download_started(item(12))
+    progress.downloaded(item(12), 500_000)
+    progress.upload_started(item(13), "1.staged", "box:13_a.mp4")
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (120, 40), (50, 20)])
+def test_a_terminal_shows_what_is_in_flight_and_is_left_as_it_was(
+    columns: int, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    with emulated(columns, rows) as (shown, stream):
         progress = bars(stream)
-        progress.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
-        progress.download_started(item(12))
-        progress.downloaded(item(12), 500_000)
-        shown = Screen(looker).read_until("↓  50% 1.0 MB  12_a.mp4")
+        progress.message("before")
+        in_flight(progress)
+        screen = shown.read_until(lambda text: "↑ ╌" in text)
+        assert "↓ ━━━━━╌╌╌╌╌  50 % 1.0 MB 12_a.mp4" in screen
+        assert "0 of 5 files   ↓ 1  ↑ 1" in screen
+        assert "0 of ~" in screen
+        assert shown.screen.title.startswith("0 % ")
+        row = screen.split("\n").index("↓ ━━━━━╌╌╌╌╌  50 % 1.0 MB 12_a.mp4")
+        assert shown.screen.buffer[row][2].fg == "green"
+        progress.message("a line above the bars")
         progress.close()
-    assert "0 of 5 files by Telegram's count" in shown
+        stream.write("end")
+        stream.flush()
+        screen = shown.read_until(lambda text: "end" in text)
+    assert screen.rstrip("\n").split("\n") == ["before", "a line above the bars", "end"]
+    assert shown.sent.count(b"\x1b[22;2t") == shown.sent.count(b"\x1b[23;2t") == 1
 
 
-def test_a_terminal_shows_that_the_run_waits_for_new_messages() -> None:
-    with terminal(120, 40) as (looker, stream):
+def test_without_colours_and_a_title_a_terminal_shows_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "vt100")
+    monkeypatch.setenv("NO_COLOR", "1")
+    with emulated(80, 24) as (shown, stream):
         progress = bars(stream)
-        progress.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
+        in_flight(progress)
+        shown.read_until(lambda text: "↓ ━━━━━╌╌╌╌╌  50 % 1.0 MB 12_a.mp4" in text)
+        progress.close()
+    assert b"m" not in re.findall(rb"\x1b\[[0-9;]*([A-Za-z])", shown.sent)
+    assert b"\x1b]" not in shown.sent
+
+
+def test_a_terminal_that_changes_its_size_is_drawn_anew() -> None:
+    with emulated(80, 24) as (shown, stream):
+        progress = bars(stream)
+        in_flight(progress)
+        shown.read_until(lambda text: "↑ ╌" in text)
+        shown.resize(120, 30)
+        shown.read_until(lambda text: "╌" * 119 in text and "↑ ╌" in text)
+        screen = "\n".join(shown.screen.display)
+        assert screen.count("12_a.mp4") == 1
+        assert screen.count("13_a.mp4") == 1
+        progress.close()
+
+
+def test_a_terminal_says_in_a_sentence_that_the_run_waits_for_new_messages() -> None:
+    with emulated(120, 40) as (shown, stream):
+        progress = bars(stream)
+        progress.started(CHAT, ChatTotals(0, 0, 0), 50_000_000)
         progress.idle("waiting for new messages (--follow)")
-        Screen(looker).read_until("waiting for new messages (--follow)")
+        screen = shown.read_until(lambda text: "waiting for new messages (--follow)" in text)
+        assert "╌" not in screen
+        assert "0 of 0" not in screen
         progress.close()
 
 
@@ -392,9 +537,8 @@ def test_a_terminal_without_bars_is_sent_no_escape_sequence(
         progress = progress_for(stream, telling)
         play(progress)
         progress.finished(CHAT, REPORT)
-        shown = Screen(looker).read_until("failed items")
+        shown = Screen(looker).read_until("not 4")
     assert "\x1b" not in shown
-    assert "wrong size" in shown
 
 
 def test_the_recording_listener_knows_what_happened_to_a_message() -> None:
