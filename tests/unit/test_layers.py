@@ -18,6 +18,7 @@ LIBRARIES = {
     "qrcode",
     "rclone_python",
     "regex",
+    "wcwidth",
     "tqdm",
 }
 """Each but psutil has its one room, by a contract of its own."""
@@ -68,6 +69,7 @@ LARGE_CLASSES = {
     "TelegramChatReader": "one port's methods over one request",
     "Reporter": "as long as the listener that it implements",
     "Pipeline": "the whole life of a file, to be read in one place",
+    "ProgressNumbers": "what the display shows of one chat, changed and copied under one lock",
     "ChatSession": "rounds, stops and saves of one chat's run, which know each other's state",
 }
 """Classes beyond the bounds, and why they stay whole."""

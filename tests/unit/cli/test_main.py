@@ -342,10 +342,10 @@ def test_the_line_is_json_and_in_the_log_file_where_that_is_asked_for(machine: M
     options = ("-u", SOURCE, "--log-json", f"--log-file={log_file}")
     for wrong, what in (("--max-dsk=3", "unknown option"), ("--remote=chest:x", "no remote")):
         ended = run_here(machine, *options, wrong)
-        told = json.loads(ended.stderr.splitlines()[0])
+        told = json.loads(ended.stderr.splitlines()[-1])
         assert what in told["text"], told
         assert (ended.exit_status, told["exit_status"], told["level"]) == (2, 2, "error")
-        assert ended.stderr.splitlines()[0] in log_file.read_text()
+        assert ended.stderr.splitlines()[-1] in log_file.read_text()
     ended = run_here(machine, "--max-dsk=3", variables={"TDL_SYNC_LOG_JSON": "yes"})
     assert json.loads(ended.stderr)["exit_status"] == 2
 
