@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tdl_sync.commands.status_text import balance_record
 from tdl_sync.commands.verify_comparison import Double, Findings, Missing, Unknown, Wrong
+from tdl_sync.core.balance import Balance
 from tdl_sync.core.failures import OTHER_CONTENT
 from tdl_sync.core.model import Chat, ListedFile
 from tdl_sync.core.naming import path_of
 from tdl_sync.core.reports import Outcome
 from tdl_sync.core.text import counted, human_bytes, printable
+from tdl_sync.reporting.summary import unseen_words
 
 VERSION = 1
 MOST_SHOWN = 100
@@ -27,6 +30,7 @@ class Verdict:
     folder: str | None
     findings: Findings
     repaired: int = 0
+    balance: Balance | None = None
 
 
 def report_lines(verdict: Verdict) -> list[str]:
@@ -57,12 +61,14 @@ def report_lines(verdict: Verdict) -> list[str]:
     lines += _listed("wrong", [_wrong_text(each) for each in findings.wrong])
     lines += _listed("double", [_double_text(each) for each in findings.double])
     lines += _listed("unknown", [_unknown_text(each) for each in findings.unknown])
+    if verdict.balance is not None:
+        lines += [f"  {line}" for line in verdict.balance.lines]
     if verdict.repaired:
         lines.append(f"  {verdict.repaired} recorded, for the next run to move again")
     return [printable(line) for line in lines]
 
 
-def result_line(verdicts: Iterable[Verdict], *, failed: bool) -> str:
+def result_line(verdicts: Sequence[Verdict], *, failed: bool) -> str:
     """The last line on standard output."""
     all_findings = [verdict.findings for verdict in verdicts]
     outcome = Outcome.COMPLETE
@@ -79,6 +85,7 @@ def result_line(verdicts: Iterable[Verdict], *, failed: bool) -> str:
         f"unknown={sum(len(each.unknown) for each in all_findings)} "
         f"by_hash={sum(each.compared_by_hash for each in all_findings)} "
         f"by_size={sum(each.compared_by_size_alone for each in all_findings)}"
+        f"{unseen_words(verdict.balance for verdict in verdicts)}"
     )
 
 
@@ -128,6 +135,7 @@ def json_record(verdict: Verdict) -> dict[str, Any]:
         ],
         "unknown": [{**_file_record(each.file), "why": each.why} for each in findings.unknown],
         "repaired": verdict.repaired,
+        "balance": balance_record(verdict.balance),
     }
 
 

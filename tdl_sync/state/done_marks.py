@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import diskcache
 
 from tdl_sync.core.failures import Failure, added_to
-from tdl_sync.core.model import DoneMark, FileIdentity, MediaItem, MessageKey, Scope
+from tdl_sync.core.model import DoneMark, FileIdentity, MediaItem, MediaType, MessageKey, Scope
 from tdl_sync.state.mark_database import MarkDatabase
 from tdl_sync.state.mark_records import (
     failure_text,
@@ -21,6 +21,8 @@ from tdl_sync.state.mark_records import (
     key_text,
     mark_text,
     read_failure,
+    reading_key,
+    reading_text,
     watermark_key,
     with_file,
 )
@@ -102,10 +104,13 @@ class DoneMarks(RecordedMarks):
             for key in self._database.keys(prefix):
                 yield id_of(key, prefix)
 
-    def save_watermark(self, scope: Scope, message_id: int) -> None:
+    def save_watermark(
+        self, scope: Scope, message_id: int, seen: Mapping[MediaType, int] | None = None
+    ) -> None:
         """Set the scope's watermark, which may also go down; durable on return."""
         with self._writing, self._database.transaction() as cache:
             cache.set(watermark_key(scope), json.dumps(message_id))
+            cache.set(reading_key(scope), reading_text(message_id, seen))
 
     def record_failure(self, remote: str, failure: Failure) -> Failure:
         """Add it to what is on record (``failures.added_to``); durable when the sum returns."""

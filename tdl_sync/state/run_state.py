@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from tdl_sync.core.balance import Balance
+from tdl_sync.core.model import MediaType, Reading
+
 
 class RunStatus(str, Enum):
     """The ``status`` of a state message."""
@@ -41,6 +44,9 @@ class RunState:
     ``done_above_ids`` are done beyond it. The totals count over all runs of the scope.
     ``upload_bytes_per_second`` is what the run has measured, 0 for nothing yet; it has moved
     ``run_bytes`` in its ``run_seconds``.
+    ``reader`` has read all up to ``last_message_id`` (``model.READER``; 1 for versions that do not
+    say it), and ``seen`` are the messages up to there by kind, ``None`` where that is not known.
+    ``balance`` is what the last comparison with Telegram's counts came to, if there was one.
     """
 
     scope_key: str
@@ -63,3 +69,10 @@ class RunState:
     upload_bytes_per_second: int = 0
     run_bytes: int = 0
     run_seconds: int = 0
+    reader: int = 1
+    seen: Mapping[MediaType, int] | None = None
+    balance: Balance | None = None
+
+    @property
+    def reading(self) -> Reading:
+        return Reading(self.last_message_id, self.reader, self.seen)

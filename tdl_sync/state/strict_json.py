@@ -41,6 +41,9 @@ class Fields:
             raise Unexpected(f"expected a JSON object, found {json_text[:40]!r}")
         return cls(value)
 
+    def has(self, key: str) -> bool:
+        return key in self._record
+
     def text(self, key: str) -> str:
         value = self._value(key)
         if not isinstance(value, str):

@@ -9,6 +9,7 @@ from tdl_sync.core.model import (
     Chat,
     HistoryEntry,
     ListedFile,
+    MediaType,
 )
 from tdl_sync.core.ports import ChatReader, HandOff, Marks, ProgressListener
 from tdl_sync.core.stop import StopFlag
@@ -28,7 +29,8 @@ class Job:
     what the remote's listing shows, by message id. Of what lies in the staging directory all is
     taken up, or only what is ``leftovers_of`` these messages. ``sidecar_folders`` says where the
     sidecars are that the remote has, by message id; each upload adds its own (one assignment,
-    which needs no lock).
+    which needs no lock). ``seen`` are the messages up to ``after_id`` by kind, ``None`` where that
+    is not known.
     """
 
     chat: Chat
@@ -43,6 +45,7 @@ class Job:
     keeping: Keeping = PLAIN_KEEPING
     leftovers_of: frozenset[int] | None = None
     sidecar_folders: dict[int, str] = field(default_factory=dict)
+    seen: Mapping[MediaType, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,13 @@ class FakeChatReader:
             items = [each for each in self.messages.values() if isinstance(each, MediaItem)]
         return ChatTotals(len(items), sum(item.size_bytes for item in items), len(items))
 
+    def counts(self, chat: Chat) -> dict[MediaType, int | None]:
+        self._call()
+        with self._lock:
+            items = [each for each in self.messages.values() if isinstance(each, MediaItem)]
+        kinds = [kind for kind in MediaType if kind is not MediaType.STICKER]
+        return {kind: sum(item.media_type is kind for item in items) for kind in kinds}
+
     def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         read_up_to_id = after_id
         while read_up_to_id < up_to_id:
@@ -95,9 +102,7 @@ class FakeChatReader:
                 read_up_to_id = min(up_to_id, page[-1]) if full else up_to_id
                 wanted = [each for each in page if each <= up_to_id]
                 entries = [self.messages[each] for each in wanted]
-            yield HistoryPage(
-                tuple(entry for entry in entries if entry is not None), len(wanted), read_up_to_id
-            )
+            yield _page(entries, read_up_to_id)
 
     def pages_newest_first(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         read_down_to_id = up_to_id + 1
@@ -110,9 +115,7 @@ class FakeChatReader:
                 read_down_to_id = max(after_id + 1, page[-1]) if full else after_id + 1
                 wanted = [each for each in page if each >= read_down_to_id]
                 entries = [self.messages[each] for each in wanted]
-            yield HistoryPage(
-                tuple(entry for entry in entries if entry is not None), len(wanted), read_down_to_id
-            )
+            yield _page(entries, read_down_to_id)
 
     def texts(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[list[TextMessage]]:
         """There are none here."""
@@ -164,3 +167,9 @@ class FakeChatReader:
             error = self.errors.pop(0) if self.errors else self.gone
         if error is not None:
             raise error
+
+
+def _page(messages: Sequence[HistoryEntry | None], read_up_to_id: int) -> HistoryPage:
+    entries = tuple(entry for entry in messages if entry is not None)
+    kinds = ((e.message_id, e.media_type) for e in entries if isinstance(e, MediaItem))
+    return HistoryPage(entries, len(messages), read_up_to_id, tuple(kinds))
