@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from tdl_sync.commands.verify_repair import recorded, save_state
 from tdl_sync.commands.verify_surplus import WITHOUT_A_YES, is_agreed_to, remove_surplus
 from tdl_sync.commands.verify_text import Verdict, json_record, report_lines, result_line
 from tdl_sync.core.errors import EXIT_SOME_FAILED, ChatError, SidecarUnreadable, TdlSyncError
-from tdl_sync.core.model import Chat, FileNumber, MediaItem, Scope
+from tdl_sync.core.model import Chat, FileNumber, MediaItem, MediaType, Scope
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages, SavedText
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID
@@ -23,6 +24,7 @@ from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.program import told_of_dropped_variables
 from tdl_sync.remote.rclone_config import use_writable_config
 from tdl_sync.remote.surplus_removal import SurplusRemoval
+from tdl_sync.run.books import balanced, is_whole
 from tdl_sync.run.in_turn import InTurn
 from tdl_sync.run.parts import opened_rclone
 from tdl_sync.run.telegram_side import TelegramSide, opened_to_look, teller
@@ -163,14 +165,19 @@ class Verifier:
         )
         choice = self.config.task.choice
         after_id, up_to_id = choice.bounds(self.reader, chat, max(scope.lower_bound - 1, 0))
+        seen: Counter[MediaType] = Counter()
         for page in choice.pages(self.reader, chat, after_id, up_to_id):
+            seen.update(kind for _, kind in page.kinds)
             for entry in page.entries:
                 comparison.take(entry)
         if choice.dedupe:
             comparison.leave_out_copies()
         ends = choice.filters.until is not None or choice.filters.to_id is not None
         self._sort_out(comparison, chat, after_id, up_to_id if ends else LARGEST_MESSAGE_ID)
-        return Verdict(chat, remote, folder, comparison.findings())
+        balance = None
+        if is_whole(scope, choice):
+            balance = balanced(self.reader, chat, seen, up_to_id)
+        return Verdict(chat, remote, folder, comparison.findings(), balance=balance)
 
     def _hash_in_sidecar(self, number: FileNumber, folder: str | None) -> str | None:
         if folder is None:

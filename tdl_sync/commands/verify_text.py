@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tdl_sync.commands.status_text import balance_record
 from tdl_sync.commands.verify_comparison import Double, Findings, Missing, Unknown, Wrong
+from tdl_sync.core.balance import Balance
 from tdl_sync.core.doubles import Likeness
 from tdl_sync.core.failures import OTHER_CONTENT, REPLACED
 from tdl_sync.core.model import FIRST, Chat, FileNumber, ListedFile
 from tdl_sync.core.naming import path_of
 from tdl_sync.core.reports import Outcome
 from tdl_sync.core.text import counted, human_bytes, printable
+from tdl_sync.reporting.summary import unseen_words
 
 VERSION = 1
 MOST_SHOWN = 100
@@ -34,6 +37,7 @@ class Verdict:
     repaired: int = 0
     removed: int = 0
     left: str = ""
+    balance: Balance | None = None
 
 
 def report_lines(verdict: Verdict) -> list[str]:
@@ -64,6 +68,8 @@ def report_lines(verdict: Verdict) -> list[str]:
     lines += _listed("wrong", [_wrong_text(each) for each in findings.wrong])
     lines += _listed("double", [double_text(each) for each in findings.double])
     lines += _listed("unknown", [_unknown_text(each) for each in findings.unknown])
+    if verdict.balance is not None:
+        lines += [f"  {line}" for line in verdict.balance.lines]
     if verdict.repaired:
         lines.append(f"  {verdict.repaired} recorded, for the next run to move again")
     if verdict.removed:
@@ -73,7 +79,7 @@ def report_lines(verdict: Verdict) -> list[str]:
     return [printable(line) for line in lines]
 
 
-def result_line(verdicts: Iterable[Verdict], *, failed: bool) -> str:
+def result_line(verdicts: Sequence[Verdict], *, failed: bool) -> str:
     """The last line on standard output."""
     all_findings = [verdict.findings for verdict in verdicts]
     outcome = Outcome.COMPLETE
@@ -90,6 +96,7 @@ def result_line(verdicts: Iterable[Verdict], *, failed: bool) -> str:
         f"unknown={sum(len(each.unknown) for each in all_findings)} "
         f"by_hash={sum(each.compared_by_hash for each in all_findings)} "
         f"by_size={sum(each.compared_by_size_alone for each in all_findings)}"
+        f"{unseen_words(verdict.balance for verdict in verdicts)}"
     )
 
 
@@ -142,6 +149,7 @@ def json_record(verdict: Verdict) -> dict[str, Any]:
         "unknown": [{**_file_record(each.file), "why": each.why} for each in findings.unknown],
         "repaired": verdict.repaired,
         **({"removed": verdict.removed} if verdict.removed else {}),
+        "balance": balance_record(verdict.balance),
     }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -250,12 +251,14 @@ class HistoryPage:
 
     ``messages`` counts all messages of the page, those without a file too. Pages without a
     single file still move ``read_up_to_id``. Where the newest come first, it is the lowest id of
-    what was read.
+    what was read. ``kinds`` are all messages that Telegram may count as one of these kinds, by id,
+    with those whose files are left out or gone.
     """
 
     entries: tuple[HistoryEntry, ...]
     messages: int
     read_up_to_id: int
+    kinds: tuple[tuple[int, MediaType], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -413,6 +416,28 @@ class Scope:
     topic_id: int = 0
     filters: str = ""
     lower_bound: int = 0
+
+
+READER = 2
+"""Which way histories are read by this version. What 1 has passed it may not have seen: it took a
+page that was not full for the last one."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Up to which message a scope was read, and by which ``READER``.
+
+    ``seen`` are the messages up to there by kind, ``None`` where that is not known.
+    """
+
+    up_to_id: int
+    reader: int = 1
+    seen: Mapping[MediaType, int] | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all up to there was seen for certain."""
+        return self.reader >= READER
 
 
 def scope_key(scope: Scope) -> str:

@@ -6,7 +6,7 @@ of the tests meet the same protocols, and the same contract tests run on both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,9 @@ from tdl_sync.core.model import (
     ListedFile,
     MarkedFile,
     MediaItem,
+    MediaType,
     MessageKey,
+    Reading,
     RemoteFile,
     Scope,
     StagedFile,
@@ -48,6 +50,10 @@ class ChatReader(Protocol):
 
     def totals(self, chat: Chat) -> ChatTotals:
         """How many files the chat holds, and about how many bytes."""
+
+    def counts(self, chat: Chat) -> Mapping[MediaType, int | None]:
+        """Telegram's count of the chat's messages of each kind, ``None`` for one that is inexact.
+        What it does not count is missing."""
 
     def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         """All messages with ``after_id < id <= up_to_id``, oldest first, one call a page."""
@@ -171,6 +177,9 @@ class MarkReader(Protocol):
     def watermark(self, scope: Scope) -> int:
         """The last saved watermark of the scope, 0 if there is none."""
 
+    def reading(self, scope: Scope) -> Reading:
+        """The same, with who has read up to there and what was seen."""
+
     def failures(self, remote: str, chat_id: int, topic_id: int) -> list[Failure]: ...
 
     def waiting(self, remote: str, chat_id: int, topic_id: int) -> list[Waiting]:
@@ -195,7 +204,10 @@ class Marks(MarkReader, Protocol):
     def files_are_known(self, remote: str, chat_id: int, topic_id: int) -> None:
         """What could be learnt of the marks that did not say their file was learnt."""
 
-    def save_watermark(self, scope: Scope, message_id: int) -> None: ...
+    def save_watermark(
+        self, scope: Scope, message_id: int, seen: Mapping[MediaType, int] | None = None
+    ) -> None:
+        """``seen`` are the messages up to there by kind, ``None`` where that is not known."""
 
     def record_failure(self, remote: str, failure: Failure) -> Failure:
         """Remember it, adding its attempts to those recorded; returns the sum."""

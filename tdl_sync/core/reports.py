@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from tdl_sync.core.balance import Balance
 from tdl_sync.core.model import FIRST, FileNumber
 
 
@@ -53,6 +54,7 @@ class RunReport:
     or marked before. Of those that were found ``believed`` ones are there by name and size alone.
     ``unfinished`` is what a stop left open: neither done nor failed.
     ``more`` says that the run ended early as it was told to (``--limit``): there may be more.
+    ``balance`` is there where the whole chat was read.
     """
 
     seen: int = 0
@@ -67,6 +69,7 @@ class RunReport:
     uploaded_bytes: int = 0
     seconds: float = 0.0
     more: bool = False
+    balance: Balance | None = None
 
     @property
     def done(self) -> int:

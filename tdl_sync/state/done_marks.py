@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import diskcache
@@ -15,6 +15,7 @@ from tdl_sync.core.model import (
     FileIdentity,
     FileNumber,
     MediaItem,
+    MediaType,
     MessageKey,
     Scope,
     Waiting,
@@ -33,6 +34,8 @@ from tdl_sync.state.mark_records import (
     number_of,
     number_text,
     read_failure,
+    reading_key,
+    reading_text,
     waiting_text,
     waits_key,
     watermark_key,
@@ -118,10 +121,13 @@ class DoneMarks(RecordedMarks):
                 for key in self._database.keys(prefix):
                     yield number_of(key, prefix)
 
-    def save_watermark(self, scope: Scope, message_id: int) -> None:
+    def save_watermark(
+        self, scope: Scope, message_id: int, seen: Mapping[MediaType, int] | None = None
+    ) -> None:
         """Set the scope's watermark, which may also go down; durable on return."""
         with self._writing, self._database.transaction() as cache:
             cache.set(watermark_key(scope), json.dumps(message_id))
+            cache.set(reading_key(scope), reading_text(message_id, seen))
 
     def record_failure(self, remote: str, failure: Failure) -> Failure:
         """Add it to what is on record (``failures.added_to``); durable when the sum returns."""

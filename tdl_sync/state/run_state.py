@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from tdl_sync.core.model import FileNumber
+from tdl_sync.core.balance import Balance
+from tdl_sync.core.model import FileNumber, MediaType, Reading
 
 
 class RunStatus(str, Enum):
@@ -45,6 +46,9 @@ class RunState:
     ``done_above_ids`` are done beyond the watermark. The totals count over all runs of the scope.
     ``upload_bytes_per_second`` is what the run has measured, 0 for nothing yet; it has moved
     ``run_bytes`` in its ``run_seconds``.
+    ``reader`` has read all up to ``last_message_id`` (``model.READER``; 1 for versions that do not
+    say it), and ``seen`` are the messages up to there by kind, ``None`` where that is not known.
+    ``balance`` is what the last comparison with Telegram's counts came to, if there was one.
     """
 
     scope_key: str
@@ -69,3 +73,10 @@ class RunState:
     run_seconds: int = 0
     failed_files: Sequence[FileNumber] = ()
     waiting_ids: Sequence[int] = ()
+    reader: int = 1
+    seen: Mapping[MediaType, int] | None = None
+    balance: Balance | None = None
+
+    @property
+    def reading(self) -> Reading:
+        return Reading(self.last_message_id, self.reader, self.seen)

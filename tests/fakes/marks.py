@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from tdl_sync.core.errors import TdlSyncError
 from tdl_sync.core.failures import Failure, added_to
 from tdl_sync.core.model import (
+    READER,
     DoneMark,
     FileIdentity,
     FileNumber,
     MarkedFile,
     MediaItem,
+    MediaType,
     MessageKey,
+    Reading,
     Scope,
     Waiting,
 )
@@ -34,6 +37,7 @@ class FakeMarks:
         self._failures: dict[tuple[str, MessageKey], Failure] = {}
         self._waiting: dict[tuple[str, int, int], dict[int, Waiting]] = {}
         self._watermarks: dict[Scope, int] = {}
+        self.readings: dict[Scope, Reading] = {}
         self._files_known: set[tuple[str, int, int]] = set()
         self._lock = threading.Lock()
 
@@ -101,10 +105,17 @@ class FakeMarks:
         with self._lock:
             return self._watermarks.get(scope, 0)
 
-    def save_watermark(self, scope: Scope, message_id: int) -> None:
+    def reading(self, scope: Scope) -> Reading:
+        with self._lock:
+            return self.readings.get(scope, Reading(0))
+
+    def save_watermark(
+        self, scope: Scope, message_id: int, seen: Mapping[MediaType, int] | None = None
+    ) -> None:
         with self._lock:
             self._fail_if_asked()
             self._watermarks[scope] = message_id
+            self.readings[scope] = Reading(message_id, READER, seen)
 
     def failures(self, remote: str, chat_id: int, topic_id: int) -> list[Failure]:
         with self._lock:
