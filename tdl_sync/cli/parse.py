@@ -166,6 +166,12 @@ def _refuse_what_does_not_fit(config: Config) -> None:
 def _refuse_several_chats_for_one(chats: Chats) -> None:
     """What is said of one chat's messages means nothing for another's."""
     given = len(chats.spellings)
+    for each in chats.spellings:
+        if each.topic_id and chats.topic_id not in (None, each.topic_id):
+            raise UsageError(
+                f"--topic {chats.topic_id} is another topic than the one that {each.text!r} "
+                "names; give one of them"
+            )
     if chats.topic_id is not None and given != 1:
         raise UsageError(
             f"--topic is a topic of one chat, and {given} chats are given; name one with -u"

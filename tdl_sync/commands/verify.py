@@ -22,7 +22,7 @@ from tdl_sync.remote.program import told_of_dropped_variables
 from tdl_sync.remote.rclone_config import use_writable_config
 from tdl_sync.run.parts import opened_rclone
 from tdl_sync.run.telegram_side import opened_to_look, teller
-from tdl_sync.run.wanted_chats import wanted_chats
+from tdl_sync.run.wanted_chats import beginnings, wanted_chats
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.local_state import LocalStates
@@ -86,7 +86,7 @@ def _verdicts(
 def _opened(config: Config, closing: ExitStack) -> tuple[ChatBook, Verifier]:
     on_line = teller(config.telling)
     telegram = closing.enter_context(opened_to_look(config))
-    for line in told_of_dropped_variables():
+    for line in (*beginnings(config), *told_of_dropped_variables()):
         on_line(line)
     control = closing.enter_context(opened_rclone(config))
     use_writable_config(control.rclone, config.places.data_dir, on_line)

@@ -114,6 +114,7 @@ class ChatKind(str, Enum):
 
     CHANNEL = "channel"
     SUPERGROUP = "supergroup"
+    DIRECT_MESSAGES = "direct messages"
     GROUP = "group"
     USER = "user"
     SAVED_MESSAGES = "saved messages"

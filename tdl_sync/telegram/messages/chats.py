@@ -57,8 +57,7 @@ class ChatBook:
     def resolve(self, spelling: ChatSpelling) -> Chat:
         """Find the chat. Raises ``ChatUnreadable`` with the reason and the spellings that work."""
         if isinstance(spelling, OwnSavedMessages):
-            own = Chat(self._telegram.account_id, "Saved Messages", ChatKind.SAVED_MESSAGES)
-            return self._remember(replace(own, asked_as=spelling.text), raw.types.InputPeerSelf())
+            return self._own(spelling)
         if isinstance(spelling, ByUsername):
             return self._by_username(spelling)
         if isinstance(spelling, ByInviteHash):
@@ -152,10 +151,16 @@ class ChatBook:
         raise ChatUnreadable(
             spelling.text,
             "this account has no chat with this id in its list (not joined, or left)",
-            f"Join it, or name it otherwise. {OTHER_SPELLINGS}",
+            f"{_hint(spelling.marked_id)}Join it, or name it otherwise. {OTHER_SPELLINGS}",
         )
 
+    def _own(self, spelling: ChatSpelling) -> Chat:
+        own = Chat(self._telegram.account_id, "Saved Messages", ChatKind.SAVED_MESSAGES)
+        return self._remember(replace(own, asked_as=spelling.text), raw.types.InputPeerSelf())
+
     def _readable(self, spelling: ChatSpelling, found: Any) -> Chat:
+        if isinstance(found, raw.types.User) and found.is_self:  # by the account's name or id
+            return self._own(spelling)
         barred = why_unreadable(found)
         if barred is not None:
             raise ChatUnreadable(spelling.text, barred.why, barred.next_step)
@@ -166,6 +171,10 @@ class ChatBook:
         self._peers[chat.id] = peer
         self._chats[chat.id] = chat
         return chat
+
+
+def _hint(marked_id: int) -> str:
+    return "" if marked_id < 0 else "A channel's id has -100 before it. "
 
 
 def _channel(peer: Any) -> raw.types.InputChannel:

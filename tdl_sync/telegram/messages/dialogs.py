@@ -10,7 +10,12 @@ from pyrogram import raw
 
 from tdl_sync.telegram.session.answers import translating
 from tdl_sync.telegram.session.client import TelegramClient
-from tdl_sync.telegram.session.peers import input_peer, marked_id, marked_id_of
+from tdl_sync.telegram.session.peers import (
+    input_peer,
+    is_addressable,
+    marked_id,
+    marked_id_of,
+)
 
 DIALOGS_PER_PAGE = 100
 """The most that one call returns (https://core.telegram.org/api/offsets)."""
@@ -32,7 +37,8 @@ class Dialog:
 
 @dataclass(frozen=True)
 class DialogPage:
-    """One answer: its dialogs, and all chats and users that it speaks of."""
+    """One answer: its dialogs, and all chats and users that it speaks of and that can be
+    addressed."""
 
     dialogs: tuple[Dialog, ...]
     chats_and_users: tuple[Any, ...]
@@ -46,13 +52,14 @@ def dialog_pages(telegram: TelegramClient) -> Iterator[DialogPage]:
     seen: set[int] = set()
     for folder_id in FOLDERS:
         for answer in _answers(telegram, folder_id):
-            chats_and_users = (*answer.chats, *answer.users)
+            chats_and_users = tuple(filter(is_addressable, (*answer.chats, *answer.users)))
             by_id = {marked_id(each): each for each in chats_and_users}
             dialogs = []
             for each in answer.dialogs:
+                if not isinstance(each, raw.types.Dialog):
+                    continue  # the archive as one row, or a community: its chats have rows, too
                 chat_id = marked_id_of(each.peer)
-                is_chat = isinstance(each, raw.types.Dialog)  # else: the archive, as one row
-                if is_chat and chat_id in by_id and chat_id not in seen:
+                if chat_id in by_id and chat_id not in seen:
                     seen.add(chat_id)
                     dialogs.append(Dialog(by_id[chat_id], int(each.top_message)))
             yield DialogPage(tuple(dialogs), chats_and_users)
@@ -98,7 +105,8 @@ def _last_dialog(answer: Any) -> tuple[int, int, raw.base.InputPeer] | None:
     """Where the next page begins, ``None`` after the last page."""
     if not isinstance(answer, raw.types.messages.DialogsSlice):
         return None
-    peers = {marked_id(each): each for each in (*answer.chats, *answer.users)}
+    addressable = filter(is_addressable, (*answer.chats, *answer.users))
+    peers = {marked_id(each): each for each in addressable}
     messages: Any = [message for message in answer.messages if message.peer_id is not None]
     dates = {(each.id, marked_id_of(each.peer_id)): each.date for each in messages}
     for dialog in reversed(answer.dialogs):
