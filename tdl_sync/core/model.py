@@ -324,6 +324,21 @@ class DoneMark:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """How much all runs of a scope have moved."""
+
+    files: int = 0
+    size_bytes: int = 0
+
+    def or_more(self, other: Moved) -> Moved:
+        """Of two accounts of the same scope: each may lack what the other one knows of."""
+        return Moved(max(self.files, other.files), max(self.size_bytes, other.size_bytes))
+
+    def and_one_of(self, size_bytes: int) -> Moved:
+        return Moved(self.files + 1, self.size_bytes + size_bytes)
+
+
+@dataclass(frozen=True)
 class MarkedFile:
     """What a done-mark says of its file; ``sha256`` and ``identity`` where they were known."""
 

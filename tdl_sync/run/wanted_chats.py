@@ -12,7 +12,7 @@ from tdl_sync.core.model import Chat, Scope, scope_key
 from tdl_sync.core.ports import SavedMessagesReader, SavedText
 from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling, beginning
 from tdl_sync.options.config import Chats, Config
-from tdl_sync.state.run_state import RunState, RunStatus
+from tdl_sync.state.run_state import RunState
 from tdl_sync.state.saved_texts import Broken, State, parsed
 from tdl_sync.state.state_message import HEADER, names_remote
 
@@ -85,7 +85,7 @@ def unfinished_in(messages: Sequence[SavedText], remote: str, filters: str) -> U
     for each in parsed(messages):
         if isinstance(each, Broken):
             left_out.append(f"warning: not resumed: {each.error}")
-        if not isinstance(each, State) or each.state.status is RunStatus.COMPLETE:
+        if not isinstance(each, State) or each.state.is_finished:
             continue
         state = each.state
         why = _why_not(state, remote, filters)

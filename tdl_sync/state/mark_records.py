@@ -3,6 +3,7 @@
 ["done",remote,chat,topic,message]      what is on the remote under which name
 ["failed",remote,chat,topic,message]    what is not, and why
 ["watermark",remote,chat,topic,filters,lower bound]
+["moved",remote,chat,topic,filters,lower bound]    how many files and bytes all runs have moved
 ["file",remote,chat,topic,kind,file id,size]    a message whose mark says that it is this file
 ["files known",remote,chat,topic]       every mark says which file it is, as far as can be known
 """
@@ -13,7 +14,15 @@ import json
 from datetime import datetime, timezone
 
 from tdl_sync.core.failures import Failure, is_distrusting
-from tdl_sync.core.model import DoneMark, FileIdentity, LocationKind, MarkedFile, MessageKey, Scope
+from tdl_sync.core.model import (
+    DoneMark,
+    FileIdentity,
+    LocationKind,
+    MarkedFile,
+    MessageKey,
+    Moved,
+    Scope,
+)
 
 NOT_OURS = (AttributeError, LookupError, TypeError, ValueError, OverflowError, RecursionError)
 """What reading a record raises that was written by somebody else: any JSON, or none."""
@@ -45,8 +54,15 @@ def group_of(remote: str, key: MessageKey) -> tuple[str, int, int]:
 
 
 def watermark_key(scope: Scope) -> str:
-    of_scope = (scope.remote, scope.chat_id, scope.topic_id, scope.filters, scope.lower_bound)
-    return _key("watermark", *of_scope)
+    return _key("watermark", *_of_scope(scope))
+
+
+def moved_key(scope: Scope) -> str:
+    return _key("moved", *_of_scope(scope))
+
+
+def _of_scope(scope: Scope) -> tuple[str | int, ...]:
+    return scope.remote, scope.chat_id, scope.topic_id, scope.filters, scope.lower_bound
 
 
 def _key(*parts: str | int) -> str:
@@ -108,6 +124,21 @@ def read_id(text: str) -> int:
         return int(json.loads(text))
     except NOT_OURS as error:
         raise ForeignRecord(f"the message id {text[:80]!r} is not a number") from error
+
+
+def moved_text(moved: Moved) -> str:
+    return json.dumps([moved.files, moved.size_bytes])
+
+
+def read_moved(text: str | None) -> Moved:
+    """``None`` stands for what no run of a version that counts has moved yet."""
+    if text is None:
+        return Moved()
+    try:
+        files, size_bytes = json.loads(text)
+        return Moved(int(files), int(size_bytes))
+    except NOT_OURS as error:
+        raise ForeignRecord(f"the count {text[:80]!r} is not one of ours") from error
 
 
 def mark_text(mark: DoneMark) -> str:

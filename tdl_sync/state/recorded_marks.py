@@ -8,14 +8,16 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from tdl_sync.core.failures import Failure
-from tdl_sync.core.model import FileIdentity, MarkedFile, MessageKey, Scope
+from tdl_sync.core.model import FileIdentity, MarkedFile, MessageKey, Moved, Scope
 from tdl_sync.state.mark_records import (
     file_key,
     group_of,
     key_text,
+    moved_key,
     read_failure_with_key,
     read_id,
     read_mark,
+    read_moved,
     watermark_key,
 )
 
@@ -82,6 +84,11 @@ class RecordedMarks:
         with self._database.errors_named():
             text = self._database.text(watermark_key(scope))
             return 0 if text is None else read_id(text)
+
+    def moved(self, scope: Scope) -> Moved:
+        """By all runs of the scope that are known of here."""
+        with self._database.errors_named():
+            return read_moved(self._database.text(moved_key(scope)))
 
     def failures(self, remote: str, chat_id: int, topic_id: int) -> list[Failure]:
         """The failures on record, by message id. From memory: they were read when we opened."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from tdl_sync.core.failures import is_for_good
+
 
 class RunStatus(str, Enum):
     """The ``status`` of a state message."""
@@ -63,3 +65,12 @@ class RunState:
     upload_bytes_per_second: int = 0
     run_bytes: int = 0
     run_seconds: int = 0
+
+    @property
+    def is_finished(self) -> bool:
+        """Nothing is left but what failed for good: a further run would find nothing to do.
+
+        Earlier versions called a scope complete in which files had failed for now.
+        """
+        is_complete = self.status is RunStatus.COMPLETE
+        return is_complete and all(map(is_for_good, self.failures_by_reason))

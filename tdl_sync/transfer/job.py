@@ -9,6 +9,7 @@ from tdl_sync.core.model import (
     Chat,
     HistoryEntry,
     ListedFile,
+    Scope,
 )
 from tdl_sync.core.ports import ChatReader, HandOff, Marks, ProgressListener
 from tdl_sync.core.stop import StopFlag
@@ -43,6 +44,12 @@ class Job:
     keeping: Keeping = PLAIN_KEEPING
     leftovers_of: frozenset[int] | None = None
     sidecar_folders: dict[int, str] = field(default_factory=dict)
+    lower_bound: int = 0
+
+    @property
+    def scope(self) -> Scope:
+        """What is moved counts as moved in it."""
+        return self.choice.scope(self.remote, self.chat, self.lower_bound)
 
 
 @dataclass(frozen=True)

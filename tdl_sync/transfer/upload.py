@@ -52,7 +52,7 @@ class Uploader:
         tell = partial(self._stages.progress.tried_again, staged.item)
         remote_file = with_attempts(lambda: self._attempt(staged), self._stages.stop, tell)
         mark = DoneMark(self._job.remote, remote_file)
-        self._stages.marks.write(mark)
+        self._stages.marks.write(mark, self._job.scope)
         return mark
 
     def _attempt(self, staged: StagedFile) -> RemoteFile:

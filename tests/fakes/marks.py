@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tdl_sync.core.errors import TdlSyncError
 from tdl_sync.core.failures import Failure, added_to
-from tdl_sync.core.model import DoneMark, FileIdentity, MediaItem, MessageKey, Scope
+from tdl_sync.core.model import DoneMark, FileIdentity, MediaItem, MessageKey, Moved, Scope
 
 
 class FakeMarks:
@@ -24,6 +24,7 @@ class FakeMarks:
         self.on_write: Callable[[DoneMark], None] | None = None
         self._failures: dict[tuple[str, MessageKey], Failure] = {}
         self._watermarks: dict[Scope, int] = {}
+        self._moved: dict[Scope, Moved] = {}
         self._files_known: set[tuple[str, int, int]] = set()
         self._lock = threading.Lock()
 
@@ -31,13 +32,25 @@ class FakeMarks:
         with self._lock:
             return (remote, key) in self.marks
 
-    def write(self, mark: DoneMark) -> None:
+    def write(self, mark: DoneMark, moved_in: Scope | None = None) -> None:
         if self.on_write is not None:
             self.on_write(mark)
         with self._lock:
             self._fail_if_asked()
             self.marks[mark.remote, mark.key] = mark
             self._failures.pop((mark.remote, mark.key), None)
+            if moved_in is not None:
+                before = self._moved.get(moved_in, Moved())
+                self._moved[moved_in] = before.and_one_of(mark.file.item.size_bytes)
+
+    def moved(self, scope: Scope) -> Moved:
+        with self._lock:
+            return self._moved.get(scope, Moved())
+
+    def learn_moved(self, scope: Scope, moved: Moved) -> None:
+        with self._lock:
+            self._fail_if_asked()
+            self._moved[scope] = self._moved.get(scope, Moved()).or_more(moved)
 
     def message_with(
         self, remote: str, chat_id: int, topic_id: int, file: FileIdentity

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.core.model import MarkedFile, MessageKey, RemoteFile, Scope
+from tdl_sync.core.model import DoneMark, MarkedFile, MessageKey, Moved, RemoteFile, Scope
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.mark_database import DATABASE_NAME
 from tdl_sync.state.read_only import MarksToRead
@@ -163,3 +163,24 @@ def test_the_same_keys_and_values_are_written_as_ever(tmp_path: Path) -> None:
         values.write_all(marks)
     kept = VERSIONS[-1].copy("marks", tmp_path / "kept")
     assert rows(tmp_path / "new") == rows(kept)
+
+
+@pytest.mark.parametrize("name", ["marks", "marks-older"])
+def test_what_is_moved_is_counted_beside_the_records_of_before(
+    kept: Kept, name: str, tmp_path: Path
+) -> None:
+    """An earlier version knows nothing of the count, and asks for no key that begins so."""
+    scope = Scope(REMOTE, CHANNEL)
+    before = rows(kept.copy(name, tmp_path / "before"))
+    with opened(kept, name, tmp_path) as marks:
+        assert marks.moved(scope) == Moved()
+        marks.write(DoneMark(REMOTE, values.LATE), moved_in=scope)
+        assert marks.moved(scope) == Moved(1, values.LATE.item.size_bytes)
+    after = rows(tmp_path / "marks")
+    (counted,) = [key for key in after if key.startswith('["moved",')]
+    assert (counted, after.pop(counted)) == (
+        f'["moved","{REMOTE}",{CHANNEL},0,"",0]',
+        f"[1, {values.LATE.item.size_bytes}]",
+    )
+    asked_for = ('["done",', '["failed",', '["watermark",', '["file",', '["files known",')
+    assert all(key.startswith(asked_for) for key in {*before, *after})

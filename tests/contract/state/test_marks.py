@@ -17,6 +17,7 @@ from tdl_sync.core.model import (
     LocationKind,
     MessageDetails,
     MessageKey,
+    Moved,
     RemoteFile,
     Scope,
 )
@@ -191,3 +192,19 @@ def test_what_was_only_listed_says_nothing_of_an_edited_message(marks: Marks) ->
     marks.write(DoneMark(REMOTE, listed))
     assert marks.is_done(REMOTE, key_of(7))
     assert marks.message_with(REMOTE, CHAT_ID, 0, file_of(7)) is None
+
+
+def test_what_is_moved_is_counted_with_its_mark_in_the_scope_that_moved_it(marks: Marks) -> None:
+    """And what other machines know of is never taken off it."""
+    others = replace(SCOPE, filters="type=photo")
+    assert marks.moved(SCOPE) == Moved()
+    marks.write(mark_of(7), moved_in=SCOPE)
+    marks.write(mark_of(8), moved_in=SCOPE)
+    marks.write(mark_of(9), moved_in=others)
+    marks.write(mark_of(10))
+    assert (marks.moved(SCOPE), marks.moved(others)) == (Moved(2, 10), Moved(1, 5))
+    marks.learn_moved(SCOPE, Moved(1, 20))
+    assert marks.moved(SCOPE) == Moved(2, 20)
+    marks.learn_moved(SCOPE, Moved(30, 3))
+    marks.write(mark_of(11), moved_in=SCOPE)
+    assert marks.moved(SCOPE) == Moved(31, 25)

@@ -261,3 +261,5 @@ def test_another_machine_goes_on_from_the_state_message(
     assert_moved(run_here(second, "-u", SOURCE, "--resume"), 1)
     assert scene.telegram.statistics.counts().file_bytes == 1234
     assert_on_remote(second, (source, wanted(source)))
+    state = the_state(scene.world)
+    assert (state["total_uploaded"], state["total_size_gb"]) == (3, (1000 + 2000 + 1234) / 10**9)
