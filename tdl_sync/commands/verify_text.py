@@ -6,7 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tdl_sync.commands.verify_comparison import Double, Findings, Missing, Unknown, Wrong
+from tdl_sync.commands.verify_comparison import (
+    Double,
+    Findings,
+    GivenUp,
+    Missing,
+    Unknown,
+    Wrong,
+)
 from tdl_sync.core.failures import OTHER_CONTENT
 from tdl_sync.core.model import Chat, ListedFile
 from tdl_sync.core.naming import path_of
@@ -40,6 +47,7 @@ def report_lines(verdict: Verdict) -> list[str]:
     rows = [
         ("there", findings.there, _how_compared(findings)),
         ("missing", len(findings.missing), _marked(findings.missing)),
+        ("given up", len(findings.given_up), "no run moves them by itself"),
         ("wrong", len(findings.wrong), _marked(findings.wrong)),
         ("double", len(findings.double), ""),
         ("unknown", len(findings.unknown), ""),
@@ -51,9 +59,10 @@ def report_lines(verdict: Verdict) -> list[str]:
     lines += [
         f"  {label:<12}  {count:>{width}}  {remark if count else ''}".rstrip()
         for label, count, remark in rows
-        if count or label not in ("skipped", "not compared")
+        if count or label not in ("given up", "skipped", "not compared")
     ]
     lines += _listed("missing", [_missing_text(each) for each in findings.missing])
+    lines += _listed("given up", [_given_up_text(each) for each in findings.given_up])
     lines += _listed("wrong", [_wrong_text(each) for each in findings.wrong])
     lines += _listed("double", [_double_text(each) for each in findings.double])
     lines += _listed("unknown", [_unknown_text(each) for each in findings.unknown])
@@ -78,7 +87,8 @@ def result_line(verdicts: Iterable[Verdict], *, failed: bool) -> str:
         f"double={sum(len(each.double) for each in all_findings)} "
         f"unknown={sum(len(each.unknown) for each in all_findings)} "
         f"by_hash={sum(each.compared_by_hash for each in all_findings)} "
-        f"by_size={sum(each.compared_by_size_alone for each in all_findings)}"
+        f"by_size={sum(each.compared_by_size_alone for each in all_findings)} "
+        f"given_up={sum(len(each.given_up) for each in all_findings)}"
     )
 
 
@@ -106,6 +116,15 @@ def json_record(verdict: Verdict) -> dict[str, Any]:
                 "failed_before": each.failure and each.failure.reason,
             }
             for each in findings.missing
+        ],
+        "given_up": [
+            {
+                "message_id": each.key.message_id,
+                "name": each.name,
+                "size_bytes": each.size_bytes,
+                "why": each.reason,
+            }
+            for each in findings.given_up
         ],
         "wrong": [
             {
@@ -160,6 +179,10 @@ def _missing_text(missing: Missing) -> str:
     if missing.failure is not None:
         return f"{text}, failed before: {missing.failure.reason}"
     return text
+
+
+def _given_up_text(given_up: GivenUp) -> str:
+    return f"{given_up.name} ({human_bytes(given_up.size_bytes)}): {given_up.reason}"
 
 
 def _wrong_text(wrong: Wrong) -> str:
