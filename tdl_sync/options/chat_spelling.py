@@ -16,7 +16,7 @@ from tdl_sync.core.errors import UsageError
 SPELLINGS = (
     "@name, name, https://t.me/name, https://t.me/name/123 (from message 123 on), "
     "https://t.me/c/1234567890/123, -1001234567890, https://t.me/+invite (joined already), "
-    "me, the number that `chats` lists for a person"
+    "me; `chats` lists yours"
 )
 
 
