@@ -27,7 +27,7 @@ def test_a_file_of_chats_moves_each_of_them_with_a_state_of_its_own(stage: Stage
         channel.append(file=FilePlan("document", 300, "a.bin", "application/octet-stream", 2))
     chats = machine.working_directory / "chats.txt"
     chats.write_text(
-        f"# mine\n\n  {SOURCE}\nhttps://t.me/stand_in_news\n#@stand_in_talk\n{SOURCE}\n"
+        f"# mine\n\n  {SOURCE} # all\nhttps://t.me/stand_in_news#x\n#@stand_in_talk\n{SOURCE}\n"
     )
     assert_moved(run_here(machine, "--chats", "chats.txt"), 3)
     assert_on_remote(machine, (source, wanted(source)), (news, wanted(news)))

@@ -204,6 +204,11 @@ def test_a_link_to_a_topic_and_another_topic_are_refused_together() -> None:
     assert parse(f"-u {link} --topic 5").chats.topic_id == 5
 
 
+def test_the_value_of_a_flag_of_rclones_may_stand_behind_a_space() -> None:
+    spaced = parse("-u me '--rclone-arg=--bwlimit 8M' --rclone-arg '--header  a: b'")
+    assert spaced.rclone.arguments == ("--bwlimit=8M", "--header=a: b")
+
+
 def test_several_chats_are_taken_in_order_and_each_once() -> None:
     chats = (ByUsername("second"), ByUsername("first"))
     assert parse("-u second --url=@first -u https://t.me/Second").chats.spellings == chats
@@ -374,6 +379,8 @@ def test_variables_that_resemble_none_are_left_alone() -> None:
         ),
         ("sync login", "'login' after the command sync belongs to no option"),
         ("@channel", "a chat is given with -u (-u @channel)"),
+        ("-u me --max-disk 50 GB", "'GB' stands alone: write a size in one word, such as 50GB"),
+        ("-u me --min-size 5 m", "'m' stands alone: write a size in one word, such as 5"),
         ("https://t.me/name", "a chat is given with -u (-u https://t.me/name)"),
         ("-1001234567890", "a chat is given with -u (-u -1001234567890)"),
         ("-u me --remote drive:my files", "unknown command 'files'"),
