@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tdl_sync.commands.status_text import balance_record
-from tdl_sync.commands.verify_comparison import Double, Findings, Missing, Unknown, Wrong
+from tdl_sync.commands.verify_comparison import (
+    Double,
+    Findings,
+    GivenUp,
+    Missing,
+    Unknown,
+    Wrong,
+)
 from tdl_sync.core.balance import Balance
 from tdl_sync.core.doubles import Likeness
 from tdl_sync.core.failures import OTHER_CONTENT, REPLACED
@@ -51,6 +58,7 @@ def report_lines(verdict: Verdict) -> list[str]:
     rows = [
         ("there", findings.there, _how_compared(findings)),
         ("missing", len(findings.missing), _marked(findings.missing)),
+        ("given up", len(findings.given_up), "no run moves them by itself"),
         ("wrong", len(findings.wrong), _marked(findings.wrong)),
         ("double", len(findings.double), _surplus(findings.double)),
         ("unknown", len(findings.unknown), ""),
@@ -62,9 +70,10 @@ def report_lines(verdict: Verdict) -> list[str]:
     lines += [
         f"  {label:<12}  {count:>{width}}  {remark if count else ''}".rstrip()
         for label, count, remark in rows
-        if count or label not in ("skipped", "not compared")
+        if count or label not in ("given up", "skipped", "not compared")
     ]
     lines += _listed("missing", [_missing_text(each) for each in findings.missing])
+    lines += _listed("given up", [_given_up_text(each) for each in findings.given_up])
     lines += _listed("wrong", [_wrong_text(each) for each in findings.wrong])
     lines += _listed("double", [double_text(each) for each in findings.double])
     lines += _listed("unknown", [_unknown_text(each) for each in findings.unknown])
@@ -95,7 +104,8 @@ def result_line(verdicts: Sequence[Verdict], *, failed: bool) -> str:
         f"double={sum(len(each.double) for each in all_findings)} "
         f"unknown={sum(len(each.unknown) for each in all_findings)} "
         f"by_hash={sum(each.compared_by_hash for each in all_findings)} "
-        f"by_size={sum(each.compared_by_size_alone for each in all_findings)}"
+        f"by_size={sum(each.compared_by_size_alone for each in all_findings)} "
+        f"given_up={sum(len(each.given_up) for each in all_findings)}"
         f"{unseen_words(verdict.balance for verdict in verdicts)}"
     )
 
@@ -124,6 +134,15 @@ def json_record(verdict: Verdict) -> dict[str, Any]:
                 "failed_before": each.failure and each.failure.reason,
             }
             for each in findings.missing
+        ],
+        "given_up": [
+            {
+                **_which(each.key.number),
+                "name": each.name,
+                "size_bytes": each.size_bytes,
+                "why": each.reason,
+            }
+            for each in findings.given_up
         ],
         "wrong": [
             {
@@ -182,6 +201,10 @@ def _missing_text(missing: Missing) -> str:
     if missing.failure is not None:
         return f"{text}, failed before: {missing.failure.reason}"
     return text
+
+
+def _given_up_text(given_up: GivenUp) -> str:
+    return f"{given_up.name} ({human_bytes(given_up.size_bytes)}): {given_up.reason}"
 
 
 def _wrong_text(wrong: Wrong) -> str:

@@ -115,6 +115,7 @@ class ChatKind(str, Enum):
 
     CHANNEL = "channel"
     SUPERGROUP = "supergroup"
+    DIRECT_MESSAGES = "direct messages"
     GROUP = "group"
     USER = "user"
     SAVED_MESSAGES = "saved messages"
@@ -382,6 +383,21 @@ class DoneMark:
     @property
     def key(self) -> MessageKey:
         return self.file.item.key
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How much all runs of a scope have moved."""
+
+    files: int = 0
+    size_bytes: int = 0
+
+    def or_more(self, other: Moved) -> Moved:
+        """Of two accounts of the same scope: each may lack what the other one knows of."""
+        return Moved(max(self.files, other.files), max(self.size_bytes, other.size_bytes))
+
+    def and_one_of(self, size_bytes: int) -> Moved:
+        return Moved(self.files + 1, self.size_bytes + size_bytes)
 
 
 @dataclass(frozen=True)

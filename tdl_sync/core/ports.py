@@ -26,6 +26,7 @@ from tdl_sync.core.model import (
     MediaItem,
     MediaType,
     MessageKey,
+    Moved,
     Reading,
     RemoteFile,
     Scope,
@@ -189,8 +190,15 @@ class MarkReader(Protocol):
 class Marks(MarkReader, Protocol):
     """The durable records. What a method wrote is on disk when it returns; all threads may call."""
 
-    def write(self, mark: DoneMark) -> None:
-        """Record a file as done, and which file it is, and forget its failure: all or nothing."""
+    def write(self, mark: DoneMark, moved_in: Scope | None = None) -> None:
+        """Record a file as done, and which file it is, forget its failure, and count it as moved
+        in the scope whose run has moved it: all or nothing. ``None``: it was there already."""
+
+    def moved(self, scope: Scope) -> Moved:
+        """By all runs of the scope that are known of here."""
+
+    def learn_moved(self, scope: Scope, moved: Moved) -> None:
+        """What is known elsewhere of the same; durable on return."""
 
     def ids_of_unknown_files(self, remote: str, chat_id: int, topic_id: int) -> list[int]:
         """The messages of which a mark does not say which file it is of.

@@ -128,8 +128,9 @@ class ChatSession:
                     self._say_what_is_left()
                 raise
             # --retry-failed does not read on, so what it leaves is as complete as what it found.
-            ended_early = self._task.retry_failed or self._more
-            self._end(RunStatus.STOPPED if ended_early else RunStatus.COMPLETE)
+            # What failed for now is for the next run, so the scope is not complete either.
+            left = self._task.retry_failed or self._more or self.report().failed_for_now
+            self._end(RunStatus.STOPPED if left else RunStatus.COMPLETE)
 
     def _begun_time_left(self, deadline: Deadline) -> TimeLeft:
         loaded = self._start.point.loaded

@@ -23,6 +23,7 @@ from tdl_sync.core.model import (
     MediaItem,
     MediaType,
     MessageKey,
+    Moved,
     Reading,
     Scope,
     SkippedItem,
@@ -100,6 +101,9 @@ def failed_elsewhere(state: RunState) -> Iterator[Failure]:
 def inherit(point: ResumePoint, marks: Marks, saved_messages: SavedMessages) -> None:
     """Make what earlier runs left this run's own, before it does anything else: the failures that
     only their message tells of are on record here, and of several messages one is left."""
+    if point.loaded is not None:
+        state = point.loaded.state
+        marks.learn_moved(point.scope, Moved(state.total_uploaded, state.total_size_bytes))
     if point.told_failures:
         marks.record_failures(point.scope.remote, point.told_failures)
     if point.told_waiting:
@@ -207,6 +211,7 @@ class Resumption:
             keeping=task.keeping,
             sidecar_folders=sidecar_folders(point.folder, listing),
             seen=point.seen if after_id == point.after_id else None,
+            lower_bound=self._scope.lower_bound,
         )
 
     def later_job(
@@ -346,14 +351,17 @@ class ChatState:
         failures = self.marks.failures(scope.remote, self.chat.id, 0)
         waiting = self.marks.waiting(scope.remote, self.chat.id, 0)
         self._save_watermark(position)
+        moved = self.marks.moved(scope)
+        downloaded = report.downloaded_files + (earlier.total_downloaded if earlier else 0)
         return RunState(
             scope_key=scope_key(scope),
             channel_id=self.chat.id,
             channel_name=self.chat.title,
             last_message_id=position.watermark,
-            total_downloaded=report.downloaded_files + (earlier.total_downloaded if earlier else 0),
-            total_uploaded=report.moved + (earlier.total_uploaded if earlier else 0),
-            total_size_bytes=report.uploaded_bytes + (earlier.total_size_bytes if earlier else 0),
+            # Some runs may not have lived to tell what they had downloaded.
+            total_downloaded=max(downloaded, moved.files),
+            total_uploaded=moved.files,
+            total_size_bytes=moved.size_bytes,
             timestamp=datetime.now(timezone.utc),
             status=self.status,
             remote=scope.remote,

@@ -13,6 +13,7 @@ from tdl_sync.core.model import (
     FileNumber,
     MarkedFile,
     MessageKey,
+    Moved,
     Reading,
     Scope,
     Waiting,
@@ -22,9 +23,11 @@ from tdl_sync.state.mark_records import (
     file_of_several_key,
     group_of,
     key_text,
+    moved_key,
     read_failure_with_key,
     read_id,
     read_mark,
+    read_moved,
     read_number,
     read_reading,
     read_waiting,
@@ -112,6 +115,11 @@ class RecordedMarks:
         watermark = self.watermark(scope)
         with self._database.errors_named():
             return read_reading(self._database.text(reading_key(scope)), watermark)
+
+    def moved(self, scope: Scope) -> Moved:
+        """By all runs of the scope that are known of here."""
+        with self._database.errors_named():
+            return read_moved(self._database.text(moved_key(scope)))
 
     def failures(self, remote: str, chat_id: int, topic_id: int) -> list[Failure]:
         """The failures on record, by message id. From memory: they were read when we opened."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 
 from tdl_sync.core.balance import Balance
+from tdl_sync.core.failures import is_for_good
 from tdl_sync.core.model import FileNumber, MediaType, Reading
 
 
@@ -80,3 +81,12 @@ class RunState:
     @property
     def reading(self) -> Reading:
         return Reading(self.last_message_id, self.reader, self.seen)
+
+    @property
+    def is_finished(self) -> bool:
+        """Nothing is left but what failed for good: a further run would find nothing to do.
+
+        Earlier versions called a scope complete in which files had failed for now.
+        """
+        is_complete = self.status is RunStatus.COMPLETE
+        return is_complete and all(map(is_for_good, self.failures_by_reason))

@@ -11,6 +11,7 @@ from tdl_sync.core.model import (
     HistoryEntry,
     ListedFile,
     MediaType,
+    Scope,
 )
 from tdl_sync.core.ports import ChatReader, HandOff, Marks, ProgressListener
 from tdl_sync.core.stop import StopFlag
@@ -52,6 +53,12 @@ class Job:
     all_may_be_replaced: bool = False
     sidecar_folders: dict[FileNumber, str] = field(default_factory=dict)
     seen: Mapping[MediaType, int] | None = None
+    lower_bound: int = 0
+
+    @property
+    def scope(self) -> Scope:
+        """What is moved counts as moved in it."""
+        return self.choice.scope(self.remote, self.chat, self.lower_bound)
 
 
 @dataclass(frozen=True)

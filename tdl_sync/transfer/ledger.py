@@ -75,7 +75,13 @@ class Tally:
             counts = self._counts
             by_reason = Counter(counts.failed_by_reason) + Counter({failure.reason: 1})
             items = (*counts.failed_items, item)[:MOST_FAILED_ITEMS]
-            self._counts = replace(counts, failed_by_reason=dict(by_reason), failed_items=items)
+            for_now = counts.failed_for_now + (not failure.for_good)
+            self._counts = replace(
+                counts,
+                failed_by_reason=dict(by_reason),
+                failed_items=items,
+                failed_for_now=for_now,
+            )
 
     def round_ended(self) -> None:
         """From here on no time passes for it."""
@@ -95,6 +101,7 @@ class Tally:
                 seen=counts.seen - len(failed),
                 failed_by_reason=dict(by_reason),
                 failed_items=tuple(item for item in counts.failed_items if item not in failed),
+                failed_for_now=counts.failed_for_now - sum(not item.for_good for item in failed),
             )
             self._round_began_with = self._counts
             self._round_began_at = time.monotonic()

@@ -17,6 +17,7 @@ from tdl_sync.core.model import (
     MediaItem,
     MediaType,
     MessageKey,
+    Moved,
     Reading,
     Scope,
     Waiting,
@@ -38,6 +39,7 @@ class FakeMarks:
         self._waiting: dict[tuple[str, int, int], dict[int, Waiting]] = {}
         self._watermarks: dict[Scope, int] = {}
         self.readings: dict[Scope, Reading] = {}
+        self._moved: dict[Scope, Moved] = {}
         self._files_known: set[tuple[str, int, int]] = set()
         self._lock = threading.Lock()
 
@@ -53,13 +55,25 @@ class FakeMarks:
         file = mark.file
         return MarkedFile(file.folder, file.name, file.item.size_bytes, file.sha256, file.identity)
 
-    def write(self, mark: DoneMark) -> None:
+    def write(self, mark: DoneMark, moved_in: Scope | None = None) -> None:
         if self.on_write is not None:
             self.on_write(mark)
         with self._lock:
             self._fail_if_asked()
             self.marks[mark.remote, mark.key] = mark
             self._failures.pop((mark.remote, mark.key), None)
+            if moved_in is not None:
+                before = self._moved.get(moved_in, Moved())
+                self._moved[moved_in] = before.and_one_of(mark.file.item.size_bytes)
+
+    def moved(self, scope: Scope) -> Moved:
+        with self._lock:
+            return self._moved.get(scope, Moved())
+
+    def learn_moved(self, scope: Scope, moved: Moved) -> None:
+        with self._lock:
+            self._fail_if_asked()
+            self._moved[scope] = self._moved.get(scope, Moved()).or_more(moved)
 
     def file_with(
         self, remote: str, chat_id: int, topic_id: int, file: FileIdentity

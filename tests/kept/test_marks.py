@@ -13,10 +13,12 @@ import pytest
 
 from tdl_sync.core.model import (
     READER,
+    DoneMark,
     FileNumber,
     MarkedFile,
     MediaType,
     MessageKey,
+    Moved,
     Reading,
     RemoteFile,
     Scope,
@@ -191,3 +193,24 @@ def test_who_has_read_up_to_a_watermark_is_known_until_an_earlier_version_moves_
         with marks._database.transaction() as cache:  # as the earlier version writes it
             cache.set(watermark_key(scope), "60")
         assert marks.reading(scope) == Reading(60)
+
+
+@pytest.mark.parametrize("name", ["marks", "marks-older"])
+def test_what_is_moved_is_counted_beside_the_records_of_before(
+    kept: Kept, name: str, tmp_path: Path
+) -> None:
+    """An earlier version knows nothing of the count, and asks for no key that begins so."""
+    scope = Scope(REMOTE, CHANNEL)
+    before = rows(kept.copy(name, tmp_path / "before"))
+    with opened(kept, name, tmp_path) as marks:
+        assert marks.moved(scope) == Moved()
+        marks.write(DoneMark(REMOTE, values.LATE), moved_in=scope)
+        assert marks.moved(scope) == Moved(1, values.LATE.item.size_bytes)
+    after = rows(tmp_path / "marks")
+    (counted,) = [key for key in after if key.startswith('["moved",')]
+    assert (counted, after.pop(counted)) == (
+        f'["moved","{REMOTE}",{CHANNEL},0,"",0]',
+        f"[1, {values.LATE.item.size_bytes}]",
+    )
+    asked_for = ('["done",', '["failed",', '["watermark",', '["file",', '["files known",')
+    assert all(key.startswith(asked_for) for key in {*before, *after})

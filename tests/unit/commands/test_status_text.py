@@ -115,9 +115,20 @@ def test_what_is_broken_is_named_and_hides_nothing_else(tmp_path: Path) -> None:
     ],
 )
 def test_what_goes_on_is_what_the_run_has_said(saved_as: RunStatus, activity: Activity) -> None:
-    saved = SavedState(replace(WHOLE, status=saved_as), NOON, 7)
+    saved = SavedState(replace(WHOLE, status=saved_as, failures_by_reason={}), NOON, 7)
     found = status_of(saved, claims_in([message(saved.state)]), NOON, lives)
     assert (found.activity, found.run) == (activity, WHOLE.run)
+
+
+def test_nothing_is_called_complete_beside_files_that_failed_for_now() -> None:
+    """Earlier versions have saved it so."""
+    for reasons, activity in (
+        ({"larger than the disk budget": 3, "refused by Telegram": 1}, Activity.COMPLETE),
+        ({"larger than the disk budget": 3, "download failed": 1}, Activity.STOPPED),
+        ({"other": 1}, Activity.STOPPED),
+    ):
+        state = replace(WHOLE, status=RunStatus.COMPLETE, failures_by_reason=reasons)
+        assert status_of(SavedState(state, NOON, 7), [], NOON, lives).activity is activity
 
 
 def test_a_running_run_is_believed_for_three_intervals_and_while_its_process_lives() -> None:
