@@ -191,7 +191,10 @@ def _make_private(directory: Path) -> None:
         )
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
-    os.close(os.open(directory / DBNAME, os.O_CREAT | os.O_RDWR, 0o600))
+    # Never one that is there: with the descriptor the locks of this whole process would go
+    # (https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(directory / DBNAME, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     for name in (DBNAME, f"{DBNAME}-wal", f"{DBNAME}-shm"):
         with contextlib.suppress(FileNotFoundError):
             (directory / name).chmod(0o600)

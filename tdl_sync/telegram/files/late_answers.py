@@ -72,6 +72,8 @@ class Silence:
     """As many others that are under way wait for too long as well."""
     others_late_elsewhere: int
     """Of these, those on other connections."""
+    others_elsewhere: int
+    """As many are under way on other connections at all."""
 
 
 def late_after_seconds(answers: Sequence[AnswerTime], size_bytes: int) -> float:
@@ -92,9 +94,11 @@ def is_late(silence: Silence, late_after: float) -> bool:
         return silence.others_late <= silence.overtaken_by
     # Bytes of an answer may still be on their way, on a connection that is slow or dead. All that
     # it carries is late then.
+    is_overtaken = silence.overtaken_by >= max(OVERTAKERS, silence.others_late_elsewhere)
     return (
         silence.connection_silent_seconds >= late_after
-        and silence.overtaken_by >= max(OVERTAKERS, silence.others_late_elsewhere)
+        # Nothing overtakes the last requests of all.
+        and (is_overtaken or not silence.others_elsewhere)
         and silence.others_go_on
     )
 

@@ -290,6 +290,7 @@ class MediaConnections:
             ),
             others_late=sum(self._waited_seconds(each) >= late_after for each in others),
             others_late_elsewhere=sum(seconds >= late_after for seconds in elsewhere),
+            others_elsewhere=len(elsewhere),
         )
 
     def _waited_seconds(self, turn: Turn) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -24,6 +26,7 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.core.ports import Marks
 from tdl_sync.state.done_marks import DoneMarks
+from tdl_sync.state.mark_database import DATABASE_NAME
 from tests.fakes.chat import CHAT_ID, FIRST_DATE, further_of, item_of
 from tests.fakes.marks import FakeMarks
 
@@ -211,3 +214,15 @@ def test_what_is_moved_is_counted_with_its_mark_in_the_scope_that_moved_it(marks
     marks.learn_moved(SCOPE, Moved(30, 3))
     marks.write(mark_of(11), moved_in=SCOPE)
     assert marks.moved(SCOPE) == Moved(31, 25)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its locks belong to the handle that took them")
+def test_who_opens_the_records_a_second_time_takes_nobodys_locks_away(tmp_path: Path) -> None:
+    """A process loses all its locks on a file with the first descriptor of it that it closes. Then
+    another process takes itself for the last one, and removes the log that is in use here."""
+    with DoneMarks(tmp_path) as first, DoneMarks(tmp_path):
+        first.write(mark_of(7))
+        script = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT 1 FROM Cache')"
+        database = tmp_path / DATABASE_NAME
+        subprocess.run([sys.executable, "-c", script, str(database)], check=True)
+        assert database.with_name(f"{DATABASE_NAME}-wal").exists()

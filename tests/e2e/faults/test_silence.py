@@ -20,7 +20,7 @@ LINE = Shaping(round_trip_seconds=0.03, connection_bytes_per_second=8 * MIB)
 
 @pytest.mark.parametrize(
     "sizes",
-    [[100_000] * 40, [20 * MIB, *[100_000] * 20], [24 * MIB]],
+    [[100_000] * 60, [20 * MIB, *[100_000] * 20], [24 * MIB]],
     ids=["small files", "both", "one large file"],
 )
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ LINE = Shaping(round_trip_seconds=0.03, connection_bytes_per_second=8 * MIB)
     [
         Fault("no_answer", rpc=GET_FILE, after_calls=17),
         # Not the first connection, which carries all other calls as well.
-        Fault("slow", rpc=GET_FILE, connection=3, after_calls=1, bytes_per_second=2000),
+        Fault("slow", rpc=GET_FILE, connection=3, bytes_per_second=2000),
     ],
     ids=lambda fault: fault.kind,
 )

@@ -60,8 +60,8 @@ CHATS: dict[str, Any] = {
 NOT_OF_CHATS = {
     "topic_id": "the message says its topic itself",
     "comments_on_id": "why the chat was read is nothing that the message says",
-    "became_id": "the message says by its chat which of two histories it is of",
     "asked_as": "why the chat was read is nothing that the message says",
+    "became_id": "what became of the group later is nothing that the message says",
 }
 
 

@@ -29,6 +29,7 @@ LOST = Silence(
     others_go_on=True,
     others_late=0,
     others_late_elsewhere=0,
+    others_elsewhere=3,
 )
 """One answer of many, on a connection that answers everything else."""
 
@@ -79,6 +80,7 @@ def test_where_too_little_is_known_the_wait_is_longer() -> None:
         replace(LOST, others_late=2),  # two more of many are lost
         ON_A_SLOW_CONNECTION,
         replace(ON_A_SLOW_CONNECTION, others_late=30),  # all that it carries
+        replace(ON_A_SLOW_CONNECTION, overtaken_by=0, others_elsewhere=0),  # the last of all
     ],
     ids=repr,
 )
