@@ -10,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tdl_sync.commands.verify_comparison import NO_ID, NO_MESSAGE, UNFINISHED, Comparison, Findings
+from tdl_sync.commands.verify_text import Verdict, json_record
 from tdl_sync.core.doubles import Likeness
 from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE, Failure
 from tdl_sync.core.model import (
+    Chat,
+    ChatKind,
     FileNumber,
     HistoryEntry,
     ListedFile,
@@ -290,5 +293,8 @@ def test_what_no_run_moves_by_itself_is_given_up_and_not_missing() -> None:
         ("3", "refused by Telegram"),
         ("4.2", "refused by Telegram"),
     ]
+    verdict = Verdict(Chat(CHAT_ID, "A", ChatKind.CHANNEL), "box:", FOLDER, found)
+    told = [(each["message_id"], each.get("index")) for each in json_record(verdict)["given_up"]]
+    assert told == [(1, None), (2, None), (3, None), (4, 2)]
     assert [each.key.message_id for each in found.missing] == [4, 5]
     assert not found.all_there
