@@ -146,8 +146,10 @@ def _refuse_missing_value(option: Option, word: str, words: Iterator[str]) -> No
 
 def _about_stray_word(word: str, command: str | None) -> str:
     """Prints the word only where it can't be a secret that lost its option."""
-    if re.match(r"@|-100\d|(https?://)?(t|telegram)\.me/|tg:", word):
+    if re.match(r"@|-100\d|-[1-4]\d{12}$|(https?://)?(t|telegram)\.me/|tg:", word):
         return f"a chat is given with -u (-u {word}); {SEE_HELP}"
+    if re.fullmatch(r"[kmgtp]?i?b|[kmgtp]", word, re.IGNORECASE):
+        return f"{word!r} stands alone: write a size in one word, such as 50{word}; {SEE_HELP}"
     if command == "completion":
         return _NEEDS_SHELL
     commands = ", ".join(OF_COMMAND)

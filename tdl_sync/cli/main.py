@@ -20,9 +20,14 @@ from tdl_sync.core.errors import (
     EXIT_COMPLETE,
     EXIT_SOME_FAILED,
     ComeBackLater,
+    ConfigurationError,
     TdlSyncError,
 )
-from tdl_sync.core.operating_system import share_freed_memory
+from tdl_sync.core.operating_system import (
+    share_freed_memory,
+    unspellable,
+    write_whatever_comes,
+)
 from tdl_sync.core.reports import Outcome
 from tdl_sync.options.config import Command, Config, Telling
 from tdl_sync.reporting.events import Event, EventKind, Level
@@ -42,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Returns the exit status; never raises for what a user can cause."""
     os.umask(0o077)
     share_freed_memory()
+    write_whatever_comes()
     open_files.allow_more()
     words = sys.argv[1:] if arguments is None else arguments
     try:
@@ -64,13 +70,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def report_error(error: BaseException, telling: Telling) -> int:
     """Tell what went wrong; the status to exit with."""
     if not isinstance(error, TdlSyncError):
-        error = open_files.named(error) or error
+        error = open_files.named(error) or _locale_named(error) or error
     if isinstance(error, TdlSyncError):
         status = error.exit_status
         tell(Event(EventKind.ERROR, Level.ERROR, (str(error),), exit_status=status), telling)
         return status
     tell(of_bug(error), telling)
     return EXIT_BUG
+
+
+def _locale_named(error: BaseException) -> TdlSyncError | None:
+    unspelt = unspellable(error)
+    if unspelt is None:
+        return None
+    return ConfigurationError(
+        f"a name cannot be spelt in this locale's encoding ({unspelt.encoding}): set "
+        "LC_ALL=C.UTF-8 or PYTHONUTF8=1 in the environment, then run again"
+    )
 
 
 def doctor(config: Config) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -173,6 +174,12 @@ def _refuse_what_does_not_fit(config: Config) -> None:
 def _refuse_several_chats_for_one(chats: Chats) -> None:
     """What is said of one chat's messages means nothing for another's."""
     given = len(chats.spellings)
+    for each in chats.spellings:
+        if each.topic_id and chats.topic_id not in (None, each.topic_id):
+            raise UsageError(
+                f"--topic {chats.topic_id} is another topic than the one that {each.text!r} "
+                "names; give one of them"
+            )
     if chats.topic_id is not None and given != 1:
         raise UsageError(
             f"--topic is a topic of one chat, and {given} chats are given; name one with -u"
@@ -202,12 +209,12 @@ def _chats_in(path: Path) -> list[ChatSpelling]:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"--chats: {str(path)!r} cannot be read ({why})") from None
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
-    chats = [
-        parse_chat(line, f"{path}, line {number}")
-        for number, line in lines
-        if line and not line.startswith("#")
+    # A sign for a comment within a word belongs to the word: a link may have one.
+    lines = [
+        (number, re.sub(r"(^|\s)#.*", "", line).strip())
+        for number, line in enumerate(text.splitlines(), 1)
     ]
+    chats = [parse_chat(line, f"{path}, line {number}") for number, line in lines if line]
     if not chats:
         raise UsageError(f"--chats: there is no chat in {str(path)!r}; write one in each line")
     return chats

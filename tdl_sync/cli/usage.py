@@ -46,7 +46,7 @@ What to move:
                              https://t.me/+invite     joined already
                              me (Saved Messages), or an id: -1001234567890
   --chats FILE             a file with a chat in each line, spelt as for -u;
-                           lines that begin with # are left out
+                           what follows a # is a comment
   --topic ID               only this topic of a forum (the number in its link)
   --comments               also the comments on a channel's posts: the files in
                            its discussion group, into a folder of their own

@@ -74,7 +74,7 @@ def record_of(listed: ListedChat) -> dict[str, Any]:
 def _cells(listed: ListedChat) -> tuple[str, ...]:
     chat = listed.chat
     count = "-" if listed.messages is None else f"{listed.messages:,}"
-    texts = (listed.spelling or "-", chat.kind.value, count, at_username(chat))
+    texts = (listed.spelling, chat.kind.value, count, at_username(chat))
     return (*map(printable, texts), printable(chat.title))
 
 

@@ -18,6 +18,7 @@ from tdl_sync.core.errors import (
 from tdl_sync.core.model import Chat
 from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling
 from tdl_sync.options.config import Config
+from tdl_sync.run.notice import is_note
 from tdl_sync.run.telegram_side import TelegramSide, opened_to_look
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import is_gone
@@ -110,6 +111,10 @@ def _without_state(wanted: Wanted, states: Sequence[SavedState]) -> list[Configu
     ]
 
 
+def _is_ours(text: str) -> bool:
+    return text.startswith(HEADER) or is_note(text)
+
+
 def _newest_ids(
     telegram: TelegramSide, wanted: Wanted, states: Sequence[SavedState]
 ) -> dict[int, int]:
@@ -122,4 +127,11 @@ def _newest_ids(
                 newest[chat.id] = telegram.reader.newest_message_id(chat)
     with suppress(TelegramRefuses, NetworkUnreachable):  # how far is all that is missing then
         newest.update(newest_message_ids(telegram.client, chat_ids - newest.keys()))
+    own_id = telegram.client.account_id
+    if own_id in chat_ids:  # the states themselves are newer than all that a run has read there
+        newest.pop(own_id, None)
+        with suppress(TelegramRefuses, NetworkUnreachable):
+            newest_of_the_users = telegram.saved_messages.newest_id_without(_is_ours)
+            if newest_of_the_users is not None:
+                newest[own_id] = newest_of_the_users
     return newest

@@ -132,6 +132,8 @@ def status_of(
 
 
 def _activity(saved: SavedState, now: datetime, is_gone: Callable[[RunIdentity], bool]) -> Activity:
+    if saved.state.status is RunStatus.COMPLETE and not saved.state.is_finished:
+        return Activity.STOPPED
     if saved.state.status is not RunStatus.RUNNING:
         return Activity(saved.state.status.value)
     run = saved.state.run

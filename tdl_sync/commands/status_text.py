@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from tdl_sync.commands.status_facts import Activity, ScopeStatus
+from tdl_sync.core.balance import Balance
 from tdl_sync.core.text import (
     human_bytes,
     human_seconds,
@@ -41,6 +42,7 @@ def block(status: ScopeStatus, now: datetime, columns: int = COLUMNS) -> Iterato
         ("speed", _speed(status)),
         ("failed", _failed(state.failures_by_reason)),
         ("", _failed_ids(status)),
+        *(("balance", line) for line in (state.balance.lines if state.balance else ())),
         ("saved", _saved(status)),
     )
     for label, text in rows:
@@ -184,6 +186,21 @@ def record(status: ScopeStatus) -> dict[str, Any]:
         "failed": sum(state.failures_by_reason.values()),
         "failures": dict(state.failures_by_reason),
         "failed_message_ids": list(state.failed_ids),
+        "balance": balance_record(state.balance),
+    }
+
+
+def balance_record(balance: Balance | None) -> dict[str, Any] | None:
+    """How a comparison with Telegram's counts is told; ``None`` where there was none."""
+    if balance is None:
+        return None
+    return {
+        "unseen": balance.unseen,
+        "fewer": [
+            {"kind": each.kind.value, "counted": each.counted, "seen": each.seen}
+            for each in balance.fewer
+        ],
+        "not_compared": [kind.value for kind in balance.not_compared],
     }
 
 

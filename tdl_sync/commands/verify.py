@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
 from tdl_sync.commands.output import StandardOutput
-from tdl_sync.commands.verify_comparison import Comparison
+from tdl_sync.commands.verify_comparison import Comparison, GivenUp
 from tdl_sync.commands.verify_repair import recorded, save_state
 from tdl_sync.commands.verify_surplus import WITHOUT_A_YES, is_agreed_to, remove_surplus
 from tdl_sync.commands.verify_text import Verdict, json_record, report_lines, result_line
 from tdl_sync.core.errors import EXIT_SOME_FAILED, ChatError, SidecarUnreadable, TdlSyncError
-from tdl_sync.core.model import Chat, FileNumber, MediaItem, Scope
+from tdl_sync.core.model import Chat, FileNumber, MediaItem, MediaType, Scope
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages, SavedText
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.core.text import human_bytes
 from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID
 from tdl_sync.options.config import Config
 from tdl_sync.remote.check import look_at_remote
@@ -23,10 +25,11 @@ from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.program import told_of_dropped_variables
 from tdl_sync.remote.rclone_config import use_writable_config
 from tdl_sync.remote.surplus_removal import SurplusRemoval
+from tdl_sync.run.books import balanced, is_whole
 from tdl_sync.run.in_turn import InTurn
 from tdl_sync.run.parts import opened_rclone
 from tdl_sync.run.telegram_side import TelegramSide, opened_to_look, teller
-from tdl_sync.run.wanted_chats import wanted_chats
+from tdl_sync.run.wanted_chats import beginnings, wanted_chats
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.local_state import LocalStates
@@ -56,15 +59,37 @@ def verify(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
     bad = sum(len(each.findings.missing) + len(each.findings.wrong) for each in verdicts)
     if bad:
         errors.append(NotAllThere(_what_next(bad, verdicts, config)))
+    given_up = [found for each in verdicts for found in each.findings.given_up]
+    if given_up:
+        errors.append(NotAllThere(_how_to_move(given_up, config)))
     return tuple(errors)
 
 
 def _what_next(bad: int, verdicts: list[Verdict], config: Config) -> str:
-    files = f"{bad} file{'s' if bad != 1 else ''} missing or wrong on {config.task.remote}"
+    files = f"{_files(bad)} missing or wrong on {config.task.remote}"
     repaired = sum(each.repaired for each in verdicts)
     if config.repair:
         return f"{files}; {repaired} recorded, for the next run to move again"
     return f"{files}; verify --repair has the next run move again what had been moved"
+
+
+def _how_to_move(given_up: Sequence[GivenUp], config: Config) -> str:
+    """What no run moves by itself, and no repair either."""
+    too_large = [each.size_bytes for each in given_up if each.is_too_large]
+    others = len(given_up) - len(too_large)
+    ways = []
+    if too_large:
+        ways.append(
+            f"{_files(len(too_large))} larger than the disk budget (a run with a --max-disk above "
+            f"{human_bytes(max(too_large))} moves them)"
+        )
+    if others:
+        ways.append(f"{_files(others)} refused for good (--retry-failed tries them again)")
+    return f"not on {config.task.remote}: {', '.join(ways)}"
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'s' if count != 1 else ''}"
 
 
 def _verdicts(
@@ -90,7 +115,7 @@ def _verdicts(
 def _opened(config: Config, closing: ExitStack) -> tuple[TelegramSide, Verifier]:
     on_line = teller(config.telling)
     telegram = closing.enter_context(opened_to_look(config))
-    for line in told_of_dropped_variables():
+    for line in (*beginnings(config), *told_of_dropped_variables()):
         on_line(line)
     control = closing.enter_context(opened_rclone(config))
     use_writable_config(control.rclone, config.places.data_dir, on_line)
@@ -160,17 +185,23 @@ class Verifier:
             lambda key: self.marks.marked(remote, key),
             {failure.key: failure for failure in self.marks.failures(remote, chat.id, 0)},
             lambda number: self._hash_in_sidecar(number, sidecars.get(number)),
+            self.config.running.max_disk_bytes,
         )
         choice = self.config.task.choice
         after_id, up_to_id = choice.bounds(self.reader, chat, max(scope.lower_bound - 1, 0))
+        seen: Counter[MediaType] = Counter()
         for page in choice.pages(self.reader, chat, after_id, up_to_id):
+            seen.update(kind for _, kind in page.kinds)
             for entry in page.entries:
                 comparison.take(entry)
         if choice.dedupe:
             comparison.leave_out_copies()
         ends = choice.filters.until is not None or choice.filters.to_id is not None
         self._sort_out(comparison, chat, after_id, up_to_id if ends else LARGEST_MESSAGE_ID)
-        return Verdict(chat, remote, folder, comparison.findings())
+        balance = None
+        if is_whole(scope, choice):
+            balance = balanced(self.reader, chat, seen, up_to_id)
+        return Verdict(chat, remote, folder, comparison.findings(), balance=balance)
 
     def _hash_in_sidecar(self, number: FileNumber, folder: str | None) -> str | None:
         if folder is None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tdl_sync.core.doubles import Likeness, are_two, likeness
+from tdl_sync.core.errors import LargerThanBudget
 from tdl_sync.core.failures import OTHER_CONTENT, REPLACED, WRONG_SIZE, Failure
 from tdl_sync.core.model import (
     FileIdentity,
@@ -46,6 +47,21 @@ class Missing:
     marked: bool
     failure: Failure | None
     identity: FileIdentity
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """A file that the remote does not have, and that no run moves by itself: it failed for good, or
+    is larger than the disk budget. ``--repair`` changes nothing about that."""
+
+    key: MessageKey
+    name: str
+    size_bytes: int
+    reason: str
+
+    @property
+    def is_too_large(self) -> bool:
+        return self.reason == LargerThanBudget.reason
 
 
 @dataclass(frozen=True)
@@ -104,6 +120,7 @@ class Findings:
     there_bytes: int = 0
     compared_by_hash: int = 0
     missing: list[Missing] = field(default_factory=list)
+    given_up: list[GivenUp] = field(default_factory=list)
     wrong: list[Wrong] = field(default_factory=list)
     double: list[Double] = field(default_factory=list)
     unknown: list[Unknown] = field(default_factory=list)
@@ -116,7 +133,7 @@ class Findings:
 
     @property
     def all_there(self) -> bool:
-        return not self.missing and not self.wrong
+        return not self.missing and not self.given_up and not self.wrong
 
 
 class Comparison:
@@ -129,9 +146,12 @@ class Comparison:
         mark_of: Callable[[MessageKey], MarkedFile | None],
         failures: Mapping[MessageKey, Failure],
         hash_in_sidecar: Callable[[FileNumber], str | None] = lambda _: None,
+        budget_bytes: int | None = None,
     ) -> None:
         """``hash_in_sidecar``, of a message's file, is asked for where there are several of it and
-        no mark tells it: the SHA-256 of what was uploaded."""
+        no mark tells it: the SHA-256 of what was uploaded. What is larger than ``budget_bytes`` no
+        run of these options can move."""
+        self._budget_bytes = budget_bytes
         self._folder = folder
         self._mark_of = mark_of
         self._failures = failures
@@ -140,6 +160,7 @@ class Comparison:
         self._under_way: defaultdict[FileNumber | None, list[ListedFile]] = defaultdict(list)
         self._found = Findings()
         self._identities: set[FileIdentity] = set()
+        self._given_up_files: dict[MessageKey, FileIdentity] = {}
         for file in listing:
             number = number_of(file.name)
             if is_under_way(file.name):
@@ -159,6 +180,12 @@ class Comparison:
         mark = self._mark_of(entry.key)
         files += self._called_so(entry.number, mark)
         if not files:
+            why = self._why_given_up(entry)
+            if why is not None and mark is None:
+                name = file_name(entry)
+                self._found.given_up.append(GivenUp(entry.key, name, entry.size_bytes, why))
+                self._given_up_files[entry.key] = entry.identity
+                return
             self._found.missing.append(
                 Missing(
                     entry.key,
@@ -211,6 +238,13 @@ class Comparison:
             self._found.double.append(Double(item.key.number, file, best, like, is_surplus))
         return best
 
+    def _why_given_up(self, item: MediaItem) -> str | None:
+        failure = self._failures.get(item.key)
+        if failure is not None and failure.for_good:
+            return failure.reason
+        too_large = self._budget_bytes is not None and item.size_bytes > self._budget_bytes
+        return LargerThanBudget.reason if too_large else None
+
     def unclaimed(self) -> list[FileNumber]:
         """Of which files of messages some are there that no entry so far was about."""
         return sorted(self._files)
@@ -224,9 +258,12 @@ class Comparison:
         same file to the remote (``--dedupe``)."""
         found, identities = self._found, self._identities
         missing = [each for each in found.missing if each.marked or each.identity not in identities]
-        if len(missing) < len(found.missing):
-            found.skipped[DUPLICATE] += len(found.missing) - len(missing)
-        found.missing = missing
+        files = self._given_up_files
+        given_up = [each for each in found.given_up if files[each.key] not in identities]
+        copies = len(found.missing) - len(missing) + len(found.given_up) - len(given_up)
+        if copies:
+            found.skipped[DUPLICATE] += copies
+        found.missing, found.given_up = missing, given_up
 
     def findings(self) -> Findings:
         """The end: whose message was not seen is unknown."""

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tdl_sync.commands.verify_comparison import Double, Findings, Missing, Unknown, Wrong
+from tdl_sync.commands.status_text import balance_record
+from tdl_sync.commands.verify_comparison import (
+    Double,
+    Findings,
+    GivenUp,
+    Missing,
+    Unknown,
+    Wrong,
+)
+from tdl_sync.core.balance import Balance
 from tdl_sync.core.doubles import Likeness
 from tdl_sync.core.failures import OTHER_CONTENT, REPLACED
 from tdl_sync.core.model import FIRST, Chat, FileNumber, ListedFile
 from tdl_sync.core.naming import path_of
 from tdl_sync.core.reports import Outcome
 from tdl_sync.core.text import counted, human_bytes, printable
+from tdl_sync.reporting.summary import unseen_words
 
 VERSION = 1
 MOST_SHOWN = 100
@@ -34,6 +44,7 @@ class Verdict:
     repaired: int = 0
     removed: int = 0
     left: str = ""
+    balance: Balance | None = None
 
 
 def report_lines(verdict: Verdict) -> list[str]:
@@ -47,6 +58,7 @@ def report_lines(verdict: Verdict) -> list[str]:
     rows = [
         ("there", findings.there, _how_compared(findings)),
         ("missing", len(findings.missing), _marked(findings.missing)),
+        ("given up", len(findings.given_up), "no run moves them by itself"),
         ("wrong", len(findings.wrong), _marked(findings.wrong)),
         ("double", len(findings.double), _surplus(findings.double)),
         ("unknown", len(findings.unknown), ""),
@@ -58,12 +70,15 @@ def report_lines(verdict: Verdict) -> list[str]:
     lines += [
         f"  {label:<12}  {count:>{width}}  {remark if count else ''}".rstrip()
         for label, count, remark in rows
-        if count or label not in ("skipped", "not compared")
+        if count or label not in ("given up", "skipped", "not compared")
     ]
     lines += _listed("missing", [_missing_text(each) for each in findings.missing])
+    lines += _listed("given up", [_given_up_text(each) for each in findings.given_up])
     lines += _listed("wrong", [_wrong_text(each) for each in findings.wrong])
     lines += _listed("double", [double_text(each) for each in findings.double])
     lines += _listed("unknown", [_unknown_text(each) for each in findings.unknown])
+    if verdict.balance is not None:
+        lines += [f"  {line}" for line in verdict.balance.lines]
     if verdict.repaired:
         lines.append(f"  {verdict.repaired} recorded, for the next run to move again")
     if verdict.removed:
@@ -73,7 +88,7 @@ def report_lines(verdict: Verdict) -> list[str]:
     return [printable(line) for line in lines]
 
 
-def result_line(verdicts: Iterable[Verdict], *, failed: bool) -> str:
+def result_line(verdicts: Sequence[Verdict], *, failed: bool) -> str:
     """The last line on standard output."""
     all_findings = [verdict.findings for verdict in verdicts]
     outcome = Outcome.COMPLETE
@@ -89,7 +104,9 @@ def result_line(verdicts: Iterable[Verdict], *, failed: bool) -> str:
         f"double={sum(len(each.double) for each in all_findings)} "
         f"unknown={sum(len(each.unknown) for each in all_findings)} "
         f"by_hash={sum(each.compared_by_hash for each in all_findings)} "
-        f"by_size={sum(each.compared_by_size_alone for each in all_findings)}"
+        f"by_size={sum(each.compared_by_size_alone for each in all_findings)} "
+        f"given_up={sum(len(each.given_up) for each in all_findings)}"
+        f"{unseen_words(verdict.balance for verdict in verdicts)}"
     )
 
 
@@ -118,6 +135,15 @@ def json_record(verdict: Verdict) -> dict[str, Any]:
             }
             for each in findings.missing
         ],
+        "given_up": [
+            {
+                **_which(each.key.number),
+                "name": each.name,
+                "size_bytes": each.size_bytes,
+                "why": each.reason,
+            }
+            for each in findings.given_up
+        ],
         "wrong": [
             {
                 **_which(each.key.number),
@@ -142,6 +168,7 @@ def json_record(verdict: Verdict) -> dict[str, Any]:
         "unknown": [{**_file_record(each.file), "why": each.why} for each in findings.unknown],
         "repaired": verdict.repaired,
         **({"removed": verdict.removed} if verdict.removed else {}),
+        "balance": balance_record(verdict.balance),
     }
 
 
@@ -174,6 +201,10 @@ def _missing_text(missing: Missing) -> str:
     if missing.failure is not None:
         return f"{text}, failed before: {missing.failure.reason}"
     return text
+
+
+def _given_up_text(given_up: GivenUp) -> str:
+    return f"{given_up.name} ({human_bytes(given_up.size_bytes)}): {given_up.reason}"
 
 
 def _wrong_text(wrong: Wrong) -> str:

@@ -11,7 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from tdl_sync.core.errors import CorruptedInTransfer, HandOffFailed
+from tdl_sync.core.errors import (
+    CorruptedInTransfer,
+    HandOffFailed,
+    LargerThanBudget,
+    RefusedByTelegram,
+)
 from tdl_sync.core.model import MessageKey
 
 WRONG_SIZE = "wrong size on the remote"
@@ -31,6 +36,15 @@ _DISTRUSTING = (
     HandOffFailed.reason,
     CorruptedInTransfer.reason,
 )
+
+
+_FOR_GOOD = frozenset(each.reason for each in (LargerThanBudget, RefusedByTelegram))
+
+
+def is_for_good(reason: str) -> bool:
+    """Whether what failed for this reason is tried again only when the user asks. For where the
+    reason is all that is told of a failure."""
+    return reason in _FOR_GOOD
 
 
 def is_distrusting(reason: str) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -114,6 +115,7 @@ class ChatKind(str, Enum):
 
     CHANNEL = "channel"
     SUPERGROUP = "supergroup"
+    DIRECT_MESSAGES = "direct messages"
     GROUP = "group"
     USER = "user"
     SAVED_MESSAGES = "saved messages"
@@ -250,12 +252,14 @@ class HistoryPage:
 
     ``messages`` counts all messages of the page, those without a file too. Pages without a
     single file still move ``read_up_to_id``. Where the newest come first, it is the lowest id of
-    what was read.
+    what was read. ``kinds`` are all messages that Telegram may count as one of these kinds, by id,
+    with those whose files are left out or gone.
     """
 
     entries: tuple[HistoryEntry, ...]
     messages: int
     read_up_to_id: int
+    kinds: tuple[tuple[int, MediaType], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -395,6 +399,21 @@ class DoneMark:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """How much all runs of a scope have moved."""
+
+    files: int = 0
+    size_bytes: int = 0
+
+    def or_more(self, other: Moved) -> Moved:
+        """Of two accounts of the same scope: each may lack what the other one knows of."""
+        return Moved(max(self.files, other.files), max(self.size_bytes, other.size_bytes))
+
+    def and_one_of(self, size_bytes: int) -> Moved:
+        return Moved(self.files + 1, self.size_bytes + size_bytes)
+
+
+@dataclass(frozen=True)
 class MarkedFile:
     """What a done-mark says of its file; ``sha256`` and ``identity`` where they were known."""
 
@@ -426,6 +445,28 @@ class Scope:
     topic_id: int = 0
     filters: str = ""
     lower_bound: int = 0
+
+
+READER = 2
+"""Which way histories are read by this version. What 1 has passed it may not have seen: it took a
+page that was not full for the last one."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Up to which message a scope was read, and by which ``READER``.
+
+    ``seen`` are the messages up to there by kind, ``None`` where that is not known.
+    """
+
+    up_to_id: int
+    reader: int = 1
+    seen: Mapping[MediaType, int] | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all up to there was seen for certain."""
+        return self.reader >= READER
 
 
 def scope_key(scope: Scope) -> str:

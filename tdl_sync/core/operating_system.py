@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import errno
 import hashlib
+import io
 import os
 import socket
 import sys
@@ -28,6 +29,30 @@ def share_freed_memory() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError, OSError):
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
+
+
+def in_utf8(path: Path) -> Path:
+    """The path whose name on the disk is this text in UTF-8, as rclone writes names whatever the
+    locale is. Where that is another encoding Python would look for another name, or for none."""
+    if sys.platform == "win32":
+        return path
+    return Path(os.fsdecode(str(path).encode("utf-8", "surrogateescape")))
+
+
+def unspellable(error: BaseException) -> UnicodeEncodeError | None:
+    """Whether an error came of a text that the locale's encoding has no signs for."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UnicodeEncodeError) and not cause.encoding.lower().startswith("utf"):
+            return cause
+        cause = cause.__cause__
+    return None
+
+
+def write_whatever_comes() -> None:
+    """Let what goes to standard output be escaped where its encoding lacks a sign."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def steady_seconds() -> float:

@@ -6,7 +6,7 @@ of the tests meet the same protocols, and the same contract tests run on both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,10 @@ from tdl_sync.core.model import (
     ListedFile,
     MarkedFile,
     MediaItem,
+    MediaType,
     MessageKey,
+    Moved,
+    Reading,
     RemoteFile,
     Scope,
     StagedFile,
@@ -48,6 +51,10 @@ class ChatReader(Protocol):
 
     def totals(self, chat: Chat) -> ChatTotals:
         """How many files the chat holds, and about how many bytes."""
+
+    def counts(self, chat: Chat) -> Mapping[MediaType, int | None]:
+        """Telegram's count of the chat's messages of each kind, ``None`` for one that is inexact.
+        What it does not count is missing."""
 
     def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         """All messages with ``after_id < id <= up_to_id``, oldest first, one call a page."""
@@ -171,6 +178,9 @@ class MarkReader(Protocol):
     def watermark(self, scope: Scope) -> int:
         """The last saved watermark of the scope, 0 if there is none."""
 
+    def reading(self, scope: Scope) -> Reading:
+        """The same, with who has read up to there and what was seen."""
+
     def failures(self, remote: str, chat_id: int, topic_id: int) -> list[Failure]: ...
 
     def waiting(self, remote: str, chat_id: int, topic_id: int) -> list[Waiting]:
@@ -180,8 +190,15 @@ class MarkReader(Protocol):
 class Marks(MarkReader, Protocol):
     """The durable records. What a method wrote is on disk when it returns; all threads may call."""
 
-    def write(self, mark: DoneMark) -> None:
-        """Record a file as done, and which file it is, and forget its failure: all or nothing."""
+    def write(self, mark: DoneMark, moved_in: Scope | None = None) -> None:
+        """Record a file as done, and which file it is, forget its failure, and count it as moved
+        in the scope whose run has moved it: all or nothing. ``None``: it was there already."""
+
+    def moved(self, scope: Scope) -> Moved:
+        """By all runs of the scope that are known of here."""
+
+    def learn_moved(self, scope: Scope, moved: Moved) -> None:
+        """What is known elsewhere of the same; durable on return."""
 
     def ids_of_unknown_files(self, remote: str, chat_id: int, topic_id: int) -> list[int]:
         """The messages of which a mark does not say which file it is of.
@@ -195,7 +212,10 @@ class Marks(MarkReader, Protocol):
     def files_are_known(self, remote: str, chat_id: int, topic_id: int) -> None:
         """What could be learnt of the marks that did not say their file was learnt."""
 
-    def save_watermark(self, scope: Scope, message_id: int) -> None: ...
+    def save_watermark(
+        self, scope: Scope, message_id: int, seen: Mapping[MediaType, int] | None = None
+    ) -> None:
+        """``seen`` are the messages up to there by kind, ``None`` where that is not known."""
 
     def record_failure(self, remote: str, failure: Failure) -> Failure:
         """Remember it, adding its attempts to those recorded; returns the sum."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from tdl_sync.core.balance import Balance
 from tdl_sync.core.model import FIRST, FileNumber
 
 
@@ -51,8 +52,10 @@ class RunReport:
 
     ``done`` are items that are on the remote: ``moved`` in this run, the others found there
     or marked before. Of those that were found ``believed`` ones are there by name and size alone.
+    ``failed_for_now`` are those of the failed ones that the next run tries again.
     ``unfinished`` is what a stop left open: neither done nor failed.
     ``more`` says that the run ended early as it was told to (``--limit``): there may be more.
+    ``balance`` is there where the whole chat was read.
     """
 
     seen: int = 0
@@ -62,11 +65,13 @@ class RunReport:
     skipped_by_rule: Mapping[str, int] = field(default_factory=dict)
     failed_by_reason: Mapping[str, int] = field(default_factory=dict)
     failed_items: tuple[FailedItem, ...] = ()
+    failed_for_now: int = 0
     downloaded_files: int = 0
     downloaded_bytes: int = 0
     uploaded_bytes: int = 0
     seconds: float = 0.0
     more: bool = False
+    balance: Balance | None = None
 
     @property
     def done(self) -> int:

@@ -50,12 +50,12 @@ class StopFlag:
         """How long the flag has been set; 0 if it is not."""
         return time.monotonic() - self._set_at if self._event.is_set() else 0.0
 
-    def wait_beside(self, work: Future[Any]) -> None:
-        """Block until the work has ended or the flag is set, whatever comes first."""
+    def wait_beside(self, work: Future[Any], seconds: float | None = None) -> None:
+        """Block until the work has ended, the flag is set, or so much time has passed."""
         either = threading.Event()
         work.add_done_callback(lambda _: either.set())
         self.on_set(either.set)
-        either.wait()
+        either.wait(seconds)
 
     def on_set(self, wake_up: _WakeUp) -> None:
         """Call this when the flag is set (at once if it is): for waits on other conditions.

@@ -7,6 +7,7 @@ marked ids.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +15,8 @@ from tdl_sync.core.errors import UsageError
 
 SPELLINGS = (
     "@name, name, https://t.me/name, https://t.me/name/123 (from message 123 on), "
-    "https://t.me/c/1234567890/123, -1001234567890, https://t.me/+invite (joined already), me"
+    "https://t.me/c/1234567890/123, -1001234567890, https://t.me/+invite (joined already), "
+    "me; `chats` lists yours"
 )
 
 
@@ -22,22 +24,25 @@ SPELLINGS = (
 class ByUsername:
     """A public chat. ``username`` is lower case (Telegram ignores the case), without ``@``.
 
-    Here and below ``text`` is what the user typed, and ``from_message_id`` is the first message
-    that is wanted: 0 for all.
+    Here and below ``text`` is what the user typed, ``from_message_id`` is the first message that
+    is wanted (0 for all), and ``topic_id`` the one topic or thread that a link names, 0 for none.
     """
 
     username: str
     from_message_id: int = 0
     text: str = field(default="", compare=False)
+    topic_id: int = 0
 
 
 @dataclass(frozen=True)
 class ByMarkedId:
-    """A chat by its marked id: ``-100…`` for channels and supergroups, ``-…`` for basic groups."""
+    """A chat by its marked id: ``-100…`` for channels and supergroups, from ``-200…`` on for the
+    direct messages to a channel, ``-…`` for basic groups, and the bare id for people."""
 
     marked_id: int
     from_message_id: int = 0
     text: str = field(default="", compare=False)
+    topic_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class ByInviteHash:
     invite_hash: str
     from_message_id: int = 0
     text: str = field(default="", compare=False)
+    topic_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,11 +61,12 @@ class OwnSavedMessages:
 
     from_message_id: int = 0
     text: str = field(default="", compare=False)
+    topic_id: int = 0
 
 
 ChatSpelling = ByUsername | ByMarkedId | ByInviteHash | OwnSavedMessages
 
-_USERNAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
+_USERNAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{2,31}")
 _INVITE_HASH = re.compile(r"(?=.*[A-Za-z_-])[A-Za-z0-9_-]{6,64}")
 _MESSAGE_ID = re.compile(r"[1-9][0-9]{0,9}")
 _LINK_HOSTS = frozenset({"t.me", "telegram.me", "telegram.dog"})
@@ -70,7 +77,10 @@ _NO_CHAT = frozenset(
         "addemoji",
         "addlist",
         "addstickers",
+        "addstyle",
         "addtheme",
+        "auction",
+        "auth",
         "bg",
         "boost",
         "call",
@@ -86,11 +96,29 @@ _NO_CHAT = frozenset(
         "setlanguage",
         "share",
         "socks",
+        "web",
     }
 )
 LARGEST_MESSAGE_ID = 2**31 - 1
 _CHANNEL_MARK = -1_000_000_000_000
-_LARGEST_CHANNEL_ID = 997_852_516_352
+# https://core.telegram.org/api/bots/ids; those above 10^12 are of the direct messages to channels.
+_LARGEST_CHANNEL_ID = 3_000_000_000_000
+_LARGEST_USER_ID = 2**40 - 1
+
+# What https://core.telegram.org/api/links lets a link to a message have in its query, beside what
+# names the chat and the message: how it is shown, and where in a video it begins.
+_SHOWN_SO = frozenset({"single", "t", "embed", "mode"})
+_WIDER = "leave that out for the whole chat"
+# What else it may name, and what the user can do instead.
+_NARROWER = {
+    "comment": "to a comment on one post: name the channel alone and add --comments, for all "
+    "comments on its posts",
+    "story": "to a story, which is no message of the chat: stories are not moved",
+    "album": "to an album of stories, which are no messages of the chat: stories are not moved",
+    "direct": "to a channel's direct messages: `chats` lists them with their id, which -u takes",
+    "before": f"to a part of a preview: {_WIDER}",
+    "q": f"to a search: {_WIDER}",
+}
 
 
 def parse_chat(text: str, origin: str) -> ChatSpelling:
@@ -115,8 +143,8 @@ def _parse(typed: str) -> ChatSpelling:
         return OwnSavedMessages(text=typed)
     if re.fullmatch(r"-[0-9]{1,19}", typed):
         return ByMarkedId(_marked_id(int(typed)), text=typed)
-    if re.fullmatch(r"[0-9]+", typed):
-        raise _NotAChat("a bare number: write a channel's id with -100 before it")
+    if re.fullmatch(r"[0-9]{1,19}", typed):
+        return ByMarkedId(_user_id(int(typed)), text=typed)
     if typed.lower().startswith("tg:"):
         return _from_app_link(typed)
     if _LINK.match(typed.lower()):
@@ -135,36 +163,71 @@ def _from_web_link(typed: str) -> ChatSpelling:
     if not words:
         raise _NotAChat("a link without a chat")
     first, rest = words[0], words[1:]
+    if first.lower() == "joinchat" or first.startswith("+"):
+        invite = "/".join(rest) if first.lower() == "joinchat" else "/".join([first[1:], *rest])
+        return ByInviteHash(_invite_hash(invite), text=typed)
+    if first.lower() in _NO_CHAT:
+        raise _NotAChat("a link to something else than a chat")
+    query = _query(link.query)
     if first.lower() == "c":
         if not rest:
             raise _NotAChat("a link without a chat")
-        return ByMarkedId(_channel(rest[0]), _message_id(rest[1:]), text=typed)
-    if first.lower() == "joinchat":
-        return ByInviteHash(_invite_hash("".join(rest)), text=typed)
-    if first.startswith("+"):
-        return ByInviteHash(_invite_hash("/".join([first[1:], *rest])), text=typed)
-    if first.lower() in _NO_CHAT:
-        raise _NotAChat("a link to something else than a chat")
-    return ByUsername(_username(first), _message_id(rest), text=typed)
+        channel_id, where = _channel(rest[0]), _where(rest[1:], query)
+        return ByMarkedId(channel_id, where.message_id, typed, where.topic_id)
+    username, where = _username(first), _where(rest, query)
+    return ByUsername(username, where.message_id, typed, where.topic_id)
 
 
 def _from_app_link(typed: str) -> ChatSpelling:
     link = urlsplit(typed)
     action = (link.netloc or link.path.strip("/")).lower()
-    values = {name: texts[0] for name, texts in parse_qs(link.query).items()}
-    message = [values["post"]] if "post" in values else []
+    values = _query(link.query)
+    message = [values.pop("post")] if "post" in values else []
     if action == "resolve" and "domain" in values:
-        return ByUsername(_username(values["domain"]), _message_id(message), text=typed)
+        username, where = _username(values.pop("domain")), _where(message, values)
+        return ByUsername(username, where.message_id, typed, where.topic_id)
     if action == "privatepost" and "channel" in values:
-        return ByMarkedId(_channel(values["channel"]), _message_id(message), text=typed)
+        channel_id, where = _channel(values.pop("channel")), _where(message, values)
+        return ByMarkedId(channel_id, where.message_id, typed, where.topic_id)
     if action == "join" and "invite" in values:
         return ByInviteHash(_invite_hash(values["invite"]), text=typed)
+    if action == "user" and re.fullmatch(r"[0-9]{1,19}", values.get("id", "")):
+        return ByMarkedId(_user_id(int(values["id"])), text=typed)
     raise _NotAChat("a link to something else than a chat")
+
+
+@dataclass(frozen=True)
+class _Where:
+    """What a link names of its chat: 0 for all."""
+
+    message_id: int
+    topic_id: int
+
+
+def _query(text: str) -> dict[str, str]:
+    return {name: texts[0] for name, texts in parse_qs(text, keep_blank_values=True).items()}
+
+
+def _where(words: list[str], query: Mapping[str, str]) -> _Where:
+    """Of the words after the chat: ``<message>``, or ``<topic>/<message>``. What is in the query
+    and not understood may name a part of the chat, so that it is never left out."""
+    if len(words) == 2 and words[0].lower() in ("s", "a"):
+        raise _NotAChat(f"a link {_NARROWER['story' if words[0].lower() == 's' else 'album']}")
+    for name in query:
+        if name in _NARROWER:
+            raise _NotAChat(f"a link {_NARROWER[name]}")
+        if name not in _SHOWN_SO and name != "thread":
+            raise _NotAChat(f"a link with {name!r}, which can name a part of the chat: {_WIDER}")
+    ids = [_message_id(word) for word in words]
+    threads = [_message_id(query["thread"])] if "thread" in query else []
+    if len(ids) > 2 or (threads and ids[:-1] not in ([], threads)):
+        raise _NotAChat(_NO_MESSAGE_ID)
+    return _Where(ids[-1] if ids else 0, (threads or ids[:-1] or [0])[0])
 
 
 def _username(word: str) -> str:
     if not _USERNAME.fullmatch(word):
-        raise _NotAChat("not a user name (4 to 32 letters, digits and underscores)")
+        raise _NotAChat("not a user name (3 to 32 letters, digits and underscores)")
     return word.lower()
 
 
@@ -180,18 +243,38 @@ def _channel(word: str) -> int:
     return _marked_id(_CHANNEL_MARK - int(word))
 
 
+def is_username(word: str) -> bool:
+    """Whether ``@`` and this is understood as a user name."""
+    return _USERNAME.fullmatch(word) is not None
+
+
+def _user_id(number: int) -> int:
+    if not 0 < number <= _LARGEST_USER_ID:
+        raise _NotAChat("a number that no person's id can be; a channel's id has -100 before it")
+    return number
+
+
 def _marked_id(number: int) -> int:
-    """A basic group or a channel; ids of users and of secret chats are no chats to be read."""
+    """A basic group, a channel, or its direct messages. Some ids of the last might be those of
+    secret chats, which no account can read on another device: the list of chats has none."""
     if not _CHANNEL_MARK - _LARGEST_CHANNEL_ID <= number < 0 or number == _CHANNEL_MARK:
         raise _NotAChat("an id that no group or channel can have")
     return number
 
 
-def _message_id(words: list[str]) -> int:
-    """The last number of a link: ``/<message>``, or ``/<topic>/<message>`` in a forum."""
-    if not words:
-        return 0
-    good = len(words) <= 2 and all(_MESSAGE_ID.fullmatch(word) for word in words)
-    if not good or int(words[-1]) > LARGEST_MESSAGE_ID:
-        raise _NotAChat("a link whose message id is not a number that a message can have")
-    return int(words[-1])
+_NO_MESSAGE_ID = "a link whose message id is not a number that a message can have"
+
+
+def _message_id(word: str) -> int:
+    if not _MESSAGE_ID.fullmatch(word) or int(word) > LARGEST_MESSAGE_ID:
+        raise _NotAChat(_NO_MESSAGE_ID)
+    return int(word)
+
+
+def beginning(spelling: ChatSpelling) -> str | None:
+    """What there is to say of a link to a message: a person may mean just that one. ``None`` where
+    the whole chat is named."""
+    if not spelling.from_message_id:
+        return None
+    message_id = spelling.from_message_id
+    return f"{spelling.text}: from message {message_id} on (only that one: --to-id {message_id})"

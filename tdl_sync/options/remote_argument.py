@@ -84,7 +84,10 @@ def parse_upload_flag(text: str) -> str:
     """One flag for rclone, in its long form. Errors print its name, never its value.
 
     One without a value gets ``=true``, or rclone might take the argument after it for its value.
+    A value may also stand behind a space, as in a shell: ``--bwlimit 8M``.
     """
+    spaced = re.fullmatch(r"(--[A-Za-z0-9][A-Za-z0-9_-]*)\s+(\S.*)", text, re.DOTALL)
+    text = f"{spaced[1]}={spaced[2]}" if spaced else text
     match = re.fullmatch(r"--([A-Za-z0-9][A-Za-z0-9_-]*)(=.*)?", text, re.DOTALL)
     if match is None:
         raise ValueError("rclone's flags in their long form with =, such as --bwlimit=8M")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tdl_sync.core.errors import HandOffFailed
-from tdl_sync.core.operating_system import sync_directory
+from tdl_sync.core.operating_system import in_utf8, sync_directory
 from tdl_sync.remote.chain import LOCAL, kinds_below, local_directory
 from tdl_sync.remote.rclone import CallFailed
 from tdl_sync.remote.remote_control import RemoteControl
@@ -57,7 +57,7 @@ class PowerCut:
             self._sync_whole()
             return
         try:
-            self._sync_file(place.directory / path)
+            self._sync_file(in_utf8(place.directory / path))
         except FileNotFoundError:
             self._sync_whole()  # an option of rclone's has given it another name
         except OSError as error:
@@ -73,8 +73,9 @@ class PowerCut:
         if directory is None:
             return
         with contextlib.suppress(OSError):
-            if abs(os.stat(directory / path).st_mtime - seconds) >= _SAME_DATE_SECONDS:
-                os.utime(directory / path, (seconds, seconds))
+            file = in_utf8(directory / path)
+            if abs(os.stat(file).st_mtime - seconds) >= _SAME_DATE_SECONDS:
+                os.utime(file, (seconds, seconds))
 
     def outlived_by_all(self) -> None:
         """Sync all that was put there, by whoever that was."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tdl_sync.core.balance import Balance
 from tdl_sync.core.model import Chat
 from tdl_sync.core.reports import FailedItem, Outcome, RunReport
 from tdl_sync.core.text import counted, human_bytes, human_seconds, human_speed, printable
@@ -26,6 +27,8 @@ def summary(report: RunReport, chat: Chat) -> str:
         ("uploaded", *_amount(report.uploaded_bytes, report)),
         ("time", human_seconds(report.seconds), ""),
     ]
+    if report.balance is not None and report.balance.unseen:
+        rows.append(("not seen", str(report.balance.unseen), "; ".join(report.balance.lines)))
     width = max(len(figure) for _, figure, _ in rows)
     lines = [printable(chat.title) or str(chat.id)]
     lines += [
@@ -44,7 +47,16 @@ def result_line(outcome: Outcome, reports: Iterable[RunReport]) -> str:
         f"skipped={sum(report.skipped for report in reports)} "
         f"failed={sum(report.failed for report in reports)} "
         f"bytes={sum(report.uploaded_bytes for report in reports)}"
+        f"{unseen_words(report.balance for report in reports)}"
     )
+
+
+def unseen_words(balances: Iterable[Balance | None]) -> str:
+    """What the result line says where Telegram counts more than was seen, or nothing exact."""
+    found = [balance for balance in balances if balance is not None]
+    unseen = sum(balance.unseen for balance in found)
+    words = f" unseen={unseen}" if unseen else ""
+    return words + (" uncompared=1" if any(balance.not_compared for balance in found) else "")
 
 
 def _how_done(report: RunReport) -> str:

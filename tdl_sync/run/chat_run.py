@@ -106,6 +106,16 @@ class ChatRun:
             stages.hand_off.expect_more()
         point = resumption.point()
         inherit(point, stages.marks, saved_messages)
+        if point.is_read_again:
+            first_id = point.after_id + 1
+            where = (
+                "the start" if first_id <= self._scope.lower_bound + 1 else f"message {first_id}"
+            )
+            stages.progress.message(
+                f"{self._chat.title!r} was read by a version of this program that may have missed "
+                f"messages where Telegram's pages were short: it is listed once more from {where} "
+                "on; what was moved is known, and not moved again"
+            )
         # Beside all else, and never waited for: it serves the display alone.
         counting = in_thread(partial(stages.reader.totals, self._chat), "totals")
         counting.add_done_callback(self._compare_with_room)

@@ -10,6 +10,7 @@ from functools import partial
 from threading import Event
 from typing import TypeVar
 
+from tdl_sync.core.balance import Balance, compared
 from tdl_sync.core.errors import ComeBackLater, Stopped, StorageFull, TdlSyncError, TimeIsUp
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import NOT_COUNTED, NOTHING, Amount, Chat, ChatTotals
@@ -17,6 +18,7 @@ from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
 from tdl_sync.run.admission import cut_when_lapsed, wait_until_not_lapsed, wait_until_ours
+from tdl_sync.run.books import balanced, is_whole
 from tdl_sync.run.following import Following, LaterRounds
 from tdl_sync.run.resume import ChatState, ResumePoint, Resumption
 from tdl_sync.run.time_left import Deadline, TimeLeft
@@ -37,6 +39,9 @@ WIND_DOWN_SECONDS = 1.0
 """What hangs longer than this after a stop is left behind: the end of the program ends it."""
 
 SAVE_AT_END_SECONDS = 60.0
+
+BALANCE_SECONDS = 30.0
+"""So long Telegram's counts are waited for, when all is moved."""
 
 Result = TypeVar("Result")
 
@@ -79,6 +84,7 @@ class ChatSession:
         self._following = following
         self._stays = stays
         self._more = False
+        self._balance: Balance | None = None
         self._time_left = None if deadline is None else self._begun_time_left(deadline)
         self._tally = Tally()
         self._saver = StateSaver(
@@ -101,7 +107,7 @@ class ChatSession:
         )
 
     def report(self) -> RunReport:
-        return replace(self._tally.report(), more=self._more)
+        return replace(self._tally.report(), more=self._more, balance=self._balance)
 
     def run(self) -> None:
         """See ``ChatRun.run``."""
@@ -113,6 +119,7 @@ class ChatSession:
             self._saver.save_soon()  # it can wait: until then the claim says that the chat is ours
             try:
                 self._move_in_turn(self._first, self._start.counting)
+                self._balance_books()
                 ends = self._more or self._start.chat.became_id is not None
                 if self._following is not None and not ends:
                     self._follow(self._following)
@@ -121,8 +128,9 @@ class ChatSession:
                     self._say_what_is_left()
                 raise
             # --retry-failed does not read on, so what it leaves is as complete as what it found.
-            ended_early = self._task.retry_failed or self._more
-            self._end(RunStatus.STOPPED if ended_early else RunStatus.COMPLETE)
+            # What failed for now is for the next run, so the scope is not complete either.
+            left = self._task.retry_failed or self._more or self.report().failed_for_now
+            self._end(RunStatus.STOPPED if left else RunStatus.COMPLETE)
 
     def _begun_time_left(self, deadline: Deadline) -> TimeLeft:
         loaded = self._start.point.loaded
@@ -156,6 +164,24 @@ class ChatSession:
         files = max(0, state.total_uploaded - len(state.done_above_ids))
         moved_bytes = state.total_size_bytes * files // max(state.total_uploaded, 1)
         return Amount(files, moved_bytes)
+
+    def _balance_books(self) -> None:
+        """The first round is over. It changes nothing of how the run ends."""
+        start, position = self._start, self._state.ledger.position()
+        ended_early = self._task.retry_failed or self._more
+        if ended_early or not is_whole(start.point.scope, self._task.choice):
+            return
+        up_to_id = max(start.job.up_to_id, position.watermark)
+        work = partial(balanced, self._stages.reader, start.chat, position.seen, up_to_id)
+        balancing = in_thread(work, "balance")
+        self._stages.stop.wait_beside(balancing, BALANCE_SECONDS)
+        self._stages.stop.check()
+        # Telegram may ask for a pause of hours: nothing waits for figures.
+        done = balancing.done()
+        self._balance = balancing.result() if done else compared(None, position.seen)
+        self._state.balance = self._balance
+        for line in self._balance.lines:
+            self._stages.progress.message(f"warning: {start.chat.title!r}: {line}")
 
     # --- one round, the only one unless the chat is followed -----------------------------------
 
@@ -253,7 +279,10 @@ class ChatSession:
         say(f"{self._start.chat.title!r} is followed: new messages are moved as they come")
         self._stays.set()
         while not self._more:
-            job = self._waiting(partial(later.next_job, self._state.ledger.position().watermark))
+            position = self._state.ledger.position()
+            job = self._waiting(partial(later.next_job, position.watermark))
+            if job.after_id == position.watermark:
+                job = replace(job, seen=position.seen)
             pipeline = self._pipeline(job)
             self._tally.round_begins({entry.key.number for entry in job.again})
             self._state.ledger = pipeline.ledger

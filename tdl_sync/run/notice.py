@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait
@@ -33,6 +34,11 @@ class Ending:
     host: str
 
 
+def is_note(text: str) -> bool:
+    """Whether a message in Saved Messages is one that ``note`` has made."""
+    return re.match(r"\S{1,2} tdl_sync\b", text) is not None
+
+
 def note(ending: Ending) -> str:
     """Plain text of at most 4,096 UTF-16 units, whatever titles and errors hold.
 
@@ -52,7 +58,7 @@ def _headline(ending: Ending) -> str:
         return "❌ tdl_sync has failed"
     if ending.stopped:
         return "⏹ tdl_sync was stopped; start it again to go on"
-    if any(not item.for_good for report in reports for item in report.failed_items):
+    if any(report.failed_for_now for report in reports):
         return "⚠️ tdl_sync has ended, and some files failed; the next run tries them again"
     if ending.time_is_up or any(report.more for report in reports):
         return "⏱ tdl_sync has ended as it was told; there is more to move"

@@ -5,21 +5,26 @@ that it leaves in its turn.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
+from tdl_sync.core.balance import Balance
 from tdl_sync.core.errors import ConfigurationError, TdlSyncError
 from tdl_sync.core.failures import Failure, is_distrusting, reasons_for_others
 from tdl_sync.core.model import (
     FIRST,
     MAY_OPEN,
+    READER,
     Chat,
     FileNumber,
     HistoryEntry,
     ListedFile,
     MediaItem,
+    MediaType,
     MessageKey,
+    Moved,
+    Reading,
     Scope,
     SkippedItem,
     Waiting,
@@ -37,7 +42,7 @@ from tdl_sync.state.state_store import LoadedState, StateStore
 from tdl_sync.transfer.again import of_messages
 from tdl_sync.transfer.job import Job
 from tdl_sync.transfer.known import given_up
-from tdl_sync.transfer.ledger import Ledger, Tally
+from tdl_sync.transfer.ledger import Ledger, Position, Tally
 from tdl_sync.transfer.sidecar import sidecar_folders
 
 
@@ -48,6 +53,8 @@ class ResumePoint:
     ``told_failures`` are those that only the state message knows of. A run records them at once
     (``inherit``): its own message would forget them if it ended before it came to try them. So it
     is with ``told_waiting``, messages that may hold a file by now.
+    ``seen`` are the messages up to ``after_id`` by kind. ``is_read_again``: a version that may not
+    have seen all had come further, so the chat is listed once more.
     """
 
     scope: Scope
@@ -58,6 +65,8 @@ class ResumePoint:
     told_failures: tuple[Failure, ...]
     recorded_waiting: tuple[Waiting, ...] = ()
     told_waiting: tuple[Waiting, ...] = ()
+    seen: Mapping[MediaType, int] | None = None
+    is_read_again: bool = False
 
     @property
     def waiting(self) -> tuple[Waiting, ...]:
@@ -92,6 +101,9 @@ def failed_elsewhere(state: RunState) -> Iterator[Failure]:
 def inherit(point: ResumePoint, marks: Marks, saved_messages: SavedMessages) -> None:
     """Make what earlier runs left this run's own, before it does anything else: the failures that
     only their message tells of are on record here, and of several messages one is left."""
+    if point.loaded is not None:
+        state = point.loaded.state
+        marks.learn_moved(point.scope, Moved(state.total_uploaded, state.total_size_bytes))
     if point.told_failures:
         marks.record_failures(point.scope.remote, point.told_failures)
     if point.told_waiting:
@@ -136,10 +148,14 @@ class Resumption:
                 "(looked in Saved Messages and in the data directory); run without --resume to "
                 "start from the first message"
             )
-        watermarks = [max(scope.lower_bound - 1, 0)]
+        readings = [Reading(max(scope.lower_bound - 1, 0), READER, {})]
         if not task.restart and task.replaced is None:
-            watermarks.append(self._marks.watermark(scope))
-            watermarks.extend([loaded.state.last_message_id] if loaded else [])
+            readings.append(self._marks.reading(scope))
+            readings.extend([loaded.state.reading] if loaded else [])
+        read = max(
+            (each for each in readings if each.is_whole),
+            key=lambda each: (each.up_to_id, each.seen is not None),
+        )
         folder = loaded.state.folder if loaded else self._find_folder(self._chat.id)
         recorded = self._marks.failures(scope.remote, self._chat.id, 0)
         waiting = self._marks.waiting(scope.remote, self._chat.id, 0)
@@ -147,11 +163,13 @@ class Resumption:
             scope=scope,
             loaded=loaded,
             folder=folder or folder_name(self._chat),
-            after_id=max(watermarks),
+            after_id=read.up_to_id,
             recorded_failures=tuple(recorded),
             told_failures=tuple(self._told_failures(loaded, recorded)),
             recorded_waiting=tuple(waiting),
             told_waiting=tuple(_told_waiting(loaded, waiting)),
+            seen=read.seen,
+            is_read_again=any(each.up_to_id > read.up_to_id for each in readings),
         )
 
     def _told_failures(
@@ -192,6 +210,8 @@ class Resumption:
             choice=task.choice,
             keeping=task.keeping,
             sidecar_folders=sidecar_folders(point.folder, listing),
+            seen=point.seen if after_id == point.after_id else None,
+            lower_bound=self._scope.lower_bound,
         )
 
     def later_job(
@@ -320,6 +340,7 @@ class ChatState:
     ledger: Ledger
     time_left: TimeLeft | None
     status: RunStatus = RunStatus.RUNNING
+    balance: Balance | None = None
     begun_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
     def save_watermark_and_snapshot(self) -> RunState:
@@ -329,15 +350,18 @@ class ChatState:
         earlier = self.resume_point.loaded.state if self.resume_point.loaded else None
         failures = self.marks.failures(scope.remote, self.chat.id, 0)
         waiting = self.marks.waiting(scope.remote, self.chat.id, 0)
-        self._save_watermark(position.watermark)
+        self._save_watermark(position)
+        moved = self.marks.moved(scope)
+        downloaded = report.downloaded_files + (earlier.total_downloaded if earlier else 0)
         return RunState(
             scope_key=scope_key(scope),
             channel_id=self.chat.id,
             channel_name=self.chat.title,
             last_message_id=position.watermark,
-            total_downloaded=report.downloaded_files + (earlier.total_downloaded if earlier else 0),
-            total_uploaded=report.moved + (earlier.total_uploaded if earlier else 0),
-            total_size_bytes=report.uploaded_bytes + (earlier.total_size_bytes if earlier else 0),
+            # Some runs may not have lived to tell what they had downloaded.
+            total_downloaded=max(downloaded, moved.files),
+            total_uploaded=moved.files,
+            total_size_bytes=moved.size_bytes,
             timestamp=datetime.now(timezone.utc),
             status=self.status,
             remote=scope.remote,
@@ -353,6 +377,9 @@ class ChatState:
             upload_bytes_per_second=self._upload_bytes_per_second(earlier),
             run_bytes=report.uploaded_bytes,
             run_seconds=round(report.seconds),
+            reader=READER,
+            seen=position.seen,
+            balance=self.balance or (earlier.balance if earlier else None),
         )
 
     def _upload_bytes_per_second(self, earlier: RunState | None) -> int:
@@ -360,9 +387,9 @@ class ChatState:
             return self.time_left.upload_bytes_per_second
         return earlier.upload_bytes_per_second if earlier else 0
 
-    def _save_watermark(self, message_id: int) -> None:
+    def _save_watermark(self, position: Position) -> None:
         """On this disk. Where it can't be written the run ends, but its state is still saved."""
         try:
-            self.marks.save_watermark(self.resume_point.scope, message_id)
+            self.marks.save_watermark(self.resume_point.scope, position.watermark, position.seen)
         except TdlSyncError as error:
             self.stop.set(error)

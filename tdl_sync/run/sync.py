@@ -40,7 +40,7 @@ class SyncResult:
 
     @property
     def some_failed_for_now(self) -> bool:
-        return any(not item.for_good for report in self.reports for item in report.failed_items)
+        return any(report.failed_for_now for report in self.reports)
 
 
 class Sync:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from tdl_sync.core.model import Chat, Scope, scope_key
 from tdl_sync.core.ports import SavedMessagesReader, SavedText
-from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling
+from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling, beginning
 from tdl_sync.options.config import Chats, Config
-from tdl_sync.state.run_state import RunState, RunStatus
+from tdl_sync.state.run_state import RunState
 from tdl_sync.state.saved_texts import Broken, State, parsed
 from tdl_sync.state.state_message import HEADER, names_remote
 
@@ -40,7 +40,8 @@ class WantedChat:
 
 def wanted_chats(chats: Chats) -> Iterator[WantedChat]:
     for spelling in chats.spellings:
-        yield WantedChat(spelling, chats.from_id or spelling.from_message_id, chats.topic_id or 0)
+        first_id = chats.from_id or spelling.from_message_id
+        yield WantedChat(spelling, first_id, chats.topic_id or spelling.topic_id)
         if chats.comments:
             yield WantedChat(spelling, comments=True)
 
@@ -48,8 +49,11 @@ def wanted_chats(chats: Chats) -> Iterator[WantedChat]:
 def chats_to_move(
     config: Config, saved_messages: SavedMessagesReader, on_line: Callable[[str], None]
 ) -> Iterator[WantedChat]:
-    """Those that the user named, else all that are unfinished; a line says what is left out."""
+    """Those that the user named, else all that are unfinished; a line says what is left out, and
+    what a link to a message means."""
     chats = config.chats
+    for line in beginnings(config):
+        on_line(line)
     if not chats.spellings:
         task = config.task
         found = unfinished_in(saved_messages.find(HEADER), task.remote, task.choice.canonical_text)
@@ -57,6 +61,12 @@ def chats_to_move(
             on_line(line)
         chats = replace(chats, spellings=found.chats)
     return wanted_chats(chats)
+
+
+def beginnings(config: Config) -> Iterator[str]:
+    """A line for each link to a message, unless other options say from where to where."""
+    if config.chats.from_id is None and config.task.choice.filters.to_id is None:
+        yield from filter(None, map(beginning, config.chats.spellings))
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,7 @@ def unfinished_in(messages: Sequence[SavedText], remote: str, filters: str) -> U
     for each in parsed(messages):
         if isinstance(each, Broken):
             left_out.append(f"warning: not resumed: {each.error}")
-        if not isinstance(each, State) or each.state.status is RunStatus.COMPLETE:
+        if not isinstance(each, State) or each.state.is_finished:
             continue
         state = each.state
         why = _why_not(state, remote, filters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import diskcache
@@ -15,7 +15,9 @@ from tdl_sync.core.model import (
     FileIdentity,
     FileNumber,
     MediaItem,
+    MediaType,
     MessageKey,
+    Moved,
     Scope,
     Waiting,
 )
@@ -30,9 +32,14 @@ from tdl_sync.state.mark_records import (
     group_prefix,
     key_text,
     mark_text,
+    moved_key,
+    moved_text,
     number_of,
     number_text,
     read_failure,
+    read_moved,
+    reading_key,
+    reading_text,
     waiting_text,
     waits_key,
     watermark_key,
@@ -59,16 +66,27 @@ class DoneMarks(RecordedMarks):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def write(self, mark: DoneMark) -> None:
-        """Record a file as done, and which file it is, and forget its failure: all of it is
-        durable, or nothing."""
+    def write(self, mark: DoneMark, moved_in: Scope | None = None) -> None:
+        """Record a file as done, and which file it is, forget its failure, and count it in the
+        scope that it was ``moved_in``: all of it is durable, or nothing."""
         with self._writing:
             with self._database.transaction() as cache:
                 cache.set(key_text("done", mark.remote, mark.key), mark_text(mark))
                 cache.delete(key_text("failed", mark.remote, mark.key))
+                if moved_in is not None:
+                    before = read_moved(cache.get(moved_key(moved_in)))
+                    now = before.and_one_of(mark.file.item.size_bytes)
+                    cache.set(moved_key(moved_in), moved_text(now))
                 if mark.file.identity is not None:
                     self._find_by_file(cache, mark.remote, mark.key, mark.file.identity)
             self._has_not_failed(mark.remote, mark.key)
+
+    def learn_moved(self, scope: Scope, moved: Moved) -> None:
+        """What a state message says that runs of other machines have moved; durable on return."""
+        with self._writing, self._database.transaction() as cache:
+            known = read_moved(cache.get(moved_key(scope)))
+            if known.or_more(moved) != known:
+                cache.set(moved_key(scope), moved_text(known.or_more(moved)))
 
     def ids_of_unknown_files(self, remote: str, chat_id: int, topic_id: int) -> list[int]:
         """The messages of which a mark does not say which file it is of, if any were left.
@@ -118,10 +136,13 @@ class DoneMarks(RecordedMarks):
                 for key in self._database.keys(prefix):
                     yield number_of(key, prefix)
 
-    def save_watermark(self, scope: Scope, message_id: int) -> None:
+    def save_watermark(
+        self, scope: Scope, message_id: int, seen: Mapping[MediaType, int] | None = None
+    ) -> None:
         """Set the scope's watermark, which may also go down; durable on return."""
         with self._writing, self._database.transaction() as cache:
             cache.set(watermark_key(scope), json.dumps(message_id))
+            cache.set(reading_key(scope), reading_text(message_id, seen))
 
     def record_failure(self, remote: str, failure: Failure) -> Failure:
         """Add it to what is on record (``failures.added_to``); durable when the sum returns."""

@@ -3,6 +3,8 @@
 ["done",remote,chat,topic,message]      what is on the remote under which name
 ["failed",remote,chat,topic,message]    what is not, and why
 ["watermark",remote,chat,topic,filters,lower bound]
+["reading",remote,chat,topic,filters,lower bound]      who has read up to it, and what was seen
+["moved",remote,chat,topic,filters,lower bound]    how many files and bytes all runs have moved
 ["file",remote,chat,topic,kind,file id,size]    a message whose mark says that it is this file
 ["waits",remote,chat,topic,message]     holds what may be a file at another time
 ["files known",remote,chat,topic]       every mark says which file it is, as far as can be known
@@ -16,17 +18,22 @@ names that it knows.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timezone
 
 from tdl_sync.core.failures import Failure, is_distrusting
 from tdl_sync.core.model import (
     FIRST,
+    READER,
     DoneMark,
     FileIdentity,
     FileNumber,
     LocationKind,
     MarkedFile,
+    MediaType,
     MessageKey,
+    Moved,
+    Reading,
     Scope,
     Waiting,
 )
@@ -94,8 +101,42 @@ def read_waiting(text_key: str, text: str) -> tuple[tuple[str, int, int], Waitin
 
 
 def watermark_key(scope: Scope) -> str:
-    of_scope = (scope.remote, scope.chat_id, scope.topic_id, scope.filters, scope.lower_bound)
-    return _key("watermark", *of_scope)
+    return _key("watermark", *_of_scope(scope))
+
+
+def moved_key(scope: Scope) -> str:
+    return _key("moved", *_of_scope(scope))
+
+
+def reading_key(scope: Scope) -> str:
+    return _key("reading", *_of_scope(scope))
+
+
+def _of_scope(scope: Scope) -> tuple[str | int, ...]:
+    return scope.remote, scope.chat_id, scope.topic_id, scope.filters, scope.lower_bound
+
+
+def reading_text(message_id: int, seen: Mapping[MediaType, int] | None) -> str:
+    record: dict[str, object] = {"up_to": message_id, "reader": READER}
+    if seen is not None:
+        record["seen"] = {kind.value: count for kind, count in seen.items()}
+    return json.dumps(record)
+
+
+def read_reading(text: str | None, watermark: int) -> Reading:
+    """An earlier version moves the watermark and leaves this record as it was: of another
+    watermark, it says nothing."""
+    if text is None:
+        return Reading(watermark)
+    try:
+        record = json.loads(text)
+        if int(record["up_to"]) != watermark:
+            return Reading(watermark)
+        seen = record.get("seen")
+        known = {MediaType(kind): int(count) for kind, count in seen.items()} if seen else seen
+        return Reading(watermark, int(record["reader"]), known)
+    except NOT_OURS as error:
+        raise ForeignRecord(f"the reading {text[:80]!r} is none") from error
 
 
 def _key(*parts: str | int) -> str:
@@ -160,6 +201,21 @@ def read_id(text: str) -> int:
         return int(json.loads(text))
     except NOT_OURS as error:
         raise ForeignRecord(f"the message id {text[:80]!r} is not a number") from error
+
+
+def moved_text(moved: Moved) -> str:
+    return json.dumps([moved.files, moved.size_bytes])
+
+
+def read_moved(text: str | None) -> Moved:
+    """``None`` stands for what no run of a version that counts has moved yet."""
+    if text is None:
+        return Moved()
+    try:
+        files, size_bytes = json.loads(text)
+        return Moved(int(files), int(size_bytes))
+    except NOT_OURS as error:
+        raise ForeignRecord(f"the count {text[:80]!r} is not one of ours") from error
 
 
 def number_text(number: FileNumber) -> str:

@@ -8,17 +8,30 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from tdl_sync.core.failures import Failure
-from tdl_sync.core.model import FileIdentity, FileNumber, MarkedFile, MessageKey, Scope, Waiting
+from tdl_sync.core.model import (
+    FileIdentity,
+    FileNumber,
+    MarkedFile,
+    MessageKey,
+    Moved,
+    Reading,
+    Scope,
+    Waiting,
+)
 from tdl_sync.state.mark_records import (
     file_key,
     file_of_several_key,
     group_of,
     key_text,
+    moved_key,
     read_failure_with_key,
     read_id,
     read_mark,
+    read_moved,
     read_number,
+    read_reading,
     read_waiting,
+    reading_key,
     watermark_key,
 )
 
@@ -96,6 +109,17 @@ class RecordedMarks:
         with self._database.errors_named():
             text = self._database.text(watermark_key(scope))
             return 0 if text is None else read_id(text)
+
+    def reading(self, scope: Scope) -> Reading:
+        """The same, with who has read up to there and what was seen."""
+        watermark = self.watermark(scope)
+        with self._database.errors_named():
+            return read_reading(self._database.text(reading_key(scope)), watermark)
+
+    def moved(self, scope: Scope) -> Moved:
+        """By all runs of the scope that are known of here."""
+        with self._database.errors_named():
+            return read_moved(self._database.text(moved_key(scope)))
 
     def failures(self, remote: str, chat_id: int, topic_id: int) -> list[Failure]:
         """The failures on record, by message id. From memory: they were read when we opened."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from tdl_sync.core.model import FileNumber
+from tdl_sync.core.balance import Balance
+from tdl_sync.core.failures import is_for_good
+from tdl_sync.core.model import FileNumber, MediaType, Reading
 
 
 class RunStatus(str, Enum):
@@ -45,6 +47,9 @@ class RunState:
     ``done_above_ids`` are done beyond the watermark. The totals count over all runs of the scope.
     ``upload_bytes_per_second`` is what the run has measured, 0 for nothing yet; it has moved
     ``run_bytes`` in its ``run_seconds``.
+    ``reader`` has read all up to ``last_message_id`` (``model.READER``; 1 for versions that do not
+    say it), and ``seen`` are the messages up to there by kind, ``None`` where that is not known.
+    ``balance`` is what the last comparison with Telegram's counts came to, if there was one.
     """
 
     scope_key: str
@@ -69,3 +74,19 @@ class RunState:
     run_seconds: int = 0
     failed_files: Sequence[FileNumber] = ()
     waiting_ids: Sequence[int] = ()
+    reader: int = 1
+    seen: Mapping[MediaType, int] | None = None
+    balance: Balance | None = None
+
+    @property
+    def reading(self) -> Reading:
+        return Reading(self.last_message_id, self.reader, self.seen)
+
+    @property
+    def is_finished(self) -> bool:
+        """Nothing is left but what failed for good: a further run would find nothing to do.
+
+        Earlier versions called a scope complete in which files had failed for now.
+        """
+        is_complete = self.status is RunStatus.COMPLETE
+        return is_complete and all(map(is_for_good, self.failures_by_reason))

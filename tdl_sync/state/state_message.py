@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from tdl_sync.core.balance import Balance, Shortfall
 from tdl_sync.core.errors import StateUnreadable
-from tdl_sync.core.model import FileNumber
+from tdl_sync.core.model import FileNumber, MediaType
 from tdl_sync.core.text import MOST_UNITS, human_bytes, inert, ranked, utc_text, utf16_units
 from tdl_sync.state import id_ranges
 from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
@@ -79,9 +80,11 @@ def json_in(text: str) -> str:
     return text.partition("\n")[2].partition("\n")[0]
 
 
-def advance(state: RunState) -> tuple[int, int, int, datetime]:
-    """A run goes on from the greatest: the highest watermark, the most done, the latest."""
+def advance(state: RunState) -> tuple[int, int, int, int, datetime]:
+    """A run goes on from the greatest: what the latest reader has read, the highest watermark, the
+    most done, the latest."""
     return (
+        state.reader,
         state.last_message_id,
         len(state.done_above_ids),
         state.total_uploaded,
@@ -186,7 +189,7 @@ def _files_in(text: str) -> tuple[FileNumber, ...]:
 
 
 def _text(state: RunState, ids: _Ids) -> str:
-    record = {
+    record: dict[str, object] = {
         "version": VERSION,
         "scope": state.scope_key,
         "channel_id": str(state.channel_id),
@@ -209,9 +212,31 @@ def _text(state: RunState, ids: _Ids) -> str:
         "upload_rate": state.upload_bytes_per_second,
         "run_bytes": state.run_bytes,
         "run_seconds": state.run_seconds,
+        **_reading(state, ids.last_message_id),
         "run": run_record(state.run),
     }
     return f"{HEADER}\n{_json(record)}\n{lines_for_people(state, ids.last_message_id)}"
+
+
+def _reading(state: RunState, last_message_id: int) -> dict[str, object]:
+    """Earlier versions leave it alone, and write none. What was seen up to a message says nothing
+    of what was seen up to a lower one."""
+    record: dict[str, object] = {}
+    if state.reader > 1:
+        record["reader"] = state.reader
+    if state.seen is not None and last_message_id == state.last_message_id:
+        record["seen"] = _by_kind(state.seen)
+    if state.balance is not None:
+        record["balance"] = {
+            "counted": _by_kind({each.kind: each.counted for each in state.balance.fewer}),
+            "seen": _by_kind({each.kind: each.seen for each in state.balance.fewer}),
+            "not_compared": _by_kind(dict.fromkeys(state.balance.not_compared, 1)),
+        }
+    return record
+
+
+def _by_kind(counts: Mapping[MediaType, int]) -> dict[str, int]:
+    return {kind.value: counts[kind] for kind in MediaType if counts.get(kind)}
 
 
 def names_remote(state: RunState, remote: str) -> bool:
@@ -316,6 +341,24 @@ def _state(fields: Fields) -> RunState:
         upload_bytes_per_second=fields.whole("upload_rate", _GREATEST_COUNT),
         run_bytes=fields.whole("run_bytes", _GREATEST_COUNT, if_missing=0),
         run_seconds=fields.whole("run_seconds", _GREATEST_SECONDS, if_missing=0),
+        reader=fields.whole("reader", _GREATEST_COUNT, if_missing=1),
+        seen=_kinds_in(fields, "seen") if fields.has("seen") else None,
+        balance=_balance_in(fields.object("balance")) if fields.has("balance") else None,
+    )
+
+
+def _kinds_in(fields: Fields, key: str) -> dict[MediaType, int]:
+    """A kind that only a later version knows is none of ours."""
+    counts = fields.object(key).counts(_GREATEST_COUNT)
+    return {kind: counts[kind.value] for kind in MediaType if kind.value in counts}
+
+
+def _balance_in(fields: Fields) -> Balance:
+    counted, seen = _kinds_in(fields, "counted"), _kinds_in(fields, "seen")
+    fewer = (Shortfall(kind, count, seen.get(kind, 0)) for kind, count in counted.items())
+    return Balance(
+        tuple(each for each in fewer if each.seen < each.counted),
+        tuple(_kinds_in(fields, "not_compared")),
     )
 
 

@@ -41,6 +41,9 @@ class Fields:
             raise Unexpected(f"expected a JSON object, found {json_text[:40]!r}")
         return cls(value)
 
+    def has(self, key: str) -> bool:
+        return key in self._record
+
     def text(self, key: str, if_missing: str | None = None) -> str:
         if if_missing is not None and key not in self._record:
             return if_missing

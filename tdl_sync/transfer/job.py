@@ -10,6 +10,8 @@ from tdl_sync.core.model import (
     FileNumber,
     HistoryEntry,
     ListedFile,
+    MediaType,
+    Scope,
 )
 from tdl_sync.core.ports import ChatReader, HandOff, Marks, ProgressListener
 from tdl_sync.core.stop import StopFlag
@@ -32,7 +34,7 @@ class Job:
     what the remote's listing shows, by message and index. Of what lies in the staging directory all
     is taken up, or only what is ``leftovers_of`` these messages. ``sidecar_folders`` says where the
     sidecars are that the remote has; each upload adds its own (one assignment, which needs no
-    lock).
+    lock). ``seen`` are the messages up to ``after_id`` by kind, ``None`` where that is not known.
     """
 
     chat: Chat
@@ -50,6 +52,13 @@ class Job:
     replacing: Replacing = Replacing.BESIDE
     all_may_be_replaced: bool = False
     sidecar_folders: dict[FileNumber, str] = field(default_factory=dict)
+    seen: Mapping[MediaType, int] | None = None
+    lower_bound: int = 0
+
+    @property
+    def scope(self) -> Scope:
+        """What is moved counts as moved in it."""
+        return self.choice.scope(self.remote, self.chat, self.lower_bound)
 
 
 @dataclass(frozen=True)

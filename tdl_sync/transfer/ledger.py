@@ -9,17 +9,25 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from tdl_sync.core.errors import HandOffFailed, ItemFailed, LargerThanBudget
 from tdl_sync.core.failures import Failure
-from tdl_sync.core.model import FileNumber, HistoryPage, MediaItem, Reservation, SkippedItem
+from tdl_sync.core.model import (
+    FileNumber,
+    HistoryPage,
+    MediaItem,
+    MediaType,
+    Reservation,
+    SkippedItem,
+)
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import Marks, ProgressListener
 from tdl_sync.core.reports import FailedItem, RoundReport, RunReport
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import printable
+from tdl_sync.transfer.seen_kinds import SeenKinds
 from tdl_sync.transfer.watermark import Frontier
 
 MOST_FAILED_ITEMS = 1000
@@ -67,7 +75,13 @@ class Tally:
             counts = self._counts
             by_reason = Counter(counts.failed_by_reason) + Counter({failure.reason: 1})
             items = (*counts.failed_items, item)[:MOST_FAILED_ITEMS]
-            self._counts = replace(counts, failed_by_reason=dict(by_reason), failed_items=items)
+            for_now = counts.failed_for_now + (not failure.for_good)
+            self._counts = replace(
+                counts,
+                failed_by_reason=dict(by_reason),
+                failed_items=items,
+                failed_for_now=for_now,
+            )
 
     def round_ended(self) -> None:
         """From here on no time passes for it."""
@@ -87,6 +101,7 @@ class Tally:
                 seen=counts.seen - len(failed),
                 failed_by_reason=dict(by_reason),
                 failed_items=tuple(item for item in counts.failed_items if item not in failed),
+                failed_for_now=counts.failed_for_now - sum(not item.for_good for item in failed),
             )
             self._round_began_with = self._counts
             self._round_began_at = time.monotonic()
@@ -119,10 +134,11 @@ class Tally:
 
 @dataclass(frozen=True)
 class Position:
-    """How far a run has come: see ``RunState`` for the meaning of both."""
+    """How far a run has come: see ``RunState`` for the meaning of each."""
 
     watermark: int
     done_above: tuple[int, ...]
+    seen: Mapping[MediaType, int] | None = None
 
 
 class Ledger:
@@ -137,8 +153,10 @@ class Ledger:
         stop: StopFlag,
         on_settled: Callable[[], None],
         tally: Tally,
+        seen_before: Mapping[MediaType, int] | None = None,
     ) -> None:
-        """``on_settled`` is called after each item that was moved, failed or found gone."""
+        """``on_settled`` is called after each item that was moved, failed or found gone.
+        ``seen_before`` are the messages by kind that earlier rounds have seen."""
         self._remote = remote
         self._marks = marks
         self._progress = progress
@@ -147,6 +165,7 @@ class Ledger:
         self._tally = tally
         self._changed = threading.Condition()
         self._frontier = frontier
+        self._seen_kinds = SeenKinds(seen_before)
         self._settled_unlisted: set[FileNumber] = set()
         self._open_files: dict[int, set[int]] = {}
         """By message, the indexes of the files that were listed and are not settled."""
@@ -155,13 +174,17 @@ class Ledger:
 
     def position(self) -> Position:
         with self._changed:
-            return Position(self._frontier.watermark, self._frontier.done_above())
+            watermark = self._frontier.watermark
+            return Position(
+                watermark, self._frontier.done_above(), self._seen_kinds.up_to(watermark)
+            )
 
     def listed(self, page: HistoryPage) -> None:
         """One more page was read; before the first of its items is settled."""
         numbers = [entry.number for entry in page.entries if isinstance(entry, MediaItem)]
         with self._changed:
             self._frontier.listed([each.message_id for each in numbers], page.read_up_to_id)
+            self._seen_kinds.listed(page.kinds)
             for number in numbers:
                 self._open_files.setdefault(number.message_id, set()).add(number.index)
             for number in self._settled_unlisted.intersection(numbers):

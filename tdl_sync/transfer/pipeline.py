@@ -77,7 +77,14 @@ class Pipeline:
         )
         self.limit_reached = False
         self.ledger = Ledger(
-            job.remote, frontier, stages.marks, stages.progress, stages.stop, on_settled, tally
+            job.remote,
+            frontier,
+            stages.marks,
+            stages.progress,
+            stages.stop,
+            on_settled,
+            tally,
+            job.seen,
         )
         self._remaining = Remaining(job, stages, self.ledger, self._check)
         self._uploader = Uploader(

@@ -191,7 +191,9 @@ class Remaining:
             known = self._proven(item)
         if isinstance(known, DoneByListing):
             self._stages.hand_off.keep_date(known.file)
-            self._stages.marks.write(DoneMark(self._job.remote, known.file))
+            # A run of ours has moved it, and did not live to say so.
+            moved_in = None if attempt is None else self._job.scope
+            self._stages.marks.write(DoneMark(self._job.remote, known.file), moved_in)
             leftovers.marked(item.key)
         return known
 

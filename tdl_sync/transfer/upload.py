@@ -57,7 +57,7 @@ class Uploader:
         before = self._to_remove(staged.item)
         remote_file = with_attempts(lambda: self._attempt(staged), self._stages.stop, tell)
         mark = DoneMark(self._job.remote, remote_file)
-        self._stages.marks.write(mark)
+        self._stages.marks.write(mark, self._job.scope)
         if before is not None and not _is_at(before, remote_file):
             self._remove(before)
         return mark

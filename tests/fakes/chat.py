@@ -106,6 +106,17 @@ class FakeChatReader:
             items = [each for each in self.messages.values() if isinstance(each, MediaItem)]
         return ChatTotals(len(items), sum(item.size_bytes for item in items), len(items))
 
+    def counts(self, chat: Chat) -> dict[MediaType, int | None]:
+        self._call()
+        with self._lock:
+            entries = [entry for each in self.messages for entry in self._held_by(each)]
+        found = {(e.message_id, e.media_type) for e in entries if isinstance(e, MediaItem)}
+        counts: dict[MediaType, int | None] = {
+            kind: sum(each is kind for _, each in found) for kind in MediaType
+        }
+        del counts[MediaType.STICKER]
+        return counts
+
     def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         read_up_to_id = after_id
         while read_up_to_id < up_to_id:
@@ -116,8 +127,8 @@ class FakeChatReader:
                 full = len(page) == self._messages_per_page
                 read_up_to_id = min(up_to_id, page[-1]) if full else up_to_id
                 wanted = [each for each in page if each <= up_to_id]
-                entries = [entry for each in wanted for entry in self._held_by(each)]
-            yield HistoryPage(tuple(entries), len(wanted), read_up_to_id)
+                held = [self._held_by(each) for each in wanted]
+            yield _page(held, read_up_to_id)
 
     def pages_newest_first(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         read_down_to_id = up_to_id + 1
@@ -129,8 +140,8 @@ class FakeChatReader:
                 full = len(page) == self._messages_per_page
                 read_down_to_id = max(after_id + 1, page[-1]) if full else after_id + 1
                 wanted = [each for each in page if each >= read_down_to_id]
-                entries = [entry for each in wanted for entry in self._held_by(each)]
-            yield HistoryPage(tuple(entries), len(wanted), read_down_to_id)
+                held = [self._held_by(each) for each in wanted]
+            yield _page(held, read_down_to_id)
 
     def texts(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[list[TextMessage]]:
         """There are none here."""
@@ -185,3 +196,10 @@ class FakeChatReader:
             error = self.errors.pop(0) if self.errors else self.gone
         if error is not None:
             raise error
+
+
+def _page(messages: Sequence[list[HistoryEntry]], read_up_to_id: int) -> HistoryPage:
+    """Of what each message holds."""
+    entries = [entry for held in messages for entry in held]
+    kinds = {(e.message_id, e.media_type) for e in entries if isinstance(e, MediaItem)}
+    return HistoryPage(tuple(entries), len(messages), read_up_to_id, tuple(kinds))

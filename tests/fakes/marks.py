@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from tdl_sync.core.errors import TdlSyncError
 from tdl_sync.core.failures import Failure, added_to
 from tdl_sync.core.model import (
+    READER,
     DoneMark,
     FileIdentity,
     FileNumber,
     MarkedFile,
     MediaItem,
+    MediaType,
     MessageKey,
+    Moved,
+    Reading,
     Scope,
     Waiting,
 )
@@ -34,6 +38,8 @@ class FakeMarks:
         self._failures: dict[tuple[str, MessageKey], Failure] = {}
         self._waiting: dict[tuple[str, int, int], dict[int, Waiting]] = {}
         self._watermarks: dict[Scope, int] = {}
+        self.readings: dict[Scope, Reading] = {}
+        self._moved: dict[Scope, Moved] = {}
         self._files_known: set[tuple[str, int, int]] = set()
         self._lock = threading.Lock()
 
@@ -49,13 +55,25 @@ class FakeMarks:
         file = mark.file
         return MarkedFile(file.folder, file.name, file.item.size_bytes, file.sha256, file.identity)
 
-    def write(self, mark: DoneMark) -> None:
+    def write(self, mark: DoneMark, moved_in: Scope | None = None) -> None:
         if self.on_write is not None:
             self.on_write(mark)
         with self._lock:
             self._fail_if_asked()
             self.marks[mark.remote, mark.key] = mark
             self._failures.pop((mark.remote, mark.key), None)
+            if moved_in is not None:
+                before = self._moved.get(moved_in, Moved())
+                self._moved[moved_in] = before.and_one_of(mark.file.item.size_bytes)
+
+    def moved(self, scope: Scope) -> Moved:
+        with self._lock:
+            return self._moved.get(scope, Moved())
+
+    def learn_moved(self, scope: Scope, moved: Moved) -> None:
+        with self._lock:
+            self._fail_if_asked()
+            self._moved[scope] = self._moved.get(scope, Moved()).or_more(moved)
 
     def file_with(
         self, remote: str, chat_id: int, topic_id: int, file: FileIdentity
@@ -101,10 +119,17 @@ class FakeMarks:
         with self._lock:
             return self._watermarks.get(scope, 0)
 
-    def save_watermark(self, scope: Scope, message_id: int) -> None:
+    def reading(self, scope: Scope) -> Reading:
+        with self._lock:
+            return self.readings.get(scope, Reading(0))
+
+    def save_watermark(
+        self, scope: Scope, message_id: int, seen: Mapping[MediaType, int] | None = None
+    ) -> None:
         with self._lock:
             self._fail_if_asked()
             self._watermarks[scope] = message_id
+            self.readings[scope] = Reading(message_id, READER, seen)
 
     def failures(self, remote: str, chat_id: int, topic_id: int) -> list[Failure]:
         with self._lock:

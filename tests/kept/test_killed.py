@@ -70,8 +70,8 @@ def test_the_next_run_on_that_machine_asks_only_for_the_parts_that_were_not_writ
     ended = run_here(machine, *killed.arguments)
     # The one that is larger than the budget failed for good, the run before.
     assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
-    above_watermark = len(movable(scene)) - len(killed.moved_ids)
-    assert ended.numbers()["done"] == above_watermark
+    # What its watermark had passed is listed once more, as it may not have seen all of it.
+    assert ended.numbers()["done"] == len(movable(scene))
     assert ended.numbers()["failed"] == 1
     assert_all_right(machine, movable(scene).values())
     untouched = {*killed.moved_ids, *killed.staged_ids, *killed.written}

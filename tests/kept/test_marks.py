@@ -11,9 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from tdl_sync.core.model import FileNumber, MarkedFile, MessageKey, RemoteFile, Scope
+from tdl_sync.core.model import (
+    READER,
+    DoneMark,
+    FileNumber,
+    MarkedFile,
+    MediaType,
+    MessageKey,
+    Moved,
+    Reading,
+    RemoteFile,
+    Scope,
+)
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.mark_database import DATABASE_NAME
+from tdl_sync.state.mark_records import watermark_key
 from tdl_sync.state.read_only import MarksToRead
 from tests.kept import values_marks as values
 from tests.kept.places import VERSIONS, Kept
@@ -162,4 +174,43 @@ def test_the_same_keys_and_values_are_written_as_ever(tmp_path: Path) -> None:
     with DoneMarks(tmp_path / "new") as marks:
         values.write_all(marks)
     kept = VERSIONS[-1].copy("marks", tmp_path / "kept")
-    assert rows(tmp_path / "new") == rows(kept)
+    written = rows(tmp_path / "new")
+    # Of these the kept version knows nothing, nor does it mind them.
+    readings = {key for key in written if key.startswith('["reading",')}
+    watermarks = {key for key in written if key.startswith('["watermark",')}
+    assert len(readings) == len(watermarks)
+    assert {key: written[key] for key in written.keys() - readings} == rows(kept)
+
+
+def test_who_has_read_up_to_a_watermark_is_known_until_an_earlier_version_moves_it(
+    tmp_path: Path, kept: Kept
+) -> None:
+    scope = Scope(REMOTE, CHANNEL)
+    with DoneMarks(kept.copy("marks", tmp_path / "kept")) as marks:
+        assert not marks.reading(scope).is_whole
+        marks.save_watermark(scope, 40, {MediaType.VIDEO: 3})
+        assert marks.reading(scope) == Reading(40, READER, {MediaType.VIDEO: 3})
+        with marks._database.transaction() as cache:  # as the earlier version writes it
+            cache.set(watermark_key(scope), "60")
+        assert marks.reading(scope) == Reading(60)
+
+
+@pytest.mark.parametrize("name", ["marks", "marks-older"])
+def test_what_is_moved_is_counted_beside_the_records_of_before(
+    kept: Kept, name: str, tmp_path: Path
+) -> None:
+    """An earlier version knows nothing of the count, and asks for no key that begins so."""
+    scope = Scope(REMOTE, CHANNEL)
+    before = rows(kept.copy(name, tmp_path / "before"))
+    with opened(kept, name, tmp_path) as marks:
+        assert marks.moved(scope) == Moved()
+        marks.write(DoneMark(REMOTE, values.LATE), moved_in=scope)
+        assert marks.moved(scope) == Moved(1, values.LATE.item.size_bytes)
+    after = rows(tmp_path / "marks")
+    (counted,) = [key for key in after if key.startswith('["moved",')]
+    assert (counted, after.pop(counted)) == (
+        f'["moved","{REMOTE}",{CHANNEL},0,"",0]',
+        f"[1, {values.LATE.item.size_bytes}]",
+    )
+    asked_for = ('["done",', '["failed",', '["watermark",', '["file",', '["files known",')
+    assert all(key.startswith(asked_for) for key in {*before, *after})

@@ -43,7 +43,11 @@ def names(
         "files": {text: file_name(replace(PLAIN, file_name=text)) for text in file_names},
         "nameless": kinds,
         "folders": {text: folder_name(replace(CHANNEL, title=text)) for text in titles},
-        "untitled": {each.value: folder_name(Chat(5000000001, "", each)) for each in ChatKind},
+        "untitled": {
+            each.value: folder_name(Chat(5000000001, "", each))
+            for each in ChatKind
+            if each is not ChatKind.DIRECT_MESSAGES  # that version could not read them
+        },
         "templates": {
             f"{text} of {item.message_id}": parse_name_template(text).path(item, CHANNEL)
             for text in TEMPLATES

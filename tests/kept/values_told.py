@@ -33,6 +33,7 @@ MIXED = RunReport(
     skipped_by_rule={"sticker": 3, "type": 40_000, "deleted": 3, "duplicate": 0},
     failed_by_reason={"wrong size": 2, "larger than the disk budget": 2},
     failed_items=(WRONG, TOO_LARGE),
+    failed_for_now=2,
     downloaded_bytes=123,
     uploaded_bytes=2**42,
     seconds=86_400.5,
@@ -45,6 +46,7 @@ MANY_FAILED = replace(
         FailedItem(number, f"{number}_c.bin", "download failed", "no answer", False)
         for number in range(1, 26)
     ),
+    failed_for_now=25,
 )
 UNFINISHED = replace(ALL_DONE, seen=20, more=True, seconds=0.0)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tdl_sync.core.errors import DownloadFailed, HandOffFailed
 from tdl_sync.core.failures import Failure
-from tdl_sync.core.model import DoneMark, MediaItem
+from tdl_sync.core.model import DoneMark, MediaItem, Moved, Scope
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.state.done_marks import DoneMarks
@@ -46,10 +46,10 @@ class WatchedMarks(DoneMarks):
     on_write: Callable[[DoneMark], None] | None = None
     dead = False
 
-    def write(self, mark: DoneMark) -> None:
+    def write(self, mark: DoneMark, moved_in: Scope | None = None) -> None:
         if self.on_write is not None:
             self.on_write(mark)
-        super().write(mark)
+        super().write(mark, moved_in)
 
     def record_failure(self, remote: str, failure: Failure) -> Failure:
         if self.dead:
@@ -160,4 +160,7 @@ def test_however_often_runs_die_each_file_is_moved_once_and_nothing_done_is_fetc
     line.assert_all_moved()
     assert line.staged() == []
     assert line.after_id == len(files)
+    # Also what runs have moved that did not live to say so.
+    expected = Moved(len(items), sum(item.size_bytes for item in items))
+    assert line.marks.moved(Scope(REMOTE, CHAT_ID)) == expected
     line.close()

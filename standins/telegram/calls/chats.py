@@ -17,6 +17,8 @@ from standins.telegram.calls.entities import (
 from standins.telegram.calls.rpc import Call, RpcError, handles
 from standins.telegram.mtproto.wire import TlObject
 from standins.telegram.world.channel import CHANNEL_ID_SHIFT, Channel
+from standins.telegram.world.content import derived_number
+from standins.telegram.world.world import Community
 
 _USERNAME = re.compile(r"[a-z](?:_?[a-z0-9])*", re.IGNORECASE)
 _INVITE_HASH = re.compile(r"[A-Za-z0-9_-]{16,32}")
@@ -26,13 +28,14 @@ _MOST_DIALOGS = 100
 @handles(raw.functions.contacts.ResolveUsername)
 def resolve_username(call: Call, request: raw.functions.contacts.ResolveUsername) -> TlObject:
     name = request.username
-    if not _USERNAME.fullmatch(name) or not 4 <= len(name) <= 32:
+    if not _USERNAME.fullmatch(name) or not 3 <= len(name) <= 32:
         raise RpcError(400, "USERNAME_INVALID")
     account = call.world.account
     channels = [*call.world.channels.values()]
     for channel in channels:
         own_name = account.username if channel.kind == "saved" else channel.username
-        if own_name is not None and own_name.casefold() == name.casefold():
+        names = [own_name or "", *channel.bought_usernames]
+        if name.casefold() in map(str.casefold, names):
             chats, users = chats_and_users(call.world, [channel])
             return raw.types.contacts.ResolvedPeer(peer=channel.peer, chats=chats, users=users)
     raise RpcError(400, "USERNAME_NOT_OCCUPIED")
@@ -151,12 +154,15 @@ def get_dialogs(call: Call, request: raw.functions.messages.GetDialogs) -> TlObj
     archived = [dialog for dialog in everything if dialog.channel.archived]
     rows = archived[:1] if request.folder_id == 0 and start == 0 else []
     raw_dialogs: list[raw.base.Dialog] = [_archive(row) for row in rows]
+    communities = call.world.communities if request.folder_id == 0 and start == 0 else []
+    raw_dialogs += [_community_row(community) for community in communities]
     raw_dialogs += [_raw_dialog(dialog) for dialog in page]
     shown = [*rows, *page]
     tops = [dialog.channel.message(dialog.top_id) for dialog in shown]
     there = [message for message in tops if message is not None]
     messages: list[raw.base.Message] = list(there)
     chats, users = chats_and_users(call.world, [dialog.channel for dialog in shown], there)
+    chats += [_community(community) for community in communities]
     if len(page) == len(dialogs):
         return raw.types.messages.Dialogs(
             dialogs=raw_dialogs, messages=messages, chats=chats, users=users
@@ -199,6 +205,23 @@ def _raw_dialog(dialog: _Dialog) -> raw.types.Dialog:
         notify_settings=raw.types.PeerNotifySettings(),
         pts=dialog.top_id + 1 if channel.is_channel else None,
         folder_id=1 if channel.archived else None,
+    )
+
+
+def _community(community: Community) -> raw.types.Community:
+    return raw.types.Community(
+        id=community.community_id,
+        title=community.title,
+        photo=raw.types.ChatPhotoEmpty(),
+        date=0,
+        access_hash=derived_number("community", community.community_id),
+    )
+
+
+def _community_row(community: Community) -> raw.types.DialogCommunity:
+    """A row of the list that is no chat: it has no peer and no message."""
+    return raw.types.DialogCommunity(
+        community_id=community.community_id, notify_settings=raw.types.PeerNotifySettings()
     )
 
 

@@ -33,13 +33,32 @@ def user(world: World, user_id: int) -> raw.types.User | None:
     dialog = world.channels.get(user_id)
     if dialog is None and user_id != world.other_user_id:
         return None
+    if dialog is not None and dialog.is_deleted:
+        return raw.types.User(
+            id=user_id, access_hash=user_access_hash(world, user_id), deleted=True
+        )
     return raw.types.User(
         id=user_id,
         access_hash=user_access_hash(world, user_id),
         first_name=dialog.title if dialog else "Somebody",
         username=dialog.username if dialog else None,
+        usernames=_bought_usernames(dialog) if dialog else None,
+        bot=(dialog is not None and dialog.is_bot) or None,
+        bot_info_version=1 if dialog is not None and dialog.is_bot else None,  # one flag for both
         status=raw.types.UserStatusRecently(),
     )
+
+
+def _bought_usernames(channel: Channel) -> list[raw.base.Username] | None:
+    """Telegram names all that lead to it in this list, once one of them was bought."""
+    if not channel.bought_usernames:
+        return None
+    names = [(channel.username, True), *((name, None) for name in channel.bought_usernames)]
+    return [
+        raw.types.Username(username=name, editable=is_own, active=True)
+        for name, is_own in names
+        if name is not None
+    ]
 
 
 def user_access_hash(world: World, user_id: int) -> int:
@@ -73,11 +92,13 @@ def chat(channel: Channel) -> raw.base.Chat:
         photo=raw.types.ChatPhotoEmpty(),
         date=channel.created_date,
         broadcast=channel.kind == "channel" or None,
-        megagroup=channel.kind == "supergroup" or None,
+        megagroup=channel.kind in ("supergroup", "monoforum") or None,
+        monoforum=channel.kind == "monoforum" or None,
         left=not channel.joined or None,
         noforwards=channel.protected or None,
         access_hash=channel.access_hash,
         username=channel.username,
+        usernames=_bought_usernames(channel),
         participants_count=3,
     )
 
@@ -94,7 +115,7 @@ def _forbidden(channel: Channel) -> raw.base.Chat:
         access_hash=channel.access_hash,
         title=channel.title,
         broadcast=channel.kind == "channel" or None,
-        megagroup=channel.kind == "supergroup" or None,
+        megagroup=channel.kind in ("supergroup", "monoforum") or None,
     )
 
 

@@ -58,11 +58,13 @@ class Surroundings(Protocol):
 
 
 class Channel:
-    """Any chat: kind "channel", "supergroup", "group", "user" or "saved".
+    """Any chat: kind "channel", "supergroup", "monoforum", "group", "user" or "saved".
 
-    `private`, `joined`, `protected`, `title`, `username`, `archived`, `banned`, `migrated_to`,
-    `withheld`, `withheld_as_empty`, `inexact_counters` and `uncounted` may be changed while the
-    stand-in runs.
+    A "monoforum" holds the direct messages to a channel (https://core.telegram.org/api/monoforum).
+
+    `private`, `joined`, `protected`, `title`, `username`, `bought_usernames`, `archived`,
+    `banned`, `migrated_to`, `is_bot`, `is_deleted`, `withheld`, `withheld_as_empty`,
+    `inexact_counters` and `uncounted` may be changed while the stand-in runs.
     """
 
     def __init__(
@@ -107,6 +109,11 @@ class Channel:
         """The filters of which messages.getSearchCounters says nothing."""
         self.discussion: Channel | None = None
         """The group in which the posts of this channel are discussed."""
+        self.bought_usernames: tuple[str, ...] = ()
+        """Further ones, as from https://core.telegram.org/api/fragment."""
+        self.is_bot = False
+        self.is_deleted = False
+        """A person whose account is no more: nothing but the id is left of it."""
         self.access_hash = derived_number("chat", world.seed, chat_id)
         self.created_date = int(datetime(2021, 3, 4, tzinfo=timezone.utc).timestamp())
         self._lock = threading.RLock()
@@ -115,7 +122,7 @@ class Channel:
     @property
     def is_channel(self) -> bool:
         """Whether it counts its own message ids; all other chats of an account share theirs."""
-        return self.kind in ("channel", "supergroup")
+        return self.kind in ("channel", "supergroup", "monoforum")
 
     @property
     def raw_id(self) -> int:

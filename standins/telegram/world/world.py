@@ -29,6 +29,15 @@ class Account:
     premium: bool
 
 
+@dataclass(frozen=True)
+class Community:
+    """Several chats under one roof: a row in the list of dialogs that is no chat itself. Its id is
+    a sequence of its own, which overlaps those of users and chats."""
+
+    community_id: int
+    title: str
+
+
 class World:
     """One account, its chats, and all files that they hold."""
 
@@ -38,6 +47,7 @@ class World:
         self.home_dc_id = home_dc_id
         self.other_user_id = 700_000_000 + derived_number("other user", seed, bits=20)
         self.channels: dict[int, Channel] = {}
+        self.communities: list[Community] = []
         self.file_reference_epoch = 1
         self.append_lock = threading.RLock()
         self.on_append: list[Callable[[Channel, int, object], None]] = []

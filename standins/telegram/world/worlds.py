@@ -8,7 +8,7 @@ from standins.telegram.world import recipes
 from standins.telegram.world.channel import CHANNEL_ID_SHIFT, Channel
 from standins.telegram.world.content import derived_number
 from standins.telegram.world.plan import Recipe
-from standins.telegram.world.world import Account, World
+from standins.telegram.world.world import Account, Community, World
 
 SOURCE_TITLE = "Stand-in: all kinds"
 SOURCE_USERNAME = "stand_in_source"
@@ -171,3 +171,39 @@ def _add_surroundings(world: World) -> None:
     for chat in list(world.channels.values())[1:]:
         for number in range(1, 4):
             chat.append(f"{chat.title} {number}", date=day + number)
+
+
+def add_every_kind_of_dialog(world: World) -> None:
+    """What the list of an account can hold beside the chats that each world has: a channel's direct
+    messages, people and bots with one name, with others or with none, accounts that are no more,
+    a group that has become a supergroup, a community."""
+    first_monoforum_id = 10**12 + 2**31 + 1  # https://core.telegram.org/api/bots/ids
+    last_monoforum_id = 3 * 10**12
+    for raw_id in (first_monoforum_id, 1_500_000_000_000, last_monoforum_id):
+        title = f"Direct messages {raw_id}"
+        world.add(chat_id=-(CHANNEL_ID_SHIFT + raw_id), kind="monoforum", title=title)
+    largest_channel_id = 10**12 - 2**31
+    world.add(chat_id=-(CHANNEL_ID_SHIFT + largest_channel_id), kind="channel", title="Far away")
+    world.add(chat_id=-999_999_999_999, kind="group", title="A high number")
+    old = world.add(chat_id=-_GROUP_ID + 2, kind="group", title="It has moved")
+    old.migrated_to = world.source if world.source.kind == "supergroup" else None
+    eve = world.add(chat_id=2**40 - 1, kind="user", title="Eve")
+    ann = world.add(chat_id=777_000, kind="user", title="Ann")
+    ann.bought_usernames = ("ann_stand_in_bought",)
+    gif = world.add(chat_id=140_267_078, kind="user", title="GIF search", username="gif")
+    gif.is_bot = True
+    gone = world.add(chat_id=42, kind="user", title="Gone")
+    gone.is_deleted = True
+    forum = world.add(chat_id=-(CHANNEL_ID_SHIFT + 1_777_000_000), kind="supergroup", title="Named")
+    forum.bought_usernames = ("forum_stand_in_bought",)
+    banned = world.add(
+        chat_id=-(CHANNEL_ID_SHIFT + 1_777_000_001), kind="channel", title="Shut out"
+    )
+    banned.banned = True
+    eve.archived = True
+    day = recipes.FIRST_DATE - 2 * _DAY_SECONDS
+    for number, chat in enumerate(world.channels.values()):
+        if not chat.newest_id():
+            chat.append(f"{chat.title} {number}", date=day + number)
+    for community_id in (42, 777_000, 1_234_000_000):  # as ids of people and of channels
+        world.communities.append(Community(community_id, f"Community {community_id}"))

@@ -10,6 +10,7 @@ from pyrogram import raw
 from pyrogram.errors import RPCError
 
 from tdl_sync.core.model import Chat, ChatKind
+from tdl_sync.options.chat_spelling import is_username
 from tdl_sync.telegram.messages.dialogs import Dialog, dialog_pages, patiently
 from tdl_sync.telegram.messages.queries import history
 from tdl_sync.telegram.session.answers import error_name, translated
@@ -76,12 +77,12 @@ class ListedChat:
     unreadable: str | None = None
 
     @property
-    def spelling(self) -> str | None:
-        """What ``-u`` takes for it; ``None`` for a person without a user name."""
+    def spelling(self) -> str:
+        """What ``-u`` takes for it."""
         if self.chat.kind is ChatKind.SAVED_MESSAGES:
             return "me"
-        if self.chat.kind is ChatKind.USER:
-            return at_username(self.chat) or None
+        if self.chat.kind is ChatKind.USER and is_username(self.chat.username or ""):
+            return at_username(self.chat)
         return str(self.chat.id)
 
 

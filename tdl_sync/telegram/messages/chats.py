@@ -40,8 +40,7 @@ class ChatBook:
         """Find the chat. Raises ``ChatUnreadable`` with the reason and the spellings that work;
         ``ChatFoundLater`` where a flood wait would have to be waited for."""
         if isinstance(spelling, OwnSavedMessages):
-            own = Chat(self._telegram.account_id, "Saved Messages", ChatKind.SAVED_MESSAGES)
-            return self._remember(replace(own, asked_as=spelling.text), raw.types.InputPeerSelf())
+            return self._own(spelling)
         return self._readable(spelling, self._finder.find(spelling))
 
     def discussion_of(self, chat: Chat) -> Chat:
@@ -107,7 +106,13 @@ class ChatBook:
         """Whether a message that was asked for by id is there, and in this chat."""
         return isinstance(message, raw.types.Message) and marked_id_of(message.peer_id) == chat.id
 
+    def _own(self, spelling: ChatSpelling) -> Chat:
+        own = Chat(self._telegram.account_id, "Saved Messages", ChatKind.SAVED_MESSAGES)
+        return self._remember(replace(own, asked_as=spelling.text), raw.types.InputPeerSelf())
+
     def _readable(self, spelling: ChatSpelling, found: Any) -> Chat:
+        if isinstance(found, raw.types.User) and found.is_self:  # by the account's name or id
+            return self._own(spelling)
         barred = why_unreadable(found)
         if barred is not None:
             raise ChatUnreadable(spelling.text, barred.why, barred.next_step)

@@ -11,7 +11,12 @@ from pyrogram.raw.core import TLObject
 
 from tdl_sync.telegram.session.answers import translating
 from tdl_sync.telegram.session.client import TelegramClient
-from tdl_sync.telegram.session.peers import input_peer, marked_id, marked_id_of
+from tdl_sync.telegram.session.peers import (
+    input_peer,
+    is_addressable,
+    marked_id,
+    marked_id_of,
+)
 
 DIALOGS_PER_PAGE = 100
 """The most that one call returns (https://core.telegram.org/api/offsets)."""
@@ -37,7 +42,8 @@ class Dialog:
 
 @dataclass(frozen=True)
 class DialogPage:
-    """One answer: its dialogs, and all chats and users that it speaks of."""
+    """One answer: its dialogs, and all chats and users that it speaks of and that can be
+    addressed."""
 
     dialogs: tuple[Dialog, ...]
     chats_and_users: tuple[Any, ...]
@@ -49,13 +55,14 @@ def dialog_pages(ask: Ask) -> Iterator[DialogPage]:
     seen: set[int] = set()
     for folder_id in FOLDERS:
         for answer in _answers(ask, folder_id):
-            chats_and_users = (*answer.chats, *answer.users)
+            chats_and_users = tuple(filter(is_addressable, (*answer.chats, *answer.users)))
             by_id = {marked_id(each): each for each in chats_and_users}
             dialogs = []
             for each in answer.dialogs:
+                if not isinstance(each, raw.types.Dialog):
+                    continue  # the archive as one row, or a community: its chats have rows, too
                 chat_id = marked_id_of(each.peer)
-                is_chat = isinstance(each, raw.types.Dialog)  # else: the archive, as one row
-                if is_chat and chat_id in by_id and chat_id not in seen:
+                if chat_id in by_id and chat_id not in seen:
                     seen.add(chat_id)
                     dialogs.append(Dialog(by_id[chat_id], int(each.top_message)))
             yield DialogPage(tuple(dialogs), chats_and_users)
@@ -114,7 +121,8 @@ def _last_dialog(answer: Any, offset_date: int) -> tuple[int, int, raw.base.Inpu
     """
     if not isinstance(answer, raw.types.messages.DialogsSlice):
         return None
-    peers = {marked_id(each): each for each in (*answer.chats, *answer.users)}
+    addressable = filter(is_addressable, (*answer.chats, *answer.users))
+    peers = {marked_id(each): each for each in addressable}
     messages: Any = [message for message in answer.messages if message.peer_id is not None]
     dates = {
         (each.id, marked_id_of(each.peer_id)): each.date
@@ -123,8 +131,10 @@ def _last_dialog(answer: Any, offset_date: int) -> tuple[int, int, raw.base.Inpu
     }
     undated = None
     for dialog in reversed(answer.dialogs):
+        if not isinstance(dialog, raw.types.Dialog):
+            continue
         where = (dialog.top_message, marked_id_of(dialog.peer))
-        if not isinstance(dialog, raw.types.Dialog) or where[1] not in peers:
+        if where[1] not in peers:
             continue
         peer = input_peer(peers[where[1]])
         if where in dates:

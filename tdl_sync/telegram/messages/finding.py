@@ -158,7 +158,7 @@ class Finder:
         raise ChatUnreadable(
             spelling.text,
             "this account has no chat with this id in its list (not joined, or left)",
-            f"Join it, or name it otherwise. {OTHER_SPELLINGS}",
+            f"{_hint(spelling.marked_id)}Join it, or name it otherwise. {OTHER_SPELLINGS}",
         )
 
     def _in_list(self, spelling: Spelling, is_it: Callable[[Any], bool]) -> Any | None:
@@ -191,6 +191,10 @@ class Finder:
         """Telegram's answer; ``why`` is what its ``unknown`` refusals mean."""
         meanings = {name: ChatUnreadable(spelling.text, why, OTHER_SPELLINGS) for name in unknown}
         return self._asker.ask(spelling.text, "", query, _FINDING, meanings)
+
+
+def _hint(marked_id: int) -> str:
+    return "" if marked_id < 0 else "A channel's id has -100 before it. "
 
 
 def _bears(found: Any, spelling: ByUsername) -> bool:

@@ -18,6 +18,7 @@ from tdl_sync.core.model import (
     HistoryEntry,
     HistoryPage,
     MediaItem,
+    MediaType,
     MessageKey,
     SkippedItem,
     TextMessage,
@@ -25,6 +26,7 @@ from tdl_sync.core.model import (
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.details import with_album_captions
 from tdl_sync.telegram.messages.envelopes import READS
+from tdl_sync.telegram.messages.kinds import FILTERS, kinds_of
 from tdl_sync.telegram.messages.media import DELETED, entries_of, text_of
 from tdl_sync.telegram.messages.queries import history, search
 from tdl_sync.telegram.messages.takeout import LARGEST_FILE_BYTES, Takeout, TakeoutEnded
@@ -42,15 +44,6 @@ LAG_PAUSES_SECONDS = (0.5, 2.0)
 """Before a page is asked for again that lacks the newest message. One of Telegram's servers may
 know of it before another does; or else it was deleted in between, so no more than these."""
 
-_COUNTED = (
-    raw.types.InputMessagesFilterPhotos,
-    raw.types.InputMessagesFilterVideo,
-    raw.types.InputMessagesFilterDocument,
-    raw.types.InputMessagesFilterMusic,
-    raw.types.InputMessagesFilterVoice,
-    raw.types.InputMessagesFilterRoundVideo,
-    raw.types.InputMessagesFilterGif,
-)
 _VISUAL = (raw.types.InputMessagesFilterPhotos, raw.types.InputMessagesFilterVideo)
 
 
@@ -86,15 +79,7 @@ class TelegramChatReader:
         return self._newest_ids.get((chat.id, chat.topic_id), 0)
 
     def totals(self, chat: Chat) -> ChatTotals:
-        peer = self._chats.peer(chat)
-        counters: Any = self._ask(
-            chat,
-            raw.functions.messages.GetSearchCounters(
-                peer=peer,
-                filters=[kind() for kind in _COUNTED],
-                top_msg_id=chat.topic_id or None,
-            ),
-        )
+        counters = self._counters(chat)
         visual_files = sum(c.count for c in counters if isinstance(c.filter, _VISUAL))
         other_files = sum(c.count for c in counters if not isinstance(c.filter, _VISUAL))
         samples = (
@@ -108,6 +93,21 @@ class TelegramChatReader:
             ),
             sampled_files=sum(len(sizes) for _, sizes in samples),
         )
+
+    def counts(self, chat: Chat) -> dict[MediaType, int | None]:
+        return {
+            FILTERS[type(each.filter)]: None if each.inexact else int(each.count)
+            for each in self._counters(chat)
+            if type(each.filter) in FILTERS
+        }
+
+    def _counters(self, chat: Chat) -> Any:
+        query = raw.functions.messages.GetSearchCounters(
+            peer=self._chats.peer(chat),
+            filters=[kind() for kind in FILTERS],
+            top_msg_id=chat.topic_id or None,
+        )
+        return self._ask(chat, query)
 
     def _sample(self, chat: Chat, kind: raw.base.MessagesFilter) -> list[int]:
         """The sizes in bytes of the newest files of a kind, as many as one call gives."""
@@ -318,6 +318,7 @@ def _page(chat: Chat, messages: Sequence[Any], ids: range, read_up_to_id: int) -
         tuple(entry for entry in described if entry.key.message_id in ids),
         sum(message.id in ids for message in messages),
         read_up_to_id,
+        tuple((each.id, kind) for each in messages if each.id in ids for kind in kinds_of(each)),
     )
 
 

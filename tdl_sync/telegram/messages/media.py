@@ -140,7 +140,7 @@ def _document(document: raw.types.Document, key: MessageKey, date: int) -> Media
     ]
     return MediaItem(
         key=key,
-        media_type=_media_type(document.attributes),
+        media_type=media_type_of(document.attributes),
         file_name=names[0] if names else None,
         mime_type=document.mime_type,
         size_bytes=document.size,
@@ -157,7 +157,7 @@ def _location(
     )
 
 
-def _media_type(attributes: list[raw.base.DocumentAttribute]) -> MediaType:
+def media_type_of(attributes: list[raw.base.DocumentAttribute]) -> MediaType:
     """Stickers and animations are videos or pictures, too: the narrower word wins."""
     kinds = {type(attribute) for attribute in attributes}
     if raw.types.DocumentAttributeSticker in kinds:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -56,6 +56,21 @@ class TelegramSavedMessages:
             if text is not None and text.text.startswith(header):
                 found[text.message_id] = text
         return [found[message_id] for message_id in sorted(found)]
+
+    def newest_id_without(self, is_ours: Callable[[str], bool]) -> int | None:
+        """The id of the newest message that is neither a text of ours nor a notice of Telegram's.
+        ``None`` where it is further down than one call shows.
+
+        Ids are the account's: what a run writes here is newer than all that it has read."""
+        (answer,) = self._answers(history(self._peer, MOST_IN_A_PAGE))
+        ids = [
+            int(message.id)
+            for message in answer.messages
+            if isinstance(message, raw.types.Message) and not _is_text_of(message, is_ours)
+        ]
+        # A page may come with fewer than there are: only its kind says that it is all.
+        is_all = not isinstance(answer, raw.types.messages.MessagesSlice)
+        return max(ids, default=0 if is_all else None)
 
     def read(self, message_id: int) -> SavedText | None:
         wanted: list[Any] = [raw.types.InputMessageID(id=message_id)]
@@ -198,6 +213,11 @@ def _own_text(message: object) -> SavedText | None:
         utc(message.edit_date or message.date),
         pinned=bool(message.pinned),
     )
+
+
+def _is_text_of(message: object, is_ours: Callable[[str], bool]) -> bool:
+    text = _own_text(message)
+    return text is not None and is_ours(text.text)
 
 
 def _sent(text: str, updates: Any) -> SavedText:

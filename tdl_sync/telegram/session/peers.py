@@ -18,6 +18,18 @@ _CHANNELS = (raw.types.Channel, raw.types.ChannelForbidden)
 _GROUPS = (raw.types.Chat, raw.types.ChatForbidden)
 
 
+def is_addressable(found: Any) -> bool:
+    """Whether it is a chat or a person, with an id of theirs and what it takes to address them.
+
+    An answer also holds communities and what is no more, whose ids count otherwise, and authors of
+    messages whose access hash is good for nothing but their pictures
+    (https://core.telegram.org/api/min).
+    """
+    if isinstance(found, (raw.types.User, raw.types.Channel)):
+        return not found.min
+    return isinstance(found, (*_CHANNELS, *_GROUPS))
+
+
 def marked_id_of(peer: Any) -> int:
     """Of a ``PeerChannel``, ``PeerChat`` or ``PeerUser``."""
     if isinstance(peer, raw.types.PeerChannel):
@@ -91,6 +103,8 @@ def _title(found: Any) -> str:
 
 
 def _kind(found: Any) -> ChatKind:
+    if isinstance(found, raw.types.Channel) and found.monoforum:
+        return ChatKind.DIRECT_MESSAGES
     if isinstance(found, _CHANNELS):
         return ChatKind.CHANNEL if found.broadcast else ChatKind.SUPERGROUP
     return ChatKind.USER if isinstance(found, raw.types.User) else ChatKind.GROUP

@@ -20,13 +20,14 @@ from tdl_sync.core.model import (
     LocationKind,
     MessageDetails,
     MessageKey,
+    Moved,
     RemoteFile,
     Scope,
 )
 from tdl_sync.core.ports import Marks
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.mark_database import DATABASE_NAME
-from tests.fakes.chat import CHAT_ID, FIRST_DATE, item_of
+from tests.fakes.chat import CHAT_ID, FIRST_DATE, further_of, item_of
 from tests.fakes.marks import FakeMarks
 
 REMOTE = "gdrive:tdl-sync"
@@ -195,6 +196,24 @@ def test_what_was_only_listed_says_nothing_of_an_edited_message(marks: Marks) ->
     marks.write(DoneMark(REMOTE, listed))
     assert marks.is_done(REMOTE, key_of(7))
     assert marks.file_with(REMOTE, CHAT_ID, 0, file_of(7)) is None
+
+
+def test_what_is_moved_is_counted_with_its_mark_in_the_scope_that_moved_it(marks: Marks) -> None:
+    """And what other machines know of is never taken off it. Files are counted, not messages."""
+    others = replace(SCOPE, filters="type=photo")
+    assert marks.moved(SCOPE) == Moved()
+    marks.write(mark_of(7), moved_in=SCOPE)
+    second = RemoteFile.listed(further_of(item_of(7, 5), 2), "Folder", ListedFile("7.2_b", 5))
+    marks.write(DoneMark(REMOTE, second), moved_in=SCOPE)
+    marks.write(mark_of(8), moved_in=SCOPE)
+    marks.write(mark_of(9), moved_in=others)
+    marks.write(mark_of(10))
+    assert (marks.moved(SCOPE), marks.moved(others)) == (Moved(3, 15), Moved(1, 5))
+    marks.learn_moved(SCOPE, Moved(1, 20))
+    assert marks.moved(SCOPE) == Moved(3, 20)
+    marks.learn_moved(SCOPE, Moved(30, 3))
+    marks.write(mark_of(11), moved_in=SCOPE)
+    assert marks.moved(SCOPE) == Moved(31, 25)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="its locks belong to the handle that took them")

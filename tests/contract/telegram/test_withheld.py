@@ -11,7 +11,7 @@ import pytest
 from standins.telegram.world import worlds
 from standins.telegram.world.channel import Channel
 from standins.telegram.world.plan import FilePlan
-from standins.telegram.world.world import World
+from standins.telegram.world.world import Community, World
 from tdl_sync.core.model import Chat
 from tdl_sync.telegram.messages.dialogs import newest_message_ids
 from tdl_sync.telegram.messages.saved_messages import TelegramSavedMessages
@@ -123,6 +123,7 @@ def test_no_chat_is_missing_from_the_list_where_the_newest_message_of_many_is_no
         chat = world.add(chat_id=-(2_000_000_000_000 + number), kind="channel", title=f"{number}")
         message_id = chat.append("newest", date=1_700_000_000 + number)
         chat.withheld = frozenset([message_id])
+    world.communities.append(Community(42, "A row of the list that is no chat"))
     telegram = connect_telegram(world)
     chat_ids = {chat.chat_id for chat in world.channels.values() if chat.joined}
     newest = newest_message_ids(telegram.client, chat_ids)

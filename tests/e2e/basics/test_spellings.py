@@ -5,6 +5,7 @@ How each spelling of a chat is understood is in ``tests/unit/telegram/messages/t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -99,6 +100,40 @@ def test_a_link_to_a_message_moves_what_is_there_from_that_message_on(
     source = telegram.world.source
     assert_moved(run_here(machine, "-u", spelling.format(raw_id=source.raw_id)), 2)
     assert_on_remote(machine, (source, wanted(source, [4, 5])))
+
+
+def test_a_link_to_a_message_says_that_it_means_all_from_there_on(
+    telegram: StandIn, machine: Machine
+) -> None:
+    """And how to have that one alone; who says from where to where is told nothing."""
+    link = "https://t.me/stand_in_source/4?single"
+    said = f"{link}: from message 4 on (only that one: --to-id 4)"
+    ended = run_here(machine, "-u", link, "--dry-run")
+    assert (ended.exit_status, said in ended.stderr) == (0, True), ended.stderr
+    ended = run_here(machine, "-u", link, "--to-id", "4")
+    assert_moved(ended, 1)
+    assert said not in ended.stderr
+    assert_on_remote(machine, (telegram.world.source, wanted(telegram.world.source, [4])))
+    ended = run_here(machine, "verify", "-u", link)
+    assert (ended.exit_status, said in ended.stderr) == (3, True), ended.stderr
+
+
+def test_whatever_chats_lists_is_moved_by_what_it_prints(stage: Stage) -> None:
+    """Direct messages to channels, people and bots without a name that serves, a number that is
+    no chat's beside them."""
+    world = worlds.files(sizes=[])
+    worlds.add_every_kind_of_dialog(world)
+    chats = [chat for chat in world.channels.values() if chat.joined and not chat.banned]
+    for chat in chats:
+        post(chat)
+    expected = [(chat, wanted(chat)) for chat in chats]
+    scene = stage(world)
+    found = json.loads(run_here(scene.machine, "chats", "--json").stdout)
+    spellings = [each["spelling"] for each in found if each["unreadable"] is None]
+    assert len(spellings) == len(chats)
+    ended = run_here(scene.machine, *(word for each in spellings for word in ("-u", each)))
+    assert_moved(ended, len(chats))
+    assert_on_remote(scene.machine, *expected)
 
 
 def test_every_option_can_be_a_variable_and_the_command_line_wins(
@@ -228,3 +263,5 @@ def test_another_machine_goes_on_from_the_state_message(
     assert_moved(run_here(second, "-u", SOURCE, "--resume"), 1)
     assert scene.telegram.statistics.counts().file_bytes == 1234
     assert_on_remote(second, (source, wanted(source)))
+    state = the_state(scene.world)
+    assert (state["total_uploaded"], state["total_size_gb"]) == (3, (1000 + 2000 + 1234) / 10**9)

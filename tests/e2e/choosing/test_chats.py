@@ -27,7 +27,7 @@ def test_a_file_of_chats_moves_each_of_them_with_a_state_of_its_own(stage: Stage
         channel.append(file=FilePlan("document", 300, "a.bin", "application/octet-stream", 2))
     chats = machine.working_directory / "chats.txt"
     chats.write_text(
-        f"# mine\n\n  {SOURCE}\nhttps://t.me/stand_in_news\n#@stand_in_talk\n{SOURCE}\n"
+        f"# mine\n\n  {SOURCE} # all\nhttps://t.me/stand_in_news#x\n#@stand_in_talk\n{SOURCE}\n"
     )
     assert_moved(run_here(machine, "--chats", "chats.txt"), 3)
     assert_on_remote(machine, (source, wanted(source)), (news, wanted(news)))
@@ -74,6 +74,21 @@ def test_a_topic_moves_its_own_files_and_the_whole_forum_later_only_the_others(
     ended = run_here(scene.machine, "-u", SOURCE, "--topic", str(topic))
     assert (ended.exit_status, ended.numbers()["seen"]) == (0, 1), ended.stderr
     assert any(path.name == f"{new}_0.bin" for path in remote_files(scene.machine))
+
+
+def test_a_link_into_a_topic_moves_nothing_of_the_others(stage: Stage) -> None:
+    world = worlds.files(sizes=[100], kind="supergroup")
+    forum = world.source
+    topic, other = (forum.append("A topic", kind="service") for _ in range(2))
+    plans = [FilePlan("document", 300 + n, f"{n}.bin", "text/plain", 2) for n in range(4)]
+    before, first, elsewhere, last = (
+        forum.append(file=plan, topic_id=other if plan is plans[2] else topic) for plan in plans
+    )
+    scene = stage(world)
+    link = f"https://t.me/stand_in_source/{topic}/{first}"
+    assert_moved(run_here(scene.machine, "-u", link), 2)
+    assert_on_remote(scene.machine, (forum, wanted(forum, [first, last])))
+    assert before < first < elsewhere < last
 
 
 def test_a_topic_that_is_not_there_is_named(stage: Stage) -> None:

@@ -12,7 +12,7 @@ from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
 from standins.telegram.world.plan import FilePlan
 from tests.e2e.conftest import Scene, Stage
-from tests.e2e.expectations import state_texts
+from tests.e2e.expectations import assert_on_remote, state_texts, the_state, wanted
 from tests.e2e.program import SOURCE, Machine
 from tests.in_process import run_here
 
@@ -52,6 +52,45 @@ def test_a_run_is_running_while_it_lives_and_has_died_when_it_was_killed(stage: 
     assert (
         f"  state   died: process {running.process.pid} on " in run_here(machine, "status").stdout
     )
+
+
+def test_however_often_runs_die_all_that_they_have_moved_is_counted(stage: Stage) -> None:
+    scene = stage(worlds.files(sizes=[20_000] * 12))
+    machine = scene.machine
+    for ended_after in ("moved 2_", "moved 5_"):
+        running = machine.start(
+            "-u", SOURCE, "--workers=1", "--rclone-arg=--bwlimit-file=100k", "--save-interval=1h"
+        )
+        running.wait_for(ended_after)
+        running.kill()
+    (record,) = records(machine)
+    assert record["files_moved"] < 5  # as far as the state message was told
+    ended = run_here(machine, "-u", SOURCE)
+    assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
+    (record,) = records(machine)
+    assert (record["files_moved"], record["bytes_moved"]) == (12, 12 * 20_000)
+    assert record["activity"] == "complete"
+
+
+def test_what_failed_for_now_is_unfinished_and_resumed_without_a_chat(stage: Stage) -> None:
+    scene = stage(worlds.files(sizes=[1000, 300, 10**9]))
+    machine, source = scene.machine, scene.world.source
+    scene.telegram.faults.add(Fault("short_part", times=None))
+    ended = run_here(machine, "-u", SOURCE, "--max-disk=100M")
+    assert (ended.exit_status, ended.numbers()["failed"]) == (3, 3), ended.stderr
+    scene.telegram.faults.clear()
+    (record,) = records(machine)
+    assert (record["activity"], record["failed"]) == ("stopped", 3)
+    assert the_state(scene.world)["status"] == "stopped"  # for people, and for earlier versions
+    told = run_here(machine, "status").stdout
+    assert ("complete" in told, "not complete" in told) == (True, True), told
+    ended = run_here(machine, "--resume", "--max-disk=100M")
+    assert (ended.exit_status, ended.numbers()["done"]) == (0, 2), ended.stderr
+    assert_on_remote(machine, (source, wanted(source, [1, 2])))
+    # What failed for good is nothing that a run has to be called again for.
+    (record,) = records(machine)
+    assert (record["activity"], record["failed"]) == ("complete", 1)
+    assert run_here(machine, "--resume", "--max-disk=100M").numbers()["seen"] == 0
 
 
 def saved_as_running(scene: Scene) -> bool:

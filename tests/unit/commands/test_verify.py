@@ -304,5 +304,6 @@ def test_what_ends_it_all_leaves_what_was_found_and_a_last_line(stage: Stage) ->
     assert "(SESSION_REVOKED). Please log in again" in ended.said
     assert ended.exit_status == 4
     assert ended.stdout == (
-        "result: status=error there=0 missing=0 wrong=0 double=0 unknown=0 by_hash=0 by_size=0\n"
+        "result: status=error there=0 missing=0 wrong=0 double=0 unknown=0 "
+        "by_hash=0 by_size=0 given_up=0\n"
     )

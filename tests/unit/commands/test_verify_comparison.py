@@ -10,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tdl_sync.commands.verify_comparison import NO_ID, NO_MESSAGE, UNFINISHED, Comparison, Findings
+from tdl_sync.commands.verify_text import Verdict, json_record
 from tdl_sync.core.doubles import Likeness
-from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE
+from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE, Failure
 from tdl_sync.core.model import (
+    Chat,
+    ChatKind,
     FileNumber,
     HistoryEntry,
     ListedFile,
@@ -21,7 +24,7 @@ from tdl_sync.core.model import (
     SkippedItem,
 )
 from tdl_sync.core.naming import path_of
-from tests.fakes.chat import CHAT_ID, item_of
+from tests.fakes.chat import CHAT_ID, further_of, item_of
 
 FOLDER = f"A channel [{CHAT_ID}]"
 HASH, OTHER_HASH = "ab" * 32, "cd" * 32
@@ -261,3 +264,37 @@ def test_each_message_and_each_file_has_one_verdict(
     ours = sum(file.name == "3.json" for file in listing)
     claimed = found.there + len(found.wrong) + len(found.double) + found.not_compared
     assert claimed + len(found.unknown) + ours == len(listing)
+
+
+def test_what_no_run_moves_by_itself_is_given_up_and_not_missing() -> None:
+    """Too large for this budget, whoever knows of it, or refused for good; but what a mark says to
+    be there is missing, however large it is."""
+    items = [item_of(number, 100) for number in range(1, 6)]
+    items[1] = item_of(2, 1001)
+    second = further_of(items[3], 2)
+    items.insert(4, second)
+    failures = {
+        items[0].key: Failure(items[0].key, "larger than the disk budget", "x", 1, for_good=True),
+        items[2].key: Failure(items[2].key, "refused by Telegram", "x", 1, for_good=True),
+        items[3].key: Failure(items[3].key, "wrong size", "x", 1, for_good=False),
+        second.key: Failure(second.key, "refused by Telegram", "x", 1, for_good=True),
+        items[5].key: Failure(items[5].key, "refused by Telegram", "x", 1, for_good=True),
+    }
+    marks = {5: marked("5_a.bin", 100)}
+    comparison = Comparison(
+        [], FOLDER, lambda key: marks.get(key.message_id), failures, budget_bytes=1000
+    )
+    for item in items:
+        comparison.take(item)
+    found = comparison.findings()
+    assert [(str(each.key.number), each.reason) for each in found.given_up] == [
+        ("1", "larger than the disk budget"),
+        ("2", "larger than the disk budget"),
+        ("3", "refused by Telegram"),
+        ("4.2", "refused by Telegram"),
+    ]
+    verdict = Verdict(Chat(CHAT_ID, "A", ChatKind.CHANNEL), "box:", FOLDER, found)
+    told = [(each["message_id"], each.get("index")) for each in json_record(verdict)["given_up"]]
+    assert told == [(1, None), (2, None), (3, None), (4, 2)]
+    assert [each.key.message_id for each in found.missing] == [4, 5]
+    assert not found.all_there

@@ -15,7 +15,7 @@ from tdl_sync.core.reports import FailedItem, RunReport
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import MOST_UNITS, utf16_units
 from tdl_sync.run import notice
-from tdl_sync.run.notice import Ending, note, sent_in_time
+from tdl_sync.run.notice import Ending, is_note, note, sent_in_time
 from tdl_sync.state.state_message import HEADER, is_state_message
 from tests.waiting import finished
 
@@ -25,6 +25,7 @@ FAILED_FOR_NOW = RunReport(
     seen=1,
     failed_by_reason={"wrong size": 1},
     failed_items=(FailedItem(1, "a", "wrong size", "why", for_good=False),),
+    failed_for_now=1,
 )
 
 
@@ -59,6 +60,7 @@ def test_the_note_of_a_run_that_has_moved_everything() -> None:
 )
 def test_the_first_words_say_how_it_ended(ending: Ending, first_words: str) -> None:
     assert note(ending).startswith(first_words)
+    assert is_note(note(ending))
 
 
 def test_an_error_is_one_line_of_the_note() -> None:

@@ -16,7 +16,9 @@ from tdl_sync.core.model import (
     FileNumber,
     HistoryEntry,
     ListedFile,
+    MediaType,
     MessageKey,
+    Reading,
     RemoteFile,
     Scope,
     scope_key,
@@ -95,6 +97,25 @@ def test_a_run_goes_on_from_the_furthest_that_is_known(
     from_the_first = replace(TASK, restart=True)
     resumption = resumption_of(tmp_path, outside, scope, state, from_the_first)
     assert resumption.point().after_id == max(lower_bound - 1, 0)
+
+
+def test_what_an_earlier_reader_has_passed_is_listed_again_unless_a_newer_one_was_there(
+    tmp_path: Path,
+) -> None:
+    """On this machine or on another: the newest reader's word counts, not the furthest."""
+    outside = Outside(FakeChatReader.of([]))
+    of_earlier = replace(STATE, last_message_id=90, reader=1, seen=None)
+    point = resumption_of(tmp_path, outside, state=of_earlier).point()
+    assert (point.after_id, point.seen, point.is_read_again) == (0, {}, True)
+    outside.marks.save_watermark(SCOPE, 30, {MediaType.VIDEO: 2})
+    point = resumption_of(tmp_path, outside, state=of_earlier).point()
+    assert (point.after_id, point.seen, point.is_read_again) == (30, {MediaType.VIDEO: 2}, True)
+    outside.marks.readings[SCOPE] = Reading(95, 1)
+    of_now = replace(STATE, last_message_id=90)
+    point = resumption_of(tmp_path, outside, state=of_now).point()
+    assert (point.after_id, point.seen, point.is_read_again) == (90, STATE.seen, True)
+    outside.marks.readings[SCOPE] = Reading(90, 1)
+    assert not resumption_of(tmp_path, outside, state=of_now).point().is_read_again
 
 
 def test_a_run_goes_on_from_no_other_scopes_watermark(tmp_path: Path) -> None:

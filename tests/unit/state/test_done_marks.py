@@ -33,6 +33,7 @@ from tdl_sync.core.model import (
     MediaItem,
     MediaType,
     MessageKey,
+    Moved,
     RemoteFile,
     Scope,
 )
@@ -393,7 +394,8 @@ def refusing_commits(directory: Path) -> Iterator[None]:
 
 
 WRITES: dict[str, Callable[[DoneMarks], object]] = {
-    "write": lambda marks: marks.write(mark_of(3)),
+    "write": lambda marks: marks.write(mark_of(3), moved_in=Scope(REMOTE, CHAT)),
+    "learn_moved": lambda marks: marks.learn_moved(Scope(REMOTE, CHAT), Moved(3, 3)),
     "replace_mark": lambda marks: marks.replace_mark(REMOTE, failure_of(2, attempts=5)),
     "record_failure": lambda marks: marks.record_failure(REMOTE, failure_of(3)),
     "forget_failure": lambda marks: marks.forget_failure(REMOTE, MessageKey(CHAT, 0, 3)),
@@ -410,6 +412,7 @@ def test_what_could_not_be_made_durable_is_not_told_of_and_is_no_hindrance_to_th
             sorted(each.message_id for each in marks.all_done(REMOTE, CHAT, 0)),
             marks.failures(REMOTE, CHAT, 0),
             marks.watermark(Scope(REMOTE, CHAT)),
+            marks.moved(Scope(REMOTE, CHAT)),
         ]
 
     with DoneMarks(tmp_path) as marks:

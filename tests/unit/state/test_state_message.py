@@ -12,8 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tdl_sync.core.balance import Balance, Shortfall
 from tdl_sync.core.errors import StateUnreadable
-from tdl_sync.core.model import FileNumber, Scope, scope_key
+from tdl_sync.core.model import READER, FileNumber, MediaType, Scope, scope_key
 from tdl_sync.core.text import MOST_UNITS, utf16_units
 from tdl_sync.state import id_ranges
 from tdl_sync.state.id_ranges import BadIdRanges, IdRange
@@ -54,6 +55,9 @@ PLAIN = RunState(
     run_seconds=3600,
     failed_files=(FileNumber(77, 1), FileNumber(77, 3)),
     waiting_ids=(15, 16, 90),
+    reader=READER,
+    seen={MediaType.VIDEO: 500, MediaType.PHOTO: 734},
+    balance=Balance((Shortfall(MediaType.VIDEO, 520, 500),), (MediaType.VOICE,)),
 )
 
 
@@ -83,6 +87,13 @@ def test_the_text_has_the_documented_shape() -> None:
         "upload_rate": 4000000,
         "run_bytes": 9000000000,
         "run_seconds": 3600,
+        "reader": 2,
+        "seen": {"video": 500, "photo": 734},
+        "balance": {
+            "counted": {"video": 520},
+            "seen": {"video": 500},
+            "not_compared": {"voice": 1},
+        },
         "run": {
             "host": "runner-7",
             "pid": 4711,
@@ -147,6 +158,24 @@ def test_a_message_of_a_version_that_did_not_count_the_runs_bytes_is_read() -> N
     del record["run_bytes"], record["run_seconds"]
     text = "\n".join([header, json.dumps(record), *for_people])
     assert decode(text) == replace(PLAIN, run_bytes=0, run_seconds=0)
+
+
+def test_a_message_that_does_not_say_who_has_read_the_chat_is_one_of_the_first_readers() -> None:
+    header, json_line, *for_people = encode(PLAIN).split("\n")
+    record = json.loads(json_line)
+    del record["reader"], record["seen"], record["balance"]
+    text = "\n".join([header, json.dumps(record), *for_people])
+    first = replace(PLAIN, reader=1, seen=None, balance=None)
+    assert decode(text) == first
+    assert not first.reading.is_whole
+    further = replace(first, last_message_id=PLAIN.last_message_id + 1)
+    assert max(further, PLAIN, key=advance) == PLAIN
+
+
+def test_where_the_watermark_is_lowered_to_fit_what_was_seen_up_to_it_is_not_known() -> None:
+    state = replace(PLAIN, failed_ids=range(1, 50_000, 2), last_message_id=60_000)
+    assert decode(encode(state)).last_message_id < 60_000
+    assert decode(encode(state)).seen is None
 
 
 def test_a_scope_has_the_same_key_on_every_machine_and_another_one_has_another() -> None:

@@ -50,6 +50,7 @@ def test_a_file_that_failed_and_was_moved_in_a_later_round_is_one_file_that_was_
         skipped_by_rule={"sticker": 1},
         failed_by_reason={"wrong size": 1},
         failed_items=(failed(4),),
+        failed_for_now=1,
         downloaded_files=1,
         downloaded_bytes=10,
         uploaded_bytes=15,

@@ -1,0 +1,42 @@
+"""After the whole of a chat was read: whether Telegram counts more in it than was seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from tdl_sync.core.balance import Balance, compared
+from tdl_sync.core.errors import Stopped, TdlSyncError
+from tdl_sync.core.model import Chat, MediaType, Scope
+from tdl_sync.core.ports import ChatReader
+from tdl_sync.options.choice import Choice
+
+
+def is_whole(scope: Scope, choice: Choice) -> bool:
+    """Whether every message is read, whatever is left out of what is moved: Telegram has no count
+    of a part."""
+    filters = choice.filters
+    ends = (filters.since, filters.until, filters.to_id)
+    return scope.lower_bound <= 1 and all(end is None for end in ends)
+
+
+def balanced(
+    reader: ChatReader, chat: Chat, seen: Mapping[MediaType, int] | None, up_to_id: int
+) -> Balance:
+    """``seen`` are all messages up to ``up_to_id``. Blocks; raises ``Stopped`` only: what Telegram
+    refuses to tell is not compared."""
+    try:
+        counted = reader.counts(chat)
+        balance = compared(counted, seen)
+        if seen is not None and balance.fewer:
+            # What was posted meanwhile is counted, and was not to be read.
+            newest_id = reader.newest_message_id(chat)
+            later = Counter(
+                kind for page in reader.pages(chat, up_to_id, newest_id) for _, kind in page.kinds
+            )
+            balance = compared(counted, Counter(seen) + later)
+    except Stopped:
+        raise
+    except TdlSyncError:
+        return compared(None, seen)
+    return balance
