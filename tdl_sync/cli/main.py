@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NoReturn
 
 from tdl_sync.cli.parse import TextRequested, parse_config, telling_at_a_glance
 from tdl_sync.cli.supervisor import Supervisor, leave, print_result
-from tdl_sync.commands.doctor import examine
+from tdl_sync.commands.doctor import Finding, examine
 from tdl_sync.commands.login import login, offer_login, offer_reconnect
 from tdl_sync.commands.output import NobodyReads, StandardOutput
 from tdl_sync.core import open_files
@@ -74,12 +74,24 @@ def report_error(error: BaseException, telling: Telling) -> int:
 
 
 def doctor(config: Config) -> int:
-    """Print a line for each part that a run needs; the status of the first error that holds."""
-    statuses = []
-    for finding in examine(config):
-        sys.stdout.write(finding.line() + "\n")
-        sys.stdout.flush()
-        statuses.append(finding.exit_status)
+    """Print what is found of each part that a run needs; the status of the first error that
+    holds."""
+    statuses = [EXIT_COMPLETE]
+
+    def found() -> Iterator[Finding]:
+        for finding in examine(config):
+            statuses.append(finding.exit_status)
+            yield finding
+
+    try:
+        output = StandardOutput(sys.stdout)
+        if config.as_json:
+            output.json_array(finding.record() for finding in found())
+        else:
+            for finding in found():
+                output.line(finding.line())
+    except NobodyReads:
+        pass
     return min(statuses, key=EXIT_ORDER.index)
 
 

@@ -18,8 +18,8 @@ from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
 from tdl_sync.cli import main as cli
 from tdl_sync.cli import supervisor
+from tdl_sync.cli.help import help_text
 from tdl_sync.cli.parse import parse_config
-from tdl_sync.cli.usage import USAGE
 from tdl_sync.commands.output import StandardOutput
 from tdl_sync.commands.verify import NotAllThere
 from tdl_sync.core.errors import (
@@ -64,7 +64,8 @@ def machine(telegram: StandIn, tmp_path: Path) -> Machine:
 
 def test_help_and_version_are_printed_whatever_else_is_given(machine: Machine) -> None:
     shown = run_here(machine, "verify", "--nonsense", "--help")
-    assert (shown.exit_status, shown.stdout, shown.stderr) == (0, USAGE, "")
+    assert (shown.exit_status, shown.stderr) == (0, "")
+    assert shown.stdout == help_text(["verify", "--help"])
     shown = run_here(machine, "--version", "--nonsense")
     assert (shown.exit_status, shown.stdout) == (0, f"tdl_sync {VERSION}\n")
     shown = run_here(machine, "completion", "fish")
