@@ -1,15 +1,19 @@
-"""What pyproject.toml can't say: the README as a package index shows it.
+"""What pyproject.toml can't say: the man page, and the README as a package index shows it.
 
-Its links lead to files beside it, which an index has not: there they lead to the same files of the
-same version in the repository.
+The page is made of the program's own help. The README's links lead to files beside it, which an
+index has not: there they lead to the same files of the same version in the repository.
 """
 
 import re
+import sys
 from pathlib import Path
 
 from setuptools import setup
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+
+sys.path.insert(0, str(HERE))
+from tdl_sync.cli.man_page import FILE_NAME, man_page  # noqa: E402 - from beside this file
 
 
 def found(pattern: str, file: str) -> str:
@@ -27,4 +31,12 @@ beside = r"(?!https?:|mailto:|#)([^)\s]+\))"
 readme = re.sub(rf"(!\[[^]]*\]\(){beside}", to_picture, readme)
 readme = re.sub(rf"((?<!!)\[(?:[^][]|\[[^]]*\])*\]\(){beside}", to_file, readme)
 
-setup(long_description=readme, long_description_content_type="text/markdown")
+made = Path("build", FILE_NAME)  # the build goes on in this directory, and takes no absolute path
+(HERE / made).parent.mkdir(exist_ok=True)
+(HERE / made).write_text(man_page(), "utf-8")
+
+setup(
+    long_description=readme,
+    long_description_content_type="text/markdown",
+    data_files=[("share/man/man1", [made.as_posix()])],
+)

@@ -67,8 +67,8 @@ import sys
 import tdl_sync.state.run_identity as identity
 import tdl_sync.state.state_saver as saver
 identity.SHORTEST_GAP_SECONDS = saver.SHORTEST_GAP_SECONDS = {SAVE_SECONDS}
-from tdl_sync.cli.main import main
-sys.exit(main())
+from tdl_sync.cli.main import run_program
+run_program()
 """
 """The program, whose lease would last for 90 s at least."""
 

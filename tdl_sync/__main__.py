@@ -1,3 +1,3 @@
-from tdl_sync.cli.main import main
+from tdl_sync.cli.main import run_program
 
-raise SystemExit(main())
+run_program()

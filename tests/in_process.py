@@ -29,14 +29,6 @@ from tests.e2e.program import Ended, Machine, Variables
 from tests.waiting import in_thread, until
 
 
-class _Left(BaseException):
-    """Where the program asks the system to end its process."""
-
-    def __init__(self, status: int) -> None:
-        self.status = status
-        super().__init__(status)
-
-
 @dataclass(frozen=True)
 class Answer:
     """What a person types when what is shown ends with ``question``. ``None`` ends the input, as
@@ -147,20 +139,12 @@ def run_here(
         mock.patch.dict(os.environ, machine.environment(variables), clear=True),
         mock.patch.multiple(sys, stdin=stdin, stdout=stdout, stderr=stderr),
         mock.patch.object(getpass, "getpass", getattr(stdin, "secret", None)),
-        mock.patch.object(os, "_exit", _leave),
         signal_when.coming() if signal_when else nullcontext(),
     ):
         os.chdir(machine.working_directory)
-        try:
-            status = cli.main(arguments)
-        except _Left as left:
-            status = left.status
+        status = cli.main(arguments)
     assert person is None or person.was_asked_all
     return Ended(status, stdout.getvalue(), stderr.getvalue(), peak_memory_bytes=0)
-
-
-def _leave(status: int) -> None:
-    raise _Left(status)
 
 
 @contextmanager

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NoReturn
 
-from tdl_sync.cli.parse import TextRequested, parse_config, telling_at_a_glance
-from tdl_sync.cli.supervisor import Supervisor, leave, print_result
-from tdl_sync.commands.doctor import examine
+from tdl_sync.cli.parse import (
+    TextRequested,
+    is_sync_at_a_glance,
+    parse_config,
+    telling_at_a_glance,
+)
+from tdl_sync.cli.supervisor import Supervisor, print_result
+from tdl_sync.commands.doctor import Finding, examine
 from tdl_sync.commands.login import login, offer_login, offer_reconnect
 from tdl_sync.commands.output import NobodyReads, StandardOutput
 from tdl_sync.core import open_files
@@ -29,7 +35,7 @@ from tdl_sync.core.operating_system import (
     write_whatever_comes,
 )
 from tdl_sync.core.reports import Outcome
-from tdl_sync.options.config import Command, Config, Telling
+from tdl_sync.options.config import PLAINLY, Command, Config, Telling
 from tdl_sync.reporting.events import Event, EventKind, Level
 from tdl_sync.reporting.stderr import (
     check_log_file,
@@ -42,9 +48,25 @@ from tdl_sync.run.sync import SyncResult
 # The order in which exit states count when a run over several chats met more than one.
 EXIT_ORDER = (1, 2, 4, 5, 129, 130, 143, 75, 3, 0)
 
+NOTHING_MOVED = SyncResult((), ())
+
+
+def run_program() -> NoReturn:
+    """The program as a process of its own, which ends here and nowhere else."""
+    status = main()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
+    # All is saved, closed and said. The interpreter would wait for threads that hang, and else take
+    # half a second to take Telegram's thousands of types apart.
+    os._exit(status)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program. Returns the exit status; never raises for what a user can cause."""
+    """Run the program. Returns the exit status; never raises for what a user can cause.
+
+    Threads that hang may be left behind.
+    """
     os.umask(0o077)
     share_freed_memory()
     write_whatever_comes()
@@ -54,17 +76,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = parse_config(words, os.environ)
         check_log_file(config.telling)
     except TextRequested as wanted:
-        sys.stdout.write(wanted.text)
-        return EXIT_COMPLETE
+        return printed(wanted.text)
     except Exception as error:  # noqa: BLE001 - here, too, errors become text
-        return report_error(error, telling_at_a_glance(words, os.environ))
+        telling = telling_at_a_glance(words, os.environ)
+        status = report_error(error, telling)
+        if is_sync_at_a_glance(words):
+            print_result(_outcome(status, NOTHING_MOVED), NOTHING_MOVED, telling)
+        return status
     tell_what_nobody_caught(config.telling)
+    result = NOTHING_MOVED
     try:
         return COMMANDS[config.command](config)
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+        status = 128 + signal.SIGINT
     except Exception as error:  # noqa: BLE001 - the one place where errors become text
-        return report_error(error, config.telling)
+        result = SyncResult((), (error,))
+        status = report_error(error, config.telling)
+    if config.command is Command.SYNC:
+        # A run prints its own as the last that it does: it did not come to that.
+        print_result(_outcome(status, result), result, config.telling)
+    return status
+
+
+def printed(text: str) -> int:
+    """Print what was asked for, and no more than that; the status to exit with."""
+    try:
+        StandardOutput(sys.stdout).line(text.removesuffix("\n"))
+    except NobodyReads:
+        pass
+    except TdlSyncError as error:
+        return report_error(error, PLAINLY)
+    return EXIT_COMPLETE
 
 
 def report_error(error: BaseException, telling: Telling) -> int:
@@ -90,12 +132,24 @@ def _locale_named(error: BaseException) -> TdlSyncError | None:
 
 
 def doctor(config: Config) -> int:
-    """Print a line for each part that a run needs; the status of the first error that holds."""
-    statuses = []
-    for finding in examine(config):
-        sys.stdout.write(finding.line() + "\n")
-        sys.stdout.flush()
-        statuses.append(finding.exit_status)
+    """Print what is found of each part that a run needs; the status of the first error that
+    holds."""
+    statuses = [EXIT_COMPLETE]
+
+    def found() -> Iterator[Finding]:
+        for finding in examine(config):
+            statuses.append(finding.exit_status)
+            yield finding
+
+    try:
+        output = StandardOutput(sys.stdout)
+        if config.as_json:
+            output.json_array(finding.record() for finding in found())
+        else:
+            for finding in found():
+                output.line(finding.line())
+    except NobodyReads:
+        pass
     return min(statuses, key=EXIT_ORDER.index)
 
 
@@ -106,21 +160,37 @@ def signed_in_sync(config: Config) -> int:
     return sync(config)
 
 
-def sync(config: Config) -> NoReturn:
-    """Move the chats, obey signals, print the result line, and end the process."""
-    supervisor = Supervisor(config)
-    result = supervisor.run()
-    statuses = [report_error(error, config.telling) for error in result.errors]
-    if supervisor.signal_number is None and offer_reconnect(config, result.errors):
-        sync(config)
-    if supervisor.signal_number is not None:
-        statuses.append(128 + supervisor.signal_number)
-    statuses.append(EXIT_SOME_FAILED if result.some_failed_for_now else EXIT_COMPLETE)
-    status = min(statuses, key=EXIT_ORDER.index)
-    print_result(_outcome(status, result), result, config.telling)
-    # All is saved, closed and said. The interpreter would wait for threads that hang, and else take
-    # half a second to take Telegram's thousands of types apart.
-    leave(status)
+def sync(config: Config) -> int:
+    """Move the chats, obey signals, and print the result line."""
+    while True:
+        supervisor = Supervisor(config)
+        with supervisor.heeding_signals():
+            result = supervisor.run()
+            if supervisor.has_cut_off:
+                return _cut_off(supervisor.signal_number, result, config)
+        statuses = [report_error(error, config.telling) for error in result.errors]
+        signal_number = supervisor.signal_number
+        if signal_number is None:
+            try:
+                if offer_reconnect(config, result.errors):
+                    continue
+            except KeyboardInterrupt:
+                signal_number = signal.SIGINT
+        if signal_number is not None:
+            statuses.append(128 + signal_number)
+        statuses.append(EXIT_SOME_FAILED if result.some_failed_for_now else EXIT_COMPLETE)
+        status = min(statuses, key=EXIT_ORDER.index)
+        print_result(_outcome(status, result), result, config.telling)
+        return status
+
+
+def _cut_off(signal_number: int | None, result: SyncResult, config: Config) -> int:
+    """By a second signal, or because a stop took longer than it may."""
+    outcome = Outcome.MORE if signal_number is None else Outcome.STOPPED
+    print_result(outcome, result, config.telling)
+    line = "stopped at once; what was under way is taken up next time"
+    tell(Event(EventKind.ERROR, Level.WARNING, (line,)), config.telling)
+    return EXIT_COMPLETE if signal_number is None else 128 + signal_number
 
 
 def _outcome(status: int, result: SyncResult) -> Outcome:

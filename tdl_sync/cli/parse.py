@@ -11,8 +11,9 @@ from pathlib import Path
 
 from tdl_sync.cli.arguments import SEE_HELP, gather
 from tdl_sync.cli.completion.scripts import completion_script
+from tdl_sync.cli.help import help_text
 from tdl_sync.cli.option_values import Given, after_exclusions, seconds_between, whole
-from tdl_sync.cli.usage import OPTIONS, USAGE
+from tdl_sync.cli.usage import OF_COMMAND, OPTIONS
 from tdl_sync.core.errors import UsageError
 from tdl_sync.core.program import PROGRAM, SCRIPT, VERSION
 from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID, ChatSpelling, parse_chat
@@ -66,7 +67,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
     Raises ``UsageError``, one line that never holds a secret, or ``TextRequested``.
     """
     if "-h" in argv or "--help" in argv:
-        raise TextRequested(USAGE.replace(SCRIPT, PROGRAM))
+        raise TextRequested(help_text(argv).replace(SCRIPT, PROGRAM))
     if "--version" in argv:
         raise TextRequested(f"tdl_sync {VERSION}\n")
     arguments = gather(argv, environ)
@@ -307,10 +308,27 @@ def _disk_bytes(text: str) -> int:
     return size_bytes
 
 
+def is_sync_at_a_glance(argv: Sequence[str]) -> bool:
+    """Whether this command line, however wrong it is, asks for a run, of which scripts expect a
+    result."""
+    takers = {
+        spelling
+        for option in OPTIONS.values()
+        if option.value_name is not None
+        for spelling in (option.name, option.short)
+    }
+    words = [word for before, word in zip(["", *argv], argv, strict=False) if before not in takers]
+    return next((word for word in words if word in OF_COMMAND), "sync") == "sync"
+
+
+def _is_switched_on(environ: Mapping[str, str], name: str) -> bool:
+    given = environ.get(OPTIONS[name].variable, "").strip().lower()
+    return given in ("1", "yes", "true", "on")
+
+
 def telling_at_a_glance(argv: Sequence[str], environ: Mapping[str, str]) -> Telling:
     """How to tell what is wrong with this command line: what it says of that, however wrong it
     is otherwise."""
-    as_json_given = environ.get(OPTIONS["--log-json"].variable, "").strip().lower()
     path = environ.get(OPTIONS["--log-file"].variable, "").strip()
     for word, following in zip(argv, [*argv, ""][1:], strict=True):
         if word == "--log-file":
@@ -324,5 +342,5 @@ def telling_at_a_glance(argv: Sequence[str], environ: Mapping[str, str]) -> Tell
     return replace(
         PLAINLY,
         log_file=log_file,
-        lines_as_json="--log-json" in argv or as_json_given in ("1", "yes", "true", "on"),
+        lines_as_json="--log-json" in argv or _is_switched_on(environ, "--log-json"),
     )

@@ -1,21 +1,18 @@
-"""Runs the work beside the thread that takes signals, and ends the process."""
+"""Runs the work beside the thread that takes signals."""
 
 from __future__ import annotations
 
-import os
 import queue
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import NoReturn
 
-from tdl_sync.core.errors import (
-    EXIT_COMPLETE,
-    TimeIsUp,
-)
+from tdl_sync.core.errors import TimeIsUp
 from tdl_sync.core.reports import Outcome
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Config, Telling
@@ -24,7 +21,6 @@ from tdl_sync.reporting.progress import progress_for
 from tdl_sync.reporting.stderr import (
     keep,
     say,
-    tell,
 )
 from tdl_sync.reporting.summary import result_line
 from tdl_sync.run.sync import Sync, SyncResult
@@ -52,11 +48,6 @@ class Ended:
     """The work's own end, in the queue that also takes signals."""
 
     result: SyncResult
-
-
-def leave(status: int) -> NoReturn:
-    """End the process without waiting for any thread. What was said is written."""
-    os._exit(status)
 
 
 def print_result(outcome: Outcome, result: SyncResult, telling: Telling) -> None:
@@ -115,26 +106,36 @@ class Supervisor:
         self._sync = Sync(config, self._stop, progress, self._deadline)
         self._leave_at = float("inf") if self._deadline is None else self._deadline.exit_at
         self.signal_number: int | None = None
+        self.has_cut_off = False
 
-    def run(self) -> SyncResult:
-        """Blocks until the work has ended. The first signal stops it, the second leaves at once."""
+    @contextmanager
+    def heeding_signals(self) -> Iterator[None]:
+        """Around ``run`` and what follows it, until a signal may end the process again."""
         previous = {number: signal.signal(number, self._note) for number in _heeded_signals()}
-        threading.Thread(target=self._work, name="sync", daemon=True).start()
         try:
-            while True:
-                try:
-                    event = self._events.get(timeout=self._seconds_to_next_look())
-                except queue.Empty:
-                    self._alarm()
-                    continue
-                if isinstance(event, Ended):
-                    return event.result
-                if isinstance(event, BaseException):
-                    raise event
-                self._obey(event)
+            yield
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+    def run(self) -> SyncResult:
+        """Blocks until the work has ended. The first signal stops it; the second, or a stop that
+        takes longer than it may, leaves what still hangs behind: ``has_cut_off``."""
+        threading.Thread(target=self._work, name="sync", daemon=True).start()
+        while not self.has_cut_off:
+            try:
+                event = self._events.get(timeout=self._seconds_to_next_look())
+            except queue.Empty:
+                self._alarm()
+                continue
+            if isinstance(event, Ended):
+                return event.result
+            if isinstance(event, BaseException):
+                raise event
+            self._obey(event)
+        # The children end here; threads that hang end with the process.
+        self._sync.abandon()
+        return self._sync.result()
 
     @property
     def stopping(self) -> bool:
@@ -150,7 +151,7 @@ class Supervisor:
         """``--max-runtime`` is near, or a stop takes longer than it may."""
         now = time.monotonic()
         if now >= self._leave_at:
-            self._leave()
+            self.has_cut_off = True
         if self._deadline is not None and now >= self._deadline.stop_at:
             self._stop.set(TimeIsUp("--max-runtime is reached"))
 
@@ -167,17 +168,8 @@ class Supervisor:
             )
             self._leave_at = min(self._leave_at, time.monotonic() + patience_seconds)
             self._stop.set()
-            return
-        self._leave()
-
-    def _leave(self) -> NoReturn:
-        """End the children and the process, whatever still hangs."""
-        self._sync.abandon()
-        outcome = Outcome.MORE if self.signal_number is None else Outcome.STOPPED
-        print_result(outcome, self._sync.result(), self._telling)
-        line = "stopped at once; what was under way is taken up next time"
-        tell(Event(EventKind.ERROR, Level.WARNING, (line,)), self._telling)
-        leave(EXIT_COMPLETE if self.signal_number is None else 128 + self.signal_number)
+        else:
+            self.has_cut_off = True
 
     def _work(self) -> None:
         try:

@@ -1,7 +1,8 @@
-"""The help text, and what it says of each option.
+"""The whole help text, and what it says of each option.
 
 The text is the single source: docopt-ng parses the command line by it, and ``OPTIONS`` (names,
-values, defaults, variables of the environment) is read from it too. Beware when editing: docopt
+values, defaults, variables of the environment) is read from it too, as are the page of each
+command (``help``), the completion and the man page (``man_page``). Beware when editing: docopt
 takes every line whose first sign is a dash for an option, also a wrapped one.
 """
 
@@ -35,7 +36,7 @@ Usage:
   tdl_sync.py status [-u CHAT]... [--json] [options]
   tdl_sync.py verify [-u CHAT]... [--repair] [--yes] [--json]
                      [--rclone-arg ARG]... [options]
-  tdl_sync.py doctor [--rclone-arg ARG]... [options]
+  tdl_sync.py doctor [--json] [--rclone-arg ARG]... [options]
   tdl_sync.py completion (bash | zsh | fish)
 
 What to move:
@@ -132,7 +133,7 @@ Telling:
   --log-file FILE          keep the lines in this file, too; at 10 MB it is put
                            aside, and the last five are kept
   --log-json               a JSON object for each line instead of text
-  --json                   (chats, status, verify) JSON instead of a table
+  --json                   (chats, status, verify, doctor) JSON for programs
   --repair                 (verify) have the next run move again what is missing
                            or wrong; remove what is on the remote twice, after
                            a question
@@ -160,7 +161,8 @@ Signing in (login, which also takes --data-dir and --proxy):
                            TDL_SYNC_SESSION_STRING; it opens the account: keep
                            it secret
 
-  -h, --help               show this text
+  -h, --help               show the commands and the everyday options; after a
+                           command its own; --help all shows this text
   --version                show the version
 
 Environment:
@@ -234,6 +236,9 @@ def _read_options(text: str) -> Mapping[str, Option]:
 OPTIONS: Mapping[str, Option] = _read_options(USAGE)
 """Every option of the text by its long name."""
 
+LINES_OF_OPTIONS: Mapping[str, str] = {m["name"]: m[0] for m in _OPTION.finditer(USAGE)}
+"""What the text says of each option, as it stands there."""
+
 WITHOUT_DEFAULTS = _DEFAULT.sub("", USAGE)
 """The text for docopt, which could not tell a default from a value that was given."""
 
@@ -259,7 +264,7 @@ OF_COMMAND: Mapping[str, frozenset[str]] = {
     | WHAT_A_RUN_NEEDS
     | ABOUT_THE_PROGRAM
     | {"--take-over", "--replaced"},
-    "doctor": WHAT_A_RUN_NEEDS | ABOUT_THE_PROGRAM,
+    "doctor": WHAT_A_RUN_NEEDS | ABOUT_THE_PROGRAM | {"--json"},
     "completion": ABOUT_THE_PROGRAM,
 }
 """Which options each command takes on the command line."""

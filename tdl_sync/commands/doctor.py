@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -45,6 +45,15 @@ class Finding:
     def line(self) -> str:
         verdict = "right" if self.exit_status == EXIT_COMPLETE else "WRONG"
         return f"{verdict}  {self.part}: {printable(self.text)}"
+
+    def record(self) -> dict[str, Any]:
+        """For ``--json``; the keys are documented in docs/looking.md."""
+        return {
+            "part": self.part,
+            "right": self.exit_status == EXIT_COMPLETE,
+            "text": self.text,
+            "exit_status": self.exit_status,
+        }
 
 
 def examine(config: Config) -> Iterator[Finding]:

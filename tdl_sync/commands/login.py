@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import qrcode
 
+from tdl_sync.commands.output import StandardOutput
 from tdl_sync.core.errors import (
     CredentialsRefused,
     RemoteCredentialsRefused,
@@ -144,7 +145,7 @@ def _sign_in(config: Config, settings: TelegramSettings, terminal: Terminal) -> 
         terminal.show(f"Signed in{who}. The session is in {settings.session_path}")
         if config.print_session:
             terminal.show("Keep this secret, and use it on one machine only:")
-            sys.stdout.write(signing_in.session_string() + "\n")
+            StandardOutput(sys.stdout).line(signing_in.session_string())
 
 
 def offer_login(config: Config) -> None:

@@ -39,7 +39,7 @@ def machine(telegram: StandIn, tmp_path: Path) -> Machine:
 
 def test_a_command_line_that_makes_no_sense(machine: Machine) -> None:
     line = "unknown option '--max-dsk'; did you mean --max-disk? Else see tdl_sync.py --help"
-    assert_refused(machine.run("-u", SOURCE, "--max-dsk=3"), 2, line, stdout="")
+    assert_refused(machine.run("-u", SOURCE, "--max-dsk=3"), 2, line)
     assert not machine.data_directory.exists()
 
 

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 
 from scripts.release import build
 from standins.telegram.world import worlds
+from tdl_sync.cli.man_page import man_page
 from tdl_sync.core.program import VERSION
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_on_remote, wanted
@@ -66,11 +67,13 @@ def metadata(wheel: Path) -> Message:
         return Parser().parsestr(archive.read(name).decode())
 
 
-def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_every_module_and_the_man_page_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
+        (man,) = (name for name in held if name.endswith(".data/data/share/man/man1/tdl-sync.1"))
+        assert archive.read(man).decode() == man_page()
     modules = (ROOT / "tdl_sync").rglob("*.py")
-    assert held == {path.relative_to(ROOT).as_posix() for path in modules}
+    assert held - {man} == {path.relative_to(ROOT).as_posix() for path in modules}
 
 
 def test_the_sdist_holds_the_papers_and_the_pages_but_no_tests(published: Path) -> None:
@@ -147,8 +150,10 @@ def test_the_installed_program_moves_files_and_calls_itself_by_its_name(
 
     version = machine.start("--version", command=[program]).wait()
     assert (version.exit_status, version.stdout) == (0, f"tdl_sync {VERSION}\n")
-    text = machine.start("--help", command=[program]).wait()
-    assert "\n  tdl-sync login  " in text.stdout
+    first = machine.start("--help", command=[program]).wait()
+    assert "\n  tdl-sync login\n" in first.stdout
+    assert "tdl_sync.py" not in first.stdout
+    text = machine.start("--help", "all", command=[program]).wait()
     assert "\n  tdl-sync [sync] [-u CHAT]..." in text.stdout
     assert "tdl_sync.py" not in text.stdout
     line = "tdl_sync: completion takes the name of one shell: bash, zsh, fish; see "

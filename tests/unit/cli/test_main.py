@@ -18,8 +18,8 @@ from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
 from tdl_sync.cli import main as cli
 from tdl_sync.cli import supervisor
+from tdl_sync.cli.help import help_text
 from tdl_sync.cli.parse import parse_config
-from tdl_sync.cli.usage import USAGE
 from tdl_sync.commands.output import StandardOutput
 from tdl_sync.commands.verify import NotAllThere
 from tdl_sync.core.errors import (
@@ -33,8 +33,13 @@ from tdl_sync.core.errors import (
 from tdl_sync.core.program import VERSION
 from tdl_sync.options.config import PLAINLY, Config
 from tests.e2e.conftest import Stage
-from tests.e2e.expectations import assert_moved, assert_refused, remote_files, the_state
-from tests.e2e.program import REMOTE, SOURCE, Machine
+from tests.e2e.expectations import (
+    assert_moved,
+    assert_refused,
+    remote_files,
+    the_state,
+)
+from tests.e2e.program import NOTHING_DONE, REMOTE, ROOT, SOURCE, Machine
 from tests.in_process import SignalWhen, run_here
 from tests.standins.rclone_on_drive import executable
 
@@ -65,7 +70,8 @@ def machine(telegram: StandIn, tmp_path: Path) -> Machine:
 
 def test_help_and_version_are_printed_whatever_else_is_given(machine: Machine) -> None:
     shown = run_here(machine, "verify", "--nonsense", "--help")
-    assert (shown.exit_status, shown.stdout, shown.stderr) == (0, USAGE, "")
+    assert (shown.exit_status, shown.stderr) == (0, "")
+    assert shown.stdout == help_text(["verify", "--help"])
     shown = run_here(machine, "--version", "--nonsense")
     assert (shown.exit_status, shown.stdout) == (0, f"tdl_sync {VERSION}\n")
     shown = run_here(machine, "completion", "fish")
@@ -103,8 +109,36 @@ def test_help_and_version_are_printed_whatever_else_is_given(machine: Machine) -
 def test_a_command_line_that_makes_no_sense(
     machine: Machine, arguments: list[str], line: str
 ) -> None:
-    assert_refused(run_here(machine, *arguments), 2, line, stdout="")
+    ended = run_here(machine, *arguments)
+    assert_refused(ended, 2, line, stdout="" if "login" in arguments else NOTHING_DONE)
     assert not machine.data_directory.exists()
+
+
+def test_a_command_line_that_cannot_be_understood_has_a_result_where_a_run_has_one(
+    machine: Machine,
+) -> None:
+    """Scripts read the last line, and a value that is spelt like a command is none."""
+    log_file = machine.directory / "log"
+    for words in ("-u {0} --max-dsk=3", "sync --workers=x", "-u verify --limit 0", "-u x y"):
+        ended = run_here(machine, *words.format(SOURCE).split(), f"--log-file={log_file}")
+        assert (ended.exit_status, ended.stdout) == (2, NOTHING_DONE), words
+        assert log_file.read_text().endswith(NOTHING_DONE)
+    for words in ("verify", "status --max-dsk=3", "doctor --limit 3", "completion"):
+        ended = run_here(machine, *words.split())
+        assert (ended.exit_status, ended.stdout) == (2, ""), words
+
+
+def test_a_text_that_can_be_written_nowhere_is_no_success(machine: Machine) -> None:
+    with Path("/dev/full").open("w") as nowhere:
+        full = subprocess.run(
+            [sys.executable, "-m", "tdl_sync", "--help"],
+            env=machine.environment(None) | {"PYTHONPATH": str(ROOT)},
+            stdout=nowhere,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert full.returncode == 2
+    assert full.stderr.startswith("tdl_sync: standard output cannot be written: No space left")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +156,7 @@ def test_a_broken_session_string(machine: Machine, session_string: str, found: s
         "TDL_SYNC_SESSION_STRING: expected the text that login --print-session prints"
         f"{found}{by_whom}make a new one with: tdl_sync.py login --print-session"
     )
-    assert_refused(ended, 2, line, stdout="")
+    assert_refused(ended, 2, line)
 
 
 def test_no_session_and_nobody_to_ask(machine: Machine) -> None:

@@ -69,8 +69,8 @@ def test_every_documented_default_is_a_value_that_is_accepted() -> None:
     assert parse(f"-u me {given}") == parse("-u me")
 
 
-def test_help_is_the_text_and_fits_a_terminal() -> None:
-    for command_line in ("--help", "-h", "login --help", "-u me -h"):
+def test_the_whole_help_is_the_text_and_fits_a_terminal() -> None:
+    for command_line in ("--help all", "-h all", "login --help all", "-u me -h all"):
         with pytest.raises(TextRequested) as caught:
             parse(command_line)
         assert caught.value.text == USAGE

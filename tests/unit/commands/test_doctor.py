@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -38,6 +39,21 @@ def findings(ended: Ended) -> dict[str, str]:
 
 def wrong_parts(ended: Ended) -> list[str]:
     return [part for part, text in findings(ended).items() if text.startswith("WRONG: ")]
+
+
+def test_programs_get_the_same_as_one_array_and_the_same_status(scene: Scene) -> None:
+    said = run_here(scene.machine, "doctor", variables=NO_SESSION)
+    ended = run_here(scene.machine, "doctor", "--json", variables=NO_SESSION)
+    records = json.loads(ended.stdout)
+    verdicts = {True: "right: ", False: "WRONG: "}
+    shown = {each["part"]: verdicts[each["right"]] + each["text"] for each in records}
+    assert shown.keys() == findings(said).keys()
+    assert [part for part, text in shown.items() if text.startswith("WRONG")] == wrong_parts(said)
+    assert shown["remote"].startswith("right: box:files takes files")
+    (wrong,) = (each for each in records if not each["right"])
+    assert (wrong["part"], wrong["exit_status"], ended.exit_status) == ("Telegram session", 4, 4)
+    assert said.exit_status == 4
+    assert ended.stderr == ""
 
 
 def test_a_machine_that_is_ready_has_a_line_for_each_part(scene: Scene) -> None:
