@@ -455,7 +455,7 @@ def test_a_terminal_shows_what_is_in_flight_and_is_left_as_it_was(
         progress = bars(stream)
         progress.message("before")
         in_flight(progress)
-        screen = shown.read_until(lambda text: "↑ ╌" in text)
+        screen = shown.read_until(lambda text: "↑ ╌" in text and bool(shown.screen.title))
         assert "↓ ━━━━━╌╌╌╌╌  50 % 1.0 MB 12_a.mp4" in screen
         assert "0 of 5 files   ↓ 1  ↑ 1" in screen
         assert "0 of ~" in screen
