@@ -85,9 +85,11 @@ def unfinished_in(messages: Sequence[SavedText], remote: str, filters: str) -> U
     for each in parsed(messages):
         if isinstance(each, Broken):
             left_out.append(f"warning: not resumed: {each.error}")
-        if not isinstance(each, State) or each.state.is_finished:
+        if not isinstance(each, State):
             continue
         state = each.state
+        if state.is_finished and state.reading.is_whole:
+            continue
         why = _why_not(state, remote, filters)
         if why is None:
             name = f"{state.channel_name} ({state.channel_id})"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tdl_sync.core.errors import StateUnreadable
-from tdl_sync.core.model import Scope, scope_key
+from tdl_sync.core.model import READER, Scope, scope_key
 from tdl_sync.core.ports import SavedText
 from tdl_sync.core.text import MOST_UNITS, utf16_units
 from tdl_sync.run.resume import failed_elsewhere
@@ -209,7 +209,8 @@ def test_resume_without_a_chat_goes_on_with_all_that_is_unfinished(kept: Kept) -
                 kept.text("states/stopped.txt").replace(FULL.scope_key, scope_key(scope)),
                 kept.text("states/complete.txt")
                 .replace(FULL.scope_key, scope_key(scope))
-                .replace('"wrong size":2,', ""),
+                .replace('"wrong size":2,', "")
+                .replace("{", f'{{"reader":{READER},', 1),
                 kept.text("states/quota.txt").replace(FULL.scope_key, scope_key(filtered)),
                 kept.text("states/first.txt"),
                 kept.text("unreadable-states/later-version.txt"),
@@ -243,6 +244,18 @@ def test_what_an_earlier_version_called_complete_is_resumed_where_files_had_fail
     message = SavedText(1, text.replace(FULL.scope_key, scope_key(scope)), NOON, pinned=True)
     found = unfinished_in([message], "gdrive:tdl-sync", "")
     assert [chat.marked_id for chat in found.chats] == [FULL.channel_id]
+
+
+def test_what_an_earlier_reader_called_complete_is_resumed_and_read_once_more(kept: Kept) -> None:
+    """It may have passed files that Telegram had left out of a page."""
+    text = kept.text("states/complete.txt").replace('"wrong size":2,', "")
+    scope = Scope("gdrive:tdl-sync", FULL.channel_id, lower_bound=FULL.lower_bound)
+    text = text.replace(FULL.scope_key, scope_key(scope))
+    assert decode(text).is_finished
+    for reader, is_resumed in ((1, True), (READER, False)):
+        told = text.replace("{", f'{{"reader":{reader},', 1)
+        found = unfinished_in([SavedText(1, told, NOON, pinned=True)], "gdrive:tdl-sync", "")
+        assert len(found.chats) == is_resumed
 
 
 def test_every_status_and_the_absence_of_every_optional_key_is_among_the_kept(kept: Kept) -> None:
