@@ -57,7 +57,7 @@ PAGES: Mapping[str, Page] = {
         "Signs in to Telegram and stores the session in the data directory, for you alone: by "
         "phone number, code and two-step password, or by a code that the app scans (--qr). It "
         "asks for an api id and hash, from https://my.telegram.org/apps, unless the variables "
-        "TDL_SYNC_API_ID and TDL_SYNC_API_HASH have them. A "
+        "TDL_SYNC_API_ID and TDL_SYNC_API_HASH have them, and keeps them beside the session. A "
         "session that is there and works is only shown. It needs a terminal.",
         ("login [--qr] [--print-session] [options]",),
         ("login", "login --qr", "login --print-session"),

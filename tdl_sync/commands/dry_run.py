@@ -44,11 +44,11 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
     """Print what would be moved, chat by chat."""
     prospects: list[Prospect] = []
     errors: list[TdlSyncError] = []
-    free_bytes = None
+    free_bytes, on_drive = None, False
     try:
         with ExitStack() as closing:
             telegram, looker = _opened(config, closing)
-            free_bytes = looker.remote_free_bytes
+            free_bytes, on_drive = looker.remote_free_bytes, looker.on_drive
             on_line = teller(config.telling)
             wanted = chats_to_move(config, telegram.saved_messages, on_line)
             for found in InTurn(wanted, telegram, config, on_line, errors.append):
@@ -63,7 +63,7 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
                     output.line(line)
     except TdlSyncError as error:
         errors.append(error)
-    for line in last_lines(prospects, free_bytes, failed=bool(errors)):
+    for line in last_lines(prospects, free_bytes, on_drive=on_drive, failed=bool(errors)):
         output.line(line)
     return tuple(errors)
 
@@ -88,6 +88,7 @@ def _opened(config: Config, closing: ExitStack) -> tuple[TelegramSide, Looker]:
         saved_messages=telegram.saved_messages,
         budget=DiskBudget(room.budget_bytes, room.block_bytes, StopFlag()),
         remote_free_bytes=remote.free_bytes,
+        on_drive=remote.on_drive,
     )
     return telegram, looker
 
@@ -103,6 +104,7 @@ class Looker:
     saved_messages: SavedMessagesReader
     budget: DiskBudget
     remote_free_bytes: int | None = None
+    on_drive: bool = False
     listed: dict[int, Listed] = field(default_factory=dict)
 
     def prospect(self, chat: Chat, lower_bound: int) -> Prospect:

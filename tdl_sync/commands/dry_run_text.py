@@ -36,13 +36,15 @@ def prospect_lines(prospect: Prospect, remote: str) -> list[str]:
     return [printable(line) for line in lines]
 
 
-def last_lines(prospects: Sequence[Prospect], free_bytes: int | None, *, failed: bool) -> list[str]:
+def last_lines(
+    prospects: Sequence[Prospect], free_bytes: int | None, *, on_drive: bool, failed: bool
+) -> list[str]:
     """What holds for all chats together, and the result line."""
     total = sum((prospect.to_move for prospect in prospects), Amount())
     lines = []
     if len(prospects) > 1:
         lines.append(f"in all: {_files(total.files)}, {human_bytes(total.size_bytes)}")
-    if total.files:
+    if on_drive and total.size_bytes > DRIVES_DAY_BYTES:
         lines.append(_days(total.size_bytes))
     if free_bytes is not None and free_bytes < total.size_bytes:
         lines.append(f"the remote has only {human_bytes(free_bytes)} free")
@@ -67,8 +69,6 @@ def _result(prospects: Iterable[Prospect], total: Amount, *, failed: bool) -> st
 
 def _days(size_bytes: int) -> str:
     days = math.ceil(size_bytes / DRIVES_DAY_BYTES)
-    if days <= 1:
-        return "Google Drive takes that in one day (750 GB)"
     return f"Google Drive takes that in {days} days at the soonest (750 GB a day)"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
+import os
 import queue
 import sys
 import threading
@@ -21,14 +23,16 @@ from tdl_sync.core.errors import (
     UsageError,
 )
 from tdl_sync.core.futures import in_thread
+from tdl_sync.core.operating_system import open_here
 from tdl_sync.core.program import PROGRAM
 from tdl_sync.core.text import printable
 from tdl_sync.options.config import Config
-from tdl_sync.options.credentials import TelegramSettings, telegram_settings
+from tdl_sync.options.credentials import TelegramSettings, is_api_hash, is_api_id
 from tdl_sync.remote.program import find_program
 from tdl_sync.run.telegram_session import is_signed_in, make_data_dir, telegram_client
 
 API_PAGE = "https://my.telegram.org/apps"
+_TRIES = 3
 
 
 Result = TypeVar("Result")
@@ -124,7 +128,7 @@ def login(config: Config) -> int:
             terminal.show("The stored session has ended; a new one takes its place.")
             settings.session_path.unlink()
     try:
-        _sign_in(config, _with_credentials(settings, terminal), terminal)
+        _sign_in_with_app(config, settings, terminal)
     except BaseException:
         # A file without a signed-in session would be taken for one by the next run; one that is
         # signed in is kept, whatever failed after that.
@@ -157,16 +161,58 @@ def offer_login(config: Config) -> None:
         login(config)
 
 
-def _with_credentials(settings: TelegramSettings, terminal: Terminal) -> TelegramSettings:
-    """The environment's api id and hash, or else what the person copies."""
+def _sign_in_with_app(config: Config, settings: TelegramSettings, terminal: Terminal) -> None:
+    """By the environment's api id and hash, those of the last login, or what the person copies,
+    which is kept beside the session."""
+    from tdl_sync.telegram.session.login import AppRefused
+
     if settings.api_id is not None:
-        return settings
+        _sign_in(config, settings, terminal)
+        return
+    known = _known_app(settings)
+    tries_left = _TRIES
+    while True:
+        app = known or _asked_for_app(settings, terminal)
+        try:
+            _sign_in(config, app, terminal)
+        except AppRefused as error:
+            known, tries_left = None, tries_left - 1
+            if tries_left == 0:
+                raise
+            terminal.show(str(error))
+            continue
+        if known is None:
+            _keep_app(app)
+        return
+
+
+def _asked_for_app(settings: TelegramSettings, terminal: Terminal) -> TelegramSettings:
     terminal.show(f"Telegram wants to know which app this is: copy both from {API_PAGE}")
-    asked = {
-        "TDL_SYNC_API_ID": terminal.ask("API id: "),
-        "TDL_SYNC_API_HASH": terminal.ask_secret("API hash: "),
-    }
-    return telegram_settings(asked, settings.session_directory, settings.proxy)
+    while not is_api_id(api_id := terminal.ask("API id: ")):
+        if api_id:
+            terminal.show("The API id is a number such as 1234567.")
+    while not is_api_hash(api_hash := terminal.ask_secret("API hash: ").strip()):
+        if api_hash:
+            terminal.show("The API hash is 32 digits and letters from a to f.")
+    return replace(settings, api_id=int(api_id), api_hash=api_hash)
+
+
+def _known_app(settings: TelegramSettings) -> TelegramSettings | None:
+    try:
+        api_id, api_hash = settings.app_path.read_text("ascii").split()
+    except (OSError, ValueError):
+        return None
+    if not is_api_id(api_id) or not is_api_hash(api_hash):
+        return None
+    return replace(settings, api_id=int(api_id), api_hash=api_hash)
+
+
+def _keep_app(settings: TelegramSettings) -> None:
+    """What can't be kept is asked again by the next login; the session needs it no more."""
+    with contextlib.suppress(OSError):
+        descriptor = open_here(settings.app_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{settings.api_id} {settings.api_hash}\n")
 
 
 def _read_line(question: str) -> str:

@@ -57,6 +57,11 @@ class TelegramSettings:
         return self.session_directory / f"{SESSION_NAME}.session"
 
     @property
+    def app_path(self) -> Path:
+        """Where ``login`` keeps the api id and hash that a person has typed."""
+        return self.session_directory / f"{SESSION_NAME}.session.app"
+
+    @property
     def library_proxy(self) -> Any:
         """The proxy as the library takes it."""
         if self.proxy is None:
@@ -71,6 +76,14 @@ class TelegramSettings:
         return record
 
 
+def is_api_id(text: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,10}", text) is not None and 0 < int(text) < 2**31
+
+
+def is_api_hash(text: str) -> bool:
+    return re.fullmatch(r"[0-9a-fA-F]{32}", text) is not None
+
+
 def telegram_settings(
     environ: Mapping[str, str], session_directory: Path, proxy: Proxy | None
 ) -> TelegramSettings:
@@ -79,11 +92,11 @@ def telegram_settings(
     api_hash = environ.get(API_HASH, "").strip()
     session_string = environ.get(SESSION_STRING, "").strip()
     source = "copy it from https://my.telegram.org, API development tools"
-    if api_id and (not re.fullmatch(r"[0-9]{1,10}", api_id) or not 0 < int(api_id) < 2**31):
+    if api_id and not is_api_id(api_id):
         raise UsageError(
             f"{API_ID}: expected a number such as 1234567, found something else; {source}"
         )
-    if api_hash and not re.fullmatch(r"[0-9a-fA-F]{32}", api_hash):
+    if api_hash and not is_api_hash(api_hash):
         raise UsageError(
             f"{API_HASH}: expected 32 hexadecimal digits, "
             f"found {len(api_hash)} characters that are not that; {source}"

@@ -14,7 +14,7 @@ from standins.telegram.calls.entities import own_user
 from standins.telegram.calls.rpc import Call, RpcError, handles
 from standins.telegram.mtproto.auth_keys import AuthKey
 from standins.telegram.mtproto.wire import TlObject
-from standins.telegram.service.logins import LoginToken
+from standins.telegram.service.logins import CodeWay, LoginToken
 from standins.telegram.service.password_check import is_valid_public
 
 _PHONE = re.compile(r"\+?[0-9]{7,15}")
@@ -34,6 +34,10 @@ def send_code(call: Call, request: raw.functions.auth.SendCode) -> TlObject:
 @handles(raw.functions.auth.ResendCode, needs_login=False)
 def resend_code(call: Call, request: raw.functions.auth.ResendCode) -> TlObject:
     _check_code_hash(call, request.phone_number, request.phone_code_hash)
+    logins = call.service.logins
+    if logins.resent + 1 >= len(logins.ways):
+        raise RpcError(406, "SEND_CODE_UNAVAILABLE")
+    logins.resent += 1
     return _sent_code(call, request.phone_number)
 
 
@@ -41,11 +45,16 @@ def resend_code(call: Call, request: raw.functions.auth.ResendCode) -> TlObject:
 def sign_in(call: Call, request: raw.functions.auth.SignIn) -> TlObject:
     if not _PHONE.fullmatch(request.phone_number):
         raise RpcError(400, "PHONE_NUMBER_INVALID")
-    if not request.phone_code:
+    code = request.phone_code
+    if isinstance(_way(call).sent, raw.types.auth.SentCodeTypeEmailCode):
+        # Which Telegram takes in a field of its own.
+        verification = request.email_verification
+        code = verification.code if verification is not None else ""
+    if not code:
         raise RpcError(400, "PHONE_CODE_EMPTY")
     _check_code_hash(call, request.phone_number, request.phone_code_hash)
     account = call.world.account
-    if request.phone_code != account.login_code:
+    if code != account.login_code:
         raise RpcError(400, "PHONE_CODE_INVALID")
     if _digits(request.phone_number) != _digits(account.phone):
         return raw.types.auth.AuthorizationSignUpRequired()
@@ -136,12 +145,21 @@ def _logged_in(call: Call, auth_key: AuthKey) -> raw.types.auth.Authorization:
     return raw.types.auth.Authorization(user=own_user(call.world))
 
 
+def _way(call: Call) -> CodeWay:
+    logins = call.service.logins
+    if logins.ways:
+        return logins.ways[logins.resent]
+    length = len(call.world.account.login_code)
+    return CodeWay(raw.types.auth.SentCodeTypeApp(length=length), timeout_seconds=60)
+
+
 def _sent_code(call: Call, phone: str) -> TlObject:
-    account = call.world.account
+    way = _way(call)
     return raw.types.auth.SentCode(
-        type=raw.types.auth.SentCodeTypeApp(length=len(account.login_code)),
+        type=way.sent,
         phone_code_hash=call.service.logins.send_code(_digits(phone)),
-        timeout=60,
+        next_type=way.next,
+        timeout=way.timeout_seconds,
     )
 
 

@@ -6,6 +6,7 @@ import base64
 import os
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from standins.telegram.mtproto.auth_keys import AuthKey
 from standins.telegram.service.password_check import PasswordCheck, PasswordVerifier
@@ -28,10 +29,23 @@ class LoginToken:
         return time.time() >= self.expires
 
 
+@dataclass(frozen=True)
+class CodeWay:
+    """How a code comes: the types of ``auth.sentCode``, and after how long the next one may be
+    asked for."""
+
+    sent: Any
+    next: Any = None
+    timeout_seconds: int | None = None
+
+
 @dataclass
 class Logins:
     """Used on the event loop's thread only."""
 
+    ways: list[CodeWay] = field(default_factory=list)
+    """In the order in which the code comes by them, the first first; none is the app."""
+    resent: int = 0
     phones_by_code_hash: dict[str, str] = field(default_factory=dict)
     checks: dict[int, PasswordCheck] = field(default_factory=dict)
     tokens: dict[bytes, LoginToken] = field(default_factory=dict)

@@ -56,16 +56,18 @@ def test_types_and_years_divide_what_would_be_moved_and_each_item_is_seen_once(
     assert sum(prospect.by_type.values(), Amount()) == prospect.to_move
     assert sum(prospect.by_year.values(), Amount()) == prospect.to_move
     assert len(prospect.examples) == min(5, len(moving))
-    result = last_lines([prospect, prospect], None, failed=False)[-1]
+    result = last_lines([prospect, prospect], None, on_drive=False, failed=False)[-1]
     assert f"seen={2 * len(of)} " in result
     assert result.startswith(f"result: status={'more' if moving else 'complete'} ")
 
 
-def test_the_days_are_those_of_all_chats_together_and_a_full_remote_is_named() -> None:
+def test_the_days_of_a_drive_are_those_of_all_chats_together_and_a_full_remote_is_named() -> None:
     one = prospect_of()
     one.would_move(item(1, 500 * 10**9, MediaType.VIDEO, 2024))
-    assert "Google Drive takes that in one day (750 GB)" in last_lines([one], None, failed=False)
-    assert last_lines([one, one, one, one], 10**12, failed=True) == [
+    for chats, on_drive in (([one], True), ([one, one], False)):
+        said = last_lines(chats, None, on_drive=on_drive, failed=False)
+        assert "Drive" not in " ".join(said)
+    assert last_lines([one, one, one, one], 10**12, on_drive=True, failed=True) == [
         "in all: 4 files, 2.0 TB",
         "Google Drive takes that in 3 days at the soonest (750 GB a day)",
         "the remote has only 1.0 TB free",
