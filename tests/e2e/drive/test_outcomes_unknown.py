@@ -68,9 +68,10 @@ def killed_with_a_file_on_its_way(on: DriveScene, lag_seconds: float, *arguments
     on.drive.statistics.reset()
     on.drive.shaping = Shaping(listing_lag_seconds=lag_seconds)
     running = on.start("--workers=2", *arguments)
-    running.wait_until(lambda: on.drive.statistics.counts().calls.get("upload.start", 0) >= 2)
+    # The first upload is that of the probe.
+    running.wait_until(lambda: on.drive.statistics.counts().calls.get("upload.start", 0) >= 3)
     on.drive.shaping = Shaping(call_seconds=1.0, listing_lag_seconds=lag_seconds)
-    running.wait_until(lambda: on.drive.statistics.counts().calls.get("upload.finish", 0) >= 1)
+    running.wait_until(lambda: on.drive.statistics.counts().calls.get("upload.finish", 0) >= 2)
     kill_both(running)
     on.drive.shaping = Shaping(listing_lag_seconds=lag_seconds)
 

@@ -64,7 +64,7 @@ def test_however_often_runs_die_all_that_they_have_moved_is_counted(stage: Stage
         running.wait_for(ended_after)
         running.kill()
     (record,) = records(machine)
-    assert record["files_moved"] < 5  # as far as the state message was told
+    assert record["files_moved"] < 12  # as far as the state message was told
     ended = run_here(machine, "-u", SOURCE)
     assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
     (record,) = records(machine)
