@@ -188,8 +188,10 @@ class Reporter:
     def moved(self, item: MediaItem, freed_bytes: int) -> None:
         self._numbers.moved(item)
         self._finish(Direction.UP, EventKind.MARKED, "on the remote and marked as done:", item)
-        line = f"moved {file_name(item)}: {freed_bytes} bytes freed on the staging disk"
+        line = f"moved {file_name(item)} ({human_bytes(item.size_bytes)})"
         self.tell(Event.of_item(EventKind.MOVED, Level.INFO, line, item))
+        freed = f"{freed_bytes} bytes freed on the staging disk by {file_name(item)}"
+        self.tell(Event(EventKind.MESSAGE, Level.DEBUG, (freed,)))
 
     def tried_again(self, item: MediaItem, why: str, pause_seconds: float) -> None:
         self.tell(

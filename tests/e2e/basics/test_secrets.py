@@ -15,7 +15,7 @@ from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_moved
-from tests.e2e.program import SOURCE, Ended, Running
+from tests.e2e.program import NOTHING_DONE, SOURCE, Ended, Running
 from tests.in_process import run_here
 
 PROXY_PASSWORD = "proxy-pass-word"
@@ -179,6 +179,6 @@ def test_a_secret_on_the_command_line_is_refused_and_not_repeated(
     stage: Stage, arguments: tuple[str, ...]
 ) -> None:
     ended = run_here(stage(worlds.files(sizes=[1])).machine, *arguments)
-    assert (ended.exit_status, ended.stdout) == (2, "")
+    assert (ended.exit_status, ended.stdout) == (2, NOTHING_DONE)
     assert ended.said.startswith("tdl_sync: ")
     assert "proxy-pass-word" not in ended.stderr

@@ -14,7 +14,7 @@ from standins.telegram.service.faults import Fault
 from standins.telegram.world.world import World
 from tests.e2e.choosing.posts import Post, world_of
 from tests.e2e.conftest import DriveScene, SetScene, Stage
-from tests.e2e.program import SOURCE, Machine
+from tests.e2e.program import NOTHING_DONE, SOURCE, Machine
 from tests.e2e.terminal import at_terminal
 from tests.in_process import run_here
 
@@ -169,7 +169,7 @@ def test_a_quiet_run_says_nothing_where_nothing_is_wrong_and_its_file_all(stage:
     assert ended.stdout == "result: status=complete seen=2 done=1 skipped=1 failed=0 bytes=2000\n"
     lines = lines_of(log)
     assert_stamped_and_harmless(lines)
-    assert [line for line in lines if "moved 1_a.txt: " in line]
+    assert [line for line in lines if "moved 1_a.txt (2.0 kB)" in line]
     assert lines[-1].endswith(ended.stdout.rstrip("\n"))
     put_aside = log.with_name("run.log.1")
     assert [each.stat().st_mode & 0o777 for each in (log, put_aside)] == [0o600, 0o600]
@@ -223,12 +223,13 @@ def test_what_ends_a_run_before_it_begins_is_in_the_log_file_and_json_too(
     assert ended.exit_status == 2
     (error,) = objects(ended.stderr.splitlines())
     assert error["text"].startswith("--workers: expected a whole number")
-    assert objects(lines_of(log))[-1] == error
+    *_, kept, result = objects(lines_of(log))
+    assert (kept, result["event"], result["status"]) == (error, "result", "error")
 
 
 def test_a_log_file_that_cannot_be_written_is_said_at_the_start(machine: Machine) -> None:
     ended = run_here(machine, "-u", SOURCE, "--log-file", "/nowhere/run.log")
-    assert (ended.exit_status, ended.stdout) == (2, "")
+    assert (ended.exit_status, ended.stdout) == (2, NOTHING_DONE)
     assert ended.stderr == (
         "tdl_sync: --log-file: '/nowhere/run.log' cannot be written (No such file or directory); "
         "name a file in a directory that exists and is yours\n"
