@@ -1,7 +1,8 @@
 """All that is used of kurigram beyond what its documentation promises, and why.
 
 Documented, and imported wherever it is needed, are the types and functions of Telegram's own
-schema (``pyrogram.raw``) and the errors (``pyrogram.errors``). Everything else comes from here.
+schema (``pyrogram.raw``), the errors (``pyrogram.errors``) and what calls return
+(``pyrogram.types``). Everything else comes from here.
 It may change with any release of kurigram, patch releases too, so ``requirements.txt`` names one
 exactly. Who moves to another one reads ``INSIDES`` beside kurigram's changes first:
 ``tests/unit/telegram/session/test_library.py`` says what is gone, and

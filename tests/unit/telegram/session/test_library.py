@@ -31,7 +31,7 @@ from tdl_sync.telegram.session.library import (
 ROOT = Path(__file__).resolve().parents[4]
 PACKAGE = ROOT / "tdl_sync"
 LIBRARY = Path(library.__file__).relative_to(ROOT).as_posix()
-DOCUMENTED = ("pyrogram.raw", "pyrogram.raw.core", "pyrogram.errors")
+DOCUMENTED = ("pyrogram.raw", "pyrogram.raw.core", "pyrogram.errors", "pyrogram.types")
 OURS_TOO = {"start", "stop", "send", "state", "connection", "dc_id", "client"}
 """Names that other classes have as well, so that a use of them tells nothing."""
 
