@@ -200,7 +200,12 @@ def differences_on_drive(world: World, present: list[DriveFile]) -> list[str]:
     for number, item in expected.items():
         files = by_message.get(number, [])
         if len(files) != 1:
-            problems.append(f"message {number}: {len(files)} files instead of 1")
+            shown = ", ".join(
+                f"{file.path} ({'right' if file.md5 == item.file.md5() else 'other bytes'}, "
+                f"id {file.file_id})"
+                for file in files
+            )
+            problems.append(f"message {number}: {len(files)} files instead of 1: {shown}")
         elif files[0].md5 != item.file.md5():
             problems.append(f"message {number}: other bytes than Telegram has")
         elif f"[{world.source.chat_id}]" not in files[0].path.rpartition("/")[0]:
