@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -115,6 +116,10 @@ class HandOff(Protocol):
         """An earlier run of this chat may not have ended by itself: what it has sent, whatever our
         own records say, may not be listed yet. To be called before ``prepare_folder``; nothing is
         sent then before it is listed."""
+
+    def held_back_while(self, is_so: Callable[[], bool]) -> AbstractContextManager[None]:
+        """In this block nothing is sent while ``is_so``: it is asked after every wait, for the
+        remote's pace or the day's limit, right before something is sent."""
 
     def cut(self) -> None:
         """End what is being sent, at once: it may not be ours to send any more. It fails, and may

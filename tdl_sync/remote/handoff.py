@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from tdl_sync.core.errors import (
@@ -177,6 +178,10 @@ class RcloneHandOff:
         shorter grace, cuts the first one short.
         """
         self._control.rclone.terminate(grace_seconds)
+
+    def held_back_while(self, is_so: Callable[[], bool]) -> AbstractContextManager[None]:
+        """See ``ports.HandOff.held_back_while``."""
+        return self._turns.held_back_while(is_so)
 
     def cut(self) -> None:
         """See ``ports.HandOff.cut``."""

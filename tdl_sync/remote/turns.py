@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from tdl_sync.core.errors import (
@@ -19,6 +20,9 @@ from tdl_sync.remote.rclone import CallFailed
 from tdl_sync.remote.rclone_errors import unexpected
 from tdl_sync.remote.token_renewal import TokenRenewal
 
+_HELD_BACK_SECONDS = 0.25
+"""So often it is looked whether what holds all back is over."""
+
 Result = TypeVar("Result")
 
 
@@ -30,12 +34,24 @@ class Turns:
         self._pace = pace
         self._on_quota = on_quota
         self._last = Turn(0.0)
+        self._held_back: tuple[Callable[[], bool], ...] = ()
+
+    @contextmanager
+    def held_back_while(self, is_so: Callable[[], bool]) -> Iterator[None]:
+        """In this block nothing more is sent while ``is_so``, whatever it has waited for before."""
+        self._held_back = (*self._held_back, is_so)
+        try:
+            yield
+        finally:
+            self._held_back = tuple(each for each in self._held_back if each is not is_so)
 
     def run(self, send: Callable[[], Result]) -> Result:
         """Let ``send`` run when the remote's pace allows and its token is good; blocks as long as
         it must wait. Raises what it raises besides, and ``Stopped``."""
         while True:
             self._last = turn = self._pace.take_turn()
+            while any(is_so() for is_so in self._held_back):
+                self._pace.sleep(_HELD_BACK_SECONDS)
             try:
                 self.token.in_time()
                 result = send()

@@ -59,6 +59,8 @@ def cut_when_lapsed(
 
     in_thread(watch, "lease watch")
     try:
-        yield
+        # What wakes in the midst of a wait may be quicker than the watch.
+        with hand_off.held_back_while(lambda: lease.has_lapsed):
+            yield
     finally:
         over.set()

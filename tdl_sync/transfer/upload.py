@@ -74,12 +74,14 @@ class Uploader:
 
     def _attempt(self, staged: StagedFile) -> RemoteFile:
         item = staged.item
-        self._wait_until_not_lapsed()
         self._stages.stop.check()
         path = self._chosen_path(item)
         if path is not None:  # an earlier attempt may have left it there, or a sidecar
             staged = replace(staged, may_be_there=True)
             self._stages.stop.sleep(self._stages.hand_off.seconds_until_listed())
+        # After every wait: the machine may have slept in it, and another have sent the file.
+        self._wait_until_not_lapsed()
+        self._stages.stop.check()
         place = self._place(item, path)
         folder = "/".join((self._job.folder, *place.folders))
         remote_path = f"{self._job.remote}/{folder}/{place.name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from tdl_sync.core.errors import StagingFailed, Stopped, TdlSyncError
 from tdl_sync.core.model import ListedFile, RemoteFile, StagedFile
@@ -76,6 +77,9 @@ class FakeHandOff:
 
     def expect_more(self) -> None:
         """All is listed at once."""
+
+    def held_back_while(self, is_so: Callable[[], bool]) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def cut(self) -> None:
         """Nothing sleeps here."""

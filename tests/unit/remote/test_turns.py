@@ -84,3 +84,18 @@ def test_a_call_that_should_always_work_ends_the_run_in_one_line(
     monkeypatch.setattr(turns.token, "in_time", fail)
     with pytest.raises(ComeBackLater, match=r"\(what nobody has seen\); start again$"):
         turns.run(lambda: None)
+
+
+def test_nothing_is_sent_while_it_is_held_back_however_long_it_has_waited_before(
+    turns: Turns,
+) -> None:
+    """A machine wakes in the midst of a wait, and another one may have sent the file meanwhile."""
+    asked: list[bool] = []
+
+    def is_so() -> bool:
+        asked.append(True)
+        return len(asked) < 3
+
+    with turns.held_back_while(is_so):
+        assert turns.run(lambda: len(asked)) == 3
+    assert turns.run(lambda: len(asked)) == 3
