@@ -147,6 +147,11 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
 
 def _refuse_what_does_not_fit(config: Config) -> None:
     running, task, places = config.running, config.task, config.places
+    if task.choice.dedupe and task.replaced is Replacing.OVER:
+        raise UsageError(
+            "--replaced=over can't go with --dedupe: the file that gives way may be the only copy "
+            "of what other messages hold; use --replaced=beside"
+        )
     least_seconds = running.grace_seconds + CLOSING_SECONDS
     if running.max_runtime_seconds is not None and running.max_runtime_seconds <= least_seconds:
         raise UsageError(

@@ -119,7 +119,7 @@ class ChatSession:
             self._saver.save_soon()  # it can wait: until then the claim says that the chat is ours
             try:
                 self._move_in_turn(self._first, self._start.counting)
-                self._balance_books()
+                self._waiting(self._balance_books)
                 ends = self._more or self._start.chat.became_id is not None
                 if self._following is not None and not ends:
                     self._follow(self._following)

@@ -620,3 +620,9 @@ def test_the_parser_needs_no_telegram_library() -> None:
     code = "import sys, tdl_sync.options.config; sys.exit('pyrogram' in sys.modules)"
     root = Path(__file__).parents[3]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+
+
+def test_what_gives_way_may_be_the_only_copy_of_others_so_over_is_refused_with_dedupe() -> None:
+    with pytest.raises(UsageError, match="can't go with --dedupe"):
+        parse("-u @channel --dedupe --replaced=over")
+    assert parse("-u @channel --dedupe --replaced=beside").task.choice.dedupe
