@@ -25,7 +25,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -88,9 +88,7 @@ def report(figures: Figures, seconds: float) -> str:
         "",
         *(f"{figures.met[met]:5} met {met.value}" for met in Met),
         "",
-        "kills that caught at least one file in this step:",
-        *(f"{figures.steps[step]:5} {step.value}" for step in Step),
-        "",
+        *caught_in_steps(figures.steps),
     ]
     return "\n".join([*lines, verdict(figures.problems)])
 
@@ -123,11 +121,14 @@ def drive_report(figures: DriveFigures, seconds: float) -> str:
         "",
         *(f"{figures.troubles[trouble]:5} {trouble.value}" for trouble in Trouble),
         "",
-        "kills that caught at least one file in this step:",
-        *(f"{figures.steps[step]:5} {step.value}" for step in Step),
-        "",
+        *caught_in_steps(figures.steps),
     ]
     return "\n".join([*lines, verdict(figures.problems)])
+
+
+def caught_in_steps(steps: Mapping[Step, int]) -> list[str]:
+    counts = [f"{steps[step]:5} {step.value}" for step in Step]
+    return ["kills that caught at least one file in this step:", *counts, ""]
 
 
 def verdict(problems: list[str]) -> str:

@@ -7,6 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import pytest
+
 from standins.drive.files.world import DriveFile
 from standins.drive.server import DriveStandIn
 from standins.drive.shaping import Shaping
@@ -19,6 +21,18 @@ from tests.contract.rclones import opened_control
 
 AT_ONCE = "--low-level-retries=1"
 """A user's option for rclone, with which a call that failed is not made again by rclone itself."""
+
+
+@contextmanager
+def drive_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[DriveStandIn]:
+    """A Drive that every rclone of this process finds. At the end it was asked for nothing that it
+    does not know."""
+    with DriveStandIn() as standin:
+        for name, value in standin.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("RCLONE_DRIVE_PACER_MIN_SLEEP", "1ms")
+        yield standin
+        assert standin.unknown_requests == []
 
 
 @dataclass(frozen=True)

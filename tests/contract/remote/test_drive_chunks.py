@@ -13,6 +13,7 @@ from standins.drive.server import DriveStandIn
 from tdl_sync.remote.check import check_remote
 from tests.contract.places import OBSCURED_PASSWORD, hand_off, ignore_bytes, stage
 from tests.contract.rclones import opened_control
+from tests.contract.remote.on_drive import drive_of_the_environment
 from tests.contract.versions import rclone_named
 
 NINE_MB = b"9" * 9_000_000
@@ -22,12 +23,8 @@ AT_ONCE = 0  # rclone's own 8 MiB would make two of it
 
 @pytest.fixture
 def drive(monkeypatch: pytest.MonkeyPatch) -> Iterator[DriveStandIn]:
-    with DriveStandIn() as standin:
-        for name, value in standin.environment().items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("RCLONE_DRIVE_PACER_MIN_SLEEP", "1ms")
+    with drive_of_the_environment(monkeypatch) as standin:
         yield standin
-        assert standin.unknown_requests == []
 
 
 @pytest.mark.parametrize("version", ["current", "oldest"])

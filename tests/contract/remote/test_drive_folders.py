@@ -20,6 +20,7 @@ from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.remote_control import RemoteControl
 from tests.contract.places import CHAT_ID, OBSCURED_PASSWORD, hand_off, ignore_bytes, stage
 from tests.contract.rclones import looker_beside, opened_control
+from tests.contract.remote.on_drive import drive_of_the_environment
 from tests.waiting import in_thread, result_of, until
 
 FOLDER = f"A channel [{CHAT_ID}]"
@@ -28,12 +29,8 @@ LAG = Shaping(listing_lag_seconds=2.0)
 
 @pytest.fixture
 def drive(monkeypatch: pytest.MonkeyPatch) -> Iterator[DriveStandIn]:
-    with DriveStandIn() as standin:
-        for name, value in standin.environment().items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("RCLONE_DRIVE_PACER_MIN_SLEEP", "1ms")
+    with drive_of_the_environment(monkeypatch) as standin:
         yield standin
-        assert standin.unknown_requests == []
 
 
 @pytest.fixture
