@@ -15,6 +15,7 @@ from tdl_sync.core.errors import ComeBackLater, Stopped, StorageFull, TdlSyncErr
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import NOT_COUNTED, NOTHING, Amount, Chat, ChatTotals
 from tdl_sync.core.reports import RunReport
+from tdl_sync.core.steps import Steps
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
 from tdl_sync.run.admission import cut_when_lapsed, wait_until_not_lapsed, wait_until_ours
@@ -27,8 +28,8 @@ from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunIdentity, RunStatus
 from tdl_sync.state.state_saver import StateSaver
 from tdl_sync.transfer.job import Job, Stages
-from tdl_sync.transfer.ledger import Tally
 from tdl_sync.transfer.pipeline import Pipeline
+from tdl_sync.transfer.tally import Tally
 from tdl_sync.transfer.text_archive import TextArchive
 
 SAVE_ON_STOP_SECONDS = 1.5
@@ -87,6 +88,8 @@ class ChatSession:
         self._balance: Balance | None = None
         self._time_left = None if deadline is None else self._begun_time_left(deadline)
         self._tally = Tally()
+        measuring = () if self._time_left is None else (self._time_left.told,)
+        self._steps = Steps(self._tally.told, *measuring, stages.progress.told)
         self._saver = StateSaver(
             start.lease,
             local_states,
@@ -149,7 +152,7 @@ class ChatSession:
             self._running.downloads,
             self._running.workers,
             self._saver.file_finished,
-            self._tally,
+            self._steps,
             partial(wait_until_ours, self._start.lease, self._stages.stop, self._stages.progress),
             self._time_left,
             partial(wait_until_not_lapsed, self._start.lease, self._stages.stop),
@@ -192,7 +195,8 @@ class ChatSession:
                 self._waiting(partial(turn.enter_context, self._following.turn()))
             before = NOTHING if counting is None else self._moved_before()
             totals = replace(NOT_COUNTED, before=before)
-            progress.started(self._start.chat, totals, self._stages.budget.budget_bytes)
+            budget_bytes = self._stages.budget.budget_bytes
+            progress.started(self._start.chat, totals, budget_bytes, self._tally.of_round)
             if counting is not None:
                 counting.add_done_callback(partial(self._show_count, before))
             self._move(pipeline)
@@ -217,7 +221,7 @@ class ChatSession:
             self._end(RunStatus.STOPPED)
             raise
         put_off = self._time_left is not None and self._time_left.some_put_off
-        self._more = pipeline.limit_reached or put_off
+        self._more = pipeline.ended_early or put_off
         self._tally.round_ended()
 
     def _work(self, pipeline: Pipeline) -> None:

@@ -1,4 +1,6 @@
-"""The parts of a run, opened: the remote is proven and Telegram connected side by side."""
+"""The parts, opened: those of a run, whose remote is proven while Telegram is connected, and those
+of a command that only looks at both sides.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,16 @@ from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
 from tdl_sync.remote.begun_folder import BegunFolder
-from tdl_sync.remote.check import ProvenRemote, prove_remote
+from tdl_sync.remote.check import CheckedRemote, ProvenRemote, look_at_remote, prove_remote
 from tdl_sync.remote.handoff import RcloneHandOff
+from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.program import told_of_dropped_variables
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import use_writable_config
 from tdl_sync.remote.remote_control import RemoteControl
 from tdl_sync.reporting.reporter import Reporter
+from tdl_sync.reporting.stderr import teller
 from tdl_sync.run.telegram_session import make_data_dir
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.telegram.session.event_loop import EventLoopThread
@@ -58,6 +62,43 @@ def opened_rclone(config: Config) -> Iterator[RemoteControl]:
 
 def remote_control(config: Config, rclone: Rclone) -> RemoteControl:
     return RemoteControl(rclone, config.places.reading)
+
+
+@dataclass(frozen=True)
+class PartsToLook:
+    """Both sides, for a command that moves nothing. ``remote`` is what was found of it."""
+
+    telegram: TelegramSide
+    control: RemoteControl
+    remote: CheckedRemote
+
+    @property
+    def files(self) -> RemoteLook:
+        return RemoteLook(self.control, self.remote)
+
+
+@contextmanager
+def parts_to_look(config: Config, *, on_a_copy: bool = False) -> Iterator[PartsToLook]:
+    """Closed on leaving; what there is to say is told. With ``on_a_copy`` of the session nothing is
+    written on this machine, and no export session is begun.
+
+    Raises as ``TelegramClient.start``, ``Rclone.open`` and ``look_at_remote`` do.
+    """
+    from tdl_sync.run.telegram_side import opened_to_look
+
+    on_line = teller(config.telling)
+    with ExitStack() as closing:
+        telegram = closing.enter_context(opened_to_look(config, on_a_copy=on_a_copy))
+        for line in told_of_dropped_variables():
+            on_line(line)
+        control = closing.enter_context(opened_rclone(config))
+        if not on_a_copy:
+            use_writable_config(control.rclone, config.places.data_dir, on_line)
+        must_be_drive = config.rclone.must_be_drive
+        remote = look_at_remote(control, config.task.remote, must_be_drive=must_be_drive)
+        if config.running.takeout and not on_a_copy:
+            telegram.begin_takeout(closing, on_line, success=lambda: True)
+        yield PartsToLook(telegram, control, remote)
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,9 @@ from tdl_sync.state.state_store import LoadedState, StateStore
 from tdl_sync.transfer.again import of_messages
 from tdl_sync.transfer.job import Job
 from tdl_sync.transfer.known import given_up
-from tdl_sync.transfer.ledger import Ledger, Position, Tally
+from tdl_sync.transfer.ledger import Ledger, Position
 from tdl_sync.transfer.sidecar import sidecar_folders
+from tdl_sync.transfer.tally import Tally
 
 
 @dataclass(frozen=True)

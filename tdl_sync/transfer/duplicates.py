@@ -226,4 +226,4 @@ class Duplicates(EachByItself):
             self._ledger.failed(copy, error)
         else:
             self._end_for(error)
-            self._ledger.left()
+            self._ledger.left(copy)

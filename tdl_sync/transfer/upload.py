@@ -8,15 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from tdl_sync.core.errors import HandOffFailed, StagingFailed
 from tdl_sync.core.model import DoneMark, MarkedFile, MediaItem, RemoteFile, StagedFile
 from tdl_sync.core.retry import with_attempts
+from tdl_sync.core.steps import Steps, TriedAgain, UploadBegan, Uploaded, UploadEnded
 from tdl_sync.core.text import printable
 from tdl_sync.options.name_template import RemotePlace
-from tdl_sync.transfer.admission import OpenGate
 from tdl_sync.transfer.disk.part_journal import Attempt
 from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.sidecar import sidecar, sidecar_name, with_copies_of
@@ -32,7 +31,7 @@ class Uploader:
         job: Job,
         stages: Stages,
         path_before: Callable[[MediaItem], str | None],
-        gate: OpenGate,
+        steps: Steps,
         wait_until_not_lapsed: Callable[[], None] = lambda: None,
         to_remove: Callable[[MediaItem], MarkedFile | None] = lambda item: None,
     ) -> None:
@@ -42,7 +41,7 @@ class Uploader:
         self._job = job
         self._stages = stages
         self._path_before = path_before
-        self._gate = gate
+        self._steps = steps
         self._wait_until_not_lapsed = wait_until_not_lapsed
         self._to_remove = to_remove
 
@@ -53,9 +52,12 @@ class Uploader:
         put it. After three attempts raises what
         ``HandOff.move`` raises, or ``StagingFailed`` for a file that can't be read: it is kept.
         """
-        tell = partial(self._stages.progress.tried_again, staged.item)
         before = self._to_remove(staged.item)
-        remote_file = with_attempts(lambda: self._attempt(staged), self._stages.stop, tell)
+        remote_file = with_attempts(
+            lambda: self._attempt(staged),
+            self._stages.stop,
+            lambda why, seconds: self._steps.tell(TriedAgain(staged.item, why, seconds)),
+        )
         mark = DoneMark(self._job.remote, remote_file)
         self._stages.marks.write(mark, self._job.scope)
         if before is not None and not _is_at(before, remote_file):
@@ -85,21 +87,19 @@ class Uploader:
         place = self._place(item, path)
         folder = "/".join((self._job.folder, *place.folders))
         remote_path = f"{self._job.remote}/{folder}/{place.name}"
-        self._stages.progress.upload_started(item, staged.path.name, remote_path)
-        self._gate.sending(item)
+        self._steps.tell(UploadBegan(item, staged.path.name, remote_path))
         try:
             return self._move(staged, place, folder)
         finally:
-            self._stages.progress.upload_finished(item)
+            self._steps.tell(UploadEnded(item))
 
     def _move(self, staged: StagedFile, place: RemotePlace, folder: str) -> RemoteFile:
         """The sidecar goes first: where the file is on the remote, which is what a lost machine's
         next run goes by, its sidecar is there, too."""
-        item, job, progress = staged.item, self._job, self._stages.progress
+        item, job = staged.item, self._job
 
         def sent(total_bytes: int) -> None:
-            progress.uploaded(item, total_bytes)
-            self._gate.sent(item, total_bytes)
+            self._steps.tell(Uploaded(item, total_bytes))
 
         sha256 = sha256_of(staged.path)
         self._begin(item, Attempt("/".join((*place.folders, place.name)), sha256))

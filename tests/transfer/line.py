@@ -23,6 +23,7 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.core.naming import file_name, number_of
 from tdl_sync.core.reports import RunReport
+from tdl_sync.core.steps import DoneBefore, Failed, Moved, Seen, Skipped, Step, Steps
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.choice import WHOLE_CHAT
 from tdl_sync.options.name_template import PLAIN_KEEPING
@@ -35,9 +36,10 @@ from tdl_sync.transfer.disk.staging import LOCK_NAME, Staging
 from tdl_sync.transfer.download import Downloader
 from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.known import given_up
-from tdl_sync.transfer.ledger import Position, Tally
+from tdl_sync.transfer.ledger import Position
 from tdl_sync.transfer.pipeline import Pipeline
 from tdl_sync.transfer.sidecar import sidecar_folders
+from tdl_sync.transfer.tally import Tally
 from tests.fakes.chat import CHAT_ID, FakeChatReader
 from tests.fakes.handoff import FakeHandOff
 from tests.fakes.marks import FakeMarks
@@ -239,7 +241,7 @@ class Line:
             downloads,
             workers,
             lambda: settled.append(True),
-            tally,
+            Steps(tally.told, progress.told),
             wait(stop, progress),
             gate,
         )
@@ -349,17 +351,15 @@ def assert_complete(ended: Ended) -> None:
     report = ended.report
     assert report.seen == report.done + report.skipped + report.failed
     assert report.unfinished == 0
-    assert report.seen == sum(
-        seen for (seen,) in ended.progress.calls("seen") if isinstance(seen, int)
+    assert report.seen == sum(step.files for step in ended.progress.steps(Seen))
+    fates: tuple[tuple[type[Step], int], ...] = (
+        (Moved, report.moved),
+        (DoneBefore, report.done_before),
+        (Skipped, report.skipped),
+        (Failed, report.failed),
     )
-    for told, counted in (
-        ("moved", report.moved),
-        ("done_before", report.done_before),
-        ("skipped", report.skipped),
-    ):
-        assert len(ended.progress.calls(told)) == counted
-    failures = [*ended.progress.calls("failed"), *ended.progress.calls("given_up")]
-    assert len(failures) == report.failed
+    for told, counted in fates:
+        assert len(ended.progress.steps(told)) == counted
     assert ended.position.done_above == ()
 
 
