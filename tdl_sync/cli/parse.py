@@ -11,11 +11,11 @@ from pathlib import Path
 
 from tdl_sync.cli.arguments import SEE_HELP, gather
 from tdl_sync.cli.completion.scripts import completion_script
-from tdl_sync.cli.help import help_text
+from tdl_sync.cli.help import about_itself
 from tdl_sync.cli.option_values import Given, after_exclusions, seconds_between, whole
 from tdl_sync.cli.usage import OF_COMMAND, OPTIONS
 from tdl_sync.core.errors import UsageError
-from tdl_sync.core.program import PROGRAM, SCRIPT, VERSION
+from tdl_sync.core.program import PROGRAM
 from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID, ChatSpelling, parse_chat
 from tdl_sync.options.choice import Choice, Replacing
 from tdl_sync.options.config import (
@@ -66,10 +66,9 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
 
     Raises ``UsageError``, one line that never holds a secret, or ``TextRequested``.
     """
-    if "-h" in argv or "--help" in argv:
-        raise TextRequested(help_text(argv).replace(SCRIPT, PROGRAM))
-    if "--version" in argv:
-        raise TextRequested(f"tdl_sync {VERSION}\n")
+    text = about_itself(argv)
+    if text is not None:
+        raise TextRequested(text)
     arguments = gather(argv, environ)
     if arguments.shell is not None:
         raise TextRequested(completion_script(arguments.shell))
