@@ -24,10 +24,34 @@ CHANNEL_ID_SHIFT = 1_000_000_000_000
 """A channel's marked id is -(this + its own id), as in the bot API."""
 
 
+@dataclass(frozen=True, order=True)
+class ItemKey:
+    """Which file: of which chat's message, and which of its files there."""
+
+    chat_id: int
+    message_id: int
+    index: int = 1
+
+    @property
+    def number(self) -> str:
+        """What the name of the file begins with, on the remote and where it is staged."""
+        return f"{self.message_id}" if self.index == 1 else f"{self.message_id}.{self.index}"
+
+    @classmethod
+    def of(cls, chat_id: int, number: str) -> ItemKey:
+        """ValueError for what is no such number."""
+        message_id, _, index = number.partition(".")
+        return cls(chat_id, int(message_id), int(index or 1))
+
+    def __str__(self) -> str:
+        return f"message {self.number} of chat {self.chat_id}"
+
+
 @dataclass(frozen=True)
 class WorldItem:
     """A file of a message, as tests compare it with what arrived."""
 
+    chat_id: int
     message_id: int
     kind: str
     file_name: str | None
@@ -35,6 +59,10 @@ class WorldItem:
     date: datetime
     file: FileRecord
     index: int = 1
+
+    @property
+    def key(self) -> ItemKey:
+        return ItemKey(self.chat_id, self.message_id, self.index)
 
 
 class Surroundings(Protocol):
@@ -269,6 +297,7 @@ class Channel:
                 return []
         return [
             WorldItem(
+                chat_id=self.chat_id,
                 message_id=message_id,
                 kind=file.kind,
                 file_name=file.name,

@@ -157,7 +157,7 @@ class History:
         if filter_type not in self._ids_by_filter:
             kinds = FILTER_KINDS[filter_type]
             started = [] if self._recipe is None else _positions(self._recipe.kinds(), kinds)
-            added = [i for i, message in self.appended.items() if message.plan.kind in kinds]
+            added = [i for i, message in self.appended.items() if message.plan.counted_as & kinds]
             self._ids_by_filter[filter_type] = [i for i in started + added if i in self.ids]
         return self._ids_by_filter[filter_type]
 

@@ -26,7 +26,7 @@ from tdl_sync.core.model import (
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.details import with_album_captions
 from tdl_sync.telegram.messages.envelopes import READS
-from tdl_sync.telegram.messages.kinds import FILTERS, kinds_of
+from tdl_sync.telegram.messages.kinds import FILTERS, kind_of
 from tdl_sync.telegram.messages.media import DELETED, entries_of, text_of
 from tdl_sync.telegram.messages.queries import history, search
 from tdl_sync.telegram.messages.takeout import LARGEST_FILE_BYTES, Takeout, TakeoutEnded
@@ -314,11 +314,12 @@ def _page(chat: Chat, messages: Sequence[Any], ids: range, read_up_to_id: int) -
     described = with_album_captions(
         entry for message in messages for entry in entries_of(message, chat.id)
     )
+    kinds = ((each.id, kind_of(each)) for each in messages if each.id in ids)
     return HistoryPage(
         tuple(entry for entry in described if entry.key.message_id in ids),
         sum(message.id in ids for message in messages),
         read_up_to_id,
-        tuple((each.id, kind) for each in messages if each.id in ids for kind in kinds_of(each)),
+        tuple((message_id, kind) for message_id, kind in kinds if kind is not None),
     )
 
 
