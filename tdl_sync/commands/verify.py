@@ -168,6 +168,10 @@ class Verifier:
             {failure.key: failure for failure in self.marks.failures(remote, chat.id, 0)},
             lambda number: self._hash_in_sidecar(number, sidecars.get(number)),
             self.config.running.max_disk_bytes,
+            {
+                f"{each.file.folder}/{each.file.name}"
+                for each in self.marks.former_files(remote, chat.id, 0)
+            },
         )
         choice = self.config.task.choice
         after_id, up_to_id = choice.bounds(self.reader, chat, max(scope.lower_bound - 1, 0))

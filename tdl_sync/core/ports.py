@@ -20,6 +20,7 @@ from tdl_sync.core.model import (
     DoneMark,
     FileIdentity,
     FileNumber,
+    FormerFile,
     HistoryEntry,
     HistoryPage,
     ListedFile,
@@ -192,13 +193,26 @@ class MarkReader(Protocol):
     def waiting(self, remote: str, chat_id: int, topic_id: int) -> list[Waiting]:
         """By message id."""
 
+    def former_files(self, remote: str, chat_id: int, topic_id: int) -> list[FormerFile]:
+        """What was replaced in its message, and is on the remote all the same."""
+
 
 class Marks(MarkReader, Protocol):
     """The durable records. What a method wrote is on disk when it returns; all threads may call."""
 
-    def write(self, mark: DoneMark, moved_in: Scope | None = None) -> None:
+    def write(
+        self, mark: DoneMark, moved_in: Scope | None = None, former: FormerFile | None = None
+    ) -> None:
         """Record a file as done, and which file it is, forget its failure, and count it as moved
-        in the scope whose run has moved it: all or nothing. ``None``: it was there already."""
+        in the scope whose run has moved it: all or nothing. ``None``: it was there already.
+        ``former`` is the file of before, which is elsewhere; what lies where the new one lies is
+        none any more."""
+
+    def forget_former(self, remote: str, former: FormerFile) -> None:
+        """It is not on the remote any more, or not what it was."""
+
+    def note_copies(self, remote: str, key: MessageKey) -> None:
+        """Other messages rely on this one's file; durable on return."""
 
     def moved(self, scope: Scope) -> Moved:
         """By all runs of the scope that are known of here."""

@@ -10,6 +10,7 @@ from tdl_sync.core.doubles import told_of_doubles
 from tdl_sync.core.errors import ChatUnreadable, TdlSyncError
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import Chat, ChatTotals, scope_key
+from tdl_sync.core.naming import path_of
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
@@ -120,7 +121,10 @@ class ChatRun:
         counting = in_thread(partial(stages.reader.totals, self._chat), "totals")
         counting.add_done_callback(self._compare_with_room)
         listing = stages.hand_off.prepare_folder(point.folder)
-        if (line := told_of_doubles(listing, task.remote)) is not None:
+        known = stages.marks.former_files(task.remote, self._chat.id, 0)
+        former = {f"{each.file.folder}/{each.file.name}" for each in known}
+        told = [each for each in listing if f"{point.folder}/{path_of(each)}" not in former]
+        if (line := told_of_doubles(told, task.remote)) is not None:
             stages.progress.message(line)
         message_id = point.loaded.message_id if point.loaded else None
         lease.hold_by(StateMessage(saved_messages, scope_key(self._scope), message_id))

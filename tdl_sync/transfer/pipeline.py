@@ -96,7 +96,8 @@ class Pipeline:
             self._remaining.path_before,
             steps,
             wait_until_not_lapsed,
-            self._remaining.to_remove,
+            self._remaining.former,
+            self._remaining.is_marked,
         )
         self._duplicates = self._deduped() if job.choice.dedupe else EachByItself()
 

@@ -25,7 +25,7 @@ from tdl_sync.core.naming import file_name, number_of
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.steps import DoneBefore, Failed, Moved, Seen, Skipped, Step, Steps
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.options.choice import WHOLE_CHAT
+from tdl_sync.options.choice import WHOLE_CHAT, Replacing
 from tdl_sync.options.name_template import PLAIN_KEEPING
 from tdl_sync.transfer.admission import OpenGate
 from tdl_sync.transfer.again import of_messages
@@ -54,7 +54,7 @@ FOLDER = f"A channel [{CHAT_ID}]"
 PLENTY_BYTES = 100 * 1024 * 1024
 
 Event = tuple[str, int]
-"""``fetch``, ``move``, ``moved`` or ``marked``, and the ``event_id``."""
+"""``fetch``, ``move``, ``moved``, ``marked`` or ``remove``, and the ``event_id``."""
 
 
 def event_id(key: MessageKey) -> int:
@@ -131,6 +131,14 @@ class WatchedHandOff(FakeHandOff):
         self._watch.see("moved", event_id(staged.item.key))
         return remote_file
 
+    def remove(self, folder: str, name: str) -> None:
+        number = number_of(name)
+        assert number is not None
+        self._watch.see("remove", number.message_id)
+        if self.errors.get("remove"):
+            raise self.errors["remove"].pop(0)
+        super().remove(folder, name)
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -176,6 +184,7 @@ class Line:
         self.after_id = 0
         self.choice = WHOLE_CHAT
         self.keeping = PLAIN_KEEPING
+        self.replacing: Replacing | None = None
 
     def close(self) -> None:
         self.parts.close()
@@ -295,6 +304,8 @@ class Line:
             retry_failed_for_good=only_failed,
             choice=self.choice,
             keeping=self.keeping,
+            replacing=self.replacing or Replacing.BESIDE,
+            all_may_be_replaced=self.replacing is not None,
             sidecar_folders=sidecar_folders(FOLDER, listed),
         )
 
