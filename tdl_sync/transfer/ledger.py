@@ -48,8 +48,8 @@ class Tally:
     def seen(self, items: int) -> None:
         self._add(seen=items)
 
-    def done_before(self, *, believed: bool) -> None:
-        self._add(done_before=1, believed=int(believed))
+    def done_before(self, item: MediaItem, *, believed: bool) -> None:
+        self._add(done_before=1, done_before_bytes=item.size_bytes, believed=int(believed))
 
     def skipped(self, rule: str) -> None:
         with self._lock:
@@ -62,7 +62,8 @@ class Tally:
     def moved(self, item: MediaItem) -> None:
         self._add(moved=1, uploaded_bytes=item.size_bytes)
 
-    def failed(self, failure: Failure, name: str) -> None:
+    def failed(self, failure: Failure, name: str, *, was_told: bool) -> None:
+        """``was_told``: by an earlier run."""
         item = FailedItem(
             failure.key.message_id,
             name,
@@ -70,6 +71,7 @@ class Tally:
             failure.detail,
             failure.for_good,
             failure.key.index,
+            was_told,
         )
         with self._lock:
             counts = self._counts
@@ -81,6 +83,7 @@ class Tally:
                 failed_by_reason=dict(by_reason),
                 failed_items=items,
                 failed_for_now=for_now,
+                failed_before=counts.failed_before + was_told,
             )
 
     def round_ended(self) -> None:
@@ -102,6 +105,7 @@ class Tally:
                 failed_by_reason=dict(by_reason),
                 failed_items=tuple(item for item in counts.failed_items if item not in failed),
                 failed_for_now=counts.failed_for_now - sum(not item.for_good for item in failed),
+                failed_before=counts.failed_before - sum(item.was_told for item in failed),
             )
             self._round_began_with = self._counts
             self._round_began_at = time.monotonic()
@@ -205,7 +209,7 @@ class Ledger:
 
     def done_before(self, item: MediaItem, *, believed: bool = False) -> None:
         """``believed``: nothing but its name and size on the remote speaks for it."""
-        self._tally.done_before(believed=believed)
+        self._tally.done_before(item, believed=believed)
         self._progress.done_before(item)
         self._settle(item)
 
@@ -260,7 +264,7 @@ class Ledger:
 
     def _count_failure(self, item: MediaItem, failure: Failure, *, was_told: bool) -> None:
         name = printable(file_name(item))
-        self._tally.failed(failure, name)
+        self._tally.failed(failure, name, was_told=was_told)
         tell = self._progress.given_up if was_told else self._progress.failed
         tell(failure, name)
 

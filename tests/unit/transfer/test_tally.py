@@ -35,8 +35,8 @@ def test_a_file_that_failed_and_was_moved_in_a_later_round_is_one_file_that_was_
     tally.downloaded(item_of(1, 10))
     tally.moved(item_of(1, 10))
     tally.skipped("sticker")
-    tally.failed(failure(3), "a.bin")
-    tally.failed(failure(4), "a.bin")
+    tally.failed(failure(3), "a.bin", was_told=False)
+    tally.failed(failure(4), "a.bin", was_told=False)
     assert tally.of_round() == RoundReport(moved=1, failed=2, uploaded_bytes=10)
     tally.round_ended()
     tally.round_begins({FileNumber(3)})
@@ -87,11 +87,11 @@ def tell(tally: Tally, message_id: int, fate: str, reason: str) -> None:
     if fate == "moved":
         tally.moved(item_of(message_id, 1))
     elif fate == "before":
-        tally.done_before(believed=False)
+        tally.done_before(item_of(message_id, 1), believed=False)
     elif fate == "skipped":
         tally.skipped(reason)
     else:
-        tally.failed(failure(message_id, reason), "a.bin")
+        tally.failed(failure(message_id, reason), "a.bin", was_told=False)
 
 
 def test_no_time_passes_between_two_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +110,6 @@ def test_no_time_passes_between_two_rounds(monkeypatch: pytest.MonkeyPatch) -> N
 def test_only_so_many_failed_files_are_kept_by_name_and_all_are_counted() -> None:
     tally = Tally()
     for message_id in range(ledger.MOST_FAILED_ITEMS + 5):
-        tally.failed(failure(message_id), "a.bin")
+        tally.failed(failure(message_id), "a.bin", was_told=False)
     report = tally.report()
     assert (report.failed, len(report.failed_items)) == (1005, 1000)
