@@ -49,6 +49,7 @@ RCLONE_VARIABLES = {
 SAMPLE_SECONDS = 0.02
 READ_BYTES = 1024 * 1024
 STOP_SECONDS = 10.0
+COMMAND_COLUMNS = 70
 
 
 class DemoFailed(Exception):
@@ -198,7 +199,7 @@ def run_program(places: Places, stand_in_variables: Mapping[str, str]) -> int:
     command += ["--max-disk", f"{BUDGET_BYTES // 1_000_000}M", "--remote", "demo:channels"]
     command += ["--staging", str(places.staging), "--data-dir", str(places.root / "data")]
     command += ["--rclone-config", str(places.rclone_config)]
-    print(f"$ {shown(command, places)}", flush=True)
+    print(shown(command, places), flush=True)
     process = subprocess.Popen(
         command, cwd=ROOT, env={**own, **RCLONE_VARIABLES, **stand_in_variables}
     )
@@ -213,8 +214,16 @@ def run_program(places: Places, stand_in_variables: Mapping[str, str]) -> int:
 
 
 def shown(command: list[str], places: Places) -> str:
+    """As one types it, on lines that no terminal breaks."""
     words = ["python", "tdl_sync.py", *command[2:]]
-    return " ".join(words).replace(str(places.root), "$DEMO")
+    line = " ".join(words).replace(str(places.root), "$DEMO")
+    first, *options = line.split(" --")
+    lines = [f"$ {first}"]
+    for option in options:
+        if len(lines[-1]) + len(option) > COMMAND_COLUMNS:
+            lines.append("   ")
+        lines[-1] += f" --{option}"
+    return " \\\n".join(lines)
 
 
 def differences(chats: Sequence[Channel], drive: Path) -> list[str]:
@@ -280,8 +289,8 @@ def demonstrate() -> int:
     total_mb = sum(item.file.size_bytes for item in items.values()) / 1_000_000
     print(
         f"A stand-in for Telegram serves a channel with {len(items)} files, {total_mb:.0f} MB.\n"
-        f"The program moves them to a directory that plays the Drive, through "
-        f"{BUDGET_BYTES // 1_000_000} MB of disk.\n",
+        f"The program moves them through {BUDGET_BYTES // 1_000_000} MB of disk "
+        "to a directory that plays Drive.\n",
         flush=True,
     )
     with temporary_places() as places:
@@ -301,7 +310,7 @@ def demonstrate() -> int:
         f"All {len(items)} files are there once, each with the right SHA-256, name and date.\n"
         f"The staging directory never held more than {watch.most_bytes / 1_000_000:.1f} MB "
         f"(looked at every {SAMPLE_SECONDS * 1000:.0f} ms).\n\n"
-        f"For your own channel, after the steps in README.md (api id, login, rclone remote):\n\n"
+        "For your own channel, after the five steps in README.md:\n\n"
         f"    {own_command()}\n"
     )
     return 0

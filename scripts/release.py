@@ -25,6 +25,8 @@ def reasons_against(checkout: Path) -> list[str]:
     program = (checkout / "tdl_sync" / "core" / "program.py").read_text("utf-8")
     (version,) = re.findall(r'^VERSION = "(.+)"', program, re.MULTILINE)
     changes = (checkout / "CHANGELOG.md").read_text("utf-8")
+    project = (checkout / "pyproject.toml").read_text("utf-8")
+    (repository,) = re.findall(r'^Repository = "(.+)"', project, re.MULTILINE)
     reasons = []
     if _git(checkout, "status", "--porcelain"):
         reasons.append("there are changes that were not committed")
@@ -32,7 +34,22 @@ def reasons_against(checkout: Path) -> list[str]:
         reasons.append(f"the version is {version}, and this commit has no tag v{version}")
     if not re.search(rf"^## {re.escape(version)}$", changes, re.MULTILINE):
         reasons.append(f"CHANGELOG.md says nothing of {version}")
+    origin = origin_page(checkout)
+    if origin != repository:
+        reasons.append(
+            f"pyproject.toml has the links of the README lead to {repository}, and this checkout's "
+            f"origin is {origin or 'nowhere on the web'}"
+        )
     return reasons
+
+
+def origin_page(checkout: Path) -> str | None:
+    """Where a browser finds the repository that this is a clone of."""
+    urls = _git(checkout, "config", "--default", "", "--get", "remote.origin.url")
+    match = re.fullmatch(
+        r"(?:https://(?:[^/@]+@)?|ssh://git@|git@)([^/:]+)[/:](.+?)(?:\.git)?/?", urls.strip()
+    )
+    return None if match is None else f"https://{match[1]}/{match[2]}"
 
 
 def _git(checkout: Path, *arguments: str) -> str:

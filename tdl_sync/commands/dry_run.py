@@ -15,7 +15,7 @@ from itertools import chain
 from tdl_sync.commands.dry_run_counts import Listed, Prospect
 from tdl_sync.commands.dry_run_text import last_lines, prospect_lines
 from tdl_sync.commands.output import StandardOutput
-from tdl_sync.core.errors import ChatError, LargerThanBudget, TdlSyncError
+from tdl_sync.core.errors import ChatError, TdlSyncError
 from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import Chat, HistoryEntry, MediaItem, MessageKey, SkippedItem
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessagesReader
@@ -41,7 +41,7 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
     """Print what would be moved, chat by chat."""
     prospects: list[Prospect] = []
     errors: list[TdlSyncError] = []
-    free_bytes, on_drive = None, False
+    free_bytes, on_drive, disk_decides = None, False, False
     try:
         with (
             parts_to_look(config, on_a_copy=True) as parts,
@@ -50,6 +50,7 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
             telegram, on_line = parts.telegram, teller(config.telling)
             looker = _looker(config, parts, marks, on_line)
             free_bytes, on_drive = parts.remote.free_bytes, parts.remote.on_drive
+            disk_decides = looker.budget.disk_decides
             wanted = chats_to_move(config, telegram.saved_messages, on_line)
             for found in InTurn(wanted, telegram, config, on_line, errors.append):
                 try:
@@ -63,7 +64,13 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
                     output.line(line)
     except TdlSyncError as error:
         errors.append(error)
-    for line in last_lines(prospects, free_bytes, on_drive=on_drive, failed=bool(errors)):
+    for line in last_lines(
+        prospects,
+        free_bytes,
+        on_drive=on_drive,
+        disk_decides=disk_decides,
+        failed=bool(errors),
+    ):
         output.line(line)
     return tuple(errors)
 
@@ -80,7 +87,12 @@ def _looker(
         remote_files=parts.files,
         marks=marks,
         saved_messages=parts.telegram.saved_messages,
-        budget=DiskBudget(room.budget_bytes, room.block_bytes, StopFlag()),
+        budget=DiskBudget(
+            room.budget_bytes,
+            room.block_bytes,
+            StopFlag(),
+            disk_decides=room.warning is not None,
+        ),
     )
 
 
@@ -142,7 +154,7 @@ class Looker:
             elif job.choice.dedupe and self._is_copy(entry, job, prospect):
                 prospect.would_skip(SkippedItem(entry.key, DUPLICATE))
             elif not self.budget.fits(entry):
-                prospect.would_fail(entry, LargerThanBudget.reason)
+                prospect.would_never_fit(entry)
             else:
                 prospect.would_move(entry)
                 if prospect.to_move.files == job.choice.limit:

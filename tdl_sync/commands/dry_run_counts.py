@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tdl_sync.core.errors import LargerThanBudget
 from tdl_sync.core.model import Chat, FileIdentity, MediaItem, MessageKey, RemoteFile, SkippedItem
 
 MOST_EXAMPLES = 5
@@ -46,7 +47,8 @@ class Prospect:
 
     ``path_of`` says where on the remote a file would go, below ``folder``. ``folder_exists``: on
     the remote, by now. ``by_type`` and ``by_year`` divide ``to_move``; ``examples`` are paths of
-    some of it. ``failing`` is by reason what would not be moved: too large, or given up.
+    some of it. ``failing`` is by reason what would not be moved: too large, or given up;
+    ``too_large_bytes`` is the largest file that never fits the budget, 0 where all do.
     ``passed_id`` is the message up to which earlier runs have dealt with everything, 0 for none;
     nothing up to it is counted but what failed. ``limit_reached``: there may be more.
     ``arriving`` are the files that would be moved; ``listed`` is shared by the chat's scopes.
@@ -64,6 +66,7 @@ class Prospect:
     by_year: defaultdict[int, Amount] = field(default_factory=lambda: defaultdict(Amount))
     skipped: Counter[str] = field(default_factory=Counter)
     failing: defaultdict[str, Amount] = field(default_factory=lambda: defaultdict(Amount))
+    too_large_bytes: int = 0
     examples: list[str] = field(default_factory=list)
     arriving: set[FileIdentity] = field(default_factory=set)
     listed: Listed = field(default_factory=Listed)
@@ -102,3 +105,7 @@ class Prospect:
 
     def would_fail(self, item: MediaItem, reason: str) -> None:
         self.failing[reason] += Amount.of(item)
+
+    def would_never_fit(self, item: MediaItem) -> None:
+        self.would_fail(item, LargerThanBudget.reason)
+        self.too_large_bytes = max(self.too_large_bytes, item.size_bytes)

@@ -37,13 +37,21 @@ def prospect_lines(prospect: Prospect, remote: str) -> list[str]:
 
 
 def last_lines(
-    prospects: Sequence[Prospect], free_bytes: int | None, *, on_drive: bool, failed: bool
+    prospects: Sequence[Prospect],
+    free_bytes: int | None,
+    *,
+    on_drive: bool,
+    disk_decides: bool = False,
+    failed: bool,
 ) -> list[str]:
     """What holds for all chats together, and the result line."""
     total = sum((prospect.to_move for prospect in prospects), Amount())
     lines = []
     if len(prospects) > 1:
         lines.append(f"in all: {_files(total.files)}, {human_bytes(total.size_bytes)}")
+    too_large_bytes = max((each.too_large_bytes for each in prospects), default=0)
+    if too_large_bytes:
+        lines.append(_more_disk(too_large_bytes, disk_decides=disk_decides))
     if on_drive and total.size_bytes > DRIVES_DAY_BYTES:
         lines.append(_days(total.size_bytes))
     if free_bytes is not None and free_bytes < total.size_bytes:
@@ -65,6 +73,13 @@ def _result(prospects: Iterable[Prospect], total: Amount, *, failed: bool) -> st
         for each in prospects
     ]
     return result_line(Outcome.ERROR if failed else outcome, reports)
+
+
+def _more_disk(largest_bytes: int, *, disk_decides: bool) -> str:
+    mend = "raise --max-disk above that"
+    if disk_decides:
+        mend = "free some of the disk, or choose a larger one with --staging"
+    return f"what is too large has up to {human_bytes(largest_bytes)}: {mend} to move it, too"
 
 
 def _days(size_bytes: int) -> str:

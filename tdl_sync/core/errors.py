@@ -230,12 +230,15 @@ class LargerThanBudget(ItemFailed):
     reason = "larger than the disk budget"
     for_good = True
 
-    def __init__(self, item_bytes: int, budget_bytes: int) -> None:
+    def __init__(self, item_bytes: int, budget_bytes: int, *, disk_decides: bool = False) -> None:
+        """``disk_decides``: it has less room than ``--max-disk`` asks for."""
         self.budget_bytes = budget_bytes
-        super().__init__(
-            f"the file has {item_bytes} bytes and the disk budget is {budget_bytes}; "
-            "raise --max-disk to move it"
-        )
+        budget = f"the disk budget is {budget_bytes}"
+        mend = "raise --max-disk to move it"
+        if disk_decides:
+            budget = f"the disk has room for {budget_bytes}"
+            mend = "free some of it, or choose a larger one with --staging"
+        super().__init__(f"the file has {item_bytes} bytes and {budget}; {mend}")
 
 
 class LongerThanRun(ItemFailed):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from tdl_sync.core.balance import Balance
-from tdl_sync.core.model import FIRST, FileNumber
+from tdl_sync.core.model import FIRST, NOTHING, Amount, FileNumber
 
 
 class Outcome(str, Enum):
@@ -24,7 +24,10 @@ class Outcome(str, Enum):
 
 @dataclass(frozen=True)
 class FailedItem:
-    """One line of the summary: an item that failed in this run, by a name fit for a terminal."""
+    """One line of the summary: an item that failed in this run, by a name fit for a terminal.
+
+    ``was_told``: by an earlier run, and nothing has changed since.
+    """
 
     message_id: int
     name: str
@@ -32,6 +35,7 @@ class FailedItem:
     detail: str
     for_good: bool
     index: int = FIRST
+    was_told: bool = False
 
     @property
     def number(self) -> FileNumber:
@@ -47,7 +51,9 @@ class RunReport:
     ``failed_for_now`` are those of the failed ones that the next run tries again.
     ``unfinished`` is what a stop left open: neither done nor failed.
     ``more`` says that the run ended early as it was told to (``--limit``): there may be more.
-    ``balance`` is there where the whole chat was read.
+    ``balance`` is there where the whole chat was read. ``before`` is what earlier runs have moved
+    and this one did not look at. ``is_through``: it has come to the end of all that it was to do.
+    Of the failed ones ``failed_before`` were told by an earlier run, and are as they were.
     """
 
     seen: int = 0
@@ -59,12 +65,34 @@ class RunReport:
     failed_by_reason: Mapping[str, int] = field(default_factory=dict)
     failed_items: tuple[FailedItem, ...] = ()
     failed_for_now: int = 0
+    failed_before: int = 0
     downloaded_files: int = 0
     downloaded_bytes: int = 0
     uploaded_bytes: int = 0
     seconds: float = 0.0
     more: bool = False
     balance: Balance | None = None
+    before: Amount = NOTHING
+    is_through: bool = False
+
+    @property
+    def there(self) -> Amount:
+        """All that is on the remote, as far as the runs know."""
+        return Amount(
+            self.before.files + self.done,
+            self.before.bytes + self.done_before_bytes + self.uploaded_bytes,
+        )
+
+    @property
+    def has_nothing_new(self) -> bool:
+        """Whether it has found all as the run before has left it."""
+        return self.is_through and not (
+            self.more
+            or self.moved
+            or self.unfinished
+            or self.downloaded_bytes
+            or self.failed > self.failed_before
+        )
 
     @property
     def done(self) -> int:

@@ -37,6 +37,12 @@ class Proxy:
     username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
 
+    @property
+    def shown(self) -> str:
+        """Without what is secret."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
 
 @dataclass(frozen=True)
 class TelegramSettings:
@@ -60,6 +66,12 @@ class TelegramSettings:
     def app_path(self) -> Path:
         """Where ``login`` keeps the api id and hash that a person has typed."""
         return self.session_directory / f"{SESSION_NAME}.session.app"
+
+    @property
+    def connecting_line(self) -> str:
+        """What is told before the first connection, which may take a minute."""
+        way = "" if self.proxy is None else f" through {self.proxy.shown}"
+        return f"connecting to Telegram{way} …"
 
     @property
     def library_proxy(self) -> Any:

@@ -316,7 +316,7 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
     try:
         features = control.features(Remote(remote))
     except CallFailed as failed:
-        raise _unfit(failed.failure(remote), types) from failed
+        raise _unfit(failed.failure(remote), types, control.rclone.config_command) from failed
     kinds = kinds_below(sections, remote)
     section = sections.get(_remote_prefix(remote) or "", {})
     arguments = control.rclone.arguments
@@ -375,13 +375,13 @@ def _type_of(remote: str, types: dict[str, str]) -> str:
     return prefix[1:] if prefix.startswith(":") else types.get(prefix, "")
 
 
-def _unfit(failure: RcloneFailure, types: dict[str, str]) -> TdlSyncError:
+def _unfit(failure: RcloneFailure, types: dict[str, str], config_command: str) -> TdlSyncError:
     """Why a remote can't be opened."""
     if is_missing_remote(failure):
         known = ", ".join(f"{name}:" for name in sorted(types)) or "none at all"
         return ConfigurationError(
             f"rclone knows no remote {failure.remote_name!r}, only: {known}; make it with "
-            "`rclone config`, or name another with --remote or --rclone-config"
+            f"`{config_command}`, or name another with --remote or --rclone-config"
         )
     return _error(
         failure,

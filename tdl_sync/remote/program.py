@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -62,6 +63,14 @@ class Program:
     arguments: tuple[str, ...] = ()
     config_copy: Path | None = None
     has_defaults: bool = True
+
+    @property
+    def config_command(self) -> str:
+        """For a shell: it asks what remotes there are to be."""
+        words = [os.path.abspath(self.executable)]
+        if self.config_file is not None:
+            words.append(f"--config={self.config_file}")
+        return shlex.join([*words, "config"])
 
     def serving(self) -> list[str]:
         """The command that serves its remote control on a port of its choice."""

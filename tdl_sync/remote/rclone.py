@@ -99,6 +99,12 @@ class Rclone:
         return self._keeper.program.executable
 
     @property
+    def config_command(self) -> str:
+        """What a person types to make a remote where this very rclone finds it: it may be none
+        that is on PATH."""
+        return self._keeper.program.config_command
+
+    @property
     def arguments(self) -> tuple[str, ...]:
         """The flags that the user gives it."""
         return self._keeper.program.arguments

@@ -83,9 +83,9 @@ def disk(numbers: Snapshot) -> str:
 
 
 def time_left(numbers: Snapshot) -> str:
-    """In steps that do not pretend: of five seconds, then of minutes."""
+    """In steps that do not pretend: of five seconds, then of minutes. None while nothing moves."""
     seconds = numbers.remaining_seconds
-    if seconds is None:
+    if seconds is None or stands_still(numbers):
         return ""
     if seconds < 57.5:
         return f"{max(5, 5 * round(seconds / 5))} s left"
@@ -96,7 +96,7 @@ def time_left(numbers: Snapshot) -> str:
 
 def over_at(numbers: Snapshot, now: datetime) -> str:
     """The time of day, with the day if it is not today. ``now`` is local time."""
-    if numbers.remaining_seconds is None:
+    if numbers.remaining_seconds is None or stands_still(numbers):
         return ""
     end = now + timedelta(seconds=numbers.remaining_seconds)
     return f" ({end:%H:%M})" if end.date() == now.date() else f" ({end:%Y-%m-%d %H:%M})"
@@ -105,6 +105,11 @@ def over_at(numbers: Snapshot, now: datetime) -> str:
 def waiting_line(waiting: Waiting) -> str:
     until = "" if waiting.until is None else f", until {waiting.until.astimezone():%H:%M:%S}"
     return f"{waiting.what} waits: {waiting.why}{until}"
+
+
+def stands_still(numbers: Snapshot) -> bool:
+    """Whether nothing moves, and for so long that it is said; others may move while one waits."""
+    return numbers.still_seconds > 0 and bool(standstill(numbers))
 
 
 def standstill(numbers: Snapshot) -> str:
@@ -184,11 +189,11 @@ def _main_lines(numbers: Snapshot, paint: Paint, now: datetime, columns: int) ->
     if not numbers.total_files and not numbers.total_bytes:
         facts = ["looking for files"]
     else:
+        pace = human_speed(numbers.upload_speed)
         facts = [
             amount(numbers),
             f"{percent(numbers)} %",
-            human_speed(numbers.upload_speed),
-            left,
+            *(["waiting"] if stands_still(numbers) else [pace, left]),
         ]
     return _titled(numbers.title, [fact for fact in facts if fact], paint, columns)
 

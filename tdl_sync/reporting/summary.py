@@ -13,7 +13,11 @@ _MOST_FAILED_ITEMS = 20
 
 
 def summary(report: RunReport, chat: Chat) -> str:
-    """The table at the end of a run over one chat, without a line break at its end."""
+    """The table at the end of a run over one chat, or its one line where there is nothing to tell;
+    without a line break at its end."""
+    title = printable(chat.title) or str(chat.id)
+    if report.has_nothing_new and report.there.files:
+        return f"{title}: {_nothing_new(report)}"
     rows = [
         ("seen", str(report.seen), ""),
         ("done", str(report.done), _how_done(report)),
@@ -30,7 +34,7 @@ def summary(report: RunReport, chat: Chat) -> str:
     if report.balance is not None and report.balance.unseen:
         rows.append(("not seen", str(report.balance.unseen), "; ".join(report.balance.lines)))
     width = max(len(figure) for _, figure, _ in rows)
-    lines = [printable(chat.title) or str(chat.id)]
+    lines = [title]
     lines += [
         f"  {label:<10}  {figure:>{width}}  {remark}".rstrip() for label, figure, remark in rows
     ]
@@ -57,6 +61,13 @@ def unseen_words(balances: Iterable[Balance | None]) -> str:
     unseen = sum(balance.unseen for balance in found)
     words = f" unseen={unseen}" if unseen else ""
     return words + (" uncompared=1" if any(balance.not_compared for balance in found) else "")
+
+
+def _nothing_new(report: RunReport) -> str:
+    there = report.there
+    files, are = ("file", "is") if there.files == 1 else ("files", "are")
+    line = f"nothing new; {there.files} {files} ({human_bytes(there.bytes)}) {are} there"
+    return line + (f", {report.failed} failed for good, as before" if report.failed else "")
 
 
 def _how_done(report: RunReport) -> str:

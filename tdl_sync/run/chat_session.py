@@ -85,6 +85,7 @@ class ChatSession:
         self._following = following
         self._stays = stays
         self._more = False
+        self._is_through = False
         self._balance: Balance | None = None
         self._time_left = None if deadline is None else self._begun_time_left(deadline)
         self._tally = Tally()
@@ -110,7 +111,13 @@ class ChatSession:
         )
 
     def report(self) -> RunReport:
-        return replace(self._tally.report(), more=self._more, balance=self._balance)
+        return replace(
+            self._tally.report(),
+            more=self._more,
+            balance=self._balance,
+            before=self._moved_before(),
+            is_through=self._is_through,
+        )
 
     def run(self) -> None:
         """See ``ChatRun.run``."""
@@ -133,6 +140,7 @@ class ChatSession:
             # --retry-failed does not read on, so what it leaves is as complete as what it found.
             # What failed for now is for the next run, so the scope is not complete either.
             left = self._task.retry_failed or self._more or self.report().failed_for_now
+            self._is_through = True
             self._end(RunStatus.STOPPED if left else RunStatus.COMPLETE)
 
     def _begun_time_left(self, deadline: Deadline) -> TimeLeft:

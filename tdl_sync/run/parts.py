@@ -165,7 +165,7 @@ class Opening:
             progress.message(line)
         # At once: both may take long, and a proxy that is dead a minute.
         progress.message(f"checking {self._config.task.remote} …")
-        progress.message("connecting to Telegram …")
+        progress.message(self._config.telegram.connecting_line)
         staging = Staging.open(places.staging_dir, self._config.running.max_disk_bytes)
         closing.callback(staging.close)
         for line in staging.lines:
@@ -244,7 +244,12 @@ class Opening:
         self._progress.message(
             f"staging at most {human_bytes(staging.budget_bytes)} in {staging.directory}"
         )
-        return DiskBudget(staging.budget_bytes, staging.block_bytes, self._stop)
+        return DiskBudget(
+            staging.budget_bytes,
+            staging.block_bytes,
+            self._stop,
+            disk_decides=staging.warning is not None,
+        )
 
     def _opening_telegram(self, closing: ExitStack) -> Future[TelegramToMove]:
         loop = EventLoopThread()

@@ -81,6 +81,6 @@ def opened_to_look(config: Config, *, on_a_copy: bool = False) -> Iterator[Teleg
 
     with telegram_client(settings, on_line, on_wait) as client:
         if sys.stderr.isatty() and config.telling.verbosity is not Verbosity.QUIET:
-            on_line("connecting to Telegram …")
+            on_line(settings.connecting_line)
         client.start()
         yield TelegramSide(client, KnownChats(config.places.chats, writes=not on_a_copy))

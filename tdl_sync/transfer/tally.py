@@ -51,6 +51,7 @@ class Tally:
                 failed_by_reason=dict(by_reason),
                 failed_items=tuple(item for item in counts.failed_items if item not in failed),
                 failed_for_now=counts.failed_for_now - sum(not item.for_good for item in failed),
+                failed_before=counts.failed_before - sum(item.was_told for item in failed),
             )
             self._round_began_with = self._counts
             self._round_began_at = time.monotonic()
@@ -96,13 +97,14 @@ def _with(step: Step, counts: RunReport) -> RunReport:
                 moved=counts.moved + 1,
                 uploaded_bytes=counts.uploaded_bytes + item.size_bytes,
             )
-        case Failed(failure, name):
-            items = (*counts.failed_items, _failed_item(failure, name))
+        case Failed(failure, name, was_told):
+            items = (*counts.failed_items, _failed_item(failure, name, was_told))
             return replace(
                 counts,
                 failed_by_reason=_one_more(counts.failed_by_reason, failure.reason),
                 failed_items=items[:MOST_FAILED_ITEMS],
                 failed_for_now=counts.failed_for_now + (not failure.for_good),
+                failed_before=counts.failed_before + was_told,
             )
         case _:
             return counts
@@ -112,7 +114,7 @@ def _one_more(counts: Mapping[str, int], name: str) -> dict[str, int]:
     return {**counts, name: counts.get(name, 0) + 1}
 
 
-def _failed_item(failure: Failure, name: str) -> FailedItem:
+def _failed_item(failure: Failure, name: str, was_told: bool) -> FailedItem:
     return FailedItem(
         failure.key.message_id,
         name,
@@ -120,4 +122,5 @@ def _failed_item(failure: Failure, name: str) -> FailedItem:
         failure.detail,
         failure.for_good,
         failure.key.index,
+        was_told,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from standins.telegram.server import StandIn
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "tdl_sync.py"
+RCLONE = shutil.which("rclone") or str(Path(sys.executable).parent / "rclone")
+"""The one that runs use."""
+
 SOURCE = "@stand_in_source"
 REMOTE = "box:files"
 PATIENCE_SECONDS = 120.0

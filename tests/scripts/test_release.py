@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.release import reasons_against
+from scripts.release import origin_page, reasons_against
+
+REPOSITORY = "https://code.example/someone/some-sync"
 
 
 @pytest.fixture
@@ -17,7 +19,9 @@ def checkout(tmp_path: Path) -> Path:
     core.mkdir(parents=True)
     (core / "program.py").write_text('VERSION = "1.2.3"\n')
     (tmp_path / "CHANGELOG.md").write_text("# New\n\n## Unreleased\n\n## 1.2.3\n\n- Much.\n")
+    (tmp_path / "pyproject.toml").write_text(f'Repository = "{REPOSITORY}"\n')
     git(tmp_path, "init")
+    git(tmp_path, "remote", "add", "origin", f"{REPOSITORY}.git")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-m", "All of it")
     git(tmp_path, "tag", "v1.2.3")
@@ -46,3 +50,29 @@ def test_what_was_not_committed_is_not(checkout: Path) -> None:
         "there are changes that were not committed",
         "CHANGELOG.md says nothing of 1.2.3",
     ]
+
+
+def test_what_would_have_its_links_lead_to_another_repository_is_not(checkout: Path) -> None:
+    """Who publishes a copy names that: the README's links and the metadata are made of it."""
+    git(checkout, "remote", "set-url", "origin", "git@code.example:fork/some-sync.git")
+    links = f"pyproject.toml has the links of the README lead to {REPOSITORY}, and this checkout's "
+    assert reasons_against(checkout) == [f"{links}origin is https://code.example/fork/some-sync"]
+    git(checkout, "remote", "remove", "origin")
+    assert reasons_against(checkout) == [f"{links}origin is nowhere on the web"]
+
+
+@pytest.mark.parametrize(
+    ("url", "page"),
+    [
+        ("https://code.example/a/b", "https://code.example/a/b"),
+        ("https://me:secret@code.example/a/b.git", "https://code.example/a/b"),
+        ("git@code.example:a/b.git", "https://code.example/a/b"),
+        ("ssh://git@code.example/a/b.git", "https://code.example/a/b"),
+        ("/srv/git/b", None),
+    ],
+)
+def test_a_clone_is_known_by_its_origin_however_that_is_spelt(
+    checkout: Path, url: str, page: str | None
+) -> None:
+    git(checkout, "remote", "set-url", "origin", url)
+    assert origin_page(checkout) == page

@@ -24,8 +24,12 @@ def whole_blocks(size_bytes: int, block_bytes: int) -> int:
 class DiskBudget:
     """All methods may be called from any thread."""
 
-    def __init__(self, budget_bytes: int, block_bytes: int, stop: StopFlag) -> None:
+    def __init__(
+        self, budget_bytes: int, block_bytes: int, stop: StopFlag, *, disk_decides: bool = False
+    ) -> None:
+        """``disk_decides``: the budget is less than what the user allows."""
         self.budget_bytes = budget_bytes
+        self.disk_decides = disk_decides
         self._block_bytes = block_bytes
         self._stop = stop
         self._used_bytes = 0
@@ -67,7 +71,9 @@ class DiskBudget:
         run stops.
         """
         if not self.fits(item):
-            raise LargerThanBudget(item.size_bytes, self.budget_bytes)
+            raise LargerThanBudget(
+                item.size_bytes, self.budget_bytes, disk_decides=self.disk_decides
+            )
         reserved_bytes = self.needed_bytes(item)
         wanted_bytes = reserved_bytes - adopted_bytes
         ticket = object()

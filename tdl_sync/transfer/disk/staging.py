@@ -23,6 +23,7 @@ from tdl_sync.core.errors import ConfigurationError, HeldByAnotherRun
 from tdl_sync.core.model import FIRST, MessageKey
 from tdl_sync.core.operating_system import FileLock, LockHeld, disk_block_bytes
 from tdl_sync.core.private_directory import PrivateDirectory
+from tdl_sync.core.text import human_bytes
 from tdl_sync.transfer.disk.budget import whole_blocks
 
 LOCK_NAME = ".lock"
@@ -71,8 +72,9 @@ class Room:
         warning = None
         if room_bytes < max_disk_bytes:
             warning = (
-                f"--max-disk asks for {max_disk_bytes} bytes, but {directory} has only "
-                f"{free_bytes} free: using {budget_bytes}"
+                f"--max-disk asks for {human_bytes(max_disk_bytes)}, but the disk of {directory} "
+                f"has only {human_bytes(free_bytes)} free: at most {human_bytes(budget_bytes)} "
+                "are used; free some of it, or choose a larger disk with --staging"
             )
         return cls(budget_bytes, disk_block_bytes(directory), warning)
 

@@ -76,8 +76,13 @@ def check_error(tmp_path: Path, remote: str, config: str | None = None) -> str:
 
 
 def test_a_remote_that_is_not_configured_is_named_with_those_that_are(tmp_path: Path) -> None:
+    """With what is to be typed: the rclone that is used may be none that is on PATH."""
+    config_file = rclone_config(tmp_path)
+    with ExitStack() as closing:
+        executable = opened_control(closing, None, config_file).rclone.executable
     assert check_error(tmp_path, "gdrive:x") == (
-        "rclone knows no remote 'gdrive', only: plain:, secret:; make it with `rclone config`, "
+        "rclone knows no remote 'gdrive', only: plain:, secret:; make it with "
+        f"`{executable} --config={config_file} config`, "
         "or name another with --remote or --rclone-config"
     )
 

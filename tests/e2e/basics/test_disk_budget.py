@@ -10,6 +10,7 @@ import pytest
 from standins.shaping import Shaping
 from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
+from tdl_sync.core.text import human_bytes
 from tests.e2e.conftest import Stage
 from tests.e2e.disk import Sampler, fill, free_bytes, small_disk
 from tests.e2e.expectations import assert_moved, assert_on_remote, wanted
@@ -107,6 +108,7 @@ def test_a_budget_that_the_disk_does_not_have_is_made_smaller_and_said(
         assert_moved(ended, 4)
     kept_back = free // 20
     assert ended.log[2] == (
-        f"warning: --max-disk asks for 50000000000 bytes, but {staging} has only {free} free: "
-        f"using {free - kept_back}"
+        f"warning: --max-disk asks for 50 GB, but the disk of {staging} has only "
+        f"{human_bytes(free)} free: at most {human_bytes(free - kept_back)} are used; free some of "
+        "it, or choose a larger disk with --staging"
     )

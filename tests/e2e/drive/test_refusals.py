@@ -21,7 +21,7 @@ from standins.telegram.world import worlds
 from tests.e2e.conftest import REMOTE, DriveScene, SetScene
 from tests.e2e.drive.six_files import FILES, PROBE, assert_next_run_finishes, six_files
 from tests.e2e.expectations import assert_moved
-from tests.e2e.program import PATIENCE_SECONDS, SOURCE
+from tests.e2e.program import PATIENCE_SECONDS, RCLONE, SOURCE
 
 
 def test_an_access_token_that_drive_disowns_is_renewed(scene: SetScene) -> None:
@@ -234,7 +234,8 @@ def test_a_remote_that_is_not_configured_stops_before_any_download(scene: SetSce
     assert ended.exit_status == 2
     assert ended.said == (
         "tdl_sync: rclone knows no remote 'elsewhere', only: gdrive:, gdrive-sa:, gdrive-shared:; "
-        "make it with `rclone config`, or name another with --remote or --rclone-config\n"
+        f"make it with `{RCLONE} --config={on.rclone_config} config`, or name another with "
+        "--remote or --rclone-config\n"
     )
     assert on.staged() == []
     assert_next_run_finishes(on)

@@ -73,6 +73,7 @@ def test_it_says_what_would_be_moved_and_writes_nothing_anywhere(stage: Stage) -
         "  would be named: 3_photo_2024-01-12_12-00-00.jpg",
         "  would be named: 4_photo_2024-01-12_12-00-00.jpg",
         "  would be named: 7_song.mp3",
+        "what is too large has up to 2.5 MB: raise --max-disk above that to move it, too",
         "nothing was written; the same command without --dry-run does it",
         f"result: status=more seen={len(POSTS)} done=0 skipped=1 failed=1 bytes=0",
     ]

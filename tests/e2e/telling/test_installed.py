@@ -22,7 +22,7 @@ from tdl_sync.cli.man_page import man_page
 from tdl_sync.core.program import VERSION
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_on_remote, wanted
-from tests.e2e.program import ROOT, SOURCE
+from tests.e2e.program import RCLONE, ROOT, SOURCE
 
 NOT_IN_A_CHECKOUT = shutil.ignore_patterns(".*", "__pycache__", "build", "*.egg-info")
 
@@ -140,10 +140,9 @@ def test_the_installed_program_moves_files_and_calls_itself_by_its_name(
     scene = stage(worlds.mixed(messages=12, too_large_bytes=None, mean_size_bytes=2000))
     machine = scene.machine
     program = str(installed / "tdl-sync")
-    rclone = shutil.which("rclone") or str(Path(sys.executable).parent / "rclone")
     files = wanted(scene.world.source)
 
-    ended = machine.start("-u", SOURCE, "--rclone", rclone, command=[program]).wait()
+    ended = machine.start("-u", SOURCE, "--rclone", RCLONE, command=[program]).wait()
     assert ended.exit_status == 0, ended.stderr
     assert ended.numbers()["done"] == len(files)
     assert_on_remote(machine, (scene.world.source, files))

@@ -195,9 +195,15 @@ def test_what_failed_for_good_is_told_once_and_then_left_to_status(stage: Stage)
     assert first.exit_status == 0
     (line,) = first.log
     assert line.startswith("failed: 2 2_b: ")
+    log = scene.machine.directory / "run.log"
     for _ in range(2):
-        again = run_here(scene.machine, *every_night)
+        again = run_here(scene.machine, *every_night, "--log-file", str(log))
         assert (again.exit_status, again.stderr) == (0, "")
+        (line,) = (line for line in lines_of(log)[-3:] if "nothing new" in line)
+        assert line.endswith(
+            f" {scene.world.source.title}: nothing new; 1 file (2.0 kB) is there, "
+            "1 failed for good, as before"
+        )
     status = run_here(scene.machine, "status").stdout
     assert "larger than the disk budget" in status
     moved = run_here(scene.machine, "-u", SOURCE, "-q", "--max-disk=8M")

@@ -507,7 +507,10 @@ def test_a_proxy_is_socks5_or_http() -> None:
     proxy = parse("-u me --proxy socks5://proxy.example:1080").telegram.proxy
     assert proxy is not None
     assert (proxy.scheme, proxy.host, proxy.port) == ("socks5", "proxy.example", 1080)
-    proxy = parse("login", PROXY="http://me:p%40ss@[::1]:3128/").telegram.proxy
+    settings = parse("login", PROXY="http://me:p%40ss@[::1]:3128/").telegram
+    assert settings.connecting_line == "connecting to Telegram through http://[::1]:3128 …"
+    assert parse("-u me").telegram.connecting_line == "connecting to Telegram …"
+    proxy = settings.proxy
     assert proxy is not None
     assert (proxy.scheme, proxy.host, proxy.port) == ("http", "::1", 3128)
     assert (proxy.username, proxy.password) == ("me", "p@ss")

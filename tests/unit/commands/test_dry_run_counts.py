@@ -76,6 +76,22 @@ def test_the_days_of_a_drive_are_those_of_all_chats_together_and_a_full_remote_i
     ]
 
 
+def test_what_never_fits_is_told_with_what_would_make_it_fit() -> None:
+    one, other = prospect_of(), prospect_of()
+    one.would_never_fit(item(1, 3 * 10**9, MediaType.VIDEO, 2024))
+    other.would_never_fit(item(2, 60 * 10**9, MediaType.VIDEO, 2024))
+    assert (
+        "what is too large has up to 60 GB: raise --max-disk above that to move it, too"
+        in last_lines([one, other], None, on_drive=False, failed=False)
+    )
+    # To raise it is no advice where the disk has less than it allows.
+    assert (
+        "what is too large has up to 60 GB: free some of the disk, or choose a larger one with "
+        "--staging to move it, too"
+        in last_lines([other], None, on_drive=False, disk_decides=True, failed=False)
+    )
+
+
 def test_hostile_names_stay_in_their_line() -> None:
     prospect = prospect_of("1_\x1b[2Ja\nresult: b")
     prospect.would_move(item(1, 1, MediaType.VIDEO, 2024))

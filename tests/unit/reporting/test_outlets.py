@@ -19,6 +19,7 @@ import pytest
 
 from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import (
+    Amount,
     Chat,
     ChatKind,
     ChatTotals,
@@ -273,6 +274,31 @@ def test_while_nothing_moves_it_is_said_what_is_waited_for() -> None:
     said = "nothing has moved for 16 s, waiting for Telegram"
     assert said in told(counted, 79)
     assert said in log_line(counted.numbers.snapshot(), NOW)
+
+
+def test_a_standstill_stands_in_the_place_of_the_pace_and_the_time_left() -> None:
+    """What was forecast before is not shown beside it: it would not be true."""
+    moving = replace(
+        shown(Clock()).numbers.snapshot(), upload_speed=2_000_000.0, remaining_seconds=720.0, seen=1
+    )
+    plain = Paint(has_colours=False)
+    for columns in (79, 119):
+        first = block(moving, SIGNS, plain, NOW, columns, 24)[0]
+        assert "2.0 MB/s, 12 min left" in first
+        still = replace(moving, still_seconds=90.0)
+        lines = block(still, SIGNS, plain, NOW, columns, 24)
+        assert lines[0].endswith(", 0 %, waiting")
+        assert "nothing has moved for 1 min 30 s, waiting for the network" in lines
+        assert "left" not in "".join(lines)
+    assert log_line(moving, NOW).endswith("; about 12 min left (14:12)")
+    assert log_line(still, NOW).endswith(
+        "; nothing has moved for 1 min 30 s, waiting for the network"
+    )
+    # One connection that waits as Telegram has asked it to holds no other one up.
+    waits = replace(moving, waiting=Waiting("reading", "Telegram asks for a pause of 9 s", None))
+    lines = block(waits, SIGNS, plain, NOW, 79, 24)
+    assert "12 min left" in lines[0]
+    assert "reading waits: Telegram asks for a pause of 9 s" in lines
 
 
 def test_colours_are_on_a_terminal_that_wants_them() -> None:
@@ -615,6 +641,34 @@ def test_the_summary_says_everything_that_a_run_did() -> None:
             "    7  7_a.mp4: 3 bytes, not 4",
         ]
     )
+
+
+def test_a_run_that_found_nothing_new_says_that_in_a_line_and_no_other_run_does() -> None:
+    chat = Chat(-1001, "Films", ChatKind.CHANNEL)
+    quiet = RunReport(before=Amount(291, 308_789_340), is_through=True)
+    assert summary(quiet, chat) == "Films: nothing new; 291 files (309 MB) are there"
+    looked_at_all = RunReport(
+        seen=3,
+        done_before=1,
+        done_before_bytes=2_000,
+        skipped_by_rule={"sticker": 1},
+        failed_by_reason={"larger than the disk budget": 1},
+        failed_before=1,
+        is_through=True,
+    )
+    assert summary(looked_at_all, chat) == (
+        "Films: nothing new; 1 file (2.0 kB) is there, 1 failed for good, as before"
+    )
+    for other in (
+        replace(quiet, is_through=False),  # it was stopped before it had looked
+        replace(quiet, more=True),
+        replace(quiet, seen=1),  # what is neither done nor skipped nor failed is unfinished
+        replace(quiet, seen=1, moved=1),
+        replace(quiet, downloaded_bytes=1),
+        replace(looked_at_all, failed_before=0),
+        RunReport(seen=1, skipped_by_rule={"sticker": 1}, is_through=True),  # nothing is there
+    ):
+        assert summary(other, chat).startswith("Films\n  seen  "), other
 
 
 def test_the_summary_names_twenty_failed_items_and_counts_the_others() -> None:

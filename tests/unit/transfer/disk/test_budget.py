@@ -136,6 +136,9 @@ def test_what_can_never_fit_fails_at_once_and_nothing_waits_for_it(budget: DiskB
         "raise --max-disk to move it"
     )
     assert caught.value.for_good
+    small = DiskBudget(2 * BLOCK, BLOCK, StopFlag(), disk_decides=True)
+    with pytest.raises(LargerThanBudget, match=f"the disk has room for {2 * BLOCK}; free some of"):
+        small.reserve(too_large)
     assert not budget.someone_waits
     budget.release(held)
 

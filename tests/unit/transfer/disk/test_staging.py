@@ -15,6 +15,7 @@ import pytest
 from tdl_sync.core.errors import EXIT_HELD, EXIT_USAGE, ConfigurationError, HeldByAnotherRun
 from tdl_sync.core.model import MessageKey
 from tdl_sync.core.operating_system import disk_block_bytes
+from tdl_sync.core.text import human_bytes
 from tdl_sync.transfer.disk.staging import Leftover, Staging, margin_bytes
 
 ROOT = Path(__file__).parents[4]
@@ -165,8 +166,10 @@ def test_a_smaller_disk_decides_and_says_so(tmp_path: Path) -> None:
     free_bytes = psutil.disk_usage(str(tmp_path)).free
     assert 0 < staging.budget_bytes < free_bytes + GB
     assert staging.warning is not None
-    assert staging.warning.startswith(f"--max-disk asks for {10**18} bytes, but {tmp_path} has ")
-    assert staging.warning.endswith(f"free: using {staging.budget_bytes}")
+    assert staging.warning.startswith(
+        f"--max-disk asks for 1000 PB, but the disk of {tmp_path} has only "
+    )
+    assert f"free: at most {human_bytes(staging.budget_bytes)} are used; " in staging.warning
 
 
 def test_on_a_small_disk_the_budget_is_what_is_free_less_the_margin(small_disk: Path) -> None:
