@@ -16,6 +16,7 @@ from tdl_sync.cli.option_values import Given, after_exclusions, seconds_between,
 from tdl_sync.cli.usage import OF_COMMAND, OPTIONS
 from tdl_sync.core.errors import UsageError
 from tdl_sync.core.program import PROGRAM, SCRIPT, VERSION
+from tdl_sync.options.bandwidth import UNLIMITED, parse_bandwidth
 from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID, ChatSpelling, parse_chat
 from tdl_sync.options.choice import Choice, Replacing
 from tdl_sync.options.config import (
@@ -75,6 +76,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         raise TextRequested(completion_script(arguments.shell))
     given = Given(after_exclusions(arguments))
     data_dir = _path(given, "--data-dir", environ) or default_data_dir(environ)
+    bandwidth = given.optional("--bwlimit", parse_bandwidth) or UNLIMITED
     config = Config(
         command=Command(arguments.command),
         chats=Chats(
@@ -111,6 +113,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
             take_over=given.switch("--take-over"),
             takeout=given.switch("--takeout"),
             follow=given.switch("--follow"),
+            bandwidth=bandwidth,
         ),
         places=Places(data_dir, _path(given, "--staging", environ) or data_dir / "staging"),
         rclone=RcloneSettings(
@@ -118,6 +121,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
             config_file=_path(given, "--rclone-config", environ),
             arguments=given.values("--rclone-arg", parse_upload_flag),
             must_be_drive=given.switch("--gdrive"),
+            bandwidth=bandwidth,
         ),
         telegram=telegram_settings(environ, data_dir, _proxy(given)),
         telling=_telling(given, environ),
@@ -147,6 +151,13 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
 
 def _refuse_what_does_not_fit(config: Config) -> None:
     running, task, places = config.running, config.task, config.places
+    if running.bandwidth.is_set and any(
+        flag.lower().startswith("--bwlimit=") for flag in config.rclone.arguments
+    ):
+        raise UsageError(
+            "--bwlimit and --rclone-arg=--bwlimit=... exclude each other: the first is for both "
+            "legs, and UP:off limits uploads alone; give only one of them"
+        )
     if task.choice.dedupe and task.replaced is Replacing.OVER:
         raise UsageError(
             "--replaced=over can't go with --dedupe: the file that gives way may be the only copy "

@@ -26,6 +26,7 @@ from tdl_sync.remote.program import told_of_dropped_variables
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import use_writable_config
 from tdl_sync.remote.remote_control import RemoteControl
+from tdl_sync.remote.upload_limit import UploadLimit
 from tdl_sync.reporting.reporter import Reporter
 from tdl_sync.run.telegram_session import make_data_dir
 from tdl_sync.state.done_marks import DoneMarks
@@ -162,6 +163,7 @@ class Opening:
         rclone = Rclone.open(config.rclone, staging.lock_descriptors, self._hold)
         use_writable_config(rclone, config.places.data_dir, on_line)
         control = remote_control(config, rclone)
+        UploadLimit(control, config.running.bandwidth, self._stop).begin()
         try:
             proven = prove_remote(
                 control,
@@ -231,7 +233,7 @@ class Opening:
             client.start(check)
             watch_session(client, stop)
             known = KnownChats(config.places.chats)
-            return TelegramToMove(client, config.running.connections, known)
+            return TelegramToMove(client, config.running, known)
 
         def close() -> None:
             given_up.set()
