@@ -42,6 +42,7 @@ from tdl_sync.options.filters import (
     parse_types,
     parse_until,
 )
+from tdl_sync.options.hooks import HookCommands, parse_command
 from tdl_sync.options.name_template import PLAIN_NAMES, Keeping, parse_name_template
 from tdl_sync.options.remote_argument import parse_remote, parse_upload_flag
 from tdl_sync.options.units import parse_bytes
@@ -131,6 +132,10 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         as_json=given.switch("--json"),
         repair=given.switch("--repair"),
         yes=given.switch("--yes"),
+        hooks=HookCommands(
+            at_end=given.optional("--exec", parse_command, secret=True) or (),
+            for_file=given.optional("--exec-file", parse_command, secret=True) or (),
+        ),
     )
     if config.command is Command.SYNC:
         _refuse_what_does_not_fit(config)

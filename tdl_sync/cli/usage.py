@@ -130,6 +130,10 @@ State and stopping (DUR is in seconds, or like 90s, 5m, 1h30m):
 Telling:
   --notify                 leave a note in Saved Messages when the run ends, is
                            stopped, fails, or has used up the Drive's day
+  --exec CMD               at the end of the run call this program, which finds
+                           how it went in variables named SYNC_...
+                           (docs/everyday.md); no shell reads CMD
+  --exec-file CMD          the same after each file that was moved, one by one
   -q, --quiet              say only what is wrong, and the result (a log file
                            still has all)
   -v, --verbose            say more: each step of each file

@@ -10,6 +10,7 @@ from tdl_sync.options.bandwidth import UNLIMITED, Bandwidth
 from tdl_sync.options.chat_spelling import ChatSpelling
 from tdl_sync.options.choice import WHOLE_CHAT, Choice, Replacing
 from tdl_sync.options.credentials import TelegramSettings
+from tdl_sync.options.hooks import NO_HOOKS, HookCommands
 from tdl_sync.options.name_template import PLAIN_KEEPING, Keeping
 
 
@@ -175,3 +176,4 @@ class Config:
     as_json: bool
     repair: bool
     yes: bool
+    hooks: HookCommands = NO_HOOKS

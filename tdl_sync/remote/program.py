@@ -194,3 +194,12 @@ def environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if name not in dropped and not name.upper().startswith("TDL_SYNC_")
     }
+
+
+def environment_for_others() -> dict[str, str]:
+    """The user's variables for a program that is not rclone: without what holds our secrets."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().startswith(("TDL_SYNC_", "RCLONE_RC_"))
+    }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tdl_sync.core import open_files
 from tdl_sync.core.errors import ConfigurationError, Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
+from tdl_sync.core.model import DoneMark
 from tdl_sync.core.ports import OnNews
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes
@@ -80,8 +81,11 @@ class Opening:
         progress: Reporter,
         on_news: OnNews | None,
         success: Callable[[], bool],
+        on_moved: Callable[[DoneMark], None] = lambda mark: None,
     ) -> None:
-        """With ``on_news`` Telegram tells of new messages. ``success`` says how the run went."""
+        """With ``on_news`` Telegram tells of new messages. ``success`` says how the run went.
+        ``on_moved`` is told of each file that was moved."""
+        self._on_moved = on_moved
         self._config = config
         self._stop = stop
         self._progress = progress
@@ -152,6 +156,7 @@ class Opening:
             leftovers=Leftovers(staging, partials, budget, progress),
             progress=progress,
             stop=stop,
+            on_moved=self._on_moved,
         )
         return Parts(telegram, stages, proven.remote.free_bytes)
 
