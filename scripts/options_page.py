@@ -36,6 +36,8 @@ MORE: Mapping[str, str] = {
     "--dedupe": "[more](everyday.md#a-part-of-a-chat)",
     "--name": "[more](everyday.md#names-and-folders)",
     "--text": "[its shape](sidecar.md#messagesjsonl)",
+    "--bwlimit": "[more](everyday.md#limits-for-the-line)",
+    "--exec": "[more](everyday.md#calling-programs-of-your-own)",
     "--max-runtime": "[more](everyday.md#machines-that-end-and-several-of-them)",
     "--take-over": "[more](everyday.md#machines-that-end-and-several-of-them)",
     "--on-quota": "[more](remote-errors.md)",

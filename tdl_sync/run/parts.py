@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tdl_sync.core import open_files
 from tdl_sync.core.errors import ConfigurationError, Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
+from tdl_sync.core.model import DoneMark
 from tdl_sync.core.ports import OnNews
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes
@@ -29,6 +30,7 @@ from tdl_sync.remote.program import told_of_dropped_variables
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import use_writable_config
 from tdl_sync.remote.remote_control import RemoteControl
+from tdl_sync.remote.upload_limit import UploadLimit
 from tdl_sync.reporting.reporter import Reporter
 from tdl_sync.reporting.stderr import teller
 from tdl_sync.run.telegram_session import make_data_dir
@@ -120,8 +122,11 @@ class Opening:
         progress: Reporter,
         on_news: OnNews | None,
         success: Callable[[], bool],
+        on_moved: Callable[[DoneMark], None] = lambda mark: None,
     ) -> None:
-        """With ``on_news`` Telegram tells of new messages. ``success`` says how the run went."""
+        """With ``on_news`` Telegram tells of new messages. ``success`` says how the run went.
+        ``on_moved`` is told of each file that was moved."""
+        self._on_moved = on_moved
         self._config = config
         self._stop = stop
         self._progress = progress
@@ -192,6 +197,7 @@ class Opening:
             leftovers=Leftovers(staging, partials, budget, progress),
             progress=progress,
             stop=stop,
+            on_moved=self._on_moved,
         )
         return Parts(telegram, stages, proven.remote.free_bytes)
 
@@ -203,6 +209,7 @@ class Opening:
         rclone = Rclone.open(config.rclone, staging.lock_descriptors, self._hold)
         use_writable_config(rclone, config.places.data_dir, on_line)
         control = remote_control(config, rclone)
+        UploadLimit(control, config.running.bandwidth, self._stop).begin()
         try:
             proven = prove_remote(
                 control,
@@ -277,7 +284,7 @@ class Opening:
             client.start(check)
             watch_session(client, stop)
             known = KnownChats(config.places.chats)
-            return TelegramToMove(client, config.running.connections, known)
+            return TelegramToMove(client, config.running, known)
 
         def close() -> None:
             given_up.set()

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from tdl_sync.options.config import Config, Verbosity
+from tdl_sync.options.config import Config, Running, Verbosity
 from tdl_sync.reporting.lines import waiting_line
 from tdl_sync.reporting.numbers import Waiting
 from tdl_sync.reporting.stderr import teller
@@ -56,9 +56,11 @@ class TelegramSide:
 class TelegramToMove(TelegramSide):
     """The same, and the files' bytes."""
 
-    def __init__(self, client: TelegramClient, connections: int, known: KnownChats) -> None:
+    def __init__(self, client: TelegramClient, running: Running, known: KnownChats) -> None:
         super().__init__(client, known)
-        self.parts = TelegramPartSource(client, self.reader, connections, self._takeout)
+        self.parts = TelegramPartSource(
+            client, self.reader, running.connections, self._takeout, running.bandwidth
+        )
 
 
 @contextmanager

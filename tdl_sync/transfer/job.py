@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tdl_sync.core.model import (
     Chat,
+    DoneMark,
     FileNumber,
     HistoryEntry,
     ListedFile,
@@ -63,7 +64,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Stages:
-    """The parts that a file passes through, shared by all chats of a run."""
+    """The parts that a file passes through, shared by all chats of a run.
+
+    ``on_moved`` is told of each file that was moved, when it is marked; it must return at once.
+    """
 
     reader: ChatReader
     downloader: Downloader
@@ -74,3 +78,4 @@ class Stages:
     leftovers: Leftovers
     progress: ProgressListener
     stop: StopFlag
+    on_moved: Callable[[DoneMark], None] = lambda mark: None

@@ -230,6 +230,7 @@ class Pipeline:
         if error is None:
             self._duplicates.moved(item, marked.result())
             self.ledger.moved(reservation)
+            self._stages.on_moved(marked.result())
             return
         self._duplicates.not_moved(item)
         if isinstance(error, ItemFailed):

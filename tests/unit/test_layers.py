@@ -72,6 +72,9 @@ MOST_CLASS_LINES = 200
 MOST_ATTRIBUTES = 12
 LARGE_CLASSES = {
     "RcloneHandOff": "one port's methods, and all that makes a move's outcome known",
+    "Rclone": "call and answer, and all that makes an answer count for the one that was asked",
+    "DoneMarks": "a port's methods over one table, whose transactions hold it together",
+    "Remaining": "what is known of each file before it is touched, decided in one place",
     "RemoteControl": "a method for each call of rclone's remote control",
     "TelegramClient": "starting, calling and waiting share two events and the library's client",
     "MediaConnections": "choosing a connection and opening one both turn on how busy they are",
