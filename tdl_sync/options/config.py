@@ -139,6 +139,22 @@ class Places:
     def locks(self) -> Path:
         return self.data_dir / "locks"
 
+    @property
+    def partial(self) -> Path:
+        """What is known of files that are being downloaded or sent."""
+        return self.data_dir / "partial"
+
+    @property
+    def texts(self) -> Path:
+        """Where the chats' texts are put together."""
+        return self.data_dir / "texts"
+
+    @property
+    def inside(self) -> tuple[Path, ...]:
+        """All that we make in the data directory, as far as the user does not say where."""
+        states = (self.marks, self.states, self.partial, self.locks)
+        return (*states, self.reading, self.begun_folders, self.chats, self.texts)
+
 
 @dataclass(frozen=True)
 class RcloneSettings:

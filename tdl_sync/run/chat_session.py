@@ -80,7 +80,7 @@ class ChatSession:
         self._start = start
         self._task = config.task
         self._running = config.running
-        self._texts_directory = config.places.data_dir / "texts"
+        self._texts_directory = config.places.texts
         self._stages = stages
         self._following = following
         self._stays = stays

@@ -186,7 +186,7 @@ class Opening:
         telegram = self._result(opening)
         if self._config.running.takeout:
             telegram.begin_takeout(closing, progress.message, self._success)
-        partials = PartialFiles(staging, places.data_dir / "partial")
+        partials = PartialFiles(staging, places.partial)
         stages = Stages(
             reader=telegram.reader,
             downloader=Downloader(telegram.parts, staging, partials, progress, stop),

@@ -649,6 +649,8 @@ def test_after_a_stop_no_upload_begins_and_what_was_staged_waits_for_the_next_ru
     assert isinstance(ended.error, Stopped)
     assert ended.watch.count("move") == 1
     assert len(ended.progress.steps(UploadBegan)) == 1
+    begun = [*ended.progress.steps(TakenUp), *ended.progress.steps(Admitted)]
+    until(lambda: len(ended.progress.steps(Moved)) + len(ended.progress.steps(Left)) == len(begun))
     assert set(line.staged()) >= {staged_name(2), staged_name(3)}
     assert_complete(line.run())
     line.assert_all_moved()

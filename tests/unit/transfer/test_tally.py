@@ -59,6 +59,26 @@ def test_a_file_that_failed_and_was_moved_in_a_later_round_is_one_file_that_was_
     )
 
 
+def test_a_later_round_counts_from_nothing_and_the_run_over_all() -> None:
+    """A display shows the round; what is tried again in it was not seen before in it."""
+    tally = Tally()
+    tally.told(Seen(3))
+    tally.told(DoneBefore(item_of(1, 10), believed=True))
+    tally.told(Skipped(item_of(2, 10).key, "sticker"))
+    tally.told(fails(3))
+    tally.round_ended()
+    tally.round_begins({FileNumber(3)})
+    assert tally.of_round() == RunReport()
+    tally.told(Seen(2))
+    tally.told(Skipped(item_of(5, 7).key, "sticker"))
+    tally.told(DoneBefore(item_of(3, 7)))
+    report, over_all = tally.of_round(), tally.report()
+    assert (report.seen, report.done, report.done_bytes, report.failed) == (2, 1, 7, 0)
+    assert (report.skipped_by_rule, report.believed) == ({"sticker": 1}, 0)
+    assert (over_all.seen, over_all.done, over_all.done_bytes) == (4, 2, 17)
+    assert (over_all.skipped, over_all.failed, over_all.believed) == (2, 0, 1)
+
+
 def of_round(tally: Tally) -> tuple[int, int, int]:
     """What was moved, what failed, and how many bytes were moved."""
     report = tally.of_round()
