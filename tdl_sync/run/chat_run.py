@@ -76,6 +76,9 @@ class ChatRun:
             self._has_ended = True
 
     def _run_held(self) -> None:
+        # Beside the claim, whoever will have the chat: what comes after it is for the next round.
+        work = partial(self._parts.stages.reader.newest_message_id, self._chat)
+        newest = None if self._config.task.retry_failed else in_thread(work, "newest")
         with exclusive(
             self._chat,
             self._config.task.remote,
@@ -87,10 +90,10 @@ class ChatRun:
         ) as lease:
             if lease.warning is not None:
                 self._parts.stages.progress.message(lease.warning)
-            self._session = session = self._begun(lease)
+            self._session = session = self._begun(lease, newest)
             session.run()
 
-    def _begun(self, lease: Lease) -> ChatSession:
+    def _begun(self, lease: Lease, newest: Future[int] | None) -> ChatSession:
         """Find where the run goes on. Nothing of the chat was moved when this returns."""
         task, stages = self._config.task, self._parts.stages
         saved_messages = self._parts.telegram.saved_messages
@@ -102,6 +105,7 @@ class ChatRun:
             stages.marks,
             StateStore(saved_messages, self._local_states, lease.found),
             stages.hand_off.find_folder,
+            newest,
         )
         if not lease.follows_a_clean_end:
             stages.hand_off.expect_more()

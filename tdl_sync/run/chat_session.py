@@ -121,12 +121,15 @@ class ChatSession:
 
     def run(self) -> None:
         """See ``ChatRun.run``."""
-        stages, lease = self._stages, self._start.lease
+        start, stages, lease = self._start, self._stages, self._start.lease
         with (
             self._saver,
             cut_when_lapsed(lease, stages.hand_off, stages.progress, self._saver.save_soon),
         ):
-            self._saver.save_soon()  # it can wait: until then the claim says that the chat is ours
+            if not start.job.is_empty or self._task.texts or self._following is not None:
+                # It can wait: until then the claim says that the chat is ours. Where nothing is to
+                # be moved the save at the end is the first, and two round trips sooner.
+                self._saver.save_soon()
             try:
                 self._move_in_turn(self._first, self._start.counting)
                 self._waiting(self._balance_books)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
@@ -127,8 +128,10 @@ class Resumption:
         marks: MarkReader,
         states: StateStore,
         find_folder: Callable[[int], str | None],
+        newest: Future[int] | None = None,
     ) -> None:
-        """``find_folder`` gives the folder of the chat with this id on the remote."""
+        """``find_folder`` gives the folder of the chat with this id on the remote; ``newest`` the
+        id of its newest message, where that was asked for already, beside something else."""
         self._chat = chat
         self._scope = scope
         self._task = task
@@ -136,6 +139,7 @@ class Resumption:
         self._marks = marks
         self._states = states
         self._find_folder = find_folder
+        self._newest = newest
 
     def point(self) -> ResumePoint:
         """Load the state and choose the folder. Raises ``ConfigurationError`` where a saved state
@@ -194,7 +198,8 @@ class Resumption:
         task = self._task
         after_id = up_to_id = point.after_id
         if not task.retry_failed:
-            after_id, up_to_id = task.choice.bounds(self._reader, self._chat, after_id)
+            newest_id = None if self._newest is None else self._newest.result()
+            after_id, up_to_id = task.choice.bounds(self._reader, self._chat, after_id, newest_id)
         again, waited_for = self._again(point)
         return Job(
             chat=self._chat,

@@ -57,6 +57,11 @@ class Job:
     lower_bound: int = 0
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to be listed and nothing to be tried again."""
+        return self.up_to_id <= self.after_id and not self.again
+
+    @property
     def scope(self) -> Scope:
         """What is moved counts as moved in it."""
         return self.choice.scope(self.remote, self.chat, self.lower_bound)
