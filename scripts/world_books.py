@@ -38,6 +38,9 @@ FILTERS = {
 }
 """The kinds of messages that Telegram counts, by the program's names for them."""
 
+STATE = "\N{BAR CHART} TDL Progress\n"
+"""How a state message begins."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -125,10 +128,27 @@ class Books:
 
         ``all_moves_known``: no disk was lost or rolled back, so that every move is on record.
         """
-        yield from self._of_a_run(call(["sync", "--restart"]))
-        verified = call(["verify", "--json"])
-        yield from self._of_verify(verified)
+        yield from self._of_states()
+        # First, for it tells what all runs together have seen.
         yield from self._of_status(call(["status", "--json"]), all_moves_known=all_moves_known)
+        yield from self._of_a_run(call(["sync", "--restart"]))
+        yield from self._of_verify(call(["verify", "--json"]))
+
+    def _of_states(self) -> Iterator[str]:
+        """One message for each chat, which says what was seen of each kind."""
+        saved = self._generated.world.saved_messages
+        messages = (saved.message(number) for number in range(1, saved.highest_id_ever() + 1))
+        texts = (str(getattr(message, "message", "")) for message in messages)
+        states = [json.loads(text.split("\n")[1]) for text in texts if text.startswith(STATE)]
+        ids = sorted(int(state["channel_id"]) for state in states)
+        yield from _differs("the state messages' chats", ids, self._chat_ids())
+        for chat in self._generated.chats:
+            for state in states:
+                if int(state["channel_id"]) == chat.channel.chat_id:
+                    seen = {kind: n for kind, n in state.get("seen", {}).items() if kind in FILTERS}
+                    expected = {kind: n for kind, n in self.seen(chat).items() if n}
+                    of = f"what the state of {chat.channel.chat_id} has seen"
+                    yield from _differs(of, seen, expected)
 
     def _of_a_run(self, told: Told) -> Iterator[str]:
         """Of one that has read everything once more."""

@@ -52,6 +52,10 @@ LONGEST_START_SECONDS = 2.5
 LONGEST_WORK_SECONDS = 1.5
 AT_THE_START = 0.2
 REFUSED_FILE = 0.04
+IN_REVERSE = 0.25
+IN_PARTS = 0.2
+"""Of the runs: the newest first, and only a few files."""
+
 MOST_IN_VAIN = 6
 """So many runs in a row may end and leave something to the next one."""
 
@@ -173,7 +177,8 @@ class _Moving:
     def move(self, kills: int) -> None:
         for _ in range(kills):
             refusals = self._change_weather()
-            process = self._start()
+            limited = self._dice.random() < IN_PARTS
+            process = self._start(*(("--limit", "5") if limited else ()))
             if self._reaches_its_moment(process):
                 self._strike(process)
             else:
@@ -291,9 +296,15 @@ class _Moving:
 
     # --- runs ----------------------------------------------------------------------------------
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self, *options: str) -> subprocess.Popen[bytes]:
+        if self._dice.random() < IN_REVERSE:
+            options = (*options, "--desc")
         self._process = start_run(
-            self._places, LOCAL_REMOTE, self._environment, chat=self._drawn.spelling
+            self._places,
+            LOCAL_REMOTE,
+            self._environment,
+            options=options,
+            chat=self._drawn.spelling,
         )
         return self._process
 
