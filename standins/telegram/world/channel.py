@@ -273,6 +273,11 @@ class Channel:
             counts[raw.types.InputMessagesFilterPinned] = len(self._history.pinned)
             return counts
 
+    def ids_of(self, filter_type: type) -> list[int]:
+        """The messages that a filter finds, shown or not, oldest first."""
+        with self._lock:
+            return list(self._history.matching(filter_type, ""))
+
     def items(self) -> Iterator[WorldItem]:
         """Every message that holds a file and is shown, oldest first; stickers, too."""
         with self._lock:
@@ -414,8 +419,7 @@ class Channel:
         with self._lock:
             if message_id not in self._history.ids:
                 raise KeyError(message_id)
-            before = self._history.replaced.get(message_id, ())
-            self._history.replaced[message_id] = (*before, file)
+            self._history.replace_file(message_id, file)
             self._history.edits[message_id] = Edit(
                 *self._history.text(message_id), int(time.time())
             )

@@ -85,7 +85,10 @@ def test_a_file_that_is_counted_and_not_shown_is_told_of_everywhere(
     shown = run_here(scene.machine, "status")
     assert UNSEEN in shown.stdout
     fewer = [{"kind": "video", "counted": 20, "seen": 19}]
-    assert told_of(scene)["balance"] == {"unseen": 1, "fewer": fewer, "not_compared": []}
+    told = told_of(scene)
+    assert told["balance"] == {"unseen": 1, "fewer": fewer, "not_compared": []}
+    # Nothing is left to read, whatever the list of chats says of the newest.
+    assert told["last_message_id"] == told["newest_message_id"]
     verified = run_here(scene.machine, "verify", "-u", SOURCE)
     assert (verified.exit_status, verified.result["unseen"]) == (0, "1")
     assert UNSEEN in verified.stdout
