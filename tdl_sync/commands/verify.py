@@ -25,7 +25,7 @@ from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.program import told_of_dropped_variables
 from tdl_sync.remote.rclone_config import use_writable_config
 from tdl_sync.remote.surplus_removal import SurplusRemoval
-from tdl_sync.run.books import balanced, is_whole
+from tdl_sync.run.books import balanced_in_time, is_whole
 from tdl_sync.run.in_turn import InTurn
 from tdl_sync.run.parts import opened_rclone
 from tdl_sync.run.telegram_side import TelegramSide, opened_to_look, teller
@@ -204,7 +204,7 @@ class Verifier:
         self._sort_out(comparison, chat, after_id, up_to_id if ends else LARGEST_MESSAGE_ID)
         balance = None
         if is_whole(scope, choice):
-            balance = balanced(self.reader, chat, seen, up_to_id)
+            balance = balanced_in_time(self.reader, chat, seen, up_to_id, StopFlag())
         return Verdict(chat, remote, folder, comparison.findings(), balance=balance)
 
     def _hash_in_sidecar(self, number: FileNumber, folder: str | None) -> str | None:

@@ -159,7 +159,12 @@ class History:
             started = [] if self._recipe is None else _positions(self._recipe.kinds(), kinds)
             added = [i for i, message in self.appended.items() if message.plan.kind in kinds]
             self._ids_by_filter[filter_type] = [i for i in started + added if i in self.ids]
-        return self._ids_by_filter[filter_type]
+        found = self._ids_by_filter[filter_type]
+        if not self.replaced:
+            return found
+        now = {i: files[-1].kind in FILTER_KINDS[filter_type] for i, files in self.replaced.items()}
+        others = [i for i in found if i not in now]
+        return sorted([*others, *(i for i, is_one in now.items() if is_one and i in self.ids)])
 
 
 _URL = re.compile(r"https?://\S+")
