@@ -13,6 +13,7 @@ from tdl_sync.core.model import Chat, MediaType, Scope
 from tdl_sync.core.ports import ChatReader
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.choice import Choice
+from tdl_sync.options.config import Task
 
 
 def is_whole(scope: Scope, choice: Choice) -> bool:
@@ -21,6 +22,13 @@ def is_whole(scope: Scope, choice: Choice) -> bool:
     filters = choice.filters
     ends = (filters.since, filters.until, filters.to_id)
     return scope.lower_bound <= 1 and all(end is None for end in ends)
+
+
+def reads_on_to_the_end(scope: Scope, task: Task) -> bool:
+    """Whether what Telegram counts in the chat is what a run of this task will have seen at its
+    end. Of a part nobody knows how much it holds, so how long it takes is not said either."""
+    choice = task.choice
+    return is_whole(scope, choice) and choice.limit is None and not task.retry_failed
 
 
 BALANCE_SECONDS = 30.0

@@ -300,6 +300,8 @@ class ChatSession:
         counting, loaded = self._start.counting, self._start.point.loaded
         if not counting.done() or counting.exception() is not None:
             return
+        if counting.result() is NOT_COUNTED or self._start.point.scope.filters:
+            return  # of a part nobody knows how much it is
         earlier_bytes = loaded.state.total_size_bytes if loaded else 0
         left_bytes = (
             counting.result().estimated_bytes - earlier_bytes - self.report().uploaded_bytes

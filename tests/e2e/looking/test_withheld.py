@@ -78,6 +78,8 @@ def test_a_file_that_is_counted_and_not_shown_is_told_of_everywhere(
     source.withheld = frozenset({withheld})
     first = run(scene, "--limit", "7")
     assert "unseen" not in first.stdout
+    # Nor is the whole chat's count shown as what a part of it comes to.
+    assert "messages.GetSearchCounters" not in scene.telegram.statistics.counts().calls
     ended = run(scene)
     assert (ended.exit_status, ended.result["status"]) == (0, "complete")
     assert ended.result["unseen"] == "1"
