@@ -21,7 +21,7 @@ from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID
 from tdl_sync.options.config import Config
 from tdl_sync.remote.surplus_removal import SurplusRemoval
 from tdl_sync.reporting.stderr import teller
-from tdl_sync.run.books import balanced, is_whole
+from tdl_sync.run.books import balanced_in_time, is_whole
 from tdl_sync.run.in_turn import InTurn
 from tdl_sync.run.parts import parts_to_look
 from tdl_sync.run.wanted_chats import chats_to_move
@@ -186,7 +186,7 @@ class Verifier:
         self._sort_out(comparison, chat, after_id, up_to_id if ends else LARGEST_MESSAGE_ID)
         balance = None
         if is_whole(scope, choice):
-            balance = balanced(self.reader, chat, seen, up_to_id)
+            balance = balanced_in_time(self.reader, chat, seen, up_to_id, StopFlag())
         return Verdict(chat, remote, folder, comparison.findings(), balance=balance)
 
     def _hash_in_sidecar(self, number: FileNumber, folder: str | None) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tdl_sync.core.doubles import Likeness, are_two, likeness
@@ -182,7 +182,7 @@ class Comparison:
             self._found.not_compared += len(files)
             return
         mark = self._mark_of(entry.key)
-        if mark is not None and _is_of_before(entry, files, mark):
+        if mark is not None and self._is_of_before(entry, files, mark):
             mark = None
         files += self._called_so(entry.number, mark)
         former = [each for each in files if f"{self._folder}/{path_of(each)}" in self._former_paths]
@@ -323,26 +323,21 @@ class Comparison:
             return mark.sha256 == file.sha256
         return self._is_named_by(mark, file)
 
+    def _is_of_before(self, item: MediaItem, files: Iterable[ListedFile], mark: MarkedFile) -> bool:
+        """Whether the mark is about a file that the message held before, and another machine has
+        put the present one there: of that it says nothing."""
+        if mark.identity is None or not mark.is_replaced_by(item):
+            return False
+        return any(
+            file.size_bytes == item.size_bytes and not self._is_as_uploaded(mark, file)
+            for file in files
+        )
+
     def _is_named_by(self, mark: MarkedFile | None, file: ListedFile) -> bool:
         if mark is None:
             return False
         folder = f"{self._folder}/{file.subfolder}".rstrip("/")
         return (mark.folder, mark.name) == (folder, file.name)
-
-
-def _is_of_before(item: MediaItem, files: list[ListedFile], mark: MarkedFile) -> bool:
-    """Whether the mark is about a file that the message held before, and another machine has put
-    the present one over it, or beside it: of that it says nothing."""
-    if mark.identity is None or not mark.is_replaced_by(item):
-        return False
-    return any(
-        file.size_bytes == item.size_bytes
-        and (
-            file.size_bytes != mark.size_bytes
-            or (_both_know_the_hash(file, mark) and file.sha256 != mark.sha256)
-        )
-        for file in files
-    )
 
 
 def _both_know_the_hash(file: ListedFile, mark: MarkedFile | None) -> bool:

@@ -9,11 +9,12 @@ from threading import Event
 from tdl_sync.core.doubles import told_of_doubles
 from tdl_sync.core.errors import ChatUnreadable, TdlSyncError
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.model import Chat, ChatTotals, scope_key
+from tdl_sync.core.model import NOT_COUNTED, Chat, ChatTotals, scope_key
 from tdl_sync.core.naming import path_of
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
+from tdl_sync.run.books import reads_on_to_the_end
 from tdl_sync.run.chat_session import ChatSession, ChatStart
 from tdl_sync.run.following import Following
 from tdl_sync.run.parts import Parts
@@ -122,8 +123,12 @@ class ChatRun:
                 "on; what was moved is known, and not moved again"
             )
         # Beside all else, and never waited for: it serves the display alone.
-        counting = in_thread(partial(stages.reader.totals, self._chat), "totals")
-        counting.add_done_callback(self._compare_with_room)
+        counting: Future[ChatTotals] = Future()
+        if reads_on_to_the_end(self._scope, task):
+            counting = in_thread(partial(stages.reader.totals, self._chat), "totals")
+            counting.add_done_callback(self._compare_with_room)
+        else:
+            counting.set_result(NOT_COUNTED)
         listing = stages.hand_off.prepare_folder(point.folder)
         known = stages.marks.former_files(task.remote, self._chat.id, 0)
         former = {f"{each.file.folder}/{each.file.name}" for each in known}
@@ -154,7 +159,8 @@ class ChatRun:
             self._not_counted(error)
             return
         totals, free_bytes = counting.result(), self._parts.remote_free_bytes
-        if free_bytes is not None and free_bytes < totals.estimated_bytes:
+        leaves_out = bool(self._scope.filters)  # then less is to come, and nobody knows how much
+        if free_bytes is not None and free_bytes < totals.estimated_bytes and not leaves_out:
             self._parts.stages.progress.message(
                 f"warning: {self._config.task.remote} has {human_bytes(free_bytes)} free, and "
                 f"{self._chat.title!r} holds about {human_bytes(totals.estimated_bytes)} "

@@ -10,7 +10,7 @@ from functools import partial
 from threading import Event
 from typing import TypeVar
 
-from tdl_sync.core.balance import Balance, compared
+from tdl_sync.core.balance import Balance
 from tdl_sync.core.errors import ComeBackLater, Stopped, StorageFull, TdlSyncError, TimeIsUp
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import NOT_COUNTED, NOTHING, Amount, Chat, ChatTotals
@@ -19,7 +19,7 @@ from tdl_sync.core.steps import Steps
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
 from tdl_sync.run.admission import cut_when_lapsed, wait_until_not_lapsed, wait_until_ours
-from tdl_sync.run.books import balanced, is_whole
+from tdl_sync.run.books import balanced_in_time, is_whole
 from tdl_sync.run.following import Following, LaterRounds
 from tdl_sync.run.resume import ChatState, ResumePoint, Resumption
 from tdl_sync.run.time_left import Deadline, TimeLeft
@@ -40,9 +40,6 @@ WIND_DOWN_SECONDS = 1.0
 """What hangs longer than this after a stop is left behind: the end of the program ends it."""
 
 SAVE_AT_END_SECONDS = 60.0
-
-BALANCE_SECONDS = 30.0
-"""So long Telegram's counts are waited for, when all is moved."""
 
 Result = TypeVar("Result")
 
@@ -186,13 +183,8 @@ class ChatSession:
         if ended_early or not is_whole(start.point.scope, self._task.choice):
             return
         up_to_id = max(start.job.up_to_id, position.watermark)
-        work = partial(balanced, self._stages.reader, start.chat, position.seen, up_to_id)
-        balancing = in_thread(work, "balance")
-        self._stages.stop.wait_beside(balancing, BALANCE_SECONDS)
-        self._stages.stop.check()
-        # Telegram may ask for a pause of hours: nothing waits for figures.
-        done = balancing.done()
-        self._balance = balancing.result() if done else compared(None, position.seen)
+        reader, stop = self._stages.reader, self._stages.stop
+        self._balance = balanced_in_time(reader, start.chat, position.seen, up_to_id, stop)
         self._state.balance = self._balance
         for line in self._balance.lines:
             self._stages.progress.message(f"warning: {start.chat.title!r}: {line}")
@@ -323,6 +315,8 @@ class ChatSession:
         counting, loaded = self._start.counting, self._start.point.loaded
         if not counting.done() or counting.exception() is not None:
             return
+        if counting.result() is NOT_COUNTED or self._start.point.scope.filters:
+            return  # of a part nobody knows how much it is
         earlier_bytes = loaded.state.total_size_bytes if loaded else 0
         left_bytes = (
             counting.result().estimated_bytes - earlier_bytes - self.report().uploaded_bytes

@@ -14,7 +14,6 @@ from tdl_sync.core.balance import Balance
 from tdl_sync.core.errors import ConfigurationError, TdlSyncError
 from tdl_sync.core.failures import Failure, is_distrusting, reasons_for_others
 from tdl_sync.core.model import (
-    FIRST,
     MAY_OPEN,
     READER,
     Chat,
@@ -37,7 +36,7 @@ from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.choice import Replacing
 from tdl_sync.options.config import Task
 from tdl_sync.run.time_left import TimeLeft
-from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
+from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus, files_of_several
 from tdl_sync.state.state_message import OTHER_REASONS
 from tdl_sync.state.state_store import LoadedState, StateStore
 from tdl_sync.transfer.again import of_messages
@@ -86,10 +85,7 @@ def failed_elsewhere(state: RunState) -> Iterator[Failure]:
     """
     reasons = state.failures_by_reason
     distrusted = OTHER_REASONS in reasons or any(map(is_distrusting, reasons))
-    of_several = [each for each in state.failed_files if each.message_id in state.failed_ids]
-    several_ids = {number.message_id for number in of_several}
-    firsts = [FileNumber(each) for each in state.failed_ids if each not in several_ids]
-    for number in sorted([*firsts, *of_several]):
+    for number in state.failed_numbers:
         yield Failure(
             MessageKey(state.channel_id, 0, number.message_id, number.index),
             "failed on another machine",
@@ -317,13 +313,6 @@ class Resumption:
         return dict(found)
 
 
-def _files_of_several(failures: Iterable[Failure]) -> tuple[FileNumber, ...]:
-    """All that failed of messages of which more than the first file did."""
-    numbers = sorted(failure.key.number for failure in failures)
-    several_ids = {number.message_id for number in numbers if number.index != FIRST}
-    return tuple(number for number in numbers if number.message_id in several_ids)
-
-
 def _told_waiting(loaded: LoadedState | None, recorded: Iterable[Waiting]) -> Iterator[Waiting]:
     """What only the state message knows of: it says nothing but which messages."""
     known_ids = {each.message_id for each in recorded}
@@ -375,7 +364,7 @@ class ChatState:
             started=earlier.started if earlier else self.begun_at,
             done_above_ids=position.done_above,
             failed_ids=tuple(sorted({failure.key.message_id for failure in failures})),
-            failed_files=_files_of_several(failures),
+            failed_files=files_of_several(each.key.number for each in failures),
             failures_by_reason=Counter(reasons_for_others(failures)),
             waiting_ids=tuple(each.message_id for each in waiting),
             run=self.identity,

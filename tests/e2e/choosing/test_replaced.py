@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.e2e.choosing.posts import Post, world_of
 from tests.e2e.conftest import DriveScene, Scene, SetScene, Stage
 from tests.e2e.expectations import assert_on_remote, remote_files, wanted
 from tests.e2e.program import SOURCE
+from tests.e2e.state.machines import another
 from tests.in_process import run_here
 
 SIZE = 4000
@@ -149,3 +151,24 @@ def test_a_run_that_is_killed_while_it_removes_the_old_one_leaves_that_to_the_ne
 def removals(on: DriveScene) -> int:
     """Calls that put something into the bin."""
     return on.drive.statistics.counts().calls.get("files.update", 0)
+
+
+def test_what_another_machine_has_put_over_it_is_right_to_this_one(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """Its own mark is of the file of before, and says nothing of the one that is there now. (Of one
+    name and one size, on a remote that lists no hashes, nobody can tell them apart.)"""
+    posts = [Post("document", SIZE, name) for name in ("report.pdf", "song.bin")]
+    scene = stage(world_of(posts))
+    other = another(tmp_path / "other", scene.telegram, scene.machine)
+    for machine in (scene.machine, other):
+        assert run_here(machine, "-u", SOURCE, "--restart").exit_status == 0
+    scene.world.source.replace_file(1, replace(NEW_OF_ONE_NAME, size_bytes=SIZE + 1))
+    scene.world.source.replace_file(2, NEW_PHOTO)
+    assert run_here(other, "-u", SOURCE, "--replaced=over").exit_status == 0
+    for machine in (other, scene.machine):
+        checked = run_here(machine, "verify", "-u", SOURCE, "--repair")
+        assert checked.exit_status == 0, checked.stdout
+        assert (checked.result["there"], checked.result["double"]) == ("2", "0")
+    assert run_here(scene.machine, "-u", SOURCE, "--replaced=over").exit_status == 0
+    assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
