@@ -114,21 +114,22 @@ class _Told:
     def __init__(self, shown: Shown) -> None:
         self._sizes: dict[int, int] = {}
         self._shown = shown
-        self._steps: dict[str, Callable[..., Step]] = {
-            "seen": Seen,
-            "skipped": self._skipped,
-            "failed": self._failed,
-            "done_before": lambda *of: DoneBefore(self._item(*of)),
-            "admitted": lambda *of: Admitted(self._item(*of)),
-            "download_started": lambda *of: DownloadBegan(self._item(*of)),
-            "upload_started": lambda *of: UploadBegan(self._item(*of), "staged", "demo:"),
-            "resumed": lambda of, there: Resumed(self._item(of), there),
-            "downloaded": lambda of, more: Downloaded(self._item(of), more),
-            "uploaded": lambda of, sent: Uploaded(self._item(of), sent),
-            "download_finished": lambda of: DownloadEnded(self._item(of)),
-            "upload_finished": lambda of: UploadEnded(self._item(of)),
-            "moved": lambda of: Moved(self._item(of), 0),
+        made: dict[type[Step], Callable[..., Step]] = {
+            Seen: Seen,
+            Skipped: self._skipped,
+            Failed: self._failed,
+            DoneBefore: lambda *of: DoneBefore(self._item(*of)),
+            Admitted: lambda *of: Admitted(self._item(*of)),
+            DownloadBegan: lambda *of: DownloadBegan(self._item(*of)),
+            UploadBegan: lambda *of: UploadBegan(self._item(*of), "staged", "demo:"),
+            Resumed: lambda of, there: Resumed(self._item(of), there),
+            Downloaded: lambda of, more: Downloaded(self._item(of), more),
+            Uploaded: lambda of, sent: Uploaded(self._item(of), sent),
+            DownloadEnded: lambda of: DownloadEnded(self._item(of)),
+            UploadEnded: lambda of: UploadEnded(self._item(of)),
+            Moved: lambda of: Moved(self._item(of), 0),
         }
+        self._steps = {KINDS[kind]: step for kind, step in made.items()}
 
     def step(self, kind: str, *values: int) -> None:
         if kind in self._steps:
