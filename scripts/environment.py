@@ -30,6 +30,7 @@ RUN_REQUIREMENTS = ("requirements.lock",)
 OLDEST_PYTHON = (3, 10)
 OLDEST_RCLONE = (1, 60)
 RCLONE_REQUIREMENT = "requirements-rclone.lock"
+FAST_REQUIREMENT = "requirements-fast.lock"
 STAMP_NAME = "tdl_sync_environment.json"
 LOG_NAME = "tdl_sync_install.log"
 
@@ -163,6 +164,7 @@ def prepare_environment(
     if step is not Step.REUSE:
         assert found is not None
         _install_requirements(environment, found, wanted)
+        _provide_fast_decryption(environment)
     _provide_rclone(environment)
     return environment
 
@@ -236,6 +238,14 @@ def lowest(requirements: str) -> list[str]:
     """Of the lines of a requirements file, each with its lower bound as the version."""
     lines = [line for line in requirements.splitlines() if line and not line.startswith("#")]
     return [re.sub(r">=([^,;\s]+)(,<[^;\s]+)?", r"==\1", line, count=1) for line in lines]
+
+
+def _provide_fast_decryption(environment: Environment) -> None:
+    """Where there is a wheel of it; everything works without, at more cost of the processor."""
+    try:
+        _pip_install(environment, ["--only-binary", ":all:", "-r", str(ROOT / FAST_REQUIREMENT)])
+    except SetUpFailed:
+        print("decryption is not the fastest here: there is no cryptg for this machine", flush=True)
 
 
 def _provide_rclone(environment: Environment) -> None:

@@ -25,6 +25,7 @@ OLDEST_PYTHON = "3.10"
 LOCKS = {
     "requirements.lock": ("requirements.txt",),
     "requirements-rclone.lock": ("requirements-rclone.txt",),
+    "requirements-fast.lock": ("requirements-fast.txt",),
     # All that the tests' environment holds, so that one version of each fits both.
     "requirements-dev.lock": ("requirements.txt", "requirements-dev.txt"),
 }

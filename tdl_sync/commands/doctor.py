@@ -26,6 +26,7 @@ from tdl_sync.remote.rclone_config import is_writable, use_writable_config
 from tdl_sync.remote.remote_control import RemoteControl
 from tdl_sync.run.parts import opened_rclone
 from tdl_sync.run.telegram_session import make_data_dir, telegram_client
+from tdl_sync.telegram.session import decryption
 from tdl_sync.transfer.disk.staging import Staging
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ def _tgcrypto() -> str:
             "it is missing, and without it decryption runs at 0.4 MB/s; install it: "
             "python3 -m pip install tgcrypto-pyrofork"
         )
-    return "installed"
+    used = decryption.in_use()
+    hint = " (cryptg does that faster: python3 -m pip install cryptg)"
+    return f"installed; {used} decrypts{hint if used == 'tgcrypto' else ''}"
 
 
 def _data_directory(config: Config) -> str:

@@ -11,7 +11,13 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from scripts.environment import RCLONE_REQUIREMENT, ROOT, RUN_REQUIREMENTS, lowest
+from scripts.environment import (
+    FAST_REQUIREMENT,
+    RCLONE_REQUIREMENT,
+    ROOT,
+    RUN_REQUIREMENTS,
+    lowest,
+)
 from scripts.lock import LOCKS
 from scripts.test import TEST_REQUIREMENTS
 
@@ -77,11 +83,13 @@ def test_pip_takes_no_file_that_is_not_the_one_that_was_seen_then(lock: str) -> 
 
 
 def test_all_that_the_scripts_install_is_locked() -> None:
-    assert {*RUN_REQUIREMENTS, *TEST_REQUIREMENTS, RCLONE_REQUIREMENT} == set(LOCKS)
+    assert {*RUN_REQUIREMENTS, *TEST_REQUIREMENTS, RCLONE_REQUIREMENT, FAST_REQUIREMENT} == set(
+        LOCKS
+    )
 
 
 def test_what_the_wheel_asks_for_has_an_upper_bound_and_a_lower_one() -> None:
-    for each in requirements("requirements.txt"):
+    for each in requirements("requirements.txt") + requirements("requirements-fast.txt"):
         operators = {bound.operator for bound in each.specifier}
         assert operators in ({"=="}, {">=", "<"}), each
     assert all("==" in line for line in lowest((ROOT / "requirements.txt").read_text()))
@@ -100,7 +108,11 @@ def test_every_package_that_the_program_imports_is_asked_for_by_name() -> None:
         for name in _imported(node)
     }
     foreign = found - sys.stdlib_module_names - {"tdl_sync"}
-    asked_for = {canonicalize_name(each.name) for each in requirements("requirements.txt")}
+    asked_for = {
+        canonicalize_name(each.name)
+        for source in ("requirements.txt", "requirements-fast.txt")
+        for each in requirements(source)
+    }
     words = {
         name for name in foreign if canonicalize_name(modules.get(name, name)) not in asked_for
     }

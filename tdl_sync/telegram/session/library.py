@@ -16,12 +16,14 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import pyrogram.client
 from pyrogram import Client
 from pyrogram.connection import Connection
 from pyrogram.connection.transport import TCPAbridged
+from pyrogram.crypto import aes
 from pyrogram.errors import RPCError
 from pyrogram.errors.exceptions.all import exceptions as NAMED_ERRORS
 from pyrogram.errors.rpc_error import PARAMETER, STRING_PARAMETER_PREFIXES
@@ -32,6 +34,7 @@ from pyrogram.session.session import AuthKeyNotFound, SessionState
 from pyrogram.storage import SQLiteStorage
 
 from tdl_sync.core.operating_system import steady_seconds
+from tdl_sync.telegram.session import decryption
 
 __all__ = [
     "NAMED_ERRORS",
@@ -56,7 +59,7 @@ class Inside:
     where it stands in for it; ``why`` says what it is needed for and what it has to do.
     """
 
-    owner: type
+    owner: type | ModuleType
     name: str
     why: str
     parameters: tuple[str, ...] = ()
@@ -119,6 +122,8 @@ INSIDES = (
     Inside(Connection, "close", "called by us and by the library alike"),
     Inside(TCPAbridged, "connect", "an error that is no OSError ends its session", ("address",)),
     Inside(TCPAbridged, "writer", "its socket gets TCP_NODELAY"),
+    Inside(aes, "ige256_encrypt", "replaced by a faster one", ("data", "key", "iv")),
+    Inside(aes, "ige256_decrypt", "looked up there for each packet", ("data", "key", "iv")),
     Inside(QRLogin, "recreate", "a new code to scan"),
     Inside(QRLogin, "wait", "until it is scanned; raises asyncio.TimeoutError when it has ended"),
     Inside(SQLiteStorage, "SESSION_STRING_FORMAT", "a session string from a file left untouched"),
@@ -129,6 +134,10 @@ Session.START_TIMEOUT = 15
 
 # At INFO the library writes the proxy with its password, so its own log stays off.
 logging.getLogger("pyrogram").setLevel(logging.CRITICAL)
+
+
+if (_ciphers := decryption.fastest()) is not None:
+    vars(aes).update(ige256_encrypt=_ciphers.encrypt, ige256_decrypt=_ciphers.decrypt)
 
 
 class TellingSession(Session):

@@ -15,6 +15,7 @@ from standins.telegram.world import worlds
 from tdl_sync.cli.parse import parse_config
 from tdl_sync.commands.doctor import Finding, examine
 from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.telegram.session.decryption import in_use
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.program import Ended
 from tests.in_process import run_here
@@ -63,7 +64,7 @@ def test_a_machine_that_is_ready_has_a_line_for_each_part(scene: Scene) -> None:
     ended = run_here(machine, "doctor", "--max-disk=5M")
     said = findings(ended)
     assert said["Python"].endswith(f"({sys.executable})")
-    assert said["tgcrypto"] == "right: installed"
+    assert said["tgcrypto"].startswith(f"right: installed; {in_use()} decrypts")
     assert said["data directory"].startswith(f"right: {machine.data_directory}, ")
     assert said["data directory"].endswith(" free")
     assert said["staging disk"].startswith(f"right: 5.0 MB in {machine.staging_directory}")
