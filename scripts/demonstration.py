@@ -23,12 +23,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from scripts.environment import ROOT
 from scripts.reaper import end_with_this_process
 from standins.telegram.world import worlds
-from standins.telegram.world.channel import Channel, ItemKey, WorldItem
+from standins.telegram.world.channel import ItemKey, WorldItem
 from standins.telegram.world.world import World
 
 # 291 files with 309 MB in all; without the file of a terabyte that this world has for tests.
@@ -84,7 +84,13 @@ def make_world() -> World:
     return worlds.mixed(**WORLD_PARAMETERS)
 
 
-def expected_items(*chats: Channel) -> dict[ItemKey, WorldItem]:
+class HoldsItems(Protocol):
+    """A chat, or a part of one."""
+
+    def items(self) -> Iterator[WorldItem]: ...
+
+
+def expected_items(*chats: HoldsItems) -> dict[ItemKey, WorldItem]:
     """What is to be moved of them; stickers stay behind, as everywhere."""
     items = (item for chat in chats for item in chat.items())
     return {item.key: item for item in items if item.kind != "sticker"}
@@ -218,7 +224,7 @@ def shown(command: list[str], places: Places) -> str:
 
 
 def differences(
-    chats: Sequence[Channel], drive: Path, may_be_there: Collection[ItemKey] = ()
+    chats: Sequence[HoldsItems], drive: Path, may_be_there: Collection[ItemKey] = ()
 ) -> list[str]:
     """Everything in which the remote is not what the chats hold; empty when all is well."""
     expected = expected_items(*chats)

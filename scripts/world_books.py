@@ -89,7 +89,7 @@ class Books:
     def movable(self, *chats: GeneratedChat) -> dict[ItemKey, WorldItem]:
         """The files that have to be there, of all chats unless some are named."""
         chosen = chats or self._generated.chats
-        items = expected_items(*(chat.channel for chat in chosen))
+        items = expected_items(*chosen)
         failed = self.failed(*chosen)
         return {key: item for key, item in items.items() if key not in failed}
 
@@ -97,7 +97,7 @@ class Books:
         """Those that can't be there, and are given up."""
         chosen = chats or self._generated.chats
         large = {(each.channel.chat_id, id_) for each in chosen for id_ in each.too_large_ids}
-        keys = expected_items(*(chat.channel for chat in chosen))
+        keys = expected_items(*chosen)
         return frozenset(
             key for key in keys if key in self._refused or (key.chat_id, key.message_id) in large
         )
@@ -108,7 +108,7 @@ class Books:
     def balance(self, chat: GeneratedChat) -> dict[str, Any]:
         """What is to be told of Telegram's count, in the words of ``status --json``."""
         channel, seen = chat.channel, self.seen(chat)
-        counted = channel.counters()
+        counted = {each: len(chat.counted(each)) for each in FILTERS.values()}
         vague = channel.inexact_counters | channel.uncounted
         fewer: list[dict[str, Any]] = [
             {"kind": kind, "counted": counted[each], "seen": seen.get(kind, 0)}
@@ -126,7 +126,7 @@ class Books:
         shown_ids = {message.id for message in chat.shown()}
         return Counter(
             {
-                kind: sum(each in shown_ids for each in chat.channel.ids_of(filter_type))
+                kind: sum(each in shown_ids for each in chat.counted(filter_type))
                 for kind, filter_type in FILTERS.items()
             }
         )
@@ -221,7 +221,11 @@ class Books:
         failed = self.failed(chat)
         yield from _differs("activity", record.get("activity"), "complete")
         last_id, newest_id = record.get("last_message_id"), record.get("newest_message_id")
-        if last_id is None or newest_id is None or newest_id > last_id:
+        # A chat without any message is in no list of chats.
+        is_empty = newest_id is None and not chat.channel.newest_id()
+        is_part = chat.topic_id is not None  # it has a newest message of its own
+        is_read = last_id is not None and newest_id is not None and newest_id <= last_id
+        if not (is_read or is_part or is_empty):
             yield f"read up to {last_id}, and the newest is {newest_id}"
         items = self.movable(chat).values()
         moved = (record.get("files_moved", -1), record.get("bytes_moved", -1))

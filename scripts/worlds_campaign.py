@@ -211,7 +211,7 @@ class _Moving:
 
     def _refused_files(self) -> dict[ItemKey, Fault]:
         """Telegram will not give them; one that is there twice is refused twice."""
-        items = [item for chat in self._drawn.chats for item in chat.channel.items()]
+        items = [item for chat in self._drawn.chats for item in chat.items()]
         chosen = {
             item.file.file_id
             for item in items
@@ -314,7 +314,10 @@ class _Moving:
             figures.posted += pieces
         if dice.random() < 0.3:
             chat = dice.choice(chats)
-            ids = [message.id for message in chat.shown() if chat.channel.items_of(message.id)]
+            channel = chat.channel
+            ids = [message.id for message in chat.shown() if channel.items_of(message.id)]
+            if channel.migrated_to is not None:  # a group without any message is none
+                ids = [each for each in ids if each != channel.newest_id()]
             for message_id in dice.sample(ids, min(len(ids), 3)):
                 self._books.delete(chat, message_id)
                 figures.deleted += 1
@@ -331,7 +334,7 @@ class _Moving:
             LOCAL_REMOTE,
             self._environment,
             options=options,
-            chat=self._drawn.spelling,
+            words=self._drawn.words,
         )
         return self._process
 
@@ -343,6 +346,10 @@ class _Moving:
             process.kill()
             status = process.wait()
         self._figures.exit_statuses[status] += 1
+        if status in (0, 3):
+            numbers = Told(status, last_words(self._places), "").numbers
+            if numbers["seen"] != numbers["done"] + numbers["skipped"] + numbers["failed"]:
+                self._problem("a run has swallowed something")
         return status
 
     def _run_until_complete(self) -> None:
@@ -368,7 +375,7 @@ class _Moving:
         }
         program = [sys.executable, str(ROOT / "tdl_sync.py")]
         ended = subprocess.run(
-            [*program, command, "-u", self._drawn.spelling, *options],
+            [*program, command, *self._words_for(command), *options],
             cwd=ROOT,
             env={**self._environment, **where},
             stdin=subprocess.DEVNULL,
@@ -379,6 +386,10 @@ class _Moving:
         )
         return Told(ended.returncode, ended.stdout, ended.stderr)
 
+    def _words_for(self, command: str) -> tuple[str, ...]:
+        """A topic has a state of its own, and ``status`` tells all states of a chat."""
+        return self._drawn.words[:2] if command == "status" else self._drawn.words
+
     def _compare(self) -> None:
         for path in self._places.drive.rglob("*.partial"):
             path.unlink()  # rclone's own
@@ -387,7 +398,7 @@ class _Moving:
         failed = books.failed()
         self.problems += [
             problem
-            for problem in differences(self._channels, self._places.drive, books.gone)
+            for problem in differences(self._drawn.chats, self._places.drive, books.gone)
             if not any(problem == f"{key}: 0 files instead of 1" for key in failed)
         ]
         folders = {path.parent for path in self._places.drive.rglob("*_*") if path.is_file()}
