@@ -151,8 +151,8 @@ def worlds_report(figures: WorldsFigures, seconds: float) -> str:
         f"{figures.worlds} worlds in {seconds:.0f} s, chats: {kinds or 'none'}",
         f"{figures.kills} kills; of the runs that were let go on ended {ended or 'none'}",
         f"{figures.files} files moved, {figures.refused_files} that can't be; "
-        f"{figures.messages_withheld} messages not shown, {figures.bought} bought and "
-        f"{figures.posted} posted between runs",
+        f"{figures.messages_withheld} messages not shown, {figures.bought} bought, "
+        f"{figures.posted} posted and {figures.deleted} deleted meanwhile",
         "",
         *(f"{figures.blows[blow]:5} {blow.value}" for blow in WorldBlow),
         "",

@@ -66,11 +66,21 @@ Call = Callable[[Sequence[str]], Told]
 
 
 class Books:
-    """Of one world. ``refused`` are the files that Telegram will not give."""
+    """Of one world. ``refused`` are the files that Telegram will not give. ``gone`` are the files
+    of messages that were there, and are deleted: of those nothing is certain any more."""
 
     def __init__(self, generated: Generated, refused: Collection[ItemKey]) -> None:
+        self.gone: set[ItemKey] = set()
         self._generated = generated
         self._refused = frozenset(refused)
+        self._deleted_in: set[int] = set()
+
+    def delete(self, chat: GeneratedChat, message_id: int) -> None:
+        """As others do while a run is on, or between two."""
+        channel = chat.channel
+        self.gone |= {item.key for item in channel.items_of(message_id)}
+        self._deleted_in.add(channel.chat_id)
+        channel.delete([message_id])
 
     @property
     def channels(self) -> list[Channel]:
@@ -79,7 +89,7 @@ class Books:
     def movable(self, *chats: GeneratedChat) -> dict[ItemKey, WorldItem]:
         """The files that have to be there, of all chats unless some are named."""
         chosen = chats or self._generated.chats
-        items = expected_items(*(chat.channel for chat in chosen))
+        items = expected_items(*chosen)
         failed = self.failed(*chosen)
         return {key: item for key, item in items.items() if key not in failed}
 
@@ -87,7 +97,7 @@ class Books:
         """Those that can't be there, and are given up."""
         chosen = chats or self._generated.chats
         large = {(each.channel.chat_id, id_) for each in chosen for id_ in each.too_large_ids}
-        keys = expected_items(*(chat.channel for chat in chosen))
+        keys = expected_items(*chosen)
         return frozenset(
             key for key in keys if key in self._refused or (key.chat_id, key.message_id) in large
         )
@@ -98,7 +108,7 @@ class Books:
     def balance(self, chat: GeneratedChat) -> dict[str, Any]:
         """What is to be told of Telegram's count, in the words of ``status --json``."""
         channel, seen = chat.channel, self.seen(chat)
-        counted = channel.counters()
+        counted = {each: len(chat.counted(each)) for each in FILTERS.values()}
         vague = channel.inexact_counters | channel.uncounted
         fewer: list[dict[str, Any]] = [
             {"kind": kind, "counted": counted[each], "seen": seen.get(kind, 0)}
@@ -116,7 +126,7 @@ class Books:
         shown_ids = {message.id for message in chat.shown()}
         return Counter(
             {
-                kind: sum(each in shown_ids for each in chat.channel.ids_of(filter_type))
+                kind: sum(each in shown_ids for each in chat.counted(filter_type))
                 for kind, filter_type in FILTERS.items()
             }
         )
@@ -148,7 +158,10 @@ class Books:
                     seen = {kind: n for kind, n in state.get("seen", {}).items() if kind in FILTERS}
                     expected = {kind: n for kind, n in self.seen(chat).items() if n}
                     of = f"what the state of {chat.channel.chat_id} has seen"
-                    yield from _differs(of, seen, expected)
+                    if chat.channel.chat_id not in self._deleted_in:
+                        yield from _differs(of, seen, expected)
+                    elif any(seen.get(kind, 0) < count for kind, count in expected.items()):
+                        yield f"{of}: {seen}, expected {expected} at least"
 
     def _of_a_run(self, told: Told) -> Iterator[str]:
         """Of one that has read everything once more."""
@@ -184,8 +197,11 @@ class Books:
             yield from _differs(f"{of}there", record.get("there"), len(self.movable(chat)))
             yield from _differs(f"{of}given up", set(given_up), self.failed(chat))
             yield from _differs(f"{of}skipped", record.get("skipped"), self.skipped(chat))
-            for empty in ("missing", "wrong", "double", "unknown"):
+            for empty in ("missing", "wrong", "double"):
                 yield from _differs(of + empty, record.get(empty), [])
+            gone = sum(key.chat_id == chat.channel.chat_id for key in self.gone)
+            if len(record.get("unknown", ())) > gone:
+                yield f"{of}unknown {record['unknown']!r}, and {gone} are gone"
             yield from _differs(f"{of}balance", _sorted(record.get("balance")), self.balance(chat))
 
     def _of_status(self, told: Told, *, all_moves_known: bool) -> Iterator[str]:
@@ -196,26 +212,34 @@ class Books:
         yield from _differs("status' chats", sorted(records), self._chat_ids())
         for chat in self._generated.chats:
             record = records.get(chat.channel.chat_id, {})
-            of = f"status of {chat.channel.chat_id}: "
-            failed = self.failed(chat)
-            yield from _differs(f"{of}activity", record.get("activity"), "complete")
-            yield from _differs(f"{of}failed", record.get("failed"), len(failed))
-            yield from _differs(
-                f"{of}failed messages",
-                record.get("failed_message_ids"),
-                sorted({key.message_id for key in failed}),
-            )
-            yield from _differs(f"{of}balance", _sorted(record.get("balance")), self.balance(chat))
-            last_id, newest_id = record.get("last_message_id"), record.get("newest_message_id")
-            if last_id is None or newest_id is None or newest_id > last_id:
-                yield f"{of}read up to {last_id}, and the newest is {newest_id}"
-            items = self.movable(chat).values()
-            moved = (record.get("files_moved"), record.get("bytes_moved"))
-            all_moved = (len(items), sum(item.file.size_bytes for item in items))
-            if all_moves_known:
-                yield from _differs(f"{of}files and bytes moved", moved, all_moved)
-            elif None in moved or moved[0] > all_moved[0]:
-                yield f"{of}{moved} moved of {all_moved}"
+            problems = self._of_status_of(chat, record, all_moves_known)
+            yield from (f"status of {chat.channel.chat_id}: {problem}" for problem in problems)
+
+    def _of_status_of(
+        self, chat: GeneratedChat, record: Mapping[str, Any], all_moves_known: bool
+    ) -> Iterator[str]:
+        failed = self.failed(chat)
+        yield from _differs("activity", record.get("activity"), "complete")
+        last_id, newest_id = record.get("last_message_id"), record.get("newest_message_id")
+        # A chat without any message is in no list of chats.
+        is_empty = newest_id is None and not chat.channel.newest_id()
+        is_part = chat.topic_id is not None  # it has a newest message of its own
+        is_read = last_id is not None and newest_id is not None and newest_id <= last_id
+        if not (is_read or is_part or is_empty):
+            yield f"read up to {last_id}, and the newest is {newest_id}"
+        items = self.movable(chat).values()
+        moved = (record.get("files_moved", -1), record.get("bytes_moved", -1))
+        all_moved = (len(items), sum(item.file.size_bytes for item in items))
+        if chat.channel.chat_id in self._deleted_in:
+            return
+        failed_ids = sorted({key.message_id for key in failed})
+        yield from _differs("failed", record.get("failed"), len(failed))
+        yield from _differs("failed messages", record.get("failed_message_ids"), failed_ids)
+        yield from _differs("balance", _sorted(record.get("balance")), self.balance(chat))
+        if all_moves_known:
+            yield from _differs("files and bytes moved", moved, all_moved)
+        elif not 0 <= moved[0] <= all_moved[0]:
+            yield f"{moved} moved of {all_moved}"
 
     def _chat_ids(self) -> list[int]:
         return sorted(channel.chat_id for channel in self.channels)

@@ -13,10 +13,11 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -68,7 +69,7 @@ class Blow(str, Enum):
 
     PROGRAM = "the program alone killed"
     EVERYTHING = "the program and its rclone killed"
-    ROLLED_BACK = "everything killed, and the disk rolled back to the last kill"
+    ROLLED_BACK = "everything killed, and the disk rolled back to an earlier kill"
     WIPED = "everything killed, and the disk lost"
 
 
@@ -101,6 +102,7 @@ class WorldsFigures:
     refused_files: int = 0
     bought: int = 0
     posted: int = 0
+    deleted: int = 0
     messages_withheld: int = 0
     blows: Counter[Blow] = field(default_factory=Counter)
     refusals: Counter[Refusal] = field(default_factory=Counter)
@@ -168,6 +170,7 @@ class _Moving:
         self._books = Books(drawn, self._refused)
         self._marked: set[ItemKey] = set()
         self._disk_was_lost = False
+        self._kept: list[Path] = []
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -176,22 +179,25 @@ class _Moving:
 
     def move(self, kills: int) -> None:
         for _ in range(kills):
-            refusals = self._change_weather()
-            limited = self._dice.random() < IN_PARTS
-            process = self._start(*(("--limit", "5") if limited else ()))
-            if self._reaches_its_moment(process):
-                self._strike(process)
-            else:
-                status = self._ended(process)
-                if status not in (MAY_END_WITH if refusals else (0,)):
-                    self._problem(f"a run ended with {status}")
-            self._go_on_with_the_world()
+            with self._others_at_work():
+                self._run_and_strike()
             if self.problems:
                 return
         self._telegram.faults.replace(self._permanent_faults())
         self._run_until_complete()
         if not self.problems:
             self._compare()
+
+    def _run_and_strike(self) -> None:
+        refusals = self._change_weather()
+        limited = self._dice.random() < IN_PARTS
+        process = self._start(*(("--limit", "5") if limited else ()))
+        if self._reaches_its_moment(process):
+            self._strike(process)
+            return
+        status = self._ended(process)
+        if status not in (MAY_END_WITH if refusals else (0,)):
+            self._problem(f"a run ended with {status}")
 
     def clear(self) -> None:
         if self._process is not None:
@@ -205,7 +211,7 @@ class _Moving:
 
     def _refused_files(self) -> dict[ItemKey, Fault]:
         """Telegram will not give them; one that is there twice is refused twice."""
-        items = [item for chat in self._drawn.chats for item in chat.channel.items()]
+        items = [item for chat in self._drawn.chats for item in chat.items()]
         chosen = {
             item.file.file_id
             for item in items
@@ -280,19 +286,43 @@ class _Moving:
                     Fault("internal_error", rpc="messages.SendMessage", after_calls=few),
                 ]
 
-    def _go_on_with_the_world(self) -> None:
-        """What others do while nothing runs."""
-        dice = self._dice
-        locked = [(chat, id_) for chat in self._drawn.chats for id_ in chat.locked_ids]
+    @contextmanager
+    def _others_at_work(self) -> Iterator[None]:
+        """Others write, buy and delete while the run is on, or after it."""
+        dice = random.Random(self._dice.getrandbits(32))
+        seconds = dice.uniform(0, LONGEST_START_SECONDS + LONGEST_WORK_SECONDS)
+        meanwhile = threading.Timer(seconds, self._go_on_with_the_world, (dice,))
+        if dice.random() < 0.5:
+            meanwhile.start()
+            yield
+            meanwhile.join()
+        else:
+            yield
+            self._go_on_with_the_world(dice)
+
+    def _go_on_with_the_world(self, dice: random.Random) -> None:
+        figures, chats = self._figures, self._drawn.chats
+        locked = [(chat, id_) for chat in chats for id_ in chat.locked_ids]
         if locked and dice.random() < 0.5:
             chat, message_id = dice.choice(locked)
             chat.locked_ids.remove(message_id)
             chat.channel.buy(message_id)
-            self._figures.bought += 1
+            figures.bought += 1
         if dice.random() < 0.5:
             pieces = dice.randint(1, 6)
-            post_more(self._drawn.chats[0], dice, pieces)
-            self._figures.posted += pieces
+            post_more(chats[0], dice, pieces)
+            figures.posted += pieces
+        if dice.random() < 0.3:
+            chat = dice.choice(chats)
+            channel = chat.channel
+            ids = [message.id for message in chat.shown() if channel.items_of(message.id)]
+            if channel.migrated_to is not None:  # a group without any message is none
+                ids = [each for each in ids if each != channel.newest_id()]
+            for message_id in dice.sample(ids, min(len(ids), 3)):
+                self._books.delete(chat, message_id)
+                figures.deleted += 1
+        if dice.random() < 0.2:
+            chats[0].channel.title += "!"
 
     # --- runs ----------------------------------------------------------------------------------
 
@@ -304,7 +334,7 @@ class _Moving:
             LOCAL_REMOTE,
             self._environment,
             options=options,
-            chat=self._drawn.spelling,
+            words=self._drawn.words,
         )
         return self._process
 
@@ -316,6 +346,10 @@ class _Moving:
             process.kill()
             status = process.wait()
         self._figures.exit_statuses[status] += 1
+        if status in (0, 3):
+            numbers = Told(status, last_words(self._places), "").numbers
+            if numbers["seen"] != numbers["done"] + numbers["skipped"] + numbers["failed"]:
+                self._problem("a run has swallowed something")
         return status
 
     def _run_until_complete(self) -> None:
@@ -341,7 +375,7 @@ class _Moving:
         }
         program = [sys.executable, str(ROOT / "tdl_sync.py")]
         ended = subprocess.run(
-            [*program, command, "-u", self._drawn.spelling, *options],
+            [*program, command, *self._words_for(command), *options],
             cwd=ROOT,
             env={**self._environment, **where},
             stdin=subprocess.DEVNULL,
@@ -352,6 +386,10 @@ class _Moving:
         )
         return Told(ended.returncode, ended.stdout, ended.stderr)
 
+    def _words_for(self, command: str) -> tuple[str, ...]:
+        """A topic has a state of its own, and ``status`` tells all states of a chat."""
+        return self._drawn.words[:2] if command == "status" else self._drawn.words
+
     def _compare(self) -> None:
         for path in self._places.drive.rglob("*.partial"):
             path.unlink()  # rclone's own
@@ -360,16 +398,19 @@ class _Moving:
         failed = books.failed()
         self.problems += [
             problem
-            for problem in differences(self._channels, self._places.drive)
+            for problem in differences(self._drawn.chats, self._places.drive, books.gone)
             if not any(problem == f"{key}: 0 files instead of 1" for key in failed)
         ]
+        folders = {path.parent for path in self._places.drive.rglob("*_*") if path.is_file()}
+        if len(folders) > len(self._channels):
+            self.problems.append(f"folders: {sorted(folder.name for folder in folders)}")
         left = [path.name for path in self._places.staging.iterdir() if path.name != ".lock"]
         self.problems += [f"left in the staging directory: {name}" for name in left]
         self.problems += books.problems(self._call, all_moves_known=not self._disk_was_lost)
         snapshot = self._look(set())
         marked = snapshot.marked
         self.problems += [f"{key} is not marked" for key in movable.keys() - marked]
-        self.problems += [f"{key} is marked" for key in marked - movable.keys()]
+        self.problems += [f"{key} is marked" for key in marked - movable.keys() - books.gone]
         figures.files += len(movable)
         figures.refused_files += len(failed)
         for chat in self._drawn.chats:
@@ -414,17 +455,16 @@ class _Moving:
 
     def _change_disk(self, blow: Blow) -> None:
         """And keep it as it is then, for a blow that comes."""
-        kept = self._places.root / "kept"
         if blow is Blow.WIPED:
             _copy(None, self._disk())
         elif blow is Blow.ROLLED_BACK:
-            _copy(kept, self._disk())
+            _copy(self._dice.choice(self._kept) if self._kept else None, self._disk())
         self._disk_was_lost |= blow in (Blow.WIPED, Blow.ROLLED_BACK)
         if blow is not Blow.PROGRAM:  # else an rclone may be at work
-            shutil.rmtree(kept, ignore_errors=True)
+            self._kept.append(self._places.root / f"kept-{len(self._kept)}")
             for directory in self._disk():
                 if directory.exists():
-                    shutil.copytree(directory, kept / directory.name)
+                    shutil.copytree(directory, self._kept[-1] / directory.name)
 
     def _disk(self) -> tuple[Path, Path]:
         return self._places.staging, self._places.root / "data"

@@ -266,17 +266,14 @@ class Channel:
     def counters(self, topic_id: int | None = None) -> dict[type, int]:
         """How many messages each filter finds, for messages.getSearchCounters."""
         with self._lock:
-            counts = {
-                known: len(self._in_topic(topic_id, self._history.matching(known, "")))
-                for known in FILTER_KINDS
-            }
+            counts = {known: len(self.ids_of(known, topic_id)) for known in FILTER_KINDS}
             counts[raw.types.InputMessagesFilterPinned] = len(self._history.pinned)
             return counts
 
-    def ids_of(self, filter_type: type) -> list[int]:
+    def ids_of(self, filter_type: type, topic_id: int | None = None) -> list[int]:
         """The messages that a filter finds, shown or not, oldest first."""
         with self._lock:
-            return list(self._history.matching(filter_type, ""))
+            return self._in_topic(topic_id, self._history.matching(filter_type, ""))
 
     def items(self) -> Iterator[WorldItem]:
         """Every message that holds a file and is shown, oldest first; stickers, too."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from pyrogram import raw
+
 from standins.telegram.world import envelopes, recipes, schema, worlds
-from standins.telegram.world.channel import Channel, Message
+from standins.telegram.world.channel import Channel, Message, WorldItem
 from standins.telegram.world.content import derived_number
 from standins.telegram.world.history import FILTER_KINDS
 from standins.telegram.world.names import HOSTILE_NAMES
@@ -47,35 +49,45 @@ class LeftOut(str, Enum):
 
 @dataclass
 class GeneratedChat:
-    """``channel`` and what its messages hold that can't be had, as it was when they were posted."""
+    """``channel``, or a topic of it, and what its messages hold that can't be had, as it was when
+    they were posted."""
 
     channel: Channel
+    topic_id: int | None = None
     posted: dict[int, tuple[LeftOut, int]] = field(default_factory=dict)
     locked_ids: list[int] = field(default_factory=list)
     too_large_ids: list[int] = field(default_factory=list)
 
     def left_out(self) -> Counter[LeftOut]:
         """What is shown now and can't be had, or is a sticker."""
-        found = Counter(LeftOut.STICKER for item in self.channel.items() if item.kind == "sticker")
-        for message_id, (why, count) in self.posted.items():
-            shown = self.channel.message(message_id) is not None
-            if shown and not self.channel.items_of(message_id):
+        found = Counter(LeftOut.STICKER for item in self.items() if item.kind == "sticker")
+        for message in self.shown():
+            if message.id in self.posted and not self.channel.items_of(message.id):
+                why, count = self.posted[message.id]
                 found[why] += count
         return found
 
+    def items(self) -> Iterator[WorldItem]:
+        for message in self.shown():
+            yield from self.channel.items_of(message.id)
+
     def shown(self) -> list[Message]:
-        newest_id = self.channel.highest_id_ever()
-        found = (self.channel.message(number) for number in range(1, newest_id + 1))
+        ids = self.channel.ids_of(raw.types.InputMessagesFilterEmpty, self.topic_id)
+        found = map(self.channel.message, ids)
         return [message for message in found if message is not None]
+
+    def counted(self, filter_type: type) -> list[int]:
+        """The messages that Telegram counts by this filter, shown or not."""
+        return self.channel.ids_of(filter_type, self.topic_id)
 
 
 @dataclass(frozen=True)
 class Generated:
-    """``spelling`` is how a user names the chats, all of them at once."""
+    """``words`` are how a user names the chats, all of them at once."""
 
     world: World
     chats: tuple[GeneratedChat, ...]
-    spelling: str
+    words: tuple[str, ...]
 
 
 def generated(seed: int) -> Generated:
@@ -84,21 +96,24 @@ def generated(seed: int) -> Generated:
     world = worlds.files(seed=seed, sizes=[], kind=kind)
     source = GeneratedChat(world.source)
     chats = [source]
-    if kind == "supergroup" and dice.random() < 0.6:
+    if kind == "supergroup" and dice.random() < 0.3:
+        source.topic_id = world.source.append("a topic", kind="service", date=recipes.FIRST_DATE)
+    elif kind == "supergroup" and dice.random() < 0.7:
         older = GeneratedChat(worlds.add_older_part(world, sizes=[]))
-        # It was written before; and nobody writes there any more.
+        # Nobody writes there any more. Its last word stays: a group without messages is none.
         _Author(older, dice, world.home_dc_id).write(dice.randint(3, 20), fillers=0)
         chats.append(older)
     fillers = dice.randint(*_FILLERS) if dice.random() < 0.4 else 0
     _Author(source, dice, world.home_dc_id).write(dice.randint(*_PIECES), fillers)
     for chat in chats:
-        _delete_some(chat.channel, dice)
-        _withhold_some(chat.channel, dice)
+        _delete_some(chat, dice)
+        _withhold_some(chat, dice)
         _count_badly(chat.channel, dice)
     spelling = {"group": str(world.source.chat_id), "saved": "me"}.get(
         kind, f"@{worlds.SOURCE_USERNAME}"
     )
-    return Generated(world, tuple(chats), spelling)
+    topic = () if source.topic_id is None else ("--topic", str(source.topic_id))
+    return Generated(world, tuple(chats), ("-u", spelling, *topic))
 
 
 def post_more(chat: GeneratedChat, dice: random.Random, pieces: int) -> None:
@@ -143,7 +158,10 @@ class _Author:
     def _post(self, text: str = "", **what: object) -> int:
         message: Callable[..., int] = self._channel.append
         date = recipes.FIRST_DATE + self._channel.highest_id_ever() * _STEP_SECONDS
-        return message(text, date=date, **what)
+        topic_id = self._chat.topic_id
+        if topic_id is not None and self._dice.random() < 0.3:
+            topic_id = None
+        return message(text, date=date, topic_id=topic_id, **what)
 
     def _text(self) -> None:
         self._post("talk", kind=self._dice.choice(("text", "text", "text", "link", "service")))
@@ -245,8 +263,10 @@ def _path_through(name: str) -> schema.Path:
     return min((path for path in schema.paths() if name in map(str, path)), key=len)
 
 
-def _delete_some(channel: Channel, dice: random.Random) -> None:
-    """Here and there, in one stretch, and at the end."""
+def _delete_some(chat: GeneratedChat, dice: random.Random) -> None:
+    """Here and there, in one stretch, and at the end; but the last word of an older part, and
+    what a topic begins with."""
+    channel = chat.channel
     ids = range(1, channel.highest_id_ever() + 1)
     rate = dice.choice((0.0, 0.1, 0.3))
     gone = {each for each in ids if dice.random() < rate}
@@ -255,12 +275,15 @@ def _delete_some(channel: Channel, dice: random.Random) -> None:
         gone |= set(range(start, start + dice.randint(5, 130)))
     if dice.random() < 0.2:
         gone |= set(ids[-dice.randint(1, 5) :])
-    channel.delete(gone)
+    if channel.migrated_to is not None:
+        gone.discard(ids[-1])
+    channel.delete(each for each in gone if each != chat.topic_id)
 
 
-def _withhold_some(channel: Channel, dice: random.Random) -> None:
+def _withhold_some(chat: GeneratedChat, dice: random.Random) -> None:
     if dice.random() < 0.4:
         return
+    channel = chat.channel
     ids = range(1, channel.highest_id_ever() + 1)
     withheld = {each for each in ids if dice.random() < 0.06}
     if dice.random() < 0.2:
@@ -268,7 +291,8 @@ def _withhold_some(channel: Channel, dice: random.Random) -> None:
         withheld |= set(range(start, start + dice.randint(5, 130)))
     if dice.random() < 0.25:
         withheld.add(channel.newest_id())
-    channel.withheld = frozenset(withheld)
+    withheld &= set(ids)  # what is yet to come is shown
+    channel.withheld = frozenset(each for each in withheld if each != chat.topic_id)
     channel.withheld_as_empty = dice.random() < 0.4
 
 
