@@ -204,7 +204,7 @@ class ProgressNumbers:
         with self._lock:
             counts = self._counts
             is_waiting = self._clock() < self._wait_over_at
-            still_seconds = self._movement.still_seconds
+            still_seconds = self._movement.still_seconds(told_to_wait=is_waiting)
             before = self._totals.before
             return replace(
                 counts,

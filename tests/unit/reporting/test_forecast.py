@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
 from tdl_sync.core.model import Amount, Chat, ChatKind, ChatTotals, MessageKey
-from tdl_sync.reporting.numbers import Direction, ProgressNumbers
+from tdl_sync.reporting.lines import stands_still
+from tdl_sync.reporting.numbers import Direction, ProgressNumbers, Waiting
 from tests.fakes.chat import item_of
 from tests.recordings.replay import NAMES, looks
 
@@ -115,3 +118,19 @@ def test_a_slow_line_is_not_taken_for_one_that_stands_still() -> None:
         line.move(MB)
     assert line.numbers.snapshot().still_seconds == 0
     assert line.told == pytest.approx(90 * 101, rel=0.3)
+
+
+def test_who_waits_as_told_stands_still_at_once_whatever_has_stood_still_before() -> None:
+    """A network that was gone for a minute makes no minute of silence usual."""
+    line = Line(ChatTotals(100, 100 * MB, 100), down=MB, up=MB)
+    for _ in range(20):
+        line.move(MB)
+    line.seconds += 60
+    line.move(MB)
+    until = datetime.now(timezone.utc) + timedelta(seconds=25)
+    line.numbers.waiting(Waiting("downloading", "Telegram asks for a pause of 25 s", until))
+    line.numbers.admitted(item_of(1000, MB))
+    line.seconds += 4
+    assert not stands_still(line.numbers.snapshot())
+    line.seconds += 4
+    assert stands_still(line.numbers.snapshot())
