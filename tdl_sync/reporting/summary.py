@@ -66,7 +66,10 @@ def unseen_words(balances: Iterable[Balance | None]) -> str:
 def _nothing_new(report: RunReport) -> str:
     there = report.there
     files, are = ("file", "is") if there.files == 1 else ("files", "are")
-    line = f"nothing new; {there.files} {files} ({human_bytes(there.bytes)}) {are} there"
+    known = f"{there.files} {files} ({human_bytes(there.bytes)})"
+    line = f"nothing new; {known} {are} there"
+    if report.none_is_there:  # somebody has taken them away, or it is another folder than it was
+        line = f"nothing new; of {known} that earlier runs have moved none is there now"
     return line + (f", {report.failed} failed for good, as before" if report.failed else "")
 
 

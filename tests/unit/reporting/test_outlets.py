@@ -618,6 +618,9 @@ def test_a_run_that_found_nothing_new_says_that_in_a_line_and_no_other_run_does(
     chat = Chat(-1001, "Films", ChatKind.CHANNEL)
     quiet = RunReport(before=Amount(291, 308_789_340), is_through=True)
     assert summary(quiet, chat) == "Films: nothing new; 291 files (309 MB) are there"
+    assert summary(replace(quiet, none_is_there=True), chat) == (
+        "Films: nothing new; of 291 files (309 MB) that earlier runs have moved none is there now"
+    )
     looked_at_all = RunReport(
         seen=3,
         done_before=1,
