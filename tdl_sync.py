@@ -1,3 +1,3 @@
-from tdl_sync.cli.main import run_program
+from tdl_sync.__main__ import start_program
 
-run_program()
+start_program()

@@ -72,8 +72,9 @@ def start_run(
     environment: Mapping[str, str],
     program: Sequence[str] = (sys.executable, str(ROOT / "tdl_sync.py")),
     options: Sequence[str] = (),
+    chat: str = worlds.SOURCE_USERNAME,
 ) -> subprocess.Popen[bytes]:
-    command = [*program, "-u", worlds.SOURCE_USERNAME, *options]
+    command = [*program, "-u", chat, *options]
     command += ["--max-disk", f"{BUDGET_BYTES}B", "--remote", remote]
     command += ["--downloads", str(DOWNLOADS), "--staging", str(places.staging)]
     command += ["--data-dir", str(places.root / "data")]

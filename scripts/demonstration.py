@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from typing import Any
 from scripts.environment import ROOT
 from scripts.reaper import end_with_this_process
 from standins.telegram.world import worlds
-from standins.telegram.world.channel import WorldItem
+from standins.telegram.world.channel import Channel, ItemKey, WorldItem
 from standins.telegram.world.world import World
 
 # 291 files with 309 MB in all; without the file of a terabyte that this world has for tests.
@@ -84,9 +85,10 @@ def make_world() -> World:
     return worlds.mixed(**WORLD_PARAMETERS)
 
 
-def expected_items(world: World) -> dict[int, WorldItem]:
-    """By message id; stickers stay behind, as everywhere."""
-    return {item.message_id: item for item in world.source.items() if item.kind != "sticker"}
+def expected_items(*chats: Channel) -> dict[ItemKey, WorldItem]:
+    """What is to be moved of them; stickers stay behind, as everywhere."""
+    items = (item for chat in chats for item in chat.items())
+    return {item.key: item for item in items if item.kind != "sticker"}
 
 
 @contextmanager
@@ -224,38 +226,44 @@ def shown(command: list[str], places: Places) -> str:
     return " \\\n".join(lines)
 
 
-def differences(world: World, drive: Path) -> list[str]:
-    """Everything in which the remote is not what the chat holds; empty when all is well."""
-    expected = expected_items(world)
-    found: dict[str, list[Path]] = defaultdict(list)
+def differences(chats: Sequence[Channel], drive: Path) -> list[str]:
+    """Everything in which the remote is not what the chats hold; empty when all is well."""
+    expected = expected_items(*chats)
+    found: dict[ItemKey | None, list[Path]] = defaultdict(list)
     for folder, _, names in os.walk(drive):
         for name in names:
-            found[name.partition("_")[0]].append(Path(folder, name))
+            path = Path(folder, name)
+            found[key_on_remote(path.parent.name, name)].append(path)
     problems = [
-        f"unexpected: {path.name!r}"
-        for prefix, paths in found.items()
+        f"unexpected: {path.parent.name}/{path.name}"
+        for key, paths in found.items()
+        if key not in expected
         for path in paths
-        if not prefix.isdecimal() or int(prefix) not in expected
     ]
-    for message_id, item in expected.items():
-        problems += _differences_of_one(item, found.get(str(message_id), []), world)
+    for key, item in expected.items():
+        problems += _differences_of_one(item, found.get(key, []))
     return problems
 
 
-def _differences_of_one(item: WorldItem, paths: list[Path], world: World) -> list[str]:
+def key_on_remote(folder: str, name: str) -> ItemKey | None:
+    """Which file has this name in this folder; ``None`` if it is none that a run moves."""
+    chat_id = re.search(r"\[(-?\d+)\]$", folder)
+    number = re.match(r"(\d+(?:\.\d+)?)_", name)
+    return ItemKey.of(int(chat_id[1]), number[1]) if chat_id and number else None
+
+
+def _differences_of_one(item: WorldItem, paths: list[Path]) -> list[str]:
     if len(paths) != 1:
-        return [f"message {item.message_id}: {len(paths)} files instead of 1"]
+        return [f"{item.key}: {len(paths)} files instead of 1"]
     path = paths[0]
     problems = []
-    if not path.parent.name.endswith(f"[{world.source.chat_id}]"):
-        problems.append(f"message {item.message_id}: in the wrong folder {path.parent.name!r}")
     if path.stat().st_size != item.file.size_bytes:
         size = path.stat().st_size
-        problems.append(f"message {item.message_id}: {size} bytes, not {item.file.size_bytes}")
+        problems.append(f"{item.key}: {size} bytes, not {item.file.size_bytes}")
     elif sha256_of(path) != item.file.sha256():
-        problems.append(f"message {item.message_id}: other bytes than Telegram has")
+        problems.append(f"{item.key}: other bytes than Telegram has")
     if int(path.stat().st_mtime) != int(item.date.timestamp()):
-        problems.append(f"message {item.message_id}: not the message's date")
+        problems.append(f"{item.key}: not the message's date")
     return problems
 
 
@@ -277,7 +285,7 @@ def own_command() -> str:
 
 def demonstrate() -> int:
     world = make_world()
-    items = expected_items(world)
+    items = expected_items(world.source)
     total_mb = sum(item.file.size_bytes for item in items.values()) / 1_000_000
     print(
         f"A stand-in for Telegram serves a channel with {len(items)} files, {total_mb:.0f} MB.\n"
@@ -292,7 +300,7 @@ def demonstrate() -> int:
             print(f"\nThe program ended with exit status {status}; nothing was checked.")
             return status
         print("\nComparing every file with what the stand-in holds ...", flush=True)
-        problems = differences(world, places.drive)
+        problems = differences([world.source], places.drive)
         if watch.most_bytes > BUDGET_BYTES:
             problems.append(f"{watch.most_bytes} bytes lay on the disk at once")
     if problems:

@@ -36,7 +36,7 @@ from scripts.campaign_runs import (
 )
 from scripts.demonstration import Places, expected_items
 from scripts.kill_snapshot import OnRemote, Snapshot, Step, look
-from scripts.rclone_campaign import UNFINISHED, differences_on_drive
+from scripts.rclone_campaign import UNFINISHED, differences_on_drive, key_on_drive
 from scripts.rclones import rclones_below, rclones_marked, uploaded_by, uploads_below
 from standins.drive.faults import Fault
 from standins.drive.files.world import DriveFile
@@ -45,7 +45,7 @@ from standins.drive.shaping import Shaping as DriveShaping
 from standins.shaping import Shaping
 from standins.telegram.server import StandIn
 from standins.telegram.world import worlds
-from standins.telegram.world.channel import WorldItem
+from standins.telegram.world.channel import ItemKey, WorldItem
 from standins.telegram.world.world import World
 
 REMOTE = "gdrive:channels"
@@ -263,7 +263,7 @@ class _Machine:
 
     def __init__(self, root: Path, telegram: StandIn, drive: DriveStandIn) -> None:
         self.places = Places(root)
-        self.marked: set[int] = set()
+        self.marked: set[ItemKey] = set()
         self.process: subprocess.Popen[bytes] | None = None
         root.mkdir(parents=True)
         drive.rclone_config(root)
@@ -381,7 +381,7 @@ class _Chat:
         self._dice = dice
         self._strikes = strikes
         self._tell = tell
-        self._items = expected_items(world)
+        self._items = expected_items(world.source)
 
     def move(self) -> None:
         process: subprocess.Popen[bytes] | None = None
@@ -564,15 +564,14 @@ class _Chat:
         )
 
 
-def on_drive(present: Sequence[DriveFile], items: dict[int, WorldItem]) -> OnRemote:
+def on_drive(present: Sequence[DriveFile], items: dict[ItemKey, WorldItem]) -> OnRemote:
     """Which of the files are there, and which with other bytes."""
-    whole: set[int] = set()
-    wrong: set[int] = set()
+    whole: set[ItemKey] = set()
+    wrong: set[ItemKey] = set()
     for file in present:
-        if file.is_folder:
-            continue
-        item = items[int(file.name.partition("_")[0])]
-        (whole if file.md5 == item.file.md5() else wrong).add(item.message_id)
+        key = None if file.is_folder else key_on_drive(file)
+        if key is not None and key in items:
+            (whole if file.md5 == items[key].file.md5() else wrong).add(key)
     return OnRemote(frozenset(whole), frozenset(wrong))
 
 

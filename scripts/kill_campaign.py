@@ -40,7 +40,7 @@ from scripts.kill_snapshot import PART_BYTES, Part, Snapshot, Step, look
 from scripts.rclones import rclones_below, rclones_marked, uploaded_by
 from standins.telegram.server import StandIn
 from standins.telegram.world import worlds
-from standins.telegram.world.channel import WorldItem
+from standins.telegram.world.channel import ItemKey, WorldItem
 from standins.telegram.world.world import World
 
 ASKED_FOR_AT_ONCE_BYTES = DOWNLOADS * (16 + 8) * PART_BYTES
@@ -156,12 +156,12 @@ class _Channel:
         self._world = world
         self._telegram = telegram
         self._places = places
-        self._items = expected_items(world)
+        self._items = expected_items(world.source)
         remote = make_local_remote(places, dice)
         self._environment = run_environment({**telegram.environment(), **remote})
         self._served: Counter[Part] = Counter()
         self._complete: set[Part] = set()
-        self._marked: set[int] = set()
+        self._marked: set[ItemKey] = set()
         self._lost_bytes = 0
 
     def move(self) -> None:
@@ -300,7 +300,7 @@ class _Channel:
             # rclone's own, in a local directory; on Drive a killed upload leaves nothing.
             figures.partial_uploads_left += 1
             path.unlink()
-        figures.problems += differences(self._world, self._places.drive)
+        figures.problems += differences([self._world.source], self._places.drive)
         left = [name for name in os.listdir(self._places.staging) if name != ".lock"]
         figures.problems += [f"left in the staging directory: {name}" for name in left]
         channel_bytes = sum(item.file.size_bytes for item in self._items.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import struct
 import zlib
@@ -11,8 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from scripts.demonstration import Places
-from standins.telegram.world.channel import WorldItem
+from scripts.demonstration import Places, key_on_remote
+from standins.telegram.world.channel import ItemKey, WorldItem
 
 PART_BYTES = 1024 * 1024
 _RECORD = struct.Struct(">QIII")
@@ -42,22 +43,22 @@ class Part:
 
 @dataclass(frozen=True)
 class OnRemote:
-    """The messages whose file is there, whole; and those of which one with other bytes is."""
+    """The files that are there, whole; and those of which one with other bytes is."""
 
-    whole: frozenset[int]
-    wrong: frozenset[int] = frozenset()
+    whole: frozenset[ItemKey]
+    wrong: frozenset[ItemKey] = frozenset()
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """``steps`` by message, of files that are under way or were marked since the last kill.
+    """``steps`` are of the files that are under way or were marked since the last kill.
 
     ``complete`` are the parts that must not be served again on this machine, ``on_remote`` those
     that must not be served again on any. ``lying_bytes`` is what lies in the staging directory.
     """
 
-    steps: Mapping[int, Step]
-    marked: set[int]
+    steps: Mapping[ItemKey, Step]
+    marked: set[ItemKey]
     complete: set[Part]
     on_remote: set[Part]
     lying_bytes: int
@@ -65,8 +66,8 @@ class Snapshot:
 
 def look(
     places: Places,
-    items: Mapping[int, WorldItem],
-    marked_before: set[int],
+    items: Mapping[ItemKey, WorldItem],
+    marked_before: set[ItemKey],
     uploading: set[str],
     on_remote: OnRemote | None = None,
 ) -> Snapshot:
@@ -74,23 +75,23 @@ def look(
     what is there where that is not a directory of ``places``."""
     marked = _marked(places.root / "data" / "marks" / "cache.db")
     there = on_remote or in_directory(places.drive, items)
-    files = _by_message(places.staging)
-    journals = _by_message(places.root / "data" / "partial")
-    steps: dict[int, Step] = {}
+    files = _by_item(places.staging)
+    journals = _by_item(places.root / "data" / "partial")
+    steps: dict[ItemKey, Step] = {}
     complete: set[Part] = set()
     parts_there: set[Part] = set()
-    for message_id, item in items.items():
-        names = files.get(message_id, {})
+    for key, item in items.items():
+        names = files.get(key, {})
         staged, part = names.get(".staged"), names.get(".part")
-        journal = journals.get(message_id, {}).get(".parts")
+        journal = journals.get(key, {}).get(".parts")
         parts = _all_parts(item)
-        whole_on_remote = message_id in there.whole
+        whole_on_remote = key in there.whole
         if whole_on_remote:
             parts_there |= parts
-        if message_id in marked or whole_on_remote or staged is not None:
+        if key in marked or whole_on_remote or staged is not None:
             complete |= parts
             here = None if staged is None else staged.name in uploading
-            step = _late_step(message_id in marked, whole_on_remote, here)
+            step = _late_step(key in marked, whole_on_remote, here)
         elif part is not None and journal is not None:
             written = _written(part, journal, item)
             complete |= written
@@ -99,8 +100,8 @@ def look(
             step = Step.RESERVED
         else:
             continue
-        if message_id not in marked_before:
-            steps[message_id] = step
+        if key not in marked_before:
+            steps[key] = step
     lying_bytes = sum(_size(path) for names in files.values() for path in names.values())
     return Snapshot(steps, marked, complete, parts_there, lying_bytes)
 
@@ -143,15 +144,18 @@ def _written(part: Path, journal: Path, item: WorldItem) -> set[Part]:
     return written
 
 
-def _by_message(directory: Path) -> dict[int, dict[str, Path]]:
-    """The files ``m<chat>_<topic>_<message>.<ending>`` by message and ending.
+_NAME = re.compile(r"m(-?\d+)_\d+_(\d+(?:\.\d+)?)(\.(?:part|parts|staged))")
 
-    A journal that is being made has a second ending, and is none yet.
+
+def _by_item(directory: Path) -> dict[ItemKey, dict[str, Path]]:
+    """The files ``m<chat>_<topic>_<number>.<ending>`` by item and ending.
+
+    A journal that is being made has a further ending, and is none yet.
     """
-    found: dict[int, dict[str, Path]] = {}
+    found: dict[ItemKey, dict[str, Path]] = {}
     for path in _children(directory):
-        if path.suffix in (".part", ".parts", ".staged"):
-            found.setdefault(int(path.stem.rpartition("_")[2]), {})[path.suffix] = path
+        if (name := _NAME.fullmatch(path.name)) is not None:
+            found.setdefault(ItemKey.of(int(name[1]), name[2]), {})[name[3]] = path
     return found
 
 
@@ -159,14 +163,14 @@ def _children(directory: Path) -> Iterable[Path]:
     return list(directory.iterdir()) if directory.is_dir() else []
 
 
-def in_directory(drive: Path, items: Mapping[int, WorldItem]) -> OnRemote:
+def in_directory(drive: Path, items: Mapping[ItemKey, WorldItem]) -> OnRemote:
     """By the sizes; rclone's unfinished copies have a name of their own and don't count."""
     sizes = {
-        int(path.name.partition("_")[0]): _size(path)
+        key_on_remote(path.parent.name, path.name): _size(path)
         for path in drive.rglob("*_*")
         if path.is_file() and path.suffix != ".partial"
     }
-    whole = (number for number, item in items.items() if sizes.get(number) == item.file.size_bytes)
+    whole = (key for key, item in items.items() if sizes.get(key) == item.file.size_bytes)
     return OnRemote(frozenset(whole))
 
 
@@ -177,7 +181,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _marked(database: Path) -> set[int]:
+def _marked(database: Path) -> set[ItemKey]:
     if not database.exists():
         return set()
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)
@@ -188,4 +192,8 @@ def _marked(database: Path) -> set[int]:
     finally:
         connection.close()
     keys = [json.loads(key) for (key,) in rows]
-    return {int(key[-1]) for key in keys if key[0] == "done"}
+    first = {ItemKey(int(key[2]), int(key[4])) for key in keys if key[0] == "done"}
+    further = {
+        ItemKey(int(key[2]), int(key[4]), int(key[5])) for key in keys if key[0] == "done file"
+    }
+    return first | further

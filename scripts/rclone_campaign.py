@@ -37,13 +37,14 @@ from scripts.campaign_runs import (
     run_environment,
     start_run,
 )
-from scripts.demonstration import Places, differences, expected_items
+from scripts.demonstration import Places, differences, expected_items, key_on_remote
 from scripts.rclones import rclones_below, rclones_marked, uploaded_by, uploads_below
 from standins.drive.files.world import DriveFile
 from standins.drive.server import DriveStandIn
 from standins.drive.shaping import Shaping as DriveShaping
 from standins.telegram.server import StandIn
 from standins.telegram.world import worlds
+from standins.telegram.world.channel import ItemKey
 from standins.telegram.world.world import World
 
 DRIVE_SHAPING = DriveShaping(
@@ -161,7 +162,7 @@ class _Directory:
         return len(unfinished)
 
     def problems(self) -> list[str]:
-        return differences(self._world, self._places.drive)
+        return differences([self._world.source], self._places.drive)
 
 
 class _Drive:
@@ -191,26 +192,33 @@ def differences_on_drive(world: World, present: list[DriveFile]) -> list[str]:
     """Everything in which a Drive is not what the chat holds; empty when all is well."""
     folders = Counter(file.path for file in present if file.is_folder)
     problems = [f"{count} folders {path!r}" for path, count in folders.items() if count > 1]
-    by_message: defaultdict[str, list[DriveFile]] = defaultdict(list)
+    found: defaultdict[ItemKey | None, list[DriveFile]] = defaultdict(list)
     for file in present:
         if not file.is_folder:
-            by_message[file.name.partition("_")[0]].append(file)
-    expected = {str(number): item for number, item in expected_items(world).items()}
-    problems += [f"unexpected: {name!r}" for name in by_message.keys() - expected.keys()]
-    for number, item in expected.items():
-        files = by_message.get(number, [])
+            found[key_on_drive(file)].append(file)
+    expected = expected_items(world.source)
+    problems += [
+        f"unexpected: {file.path!r}"
+        for key, files in found.items()
+        if key not in expected
+        for file in files
+    ]
+    for key, item in expected.items():
+        files = found.get(key, [])
         if len(files) != 1:
             shown = ", ".join(
                 f"{file.path} ({'right' if file.md5 == item.file.md5() else 'other bytes'}, "
                 f"id {file.file_id})"
                 for file in files
             )
-            problems.append(f"message {number}: {len(files)} files instead of 1: {shown}")
+            problems.append(f"{key}: {len(files)} files instead of 1: {shown}")
         elif files[0].md5 != item.file.md5():
-            problems.append(f"message {number}: other bytes than Telegram has")
-        elif f"[{world.source.chat_id}]" not in files[0].path.rpartition("/")[0]:
-            problems.append(f"message {number}: in the wrong folder {files[0].path!r}")
+            problems.append(f"{key}: other bytes than Telegram has")
     return problems
+
+
+def key_on_drive(file: DriveFile) -> ItemKey | None:
+    return key_on_remote(file.path.rpartition("/")[0], file.name)
 
 
 def run_rclone_campaign(
@@ -396,7 +404,7 @@ class _Channel:
             return
         if not _comes_true(lambda: not rclones_marked(MARK, self._environment[MARK])):
             figures.problems.append("an rclone is left running")
-        items = expected_items(self._world)
+        items = expected_items(self._world.source)
         figures.partial_uploads_left += self._remote.remove_unfinished()
         figures.problems += self._remote.problems()
         left = [path.name for path in self._places.staging.iterdir() if path.name != ".lock"]

@@ -10,6 +10,9 @@
                                                        that shows late, loses answers and flips
                                                        bytes; by turns the disk is rolled back, or
                                                        the machine sleeps and another takes over
+    python scripts/torture.py --worlds 40              40 small chats of every shape, each killed a
+                                                       few times, with refusals and lost disks: in
+                                                       the end all that is said has to be right
 
 It needs the packages of ``requirements-dev.txt`` (``scripts/environment.py``), an rclone and
 Linux or macOS. It prints what the kills hit, and ends with 1 if a promise was broken: a file lost,
@@ -41,9 +44,19 @@ from scripts.kill_campaign import Figures, Met, Plan, run_campaign
 from scripts.kill_snapshot import Step
 from scripts.rclone_campaign import Blow, RcloneFigures, RclonePlan, run_rclone_campaign
 from scripts.reaper import end_with_this_process
+from scripts.worlds_campaign import (
+    Blow as WorldBlow,
+)
+from scripts.worlds_campaign import (
+    Refusal,
+    WorldsFigures,
+    WorldsPlan,
+    run_worlds_campaign,
+)
+from standins.telegram.world.generated import LeftOut
 
 
-def parse(arguments: Sequence[str]) -> Plan | RclonePlan | DrivePlan:
+def parse(arguments: Sequence[str]) -> Plan | RclonePlan | DrivePlan | WorldsPlan:
     parser = argparse.ArgumentParser(prog="torture.py", allow_abbrev=False)
     parser.add_argument("--kills", type=int, default=200, help="how often (default 200)")
     parser.add_argument(
@@ -58,8 +71,13 @@ def parse(arguments: Sequence[str]) -> Plan | RclonePlan | DrivePlan:
     parser.add_argument(
         "--drive", type=int, metavar="N", help="kill N times what uploads to a faulty Drive"
     )
+    parser.add_argument(
+        "--worlds", type=int, metavar="N", help="move N small chats of every shape, killed each"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (default 1)")
     parsed = parser.parse_args(arguments)
+    if parsed.worlds is not None:
+        return WorldsPlan(worlds=parsed.worlds, seed=parsed.seed)
     if parsed.drive is not None:
         return DrivePlan(kills=parsed.drive, seed=parsed.seed)
     if parsed.rclone is not None:
@@ -126,6 +144,27 @@ def drive_report(figures: DriveFigures, seconds: float) -> str:
     return "\n".join([*lines, verdict(figures.problems)])
 
 
+def worlds_report(figures: WorldsFigures, seconds: float) -> str:
+    ended = ", ".join(f"{n} with {status}" for status, n in sorted(figures.exit_statuses.items()))
+    kinds = ", ".join(f"{n} of kind {kind}" for kind, n in sorted(figures.kinds.items()))
+    lines = [
+        f"{figures.worlds} worlds in {seconds:.0f} s, chats: {kinds or 'none'}",
+        f"{figures.kills} kills; of the runs that were let go on ended {ended or 'none'}",
+        f"{figures.files} files moved, {figures.refused_files} that can't be; "
+        f"{figures.messages_withheld} messages not shown, {figures.bought} bought and "
+        f"{figures.posted} posted between runs",
+        "",
+        *(f"{figures.blows[blow]:5} {blow.value}" for blow in WorldBlow),
+        "",
+        *(f"{figures.refusals[each]:5} runs that were refused {each.value}" for each in Refusal),
+        "",
+        *(f"{figures.left_out[why]:5} left out: {why.value}" for why in LeftOut),
+        "",
+        *caught_in_steps(figures.steps),
+    ]
+    return "\n".join([*lines, verdict(figures.problems)])
+
+
 def caught_in_steps(steps: Mapping[Step, int]) -> list[str]:
     counts = [f"{steps[step]:5} {step.value}" for step in Step]
     return ["kills that caught at least one file in this step:", *counts, ""]
@@ -171,12 +210,24 @@ def torture_drive(plan: DrivePlan, root: Path, began: float) -> int:
     return 1 if figures.problems else 0
 
 
+def torture_worlds(plan: WorldsPlan, root: Path, began: float) -> int:
+    figures = WorldsFigures()
+    try:
+        run_worlds_campaign(plan, root, figures, tell)
+    except KeyboardInterrupt:
+        figures.problems.append(f"interrupted after {figures.worlds} of {plan.worlds} worlds")
+    print(worlds_report(figures, time.monotonic() - began))
+    return 1 if figures.problems else 0
+
+
 def main(arguments: Sequence[str]) -> int:
     plan = parse(arguments)
     end_with_this_process()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tdl_sync-torture-") as root:
+        if isinstance(plan, WorldsPlan):
+            return torture_worlds(plan, Path(root), began)
         if isinstance(plan, DrivePlan):
             return torture_drive(plan, Path(root), began)
         if isinstance(plan, RclonePlan):

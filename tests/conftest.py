@@ -16,6 +16,10 @@ import pytest
 from scripts import reaper
 from tdl_sync.core import retry
 
+if "TESTS_IMPORT_THE_WHOLE_SCHEMA" in os.environ:  # see tests/e2e/program.py
+    import pyrogram  # noqa: F401
+import tdl_sync.telegram  # noqa: F401 - before any test imports pyrogram
+
 if TYPE_CHECKING:
     from tests.connected import ConnectTelegram
 

@@ -29,10 +29,16 @@ from scripts.benchmark.frame import (
 )
 from scripts.benchmark.program import StagingLook, run_program
 from scripts.benchmark.uploads import Way, prepare_upload, upload
+from standins.flow import STEP_SECONDS
 
 LINE_BYTES_PER_SECOND = 10 * MEGABYTE
 SLOW_LINE_BYTES_PER_SECOND = 4 * MEGABYTE
 BUDGET_BYTES = 60 * MEGABYTE
+LIMIT_TEXT = "5M"
+LIMIT_BYTES_PER_SECOND = 5 * 1024 * 1024
+LIMITED_FILE_BYTES = 6 * MEGABYTE
+EDGE_STEPS = 60
+WINDOW_STEPS = 100
 UPLOAD_ALONE = Way("rcd", 3)
 """One rclone that is told of each file, three at once as the program does by default."""
 
@@ -175,6 +181,42 @@ def _share_of_budget(watched: Watched) -> float:
     return sum(sample.bytes for sample in busy) / len(busy) / BUDGET_BYTES
 
 
+def limited(plan: Plan) -> list[Row]:
+    """``--bwlimit`` as Telegram and Drive see it, by their own clocks."""
+    sizes = [LIMITED_FILE_BYTES] * plan.choose(48, 24)
+    rows = []
+    with place(sizes, LINE_BYTES_PER_SECOND * 10) as where:
+        _program(where, "--remote", where.new_remote(), "--bwlimit", LIMIT_TEXT)
+        for leg, stand_in_ in (("downloads", where.telegram), ("uploads", where.drive)):
+            flow = {int(step): int(count) for step, count in stand_in_.ask("flow").items()}
+            used, extra_bytes = _used(flow)
+            rows.append(
+                Row(
+                    f"--bwlimit={LIMIT_TEXT}, {leg}",
+                    "95 to 100 % of it, and at most 4 MiB above it in any 10 s",
+                    f"{used:.1%}",
+                    0.95 <= used <= 1 and extra_bytes <= 4 * 1024 * 1024,
+                    f"{extra_bytes / 1024 / 1024:+.1f} MiB in the fullest 10 s, "
+                    f"{sum(flow.values()) / MEGABYTE:.0f} MB",
+                )
+            )
+            say(f"{leg}: {rows[-1].result}, {rows[-1].details}")
+    return rows
+
+
+def _used(flow: dict[int, int]) -> tuple[float, float]:
+    """The share of the limit that was used between the first and the last seconds, and how much
+    more than the limit the fullest ten seconds held (``standins.flow`` has tenths of a second)."""
+    first, last = min(flow) + EDGE_STEPS, max(flow) - EDGE_STEPS
+    between = sum(count for step, count in flow.items() if first <= step < last)
+    fullest = max(
+        sum(count for step, count in flow.items() if begin <= step < begin + WINDOW_STEPS)
+        for begin in flow
+    )
+    step_bytes = LIMIT_BYTES_PER_SECOND * STEP_SECONDS
+    return between / (step_bytes * (last - first)), fullest - step_bytes * WINDOW_STEPS
+
+
 def _child(where: Place, sizes: list[int], module: str, name: str, *arguments: str) -> Measured:
     measured = run_child(module, where.environment, sum(sizes), name, where.chat, *arguments)
     say(f"{name}: {measured}")
@@ -204,4 +246,5 @@ def _program(where: Place, *arguments: str) -> Watched:
 CASES = (
     Case("job", "whole-job", whole_job),
     Case("job", "budget", budget_in_use),
+    Case("job", "bwlimit", limited),
 )

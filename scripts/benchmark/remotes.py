@@ -73,7 +73,7 @@ def _demonstration(plan: Plan, to: str, make: MakeRemote) -> list[Row]:
     """The channel of the demo."""
     messages = plan.choose(WORLD_PARAMETERS["messages"], 60)
     parameters: dict[str, Any] = {**WORLD_PARAMETERS, "messages": messages}
-    files = len(expected_items(worlds.mixed(**parameters)))
+    files = len(expected_items(worlds.mixed(**parameters).source))
     rows = []
     with telegram("mixed", parameters) as chat:
         for workers in WORKERS:

@@ -71,6 +71,7 @@ COMMANDS: dict[str, Callable[[DriveStandIn, Any], Any]] = {
     "expire_access_tokens": lambda drive, _: drive.expire_access_tokens(),  # true
     "drop_connections": lambda drive, _: drive.drop_connections(),  # true: how many there were
     "statistics": _statistics,  # true
+    "flow": lambda drive, _: drive.statistics.flow(),  # true: uploads' bytes by tenths of a second
     "files": _files,  # true: all files and folders, without their contents
 }
 

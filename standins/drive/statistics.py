@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from standins.flow import Flow
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -61,6 +63,7 @@ class Statistics:
             self._most_calls = 0
             self._most_uploads = 0
             self._lists_behind = 0
+            self._flow = Flow()
 
     def connected(self) -> None:
         with self._lock:
@@ -89,6 +92,7 @@ class Statistics:
     def received(self, count_bytes: int) -> None:
         with self._lock:
             self._received_bytes += count_bytes
+            self._flow.add(count_bytes)
 
     def sent(self, count_bytes: int) -> None:
         with self._lock:
@@ -97,6 +101,11 @@ class Statistics:
     def listed_behind(self) -> None:
         with self._lock:
             self._lists_behind += 1
+
+    def flow(self) -> dict[int, int]:
+        """When content arrived in uploads, as ``Flow.steps``."""
+        with self._lock:
+            return self._flow.steps()
 
     @property
     def received_bytes(self) -> int:

@@ -76,6 +76,7 @@ COMMANDS: dict[str, Callable[[StandIn, Any], Any]] = {
     "shaping": _set_shaping,  # the fields of Shaping, all at once
     "network_down": _set_network_down,  # true or false
     "statistics": _statistics,  # true
+    "flow": lambda t, _: t.statistics.flow(),  # true: bytes of file parts by tenths of a second
     "drop_connections": lambda t, value: t.drop_connections(_chosen(value)),
     "stall_connections": lambda t, value: t.stall_connections(_chosen(value)),
     # both: true, or {"dc_id": ...} and/or {"number": ...}; answered with how many there were

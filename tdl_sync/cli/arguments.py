@@ -171,8 +171,8 @@ def _about_stray_word(word: str, command: str | None) -> str:
     commands = ", ".join(OF_COMMAND)
     if not re.fullmatch(r"[a-z][a-z-]{0,11}", word):
         return (
-            "a word that belongs to no option: a chat is given with -u, and values that hold spaces "
-            f"are quoted; {SEE_HELP}"
+            "a word that belongs to no option: a chat is given with -u, and values that hold "
+            f"spaces are quoted; {SEE_HELP}"
         )
     if command is not None:
         return f"{word!r} after the command {command} belongs to no option; {SEE_HELP}"

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tdl_sync.cli.usage import LINES_OF_OPTIONS, OF_COMMAND, USAGE
-from tdl_sync.core.program import SCRIPT
+from tdl_sync.core.program import PROGRAM, SCRIPT, VERSION
 
 EVERYTHING = "all"
 """``--help all`` shows the whole text."""
@@ -114,6 +114,16 @@ PAGES: Mapping[str, Page] = {
 
 
 ABOUT_ITSELF = ("--help", "--version")
+
+
+def about_itself(argv: Sequence[str]) -> str | None:
+    """What ``--help`` or ``--version`` among these words asks for; they count wherever they are,
+    and whatever else is wrong. ``None`` where neither is there."""
+    if "-h" in argv or "--help" in argv:
+        return help_text(argv).replace(SCRIPT, PROGRAM)
+    if "--version" in argv:
+        return f"tdl_sync {VERSION}\n"
+    return None
 
 
 def help_text(argv: Sequence[str]) -> str:

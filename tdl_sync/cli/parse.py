@@ -11,11 +11,12 @@ from pathlib import Path
 
 from tdl_sync.cli.arguments import SEE_HELP, gather
 from tdl_sync.cli.completion.scripts import completion_script
-from tdl_sync.cli.help import help_text
+from tdl_sync.cli.help import about_itself
 from tdl_sync.cli.option_values import Given, after_exclusions, seconds_between, whole
 from tdl_sync.cli.usage import OF_COMMAND, OPTIONS
 from tdl_sync.core.errors import UsageError
-from tdl_sync.core.program import PROGRAM, SCRIPT, VERSION
+from tdl_sync.core.program import PROGRAM
+from tdl_sync.options.bandwidth import UNLIMITED, parse_bandwidth
 from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID, ChatSpelling, parse_chat
 from tdl_sync.options.choice import Choice, Replacing
 from tdl_sync.options.config import (
@@ -41,6 +42,7 @@ from tdl_sync.options.filters import (
     parse_types,
     parse_until,
 )
+from tdl_sync.options.hooks import HookCommands, parse_command
 from tdl_sync.options.name_template import PLAIN_NAMES, Keeping, parse_name_template
 from tdl_sync.options.remote_argument import parse_remote, parse_upload_flag
 from tdl_sync.options.units import parse_bytes
@@ -66,15 +68,15 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
 
     Raises ``UsageError``, one line that never holds a secret, or ``TextRequested``.
     """
-    if "-h" in argv or "--help" in argv:
-        raise TextRequested(help_text(argv).replace(SCRIPT, PROGRAM))
-    if "--version" in argv:
-        raise TextRequested(f"tdl_sync {VERSION}\n")
+    text = about_itself(argv)
+    if text is not None:
+        raise TextRequested(text)
     arguments = gather(argv, environ)
     if arguments.shell is not None:
         raise TextRequested(completion_script(arguments.shell))
     given = Given(after_exclusions(arguments))
     data_dir = _path(given, "--data-dir", environ) or default_data_dir(environ)
+    bandwidth = given.optional("--bwlimit", parse_bandwidth) or UNLIMITED
     config = Config(
         command=Command(arguments.command),
         chats=Chats(
@@ -111,6 +113,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
             take_over=given.switch("--take-over"),
             takeout=given.switch("--takeout"),
             follow=given.switch("--follow"),
+            bandwidth=bandwidth,
         ),
         places=Places(data_dir, _path(given, "--staging", environ) or data_dir / "staging"),
         rclone=RcloneSettings(
@@ -118,6 +121,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
             config_file=_path(given, "--rclone-config", environ),
             arguments=given.values("--rclone-arg", parse_upload_flag),
             must_be_drive=given.switch("--gdrive"),
+            bandwidth=bandwidth,
         ),
         telegram=telegram_settings(environ, data_dir, _proxy(given)),
         telling=_telling(given, environ),
@@ -127,6 +131,10 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         as_json=given.switch("--json"),
         repair=given.switch("--repair"),
         yes=given.switch("--yes"),
+        hooks=HookCommands(
+            at_end=given.optional("--exec", parse_command, secret=True) or (),
+            for_file=given.optional("--exec-file", parse_command, secret=True) or (),
+        ),
     )
     if config.command is Command.SYNC:
         _refuse_what_does_not_fit(config)
@@ -147,6 +155,13 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
 
 def _refuse_what_does_not_fit(config: Config) -> None:
     running, task, places = config.running, config.task, config.places
+    if running.bandwidth.is_set and any(
+        flag.lower().startswith("--bwlimit=") for flag in config.rclone.arguments
+    ):
+        raise UsageError(
+            "--bwlimit and --rclone-arg=--bwlimit=... exclude each other: the first is for both "
+            "legs, and UP:off limits uploads alone; give only one of them"
+        )
     if task.choice.dedupe and task.replaced is Replacing.OVER:
         raise UsageError(
             "--replaced=over can't go with --dedupe: the file that gives way may be the only copy "

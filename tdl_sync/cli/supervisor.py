@@ -52,7 +52,8 @@ class Ended:
 
 def print_result(outcome: Outcome, result: SyncResult, telling: Telling) -> None:
     """The last line on standard output, for scripts; in the log file, too."""
-    line, reports = result_line(outcome, result.reports), result.reports
+    reports = result.reports
+    line = result_line(outcome, reports, result.failed_hooks)
     counts = Counts(
         sum(report.seen for report in reports),
         sum(report.done for report in reports),

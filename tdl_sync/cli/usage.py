@@ -109,6 +109,9 @@ Disk and speed (SIZE is in GB, or like 500M, 1.5T, 20GiB):
   --downloads N            files downloaded at once, 1 to 64 [default: 4]
   --connections N          connections to each Telegram data centre at most,
                            1 to 32 [default: 8]
+  --bwlimit RATE           the most that each leg may carry, spelt as rclone
+                           has it: 10M, or up:down (8M:off), or by the time of
+                           the day and week ("08:00,512k 19:00,off"); M is MiB/s
 
 State and stopping (DUR is in seconds, or like 90s, 5m, 1h30m):
   --save-interval DUR      save the state at least this often (it is never
@@ -127,6 +130,10 @@ State and stopping (DUR is in seconds, or like 90s, 5m, 1h30m):
 Telling:
   --notify                 leave a note in Saved Messages when the run ends, is
                            stopped, fails, or has used up the Drive's day
+  --exec CMD               at the end of the run call this program, which finds
+                           how it went in variables named SYNC_...
+                           (docs/everyday.md); no shell reads CMD
+  --exec-file CMD          the same after each file that was moved, one by one
   -q, --quiet              say only what is wrong, and the result (a log file
                            still has all)
   -v, --verbose            say more: each step of each file
@@ -149,8 +156,8 @@ Places and programs:
                            the one that pip has put beside this Python
   --rclone-config FILE     its configuration, if not rclone's own choice
   --rclone-arg ARG         a further flag for rclone's uploads, for example
-                           "--rclone-arg=--bwlimit=8M"; may be given several
-                           times
+                           "--rclone-arg=--drive-chunk-size=64M"; may be given
+                           several times
   --proxy URL              the way to Telegram: socks5://host:port or
                            http://host:port; one with a password is only taken
                            from TDL_SYNC_PROXY

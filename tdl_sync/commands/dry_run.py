@@ -7,8 +7,8 @@ and staging directories, which need not even exist. The Telegram session is a co
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -21,14 +21,11 @@ from tdl_sync.core.model import Chat, HistoryEntry, MediaItem, MessageKey, Skipp
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessagesReader
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Config
-from tdl_sync.remote.check import look_at_remote
-from tdl_sync.remote.listing import RemoteLook
-from tdl_sync.remote.program import told_of_dropped_variables
 from tdl_sync.remote.remnants import is_under_way
+from tdl_sync.reporting.stderr import teller
 from tdl_sync.run.in_turn import InTurn
-from tdl_sync.run.parts import opened_rclone
+from tdl_sync.run.parts import PartsToLook, parts_to_look
 from tdl_sync.run.resume import Resumption
-from tdl_sync.run.telegram_side import TelegramSide, opened_to_look, teller
 from tdl_sync.run.wanted_chats import chats_to_move
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.read_only import MarksToRead
@@ -46,11 +43,14 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
     errors: list[TdlSyncError] = []
     free_bytes, on_drive, disk_decides = None, False, False
     try:
-        with ExitStack() as closing:
-            telegram, looker = _opened(config, closing)
-            free_bytes, on_drive = looker.remote_free_bytes, looker.on_drive
+        with (
+            parts_to_look(config, on_a_copy=True) as parts,
+            closing(MarksToRead(config.places.marks)) as marks,
+        ):
+            telegram, on_line = parts.telegram, teller(config.telling)
+            looker = _looker(config, parts, marks, on_line)
+            free_bytes, on_drive = parts.remote.free_bytes, parts.remote.on_drive
             disk_decides = looker.budget.disk_decides
-            on_line = teller(config.telling)
             wanted = chats_to_move(config, telegram.saved_messages, on_line)
             for found in InTurn(wanted, telegram, config, on_line, errors.append):
                 try:
@@ -75,34 +75,25 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
     return tuple(errors)
 
 
-def _opened(config: Config, closing: ExitStack) -> tuple[TelegramSide, Looker]:
-    telegram = closing.enter_context(opened_to_look(config, on_a_copy=True))
-    on_line = teller(config.telling)
-    for line in told_of_dropped_variables():
-        on_line(line)
-    control = closing.enter_context(opened_rclone(config))
-    remote = look_at_remote(control, config.task.remote, must_be_drive=config.rclone.must_be_drive)
+def _looker(
+    config: Config, parts: PartsToLook, marks: MarksToRead, on_line: Callable[[str], None]
+) -> Looker:
     room = Room.to_be_had(config.places.staging_dir, config.running.max_disk_bytes)
     if room.warning is not None:
         on_line(f"warning: {room.warning}")
-    marks = MarksToRead(config.places.marks)
-    closing.callback(marks.close)
-    looker = Looker(
+    return Looker(
         config=config,
-        reader=telegram.reader,
-        remote_files=RemoteLook(control, remote),
+        reader=parts.telegram.reader,
+        remote_files=parts.files,
         marks=marks,
-        saved_messages=telegram.saved_messages,
+        saved_messages=parts.telegram.saved_messages,
         budget=DiskBudget(
             room.budget_bytes,
             room.block_bytes,
             StopFlag(),
             disk_decides=room.warning is not None,
         ),
-        remote_free_bytes=remote.free_bytes,
-        on_drive=remote.on_drive,
     )
-    return telegram, looker
 
 
 @dataclass(frozen=True)
@@ -115,8 +106,6 @@ class Looker:
     marks: MarksToRead
     saved_messages: SavedMessagesReader
     budget: DiskBudget
-    remote_free_bytes: int | None = None
-    on_drive: bool = False
     listed: dict[int, Listed] = field(default_factory=dict)
 
     def prospect(self, chat: Chat, lower_bound: int) -> Prospect:

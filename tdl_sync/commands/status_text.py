@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -42,6 +42,7 @@ def block(status: ScopeStatus, now: datetime, columns: int = COLUMNS) -> Iterato
         ("speed", _speed(status)),
         ("failed", _failed(state.failures_by_reason)),
         ("", _failed_ids(status)),
+        ("waiting", _waiting(state.waiting_ids)),
         *(("balance", line) for line in (state.balance.lines if state.balance else ())),
         ("saved", _saved(status)),
     )
@@ -146,6 +147,16 @@ def _failed_ids(status: ScopeStatus) -> str:
     return f"{word} {shown}" + (f" and {rest:,} more" if rest else "")
 
 
+def _waiting(message_ids: Sequence[int]) -> str:
+    if not message_ids:
+        return ""
+    one = len(message_ids) == 1
+    return (
+        f"{len(message_ids):,} message{'' if one else 's'} of which something may be a file later "
+        "(paid media that is not bought, a kind that can't be read): every run asks again"
+    )
+
+
 def _saved(status: ScopeStatus) -> str:
     saved = status.saved
     if saved.message_id is not None:
@@ -186,6 +197,7 @@ def record(status: ScopeStatus) -> dict[str, Any]:
         "failed": sum(state.failures_by_reason.values()),
         "failures": dict(state.failures_by_reason),
         "failed_message_ids": list(state.failed_ids),
+        "waiting_message_ids": list(state.waiting_ids),
         "balance": balance_record(state.balance),
     }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,16 +19,12 @@ from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID
 from tdl_sync.options.config import Config
-from tdl_sync.remote.check import look_at_remote
-from tdl_sync.remote.listing import RemoteLook
-from tdl_sync.remote.program import told_of_dropped_variables
-from tdl_sync.remote.rclone_config import use_writable_config
 from tdl_sync.remote.surplus_removal import SurplusRemoval
-from tdl_sync.run.books import balanced, is_whole
+from tdl_sync.reporting.stderr import teller
+from tdl_sync.run.books import balanced_in_time, is_whole
 from tdl_sync.run.in_turn import InTurn
-from tdl_sync.run.parts import opened_rclone
-from tdl_sync.run.telegram_side import TelegramSide, opened_to_look, teller
-from tdl_sync.run.wanted_chats import beginnings, wanted_chats
+from tdl_sync.run.parts import parts_to_look
+from tdl_sync.run.wanted_chats import chats_to_move
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.local_state import LocalStates
@@ -97,9 +92,17 @@ def _verdicts(
 ) -> Iterator[Verdict]:
     """One after the other. What ends a chat, or all of them, goes to ``errors``."""
     try:
-        with ExitStack() as closing:
-            telegram, verifier = _opened(config, closing)
-            wanted, on_line = wanted_chats(config.chats), teller(config.telling)
+        with parts_to_look(config) as parts, DoneMarks(config.places.marks) as marks:
+            telegram, on_line = parts.telegram, teller(config.telling)
+            verifier = Verifier(
+                config=config,
+                reader=telegram.reader,
+                look=parts.files,
+                marks=marks,
+                saved_messages=telegram.saved_messages,
+                removal=SurplusRemoval(parts.control, parts.remote),
+            )
+            wanted = chats_to_move(config, telegram.saved_messages, on_line)
             for found in InTurn(wanted, telegram, config, on_line, errors.append):
                 try:
                     verdict = verifier.verdict(found.chat, found.lower_bound)
@@ -110,27 +113,6 @@ def _verdicts(
                 yield verdict
     except TdlSyncError as error:
         errors.append(error)
-
-
-def _opened(config: Config, closing: ExitStack) -> tuple[TelegramSide, Verifier]:
-    on_line = teller(config.telling)
-    telegram = closing.enter_context(opened_to_look(config))
-    for line in (*beginnings(config), *told_of_dropped_variables()):
-        on_line(line)
-    control = closing.enter_context(opened_rclone(config))
-    use_writable_config(control.rclone, config.places.data_dir, on_line)
-    remote = look_at_remote(control, config.task.remote, must_be_drive=config.rclone.must_be_drive)
-    if config.running.takeout:
-        telegram.begin_takeout(closing, on_line, success=lambda: True)
-    verifier = Verifier(
-        config=config,
-        reader=telegram.reader,
-        look=RemoteLook(control, remote),
-        marks=closing.enter_context(DoneMarks(config.places.marks)),
-        saved_messages=telegram.saved_messages,
-        removal=SurplusRemoval(control, remote),
-    )
-    return telegram, verifier
 
 
 @dataclass(frozen=True)
@@ -186,6 +168,10 @@ class Verifier:
             {failure.key: failure for failure in self.marks.failures(remote, chat.id, 0)},
             lambda number: self._hash_in_sidecar(number, sidecars.get(number)),
             self.config.running.max_disk_bytes,
+            {
+                f"{each.file.folder}/{each.file.name}"
+                for each in self.marks.former_files(remote, chat.id, 0)
+            },
         )
         choice = self.config.task.choice
         after_id, up_to_id = choice.bounds(self.reader, chat, max(scope.lower_bound - 1, 0))
@@ -200,7 +186,7 @@ class Verifier:
         self._sort_out(comparison, chat, after_id, up_to_id if ends else LARGEST_MESSAGE_ID)
         balance = None
         if is_whole(scope, choice):
-            balance = balanced(self.reader, chat, seen, up_to_id)
+            balance = balanced_in_time(self.reader, chat, seen, up_to_id, StopFlag())
         return Verdict(chat, remote, folder, comparison.findings(), balance=balance)
 
     def _hash_in_sidecar(self, number: FileNumber, folder: str | None) -> str | None:

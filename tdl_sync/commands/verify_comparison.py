@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tdl_sync.core.doubles import Likeness, are_two, likeness
@@ -30,6 +30,7 @@ from tdl_sync.transfer.duplicates import DUPLICATE
 from tdl_sync.transfer.sidecar import is_sidecar
 
 NO_ID = "its name begins with no message's id"
+HELD_BEFORE = "its message holds another file by now, which is not here"
 UNFINISHED = "an upload that rclone did not finish"
 NO_MESSAGE = "the chat has no file with this message's id"
 
@@ -147,10 +148,13 @@ class Comparison:
         failures: Mapping[MessageKey, Failure],
         hash_in_sidecar: Callable[[FileNumber], str | None] = lambda _: None,
         budget_bytes: int | None = None,
+        former: Collection[str] = (),
     ) -> None:
         """``hash_in_sidecar``, of a message's file, is asked for where there are several of it and
         no mark tells it: the SHA-256 of what was uploaded. What is larger than ``budget_bytes`` no
-        run of these options can move."""
+        run of these options can move. ``former`` are the paths of what messages held before: of
+        what they hold now that is no proof."""
+        self._former_paths = former
         self._budget_bytes = budget_bytes
         self._folder = folder
         self._mark_of = mark_of
@@ -178,8 +182,13 @@ class Comparison:
             self._found.not_compared += len(files)
             return
         mark = self._mark_of(entry.key)
+        if mark is not None and self._is_of_before(entry, files, mark):
+            mark = None
         files += self._called_so(entry.number, mark)
+        former = [each for each in files if f"{self._folder}/{path_of(each)}" in self._former_paths]
+        files = [each for each in files if each not in former]
         if not files:
+            self._found.unknown += [Unknown(each, HELD_BEFORE) for each in former]
             why = self._why_given_up(entry)
             if why is not None and mark is None:
                 name = file_name(entry)
@@ -198,6 +207,9 @@ class Comparison:
             )
             return
         best = files[0] if len(files) == 1 else self._best(entry, files, mark)
+        for file in former:
+            double = Double(entry.number, file, best, likeness(file, best), is_surplus=False)
+            self._found.double.append(double)
         self._judge(entry, best, mark, is_only=len(files) == 1)
 
     def _best(
@@ -310,6 +322,16 @@ class Comparison:
         if _both_know_the_hash(file, mark):
             return mark.sha256 == file.sha256
         return self._is_named_by(mark, file)
+
+    def _is_of_before(self, item: MediaItem, files: Iterable[ListedFile], mark: MarkedFile) -> bool:
+        """Whether the mark is about a file that the message held before, and another machine has
+        put the present one there: of that it says nothing."""
+        if mark.identity is None or not mark.is_replaced_by(item):
+            return False
+        return any(
+            file.size_bytes == item.size_bytes and not self._is_as_uploaded(mark, file)
+            for file in files
+        )
 
     def _is_named_by(self, mark: MarkedFile | None, file: ListedFile) -> bool:
         if mark is None:

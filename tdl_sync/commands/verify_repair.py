@@ -19,7 +19,7 @@ from tdl_sync.core.naming import path_of
 from tdl_sync.core.ports import SavedMessages
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.local_state import LocalStates
-from tdl_sync.state.run_state import RunState, RunStatus
+from tdl_sync.state.run_state import RunState, RunStatus, files_of_several
 from tdl_sync.state.state_message import encode, json_in
 from tdl_sync.state.state_store import LoadedState, StateMessage
 
@@ -105,15 +105,18 @@ def save_state(
 
 def _with_failures(state: RunState, failures: Sequence[Failure]) -> RunState:
     ids = {failure.key.message_id for failure in failures}
-    new = [failure for failure in failures if failure.key.message_id not in state.failed_ids]
+    before = state.failed_numbers
+    new = [failure for failure in failures if failure.key.number not in before]
+    numbers = [*before, *(failure.key.number for failure in failures)]
     reasons = Counter(state.failures_by_reason)
     reasons.update(failure.reason for failure in new)
-    # Of a message that was among the failed ones the old reason is not known here. Other machines
+    # Of a file that was among the failed ones the old reason is not known here. Other machines
     # go by the new one, so rather one too many.
     reasons |= Counter({failure.reason for failure in failures})
     return replace(
         state,
         failed_ids=tuple(sorted({*state.failed_ids, *ids})),
+        failed_files=files_of_several(numbers),
         failures_by_reason=dict(reasons),
         done_above_ids=tuple(each for each in state.done_above_ids if each not in ids),
         status=RunStatus.STOPPED,

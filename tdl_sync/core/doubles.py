@@ -53,11 +53,17 @@ def told_of_doubles(listing: Iterable[ListedFile], remote: str) -> str | None:
         if number is not None:
             files[number].append(file)
     counts: Counter[Likeness] = Counter()
-    messages, example = 0, ""
+    messages, example, removable = 0, "", 0
     for several in files.values():
-        found = _compared(several)
+        first, *others = several
+        found = [
+            other
+            for other in others
+            if other.size_bytes == first.size_bytes or path_of(other) == path_of(first)
+        ]
         if found:
-            counts.update(found)
+            counts.update(likeness(first, other) for other in found)
+            removable += sum(_may_be_surplus(first, other) for other in found)
             messages += 1
             example = example or path_of(several[0])
     if not messages:
@@ -66,8 +72,8 @@ def told_of_doubles(listing: Iterable[ListedFile], remote: str) -> str | None:
     return (
         f"warning: of {messages} message{'s' if messages != 1 else ''} there is more than one file "
         f"in {remote}, as of {printable(example)!r}; compared with the first there are {hows}. "
-        "verify lists them, and verify --repair removes what is there twice"
-    )
+        "verify lists them"
+    ) + (", and verify --repair removes what is there twice" if removable else "")
 
 
 _HOW = {
@@ -77,10 +83,6 @@ _HOW = {
 }
 
 
-def _compared(several: list[ListedFile]) -> list[Likeness]:
-    first, *others = several
-    return [
-        likeness(first, other)
-        for other in others
-        if other.size_bytes == first.size_bytes or path_of(other) == path_of(first)
-    ]
+def _may_be_surplus(first: ListedFile, other: ListedFile) -> bool:
+    """Other content under another name is somebody's file: no repair removes that."""
+    return likeness(first, other) is not Likeness.OTHER or path_of(first) == path_of(other)

@@ -415,13 +415,16 @@ class Moved:
 
 @dataclass(frozen=True)
 class MarkedFile:
-    """What a done-mark says of its file; ``sha256`` and ``identity`` where they were known."""
+    """What a done-mark says of its file; ``sha256`` and ``identity`` where they were known.
+    ``has_copies``: other messages with this file were passed over (``--dedupe``), and have no
+    other."""
 
     folder: str
     name: str
     size_bytes: int
     sha256: str | None
     identity: FileIdentity | None = None
+    has_copies: bool = False
 
     def is_replaced_by(self, item: MediaItem) -> bool:
         """Whether the message holds another file now than the one that was moved, as far as that
@@ -430,6 +433,16 @@ class MarkedFile:
             return self.size_bytes != item.size_bytes
         now = item.location
         return (self.identity.kind, self.identity.file_id) != (now.kind, now.file_id)
+
+
+@dataclass(frozen=True)
+class FormerFile:
+    """A file on the remote that its message does not hold any more: what the message holds now is
+    there, too. ``gives_way``: it is to be removed; else it stays."""
+
+    key: MessageKey
+    file: MarkedFile
+    gives_way: bool
 
 
 @dataclass(frozen=True)

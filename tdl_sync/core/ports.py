@@ -20,6 +20,7 @@ from tdl_sync.core.model import (
     DoneMark,
     FileIdentity,
     FileNumber,
+    FormerFile,
     HistoryEntry,
     HistoryPage,
     ListedFile,
@@ -36,6 +37,7 @@ from tdl_sync.core.model import (
     Waiting,
 )
 from tdl_sync.core.reports import RunReport
+from tdl_sync.core.steps import Step
 
 PART_BYTES = 1024 * 1024
 """Parts are whole and aligned (https://core.telegram.org/api/files#downloading-files)."""
@@ -191,13 +193,26 @@ class MarkReader(Protocol):
     def waiting(self, remote: str, chat_id: int, topic_id: int) -> list[Waiting]:
         """By message id."""
 
+    def former_files(self, remote: str, chat_id: int, topic_id: int) -> list[FormerFile]:
+        """What was replaced in its message, and is on the remote all the same."""
+
 
 class Marks(MarkReader, Protocol):
     """The durable records. What a method wrote is on disk when it returns; all threads may call."""
 
-    def write(self, mark: DoneMark, moved_in: Scope | None = None) -> None:
+    def write(
+        self, mark: DoneMark, moved_in: Scope | None = None, former: FormerFile | None = None
+    ) -> None:
         """Record a file as done, and which file it is, forget its failure, and count it as moved
-        in the scope whose run has moved it: all or nothing. ``None``: it was there already."""
+        in the scope whose run has moved it: all or nothing. ``None``: it was there already.
+        ``former`` is the file of before, which is elsewhere; what lies where the new one lies is
+        none any more."""
+
+    def forget_former(self, remote: str, former: FormerFile) -> None:
+        """It is not on the remote any more, or not what it was."""
+
+    def note_copies(self, remote: str, key: MessageKey) -> None:
+        """Other messages rely on this one's file; durable on return."""
 
     def moved(self, scope: Scope) -> Moved:
         """By all runs of the scope that are known of here."""
@@ -278,58 +293,8 @@ class SavedMessages(SavedMessagesReader, Protocol):
     def delete(self, message_ids: Iterable[int]) -> None: ...
 
 
-class ProgressListener(Protocol):
-    """Is told what happens, from any thread; must return quickly and never raises."""
-
-    def started(self, chat: Chat, totals: ChatTotals, budget_bytes: int) -> None: ...
-
-    def counted(self, chat: Chat, totals: ChatTotals) -> None:
-        """Telegram's count of a chat that was ``started`` without it, whenever it comes."""
-
-    def seen(self, items: int) -> None:
-        """So many more files were found in the chat's history."""
-
-    def done_before(self, item: MediaItem) -> None: ...
-
-    def skipped(self, key: MessageKey, rule: str) -> None: ...
-
-    def admitted(self, item: MediaItem) -> None:
-        """It has room on the staging disk, and a download will begin with it."""
-
-    def download_started(self, item: MediaItem) -> None: ...
-
-    def resumed(self, item: MediaItem, bytes_there: int) -> None:
-        """A download goes on where an earlier one ended: so many of its bytes are there."""
-
-    def downloaded(self, item: MediaItem, more_bytes: int) -> None: ...
-
-    def download_finished(self, item: MediaItem) -> None:
-        """The download ended, well or not."""
-
-    def staged(self, item: MediaItem) -> None:
-        """It is on the staging disk, checked and durable."""
-
-    def upload_started(self, item: MediaItem, staged_name: str, remote_path: str) -> None:
-        """This staged file is handed off, to be at this path then."""
-
-    def uploaded(self, item: MediaItem, total_bytes: int) -> None: ...
-
-    def upload_finished(self, item: MediaItem) -> None:
-        """The hand-off ended, well or not."""
-
-    def moved(self, item: MediaItem, freed_bytes: int) -> None:
-        """It is on the remote and marked; its staged file is deleted, which freed so much."""
-
-    def failed(self, failure: Failure, name: str) -> None: ...
-
-    def given_up(self, failure: Failure, name: str) -> None:
-        """It failed for good in an earlier run, which told of it, and is where it was."""
-
-    def tried_again(self, item: MediaItem, why: str, pause_seconds: float) -> None:
-        """An attempt failed; the next one comes after this pause."""
-
-    def disk(self, used_bytes: int) -> None:
-        """So much of the budget is reserved now."""
+class Notices(Protocol):
+    """Is told what a person should know, from any thread; must return quickly and never raises."""
 
     def waiting(self, what: str, why: str, until: datetime | None) -> None:
         """Something waits (a flood wait, a rate limit, a dead network); one clear line."""
@@ -337,6 +302,22 @@ class ProgressListener(Protocol):
     def message(self, line: str) -> None:
         """A line for the log: a start, a deletion from the staging disk, or a warning, which
         begins with ``warning: ``."""
+
+
+class ProgressListener(Notices, Protocol):
+    """Shows one chat after the other, and what happens to its files meanwhile."""
+
+    def started(
+        self, chat: Chat, totals: ChatTotals, budget_bytes: int, account: Callable[[], RunReport]
+    ) -> None:
+        """Files of this chat are moved from here on; ``account`` says at any time what has become
+        of them."""
+
+    def counted(self, chat: Chat, totals: ChatTotals) -> None:
+        """Telegram's count of a chat that was ``started`` without it, whenever it comes."""
+
+    def told(self, step: Step) -> None:
+        """Of a file of the chat that was ``started``."""
 
     def idle(self, why: str) -> None:
         """Nothing is moved until ``started`` is called again, for this reason."""

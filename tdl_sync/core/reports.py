@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -39,15 +40,6 @@ class FailedItem:
     @property
     def number(self) -> FileNumber:
         return FileNumber(self.message_id, self.index)
-
-
-@dataclass(frozen=True)
-class RoundReport:
-    """What one of a run's rounds has moved, and what failed in it."""
-
-    moved: int
-    failed: int
-    uploaded_bytes: int
 
 
 @dataclass(frozen=True)
@@ -109,6 +101,10 @@ class RunReport:
         return self.moved + self.done_before
 
     @property
+    def done_bytes(self) -> int:
+        return self.uploaded_bytes + self.done_before_bytes
+
+    @property
     def skipped(self) -> int:
         return sum(self.skipped_by_rule.values())
 
@@ -119,3 +115,19 @@ class RunReport:
     @property
     def unfinished(self) -> int:
         return self.seen - self.done - self.skipped - self.failed
+
+    def since(self, before: RunReport) -> RunReport:
+        """What was counted after ``before``: files and bytes, no names and no time."""
+        return RunReport(
+            seen=self.seen - before.seen,
+            moved=self.moved - before.moved,
+            done_before=self.done_before - before.done_before,
+            done_before_bytes=self.done_before_bytes - before.done_before_bytes,
+            believed=self.believed - before.believed,
+            skipped_by_rule=Counter(self.skipped_by_rule) - Counter(before.skipped_by_rule),
+            failed_by_reason=Counter(self.failed_by_reason) - Counter(before.failed_by_reason),
+            failed_for_now=self.failed_for_now - before.failed_for_now,
+            downloaded_files=self.downloaded_files - before.downloaded_files,
+            downloaded_bytes=self.downloaded_bytes - before.downloaded_bytes,
+            uploaded_bytes=self.uploaded_bytes - before.uploaded_bytes,
+        )

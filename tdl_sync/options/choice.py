@@ -39,12 +39,15 @@ class Choice:
         text = self.filters.canonical_text
         return f"{text} dedupe".lstrip() if self.dedupe else text
 
-    def bounds(self, reader: ChatReader, chat: Chat, after_id: int) -> tuple[int, int]:
-        """``(after_id, up_to_id)``: what of the chat has to be listed at all.
+    def bounds(
+        self, reader: ChatReader, chat: Chat, after_id: int, newest_id: int | None = None
+    ) -> tuple[int, int]:
+        """``(after_id, up_to_id)``: what of the chat has to be listed at all. ``newest_id`` is that
+        of its newest message, where it was asked for already.
 
         Dates rise with the ids, so that Telegram finds the first and the last message itself.
         """
-        up_to_id = reader.newest_message_id(chat)
+        up_to_id = reader.newest_message_id(chat) if newest_id is None else newest_id
         if self.filters.since is not None:
             after_id = max(after_id, reader.last_id_before(chat, self.filters.since.at))
         if self.filters.until is not None:

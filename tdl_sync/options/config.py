@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from tdl_sync.options.bandwidth import UNLIMITED, Bandwidth
 from tdl_sync.options.chat_spelling import ChatSpelling
 from tdl_sync.options.choice import WHOLE_CHAT, Choice, Replacing
 from tdl_sync.options.credentials import TelegramSettings
+from tdl_sync.options.hooks import NO_HOOKS, HookCommands
 from tdl_sync.options.name_template import PLAIN_KEEPING, Keeping
 
 
@@ -100,6 +102,7 @@ class Running:
     take_over: bool
     takeout: bool
     follow: bool
+    bandwidth: Bandwidth = UNLIMITED
 
 
 @dataclass(frozen=True)
@@ -136,19 +139,36 @@ class Places:
     def locks(self) -> Path:
         return self.data_dir / "locks"
 
+    @property
+    def partial(self) -> Path:
+        """What is known of files that are being downloaded or sent."""
+        return self.data_dir / "partial"
+
+    @property
+    def texts(self) -> Path:
+        """Where the chats' texts are put together."""
+        return self.data_dir / "texts"
+
+    @property
+    def inside(self) -> tuple[Path, ...]:
+        """All that we make in the data directory, as far as the user does not say where."""
+        states = (self.marks, self.states, self.partial, self.locks)
+        return (*states, self.reading, self.begun_folders, self.chats, self.texts)
+
 
 @dataclass(frozen=True)
 class RcloneSettings:
     """Which rclone, and how. ``program`` is ``None`` where the best one is to be found.
 
     ``arguments`` are flags in their long form, one word each. ``must_be_drive`` asks that the
-    remote's type be checked.
+    remote's type be checked. ``bandwidth`` is the same as ``Running.bandwidth``.
     """
 
     program: str | None
     config_file: Path | None
     arguments: tuple[str, ...] = field(repr=False)
     must_be_drive: bool
+    bandwidth: Bandwidth = UNLIMITED
 
 
 @dataclass(frozen=True)
@@ -172,3 +192,4 @@ class Config:
     as_json: bool
     repair: bool
     yes: bool
+    hooks: HookCommands = NO_HOOKS

@@ -11,7 +11,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+_HOOK_LOOK_SECONDS = 0.1
+_LAST_WORDS_BYTES = 2000
 
 
 class Unanswered(Exception):
@@ -108,3 +114,43 @@ else:
                 os.killpg(process.pid, number)
             except ProcessLookupError:
                 return
+
+
+@dataclass(frozen=True)
+class HookEnd:
+    """How a program of the user's has ended. ``status`` is ``None`` for one that was ended by us;
+    ``last_words`` is the end of what it wrote to its standard error."""
+
+    status: int | None
+    last_words: bytes = b""
+
+
+def run_hook(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    timeout_seconds: float,
+    is_to_end: Callable[[], bool],
+) -> HookEnd:
+    """Run a program of the user's until it ends, or its time is over, or ``is_to_end`` says so:
+    then it is killed, with all that it has started. Nobody sees what it prints.
+
+    Raises ``OSError`` if it can't be started.
+    """
+    # A file, no pipe: what it leaves behind in the background would hold that open.
+    with tempfile.TemporaryFile() as words:
+        process = subprocess.Popen(
+            list(arguments),
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=words,
+            start_new_session=True,  # of no effect on Windows
+        )
+        end_at = time.monotonic() + timeout_seconds
+        while not has_ended_within(process, _HOOK_LOOK_SECONDS):
+            if time.monotonic() >= end_at or is_to_end():
+                kill(process)
+                process.wait()
+                return HookEnd(None)
+        words.seek(max(0, words.seek(0, os.SEEK_END) - _LAST_WORDS_BYTES))
+        return HookEnd(process.returncode, words.read())

@@ -9,9 +9,11 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.options.bandwidth import UNLIMITED, Bandwidth
 from tdl_sync.options.config import RcloneSettings
 from tdl_sync.options.rclone_options import dropped_variables
 from tdl_sync.remote.processes import Unanswered, output_of, run_at_terminal
@@ -55,7 +57,8 @@ class Program:
 
     ``arguments`` are flags that were checked to be safe. With ``config_copy`` that is used instead
     of ``config_file``, which is named in errors. Without ``has_defaults`` nothing is set that the
-    user did not set, but what the program needs.
+    user did not set, but what the program needs. With ``bandwidth`` it begins with the limit that
+    holds when it is started; ``upload_limit`` tells it of later ones.
     """
 
     executable: str
@@ -63,6 +66,7 @@ class Program:
     arguments: tuple[str, ...] = ()
     config_copy: Path | None = None
     has_defaults: bool = True
+    bandwidth: Bandwidth = UNLIMITED
 
     @property
     def config_command(self) -> str:
@@ -76,8 +80,10 @@ class Program:
         """The command that serves its remote control on a port of its choice."""
         config_file = self.config_copy or self.config_file
         config = [] if config_file is None else [f"--config={config_file}"]
+        # A flag, also for no limit: it wins over RCLONE_BWLIMIT, whose timetable would go on.
+        limit = [f"--bwlimit={upload_rate(self.bandwidth)}"] if self.bandwidth.is_set else []
         # Of a flag that is given twice the last counts.
-        return [self.executable, *_SERVE, *self.arguments, *_FLAGS, *config]
+        return [self.executable, *_SERVE, *self.arguments, *_FLAGS, *limit, *config]
 
     def serving_environment(self, password: str) -> dict[str, str]:
         """What it finds then. ``password`` is that of the remote control: there ``ps`` does not
@@ -111,6 +117,16 @@ class Program:
         return run_at_terminal(arguments, environment())
 
 
+def upload_rate(bandwidth: Bandwidth) -> str:
+    """What holds now for all uploads together, as rclone has it.
+
+    A hundredth less than the limit: rclone's bucket holds 4 MiB, and what the system's buffers hold
+    comes on top of those.
+    """
+    rate = bandwidth.at(datetime.now()).up
+    return "off" if rate is None else f"{rate * 99 // 100}B"
+
+
 def candidates(settings: RcloneSettings) -> Iterator[Program]:
     """The rclone that the user named, else the one on PATH, then the wheel's.
 
@@ -122,7 +138,8 @@ def candidates(settings: RcloneSettings) -> Iterator[Program]:
             "`rclone config` or name another with --rclone-config"
         )
     for path in _paths(settings.program):
-        yield Program(path, settings.config_file, tuple(settings.arguments))
+        arguments = tuple(settings.arguments)
+        yield Program(path, settings.config_file, arguments, bandwidth=settings.bandwidth)
 
 
 def find_program(settings: RcloneSettings) -> tuple[Program, tuple[int, int]]:
@@ -185,4 +202,13 @@ def environment() -> dict[str, str]:
         name: value
         for name, value in os.environ.items()
         if name not in dropped and not name.upper().startswith("TDL_SYNC_")
+    }
+
+
+def environment_for_others() -> dict[str, str]:
+    """The user's variables for a program that is not rclone: without what holds our secrets."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().startswith(("TDL_SYNC_", "RCLONE_RC_"))
     }

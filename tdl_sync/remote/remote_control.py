@@ -231,6 +231,14 @@ class RemoteControl:
                 return {**config, **filter_}
         raise self.rclone.not_an_answer("options/local")
 
+    def limit_uploads(self, rate: str) -> None:
+        """From now on, for all of them together. One that is started anew begins with what holds
+        then, so this may be said twice.
+
+        https://rclone.org/rc/#core-bwlimit
+        """
+        self._ask("core/bwlimit", {"rate": rate})
+
     # --- questions ----------------------------------------------------------------------------
 
     def features(self, remote: Remote) -> Features:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tdl_sync.core.steps import Direction
 from tdl_sync.core.text import (
     columns_of,
     cut_to_columns,
@@ -14,7 +15,7 @@ from tdl_sync.core.text import (
     human_share,
     human_speed,
 )
-from tdl_sync.reporting.numbers import Direction, Snapshot, Transfer, Waiting
+from tdl_sync.reporting.numbers import Snapshot, Transfer, Waiting
 from tdl_sync.reporting.paint import Paint
 
 STILL_SECONDS = 10.0

@@ -1,4 +1,6 @@
-"""The numbers that a progress display shows, counted from what a listener is told."""
+"""The numbers that a progress display shows: what has become of the files is in the run's account,
+and what moves at the moment is measured here, by the steps of the files.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +10,33 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from enum import Enum
 
 from tdl_sync.core.model import NOTHING, Amount, Chat, ChatTotals, MediaItem, MessageKey
 from tdl_sync.core.naming import file_name
+from tdl_sync.core.reports import RunReport
+from tdl_sync.core.steps import (
+    Admitted,
+    Direction,
+    DiskUsed,
+    DownloadBegan,
+    Downloaded,
+    DownloadEnded,
+    Failed,
+    Moved,
+    Resumed,
+    Skipped,
+    Step,
+    UploadBegan,
+    Uploaded,
+    UploadEnded,
+)
 from tdl_sync.core.text import printable
+from tdl_sync.options.filters import STICKER_RULE
 from tdl_sync.reporting.forecast import Forecast, Leg, Movement, seconds_left
 
 _SPEED_WINDOW_SECONDS = 20.0
 _OPEN_WAIT_SECONDS = 30.0
 """How long a wait without a known end is shown after it was last told."""
-
-
-class Direction(str, Enum):
-    DOWN = "down"
-    UP = "up"
 
 
 @dataclass(frozen=True)
@@ -169,16 +183,19 @@ class SpeedMeter:
 
 
 class ProgressNumbers:
-    """Counts for one chat. All methods may be called from any thread and take no time."""
+    """Of one chat. All methods may be called from any thread and take no time."""
 
     def __init__(
         self,
         chat: Chat,
         totals: ChatTotals,
         budget_bytes: int,
+        account: Callable[[], RunReport],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``account`` says what has become of the files so far."""
         self._lock = threading.Lock()
+        self._account = account
         self._clock = clock
         self._totals = totals
         self._wait_over_at = 0.0
@@ -190,8 +207,7 @@ class ProgressNumbers:
         self._through = Leg(self._movement)
         self._forecast = Forecast(clock)
         self._flights = _Flights()
-        self._known_files = self._known_bytes = self._counted_skips = 0
-        self._counts = Snapshot(
+        self._shown = Snapshot(
             title=printable(chat.title) or str(chat.id),
             total_files=totals.files,
             total_bytes=totals.estimated_bytes,
@@ -201,39 +217,34 @@ class ProgressNumbers:
         )
 
     def snapshot(self) -> Snapshot:
+        account = self._account()
         with self._lock:
-            counts = self._counts
             is_waiting = self._clock() < self._wait_over_at
             still_seconds = self._movement.still_seconds(told_to_wait=is_waiting)
             before = self._totals.before
             return replace(
-                counts,
+                self._shown,
                 # Messages may have come, or a counter may lag: never "5 of 4".
-                total_files=max(self._totals.files, before.files + counts.seen - counts.skipped),
-                total_bytes=self._total_bytes(),
+                total_files=max(self._totals.files, before.files + account.seen - account.skipped),
+                total_bytes=self._total_bytes(account),
+                seen=account.seen,
+                done=account.done,
+                skipped=account.skipped,
+                failed=account.failed,
+                done_bytes=account.done_bytes,
                 download_speed=self._download_meter.bytes_per_second(),
                 upload_speed=self._upload_meter.bytes_per_second(),
-                remaining_seconds=self._remaining_seconds(still_seconds > 0),
+                remaining_seconds=self._remaining_seconds(account, still_seconds > 0),
                 staged_files=self._waiting_for_upload(),
                 still_seconds=still_seconds,
                 transfers=tuple(self._transfers.values()),
-                waiting=counts.waiting if is_waiting else None,
+                waiting=self._shown.waiting if is_waiting else None,
             )
-
-    def count(self, **more: int) -> None:
-        """Add to the snapshot's counts, by their names."""
-        with self._lock:
-            sums = {name: getattr(self._counts, name) + count for name, count in more.items()}
-            self._counts = replace(self._counts, **sums)
 
     def counted(self, totals: ChatTotals) -> None:
         with self._lock:
             self._totals = totals
-            self._counts = replace(self._counts, counted_by_telegram=totals.files > 0)
-
-    def disk(self, used_bytes: int) -> None:
-        with self._lock:
-            self._counts = replace(self._counts, disk_bytes=used_bytes)
+            self._shown = replace(self._shown, counted_by_telegram=totals.files > 0)
 
     def waiting(self, waiting: Waiting) -> None:
         seconds = _OPEN_WAIT_SECONDS
@@ -241,46 +252,57 @@ class ProgressNumbers:
             seconds = (waiting.until - datetime.now(timezone.utc)).total_seconds()
         with self._lock:
             self._wait_over_at = self._clock() + seconds
-            self._counts = replace(self._counts, waiting=waiting)
+            self._shown = replace(self._shown, waiting=waiting)
 
     def idle(self, why: str) -> None:
         with self._lock:
-            self._counts = replace(self._counts, idle=why)
+            self._shown = replace(self._shown, idle=why)
 
-    # --- the steps of one file -----------------------------------------------------------------
-
-    def admitted(self, item: MediaItem) -> None:
+    def told(self, step: Step) -> None:
         with self._lock:
-            self._flights.put(item.key, self._flights.of(item))
+            match step:
+                case DiskUsed(used_bytes):
+                    self._shown = replace(self._shown, disk_bytes=used_bytes)
+                case Admitted(item):
+                    self._flights.put(item.key, self._flights.of(item))
+                case DownloadBegan(item) | UploadBegan(item):
+                    self._transfer_began(step.direction, item)
+                case Resumed(item, bytes_there):  # they count for the file, and not for the speed
+                    self._add_to_download(item, bytes_there)
+                case Downloaded(item, more_bytes):
+                    self._downloaded(item, more_bytes)
+                case Uploaded(item, total_bytes):
+                    self._uploaded(item, total_bytes)
+                case DownloadEnded(item) | UploadEnded(item):
+                    self._transfers.pop((step.direction, item.key), None)
+                case Moved(item):  # also what of it nobody has told of: of a small file, all
+                    self._sent(item, item.size_bytes)
+                    self._flights.end(item.key)
+                case Skipped() | Failed():
+                    self._end(step.key)
+                case _:
+                    return
             self._tell_legs()
 
-    def transfer_started(self, direction: Direction, item: MediaItem) -> None:
+    # --- with the lock held --------------------------------------------------------------------
+
+    def _transfer_began(self, direction: Direction, item: MediaItem) -> None:
         name = printable(file_name(item))
-        with self._lock:
-            self._transfers[direction, item.key] = Transfer(direction, name, 0, item.size_bytes)
-            flight = self._flights.of(item)
-            if direction is Direction.UP:  # it lies there whole, whoever has downloaded it
-                flight = _OnItsWay(
-                    item.size_bytes,
-                    staged_bytes=item.size_bytes,
-                    was_found=flight.was_found or flight.staged_bytes == 0,
-                )
-            self._flights.put(item.key, flight)
-            self._tell_legs()
+        self._transfers[direction, item.key] = Transfer(direction, name, 0, item.size_bytes)
+        flight = self._flights.of(item)
+        if direction is Direction.UP:  # it lies there whole, whoever has downloaded it
+            flight = _OnItsWay(
+                item.size_bytes,
+                staged_bytes=item.size_bytes,
+                was_found=flight.was_found or flight.staged_bytes == 0,
+            )
+        self._flights.put(item.key, flight)
 
-    def resumed(self, item: MediaItem, bytes_there: int) -> None:
-        """They count for the file, and not for the speed."""
-        with self._lock:
-            self._add_to_download(item, bytes_there)
-            self._tell_legs()
-
-    def downloaded(self, item: MediaItem, more_bytes: int) -> None:
-        with self._lock:
-            self._download_meter.add(more_bytes)
-            self._legs[Direction.DOWN].moved(more_bytes)
-            self._through.moved(more_bytes / 2)
-            self._add_to_download(item, more_bytes)
-            self._tell_legs()
+    def _downloaded(self, item: MediaItem, more_bytes: int) -> None:
+        self._download_meter.add(more_bytes)
+        self._legs[Direction.DOWN].moved(more_bytes)
+        self._through.moved(more_bytes / 2)
+        self._add_to_download(item, more_bytes)
 
     def _add_to_download(self, item: MediaItem, more_bytes: int) -> None:
         transfer = self._transfers.get((Direction.DOWN, item.key))
@@ -292,59 +314,16 @@ class ProgressNumbers:
         staged_bytes = min(item.size_bytes, flight.staged_bytes + more_bytes)
         self._flights.put(item.key, replace(flight, staged_bytes=staged_bytes))
 
-    def uploaded(self, item: MediaItem, total_bytes: int) -> None:
-        with self._lock:
-            transfer = self._transfers.get((Direction.UP, item.key))
-            if transfer is None or total_bytes < transfer.done_bytes:
-                return
+    def _uploaded(self, item: MediaItem, total_bytes: int) -> None:
+        transfer = self._transfers.get((Direction.UP, item.key))
+        if transfer is not None and total_bytes >= transfer.done_bytes:
             self._transfers[Direction.UP, item.key] = replace(transfer, done_bytes=total_bytes)
             self._sent(item, total_bytes)
-
-    def transfer_finished(self, direction: Direction, item: MediaItem) -> None:
-        with self._lock:
-            self._transfers.pop((direction, item.key), None)
-
-    def moved(self, item: MediaItem) -> None:
-        """It is on the remote, also what of it nobody has told of: of a small file, all."""
-        with self._lock:
-            self._sent(item, item.size_bytes)
-            self._flights.end(item.key)
-            self._known(item)
-            self._counts = replace(
-                self._counts,
-                done=self._counts.done + 1,
-                done_bytes=self._counts.done_bytes + item.size_bytes,
-            )
-            self._tell_legs()
-
-    def done_before(self, item: MediaItem) -> None:
-        self.count(done=1, done_bytes=item.size_bytes)
-        with self._lock:
-            self._known(item)
-
-    def skipped(self, key: MessageKey, *, is_counted: bool) -> None:
-        """``is_counted``: Telegram's counters know such files."""
-        self.count(skipped=1)
-        with self._lock:
-            self._counted_skips += is_counted
-            self._end(key)
-
-    def failed(self, key: MessageKey) -> None:
-        self.count(failed=1)
-        with self._lock:
-            self._end(key)
 
     def _end(self, key: MessageKey) -> None:
         self._flights.end(key)
         for direction in Direction:
             self._transfers.pop((direction, key), None)
-        self._tell_legs()
-
-    # --- with the lock held --------------------------------------------------------------------
-
-    def _known(self, item: MediaItem) -> None:
-        self._known_files += 1
-        self._known_bytes += item.size_bytes
 
     def _sent(self, item: MediaItem, total_bytes: int) -> None:
         flight = self._flights.of(item)
@@ -365,22 +344,23 @@ class ProgressNumbers:
         uploading = sum(direction is Direction.UP for direction, _ in self._transfers)
         return max(0, self._flights.staged - uploading)
 
-    def _unseen_bytes(self) -> float:
+    def _unseen_bytes(self, account: RunReport) -> float:
         """Of files that the chat's listing has not come to. As many of them are wanted as of those
         that were seen: the rest is skipped.
 
         How large they are, Telegram's sample says as far as it has come about in the chat (of a
         small one it is all), and what was seen besides.
         """
-        counts, totals = self._counts, self._totals
-        flights = self._flights
-        wanted = counts.done + counts.failed + len(flights)
-        unseen = totals.files - totals.before.files - wanted - self._counted_skips
+        totals, flights = self._totals, self._flights
+        wanted = account.done + account.failed + len(flights)
+        # Telegram's counters know all but stickers.
+        counted_skips = account.skipped - account.skipped_by_rule.get(STICKER_RULE, 0)
+        unseen = totals.files - totals.before.files - wanted - counted_skips
         if unseen <= 0:
             return 0.0
-        share_wanted = (wanted + 1) / (wanted + self._counted_skips + 1)
-        known_files = self._known_files + len(flights)
-        known_bytes = self._known_bytes + flights.size_bytes
+        share_wanted = (wanted + 1) / (wanted + counted_skips + 1)
+        known_files = account.done + len(flights)
+        known_bytes = account.done_bytes + flights.size_bytes
         sampled = min(max(totals.sampled_files, 1), totals.files)
         sampled_bytes = sampled * totals.estimated_bytes / totals.files
         typical_mean = (sampled_bytes + known_bytes) / (sampled + known_files)
@@ -389,22 +369,18 @@ class ProgressNumbers:
         covered = sampled / totals.files
         return unseen * share_wanted * (covered * others_mean + (1 - covered) * typical_mean)
 
-    def _total_bytes(self) -> int:
+    def _total_bytes(self, account: RunReport) -> int:
         """Telegram's estimate, until what was seen says otherwise."""
-        counts = self._counts
-        if self._totals.estimated_bytes <= 0 or not counts.seen:
-            return max(self._totals.estimated_bytes, self._on_remote_bytes)
-        return int(self._on_remote_bytes + self._flights.size_bytes + self._unseen_bytes())
+        on_remote_bytes = self._totals.before.bytes + account.done_bytes
+        if self._totals.estimated_bytes <= 0 or not account.seen:
+            return max(self._totals.estimated_bytes, on_remote_bytes)
+        return int(on_remote_bytes + self._flights.size_bytes + self._unseen_bytes(account))
 
-    @property
-    def _on_remote_bytes(self) -> int:
-        return self._totals.before.bytes + self._counts.done_bytes
-
-    def _remaining_seconds(self, stands_still: bool) -> float | None:
+    def _remaining_seconds(self, account: RunReport, stands_still: bool) -> float | None:
         raw = None
-        if not self._counts.idle and self._totals.files > 0:
+        if not self._shown.idle and self._totals.files > 0:
             flights = self._flights
-            left_bytes = self._unseen_bytes() + flights.size_bytes
+            left_bytes = self._unseen_bytes(account) + flights.size_bytes
             raw = seconds_left(
                 to_download=left_bytes - flights.staged_bytes,
                 staged=flights.staged_bytes - flights.sent_bytes,

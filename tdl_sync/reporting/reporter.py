@@ -12,11 +12,22 @@ from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import Chat, ChatKind, ChatTotals, MediaItem, MessageKey
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.reports import RunReport
+from tdl_sync.core.steps import (
+    Admitted,
+    Direction,
+    DownloadBegan,
+    Failed,
+    Moved,
+    Resumed,
+    Staged,
+    Step,
+    TriedAgain,
+    UploadBegan,
+)
 from tdl_sync.core.text import human_bytes, human_seconds, human_speed, printable
-from tdl_sync.options.filters import STICKER_RULE
 from tdl_sync.reporting.events import Counts, Event, EventKind, Level
 from tdl_sync.reporting.lines import log_line, waiting_line
-from tdl_sync.reporting.numbers import Direction, ProgressNumbers, Snapshot, Waiting
+from tdl_sync.reporting.numbers import ProgressNumbers, Snapshot, Waiting
 from tdl_sync.reporting.summary import summary
 
 LOG_INTERVAL_SECONDS = 30.0
@@ -61,7 +72,7 @@ class Reporter:
         # Reentrant: a log file that can't be written tells of it in the midst of a line.
         self._telling = threading.RLock()
         self._chat = nobody
-        self._numbers = ProgressNumbers(nobody, ChatTotals(0, 0, 0), 0)
+        self._numbers = ProgressNumbers(nobody, ChatTotals(0, 0, 0), 0, RunReport)
         self._said_waits: dict[tuple[str, str], float] = {}
         self._begun: dict[tuple[Direction, MessageKey], tuple[float, int]] = {}
         self._over = threading.Event()
@@ -77,10 +88,12 @@ class Reporter:
             for outlet in self._outlets:
                 outlet.show(event)
 
-    def started(self, chat: Chat, totals: ChatTotals, budget_bytes: int) -> None:
+    def started(
+        self, chat: Chat, totals: ChatTotals, budget_bytes: int, account: Callable[[], RunReport]
+    ) -> None:
         self._end_chat()
         self._chat = chat
-        self._numbers = ProgressNumbers(chat, totals, budget_bytes)
+        self._numbers = ProgressNumbers(chat, totals, budget_bytes, account)
         for outlet in self._outlets:
             outlet.begin(self._numbers.snapshot)
         self._over.clear()
@@ -116,97 +129,29 @@ class Reporter:
         for outlet in self._outlets:
             outlet.close()
 
-    def seen(self, items: int) -> None:
-        self._numbers.count(seen=items)
-
-    def done_before(self, item: MediaItem) -> None:
-        self._numbers.done_before(item)
-
-    def skipped(self, key: MessageKey, rule: str) -> None:
-        self._numbers.skipped(key, is_counted=rule != STICKER_RULE)
-
-    def given_up(self, failure: Failure, name: str) -> None:
-        """Told when it happened, and by ``status``: not again in each run."""
-        self._numbers.failed(failure.key)
-        self._tell_failure(failure, name, Level.DEBUG)
-
-    def failed(self, failure: Failure, name: str) -> None:
-        self._numbers.failed(failure.key)
-        for direction in Direction:
-            self._begun.pop((direction, failure.key), None)
-        self._tell_failure(failure, name, Level.WARNING)
-
-    def _tell_failure(self, failure: Failure, name: str, level: Level) -> None:
-        self.tell(
-            Event(
-                EventKind.FAILED,
-                level,
-                (f"failed: {failure.key.message_id} {name}: {failure.detail}",),
-                chat_id=failure.key.chat_id,
-                message_id=failure.key.message_id,
-                name=name,
-                reason=failure.reason,
-            )
-        )
-
-    def admitted(self, item: MediaItem) -> None:
-        self._numbers.admitted(item)
-        size = human_bytes(item.size_bytes)
-        self._step(EventKind.ADMITTED, f"admitted {file_name(item)}: {size} of the disk", item)
-
-    def download_started(self, item: MediaItem) -> None:
-        self._begin(Direction.DOWN, item)
-
-    def resumed(self, item: MediaItem, bytes_there: int) -> None:
-        self._numbers.resumed(item, bytes_there)
-        began_at, _ = self._begun.get((Direction.DOWN, item.key), (time.monotonic(), 0))
-        self._begun[Direction.DOWN, item.key] = (began_at, item.size_bytes - bytes_there)
-        line = (
-            f"message {item.message_id}: {bytes_there} of {item.size_bytes} bytes are there "
-            "already, going on with the rest"
-        )
-        self.tell(Event.of_item(EventKind.RESUMED, Level.INFO, line, item))
-
-    def downloaded(self, item: MediaItem, more_bytes: int) -> None:
-        self._numbers.downloaded(item, more_bytes)
-
-    def download_finished(self, item: MediaItem) -> None:
-        self._numbers.transfer_finished(Direction.DOWN, item)
-
-    def staged(self, item: MediaItem) -> None:
-        self._finish(Direction.DOWN, EventKind.STAGED, "downloaded and staged:", item)
-
-    def upload_started(self, item: MediaItem, staged_name: str, remote_path: str) -> None:
-        self._begin(Direction.UP, item, f": moveto {staged_name} {remote_path}")
-
-    def uploaded(self, item: MediaItem, total_bytes: int) -> None:
-        self._numbers.uploaded(item, total_bytes)
-
-    def upload_finished(self, item: MediaItem) -> None:
-        self._numbers.transfer_finished(Direction.UP, item)
-
-    def moved(self, item: MediaItem, freed_bytes: int) -> None:
-        self._numbers.moved(item)
-        self._finish(Direction.UP, EventKind.MARKED, "on the remote and marked as done:", item)
-        line = f"moved {file_name(item)} ({human_bytes(item.size_bytes)})"
-        self.tell(Event.of_item(EventKind.MOVED, Level.INFO, line, item))
-        freed = f"{freed_bytes} bytes freed on the staging disk by {file_name(item)}"
-        self.tell(Event(EventKind.MESSAGE, Level.DEBUG, (freed,)))
-
-    def tried_again(self, item: MediaItem, why: str, pause_seconds: float) -> None:
-        self.tell(
-            Event.of_item(
-                EventKind.RETRY,
-                Level.DEBUG,
-                f"{file_name(item)}: {why}; tried again in {human_seconds(pause_seconds)}",
-                item,
-                seconds=pause_seconds,
-                reason=why,
-            )
-        )
-
-    def disk(self, used_bytes: int) -> None:
-        self._numbers.disk(used_bytes)
+    def told(self, step: Step) -> None:
+        self._numbers.told(step)
+        match step:
+            case Admitted(item):
+                size = human_bytes(item.size_bytes)
+                line = f"admitted {file_name(item)}: {size} of the disk"
+                self._step(EventKind.ADMITTED, line, item)
+            case DownloadBegan(item):
+                self._begin(Direction.DOWN, item)
+            case Resumed(item, bytes_there):
+                self._resumed(item, bytes_there)
+            case Staged(item):
+                self._finish(Direction.DOWN, EventKind.STAGED, "downloaded and staged:", item)
+            case UploadBegan(item, staged_name, remote_path):
+                self._begin(Direction.UP, item, f": moveto {staged_name} {remote_path}")
+            case Moved(item, freed_bytes):
+                self._moved(item, freed_bytes)
+            case Failed(failure, name, was_told):
+                self._failed(failure, name, was_told=was_told)
+            case TriedAgain(item, why, pause_seconds):
+                pause = human_seconds(pause_seconds)
+                line = f"{file_name(item)}: {why}; tried again in {pause}"
+                self._step(EventKind.RETRY, line, item, pause_seconds, why)
 
     def waiting(self, what: str, why: str, until: datetime | None) -> None:
         waiting = Waiting(printable(what), printable(why), until)
@@ -262,12 +207,48 @@ class Reporter:
     # --- the steps of one file -----------------------------------------------------------------
 
     def _step(
-        self, kind: EventKind, line: str, item: MediaItem, seconds: float | None = None
+        self,
+        kind: EventKind,
+        line: str,
+        item: MediaItem,
+        seconds: float | None = None,
+        reason: str | None = None,
     ) -> None:
-        self.tell(Event.of_item(kind, Level.DEBUG, line, item, seconds=seconds))
+        self.tell(Event.of_item(kind, Level.DEBUG, line, item, seconds=seconds, reason=reason))
+
+    def _resumed(self, item: MediaItem, bytes_there: int) -> None:
+        began_at, _ = self._begun.get((Direction.DOWN, item.key), (time.monotonic(), 0))
+        self._begun[Direction.DOWN, item.key] = (began_at, item.size_bytes - bytes_there)
+        line = (
+            f"message {item.message_id}: {bytes_there} of {item.size_bytes} bytes are there "
+            "already, going on with the rest"
+        )
+        self.tell(Event.of_item(EventKind.RESUMED, Level.INFO, line, item))
+
+    def _moved(self, item: MediaItem, freed_bytes: int) -> None:
+        self._finish(Direction.UP, EventKind.MARKED, "on the remote and marked as done:", item)
+        line = f"moved {file_name(item)} ({human_bytes(item.size_bytes)})"
+        self.tell(Event.of_item(EventKind.MOVED, Level.INFO, line, item))
+        freed = f"{freed_bytes} bytes freed on the staging disk by {file_name(item)}"
+        self.tell(Event(EventKind.MESSAGE, Level.DEBUG, (freed,)))
+
+    def _failed(self, failure: Failure, name: str, *, was_told: bool) -> None:
+        """What an earlier run has told, ``status`` tells, too: it is not told again in each run."""
+        for direction in Direction:
+            self._begun.pop((direction, failure.key), None)
+        self.tell(
+            Event(
+                EventKind.FAILED,
+                Level.DEBUG if was_told else Level.WARNING,
+                (f"failed: {failure.key.message_id} {name}: {failure.detail}",),
+                chat_id=failure.key.chat_id,
+                message_id=failure.key.message_id,
+                name=name,
+                reason=failure.reason,
+            )
+        )
 
     def _begin(self, direction: Direction, item: MediaItem, more: str = "") -> None:
-        self._numbers.transfer_started(direction, item)
         self._begun[direction, item.key] = (time.monotonic(), item.size_bytes)
         kind, words = _BEGUN[direction]
         self._step(kind, f"{words} {file_name(item)}{more}", item)

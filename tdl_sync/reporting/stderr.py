@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from typing import TextIO
 
 from tdl_sync.core import open_files
@@ -29,6 +30,11 @@ def tell(event: Event, telling: Telling) -> None:
     """On standard error, without a time unless it is JSON, and in the log file."""
     say(sys.stderr, (as_json(event) if telling.lines_as_json else "\n".join(told_lines(event))))
     keep(event, telling)
+
+
+def teller(telling: Telling) -> Callable[[str], None]:
+    """What a look has to say beside what it prints."""
+    return lambda line: tell(Event.of_message(line), telling)
 
 
 def keep(event: Event, telling: Telling) -> None:

@@ -41,7 +41,7 @@ def summary(report: RunReport, chat: Chat) -> str:
     return "\n".join(lines + _failed_lines(report.failed_items))
 
 
-def result_line(outcome: Outcome, reports: Iterable[RunReport]) -> str:
+def result_line(outcome: Outcome, reports: Iterable[RunReport], failed_hooks: int = 0) -> str:
     """The last line on standard output. ``bytes`` are those that were uploaded by this run."""
     reports = list(reports)
     return (
@@ -52,6 +52,7 @@ def result_line(outcome: Outcome, reports: Iterable[RunReport]) -> str:
         f"failed={sum(report.failed for report in reports)} "
         f"bytes={sum(report.uploaded_bytes for report in reports)}"
         f"{unseen_words(report.balance for report in reports)}"
+        + (f" hooks_failed={failed_hooks}" if failed_hooks else "")
     )
 
 

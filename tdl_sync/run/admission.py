@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Event
 
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.ports import HandOff, ProgressListener
+from tdl_sync.core.ports import HandOff, Notices
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.lease import Lease
 
@@ -15,10 +15,10 @@ _POLL_SECONDS = 0.5
 _LOOK_SECONDS = 0.25
 
 
-def wait_until_ours(lease: Lease, stop: StopFlag, progress: ProgressListener) -> None:
+def wait_until_ours(lease: Lease, stop: StopFlag, notices: Notices) -> None:
     """Blocks while the lease may have lapsed, and says so. Raises ``Stopped``."""
     if not lease.admits:
-        progress.waiting(
+        notices.waiting(
             "beginning new files",
             "the state could not be saved in Saved Messages for two save intervals, so that "
             "another run may take the chat",
@@ -36,7 +36,7 @@ def wait_until_not_lapsed(lease: Lease, stop: StopFlag) -> None:
 
 @contextmanager
 def cut_when_lapsed(
-    lease: Lease, hand_off: HandOff, progress: ProgressListener, save_soon: Callable[[], None]
+    lease: Lease, hand_off: HandOff, notices: Notices, save_soon: Callable[[], None]
 ) -> Iterator[None]:
     """While it lasts: what is being sent is ended as soon as the lease has lapsed, which is the
     first thing after a long sleep of the machine, for another run may have sent it meanwhile.
@@ -50,7 +50,7 @@ def cut_when_lapsed(
         while not over.wait(_LOOK_SECONDS):
             if lease.has_lapsed and not was_lapsed:
                 hand_off.cut()
-                progress.message(
+                notices.message(
                     "the hold on this chat was not renewed in time (did this machine sleep?), so "
                     "that another run may have it: uploads are broken off until that is known"
                 )

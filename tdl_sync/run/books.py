@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 
 from tdl_sync.core.balance import Balance, compared
 from tdl_sync.core.errors import Stopped, TdlSyncError
+from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import Chat, MediaType, Scope
 from tdl_sync.core.ports import ChatReader
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.choice import Choice
+from tdl_sync.options.config import Task
 
 
 def is_whole(scope: Scope, choice: Choice) -> bool:
@@ -18,6 +22,32 @@ def is_whole(scope: Scope, choice: Choice) -> bool:
     filters = choice.filters
     ends = (filters.since, filters.until, filters.to_id)
     return scope.lower_bound <= 1 and all(end is None for end in ends)
+
+
+def reads_on_to_the_end(scope: Scope, task: Task) -> bool:
+    """Whether what Telegram counts in the chat is what a run of this task will have seen at its
+    end. Of a part nobody knows how much it holds, so how long it takes is not said either."""
+    choice = task.choice
+    return is_whole(scope, choice) and choice.limit is None and not task.retry_failed
+
+
+BALANCE_SECONDS = 30.0
+"""So long Telegram's counts are waited for, which move nothing."""
+
+
+def balanced_in_time(
+    reader: ChatReader,
+    chat: Chat,
+    seen: Mapping[MediaType, int] | None,
+    up_to_id: int,
+    stop: StopFlag,
+) -> Balance:
+    """``balanced``, or not compared where Telegram takes its time: it may ask for a pause of hours,
+    and nothing waits for figures. Raises ``Stopped``."""
+    balancing = in_thread(partial(balanced, reader, chat, seen, up_to_id), "balance")
+    stop.wait_beside(balancing, BALANCE_SECONDS)
+    stop.check()
+    return balancing.result() if balancing.done() else compared(None, seen)
 
 
 def balanced(

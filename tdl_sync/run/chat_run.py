@@ -9,10 +9,12 @@ from threading import Event
 from tdl_sync.core.doubles import told_of_doubles
 from tdl_sync.core.errors import ChatUnreadable, TdlSyncError
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.model import Chat, ChatTotals, scope_key
+from tdl_sync.core.model import NOT_COUNTED, Chat, ChatTotals, scope_key
+from tdl_sync.core.naming import path_of
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
+from tdl_sync.run.books import reads_on_to_the_end
 from tdl_sync.run.chat_session import ChatSession, ChatStart
 from tdl_sync.run.following import Following
 from tdl_sync.run.parts import Parts
@@ -75,6 +77,9 @@ class ChatRun:
             self._has_ended = True
 
     def _run_held(self) -> None:
+        # Beside the claim, whoever will have the chat: what comes after it is for the next round.
+        work = partial(self._parts.stages.reader.newest_message_id, self._chat)
+        newest = None if self._config.task.retry_failed else in_thread(work, "newest")
         with exclusive(
             self._chat,
             self._config.task.remote,
@@ -86,10 +91,10 @@ class ChatRun:
         ) as lease:
             if lease.warning is not None:
                 self._parts.stages.progress.message(lease.warning)
-            self._session = session = self._begun(lease)
+            self._session = session = self._begun(lease, newest)
             session.run()
 
-    def _begun(self, lease: Lease) -> ChatSession:
+    def _begun(self, lease: Lease, newest: Future[int] | None) -> ChatSession:
         """Find where the run goes on. Nothing of the chat was moved when this returns."""
         task, stages = self._config.task, self._parts.stages
         saved_messages = self._parts.telegram.saved_messages
@@ -101,6 +106,7 @@ class ChatRun:
             stages.marks,
             StateStore(saved_messages, self._local_states, lease.found),
             stages.hand_off.find_folder,
+            newest,
         )
         if not lease.follows_a_clean_end:
             stages.hand_off.expect_more()
@@ -117,10 +123,17 @@ class ChatRun:
                 "on; what was moved is known, and not moved again"
             )
         # Beside all else, and never waited for: it serves the display alone.
-        counting = in_thread(partial(stages.reader.totals, self._chat), "totals")
-        counting.add_done_callback(self._compare_with_room)
+        counting: Future[ChatTotals] = Future()
+        if reads_on_to_the_end(self._scope, task):
+            counting = in_thread(partial(stages.reader.totals, self._chat), "totals")
+            counting.add_done_callback(self._compare_with_room)
+        else:
+            counting.set_result(NOT_COUNTED)
         listing = stages.hand_off.prepare_folder(point.folder)
-        if (line := told_of_doubles(listing, task.remote)) is not None:
+        known = stages.marks.former_files(task.remote, self._chat.id, 0)
+        former = {f"{each.file.folder}/{each.file.name}" for each in known}
+        told = [each for each in listing if f"{point.folder}/{path_of(each)}" not in former]
+        if (line := told_of_doubles(told, task.remote)) is not None:
             stages.progress.message(line)
         message_id = point.loaded.message_id if point.loaded else None
         lease.hold_by(StateMessage(saved_messages, scope_key(self._scope), message_id))
@@ -154,7 +167,8 @@ class ChatRun:
             self._not_counted(error)
             return
         totals, free_bytes = counting.result(), self._parts.remote_free_bytes
-        if free_bytes is not None and free_bytes < totals.estimated_bytes:
+        leaves_out = bool(self._scope.filters)  # then less is to come, and nobody knows how much
+        if free_bytes is not None and free_bytes < totals.estimated_bytes and not leaves_out:
             self._parts.stages.progress.message(
                 f"warning: {self._config.task.remote} has {human_bytes(free_bytes)} free, and "
                 f"{self._chat.title!r} holds about {human_bytes(totals.estimated_bytes)} "

@@ -10,15 +10,16 @@ from functools import partial
 from threading import Event
 from typing import TypeVar
 
-from tdl_sync.core.balance import Balance, compared
+from tdl_sync.core.balance import Balance
 from tdl_sync.core.errors import ComeBackLater, Stopped, StorageFull, TdlSyncError, TimeIsUp
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import NOT_COUNTED, NOTHING, Amount, Chat, ChatTotals
 from tdl_sync.core.reports import RunReport
+from tdl_sync.core.steps import Steps
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
 from tdl_sync.run.admission import cut_when_lapsed, wait_until_not_lapsed, wait_until_ours
-from tdl_sync.run.books import balanced, is_whole
+from tdl_sync.run.books import balanced_in_time, is_whole
 from tdl_sync.run.following import Following, LaterRounds
 from tdl_sync.run.resume import ChatState, ResumePoint, Resumption
 from tdl_sync.run.time_left import Deadline, TimeLeft
@@ -27,8 +28,8 @@ from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunIdentity, RunStatus
 from tdl_sync.state.state_saver import StateSaver
 from tdl_sync.transfer.job import Job, Stages
-from tdl_sync.transfer.ledger import Tally
 from tdl_sync.transfer.pipeline import Pipeline
+from tdl_sync.transfer.tally import Tally
 from tdl_sync.transfer.text_archive import TextArchive
 
 SAVE_ON_STOP_SECONDS = 1.5
@@ -39,9 +40,6 @@ WIND_DOWN_SECONDS = 1.0
 """What hangs longer than this after a stop is left behind: the end of the program ends it."""
 
 SAVE_AT_END_SECONDS = 60.0
-
-BALANCE_SECONDS = 30.0
-"""So long Telegram's counts are waited for, when all is moved."""
 
 Result = TypeVar("Result")
 
@@ -81,7 +79,7 @@ class ChatSession:
         self._start = start
         self._task = config.task
         self._running = config.running
-        self._texts_directory = config.places.data_dir / "texts"
+        self._texts_directory = config.places.texts
         self._stages = stages
         self._following = following
         self._stays = stays
@@ -90,6 +88,8 @@ class ChatSession:
         self._balance: Balance | None = None
         self._time_left = None if deadline is None else self._begun_time_left(deadline)
         self._tally = Tally()
+        measuring = () if self._time_left is None else (self._time_left.told,)
+        self._steps = Steps(self._tally.told, *measuring, stages.progress.told)
         self._saver = StateSaver(
             start.lease,
             local_states,
@@ -121,12 +121,15 @@ class ChatSession:
 
     def run(self) -> None:
         """See ``ChatRun.run``."""
-        stages, lease = self._stages, self._start.lease
+        start, stages, lease = self._start, self._stages, self._start.lease
         with (
             self._saver,
             cut_when_lapsed(lease, stages.hand_off, stages.progress, self._saver.save_soon),
         ):
-            self._saver.save_soon()  # it can wait: until then the claim says that the chat is ours
+            if not start.job.is_empty or self._task.texts or self._following is not None:
+                # It can wait: until then the claim says that the chat is ours. Where nothing is to
+                # be moved the save at the end is the first, and two round trips sooner.
+                self._saver.save_soon()
             try:
                 self._move_in_turn(self._first, self._start.counting)
                 self._waiting(self._balance_books)
@@ -160,7 +163,7 @@ class ChatSession:
             self._running.downloads,
             self._running.workers,
             self._saver.file_finished,
-            self._tally,
+            self._steps,
             partial(wait_until_ours, self._start.lease, self._stages.stop, self._stages.progress),
             self._time_left,
             partial(wait_until_not_lapsed, self._start.lease, self._stages.stop),
@@ -183,13 +186,8 @@ class ChatSession:
         if ended_early or not is_whole(start.point.scope, self._task.choice):
             return
         up_to_id = max(start.job.up_to_id, position.watermark)
-        work = partial(balanced, self._stages.reader, start.chat, position.seen, up_to_id)
-        balancing = in_thread(work, "balance")
-        self._stages.stop.wait_beside(balancing, BALANCE_SECONDS)
-        self._stages.stop.check()
-        # Telegram may ask for a pause of hours: nothing waits for figures.
-        done = balancing.done()
-        self._balance = balancing.result() if done else compared(None, position.seen)
+        reader, stop = self._stages.reader, self._stages.stop
+        self._balance = balanced_in_time(reader, start.chat, position.seen, up_to_id, stop)
         self._state.balance = self._balance
         for line in self._balance.lines:
             self._stages.progress.message(f"warning: {start.chat.title!r}: {line}")
@@ -203,7 +201,8 @@ class ChatSession:
                 self._waiting(partial(turn.enter_context, self._following.turn()))
             before = NOTHING if counting is None else self._moved_before()
             totals = replace(NOT_COUNTED, before=before)
-            progress.started(self._start.chat, totals, self._stages.budget.budget_bytes)
+            budget_bytes = self._stages.budget.budget_bytes
+            progress.started(self._start.chat, totals, budget_bytes, self._tally.of_round)
             if counting is not None:
                 counting.add_done_callback(partial(self._show_count, before))
             self._move(pipeline)
@@ -228,7 +227,7 @@ class ChatSession:
             self._end(RunStatus.STOPPED)
             raise
         put_off = self._time_left is not None and self._time_left.some_put_off
-        self._more = pipeline.limit_reached or put_off
+        self._more = pipeline.ended_early or put_off
         self._tally.round_ended()
 
     def _work(self, pipeline: Pipeline) -> None:
@@ -319,6 +318,8 @@ class ChatSession:
         counting, loaded = self._start.counting, self._start.point.loaded
         if not counting.done() or counting.exception() is not None:
             return
+        if counting.result() is NOT_COUNTED or self._start.point.scope.filters:
+            return  # of a part nobody knows how much it is
         earlier_bytes = loaded.state.total_size_bytes if loaded else 0
         left_bytes = (
             counting.result().estimated_bytes - earlier_bytes - self.report().uploaded_bytes

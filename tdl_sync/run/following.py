@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from tdl_sync.core.errors import EXIT_COME_BACK_LATER, ComeBackLater, TdlSyncError
 from tdl_sync.core.ports import Marks
-from tdl_sync.core.reports import RoundReport
+from tdl_sync.core.reports import RunReport
 from tdl_sync.core.stop import Slots, StopFlag
 from tdl_sync.core.text import human_bytes
 from tdl_sync.run.resume import Resumption
@@ -208,7 +208,7 @@ class LaterRounds:
                 return job
             self._retries.round_ended(self._failing_ids(), due_ids)
 
-    def ended(self, job: Job, report: RoundReport, watermark: int) -> None:
+    def ended(self, job: Job, report: RunReport, watermark: int) -> None:
         """The round is over: say what it has moved, if anything, and plan what has failed."""
         self._retries.round_ended(self._failing_ids(), job.leftovers_of or ())
         if report.moved or report.failed:

@@ -1,4 +1,6 @@
-"""The parts of a run, opened: the remote is proven and Telegram connected side by side."""
+"""The parts, opened: those of a run, whose remote is proven while Telegram is connected, and those
+of a command that only looks at both sides.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +16,23 @@ from typing import TYPE_CHECKING, TypeVar
 from tdl_sync.core import open_files
 from tdl_sync.core.errors import ConfigurationError, Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
+from tdl_sync.core.model import DoneMark
 from tdl_sync.core.ports import OnNews
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
 from tdl_sync.remote.begun_folder import BegunFolder
-from tdl_sync.remote.check import ProvenRemote, prove_remote
+from tdl_sync.remote.check import CheckedRemote, ProvenRemote, look_at_remote, prove_remote
 from tdl_sync.remote.handoff import RcloneHandOff
+from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.program import told_of_dropped_variables
 from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import use_writable_config
 from tdl_sync.remote.remote_control import RemoteControl
+from tdl_sync.remote.upload_limit import UploadLimit
 from tdl_sync.reporting.reporter import Reporter
+from tdl_sync.reporting.stderr import teller
 from tdl_sync.run.telegram_session import make_data_dir
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.telegram.session.event_loop import EventLoopThread
@@ -61,6 +67,43 @@ def remote_control(config: Config, rclone: Rclone) -> RemoteControl:
 
 
 @dataclass(frozen=True)
+class PartsToLook:
+    """Both sides, for a command that moves nothing. ``remote`` is what was found of it."""
+
+    telegram: TelegramSide
+    control: RemoteControl
+    remote: CheckedRemote
+
+    @property
+    def files(self) -> RemoteLook:
+        return RemoteLook(self.control, self.remote)
+
+
+@contextmanager
+def parts_to_look(config: Config, *, on_a_copy: bool = False) -> Iterator[PartsToLook]:
+    """Closed on leaving; what there is to say is told. With ``on_a_copy`` of the session nothing is
+    written on this machine, and no export session is begun.
+
+    Raises as ``TelegramClient.start``, ``Rclone.open`` and ``look_at_remote`` do.
+    """
+    from tdl_sync.run.telegram_side import opened_to_look
+
+    on_line = teller(config.telling)
+    with ExitStack() as closing:
+        telegram = closing.enter_context(opened_to_look(config, on_a_copy=on_a_copy))
+        for line in told_of_dropped_variables():
+            on_line(line)
+        control = closing.enter_context(opened_rclone(config))
+        if not on_a_copy:
+            use_writable_config(control.rclone, config.places.data_dir, on_line)
+        must_be_drive = config.rclone.must_be_drive
+        remote = look_at_remote(control, config.task.remote, must_be_drive=must_be_drive)
+        if config.running.takeout and not on_a_copy:
+            telegram.begin_takeout(closing, on_line, success=lambda: True)
+        yield PartsToLook(telegram, control, remote)
+
+
+@dataclass(frozen=True)
 class Parts:
     """What all chats of a run share. ``remote_free_bytes`` is ``None`` where it does not say."""
 
@@ -79,8 +122,11 @@ class Opening:
         progress: Reporter,
         on_news: OnNews | None,
         success: Callable[[], bool],
+        on_moved: Callable[[DoneMark], None] = lambda mark: None,
     ) -> None:
-        """With ``on_news`` Telegram tells of new messages. ``success`` says how the run went."""
+        """With ``on_news`` Telegram tells of new messages. ``success`` says how the run went.
+        ``on_moved`` is told of each file that was moved."""
+        self._on_moved = on_moved
         self._config = config
         self._stop = stop
         self._progress = progress
@@ -140,7 +186,7 @@ class Opening:
         telegram = self._result(opening)
         if self._config.running.takeout:
             telegram.begin_takeout(closing, progress.message, self._success)
-        partials = PartialFiles(staging, places.data_dir / "partial")
+        partials = PartialFiles(staging, places.partial)
         stages = Stages(
             reader=telegram.reader,
             downloader=Downloader(telegram.parts, staging, partials, progress, stop),
@@ -151,6 +197,7 @@ class Opening:
             leftovers=Leftovers(staging, partials, budget, progress),
             progress=progress,
             stop=stop,
+            on_moved=self._on_moved,
         )
         return Parts(telegram, stages, proven.remote.free_bytes)
 
@@ -162,6 +209,7 @@ class Opening:
         rclone = Rclone.open(config.rclone, staging.lock_descriptors, self._hold)
         use_writable_config(rclone, config.places.data_dir, on_line)
         control = remote_control(config, rclone)
+        UploadLimit(control, config.running.bandwidth, self._stop).begin()
         try:
             proven = prove_remote(
                 control,
@@ -236,7 +284,7 @@ class Opening:
             client.start(check)
             watch_session(client, stop)
             known = KnownChats(config.places.chats)
-            return TelegramToMove(client, config.running.connections, known)
+            return TelegramToMove(client, config.running, known)
 
         def close() -> None:
             given_up.set()

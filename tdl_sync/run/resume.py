@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
@@ -13,7 +14,6 @@ from tdl_sync.core.balance import Balance
 from tdl_sync.core.errors import ConfigurationError, TdlSyncError
 from tdl_sync.core.failures import Failure, is_distrusting, reasons_for_others
 from tdl_sync.core.model import (
-    FIRST,
     MAY_OPEN,
     READER,
     Chat,
@@ -36,14 +36,15 @@ from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.choice import Replacing
 from tdl_sync.options.config import Task
 from tdl_sync.run.time_left import TimeLeft
-from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
+from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus, files_of_several
 from tdl_sync.state.state_message import OTHER_REASONS
 from tdl_sync.state.state_store import LoadedState, StateStore
 from tdl_sync.transfer.again import of_messages
 from tdl_sync.transfer.job import Job
 from tdl_sync.transfer.known import given_up
-from tdl_sync.transfer.ledger import Ledger, Position, Tally
+from tdl_sync.transfer.ledger import Ledger, Position
 from tdl_sync.transfer.sidecar import sidecar_folders
+from tdl_sync.transfer.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,7 @@ def failed_elsewhere(state: RunState) -> Iterator[Failure]:
     """
     reasons = state.failures_by_reason
     distrusted = OTHER_REASONS in reasons or any(map(is_distrusting, reasons))
-    of_several = [each for each in state.failed_files if each.message_id in state.failed_ids]
-    several_ids = {number.message_id for number in of_several}
-    firsts = [FileNumber(each) for each in state.failed_ids if each not in several_ids]
-    for number in sorted([*firsts, *of_several]):
+    for number in state.failed_numbers:
         yield Failure(
             MessageKey(state.channel_id, 0, number.message_id, number.index),
             "failed on another machine",
@@ -126,8 +124,10 @@ class Resumption:
         marks: MarkReader,
         states: StateStore,
         find_folder: Callable[[int], str | None],
+        newest: Future[int] | None = None,
     ) -> None:
-        """``find_folder`` gives the folder of the chat with this id on the remote."""
+        """``find_folder`` gives the folder of the chat with this id on the remote; ``newest`` the
+        id of its newest message, where that was asked for already, beside something else."""
         self._chat = chat
         self._scope = scope
         self._task = task
@@ -135,6 +135,7 @@ class Resumption:
         self._marks = marks
         self._states = states
         self._find_folder = find_folder
+        self._newest = newest
 
     def point(self) -> ResumePoint:
         """Load the state and choose the folder. Raises ``ConfigurationError`` where a saved state
@@ -193,7 +194,8 @@ class Resumption:
         task = self._task
         after_id = up_to_id = point.after_id
         if not task.retry_failed:
-            after_id, up_to_id = task.choice.bounds(self._reader, self._chat, after_id)
+            newest_id = None if self._newest is None else self._newest.result()
+            after_id, up_to_id = task.choice.bounds(self._reader, self._chat, after_id, newest_id)
         again, waited_for = self._again(point)
         return Job(
             chat=self._chat,
@@ -311,13 +313,6 @@ class Resumption:
         return dict(found)
 
 
-def _files_of_several(failures: Iterable[Failure]) -> tuple[FileNumber, ...]:
-    """All that failed of messages of which more than the first file did."""
-    numbers = sorted(failure.key.number for failure in failures)
-    several_ids = {number.message_id for number in numbers if number.index != FIRST}
-    return tuple(number for number in numbers if number.message_id in several_ids)
-
-
 def _told_waiting(loaded: LoadedState | None, recorded: Iterable[Waiting]) -> Iterator[Waiting]:
     """What only the state message knows of: it says nothing but which messages."""
     known_ids = {each.message_id for each in recorded}
@@ -369,7 +364,7 @@ class ChatState:
             started=earlier.started if earlier else self.begun_at,
             done_above_ids=position.done_above,
             failed_ids=tuple(sorted({failure.key.message_id for failure in failures})),
-            failed_files=_files_of_several(failures),
+            failed_files=files_of_several(each.key.number for each in failures),
             failures_by_reason=Counter(reasons_for_others(failures)),
             waiting_ids=tuple(each.message_id for each in waiting),
             run=self.identity,

@@ -7,14 +7,24 @@ from dataclasses import dataclass
 from functools import partial
 from socket import gethostname
 
-from tdl_sync.core.errors import ChatError, HeldByAnotherRun, Stopped, TdlSyncError, TimeIsUp
-from tdl_sync.core.reports import RunReport
+from tdl_sync.core.errors import (
+    EXIT_BUG,
+    EXIT_COME_BACK_LATER,
+    ChatError,
+    ComeBackLater,
+    HeldByAnotherRun,
+    Stopped,
+    TdlSyncError,
+    TimeIsUp,
+)
+from tdl_sync.core.reports import Outcome, RunReport
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Config
 from tdl_sync.reporting.reporter import Reporter
 from tdl_sync.run.chat_run import ChatRun
 from tdl_sync.run.followers import Followers
 from tdl_sync.run.following import POLL_SECONDS, Following
+from tdl_sync.run.hooks import Hooks
 from tdl_sync.run.in_turn import InTurn
 from tdl_sync.run.notice import Ending, note, sent_in_time
 from tdl_sync.run.parts import Opening
@@ -32,6 +42,7 @@ class SyncResult:
     reports: tuple[RunReport, ...]
     errors: tuple[BaseException, ...]
     time_is_up: bool = False
+    failed_hooks: int = 0
 
     @property
     def more(self) -> bool:
@@ -57,7 +68,10 @@ class Sync:
         self._config = config
         self._following = Following(stop, poll_seconds) if config.running.follow else None
         on_news = None if self._following is None else self._following.news.tell
-        self._opening = Opening(config, stop, progress, on_news, self._has_succeeded)
+        self._hooks = Hooks(config.hooks, config.task.remote, stop, progress.message)
+        self._opening = Opening(
+            config, stop, progress, on_news, self._has_succeeded, self._hooks.file_moved
+        )
         self._deadline = deadline
         self._stop = stop
         self._progress = progress
@@ -75,14 +89,23 @@ class Sync:
                     self._errors.append(self._stop.cause)
             except TdlSyncError as error:
                 self._errors.append(error)
-            if self._config.telling.notify:
-                self._notify()
+            if not self._is_held_elsewhere:  # the run that holds it tells how it ends
+                if self._config.telling.notify:
+                    self._notify()
+                result = self.result()
+                self._hooks.end(self._outcome(result), result.reports, note(self._ending()))
         return self.result()
 
     def result(self) -> SyncResult:
         """How it went so far."""
         reports = tuple(run.report() for run in self._runs)
-        return SyncResult(reports, tuple(self._errors), self._time_is_up)
+        errors = tuple(self._errors)
+        return SyncResult(reports, errors, self._time_is_up, self._hooks.failed)
+
+    @property
+    def _is_held_elsewhere(self) -> bool:
+        errors = self._errors
+        return bool(errors) and all(isinstance(error, HeldByAnotherRun) for error in errors)
 
     @property
     def is_moving(self) -> bool:
@@ -101,6 +124,7 @@ class Sync:
         return not self._errors and not self._stop.is_set
 
     def _run_all(self, closing: ExitStack) -> None:
+        self._hooks.check()
         parts = self._opening.parts(closing)
         telegram, on_line = parts.telegram, self._progress.message
         with Followers(self._stop, on_line) as followers:
@@ -118,6 +142,7 @@ class Sync:
                         self._following,
                     )
                     self._runs.append(run)
+                    self._hooks.begin(found.chat)
                     if self._following is None:
                         run.run()
                     else:
@@ -128,21 +153,37 @@ class Sync:
 
     def _notify(self) -> None:
         """Tell the user by a note (``--notify``), or say in one line that it could not be sent."""
-        errors = self._errors
-        if errors and all(isinstance(error, HeldByAnotherRun) for error in errors):
-            return  # the run that holds it tells how it ends
-        text = note(
-            Ending(
-                chats=[(run.chat.title, run.report()) for run in self._runs],
-                errors=errors,
-                stopped=self._stop.is_set and not self._time_is_up,
-                time_is_up=self._time_is_up,
-                host=gethostname(),
-            )
-        )
+        text = note(self._ending())
         failure = sent_in_time(partial(self._send_note, text), self._stop)
         if failure is not None:
             self._progress.message(f"warning: the note of --notify could not be sent ({failure})")
+
+    def _ending(self) -> Ending:
+        return Ending(
+            chats=[(run.chat.title, run.report()) for run in self._runs],
+            errors=self._errors,
+            stopped=self._was_stopped,
+            time_is_up=self._time_is_up,
+            host=gethostname(),
+        )
+
+    @property
+    def _was_stopped(self) -> bool:
+        return self._stop.is_set and self._stop.cause is None
+
+    def _outcome(self, result: SyncResult) -> Outcome:
+        """As the result line has it."""
+        errors = result.errors
+        if any(_status(error) != EXIT_COME_BACK_LATER for error in errors):
+            return Outcome.ERROR
+        if self._was_stopped:
+            return Outcome.STOPPED
+        if errors:
+            quota = any(isinstance(error, ComeBackLater) for error in errors)
+            return Outcome.QUOTA if quota else Outcome.ERROR
+        if result.some_failed_for_now:
+            return Outcome.FAILED
+        return Outcome.MORE if result.more else Outcome.COMPLETE
 
     def _send_note(self, text: str) -> None:
         if self._opening.telegram is not None:
@@ -152,3 +193,7 @@ class Sync:
 
         with opened_to_look(self._config) as telegram:  # what failed came before Telegram's turn
             telegram.saved_messages.send_note(text)
+
+
+def _status(error: BaseException) -> int:
+    return error.exit_status if isinstance(error, TdlSyncError) else EXIT_BUG

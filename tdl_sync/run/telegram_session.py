@@ -22,22 +22,9 @@ if TYPE_CHECKING:
     from tdl_sync.telegram.session.client import TelegramClient
 
 
-_OUR_NAMES = frozenset(
-    (
-        COPY_NAME,
-        "begun",
-        "chats",
-        "lost+found",
-        "locks",
-        "marks",
-        "partial",
-        "reading",
-        "state",
-        "staging",
-        "texts",
-    )
-)
-"""What lies in a data directory, beside the session and what SQLite puts there."""
+_BESIDE = (COPY_NAME, "lost+found", "staging")
+"""What may lie in a data directory beside what ``Places`` names, the session, and what SQLite puts
+there."""
 
 
 def make_data_dir(places: Places) -> list[str]:
@@ -46,12 +33,10 @@ def make_data_dir(places: Places) -> list[str]:
     Raises ``ConfigurationError``, also where somebody else may say what lies in it.
     """
     private = PrivateDirectory(places.data_dir, "the data directory", "--data-dir")
+    our_names = {*_BESIDE, places.staging_dir.name, *(each.name for each in places.inside)}
     try:
         return private.make(
-            lambda name: (
-                name in (*_OUR_NAMES, places.staging_dir.name)
-                or name.startswith(f"{SESSION_NAME}.session")
-            )
+            lambda name: name in our_names or name.startswith(f"{SESSION_NAME}.session")
         )
     except OSError as error:
         raise ConfigurationError(

@@ -11,11 +11,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from tdl_sync.options.config import Config, Telling, Verbosity
-from tdl_sync.reporting.events import Event
+from tdl_sync.options.config import Config, Running, Verbosity
 from tdl_sync.reporting.lines import waiting_line
 from tdl_sync.reporting.numbers import Waiting
-from tdl_sync.reporting.stderr import tell
+from tdl_sync.reporting.stderr import teller
 from tdl_sync.run.telegram_session import make_data_dir, telegram_client
 from tdl_sync.telegram.files.parts import TelegramPartSource
 from tdl_sync.telegram.messages.chats import ChatBook
@@ -57,14 +56,11 @@ class TelegramSide:
 class TelegramToMove(TelegramSide):
     """The same, and the files' bytes."""
 
-    def __init__(self, client: TelegramClient, connections: int, known: KnownChats) -> None:
+    def __init__(self, client: TelegramClient, running: Running, known: KnownChats) -> None:
         super().__init__(client, known)
-        self.parts = TelegramPartSource(client, self.reader, connections, self._takeout)
-
-
-def teller(telling: Telling) -> Callable[[str], None]:
-    """What a look has to say beside what it prints goes to standard error."""
-    return lambda line: tell(Event.of_message(line), telling)
+        self.parts = TelegramPartSource(
+            client, self.reader, running.connections, self._takeout, running.bandwidth
+        )
 
 
 @contextmanager

@@ -24,6 +24,18 @@ import psutil
 
 from tdl_sync.core.errors import LongerThanRun
 from tdl_sync.core.model import MediaItem, MessageKey
+from tdl_sync.core.steps import (
+    DownloadBegan,
+    Failed,
+    Left,
+    Moved,
+    Skipped,
+    Staged,
+    Step,
+    TakenUp,
+    UploadBegan,
+    Uploaded,
+)
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.transfer.admission import OpenGate
 
@@ -137,7 +149,7 @@ class OnItsWay:
 
 
 class TimeLeft(OpenGate):
-    """All methods may be called from any thread.
+    """All methods may be called from any thread. What it measures is what it is ``told``.
 
     ``seconds_left`` is the time until everything must be uploaded, ``whole_seconds`` what a run
     has of it at its beginning.
@@ -210,50 +222,44 @@ class TimeLeft(OpenGate):
                 self._put_off += 1
         return answer
 
-    def put_off(self, item: MediaItem) -> None:
-        """It was not even looked at: the time is over."""
+    def told(self, step: Step) -> None:
         with self._changed:
-            self._put_off += 1
+            match step:
+                case TakenUp(item):
+                    self._on_their_way[item.key] = OnItsWay(item.size_bytes, staged=True)
+                case DownloadBegan(item):
+                    self._update(item, downloading_at=self._clock())
+                case Staged(item):
+                    self._staged(item)
+                case UploadBegan(item):
+                    self._update(item, sending_at=self._clock(), sent_bytes=0)
+                case Uploaded(item, total_bytes):
+                    self._update(item, sent_bytes=total_bytes)
+                case Moved() | Failed() | Skipped() | Left():
+                    self._ended(step.key, moved=isinstance(step, Moved))
 
-    def taken_up(self, item: MediaItem) -> None:
-        """It lies here already, whole: it is on its way, whatever time is left."""
-        with self._changed:
-            self._on_their_way[item.key] = OnItsWay(item.size_bytes, staged=True)
+    # --- with the lock held --------------------------------------------------------------------
 
-    def downloading(self, item: MediaItem) -> None:
-        self._update(item, downloading_at=self._clock())
-
-    def staged(self, item: MediaItem) -> None:
-        with self._changed:
-            flight = self._on_their_way.get(item.key)
-            if flight is not None and flight.downloading_at is not None:
-                size_bytes = item.size_bytes
-                self._downloads.append(
-                    Transfer(flight.downloading_at, self._clock(), size_bytes, size_bytes)
-                )
+    def _staged(self, item: MediaItem) -> None:
+        flight = self._on_their_way.get(item.key)
+        if flight is not None and flight.downloading_at is not None:
+            began_at, size_bytes = flight.downloading_at, item.size_bytes
+            self._downloads.append(Transfer(began_at, self._clock(), size_bytes, size_bytes))
         self._update(item, staged=True)
 
-    def sending(self, item: MediaItem) -> None:
-        self._update(item, sending_at=self._clock(), sent_bytes=0)
-
-    def sent(self, item: MediaItem, total_bytes: int) -> None:
-        self._update(item, sent_bytes=total_bytes)
-
-    def settled(self, item: MediaItem, *, moved: bool) -> None:
-        """It is on the remote, or it is not on its way any more."""
-        with self._changed:
-            rates = self._upload_rates()
-            if rates.measured and not moved:
-                self._earlier = rates.total  # what it has shown is not forgotten with it
-            flight = self._on_their_way.pop(item.key, None)
-            if flight is not None and flight.sending_at is not None and moved:
-                size_bytes = item.size_bytes
-                self._uploads.append(
-                    Transfer(flight.sending_at, self._clock(), size_bytes, size_bytes)
-                )
-            self._changed.notify_all()
-
-    # --- the decision, with the lock held ------------------------------------------------------
+    def _ended(self, key: MessageKey, *, moved: bool) -> None:
+        """It is on the remote, or it is not on its way any more. (What never was, ends, too.)"""
+        flight = self._on_their_way.get(key)
+        if flight is None:
+            return
+        rates = self._upload_rates()
+        if rates.measured and not moved:
+            self._earlier = rates.total  # what it has shown is not forgotten with it
+        del self._on_their_way[key]
+        if flight.sending_at is not None and moved:
+            began_at, size_bytes = flight.sending_at, flight.size_bytes
+            self._uploads.append(Transfer(began_at, self._clock(), size_bytes, size_bytes))
+        self._changed.notify_all()
 
     def _answer(self, size_bytes: int) -> bool | None:
         """``None``: it depends on what is on its way."""
@@ -307,7 +313,6 @@ class TimeLeft(OpenGate):
         return rates_of([*self._uploads, *running], self._earlier or ASSUMED_BYTES_PER_SECOND)
 
     def _update(self, item: MediaItem, **changes: float | int) -> None:
-        with self._changed:
-            flight = self._on_their_way.get(item.key)
-            if flight is not None:
-                self._on_their_way[item.key] = replace(flight, **changes)  # type: ignore[arg-type]
+        flight = self._on_their_way.get(item.key)
+        if flight is not None:
+            self._on_their_way[item.key] = replace(flight, **changes)  # type: ignore[arg-type]

@@ -79,7 +79,8 @@ class Unfinished:
 
 def unfinished_in(messages: Sequence[SavedText], remote: str, filters: str) -> Unfinished:
     """``filters`` is the canonical text of this run's: a scope that has others is not gone on with,
-    since a state message does not say which."""
+    since a state message does not say which. A complete scope is looked at again, too, where
+    something waits: what was locked may be bought by now."""
     chats: list[ByMarkedId] = []
     left_out: list[str] = []
     for each in parsed(messages):
@@ -88,13 +89,14 @@ def unfinished_in(messages: Sequence[SavedText], remote: str, filters: str) -> U
         if not isinstance(each, State):
             continue
         state = each.state
-        if state.is_finished and state.reading.is_whole:
+        is_done = state.is_finished and state.reading.is_whole
+        if is_done and not state.waiting_ids:
             continue
         why = _why_not(state, remote, filters)
         if why is None:
             name = f"{state.channel_name} ({state.channel_id})"
             chats.append(ByMarkedId(state.channel_id, state.lower_bound, name))
-        else:
+        elif not is_done:
             left_out.append(f"not resumed: {state.channel_name!r} {why}")
     return Unfinished(tuple(chats), tuple(left_out))
 

@@ -14,6 +14,7 @@ from tdl_sync.core.model import (
     DoneMark,
     FileIdentity,
     FileNumber,
+    FormerFile,
     MediaItem,
     MediaType,
     MessageKey,
@@ -28,6 +29,9 @@ from tdl_sync.state.mark_records import (
     file_key,
     file_of_several_key,
     files_known_key,
+    former_key,
+    former_path_key,
+    former_text,
     group_of,
     group_prefix,
     key_text,
@@ -37,12 +41,14 @@ from tdl_sync.state.mark_records import (
     number_of,
     number_text,
     read_failure,
+    read_mark,
     read_moved,
     reading_key,
     reading_text,
     waiting_text,
     waits_key,
     watermark_key,
+    with_copies,
     with_file,
 )
 from tdl_sync.state.recorded_marks import RecordedMarks
@@ -66,12 +72,20 @@ class DoneMarks(RecordedMarks):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def write(self, mark: DoneMark, moved_in: Scope | None = None) -> None:
-        """Record a file as done, and which file it is, forget its failure, and count it in the
-        scope that it was ``moved_in``: all of it is durable, or nothing."""
+    def write(
+        self, mark: DoneMark, moved_in: Scope | None = None, former: FormerFile | None = None
+    ) -> None:
+        """Record a file as done, and which file it is, forget its failure, count it in the scope
+        that it was ``moved_in``, and remember its ``former`` one: all of it is durable, or
+        nothing."""
+        place = (mark.file.folder, mark.file.name)
         with self._writing:
             with self._database.transaction() as cache:
-                cache.set(key_text("done", mark.remote, mark.key), mark_text(mark))
+                key = key_text("done", mark.remote, mark.key)
+                cache.set(key, _marked_again(cache.get(key), mark))
+                cache.delete(former_path_key(mark.remote, *_group(mark.key), *place))
+                if former is not None:
+                    cache.set(former_key(mark.remote, former), former_text(former))
                 cache.delete(key_text("failed", mark.remote, mark.key))
                 if moved_in is not None:
                     before = read_moved(cache.get(moved_key(moved_in)))
@@ -80,6 +94,26 @@ class DoneMarks(RecordedMarks):
                 if mark.file.identity is not None:
                     self._find_by_file(cache, mark.remote, mark.key, mark.file.identity)
             self._has_not_failed(mark.remote, mark.key)
+            self._former.get(group_of(mark.remote, mark.key), {}).pop(place, None)
+            if former is not None:
+                self._has_former(mark.remote, former)
+
+    def forget_former(self, remote: str, former: FormerFile) -> None:
+        """Remove it from the record; durable on return."""
+        with self._writing:
+            with self._database.transaction() as cache:
+                cache.delete(former_key(remote, former))
+            group = self._former.get(group_of(remote, former.key), {})
+            group.pop((former.file.folder, former.file.name), None)
+
+    def note_copies(self, remote: str, key: MessageKey) -> None:
+        """Add to a mark that other messages rely on its file; durable on return."""
+        marked = self.marked(remote, key)
+        if marked is None or marked.has_copies:
+            return
+        with self._writing, self._database.transaction() as cache:
+            text_key = key_text("done", remote, key)
+            cache.set(text_key, with_copies(cache[text_key]))
 
     def learn_moved(self, scope: Scope, moved: Moved) -> None:
         """What a state message says that runs of other machines have moved; durable on return."""
@@ -224,3 +258,18 @@ class DoneMarks(RecordedMarks):
         if self.file_with(remote, key.chat_id, key.topic_id, file) is None:
             key_of = file_key if key.index == FIRST else file_of_several_key
             cache.set(key_of(remote, key.chat_id, key.topic_id, file), number_text(key.number))
+
+
+def _group(key: MessageKey) -> tuple[int, int]:
+    return key.chat_id, key.topic_id
+
+
+def _marked_again(before: str | None, mark: DoneMark) -> str:
+    """Who relied on this very file relies on it still."""
+    text = mark_text(mark)
+    if before is None or mark.file.identity is None:
+        return text
+    marked = read_mark(before)
+    return (
+        with_copies(text) if marked.has_copies and marked.identity == mark.file.identity else text
+    )

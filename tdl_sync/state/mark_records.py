@@ -7,6 +7,7 @@
 ["moved",remote,chat,topic,filters,lower bound]    how many files and bytes all runs have moved
 ["file",remote,chat,topic,kind,file id,size]    a message whose mark says that it is this file
 ["waits",remote,chat,topic,message]     holds what may be a file at another time
+["former",remote,chat,topic,folder,name]    what its message does not hold any more
 ["files known",remote,chat,topic]       every mark says which file it is, as far as can be known
 
 Of a message's second file, and of those after it, the first three are called "done file", "failed
@@ -28,6 +29,7 @@ from tdl_sync.core.model import (
     DoneMark,
     FileIdentity,
     FileNumber,
+    FormerFile,
     LocationKind,
     MarkedFile,
     MediaType,
@@ -98,6 +100,42 @@ def read_waiting(text_key: str, text: str) -> tuple[tuple[str, int, int], Waitin
         return (str(remote), chat_id, topic_id), waiting
     except NOT_OURS as error:
         raise ForeignRecord(f"what waits, {text[:80]!r}, is not one of ours") from error
+
+
+def former_key(remote: str, former: FormerFile) -> str:
+    chat_id, topic_id = former.key.chat_id, former.key.topic_id
+    return former_path_key(remote, chat_id, topic_id, former.file.folder, former.file.name)
+
+
+def former_path_key(remote: str, chat_id: int, topic_id: int, folder: str, name: str) -> str:
+    return _key("former", remote, chat_id, topic_id, folder, name)
+
+
+def former_text(former: FormerFile) -> str:
+    file, number = former.file, former.key.number
+    record: dict[str, object] = {
+        "message": [number.message_id, number.index],
+        "gives_way": former.gives_way,
+        "folder": file.folder,
+        "name": file.name,
+        "size_bytes": file.size_bytes,
+    }
+    if file.sha256 is not None:
+        record["sha256"] = file.sha256
+    text = json.dumps(record)
+    return text if file.identity is None else with_file(text, file.identity)
+
+
+def read_former(text_key: str, text: str) -> tuple[str, FormerFile]:
+    """On which remote, and what."""
+    try:
+        _, remote, chat_id, topic_id, _, _ = json.loads(text_key)
+        record = json.loads(text)
+        message_id, index = (int(each) for each in record["message"])
+        key = MessageKey(int(chat_id), int(topic_id), message_id, index)
+        return str(remote), FormerFile(key, read_mark(text), bool(record["gives_way"]))
+    except NOT_OURS as error:
+        raise ForeignRecord(f"the former file {text[:80]!r} is not one of ours") from error
 
 
 def watermark_key(scope: Scope) -> str:
@@ -256,6 +294,11 @@ def with_file(text: str, file: FileIdentity) -> str:
     return json.dumps({**json.loads(text), "file": [file.kind.value, file.file_id]})
 
 
+def with_copies(text: str) -> str:
+    """The text of a mark that also says that other messages rely on its file."""
+    return json.dumps({**json.loads(text), "has_copies": True})
+
+
 def read_mark(text: str) -> MarkedFile:
     try:
         record = json.loads(text)
@@ -267,6 +310,7 @@ def read_mark(text: str) -> MarkedFile:
             size_bytes,
             None if sha256 is None else str(sha256),
             None if file is None else FileIdentity(LocationKind(file[0]), int(file[1]), size_bytes),
+            bool(record.get("has_copies", False)),
         )
     except NOT_OURS as error:
         raise ForeignRecord(f"the done-mark {text[:80]!r} is not one of ours") from error

@@ -11,6 +11,7 @@ from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import (
     FileIdentity,
     FileNumber,
+    FormerFile,
     MarkedFile,
     MessageKey,
     Moved,
@@ -25,6 +26,7 @@ from tdl_sync.state.mark_records import (
     key_text,
     moved_key,
     read_failure_with_key,
+    read_former,
     read_id,
     read_mark,
     read_moved,
@@ -61,6 +63,7 @@ class RecordedMarks:
         self._writing = threading.Lock()
         self._failures: dict[tuple[str, int, int], dict[FileNumber, Failure]] = {}
         self._waiting: dict[tuple[str, int, int], dict[int, Waiting]] = {}
+        self._former: dict[tuple[str, int, int], dict[tuple[str, str], FormerFile]] = {}
         with database.errors_named():
             for text_key in database.keys('["failed'):  # the further ones of a message, too
                 text = database.text(text_key)
@@ -71,6 +74,10 @@ class RecordedMarks:
                 if text is not None:
                     group, waiting = read_waiting(text_key, text)
                     self._waiting.setdefault(group, {})[waiting.message_id] = waiting
+            for text_key in database.keys('["former",'):
+                text = database.text(text_key)
+                if text is not None:
+                    self._has_former(*read_former(text_key, text))
 
     def close(self) -> None:
         self._database.close()
@@ -132,6 +139,15 @@ class RecordedMarks:
         with self._writing:
             group = self._waiting.get((remote, chat_id, topic_id), {})
             return [group[message_id] for message_id in sorted(group)]
+
+    def former_files(self, remote: str, chat_id: int, topic_id: int) -> list[FormerFile]:
+        """What was replaced in its message and is there all the same. From memory, too."""
+        with self._writing:
+            return list(self._former.get((remote, chat_id, topic_id), {}).values())
+
+    def _has_former(self, remote: str, former: FormerFile) -> None:
+        group = self._former.setdefault(group_of(remote, former.key), {})
+        group[former.file.folder, former.file.name] = former
 
     def _has_failed(self, remote: str, failure: Failure) -> None:
         """In memory, once it is on record."""

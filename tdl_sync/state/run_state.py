@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
 from tdl_sync.core.balance import Balance
 from tdl_sync.core.failures import is_for_good
-from tdl_sync.core.model import FileNumber, MediaType, Reading
+from tdl_sync.core.model import FIRST, FileNumber, MediaType, Reading
 
 
 class RunStatus(str, Enum):
@@ -90,3 +90,19 @@ class RunState:
         """
         is_complete = self.status is RunStatus.COMPLETE
         return is_complete and all(map(is_for_good, self.failures_by_reason))
+
+    @property
+    def failed_numbers(self) -> list[FileNumber]:
+        """All that ``failed_ids`` and ``failed_files`` say: of a message that is not among the
+        latter it is the first file."""
+        of_several = [each for each in self.failed_files if each.message_id in self.failed_ids]
+        several_ids = {number.message_id for number in of_several}
+        firsts = [FileNumber(each) for each in self.failed_ids if each not in several_ids]
+        return sorted([*firsts, *of_several])
+
+
+def files_of_several(failed: Iterable[FileNumber]) -> tuple[FileNumber, ...]:
+    """For ``failed_files``: all that failed of messages of which another than the first did."""
+    numbers = sorted(set(failed))
+    several_ids = {number.message_id for number in numbers if number.index != FIRST}
+    return tuple(number for number in numbers if number.message_id in several_ids)

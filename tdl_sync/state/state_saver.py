@@ -11,7 +11,7 @@ from typing import Protocol
 
 from tdl_sync.core.errors import CredentialsRefused, HeldByAnotherRun, Stopped, TdlSyncError
 from tdl_sync.core.operating_system import steady_seconds
-from tdl_sync.core.ports import ProgressListener
+from tdl_sync.core.ports import Notices
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunState, RunStatus
 from tdl_sync.state.state_message import encode, json_in
@@ -115,7 +115,7 @@ class StatePlaces:
     message: StateWriter
     local_states: LocalStates
     snapshot: Callable[[], RunState]
-    progress: ProgressListener
+    notices: Notices
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -163,7 +163,7 @@ class StatePlaces:
                 except OSError as error:
                     lines.append(f"warning: an old copy of the state stays: {error}")
         for line in lines:
-            self.progress.message(line)
+            self.notices.message(line)
 
     def _save_locally(self, state: RunState, failure: str, *, ends: bool = False) -> SavedIn:
         """``ends``: the run does, and the user is told what the next one begins with."""
@@ -176,14 +176,14 @@ class StatePlaces:
             self.local_states.write(key, json_text)
         except OSError as error:
             after = f"{_NEXT} with what is marked as done" if ends else _GOES_ON
-            self.progress.message(
+            self.notices.message(
                 f"warning: the state can be saved neither in Saved Messages ({failure}) nor in "
                 f"{self.local_states.path(key)} ({error.strerror}); {after}"
             )
             return SavedIn.NOWHERE
         if first:
             after = f"{_NEXT} there" if ends else _GOES_ON
-            self.progress.message(
+            self.notices.message(
                 f"warning: the state cannot be saved in Saved Messages ({failure}); it is kept in "
                 f"{self.local_states.path(key)}, and {after}"
             )
@@ -205,7 +205,7 @@ class StateSaver:
         message: StateWriter,
         local_states: LocalStates,
         snapshot: Callable[[], RunState],
-        progress: ProgressListener,
+        notices: Notices,
         save_interval_seconds: float,
         clock: Callable[[], float] = steady_seconds,
         wait: Callable[[threading.Event, float], bool] = _wait,
@@ -214,7 +214,7 @@ class StateSaver:
 
         ``wait`` waits for an event, or for seconds of ``clock``, whatever comes first.
         """
-        self._places = StatePlaces(message, local_states, snapshot, progress)
+        self._places = StatePlaces(message, local_states, snapshot, notices)
         self._clock = clock
         self._wait = wait
         self._wake = threading.Event()

@@ -10,14 +10,22 @@ import os
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 from tdl_sync.core.errors import FileReplaced, ItemFailed, MessageGone, SizeMismatch, StagingFailed
 from tdl_sync.core.model import MediaItem, Reservation, StagedFile
 from tdl_sync.core.operating_system import sync_directory
-from tdl_sync.core.ports import PART_BYTES, PartSource, ProgressListener
+from tdl_sync.core.ports import PART_BYTES, Notices, PartSource
 from tdl_sync.core.retry import with_attempts
+from tdl_sync.core.steps import (
+    DownloadBegan,
+    Downloaded,
+    DownloadEnded,
+    Resumed,
+    Staged,
+    Steps,
+    TriedAgain,
+)
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.transfer.disk.full_disk import FullDisk
 from tdl_sync.transfer.disk.part_journal import PartialFile, PartialFiles, part_length
@@ -37,17 +45,16 @@ class Downloader:
         parts: PartSource,
         staging: Staging,
         partials: PartialFiles,
-        progress: ProgressListener,
+        notices: Notices,
         stop: StopFlag,
     ) -> None:
         self._parts = parts
         self._staging = staging
         self._partials = partials
-        self._progress = progress
         self._stop = stop
-        self._full_disk = FullDisk((staging.directory, partials.directory), progress, stop)
+        self._full_disk = FullDisk((staging.directory, partials.directory), notices, stop)
 
-    def download(self, reservation: Reservation) -> StagedFile:
+    def download(self, reservation: Reservation, steps: Steps) -> StagedFile:
         """Download one item; blocks until its staged file is complete and durable.
 
         A part that was written is not asked for again, not by the next of the three attempts and
@@ -57,11 +64,11 @@ class Downloader:
         """
         item = reservation.item
         self._stop.check()
-        self._progress.download_started(item)
+        steps.tell(DownloadBegan(item))
         try:
-            self._write_parts(item)
+            self._write_parts(item, steps)
             staged_path = self._finish(item)
-            self._progress.staged(item)
+            steps.tell(Staged(item))
         except OSError as error:
             self._partials.remove(item.key)
             raise StagingFailed(error.strerror or str(error)) from error
@@ -70,28 +77,28 @@ class Downloader:
                 self._partials.remove(item.key)
             raise
         finally:
-            self._progress.download_finished(item)
+            steps.tell(DownloadEnded(item))
         return StagedFile(reservation, staged_path)
 
-    def _write_parts(self, item: MediaItem) -> None:
+    def _write_parts(self, item: MediaItem, steps: Steps) -> None:
         with ExitStack() as closing:
             opening = self._partials.open
             file = self._full_disk.rest_while_full(
                 lambda: closing.enter_context(opening(item, self._stop.check))
             )
             if file.offsets:
-                self._progress.resumed(item, file.written_bytes)
+                steps.tell(Resumed(item, file.written_bytes))
             # The range goes one past the last part where the size is a multiple of the part size
             # (and for an empty file): only an answer from there shows that nothing follows.
             offsets = range(0, item.size_bytes + 1, PART_BYTES)
             missing = deque(offset for offset in offsets if offset not in file.offsets)
             with_attempts(
-                lambda: self._fill(item, file, missing),
+                lambda: self._fill(item, file, missing, steps),
                 self._stop,
-                partial(self._progress.tried_again, item),
+                lambda why, seconds: steps.tell(TriedAgain(item, why, seconds)),
             )
 
-    def _fill(self, item: MediaItem, file: PartialFile, missing: deque[int]) -> None:
+    def _fill(self, item: MediaItem, file: PartialFile, missing: deque[int], steps: Steps) -> None:
         """Fetch the missing parts, oldest first; what was not written is missing afterwards."""
         in_flight: dict[Future[bytes], int] = {}
         try:
@@ -104,6 +111,7 @@ class Downloader:
                 finished, _ = wait(in_flight, STOP_POLL_SECONDS, FIRST_COMPLETED)
                 for part in finished:
                     self._write(item, file, in_flight[part], part.result())
+                    steps.tell(Downloaded(item, len(part.result())))
                     del in_flight[part]
         finally:
             missing.extend(sorted(in_flight.values()))
@@ -113,7 +121,6 @@ class Downloader:
         if len(part) != expected_bytes:
             raise SizeMismatch(item.size_bytes, item.size_bytes + len(part) - expected_bytes)
         self._full_disk.rest_while_full(lambda: file.write(offset_bytes, part))
-        self._progress.downloaded(item, len(part))
 
     def _finish(self, item: MediaItem) -> Path:
         """Check the size on disk, give the file the message's date, and rename it: all durable."""

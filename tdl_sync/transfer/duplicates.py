@@ -200,6 +200,10 @@ class Duplicates(EachByItself):
             yield item
 
     def _pass_over(self, copies: Sequence[MediaItem], first: FileNumber) -> None:
+        """Before the copies are booked it is on record that they rely on the first."""
+        if copies:
+            number = MessageKey(self._chat_id, 0, first.message_id, first.index)
+            self._marks.note_copies(self._remote, number)
         for _ in copies:
             self._ledger.opened()
         named = self._also_posted.name(first, copies)
@@ -226,4 +230,4 @@ class Duplicates(EachByItself):
             self._ledger.failed(copy, error)
         else:
             self._end_for(error)
-            self._ledger.left()
+            self._ledger.left(copy)

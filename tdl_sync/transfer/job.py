@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tdl_sync.core.model import (
     Chat,
+    DoneMark,
     FileNumber,
     HistoryEntry,
     ListedFile,
@@ -56,6 +57,11 @@ class Job:
     lower_bound: int = 0
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to be listed and nothing to be tried again."""
+        return self.up_to_id <= self.after_id and not self.again
+
+    @property
     def scope(self) -> Scope:
         """What is moved counts as moved in it."""
         return self.choice.scope(self.remote, self.chat, self.lower_bound)
@@ -63,7 +69,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Stages:
-    """The parts that a file passes through, shared by all chats of a run."""
+    """The parts that a file passes through, shared by all chats of a run.
+
+    ``on_moved`` is told of each file that was moved, when it is marked; it must return at once.
+    """
 
     reader: ChatReader
     downloader: Downloader
@@ -74,3 +83,4 @@ class Stages:
     leftovers: Leftovers
     progress: ProgressListener
     stop: StopFlag
+    on_moved: Callable[[DoneMark], None] = lambda mark: None

@@ -4,13 +4,13 @@ which of Telegram's files are on the remote where no mark says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tdl_sync.core.errors import LargerThanBudget
 from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import ListedFile, MarkedFile, MediaItem, RemoteFile
-from tdl_sync.core.naming import name_beside
+from tdl_sync.core.naming import name_beside, path_of
 from tdl_sync.core.ports import MarkReader
 from tdl_sync.options.choice import Replacing
 from tdl_sync.transfer.job import Job
@@ -47,15 +47,29 @@ class KnownFiles:
     """By the marks, the recorded failures and the remote's listing. All threads may ask; nothing
     is written by asking."""
 
-    def __init__(self, marks: MarkReader, job: Job, failures: Iterable[Failure]) -> None:
-        """``failures`` are those of the chat, as they are when the run begins.
+    def __init__(
+        self,
+        marks: MarkReader,
+        job: Job,
+        failures: Iterable[Failure],
+        may_give_way: Callable[[MediaItem], bool] = lambda item: True,
+    ) -> None:
+        """``failures`` are those of the chat, as they are when the run begins. ``may_give_way``
+        tells of an item whether the file that its message held before may be written over.
 
         Several files on the remote may begin with one id: people put theirs beside ours.
         """
+        self._may_give_way = may_give_way
         self._marks = marks
         self._job = job
         self._failures = {failure.key: failure for failure in failures}
         self._again = {entry.key for entry in job.again}
+        # What a message held before is no proof of what it holds now.
+        former = marks.former_files(job.remote, job.chat.id, 0)
+        self._former = {f"{each.file.folder}/{each.file.name}" for each in former}
+        self._staying = {
+            f"{each.file.folder}/{each.file.name}" for each in former if not each.gives_way
+        }
 
     def of(self, item: MediaItem) -> Done | GivenUp | None:
         """``None``: it is to be moved."""
@@ -92,22 +106,22 @@ class KnownFiles:
         if failure is not None and failure.overwrites is not None:
             return failure.overwrites
         replaced = self.replaced(item)
-        return None if replaced is None else self._path_instead_of(replaced, item)
+        if replaced is None and not self._staying:
+            return None
+        return self._path_instead_of(replaced, item)
 
-    def _path_instead_of(self, replaced: MarkedFile, item: MediaItem) -> str | None:
+    def _path_instead_of(self, replaced: MarkedFile | None, item: MediaItem) -> str | None:
         """``None`` where its own path is free."""
         job = self._job
         path = job.keeping.template.path(item, job.chat)
-        if f"{job.folder}/{path}" != f"{replaced.folder}/{replaced.name}":
+        whole_path = f"{job.folder}/{path}"
+        if replaced is not None and whole_path == f"{replaced.folder}/{replaced.name}":
+            if job.replacing is Replacing.OVER and self._may_give_way(item):
+                return path
+        elif whole_path not in self._staying:
             return None
-        if job.replacing is Replacing.OVER:
-            return path
         folder, slash, name = path.rpartition("/")
         return f"{folder}{slash}{name_beside(item, name)}"
-
-    def to_remove(self, item: MediaItem) -> MarkedFile | None:
-        """What gives way once its message's new file is there, under whatever name."""
-        return self.replaced(item) if self._job.replacing is Replacing.OVER else None
 
     def twin(self, item: MediaItem) -> ListedFile | None:
         """One that is listed with its id and size, if nothing is known of an attempt of ours."""
@@ -119,4 +133,9 @@ class KnownFiles:
     def fitting(self, item: MediaItem) -> list[ListedFile]:
         """What the remote lists with its id and size."""
         listed = self._job.on_remote.get(item.number, ())
-        return [each for each in listed if each.size_bytes == item.size_bytes]
+        return [
+            each
+            for each in listed
+            if each.size_bytes == item.size_bytes
+            and f"{self._job.folder}/{path_of(each)}" not in self._former
+        ]

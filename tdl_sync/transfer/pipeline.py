@@ -24,13 +24,14 @@ from tdl_sync.core.errors import (
 )
 from tdl_sync.core.futures import in_thread, then
 from tdl_sync.core.model import DoneMark, MediaItem, Reservation, StagedFile
+from tdl_sync.core.steps import Admitted, DiskUsed, Steps, TakenUp
 from tdl_sync.core.stop import Slots
 from tdl_sync.transfer.admission import OpenGate
 from tdl_sync.transfer.again import GONE
 from tdl_sync.transfer.copies_in_sidecars import AlsoPosted, InSidecars
 from tdl_sync.transfer.duplicates import Duplicates, EachByItself
 from tdl_sync.transfer.job import Job, Stages
-from tdl_sync.transfer.ledger import Ledger, Tally
+from tdl_sync.transfer.ledger import Ledger
 from tdl_sync.transfer.pools import DownloadPool, DownloadPools
 from tdl_sync.transfer.remaining import Remaining
 from tdl_sync.transfer.upload import Uploader
@@ -50,7 +51,7 @@ class Pipeline:
         downloads: int,
         workers: int,
         on_settled: Callable[[], None],
-        tally: Tally,
+        steps: Steps,
         wait_until_ours: Callable[[], None],
         gate: OpenGate | None = None,
         wait_until_not_lapsed: Callable[[], None] = lambda: None,
@@ -63,6 +64,7 @@ class Pipeline:
         """
         self._job = job
         self._stages = stages
+        self._steps = steps
         self._wait_until_ours = wait_until_ours
         self._gate = gate or OpenGate()
         self._pools = DownloadPools(downloads, stages.stop)
@@ -75,15 +77,16 @@ class Pipeline:
             if job.choice.newest_first
             else OldestFirst(job.after_id)
         )
-        self.limit_reached = False
+        self.ended_early = False
+        """Whether more of the chat may be wanted: the limit was reached, or the time was over."""
+
         self.ledger = Ledger(
             job.remote,
             frontier,
             stages.marks,
-            stages.progress,
+            steps,
             stages.stop,
             on_settled,
-            tally,
             job.seen,
         )
         self._remaining = Remaining(job, stages, self.ledger, self._check)
@@ -91,9 +94,10 @@ class Pipeline:
             job,
             stages,
             self._remaining.path_before,
-            self._gate,
+            steps,
             wait_until_not_lapsed,
-            self._remaining.to_remove,
+            self._remaining.former,
+            self._remaining.is_marked,
         )
         self._duplicates = self._deduped() if job.choice.dedupe else EachByItself()
 
@@ -130,15 +134,16 @@ class Pipeline:
                 self._remaining.learn_files()
             self._take_up_leftovers()
             taken = 0
+            limit = self._job.choice.limit
             items = self._duplicates.firsts(self._remaining.files())
-            for item in islice(items, self._job.choice.limit):
+            for item in islice(items, limit):
                 self._check()
                 if self._gate.is_over:
-                    self._gate.put_off(item)
+                    self.ended_early = True
                     break
                 self._move(item)
                 taken += 1
-            self.limit_reached = taken == self._job.choice.limit
+            self.ended_early |= taken == limit
         except ChatUnreadable as error:
             self._given_up = error
         self.ledger.wait_for_all()
@@ -187,24 +192,19 @@ class Pipeline:
         except LargerThanBudget as failure:
             pool.slots.give_back()
             self._flight_slots.give_back()
-            self._gate.settled(item, moved=False)
             self.ledger.opened()
             self.ledger.failed(item, failure)
             return None
         self.ledger.opened()
-        self._stages.progress.disk(budget.used_bytes)
-        self._stages.progress.admitted(item)
+        self._steps.tell(DiskUsed(budget.used_bytes))
+        self._steps.tell(Admitted(item))
         return reservation
 
     def _download(self, reservation: Reservation, pool: DownloadPool) -> StagedFile:
-        self._gate.downloading(reservation.item)
         try:
-            staged = self._stages.downloader.download(reservation)
+            return self._stages.downloader.download(reservation, self._steps)
         finally:
             pool.slots.give_back()
-        self._gate.staged(reservation.item)
-        self.ledger.downloaded(reservation.item)
-        return staged
 
     def _settle(self, reservation: Reservation, marked: Future[DoneMark]) -> None:
         """Book what became of an item, and give its room back if its bytes are gone.
@@ -219,18 +219,18 @@ class Pipeline:
     def _book(self, reservation: Reservation, marked: Future[DoneMark]) -> None:
         item, error = reservation.item, marked.exception()
         attempt = self._stages.leftovers.attempt(item)
-        self._gate.settled(item, moved=error is None)
         if error is None:
             self._stages.leftovers.marked(item.key)
         if not self._stages.staging.holds(item.key):
             self._stages.budget.release(reservation)
         elif isinstance(error, (ItemFailed, ChatUnreadable)):
             self._stages.leftovers.keep(reservation)
-        self._stages.progress.disk(self._stages.budget.used_bytes)
+        self._steps.tell(DiskUsed(self._stages.budget.used_bytes))
         self._flight_slots.give_back()
         if error is None:
             self._duplicates.moved(item, marked.result())
             self.ledger.moved(reservation)
+            self._stages.on_moved(marked.result())
             return
         self._duplicates.not_moved(item)
         if isinstance(error, ItemFailed):
@@ -239,7 +239,7 @@ class Pipeline:
             self.ledger.left_out(item, GONE)
         else:
             self._end_for(error)
-            self.ledger.left()
+            self.ledger.left(item)
 
     def _end_for(self, error: BaseException) -> None:
         """One item met something that ends more than itself: this chat, or the whole run.
@@ -255,7 +255,7 @@ class Pipeline:
         """Hand off what an earlier run had staged."""
         for found in self._remaining.staged(self._duplicates.leads):
             self._flight_slots.take()
-            self._gate.taken_up(found.item)
+            self._steps.tell(TakenUp(found.item))
             self.ledger.seen(1)
             self.ledger.opened()
             reservation = self._stages.budget.adopted(found.item)

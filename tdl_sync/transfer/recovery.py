@@ -39,7 +39,10 @@ directory, "staged" is ``m….staged``; the mark is the one of ``done_marks.py``
     are there, so it is marked, and counted as believed.
 9.  rclone has exited 0: the mark is written, in one transaction with the removal of a failure, and
     then the journal is removed.
-    *Dies here:* done. The watermark may be below it; the message is listed again and skipped.
+    What the message held before and is to give way (``giving_way``) is on record by the same
+    transaction, and removed after it.
+    *Dies here:* done. The watermark may be below it; the message is listed again and skipped. What
+    is to give way is removed when the next run begins.
 10. The watermark passes it, and the state message says so within the save interval.
     *Dies here:* the state message may be older than the marks, never newer; a machine that has
     only that message finds what is above it by 8.

@@ -13,9 +13,9 @@ from tdl_sync.core.model import (
     LOCKED,
     MAY_OPEN,
     DoneMark,
+    FormerFile,
     HistoryEntry,
     HistoryPage,
-    MarkedFile,
     MediaItem,
     MessageKey,
     RemoteFile,
@@ -26,6 +26,7 @@ from tdl_sync.core.naming import file_name, path_of
 from tdl_sync.core.text import printable
 from tdl_sync.transfer.again import not_moved_yet
 from tdl_sync.transfer.disk.part_journal import Attempt
+from tdl_sync.transfer.giving_way import GivingWay
 from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.known import (
     Done,
@@ -42,7 +43,7 @@ _MESSAGES_AT_ONCE = 100
 
 
 class Remaining:
-    """Of one job. Used by one thread, but for ``path_before``."""
+    """Of one job. Used by one thread, but for what says otherwise."""
 
     def __init__(self, job: Job, stages: Stages, ledger: Ledger, check: Callable[[], None]) -> None:
         """``check`` raises when no more of the chat is to be listed."""
@@ -51,7 +52,8 @@ class Remaining:
         self._ledger = ledger
         self._check = check
         failures = stages.marks.failures(job.remote, job.chat.id, 0)
-        self._known = KnownFiles(stages.marks, job, failures)
+        self._giving_way = GivingWay(job, stages)
+        self._known = KnownFiles(stages.marks, job, failures, self._giving_way.may)
         self._proofs = SidecarProofs(job, stages.hand_off)
         self._taken_up: set[MessageKey] = set()
 
@@ -64,9 +66,18 @@ class Remaining:
             return None if twin is None else path_of(twin)
         return path
 
-    def to_remove(self, item: MediaItem) -> MarkedFile | None:
-        """See ``KnownFiles``; any thread may ask."""
-        return self._known.to_remove(item)
+    def former(self, file: RemoteFile) -> FormerFile | None:
+        """What its message held before, which is to be on record with its mark: to be asked before
+        that is written. Any thread may ask."""
+        replaced = self._known.replaced(file.item)
+        if replaced is None or (replaced.folder, replaced.name) == (file.folder, file.name):
+            return None
+        return self._giving_way.former(file.item, replaced)
+
+    def is_marked(self, former: FormerFile | None) -> None:
+        """The mark is written, with this. Any thread may say so."""
+        if former is not None and former.gives_way:
+            self._giving_way.remove(former)
 
     def staged(self, leads: Callable[[MediaItem], bool]) -> list[Found]:
         """What an earlier run had staged and not handed off, which is not listed again: see
@@ -81,8 +92,15 @@ class Remaining:
             leads,
             job.leftovers_of,
         )
+        for each in found:
+            self._judge_former(each.item)
         self._taken_up.update(each.item.key for each in found)
         return found
+
+    def _judge_former(self, item: MediaItem) -> None:
+        replaced = self._known.replaced(item)
+        if replaced is not None:
+            self._giving_way.judge(item, replaced)
 
     def files(self) -> Iterator[MediaItem]:
         """In the run's order; blocks for the reader's calls."""
@@ -107,6 +125,7 @@ class Remaining:
         the others. All at once: each would be durable by itself, and they may be a hundred
         thousand."""
         job, marks = self._job, self._stages.marks
+        self._giving_way.finish()
         again = job.again
         gone = [entry.key for entry in again if isinstance(entry, SkippedItem)]
         if gone:
@@ -183,6 +202,8 @@ class Remaining:
     def _look_up(self, item: MediaItem) -> Done | GivenUp | None:
         """What is known of it; what the remote alone shows is marked."""
         known = self._known.of(item)
+        if not isinstance(known, DoneByMark):
+            self._judge_former(item)
         leftovers = self._stages.leftovers
         attempt = leftovers.attempt(item)
         if attempt is not None and not isinstance(known, DoneByMark):
@@ -193,8 +214,10 @@ class Remaining:
             self._stages.hand_off.keep_date(known.file)
             # A run of ours has moved it, and did not live to say so.
             moved_in = None if attempt is None else self._job.scope
-            self._stages.marks.write(DoneMark(self._job.remote, known.file), moved_in)
+            former = self.former(known.file)
+            self._stages.marks.write(DoneMark(self._job.remote, known.file), moved_in, former)
             leftovers.marked(item.key)
+            self.is_marked(former)
         return known
 
     def _proven(self, item: MediaItem) -> DoneByListing | None:

@@ -26,6 +26,9 @@ from tdl_sync.options.name_template import RemotePlace
 VERSION = 1
 
 
+NOT_A_SIDECAR = (AttributeError, LookupError, TypeError, ValueError)
+"""What reading a text raises that is none."""
+
 _SHA256 = re.compile("[0-9a-f]{64}")
 _NAME = re.compile(r"([1-9][0-9]{0,18})(?:\.([2-9]|[1-9][0-9]{1,2}))?\.json")
 
@@ -62,7 +65,7 @@ def with_copies(text: bytes, copies: Iterable[MediaItem]) -> bytes:
             FileNumber(int(each["message_id"]), int(each.get("index", FIRST))): each
             for each in record.get("also_posted", [])
         }
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except NOT_A_SIDECAR as error:
         raise SidecarUnreadable(str(error)) from error
     new = {copy.number: _copy_record(copy) for copy in copies}
     if new.keys() <= known.keys():
@@ -124,13 +127,43 @@ def sidecar(item: MediaItem, chat: Chat, place: RemotePlace, sha256: str) -> byt
 
 
 def with_copies_of(text: bytes, before: bytes) -> bytes:
-    """A new sidecar that names the copies which the one before it names, if that can be read."""
+    """A new sidecar that names the copies which the one before it names, if that can be read. Where
+    that one was of another file, they are named with it."""
     record = json.loads(text)
     try:
-        record["also_posted"] = json.loads(before)["also_posted"]
-    except (LookupError, TypeError, ValueError):
+        known = json.loads(before)
+        earlier = list(known.get("earlier_files", []))
+        copies = known.get("also_posted", [])
+        if copies and _hash_in(known) not in (None, _hash_in(record)):
+            earlier.append({"file": known["file"], "also_posted": copies})
+            copies = []
+    except NOT_A_SIDECAR:
         return text
+    if not copies and not earlier:
+        return text
+    record.update({"also_posted": copies} if copies else {})
+    record.update({"earlier_files": earlier} if earlier else {})
     return _written(record)
+
+
+def names_copies(text: bytes, sha256: str | None) -> bool:
+    """Whether a sidecar names other messages that hold the file with this hash; one that can't be
+    read may. ``None`` stands for any hash."""
+    try:
+        record = json.loads(text)
+        of_files = [record, *record.get("earlier_files", [])]
+        return any(
+            each.get("also_posted") and (None in (sha256, hash_) or hash_ == sha256)
+            for each in of_files
+            for hash_ in (_hash_in(each),)
+        )
+    except NOT_A_SIDECAR:
+        return True
+
+
+def _hash_in(record: Any) -> str | None:
+    sha256 = record["file"].get("sha256")
+    return None if sha256 is None else str(sha256)
 
 
 def message_record(details: MessageDetails) -> dict[str, Any]:

@@ -8,15 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-from tdl_sync.core.errors import HandOffFailed, StagingFailed
-from tdl_sync.core.model import DoneMark, MarkedFile, MediaItem, RemoteFile, StagedFile
+from tdl_sync.core.errors import StagingFailed
+from tdl_sync.core.model import DoneMark, FormerFile, MediaItem, RemoteFile, StagedFile
 from tdl_sync.core.retry import with_attempts
-from tdl_sync.core.text import printable
+from tdl_sync.core.steps import Steps, TriedAgain, UploadBegan, Uploaded, UploadEnded
 from tdl_sync.options.name_template import RemotePlace
-from tdl_sync.transfer.admission import OpenGate
 from tdl_sync.transfer.disk.part_journal import Attempt
 from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.sidecar import sidecar, sidecar_name, with_copies_of
@@ -32,19 +30,22 @@ class Uploader:
         job: Job,
         stages: Stages,
         path_before: Callable[[MediaItem], str | None],
-        gate: OpenGate,
+        steps: Steps,
         wait_until_not_lapsed: Callable[[], None] = lambda: None,
-        to_remove: Callable[[MediaItem], MarkedFile | None] = lambda item: None,
+        former: Callable[[RemoteFile], FormerFile | None] = lambda file: None,
+        is_marked: Callable[[FormerFile | None], None] = lambda former: None,
     ) -> None:
         """``path_before`` says where on the remote, below the chat's folder, a file of the same
         message may be that is not right: it is overwritten, so that there are not two.
-        ``to_remove`` names the one that gives way to it."""
+        ``former`` names what was replaced in the message and lies elsewhere, and ``is_marked`` is
+        told of it once that is on record."""
         self._job = job
         self._stages = stages
         self._path_before = path_before
-        self._gate = gate
+        self._steps = steps
         self._wait_until_not_lapsed = wait_until_not_lapsed
-        self._to_remove = to_remove
+        self._former = former
+        self._is_marked = is_marked
 
     def upload(self, staged: StagedFile) -> DoneMark:
         """Hand off one file, then mark it; blocks until the mark is durable.
@@ -53,24 +54,16 @@ class Uploader:
         put it. After three attempts raises what
         ``HandOff.move`` raises, or ``StagingFailed`` for a file that can't be read: it is kept.
         """
-        tell = partial(self._stages.progress.tried_again, staged.item)
-        before = self._to_remove(staged.item)
-        remote_file = with_attempts(lambda: self._attempt(staged), self._stages.stop, tell)
+        remote_file = with_attempts(
+            lambda: self._attempt(staged),
+            self._stages.stop,
+            lambda why, seconds: self._steps.tell(TriedAgain(staged.item, why, seconds)),
+        )
         mark = DoneMark(self._job.remote, remote_file)
-        self._stages.marks.write(mark, self._job.scope)
-        if before is not None and not _is_at(before, remote_file):
-            self._remove(before)
+        former = self._former(remote_file)
+        self._stages.marks.write(mark, self._job.scope, former)
+        self._is_marked(former)
         return mark
-
-    def _remove(self, file: MarkedFile) -> None:
-        """Best effort: what stays is named by ``verify`` as a double."""
-        try:
-            self._stages.hand_off.remove(file.folder, file.name)
-        except HandOffFailed as error:
-            self._stages.progress.message(
-                f"warning: {printable(file.name)}, whose message holds another file by now, cannot "
-                f"be removed: {error}"
-            )
 
     def _attempt(self, staged: StagedFile) -> RemoteFile:
         item = staged.item
@@ -85,21 +78,19 @@ class Uploader:
         place = self._place(item, path)
         folder = "/".join((self._job.folder, *place.folders))
         remote_path = f"{self._job.remote}/{folder}/{place.name}"
-        self._stages.progress.upload_started(item, staged.path.name, remote_path)
-        self._gate.sending(item)
+        self._steps.tell(UploadBegan(item, staged.path.name, remote_path))
         try:
             return self._move(staged, place, folder)
         finally:
-            self._stages.progress.upload_finished(item)
+            self._steps.tell(UploadEnded(item))
 
     def _move(self, staged: StagedFile, place: RemotePlace, folder: str) -> RemoteFile:
         """The sidecar goes first: where the file is on the remote, which is what a lost machine's
         next run goes by, its sidecar is there, too."""
-        item, job, progress = staged.item, self._job, self._stages.progress
+        item, job = staged.item, self._job
 
         def sent(total_bytes: int) -> None:
-            progress.uploaded(item, total_bytes)
-            self._gate.sent(item, total_bytes)
+            self._steps.tell(Uploaded(item, total_bytes))
 
         sha256 = sha256_of(staged.path)
         self._begin(item, Attempt("/".join((*place.folders, place.name)), sha256))
@@ -137,10 +128,6 @@ class Uploader:
         if folder_before is not None:
             text = with_copies_of(text, self._stages.hand_off.read(folder_before, name))
         self._stages.hand_off.put(text, folder, name)
-
-
-def _is_at(marked: MarkedFile, file: RemoteFile) -> bool:
-    return (marked.folder, marked.name) == (file.folder, file.name)
 
 
 def sha256_of(path: Path) -> str:

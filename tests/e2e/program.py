@@ -27,6 +27,9 @@ RCLONE = shutil.which("rclone") or str(Path(sys.executable).parent / "rclone")
 SOURCE = "@stand_in_source"
 REMOTE = "box:files"
 PATIENCE_SECONDS = 120.0
+WHOLE_SCHEMA = "TESTS_IMPORT_THE_WHOLE_SCHEMA"
+"""Set for the tests, all types of Telegram's schema are imported at the start, here and in what is
+started: ``tdl_sync/telegram/session/schema_on_demand.py`` is left out."""
 NOTHING_DONE = "result: status=error seen=0 done=0 skipped=0 failed=0 bytes=0\n"
 
 _STAMPED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (.*)")
@@ -147,7 +150,7 @@ class Machine:
             needed.mkdir(parents=True)
         self.rclone_config.write_text(f"[box]\ntype = alias\nremote = {self.remote_directory}\n")
         self.rclone_config.chmod(0o600)
-        kept = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
+        kept = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", WHOLE_SCHEMA)
         self.variables = {
             **{name: os.environ[name] for name in kept if name in os.environ},
             **reaper.mark(),

@@ -13,6 +13,7 @@ from tdl_sync.core.model import (
     DoneMark,
     FileIdentity,
     FileNumber,
+    FormerFile,
     MarkedFile,
     MediaItem,
     MediaType,
@@ -40,6 +41,8 @@ class FakeMarks:
         self._watermarks: dict[Scope, int] = {}
         self.readings: dict[Scope, Reading] = {}
         self._moved: dict[Scope, Moved] = {}
+        self._copied: set[tuple[str, MessageKey]] = set()
+        self._former: dict[tuple[str, int, int, str, str], FormerFile] = {}
         self._files_known: set[tuple[str, int, int]] = set()
         self._lock = threading.Lock()
 
@@ -53,18 +56,49 @@ class FakeMarks:
         if mark is None:
             return None
         file = mark.file
-        return MarkedFile(file.folder, file.name, file.item.size_bytes, file.sha256, file.identity)
+        has_copies = (remote, key) in self._copied
+        return MarkedFile(
+            file.folder, file.name, file.item.size_bytes, file.sha256, file.identity, has_copies
+        )
 
-    def write(self, mark: DoneMark, moved_in: Scope | None = None) -> None:
+    def write(
+        self, mark: DoneMark, moved_in: Scope | None = None, former: FormerFile | None = None
+    ) -> None:
         if self.on_write is not None:
             self.on_write(mark)
         with self._lock:
             self._fail_if_asked()
+            before = self.marks.get((mark.remote, mark.key))
+            if before is not None and before.file.identity != mark.file.identity:
+                self._copied.discard((mark.remote, mark.key))
             self.marks[mark.remote, mark.key] = mark
+            chat_id, topic_id = mark.key.chat_id, mark.key.topic_id
+            place = (mark.remote, chat_id, topic_id, mark.file.folder, mark.file.name)
+            self._former.pop(place, None)
+            if former is not None:
+                place = (mark.remote, chat_id, topic_id, former.file.folder, former.file.name)
+                self._former[place] = former
             self._failures.pop((mark.remote, mark.key), None)
             if moved_in is not None:
-                before = self._moved.get(moved_in, Moved())
-                self._moved[moved_in] = before.and_one_of(mark.file.item.size_bytes)
+                moved = self._moved.get(moved_in, Moved())
+                self._moved[moved_in] = moved.and_one_of(mark.file.item.size_bytes)
+
+    def former_files(self, remote: str, chat_id: int, topic_id: int) -> list[FormerFile]:
+        with self._lock:
+            group = (remote, chat_id, topic_id)
+            return [each for place, each in self._former.items() if place[:3] == group]
+
+    def forget_former(self, remote: str, former: FormerFile) -> None:
+        with self._lock:
+            self._fail_if_asked()
+            key, file = former.key, former.file
+            self._former.pop((remote, key.chat_id, key.topic_id, file.folder, file.name), None)
+
+    def note_copies(self, remote: str, key: MessageKey) -> None:
+        with self._lock:
+            self._fail_if_asked()
+            if (remote, key) in self.marks:
+                self._copied.add((remote, key))
 
     def moved(self, scope: Scope) -> Moved:
         with self._lock:

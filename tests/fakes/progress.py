@@ -1,13 +1,36 @@
-"""A progress listener that remembers what it was told."""
+"""Who is told of a run: a listener that remembers it, and the numbers of a display."""
 
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
-from tdl_sync.core.failures import Failure
-from tdl_sync.core.model import Chat, ChatTotals, MediaItem, MessageKey
+from tdl_sync.core.model import Chat, ChatTotals
 from tdl_sync.core.reports import RunReport
+from tdl_sync.core.steps import DiskUsed, Seen, Step, Steps
+from tdl_sync.reporting.numbers import ProgressNumbers
+from tdl_sync.transfer.tally import Tally
+
+Kind = TypeVar("Kind", bound=Step)
+
+
+class Shown(Steps):
+    """Steps that are told to the numbers of a display and to the account that these are read with,
+    as a chat's run does it."""
+
+    def __init__(
+        self,
+        chat: Chat,
+        totals: ChatTotals,
+        budget_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        tally = Tally()
+        self.numbers = ProgressNumbers(chat, totals, budget_bytes, tally.of_round, clock)
+        super().__init__(tally.told, self.numbers.told)
 
 
 class RecordingProgress:
@@ -16,78 +39,47 @@ class RecordingProgress:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._calls: list[tuple[str, tuple[object, ...]]] = []
+        self._steps: list[Step] = []
+        self.breaks_at: tuple[type[Step], Exception] | None = None
+        """The kind of step at which it raises, and what."""
 
     def calls(self, method: str) -> list[tuple[object, ...]]:
         """The arguments of all calls of this method so far."""
         with self._lock:
             return [arguments for name, arguments in self._calls if name == method]
 
-    def order(self, message_id: int) -> list[str]:
-        """The methods that were called with this message's item, key or failure."""
+    def steps(self, kind: type[Kind]) -> list[Kind]:
+        """All steps of this kind so far."""
         with self._lock:
-            calls = list(self._calls)
-        return [name for name, arguments in calls if _message_id(arguments) == message_id]
+            return [step for step in self._steps if isinstance(step, kind)]
+
+    def order(self, message_id: int) -> list[type[Step]]:
+        """The kinds of steps that the file of this message took."""
+        with self._lock:
+            steps = list(self._steps)
+        return [
+            type(step)
+            for step in steps
+            if not isinstance(step, Seen | DiskUsed) and step.key.message_id == message_id
+        ]
 
     def _record(self, method: str, *arguments: object) -> None:
         with self._lock:
             self._calls.append((method, arguments))
 
-    def started(self, chat: Chat, totals: ChatTotals, budget_bytes: int) -> None:
-        self._record("started", chat, totals, budget_bytes)
+    def started(
+        self, chat: Chat, totals: ChatTotals, budget_bytes: int, account: Callable[[], RunReport]
+    ) -> None:
+        self._record("started", chat, totals, budget_bytes, account)
 
     def counted(self, chat: Chat, totals: ChatTotals) -> None:
         self._record("counted", chat, totals)
 
-    def seen(self, items: int) -> None:
-        self._record("seen", items)
-
-    def done_before(self, item: MediaItem) -> None:
-        self._record("done_before", item)
-
-    def skipped(self, key: MessageKey, rule: str) -> None:
-        self._record("skipped", key, rule)
-
-    def admitted(self, item: MediaItem) -> None:
-        self._record("admitted", item)
-
-    def download_started(self, item: MediaItem) -> None:
-        self._record("download_started", item)
-
-    def resumed(self, item: MediaItem, bytes_there: int) -> None:
-        self._record("resumed", item, bytes_there)
-
-    def downloaded(self, item: MediaItem, more_bytes: int) -> None:
-        self._record("downloaded", item, more_bytes)
-
-    def download_finished(self, item: MediaItem) -> None:
-        self._record("download_finished", item)
-
-    def staged(self, item: MediaItem) -> None:
-        self._record("staged", item)
-
-    def upload_started(self, item: MediaItem, staged_name: str, remote_path: str) -> None:
-        self._record("upload_started", item)
-
-    def uploaded(self, item: MediaItem, total_bytes: int) -> None:
-        self._record("uploaded", item, total_bytes)
-
-    def upload_finished(self, item: MediaItem) -> None:
-        self._record("upload_finished", item)
-
-    def moved(self, item: MediaItem, freed_bytes: int) -> None:
-        self._record("moved", item, freed_bytes)
-
-    def given_up(self, failure: Failure, name: str) -> None:
-        self._record("given_up", failure, name)
-
-    def failed(self, failure: Failure, name: str) -> None:
-        self._record("failed", failure, name)
-
-    def tried_again(self, item: MediaItem, why: str, pause_seconds: float) -> None:
-        self._record("tried_again", item, why, pause_seconds)
-
-    def disk(self, used_bytes: int) -> None:
-        self._record("disk", used_bytes)
+    def told(self, step: Step) -> None:
+        with self._lock:
+            self._steps.append(step)
+        if self.breaks_at is not None and isinstance(step, self.breaks_at[0]):
+            raise self.breaks_at[1]
 
     def waiting(self, what: str, why: str, until: datetime | None) -> None:
         self._record("waiting", what, why, until)
@@ -100,10 +92,3 @@ class RecordingProgress:
 
     def finished(self, chat: Chat, report: RunReport) -> None:
         self._record("finished", chat, report)
-
-
-def _message_id(arguments: tuple[object, ...]) -> int | None:
-    first = arguments[0] if arguments else None
-    if isinstance(first, MediaItem | Failure):
-        return first.key.message_id
-    return first.message_id if isinstance(first, MessageKey) else None

@@ -258,6 +258,19 @@ def test_what_an_earlier_reader_called_complete_is_resumed_and_read_once_more(ke
         assert len(found.chats) == is_resumed
 
 
+@pytest.mark.parametrize("filters", ["", "dedupe"])
+def test_what_waits_to_be_bought_makes_a_complete_chat_one_to_look_at_again(
+    kept: Kept, filters: str
+) -> None:
+    """And says nothing where it is not this run's."""
+    text = kept.text("states/complete.txt").replace('"wrong size":2,', "")
+    scope = Scope("gdrive:tdl-sync", FULL.channel_id, lower_bound=FULL.lower_bound)
+    text = text.replace(FULL.scope_key, scope_key(scope))
+    told = text.replace("{", f'{{"reader":{READER},"waiting":"7-9",', 1)
+    found = unfinished_in([SavedText(1, told, NOON, pinned=True)], "gdrive:tdl-sync", filters)
+    assert (len(found.chats), found.left_out) == (0 if filters else 1, ())
+
+
 def test_every_status_and_the_absence_of_every_optional_key_is_among_the_kept(kept: Kept) -> None:
     states = [decode(text) for text in kept.texts("states").values()]
     assert {state.status for state in states} == set(RunStatus)

@@ -22,6 +22,24 @@ from scripts.reaper import end_with_this_process
 from standins.shaping import Shaping
 from standins.telegram.server import StandIn
 from standins.telegram.world import worlds
+from tdl_sync.core.model import Chat, ChatTotals
+from tdl_sync.core.steps import (
+    Admitted,
+    DoneBefore,
+    DownloadBegan,
+    Downloaded,
+    DownloadEnded,
+    Failed,
+    Moved,
+    Resumed,
+    Seen,
+    Skipped,
+    Step,
+    UploadBegan,
+    Uploaded,
+    UploadEnded,
+)
+from tests.recordings.replay import KINDS
 
 HERE = Path(__file__).parent
 COALESCED_SECONDS = 0.25
@@ -123,6 +141,19 @@ class Recorder:
             if kind == "finished":
                 self._path.with_suffix(".txt").write_text("\n".join(self._lines) + "\n")
 
+    def told(self, step: Step) -> None:
+        match step:
+            case Seen(files):
+                self.note("seen", files)
+            case Skipped() | Failed():
+                self.note(KINDS[type(step)], step.key.message_id)
+            case DoneBefore(item) | Admitted(item) | DownloadBegan(item) | UploadBegan(item):
+                self.note(KINDS[type(step)], item.message_id, item.size_bytes)
+            case Resumed(item, count) | Downloaded(item, count) | Uploaded(item, count):
+                self.note(KINDS[type(step)], item.message_id, count)
+            case DownloadEnded(item) | UploadEnded(item) | Moved(item):
+                self.note(KINDS[type(step)], item.message_id)
+
     def _flush(self, key: tuple[str, int], now: float) -> None:
         _, amount = self._pending.pop(key)
         self._line(now, key[0], key[1], amount)
@@ -138,35 +169,22 @@ def record_here(path: Path, arguments: list[str]) -> int:
 
     recorder = Recorder(path)
 
-    def watch(name: str, values: Callable[..., tuple[int, ...]]) -> None:
+    def watch(name: str, note: Callable[..., None]) -> None:
         original = getattr(Reporter, name)
 
         def noted(self: Reporter, *given: Any) -> None:
-            recorder.note(name, *values(*given))
+            note(*given)
             original(self, *given)
 
         setattr(Reporter, name, noted)
 
-    def with_size(item: Any, *more: int) -> tuple[int, ...]:
-        return item.message_id, item.size_bytes, *more
+    def started(chat: Chat, totals: ChatTotals, budget_bytes: int, account: object) -> None:
+        recorder.note("started", totals.files, totals.estimated_bytes, budget_bytes)
 
-    def of_id(item: Any, *more: Any) -> tuple[int, ...]:
-        return (item.message_id, *(each for each in more if isinstance(each, int)))
-
-    watch("started", lambda chat, totals, budget: (totals.files, totals.estimated_bytes, budget))
-    watch("seen", lambda items: (items,))
-    watch("done_before", with_size)
-    watch("skipped", lambda key, rule: (key.message_id,))
-    watch("failed", lambda failure, name: (failure.key.message_id,))
-    for name in ("admitted", "download_started", "upload_started"):
-        watch(name, lambda item, *_: with_size(item))
-    for name in ("resumed", "downloaded", "uploaded"):
-        watch(name, of_id)
-    for name in ("download_finished", "upload_finished"):
-        watch(name, of_id)
-    watch("moved", lambda item, freed: (item.message_id,))
-    watch("waiting", lambda what, why, until: ())
-    watch("finished", lambda chat, report: ())
+    watch("started", started)
+    watch("told", recorder.told)
+    watch("waiting", lambda *_: recorder.note("waiting"))
+    watch("finished", lambda *_: recorder.note("finished"))
     return main(arguments)
 
 

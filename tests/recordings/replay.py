@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from itertools import pairwise
 from pathlib import Path
 
+from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import (
     Chat,
     ChatKind,
@@ -18,13 +19,48 @@ from tdl_sync.core.model import (
     MediaType,
     MessageKey,
 )
-from tdl_sync.reporting.numbers import Direction, ProgressNumbers, Snapshot
+from tdl_sync.core.steps import (
+    Admitted,
+    DoneBefore,
+    DownloadBegan,
+    Downloaded,
+    DownloadEnded,
+    Failed,
+    Moved,
+    Resumed,
+    Seen,
+    Skipped,
+    Step,
+    UploadBegan,
+    Uploaded,
+    UploadEnded,
+)
+from tdl_sync.options.filters import STICKER_RULE
+from tdl_sync.reporting.numbers import Snapshot
+from tests.fakes.progress import Shown
 
 HERE = Path(__file__).parent
 NAMES = sorted(path.stem for path in HERE.glob("*.txt"))
 LOOK_SECONDS = 0.5
 """As often as bars are drawn."""
 STANDSTILL_SECONDS = 10.0
+
+KINDS: dict[type[Step], str] = {
+    Seen: "seen",
+    Skipped: "skipped",
+    Failed: "failed",
+    DoneBefore: "done_before",
+    Admitted: "admitted",
+    DownloadBegan: "download_started",
+    UploadBegan: "upload_started",
+    Resumed: "resumed",
+    Downloaded: "downloaded",
+    Uploaded: "uploaded",
+    DownloadEnded: "download_finished",
+    UploadEnded: "upload_finished",
+    Moved: "moved",
+}
+"""What a recording calls each step."""
 
 _CHAT = Chat(-1001, "Films", ChatKind.CHANNEL)
 
@@ -53,20 +89,16 @@ def looks(name: str) -> Iterator[Look]:
     sized = ("admitted", "done_before", "upload_started")
     sizes = {values[0]: values[1] for _, kind, values in steps if kind in sized}
     totals = ChatTotals(len(sizes), sum(sizes.values()), len(sizes))
-    numbers = ProgressNumbers(_CHAT, totals, budget_bytes, clock)
-    told = _Told(numbers)
+    shown = Shown(_CHAT, totals, budget_bytes, clock)
+    told = _Told(shown)
     for at, kind, values in steps[1:]:
         while clock.now + LOOK_SECONDS <= at:
             clock.now += LOOK_SECONDS
             still_to_come = sum(
                 max(0.0, until - max(since, clock.now)) for since, until in standing_still
             )
-            yield Look(clock.now, end - clock.now - still_to_come, numbers.snapshot())
-        told.steps.get(kind, _nothing)(*values)
-
-
-def _nothing(*values: int) -> None:
-    """What the numbers are not told of."""
+            yield Look(clock.now, end - clock.now - still_to_come, shown.numbers.snapshot())
+        told.step(kind, *values)
 
 
 class _Clock:
@@ -77,39 +109,38 @@ class _Clock:
 
 
 class _Told:
-    """As the reporter tells the numbers."""
+    """As a run tells its steps."""
 
-    def __init__(self, numbers: ProgressNumbers) -> None:
+    def __init__(self, shown: Shown) -> None:
         self._sizes: dict[int, int] = {}
-        self._numbers = numbers
-        self.steps: dict[str, Callable[..., None]] = {
-            "seen": lambda files: numbers.count(seen=files),
+        self._shown = shown
+        self._steps: dict[str, Callable[..., Step]] = {
+            "seen": Seen,
             "skipped": self._skipped,
             "failed": self._failed,
-            "done_before": lambda *of: numbers.done_before(self._item(*of)),
-            "admitted": lambda *of: numbers.admitted(self._item(*of)),
-            "download_started": lambda *of: self._started(Direction.DOWN, *of),
-            "upload_started": lambda *of: self._started(Direction.UP, *of),
-            "resumed": lambda of, there: numbers.resumed(self._item(of), there),
-            "downloaded": lambda of, more: numbers.downloaded(self._item(of), more),
-            "uploaded": lambda of, sent: numbers.uploaded(self._item(of), sent),
-            "download_finished": lambda of: self._finished(Direction.DOWN, of),
-            "upload_finished": lambda of: self._finished(Direction.UP, of),
-            "moved": lambda of: numbers.moved(self._item(of)),
+            "done_before": lambda *of: DoneBefore(self._item(*of)),
+            "admitted": lambda *of: Admitted(self._item(*of)),
+            "download_started": lambda *of: DownloadBegan(self._item(*of)),
+            "upload_started": lambda *of: UploadBegan(self._item(*of), "staged", "demo:"),
+            "resumed": lambda of, there: Resumed(self._item(of), there),
+            "downloaded": lambda of, more: Downloaded(self._item(of), more),
+            "uploaded": lambda of, sent: Uploaded(self._item(of), sent),
+            "download_finished": lambda of: DownloadEnded(self._item(of)),
+            "upload_finished": lambda of: UploadEnded(self._item(of)),
+            "moved": lambda of: Moved(self._item(of), 0),
         }
 
-    def _started(self, direction: Direction, message_id: int, size_bytes: int) -> None:
-        self._numbers.transfer_started(direction, self._item(message_id, size_bytes))
+    def step(self, kind: str, *values: int) -> None:
+        if kind in self._steps:
+            self._shown.tell(self._steps[kind](*values))
 
-    def _finished(self, direction: Direction, message_id: int) -> None:
-        self._numbers.transfer_finished(direction, self._item(message_id))
-
-    def _skipped(self, message_id: int) -> None:
+    def _skipped(self, message_id: int) -> Skipped:
         """Nothing but stickers was, in these runs."""
-        self._numbers.skipped(MessageKey(_CHAT.id, 0, message_id), is_counted=False)
+        return Skipped(MessageKey(_CHAT.id, 0, message_id), STICKER_RULE)
 
-    def _failed(self, message_id: int) -> None:
-        self._numbers.failed(MessageKey(_CHAT.id, 0, message_id))
+    def _failed(self, message_id: int) -> Failed:
+        key = MessageKey(_CHAT.id, 0, message_id)
+        return Failed(Failure(key, "a reason", "a sentence", 1, for_good=False), "a.mp4")
 
     def _item(self, message_id: int, size_bytes: int | None = None) -> MediaItem:
         if size_bytes is not None:

@@ -23,8 +23,9 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.core.naming import file_name, number_of
 from tdl_sync.core.reports import RunReport
+from tdl_sync.core.steps import DoneBefore, Failed, Moved, Seen, Skipped, Step, Steps
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.options.choice import WHOLE_CHAT
+from tdl_sync.options.choice import WHOLE_CHAT, Replacing
 from tdl_sync.options.name_template import PLAIN_KEEPING
 from tdl_sync.transfer.admission import OpenGate
 from tdl_sync.transfer.again import of_messages
@@ -35,9 +36,10 @@ from tdl_sync.transfer.disk.staging import LOCK_NAME, Staging
 from tdl_sync.transfer.download import Downloader
 from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.known import given_up
-from tdl_sync.transfer.ledger import Position, Tally
+from tdl_sync.transfer.ledger import Position
 from tdl_sync.transfer.pipeline import Pipeline
 from tdl_sync.transfer.sidecar import sidecar_folders
+from tdl_sync.transfer.tally import Tally
 from tests.fakes.chat import CHAT_ID, FakeChatReader
 from tests.fakes.handoff import FakeHandOff
 from tests.fakes.marks import FakeMarks
@@ -52,7 +54,7 @@ FOLDER = f"A channel [{CHAT_ID}]"
 PLENTY_BYTES = 100 * 1024 * 1024
 
 Event = tuple[str, int]
-"""``fetch``, ``move``, ``moved`` or ``marked``, and the ``event_id``."""
+"""``fetch``, ``move``, ``moved``, ``marked`` or ``remove``, and the ``event_id``."""
 
 
 def event_id(key: MessageKey) -> int:
@@ -129,6 +131,14 @@ class WatchedHandOff(FakeHandOff):
         self._watch.see("moved", event_id(staged.item.key))
         return remote_file
 
+    def remove(self, folder: str, name: str) -> None:
+        number = number_of(name)
+        assert number is not None
+        self._watch.see("remove", number.message_id)
+        if self.errors.get("remove"):
+            raise self.errors["remove"].pop(0)
+        super().remove(folder, name)
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -174,6 +184,7 @@ class Line:
         self.after_id = 0
         self.choice = WHOLE_CHAT
         self.keeping = PLAIN_KEEPING
+        self.replacing: Replacing | None = None
 
     def close(self) -> None:
         self.parts.close()
@@ -239,7 +250,7 @@ class Line:
             downloads,
             workers,
             lambda: settled.append(True),
-            tally,
+            Steps(tally.told, progress.told),
             wait(stop, progress),
             gate,
         )
@@ -293,6 +304,8 @@ class Line:
             retry_failed_for_good=only_failed,
             choice=self.choice,
             keeping=self.keeping,
+            replacing=self.replacing or Replacing.BESIDE,
+            all_may_be_replaced=self.replacing is not None,
             sidecar_folders=sidecar_folders(FOLDER, listed),
         )
 
@@ -349,17 +362,15 @@ def assert_complete(ended: Ended) -> None:
     report = ended.report
     assert report.seen == report.done + report.skipped + report.failed
     assert report.unfinished == 0
-    assert report.seen == sum(
-        seen for (seen,) in ended.progress.calls("seen") if isinstance(seen, int)
+    assert report.seen == sum(step.files for step in ended.progress.steps(Seen))
+    fates: tuple[tuple[type[Step], int], ...] = (
+        (Moved, report.moved),
+        (DoneBefore, report.done_before),
+        (Skipped, report.skipped),
+        (Failed, report.failed),
     )
-    for told, counted in (
-        ("moved", report.moved),
-        ("done_before", report.done_before),
-        ("skipped", report.skipped),
-    ):
-        assert len(ended.progress.calls(told)) == counted
-    failures = [*ended.progress.calls("failed"), *ended.progress.calls("given_up")]
-    assert len(failures) == report.failed
+    for told, counted in fates:
+        assert len(ended.progress.steps(told)) == counted
     assert ended.position.done_above == ()
 
 

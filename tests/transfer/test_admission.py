@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tdl_sync.core.errors import Stopped
+from tdl_sync.core.steps import Admitted, Moved, Step
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.run.admission import wait_until_ours
 from tdl_sync.state.holds import Others
@@ -62,8 +63,13 @@ class Held:
             budget_bytes=2 * BLOCK, downloads=1, workers=1, prepare=prepare, wait=self.wait
         )
 
-    def count(self, told: str) -> int:
-        return len(self.progress.calls(told))
+    def count(self, told: type[Step]) -> int:
+        return len(self.progress.steps(told))
+
+    @property
+    def waits(self) -> bool:
+        """Whether it was told by now that the run waits."""
+        return hasattr(self, "progress") and bool(self.progress.calls("waiting"))
 
 
 @pytest.fixture
@@ -75,9 +81,9 @@ def held(tmp_path: Path) -> Iterator[Held]:
 
 def test_nothing_more_is_begun_until_the_lease_is_renewed(held: Held) -> None:
     running = in_thread(held.run)
-    until(lambda: running.done() or (hasattr(held, "progress") and held.count("waiting") > 0))
-    until(lambda: held.count("moved") == held.count("admitted"))
-    assert 1 <= held.count("moved") < FILES
+    until(lambda: running.done() or held.waits)
+    until(lambda: held.count(Moved) == held.count(Admitted))
+    assert 1 <= held.count(Moved) < FILES
     assert not running.done()
     held.renew()
     ended = result_of(running)
@@ -90,7 +96,7 @@ def test_nothing_more_is_begun_until_the_lease_is_renewed(held: Held) -> None:
 
 def test_a_stop_ends_the_wait_for_the_lease(held: Held) -> None:
     running = in_thread(held.run)
-    until(lambda: running.done() or (hasattr(held, "progress") and held.count("waiting") > 0))
+    until(lambda: running.done() or held.waits)
     held.stop.set()
     ended = result_of(running)
     assert isinstance(ended.error, Stopped)

@@ -7,101 +7,26 @@ step, without a chance to book anything. What it wrote stays, and the next run f
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tdl_sync.core.errors import DownloadFailed, HandOffFailed
-from tdl_sync.core.failures import Failure
-from tdl_sync.core.model import DoneMark, MediaItem, Moved, Scope
+from tdl_sync.core.model import MediaItem, Moved, Scope
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
-from tdl_sync.state.done_marks import DoneMarks
 from tests.fakes.chat import CHAT_ID, further_of, item_of
 from tests.transfer.line import (
     BLOCK,
     REMOTE,
-    Ended,
-    Event,
-    Line,
-    Run,
     assert_complete,
     assert_order,
     event_id,
 )
+from tests.transfer.mortal import MortalLine
 
 MIB = PART_BYTES
-
-
-class Killed(BaseException):
-    """What ends each thread of a run that dies. Nothing in the program catches it."""
-
-
-class WatchedMarks(DoneMarks):
-    """The real records, which tell when one is about to be written."""
-
-    on_write: Callable[[DoneMark], None] | None = None
-    dead = False
-
-    def write(self, mark: DoneMark, moved_in: Scope | None = None) -> None:
-        if self.on_write is not None:
-            self.on_write(mark)
-        super().write(mark, moved_in)
-
-    def record_failure(self, remote: str, failure: Failure) -> Failure:
-        if self.dead:
-            raise Killed
-        return super().record_failure(remote, failure)
-
-
-class MortalLine(Line):
-    """A line on real done-marks, whose runs can be killed."""
-
-    def __init__(self, directory: Path, items: list[MediaItem]) -> None:
-        super().__init__(directory, items)
-        self._use_records(directory / "marks")
-
-    def lose_machine(self, directory: Path) -> None:
-        """The records are gone, but for what the state message says: failures and watermark."""
-        failures = self.marks.failures(REMOTE, CHAT_ID, 0)
-        self._records.close()
-        self._use_records(directory)
-        for failure in failures:
-            self.marks.record_failure(REMOTE, failure)
-
-    def _use_records(self, directory: Path) -> None:
-        self._records = WatchedMarks(directory)
-        self.marks = self._records  # type: ignore[assignment]
-
-    def close(self) -> None:
-        super().close()
-        self._records.close()
-
-    def dying_run(self, name: str, count: int, dice: random.Random, budget_bytes: int) -> Ended:
-        """Killed at the ``count``-th event of this name, if there are so many.
-
-        The watermark that the next run finds may be any that was saved since the last one.
-        """
-        watermark_before = self.after_id
-
-        def prepare(run: Run) -> None:
-            def on_event(event: Event) -> None:
-                if self._records.dead or (event[0] == name and run.watch.count(name) >= count):
-                    self._records.dead = True
-                    raise Killed
-
-            run.watch.on_event = on_event
-
-        ended = self.run(budget_bytes=budget_bytes, prepare=prepare)
-        self._records.dead = False
-        if dice.random() < 0.5:
-            self.after_id = watermark_before
-        return ended
-
-
 SIZES = st.one_of(st.integers(0, 3 * BLOCK), st.sampled_from([MIB, 2 * MIB, 3 * MIB + 1]))
 FATES = st.sampled_from(["moves", "moves", "downloads later", "uploads later"])
 

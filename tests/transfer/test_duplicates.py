@@ -32,7 +32,7 @@ from tdl_sync.transfer.duplicates import DUPLICATE
 from tests.fakes.chat import CHAT_ID, FIRST_DATE, copy_of, item_of
 from tests.fakes.marks import FakeMarks
 from tests.transfer.line import BLOCK, FOLDER, REMOTE, Line, Run, assert_complete, stop_at
-from tests.transfer.test_crashes import MortalLine
+from tests.transfer.mortal import MortalLine
 from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("short_pauses")

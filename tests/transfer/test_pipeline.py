@@ -30,6 +30,24 @@ from tdl_sync.core.errors import (
 from tdl_sync.core.model import Chat, HistoryEntry, HistoryPage, MediaItem, MessageKey, SkippedItem
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
+from tdl_sync.core.steps import (
+    Admitted,
+    DiskUsed,
+    DownloadBegan,
+    Downloaded,
+    DownloadEnded,
+    Failed,
+    Left,
+    Moved,
+    Seen,
+    Skipped,
+    Staged,
+    Step,
+    TakenUp,
+    UploadBegan,
+    Uploaded,
+    UploadEnded,
+)
 from tdl_sync.transfer.admission import OpenGate
 from tdl_sync.transfer.download import PARTS_IN_FLIGHT
 from tests.fakes.chat import CHAT_ID, item_of
@@ -265,7 +283,7 @@ def test_no_file_takes_room_before_a_download_is_free_for_it(make_line: MakeLine
 
     def prepare(run: Run) -> None:
         def on_event(event: Event) -> None:
-            admitted = len(recorded(run).calls("admitted"))
+            admitted = len(recorded(run).steps(Admitted))
             begun = len({message_id for name, message_id in run.watch.events if name == "fetch"})
             if event[0] == "fetch" and admitted > begun:
                 too_early.append((admitted, begun))
@@ -274,7 +292,7 @@ def test_no_file_takes_room_before_a_download_is_free_for_it(make_line: MakeLine
 
     ended = line.run(downloads=1, prepare=prepare)
     assert_complete(ended)
-    assert len(ended.progress.calls("admitted")) == 10
+    assert len(ended.progress.steps(Admitted)) == 10
     assert too_early == []
 
 
@@ -495,7 +513,7 @@ def test_what_ends_a_run_ends_it_from_every_stage_and_the_next_run_loses_nothing
 
     def prepare(run: Run) -> None:
         if stage == "tell":
-            monkeypatch.setattr(run.stages.progress, "moved", strike)
+            recorded(run).breaks_at = (Moved, error)
 
     with monkeypatch.context() as patch:
         if stage == "listing":
@@ -518,26 +536,20 @@ def test_what_ends_a_run_ends_it_from_every_stage_and_the_next_run_loses_nothing
     line.assert_all_moved()
 
 
-def test_a_listener_that_breaks_does_not_hang_the_run(
-    make_line: MakeLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every method that a stage calls, one after the other."""
+def test_a_listener_that_breaks_does_not_hang_the_run(make_line: MakeLine) -> None:
+    """At every step that a stage tells, one after the other."""
     error = ZeroDivisionError("a bug")
-
-    def strike(*arguments: object) -> None:
-        raise error
-
-    called = ["seen", "download_started", "downloaded", "download_finished", "upload_started"]
-    for method in [*called, "uploaded", "upload_finished", "disk", "moved"]:
+    down: list[type[Step]] = [Seen, DiskUsed, Admitted, DownloadBegan, Downloaded, Staged]
+    for kind in [*down, DownloadEnded, UploadBegan, Uploaded, UploadEnded, Moved]:
         line = make_line(*[1] * 5)
-        line.directory = line.directory.with_name(method)
+        line.directory = line.directory.with_name(kind.__name__)
 
-        def prepare(run: Run, method: str = method) -> None:
-            monkeypatch.setattr(run.stages.progress, method, strike)
+        def prepare(run: Run, kind: type[Step] = kind) -> None:
+            recorded(run).breaks_at = (kind, error)
 
         ended = line.run(prepare=prepare)
-        assert isinstance(ended.error, Stopped), method
-        assert ended.cause is error, method
+        assert isinstance(ended.error, Stopped), kind
+        assert ended.cause is error, kind
 
 
 def test_a_chat_that_closes_ends_its_run_after_what_was_under_way(make_line: MakeLine) -> None:
@@ -588,21 +600,13 @@ def test_what_a_chat_that_closed_leaves_unfinished_gives_way_to_other_chats(
 
 @dataclass
 class RecordingGate(OpenGate):
-    """Lets everything through, and remembers what it was told."""
+    """Lets everything through, and remembers what."""
 
     admitted: list[int] = field(default_factory=list)
-    taken: list[int] = field(default_factory=list)
-    settled_as: list[tuple[int, bool]] = field(default_factory=list)
 
     def admits(self, item: MediaItem) -> bool:
         self.admitted.append(item.message_id)
         return True
-
-    def taken_up(self, item: MediaItem) -> None:
-        self.taken.append(item.message_id)
-
-    def settled(self, item: MediaItem, *, moved: bool) -> None:
-        self.settled_as.append((item.message_id, moved))
 
 
 def test_what_was_let_through_is_settled_once_whatever_becomes_of_it(make_line: MakeLine) -> None:
@@ -613,10 +617,16 @@ def test_what_was_let_through_is_settled_once_whatever_becomes_of_it(make_line: 
     failing_uploads(line, 5)
     stage(line, staged_name(6), content_of(line.items()[5]))
     gate = RecordingGate()
-    assert_complete(line.run(budget_bytes=10 * BLOCK, gate=gate))
-    assert (gate.admitted, gate.taken) == ([1, 2, 3, 4, 5], [6])
+    ended = line.run(budget_bytes=10 * BLOCK, gate=gate)
+    assert_complete(ended)
+    taken = [step.key.message_id for step in ended.progress.steps(TakenUp)]
+    assert (gate.admitted, taken) == ([1, 2, 3, 4, 5], [6])
     fates = {1: True, 2: False, 3: False, 4: False, 5: False, 6: True}
-    assert sorted(gate.settled_as) == sorted(fates.items())
+    ends: tuple[type[Moved | Failed | Skipped | Left], ...] = (Moved, Failed, Skipped, Left)
+    settled_as = [
+        (step.key.message_id, kind is Moved) for kind in ends for step in ended.progress.steps(kind)
+    ]
+    assert sorted(settled_as) == sorted(fates.items())
 
 
 def test_after_a_stop_no_upload_begins_and_what_was_staged_waits_for_the_next_run(
@@ -638,7 +648,9 @@ def test_after_a_stop_no_upload_begins_and_what_was_staged_waits_for_the_next_ru
     ended = line.run(workers=1, prepare=prepare)
     assert isinstance(ended.error, Stopped)
     assert ended.watch.count("move") == 1
-    assert len(ended.progress.calls("upload_started")) == 1
+    assert len(ended.progress.steps(UploadBegan)) == 1
+    begun = [*ended.progress.steps(TakenUp), *ended.progress.steps(Admitted)]
+    until(lambda: len(ended.progress.steps(Moved)) + len(ended.progress.steps(Left)) == len(begun))
     assert set(line.staged()) >= {staged_name(2), staged_name(3)}
     assert_complete(line.run())
     line.assert_all_moved()

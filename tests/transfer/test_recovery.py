@@ -13,6 +13,7 @@ from tdl_sync.core.errors import CorruptedInTransfer, HandOffFailed
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
+from tdl_sync.core.steps import Resumed
 from tdl_sync.transfer.disk.part_journal import Attempt, PartialFiles
 from tdl_sync.transfer.disk.staging import Staging
 from tests.fakes.chat import CHAT_ID, FIRST_DATE, item_of
@@ -55,7 +56,7 @@ def test_of_a_partial_file_only_what_is_missing_is_asked_for(line: Line) -> None
     ended = line.run(budget_bytes=7 * MIB)
     assert_complete(ended)
     assert sorted(line.parts.asked_of(2)) == [2 * MIB, 3 * MIB, 5 * MIB, 6 * MIB]
-    assert ended.progress.calls("resumed") == [(ITEM, 3 * MIB)]
+    assert ended.progress.steps(Resumed) == [Resumed(ITEM, 3 * MIB)]
     line.assert_all_moved()
     assert_clean(line)
 

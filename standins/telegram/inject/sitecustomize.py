@@ -2,12 +2,16 @@
 
 A data centre's key is needed only where an auth key is made: for a login, and for files that lie
 in a foreign data centre. Nothing happens in a Python that never imports pyrogram.
+
+With the variable ``TESTS_IMPORT_THE_WHOLE_SCHEMA``, pyrogram is imported here, as it imports
+itself: the program comes too late then to import its schema on demand.
 """
 
 from __future__ import annotations
 
 import importlib.abc
 import importlib.machinery
+import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -42,3 +46,6 @@ class _TrustingFinder(importlib.abc.MetaPathFinder):
 
 
 sys.meta_path.insert(0, _TrustingFinder())
+
+if "TESTS_IMPORT_THE_WHOLE_SCHEMA" in os.environ:
+    import pyrogram  # noqa: F401

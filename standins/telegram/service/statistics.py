@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from standins.flow import Flow
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -60,6 +62,7 @@ class Statistics:
             self._most_in_flight = 0
             self._most_file_parts_in_flight = 0
             self._updates = 0
+            self._flow = Flow()
 
     def connection_opened(self) -> int:
         """Returns the connection's number, the first being 1."""
@@ -102,12 +105,18 @@ class Statistics:
         with self._lock:
             self._bytes_by_file[file_id] += count_bytes
             self._parts[file_id, offset, count_bytes] += 1
+            self._flow.add(count_bytes)
 
     def served_bytes(self, file_id: int | None) -> int:
         with self._lock:
             if file_id is None:
                 return self._bytes_by_file.total()
             return self._bytes_by_file[file_id]
+
+    def flow(self) -> dict[int, int]:
+        """When file parts were answered, as ``Flow.steps``."""
+        with self._lock:
+            return self._flow.steps()
 
     def counts(self) -> Counts:
         with self._lock:

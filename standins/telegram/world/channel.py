@@ -24,10 +24,34 @@ CHANNEL_ID_SHIFT = 1_000_000_000_000
 """A channel's marked id is -(this + its own id), as in the bot API."""
 
 
+@dataclass(frozen=True, order=True)
+class ItemKey:
+    """Which file: of which chat's message, and which of its files there."""
+
+    chat_id: int
+    message_id: int
+    index: int = 1
+
+    @property
+    def number(self) -> str:
+        """What the name of the file begins with, on the remote and where it is staged."""
+        return f"{self.message_id}" if self.index == 1 else f"{self.message_id}.{self.index}"
+
+    @classmethod
+    def of(cls, chat_id: int, number: str) -> ItemKey:
+        """ValueError for what is no such number."""
+        message_id, _, index = number.partition(".")
+        return cls(chat_id, int(message_id), int(index or 1))
+
+    def __str__(self) -> str:
+        return f"message {self.number} of chat {self.chat_id}"
+
+
 @dataclass(frozen=True)
 class WorldItem:
     """A file of a message, as tests compare it with what arrived."""
 
+    chat_id: int
     message_id: int
     kind: str
     file_name: str | None
@@ -35,6 +59,10 @@ class WorldItem:
     date: datetime
     file: FileRecord
     index: int = 1
+
+    @property
+    def key(self) -> ItemKey:
+        return ItemKey(self.chat_id, self.message_id, self.index)
 
 
 class Surroundings(Protocol):
@@ -245,6 +273,11 @@ class Channel:
             counts[raw.types.InputMessagesFilterPinned] = len(self._history.pinned)
             return counts
 
+    def ids_of(self, filter_type: type) -> list[int]:
+        """The messages that a filter finds, shown or not, oldest first."""
+        with self._lock:
+            return list(self._history.matching(filter_type, ""))
+
     def items(self) -> Iterator[WorldItem]:
         """Every message that holds a file and is shown, oldest first; stickers, too."""
         with self._lock:
@@ -269,6 +302,7 @@ class Channel:
                 return []
         return [
             WorldItem(
+                chat_id=self.chat_id,
                 message_id=message_id,
                 kind=file.kind,
                 file_name=file.name,
@@ -385,8 +419,7 @@ class Channel:
         with self._lock:
             if message_id not in self._history.ids:
                 raise KeyError(message_id)
-            before = self._history.replaced.get(message_id, ())
-            self._history.replaced[message_id] = (*before, file)
+            self._history.replace_file(message_id, file)
             self._history.edits[message_id] = Edit(
                 *self._history.text(message_id), int(time.time())
             )

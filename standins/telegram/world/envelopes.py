@@ -5,6 +5,9 @@ What was seen of the real ones: paid media is one to ten photos and videos, of w
 not paid see `messageExtendedMediaPreview` instead, all or none
 (https://core.telegram.org/api/paid-media); a live photo is a photo with a video beside it, and a
 video may come with a cover of the sender's and with other qualities that Telegram has made.
+
+As photos and videos Telegram counts, and finds, what is one by itself: no paid media, no invoice,
+no poll, nothing that has expired. So do its own clients (`get_message_index_mask` of TDLib).
 """
 
 from __future__ import annotations
@@ -66,6 +69,7 @@ def live_photo(photo: FilePlan, video: FilePlan) -> Envelope:
         lambda leaves: Contents(
             _t.MessageMediaPhoto(photo=leaves[0], video=leaves[1], live_photo=True)
         ),
+        counted_as=frozenset({"photo"}),
     )
 
 
@@ -81,7 +85,7 @@ def with_cover(video: FilePlan, cover: FilePlan) -> Envelope:
             )
         )
 
-    return Envelope("video with a cover", (video, cover), contents)
+    return Envelope("video with a cover", (video, cover), contents, counted_as=frozenset({"video"}))
 
 
 def poll(question: FilePlan, *answers: FilePlan, solution: FilePlan) -> Envelope:
@@ -142,6 +146,15 @@ def at(path: schema.Path, file: FilePlan, *, is_posted: bool = False) -> Envelop
 def unsupported() -> Envelope:
     """A kind of a later layer: Telegram says to a client no more of it than that there is one."""
     return Envelope("unsupported", (), lambda leaves: Contents(_t.MessageMediaUnsupported()))
+
+
+def expired(*, is_photo: bool) -> Envelope:
+    """What had a time to live that is over: it says what it was, and holds no file any more."""
+    if is_photo:
+        gone: raw.base.MessageMedia = _t.MessageMediaPhoto(ttl_seconds=10)
+    else:
+        gone = _t.MessageMediaDocument(video=True, ttl_seconds=10)
+    return Envelope("expired", (), lambda leaves: Contents(gone))
 
 
 def media_of(leaf: Leaf) -> raw.base.MessageMedia:

@@ -127,6 +127,10 @@ class History:
         self.pinned.discard(message_id)
         self._ids_by_filter.clear()
 
+    def replace_file(self, message_id: int, file: FilePlan) -> None:
+        self.replaced[message_id] = (*self.replaced.get(message_id, ()), file)
+        self._ids_by_filter.clear()
+
     def first_id_from(self, date: int) -> int:
         """The oldest message that is not older than `date`, 0 when all are."""
         lowest, highest = 0, len(self.ids)
@@ -157,8 +161,10 @@ class History:
         if filter_type not in self._ids_by_filter:
             kinds = FILTER_KINDS[filter_type]
             started = [] if self._recipe is None else _positions(self._recipe.kinds(), kinds)
-            added = [i for i, message in self.appended.items() if message.plan.kind in kinds]
-            self._ids_by_filter[filter_type] = [i for i in started + added if i in self.ids]
+            unchanged = (i for i in started if i not in self.replaced)
+            others = {*self.appended, *self.replaced}
+            found = [*unchanged, *(i for i in others if self.plan(i).counted_as & kinds)]
+            self._ids_by_filter[filter_type] = sorted(i for i in found if i in self.ids)
         return self._ids_by_filter[filter_type]
 
 

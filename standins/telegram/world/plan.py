@@ -50,13 +50,15 @@ class Contents:
 class Envelope:
     """`files` in their order; `open` makes the message's contents of them, once they are raw
     objects, and `closed` what those see who have not paid. Not `is_posted`: they are no files of
-    the message, though they hang on it."""
+    the message, though they hang on it. `counted_as` are the kinds as which Telegram counts the
+    message."""
 
     name: str
     files: tuple[FilePlan, ...]
     open: Callable[[Sequence[Leaf]], Contents]
     closed: Callable[[Sequence[Leaf]], Contents] | None = None
     is_posted: bool = True
+    counted_as: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class MessagePlan:
         if self.envelope is not None:
             return self.envelope.files
         return () if self.file is None else (self.file,)
+
+    @property
+    def counted_as(self) -> frozenset[str]:
+        """The kinds as which the filters of a search find the message."""
+        return frozenset({self.kind}) if self.envelope is None else self.envelope.counted_as
 
 
 class Recipe(Protocol):

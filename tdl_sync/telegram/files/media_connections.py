@@ -23,6 +23,7 @@ from tdl_sync.core.errors import DownloadFailed
 from tdl_sync.core.model import MessageKey
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram.files.addresses import Address, DataCentreAddresses
+from tdl_sync.telegram.files.download_limit import DownloadLimit
 from tdl_sync.telegram.files.late_answers import (
     LEAST_LATE_SECONDS,
     AnswerTimes,
@@ -63,10 +64,11 @@ whatever else comes late the line is to blame."""
 
 @dataclass(frozen=True)
 class Waiter:
-    """A request that waits for its turn: what it counts for, how much its connection may then
-    have under way, and who is told."""
+    """A request that waits for its turn: what it counts for, how long its answer will be, how much
+    its connection may then have under way, and who is told."""
 
     size_bytes: int
+    answer_bytes: int
     most_bytes: int
     turn: asyncio.Future[Turn]
 
@@ -78,6 +80,7 @@ class Turn:
     session: Session
     sent: Sent
     size_bytes: int
+    answer_bytes: int
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,11 @@ class MediaConnections:
         addresses: DataCentreAddresses,
         dc_id: int,
         connections: int,
+        limit: DownloadLimit | None = None,
     ) -> None:
+        """``limit`` is the user's, for all data centres together."""
+        self._limit = limit or DownloadLimit()
+        self._limited: asyncio.TimerHandle | None = None
         self._telegram = telegram
         self._addresses = addresses
         self._dc_id = dc_id
@@ -150,7 +157,8 @@ class MediaConnections:
     ) -> AsyncIterator[Turn]:
         """A connection for one request, for as long as that is under way, as ``ask`` has it."""
         counted_bytes = max(size_bytes, SMALLEST_REQUEST_BYTES)
-        waiter = Waiter(counted_bytes, most_bytes, asyncio.get_running_loop().create_future())
+        told = asyncio.get_running_loop().create_future()
+        waiter = Waiter(counted_bytes, size_bytes, most_bytes, told)
         self._waiting.setdefault(key, deque()).append(waiter)
         self._serve()
         turn = await waiter.turn
@@ -224,7 +232,7 @@ class MediaConnections:
                 and self._may_ask_again(turn)
                 and is_late(self._silence(turn, is_lost), late_after)
             ):
-                return Again(self._begun(other, turn.size_bytes), is_lost)
+                return Again(self._begun(other, turn.size_bytes, turn.answer_bytes), is_lost)
 
     async def _whichever_comes_first(
         self,
@@ -335,19 +343,36 @@ class MediaConnections:
         while self._waiting:
             first = next(iter(self._waiting.values()))[0]
             session = self._soonest(first.size_bytes)
-            if session is None or not self._has_room(session, first):
+            if session is None or not self._has_room(session, first) or self._is_limited():
                 return
             waiter = self._next_waiter()
             if not waiter.turn.done():
                 self._under_way += 1
-                waiter.turn.set_result(self._begun(session, waiter.size_bytes))
+                turn = self._begun(session, waiter.size_bytes, waiter.answer_bytes)
+                waiter.turn.set_result(turn)
 
-    def _begun(self, session: Session, size_bytes: int) -> Turn:
-        turn = Turn(session, self._window.sent(), size_bytes)
+    def _is_limited(self) -> bool:
+        """Whether the user's limit has them wait; they are served when that is over."""
+        seconds = self._limit.seconds_left()
+        if seconds <= 0:
+            return False
+        if self._limited is None:
+            loop = asyncio.get_running_loop()
+            self._limited = loop.call_later(seconds, self._serve_again)
+        return True
+
+    def _serve_again(self) -> None:
+        self._limited = None
+        self._serve()
+
+    def _begun(self, session: Session, size_bytes: int, answer_bytes: int) -> Turn:
+        turn = Turn(session, self._window.sent(), size_bytes, answer_bytes)
         self._turns[session].append(turn)
+        self._limit.asked(answer_bytes)
         return turn
 
     def _over(self, turn: Turn) -> None:
+        self._limit.answered(turn.answer_bytes)
         turns = self._turns.get(turn.session, [])
         if turn in turns:
             turns.remove(turn)

@@ -26,7 +26,9 @@ from pyrogram.errors import (
 from tdl_sync.core.errors import DownloadFailed, FileReplaced, MessageGone, RefusedByTelegram
 from tdl_sync.core.futures import all_of
 from tdl_sync.core.model import FileLocation, LocationKind, MediaItem, MessageKey, SkippedItem
+from tdl_sync.options.bandwidth import UNLIMITED, Bandwidth
 from tdl_sync.telegram.files.addresses import DataCentreAddresses
+from tdl_sync.telegram.files.download_limit import DownloadLimit
 from tdl_sync.telegram.files.media_connections import BYTES_PER_CONNECTION, MediaConnections
 from tdl_sync.telegram.messages.history import TelegramChatReader
 from tdl_sync.telegram.messages.takeout import Takeout
@@ -66,8 +68,10 @@ class TelegramPartSource:
         reader: TelegramChatReader,
         connections: int,
         takeout: Takeout | None = None,
+        bandwidth: Bandwidth = UNLIMITED,
     ) -> None:
         """Files are read within ``takeout`` as long as that is open."""
+        self._limit = DownloadLimit(bandwidth)
         self._takeout = takeout or Takeout()
         self._telegram = telegram
         self._reader = reader
@@ -182,7 +186,7 @@ class TelegramPartSource:
     def _data_centre(self, dc_id: int) -> MediaConnections:
         if dc_id not in self._data_centres:
             self._data_centres[dc_id] = MediaConnections(
-                self._telegram, self._addresses, dc_id, self._connections
+                self._telegram, self._addresses, dc_id, self._connections, self._limit
             )
         return self._data_centres[dc_id]
 

@@ -9,7 +9,8 @@ from typing import Any
 from pyrogram import raw
 from pyrogram.raw.core import TLObject
 
-from tdl_sync.telegram.session.answers import translating
+from tdl_sync.telegram.messages.queries import history, newest_shown_id
+from tdl_sync.telegram.session.answers import TelegramRefuses, translating
 from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.peers import (
     input_peer,
@@ -34,10 +35,12 @@ for by its number: whether a list without one holds the archive is not documente
 
 @dataclass(frozen=True)
 class Dialog:
-    """``found`` is the raw chat or user; ``newest_message_id`` is 0 where there is no message."""
+    """``found`` is the raw chat or user; ``newest_message_id`` is 0 where there is no message.
+    That message need not be one that is shown to this account."""
 
     found: Any
     newest_message_id: int
+    newest_is_shown: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ def dialog_pages(ask: Ask) -> Iterator[DialogPage]:
         for answer in _answers(ask, folder_id):
             chats_and_users = tuple(filter(is_addressable, (*answer.chats, *answer.users)))
             by_id = {marked_id(each): each for each in chats_and_users}
+            shown = {
+                (marked_id_of(each.peer_id), each.id)
+                for each in answer.messages
+                if each.peer_id is not None
+            }
             dialogs = []
             for each in answer.dialogs:
                 if not isinstance(each, raw.types.Dialog):
@@ -64,7 +72,8 @@ def dialog_pages(ask: Ask) -> Iterator[DialogPage]:
                 chat_id = marked_id_of(each.peer)
                 if chat_id in by_id and chat_id not in seen:
                     seen.add(chat_id)
-                    dialogs.append(Dialog(by_id[chat_id], int(each.top_message)))
+                    top_id = int(each.top_message)
+                    dialogs.append(Dialog(by_id[chat_id], top_id, (chat_id, top_id) in shown))
             yield DialogPage(tuple(dialogs), chats_and_users)
 
 
@@ -79,16 +88,29 @@ def patiently(telegram: TelegramClient) -> Ask:
 
 
 def newest_message_ids(telegram: TelegramClient, chat_ids: Collection[int]) -> dict[int, int]:
-    """Of those of the chats that are among the account's dialogs; in as few calls as they allow.
+    """Of those of the chats that are among the account's dialogs: the newest that is shown, as for
+    whoever reads them. In as few calls as they allow.
 
     Raises what ``translated`` makes of Telegram's refusals.
     """
     newest: dict[int, int] = {}
-    pages = dialog_pages(patiently(telegram))
+    ask = patiently(telegram)
+    pages = dialog_pages(ask)
     while len(newest) < len(chat_ids) and (page := next(pages, None)) is not None:
-        ids = {marked_id(dialog.found): dialog.newest_message_id for dialog in page.dialogs}
-        newest.update((chat_id, ids[chat_id]) for chat_id in ids if chat_id in chat_ids)
+        for dialog in page.dialogs:
+            if (chat_id := marked_id(dialog.found)) in chat_ids:
+                newest[chat_id] = _newest_shown(ask, dialog)
     return newest
+
+
+def _newest_shown(ask: Ask, dialog: Dialog) -> int:
+    if dialog.newest_is_shown:
+        return dialog.newest_message_id
+    peer = input_peer(dialog.found)
+    try:
+        return newest_shown_id(lambda limit, **where: ask(history(peer, limit, **where)))
+    except TelegramRefuses:  # such as a chat that this account was removed from
+        return dialog.newest_message_id
 
 
 def _answers(ask: Ask, folder_id: int) -> Iterator[Any]:

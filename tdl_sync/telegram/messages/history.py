@@ -26,9 +26,9 @@ from tdl_sync.core.model import (
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.details import with_album_captions
 from tdl_sync.telegram.messages.envelopes import READS
-from tdl_sync.telegram.messages.kinds import FILTERS, kinds_of
+from tdl_sync.telegram.messages.kinds import FILTERS, kind_of
 from tdl_sync.telegram.messages.media import DELETED, entries_of, text_of
-from tdl_sync.telegram.messages.queries import history, search
+from tdl_sync.telegram.messages.queries import history, newest_id, newest_shown_id, search
 from tdl_sync.telegram.messages.takeout import LARGEST_FILE_BYTES, Takeout, TakeoutEnded
 from tdl_sync.telegram.messages.windows import END, PAGE_MESSAGES, Steps, Window
 from tdl_sync.telegram.session import refusals
@@ -67,12 +67,7 @@ class TelegramChatReader:
         return newest_id
 
     def _newest_shown(self, chat: Chat) -> int:
-        """Of the newest that is shown; one call if that is the newest of all."""
-        answer, skipped = self._answer(chat, 1), 0
-        while not answer.messages and skipped < _count(answer):
-            answer = self._answer(chat, PAGE_MESSAGES, add_offset=skipped)
-            skipped += PAGE_MESSAGES
-        return _newest_id(answer.messages)
+        return newest_shown_id(partial(self._answer, chat))
 
     def _newest_known(self, chat: Chat) -> int:
         """The highest id that this reader was ever told as the newest."""
@@ -124,7 +119,7 @@ class TelegramChatReader:
 
     def last_id_before(self, chat: Chat, moment: datetime) -> int:
         seconds = int(moment.timestamp())
-        before = _newest_id(self._answer(chat, 1, offset_date=seconds).messages)
+        before = newest_id(self._answer(chat, 1, offset_date=seconds).messages)
         return before or self._last_shown_before(chat, seconds)
 
     def _last_shown_before(self, chat: Chat, seconds: int) -> int:
@@ -135,14 +130,14 @@ class TelegramChatReader:
         # Near the newest message there are older ones among them.
         before = [message for message in since if _date(message) < seconds]
         if before:
-            return _newest_id(before)
+            return newest_id(before)
         steps = self._steps(chat, 0)
         last_id = min((message.id for message in since), default=self._newest_shown(chat) + 1) - 1
         while last_id > 0:
             window = steps.down(last_id, 1)
             before = [message for message in window.messages if _date(message) < seconds]
             if before:
-                return _newest_id(before)
+                return newest_id(before)
             last_id = window.first_id - 1
         return 0
 
@@ -190,11 +185,11 @@ class TelegramChatReader:
                 chat, PAGE_MESSAGES, offset_id=offset_id, add_offset=-PAGE_MESSAGES
             )
             found = answer.messages
-            ends = len(found) < PAGE_MESSAGES and 0 < self._newest_known(chat) <= _newest_id(found)
+            ends = len(found) < PAGE_MESSAGES and 0 < self._newest_known(chat) <= newest_id(found)
             return Window.upwards(found, offset_id, is_all=_is_all(answer), ends=ends)
 
         def ends_too_early(window: Window) -> bool:
-            missing = _newest_id(window.messages) < up_to_id <= self._newest_known(chat)
+            missing = newest_id(window.messages) < up_to_id <= self._newest_known(chat)
             return missing and window.last_id >= up_to_id
 
         return self._caught_up(look, ends_too_early)
@@ -207,7 +202,7 @@ class TelegramChatReader:
             return Window.downwards(answer.messages, offset_id)
 
         def begins_too_late(window: Window) -> bool:
-            return _newest_id(window.messages) < up_to_id <= self._newest_known(chat) < offset_id
+            return newest_id(window.messages) < up_to_id <= self._newest_known(chat) < offset_id
 
         return self._caught_up(look, begins_too_late)
 
@@ -314,16 +309,13 @@ def _page(chat: Chat, messages: Sequence[Any], ids: range, read_up_to_id: int) -
     described = with_album_captions(
         entry for message in messages for entry in entries_of(message, chat.id)
     )
+    kinds = ((each.id, kind_of(each)) for each in messages if each.id in ids)
     return HistoryPage(
         tuple(entry for entry in described if entry.key.message_id in ids),
         sum(message.id in ids for message in messages),
         read_up_to_id,
-        tuple((each.id, kind) for each in messages if each.id in ids for kind in kinds_of(each)),
+        tuple((message_id, kind) for message_id, kind in kinds if kind is not None),
     )
-
-
-def _newest_id(messages: Sequence[Any]) -> int:
-    return max((message.id for message in messages), default=0)
 
 
 def _date(message: Any) -> int:
@@ -334,11 +326,6 @@ def _date(message: Any) -> int:
 def _is_all(answer: Any) -> bool:
     """Only what is not all there is comes as a slice, or as a channel's."""
     return isinstance(answer, raw.types.messages.Messages)
-
-
-def _count(answer: Any) -> int:
-    """How many messages there are, shown or not."""
-    return int(getattr(answer, "count", len(answer.messages)))
 
 
 def _whole_albums(messages: Sequence[Any]) -> Sequence[Any]:

@@ -1,8 +1,14 @@
-"""Which of the kinds that Telegram counts a message is, whatever of its file can still be had."""
+"""Which of the kinds that Telegram counts a message is.
+
+It counts a message for what it is by itself: neither paid media, bought or not, nor what a poll or
+an invoice holds, nor what had a time to live. TDLib, on which Telegram's own apps are built, keeps
+its counts by the same rules (``get_message_index_mask`` there). Whoever counted more would not
+notice that as many others are missing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pyrogram import raw
@@ -22,28 +28,14 @@ FILTERS: Mapping[type, MediaType] = {
 """What each filter of messages.getSearchCounters counts."""
 
 
-def kinds_of(message: object) -> frozenset[MediaType]:
-    """A message of several files is of several kinds, and counts once as each."""
-    if not isinstance(message, raw.types.Message):
-        return frozenset()
-    return frozenset(_kinds(message.media))
-
-
-def _kinds(media: Any) -> Iterator[MediaType]:
-    if isinstance(media, raw.types.MessageMediaPhoto):
-        yield MediaType.PHOTO
-    elif isinstance(media, raw.types.MessageMediaDocument):
-        if isinstance(media.document, raw.types.Document):
-            yield media_type_of(media.document.attributes)
-        elif media.voice:
-            yield MediaType.VOICE
-        elif media.round:
-            yield MediaType.VIDEO_NOTE
-        else:
-            yield MediaType.VIDEO if media.video else MediaType.DOCUMENT
-    elif isinstance(media, raw.types.MessageMediaPaidMedia):
-        for each in media.extended_media:
-            if isinstance(each, raw.types.MessageExtendedMedia):
-                yield from _kinds(each.media)
-            elif isinstance(each, raw.types.MessageExtendedMediaPreview):
-                yield MediaType.PHOTO if each.video_duration is None else MediaType.VIDEO
+def kind_of(message: object) -> MediaType | None:
+    """A live photo is a photo, and a video with a picture of its own is a video."""
+    media: Any = message.media if isinstance(message, raw.types.Message) else None
+    match media:
+        case raw.types.MessageMediaPhoto(photo=raw.types.Photo()):
+            kind = MediaType.PHOTO
+        case raw.types.MessageMediaDocument(document=raw.types.Document() as document):
+            kind = media_type_of(document.attributes)
+        case _:
+            return None
+    return None if media.ttl_seconds else kind

@@ -1,14 +1,18 @@
-"""The requests for a chat's messages, and the zeros that Telegram wants beside what is asked.
+"""The requests for a chat's messages, and the zeros that Telegram wants beside what is asked; and
+the newest message that it shows.
 
 https://core.telegram.org/api/offsets and https://core.telegram.org/method/messages.search.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pyrogram import raw
 from pyrogram.raw.core import TLObject
+
+from tdl_sync.telegram.messages.windows import PAGE_MESSAGES
 
 
 def history(
@@ -62,3 +66,24 @@ def search(
         hash=0,
         top_msg_id=topic_id or None,
     )
+
+
+def newest_shown_id(page: Callable[..., Any]) -> int:
+    """Of the newest message that is shown, 0 where none is; one call if that is the newest of all.
+
+    ``page`` asks for a page of so many messages, without the first ``add_offset``.
+    """
+    answer, skipped = page(1), 0
+    while not answer.messages and skipped < _count(answer):
+        answer = page(PAGE_MESSAGES, add_offset=skipped)
+        skipped += PAGE_MESSAGES
+    return newest_id(answer.messages)
+
+
+def newest_id(messages: Sequence[Any]) -> int:
+    return max((message.id for message in messages), default=0)
+
+
+def _count(answer: Any) -> int:
+    """How many messages there are, shown or not."""
+    return int(getattr(answer, "count", len(answer.messages)))

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import psutil
 
-from tdl_sync.core.ports import ProgressListener
+from tdl_sync.core.ports import Notices
 from tdl_sync.core.stop import StopFlag
 
 REST_SECONDS = 5.0
@@ -26,12 +26,10 @@ class FullDisk:
     """One for all downloads: the first that finds the disk full says so, and the first that
     finds room again. All threads may use it."""
 
-    def __init__(
-        self, directories: tuple[Path, ...], progress: ProgressListener, stop: StopFlag
-    ) -> None:
+    def __init__(self, directories: tuple[Path, ...], notices: Notices, stop: StopFlag) -> None:
         """``directories`` are where downloads write."""
         self._directories = directories
-        self._progress = progress
+        self._notices = notices
         self._stop = stop
         self._changed = threading.Lock()
         self._is_full = False
@@ -61,7 +59,7 @@ class FullDisk:
                 return
             self._is_full = True
         fullest = min(self._directories, key=lambda each: psutil.disk_usage(str(each)).free)
-        self._progress.waiting(
+        self._notices.waiting(
             "downloading",
             f"the disk of {fullest} is full; it goes on when there is room again, uploads go on",
             None,
@@ -72,4 +70,4 @@ class FullDisk:
             if not self._is_full:
                 return
             self._is_full = False
-        self._progress.message("the disk has room again: downloads go on")
+        self._notices.message("the disk has room again: downloads go on")

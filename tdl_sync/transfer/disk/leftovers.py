@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from tdl_sync.core.errors import LargerThanBudget
 from tdl_sync.core.model import MediaItem, MessageKey, Reservation
 from tdl_sync.core.operating_system import sync_directory
-from tdl_sync.core.ports import ProgressListener
+from tdl_sync.core.ports import Notices
 from tdl_sync.transfer.disk.budget import DiskBudget
 from tdl_sync.transfer.disk.part_journal import Attempt, PartialFiles
 from tdl_sync.transfer.disk.staging import Leftover, Staging
@@ -37,13 +37,13 @@ class Leftovers:
         staging: Staging,
         partials: PartialFiles,
         budget: DiskBudget,
-        progress: ProgressListener,
+        notices: Notices,
     ) -> None:
         """Reserve what earlier runs left."""
         self._staging = staging
         self._partials = partials
         self._budget = budget
-        self._progress = progress
+        self._notices = notices
         self._lock = threading.Lock()
         self._kept: dict[MessageKey, Kept] = {}
         self._foreign_bytes = 0
@@ -119,7 +119,7 @@ class Leftovers:
             kept = self._kept.pop(leftover.key, None)
         if kept is not None:
             self._remove(kept)
-            self._progress.message(
+            self._notices.message(
                 f"deleted {leftover.path.name}, which an earlier run left behind{why}: "
                 f"{leftover.size_bytes} bytes freed on the staging disk"
             )
@@ -168,7 +168,7 @@ class Leftovers:
             self._remove(kept)
             key, complete = kept.leftover.key, kept.leftover.complete
             assert key is not None
-            self._progress.message(
+            self._notices.message(
                 f"deleted the {'staged' if complete else 'partial'} file of message "
                 f"{key.message_id}, whose {'upload' if complete else 'download'} failed: "
                 f"{kept.leftover.size_bytes} bytes freed for others"

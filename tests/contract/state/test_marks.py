@@ -16,6 +16,7 @@ from tdl_sync.core.model import (
     DoneMark,
     FileIdentity,
     FileNumber,
+    FormerFile,
     ListedFile,
     LocationKind,
     MessageDetails,
@@ -214,6 +215,42 @@ def test_what_is_moved_is_counted_with_its_mark_in_the_scope_that_moved_it(marks
     marks.learn_moved(SCOPE, Moved(30, 3))
     marks.write(mark_of(11), moved_in=SCOPE)
     assert marks.moved(SCOPE) == Moved(31, 25)
+
+
+def test_what_a_message_held_before_is_known_until_it_is_gone_or_held_again(marks: Marks) -> None:
+    marks.write(with_file(mark_of(7), file_of(70)))
+    before = marks.marked(REMOTE, key_of(7))
+    assert before is not None
+    former = FormerFile(key_of(7), before, gives_way=True)
+    new = RemoteFile.listed(item_of(7, 6), "Folder/sub", ListedFile("7_b", 6))
+    marks.write(DoneMark(REMOTE, new), former=former)
+    assert marks.former_files(REMOTE, CHAT_ID, 0) == [former]
+    assert marks.former_files("gdrive:other", CHAT_ID, 0) == []
+    marks.write(mark_of(8))
+    stays = replace(former, file=replace(before, name="7_c"), gives_way=False)
+    marks.write(DoneMark(REMOTE, new), former=stays)
+    assert marks.former_files(REMOTE, CHAT_ID, 0) == [former, stays]
+    marks.forget_former(REMOTE, stays)
+    marks.forget_former(REMOTE, stays)
+    marks.write(mark_of(7))
+    assert marks.former_files(REMOTE, CHAT_ID, 0) == []
+
+
+def test_that_others_rely_on_a_file_is_known_as_long_as_its_message_holds_it(marks: Marks) -> None:
+    marks.note_copies(REMOTE, key_of(7))
+    marks.write(mark_of(7))
+    assert [marks.marked(REMOTE, key_of(each)) for each in (8,)] == [None]
+    for _ in range(2):
+        marks.note_copies(REMOTE, key_of(7))
+        marked = marks.marked(REMOTE, key_of(7))
+        assert marked is not None
+        assert marked.has_copies
+        marks.write(mark_of(7))
+    assert marks.file_with(REMOTE, CHAT_ID, 0, file_of(7)) == FileNumber(7)
+    marks.write(with_file(mark_of(7), file_of(70)))
+    marked = marks.marked(REMOTE, key_of(7))
+    assert marked is not None
+    assert not marked.has_copies
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="its locks belong to the handle that took them")

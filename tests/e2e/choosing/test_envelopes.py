@@ -132,8 +132,14 @@ def test_what_is_bought_later_is_found_by_a_later_run_though_the_first_has_passe
     assert the_state(scene.world)["last_message_id"] == source.newest_id()
     assert the_state(scene.world)["waiting"] == f"{locked_id}-{never_id}"
 
+    shown = run_here(machine, "status").stdout
+    assert "complete since" in shown
+    assert "waiting 2 messages of which something may be a file later" in " ".join(shown.split())
+    (record,) = json.loads(run_here(machine, "status", "--json").stdout)
+    assert record["waiting_message_ids"] == [locked_id, never_id]
+
     source.buy(locked_id)
-    ended = run_here(machine, "-u", SOURCE)
+    ended = run_here(machine, "--resume")
     assert_balanced(ended, seen=3, done=2, skipped=1, failed=0)
     assert_on_remote(machine, (source, wanted(source)))
     assert the_state(scene.world)["waiting"] == str(never_id)

@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 from pyrogram import raw
 
+from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
 from standins.telegram.world.plan import FilePlan
 from standins.telegram.world.world import World
 from tdl_sync.core.model import Scope, scope_key
+from tdl_sync.run import books
 from tdl_sync.state.run_state import RunState, RunStatus
 from tdl_sync.state.state_message import encode
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, the_state, wanted
 from tests.e2e.program import REMOTE, SOURCE, Ended, Machine
-from tests.in_process import run_here
+from tests.in_process import SignalWhen, run_here
 from tests.unit.state.test_state_message import PLAIN
 
 MESSAGES = 381
@@ -76,6 +78,8 @@ def test_a_file_that_is_counted_and_not_shown_is_told_of_everywhere(
     source.withheld = frozenset({withheld})
     first = run(scene, "--limit", "7")
     assert "unseen" not in first.stdout
+    # Nor is the whole chat's count shown as what a part of it comes to.
+    assert "messages.GetSearchCounters" not in scene.telegram.statistics.counts().calls
     ended = run(scene)
     assert (ended.exit_status, ended.result["status"]) == (0, "complete")
     assert ended.result["unseen"] == "1"
@@ -85,7 +89,10 @@ def test_a_file_that_is_counted_and_not_shown_is_told_of_everywhere(
     shown = run_here(scene.machine, "status")
     assert UNSEEN in shown.stdout
     fewer = [{"kind": "video", "counted": 20, "seen": 19}]
-    assert told_of(scene)["balance"] == {"unseen": 1, "fewer": fewer, "not_compared": []}
+    told = told_of(scene)
+    assert told["balance"] == {"unseen": 1, "fewer": fewer, "not_compared": []}
+    # Nothing is left to read, whatever the list of chats says of the newest.
+    assert told["last_message_id"] == told["newest_message_id"]
     verified = run_here(scene.machine, "verify", "-u", SOURCE)
     assert (verified.exit_status, verified.result["unseen"]) == (0, "1")
     assert UNSEEN in verified.stdout
@@ -150,3 +157,34 @@ def test_a_chat_that_an_earlier_version_has_read_is_listed_once_more_from_the_st
     assert_on_remote(scene.machine, (source, wanted(source)))
     assert (the_state(scene.world)["version"], the_state(scene.world)["reader"]) == (1, 2)
     assert run(scene).numbers()["seen"] == 0
+
+
+NO_COUNTS = Fault("no_answer", rpc="messages.GetSearchCounters", times=None)
+
+
+def test_a_stop_while_the_counts_are_waited_for_saves_that_the_run_was_stopped(
+    stage: Stage,
+) -> None:
+    scene = stage(posted())
+    scene.telegram.faults.add(NO_COUNTS)
+    asked = scene.telegram.statistics
+    balancing = SignalWhen(lambda: asked.counts().calls.get("messages.GetSearchCounters", 0) > 1)
+    ended = run_here(scene.machine, "-u", SOURCE, signal_when=balancing)
+    assert (ended.exit_status, ended.result["status"]) == (130, "stopped"), ended.stderr
+    assert ended.numbers()["done"] == 20
+    assert (the_state(scene.world)["status"], the_state(scene.world)["last_message_id"]) == (
+        "stopped",
+        MESSAGES,
+    )
+
+
+def test_nobody_waits_long_for_counts_that_telegram_does_not_give(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(books, "BALANCE_SECONDS", 0.5)
+    scene = stage(posted())
+    scene.telegram.faults.add(NO_COUNTS)
+    for ended in (run(scene), run_here(scene.machine, "verify", "-u", SOURCE)):
+        assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
+        assert ended.result["uncompared"] == "1"
+    assert "not compared with Telegram's count, inexact or missing: " in ended.stdout

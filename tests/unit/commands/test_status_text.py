@@ -172,6 +172,8 @@ def test_the_block_says_how_far_since_when_how_fast_where_and_what_failed() -> N
         "  speed   2.5 MB/s in this run of 1 h 00 min, 3.2 MB/s since the start",
         "  failed  3: wrong size 2, larger than the disk budget 1",
         "          messages 12, 77, 12350",
+        "  waiting 3 messages of which something may be a file later (paid media that is",
+        "          not bought, a kind that can't be read): every run asks again",
         "  balance Telegram counts 520 videos here, 500 were seen",
         "  balance not compared with Telegram's count, inexact or missing: voice messages",
         "  saved   in Saved Messages (message 7)",
@@ -285,6 +287,7 @@ def test_a_record_has_the_documented_keys() -> None:
         "failed": 3,
         "failures": {"wrong size": 2, "larger than the disk budget": 1},
         "failed_message_ids": [12, 77, 12350],
+        "waiting_message_ids": [15, 16, 90],
         "balance": {
             "unseen": 20,
             "fewer": [{"kind": "video", "counted": 520, "seen": 500}],

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tdl_sync.commands.verify_comparison import NO_ID, NO_MESSAGE, UNFINISHED, Comparison, Findings
 from tdl_sync.commands.verify_text import Verdict, json_record
 from tdl_sync.core.doubles import Likeness
-from tdl_sync.core.failures import OTHER_CONTENT, WRONG_SIZE, Failure
+from tdl_sync.core.failures import OTHER_CONTENT, REPLACED, WRONG_SIZE, Failure
 from tdl_sync.core.model import (
     Chat,
     ChatKind,
@@ -119,6 +119,35 @@ def test_two_wrong_files_are_one_wrong_and_one_double_and_none_is_certainly_ours
     found = compared([item_of(7, 10)], listing, {7: marked("7_a.bin", 10)})
     assert (len(found.wrong), len(found.double)) == (1, 1)
     assert not found.wrong[0].certainly_ours
+
+
+def test_a_mark_of_what_the_message_held_before_does_not_make_the_present_file_wrong() -> None:
+    """Another machine has put it over the one that was marked here, or beside it."""
+    item = item_of(7, 10)
+    before = replace(marked("7_a.bin", 10), identity=replace(item.identity, file_id=70))
+    over = ListedFile("7_a.bin", 10, sha256=OTHER_HASH)
+    found = compared([item], [over], {7: before})
+    assert (found.there, found.compared_by_hash, found.wrong) == (1, 0, [])
+    as_it_was = replace(over, sha256=HASH)
+    (wrong,) = compared([item], [as_it_was], {7: before}).wrong
+    assert (wrong.reason, wrong.edited) == (REPLACED, True)
+    beside = replace(over, name="7_a later.bin")
+    found = compared([item], [as_it_was, beside], {7: before})
+    assert (found.there, found.wrong, found.double[0].is_surplus) == (1, [], False)
+
+
+def test_what_the_message_held_before_is_none_of_its_files() -> None:
+    item = item_of(7, 10)
+    old, new = ListedFile("7_a.bin", 10), ListedFile("7_b.bin", 10)
+    for listing, there in (([old, new], 1), ([old], 0)):
+        comparison = Comparison(
+            listing, FOLDER, lambda _: None, failures={}, former={f"{FOLDER}/7_a.bin"}
+        )
+        comparison.take(item)
+        found = comparison.findings()
+        assert (found.there, len(found.missing)) == (there, 1 - there)
+        others = [each.file for each in found.double] + [each.file for each in found.unknown]
+        assert others == [old]
 
 
 RIGHT = ListedFile("7_a.bin", 10, sha256=HASH, remote_id="one")

@@ -251,6 +251,38 @@ def test_the_state_tells_the_reason_even_of_a_message_that_it_knew_as_failed(
     assert state.failures_by_reason == {**PLAIN.failures_by_reason, OTHER_CONTENT: 1}
 
 
+@pytest.mark.parametrize(
+    ("before", "repaired", "after"),
+    [
+        ((), (1, 2), (1, 2)),
+        ((1,), (2,), (1, 2)),
+        ((2,), (1,), (1, 2)),
+        ((2,), (3,), (2, 3)),
+        ((), (2,), (2,)),
+        ((), (1,), ()),
+    ],
+)
+def test_a_state_names_each_further_file_that_was_repaired_beside_those_that_had_failed(
+    tmp_path: Path, before: tuple[int, ...], repaired: tuple[int, ...], after: tuple[int, ...]
+) -> None:
+    """For a machine that knows no more than the state."""
+    states = LocalStates(tmp_path)
+    number = FileNumber(5)
+    failed_files = tuple(replace(number, index=each) for each in before) if before != (1,) else ()
+    loaded = replace(PLAIN, failed_ids=(5,) if before else (), failed_files=failed_files)
+    item = item_of(5, 10)
+    failures = [
+        Failure(replace(item.key, index=index), MISSING, "…", 0, for_good=False)
+        for index in repaired
+    ]
+    save_state(LoadedState(loaded, None), failures, FakeSavedMessages(), states)
+    state = states.read(PLAIN.scope_key)
+    assert state is not None
+    assert state.failed_files == tuple(replace(number, index=each) for each in after)
+    told = [each.key.number.index for each in failed_elsewhere(state)]
+    assert told == sorted({*before, *repaired})
+
+
 def test_only_the_very_file_that_was_wrong_is_overwritten(marks: DoneMarks) -> None:
     """Somebody has put another one beside it since, or in its place."""
     item = item_of(7, 10)

@@ -25,6 +25,8 @@ def test_a_message_with_two_files_is_told_with_how_they_compare(
     line = told_of_doubles([ONE, other, ListedFile("8_a", 1)], "gdrive:a")
     assert line is not None
     assert how in line
+    is_somebodys = other.sha256 is not None and other.sha256 != ONE.sha256
+    assert ("--repair" in line) is not is_somebodys
     assert "of 1 message there is" in line
     assert "\x1b" not in line
 

@@ -7,9 +7,21 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from tdl_sync.core.model import Amount, Chat, ChatKind, ChatTotals, MessageKey
+from tdl_sync.core.steps import (
+    Admitted,
+    DownloadBegan,
+    Downloaded,
+    DownloadEnded,
+    Moved,
+    Seen,
+    Skipped,
+    UploadBegan,
+    UploadEnded,
+)
 from tdl_sync.reporting.lines import stands_still
-from tdl_sync.reporting.numbers import Direction, ProgressNumbers, Waiting
+from tdl_sync.reporting.numbers import Snapshot, Waiting
 from tests.fakes.chat import item_of
+from tests.fakes.progress import Shown
 from tests.recordings.replay import NAMES, looks
 
 MB = 1_000_000
@@ -56,32 +68,35 @@ class Line:
         self.seconds = 0.0
         self._down, self._up = down, up
         chat = Chat(-1001, "Films", ChatKind.CHANNEL)
-        self.numbers = ProgressNumbers(chat, totals, 100 * MB, lambda: self.seconds)
+        self.shown = Shown(chat, totals, 100 * MB, lambda: self.seconds)
         self._next_id = 0
 
     def move(self, size_bytes: int) -> None:
         self._next_id += 1
         item = item_of(self._next_id, size_bytes)
-        self.numbers.count(seen=1)
-        self.numbers.admitted(item)
-        self.numbers.transfer_started(Direction.DOWN, item)
+        self.shown.tell(Seen(1))
+        self.shown.tell(Admitted(item))
+        self.shown.tell(DownloadBegan(item))
         for _ in range(10):
             self._passes(size_bytes / 10 / self._down)
-            self.numbers.downloaded(item, size_bytes // 10)
-        self.numbers.transfer_finished(Direction.DOWN, item)
-        self.numbers.transfer_started(Direction.UP, item)
+            self.shown.tell(Downloaded(item, size_bytes // 10))
+        self.shown.tell(DownloadEnded(item))
+        self.shown.tell(UploadBegan(item, "1.staged", "box:1"))
         # As of a small file: nobody says how far it is.
         self._passes(size_bytes / self._up)
-        self.numbers.transfer_finished(Direction.UP, item)
-        self.numbers.moved(item)
+        self.shown.tell(UploadEnded(item))
+        self.shown.tell(Moved(item, size_bytes))
 
     def _passes(self, seconds: float) -> None:
         self.seconds += seconds
-        self.numbers.snapshot()
+        self.snapshot()
+
+    def snapshot(self) -> Snapshot:
+        return self.shown.numbers.snapshot()
 
     @property
     def told(self) -> float | None:
-        return self.numbers.snapshot().remaining_seconds
+        return self.snapshot().remaining_seconds
 
 
 def test_uploads_that_nobody_counted_count_when_their_file_is_there() -> None:
@@ -98,7 +113,7 @@ def test_what_earlier_runs_have_moved_is_not_to_be_moved_again() -> None:
     for _ in range(50):
         line.move(MB)
     assert line.told == pytest.approx(50, rel=0.1)
-    numbers = line.numbers.snapshot()
+    numbers = line.snapshot()
     assert (numbers.finished, numbers.total_files) == (950, 1000)
     assert (numbers.there_bytes, numbers.total_bytes) == (950 * MB, 1000 * MB)
 
@@ -107,8 +122,8 @@ def test_what_the_rules_leave_out_takes_no_time() -> None:
     line = Line(ChatTotals(200, 200 * MB, 100), down=2 * MB, up=2 * MB)
     for number in range(50):
         line.move(MB)
-        line.numbers.count(seen=1)
-        line.numbers.skipped(MessageKey(-1001, 0, 1000 + number), is_counted=True)
+        line.shown.tell(Seen(1))
+        line.shown.tell(Skipped(MessageKey(-1001, 0, 1000 + number), "a filter"))
     assert line.told == pytest.approx(50, rel=0.15)
 
 
@@ -116,7 +131,7 @@ def test_a_slow_line_is_not_taken_for_one_that_stands_still() -> None:
     line = Line(ChatTotals(100, 100 * MB, 100), down=MB / 100, up=MB)
     for _ in range(10):
         line.move(MB)
-    assert line.numbers.snapshot().still_seconds == 0
+    assert line.snapshot().still_seconds == 0
     assert line.told == pytest.approx(90 * 101, rel=0.3)
 
 
@@ -128,9 +143,9 @@ def test_who_waits_as_told_stands_still_at_once_whatever_has_stood_still_before(
     line.seconds += 60
     line.move(MB)
     until = datetime.now(timezone.utc) + timedelta(seconds=25)
-    line.numbers.waiting(Waiting("downloading", "Telegram asks for a pause of 25 s", until))
-    line.numbers.admitted(item_of(1000, MB))
+    line.shown.numbers.waiting(Waiting("downloading", "Telegram asks for a pause of 25 s", until))
+    line.shown.tell(Admitted(item_of(1000, MB)))
     line.seconds += 4
-    assert not stands_still(line.numbers.snapshot())
+    assert not stands_still(line.snapshot())
     line.seconds += 4
-    assert stands_still(line.numbers.snapshot())
+    assert stands_still(line.snapshot())

@@ -31,22 +31,41 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.core.ports import ProgressListener
 from tdl_sync.core.reports import FailedItem, Outcome, RunReport
+from tdl_sync.core.steps import (
+    Admitted,
+    DiskUsed,
+    DoneBefore,
+    DownloadBegan,
+    Downloaded,
+    DownloadEnded,
+    Failed,
+    Moved,
+    Resumed,
+    Seen,
+    Skipped,
+    Steps,
+    UploadBegan,
+    Uploaded,
+    UploadEnded,
+)
 from tdl_sync.core.text import columns_of, cut_to_columns
 from tdl_sync.options.config import Telling, Verbosity
 from tdl_sync.reporting.bars import BarsOutlet
 from tdl_sync.reporting.events import Level, as_text
 from tdl_sync.reporting.lines import Signs, block, log_line, transfer_line
-from tdl_sync.reporting.numbers import Direction, ProgressNumbers, SpeedMeter, Waiting
+from tdl_sync.reporting.numbers import SpeedMeter, Waiting
 from tdl_sync.reporting.outlets import LineOutlet, Output
 from tdl_sync.reporting.paint import Paint
 from tdl_sync.reporting.progress import progress_for
 from tdl_sync.reporting.reporter import Outlet, Reporter
 from tdl_sync.reporting.summary import result_line, summary
-from tests.fakes.progress import RecordingProgress
+from tdl_sync.transfer.tally import Tally
+from tests.fakes.progress import RecordingProgress, Shown
 
 HOSTILE = "\x1b[31mred\x07\x1b]0;title\x07\r\n\N{RIGHT-TO-LEFT OVERRIDE}gpj.exe"
 CHAT = Chat(-1001, f"Films {HOSTILE}", ChatKind.CHANNEL)
 NOW = datetime(2024, 5, 6, 14, 0, 0)
+TOTALS = ChatTotals(5, 5_000_000, 5)
 SIGNS = Signs("↓", "↑", "━", "╌")
 
 
@@ -70,12 +89,16 @@ def item(message_id: int, size_bytes: int = 1_000_000, name: str | None = "a.mp4
     )
 
 
-def failure(message_id: int) -> Failure:
-    return Failure(item(message_id).key, "wrong size", "3 bytes, not 4", 1, False)
+def fails(message_id: int, name: str) -> Failed:
+    return Failed(Failure(item(message_id).key, "wrong size", "3 bytes, not 4", 1, False), name)
 
 
-def numbers(clock: Clock, files: int = 10, estimated_bytes: int = 10_000_000) -> ProgressNumbers:
-    return ProgressNumbers(CHAT, ChatTotals(files, estimated_bytes, 5), 50_000_000, clock)
+def upload_began(of: MediaItem) -> UploadBegan:
+    return UploadBegan(of, "1.staged", "box:1")
+
+
+def shown(clock: Clock, files: int = 10, estimated_bytes: int = 10_000_000) -> Shown:
+    return Shown(CHAT, ChatTotals(files, estimated_bytes, 5), 50_000_000, clock)
 
 
 def test_a_speed_is_an_average_over_the_last_seconds_only() -> None:
@@ -98,70 +121,70 @@ def test_the_first_second_does_not_show_a_giant_speed() -> None:
 
 
 def test_the_counts_add_up_and_the_bytes_are_those_on_the_remote() -> None:
-    counted = numbers(Clock())
-    counted.count(seen=4)
-    counted.count(done=1, done_bytes=item(1, 3_000_000).size_bytes)
-    counted.count(done=1, done_bytes=item(2, 2_000_000).size_bytes)
-    counted.count(skipped=1)
-    counted.count(failed=1)
-    snapshot = counted.snapshot()
+    counted = shown(Clock())
+    counted.tell(Seen(4))
+    counted.tell(DoneBefore(item(1, 3_000_000)))
+    counted.tell(DoneBefore(item(2, 2_000_000)))
+    counted.tell(Skipped(item(3).key, "sticker"))
+    counted.tell(fails(4, "4_a.mp4"))
+    snapshot = counted.numbers.snapshot()
     assert (snapshot.done, snapshot.skipped, snapshot.failed, snapshot.finished) == (2, 1, 1, 3)
     assert snapshot.done_bytes == 5_000_000
 
 
 def test_more_files_than_telegram_counted_never_show_as_more_than_all() -> None:
-    counted = numbers(Clock(), files=2, estimated_bytes=1_000_000)
-    counted.count(seen=3)
+    counted = shown(Clock(), files=2, estimated_bytes=1_000_000)
+    counted.tell(Seen(3))
     for message_id in (1, 2, 3):
-        counted.count(done=1, done_bytes=item(message_id).size_bytes)
-    snapshot = counted.snapshot()
+        counted.tell(DoneBefore(item(message_id)))
+    snapshot = counted.numbers.snapshot()
     assert (snapshot.finished, snapshot.total_files) == (3, 3)
     assert snapshot.total_bytes == 3_000_000
 
 
 def test_bytes_that_an_earlier_run_wrote_count_for_the_file_and_not_for_the_speed() -> None:
     clock = Clock()
-    counted = numbers(clock)
-    counted.transfer_started(Direction.DOWN, item(12))
-    counted.resumed(item(12), 700_000)
+    counted = shown(clock)
+    counted.tell(DownloadBegan(item(12)))
+    counted.tell(Resumed(item(12), 700_000))
     clock.seconds += 1
-    counted.downloaded(item(12), 100_000)
-    snapshot = counted.snapshot()
+    counted.tell(Downloaded(item(12), 100_000))
+    snapshot = counted.numbers.snapshot()
     (transfer,) = snapshot.transfers
     assert transfer.done_bytes == 800_000
     assert snapshot.download_speed == pytest.approx(100_000)
 
 
 def test_a_second_attempt_of_an_upload_counts_its_bytes_from_zero() -> None:
-    counted = numbers(Clock())
+    counted = shown(Clock())
     for _ in range(2):
-        counted.transfer_started(Direction.UP, item(1))
-        counted.uploaded(item(1), 400_000)
-    (transfer,) = counted.snapshot().transfers
+        counted.tell(upload_began(item(1)))
+        counted.tell(Uploaded(item(1), 400_000))
+    (transfer,) = counted.numbers.snapshot().transfers
     assert transfer.done_bytes == 400_000
 
 
 def test_a_wait_is_shown_until_it_is_over() -> None:
     clock = Clock()
-    counted = numbers(clock)
+    counted = shown(clock)
     until = datetime.now(timezone.utc) + timedelta(seconds=100)
-    counted.waiting(Waiting("Telegram", "FLOOD_WAIT", until))
-    assert counted.snapshot().waiting is not None
+    counted.numbers.waiting(Waiting("Telegram", "FLOOD_WAIT", until))
+    assert counted.numbers.snapshot().waiting is not None
     clock.seconds += 101
-    assert counted.snapshot().waiting is None
+    assert counted.numbers.snapshot().waiting is None
 
 
-def told(counted: ProgressNumbers, columns: int, rows: int = 30) -> list[str]:
-    return block(counted.snapshot(), SIGNS, Paint(has_colours=False), NOW, columns, rows)
+def told(counted: Shown, columns: int, rows: int = 30) -> list[str]:
+    return block(counted.numbers.snapshot(), SIGNS, Paint(has_colours=False), NOW, columns, rows)
 
 
 @pytest.mark.parametrize("columns", [20, 40, 59, 119, 300])
 def test_no_part_of_the_status_is_lost_at_any_width(columns: int) -> None:
-    counted = numbers(Clock())
-    counted.moved(item(1))
-    counted.count(seen=2)
-    counted.failed(item(2).key)
-    counted.disk(38_000_000)
+    counted = shown(Clock())
+    counted.tell(Moved(item(1), 1_003_520))
+    counted.tell(Seen(2))
+    counted.tell(fails(2, "2_a.mp4"))
+    counted.tell(DiskUsed(38_000_000))
     lines = told(counted, columns)
     text = " ".join(lines)
     for part in ("1.0 of ~9.", "10 %", "2 of 10 files", "↓ 0  ↑ 0", "disk 38 MB of 50 MB"):
@@ -172,14 +195,14 @@ def test_no_part_of_the_status_is_lost_at_any_width(columns: int) -> None:
 
 def test_what_people_look_for_first_is_in_the_first_line() -> None:
     clock = Clock()
-    counted = numbers(clock, files=1000, estimated_bytes=1000_000_000)
+    counted = shown(clock, files=1000, estimated_bytes=1000_000_000)
     for number in range(100):
-        counted.count(seen=1)
-        counted.transfer_started(Direction.UP, item(number))
+        counted.tell(Seen(1))
+        counted.tell(upload_began(item(number)))
         clock.seconds += 2
-        counted.moved(item(number))
-        counted.transfer_finished(Direction.UP, item(number))
-        counted.snapshot()
+        counted.tell(Moved(item(number), 1_003_520))
+        counted.tell(UploadEnded(item(number)))
+        counted.numbers.snapshot()
     line, *_ = told(counted, 79)
     assert line.endswith(": 100 MB of ~1.0 GB, 10 %, 550 kB/s, 30 min left")
     line, *_ = told(counted, 119)
@@ -187,17 +210,17 @@ def test_what_people_look_for_first_is_in_the_first_line() -> None:
 
 
 def test_the_total_is_named_as_telegrams_in_a_log() -> None:
-    snapshot = numbers(Clock()).snapshot()
+    snapshot = shown(Clock()).numbers.snapshot()
     assert "0 of 10 files by Telegram's count; 0 of ~10 MB, 0 %" in log_line(snapshot, NOW)
 
 
 def test_files_in_flight_are_shown_in_two_groups_each_with_a_bar() -> None:
-    counted = numbers(Clock())
+    counted = shown(Clock())
     for message_id in (12, 13, 14):
-        counted.transfer_started(Direction.UP, item(message_id, 4_000_000, None))
-        counted.uploaded(item(message_id, 4_000_000), 2_000_000)
-        counted.transfer_started(Direction.DOWN, item(message_id + 10, 4_000_000, None))
-        counted.downloaded(item(message_id + 10, 4_000_000), 1_000_000)
+        counted.tell(upload_began(item(message_id, 4_000_000, None)))
+        counted.tell(Uploaded(item(message_id, 4_000_000), 2_000_000))
+        counted.tell(DownloadBegan(item(message_id + 10, 4_000_000, None)))
+        counted.tell(Downloaded(item(message_id + 10, 4_000_000), 1_000_000))
     lines = told(counted, 79)
     assert any("↓ 3  ↑ 3 " in line for line in lines)
     *_, last_down, first_up, _, _ = lines
@@ -206,10 +229,10 @@ def test_files_in_flight_are_shown_in_two_groups_each_with_a_bar() -> None:
 
 
 def test_what_has_no_room_is_counted_and_both_groups_are_seen() -> None:
-    counted = numbers(Clock())
+    counted = shown(Clock())
     for message_id in range(1, 6):
-        counted.transfer_started(Direction.DOWN, item(message_id))
-        counted.transfer_started(Direction.UP, item(message_id + 10))
+        counted.tell(DownloadBegan(item(message_id)))
+        counted.tell(upload_began(item(message_id + 10)))
     lines = told(counted, 79, rows=8)
     assert len(lines) == 8
     assert [line[0] for line in lines[3:]] == ["↓", "↓", "↑", "↑", "a"]
@@ -217,18 +240,18 @@ def test_what_has_no_room_is_counted_and_both_groups_are_seen() -> None:
 
 
 def test_what_is_downloaded_and_not_handed_over_waits() -> None:
-    counted = numbers(Clock())
+    counted = shown(Clock())
     for message_id in (1, 2, 3):
-        counted.admitted(item(message_id))
-        counted.downloaded(item(message_id), 1_000_000)
-    counted.transfer_started(Direction.UP, item(1))
+        counted.tell(Admitted(item(message_id)))
+        counted.tell(Downloaded(item(message_id), 1_000_000))
+    counted.tell(upload_began(item(1)))
     assert any("↓ 0  ↑ 1  2 wait" in line for line in told(counted, 79))
 
 
 def test_an_empty_file_in_flight_is_no_division_by_zero() -> None:
-    counted = numbers(Clock())
-    counted.transfer_started(Direction.UP, item(12, 0))
-    (transfer,) = counted.snapshot().transfers
+    counted = shown(Clock())
+    counted.tell(upload_began(item(12, 0)))
+    (transfer,) = counted.numbers.snapshot().transfers
     assert "100 %" in transfer_line(transfer, SIGNS, Paint(has_colours=False), 79)
 
 
@@ -241,22 +264,22 @@ def test_a_title_is_cut_by_what_a_terminal_draws() -> None:
 
 def test_while_nothing_moves_it_is_said_what_is_waited_for() -> None:
     clock = Clock()
-    counted = numbers(clock)
-    counted.admitted(item(1))
-    counted.transfer_started(Direction.DOWN, item(1))
-    counted.downloaded(item(1), 10)
+    counted = shown(clock)
+    counted.tell(Admitted(item(1)))
+    counted.tell(DownloadBegan(item(1)))
+    counted.tell(Downloaded(item(1), 10))
     clock.seconds += 8
     assert not any("nothing has moved" in line for line in told(counted, 79))
     clock.seconds += 8
     said = "nothing has moved for 16 s, waiting for Telegram"
     assert said in told(counted, 79)
-    assert said in log_line(counted.snapshot(), NOW)
+    assert said in log_line(counted.numbers.snapshot(), NOW)
 
 
 def test_a_standstill_stands_in_the_place_of_the_pace_and_the_time_left() -> None:
     """What was forecast before is not shown beside it: it would not be true."""
     moving = replace(
-        numbers(Clock()).snapshot(), upload_speed=2_000_000.0, remaining_seconds=720.0, seen=1
+        shown(Clock()).numbers.snapshot(), upload_speed=2_000_000.0, remaining_seconds=720.0, seen=1
     )
     plain = Paint(has_colours=False)
     for columns in (79, 119):
@@ -290,23 +313,30 @@ def test_signs_are_plain_where_the_terminal_has_none() -> None:
     assert Signs.for_encoding("ascii") == Signs("v", "^", "#", ".")
 
 
+def begun(listener: ProgressListener, totals: ChatTotals = TOTALS) -> Steps:
+    """A chat of this run begins; what happens to its files is told to what is returned."""
+    tally = Tally()
+    listener.started(CHAT, totals, 50_000_000, tally.of_round)
+    return Steps(tally.told, listener.told)
+
+
 def play(listener: ProgressListener) -> None:
     """A run with everything in it, names as hostile as they come."""
     listener.message("the staging directory is empty")
-    listener.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
-    listener.seen(5)
-    listener.done_before(item(1))
-    listener.skipped(item(2).key, "sticker")
+    steps = begun(listener)
+    steps.tell(Seen(5))
+    steps.tell(DoneBefore(item(1)))
+    steps.tell(Skipped(item(2).key, "sticker"))
     hostile = item(3, name=HOSTILE)
-    listener.download_started(hostile)
-    listener.downloaded(hostile, 1_000_000)
-    listener.disk(1_000_000)
-    listener.download_finished(hostile)
-    listener.upload_started(hostile, "1.staged", f"box:{HOSTILE}")
-    listener.uploaded(hostile, 1_000_000)
-    listener.upload_finished(hostile)
-    listener.moved(hostile, 1_003_520)
-    listener.failed(failure(4), HOSTILE)
+    steps.tell(DownloadBegan(hostile))
+    steps.tell(Downloaded(hostile, 1_000_000))
+    steps.tell(DiskUsed(1_000_000))
+    steps.tell(DownloadEnded(hostile))
+    steps.tell(UploadBegan(hostile, "1.staged", f"box:{HOSTILE}"))
+    steps.tell(Uploaded(hostile, 1_000_000))
+    steps.tell(UploadEnded(hostile))
+    steps.tell(Moved(hostile, 1_003_520))
+    steps.tell(fails(4, HOSTILE))
     listener.waiting(f"Telegram {HOSTILE}", "FLOOD_WAIT", None)
     listener.waiting(f"Telegram {HOSTILE}", "FLOOD_WAIT", None)
     listener.message(f"freed 1.0 MB: {HOSTILE}")
@@ -369,7 +399,7 @@ class Lines(io.StringIO):
 def test_a_log_says_how_far_the_run_is_though_nothing_happens() -> None:
     stream = Lines()
     log = reporter(LineOutlet(Output(stream), as_text, Level.INFO), interval_seconds=0.01)
-    log.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
+    begun(log)
     for _ in range(3):
         assert stream.third.acquire(timeout=20)
     log.close()
@@ -379,14 +409,13 @@ def test_a_log_says_how_far_the_run_is_though_nothing_happens() -> None:
 def test_a_log_says_nothing_while_the_run_waits_for_new_messages() -> None:
     stream = Lines()
     log = reporter(LineOutlet(Output(stream), as_text, Level.INFO), interval_seconds=0.01)
-    log.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
+    begun(log)
     assert stream.third.acquire(timeout=20)
     log.idle("waiting for new messages (--follow)")
     while stream.third.acquire(blocking=False):
         pass
     assert not stream.third.acquire(timeout=0.2)
-    log.started(CHAT, ChatTotals(0, 0, 0), 50_000_000)
-    log.seen(3)
+    begun(log, ChatTotals(0, 0, 0)).tell(Seen(3))
     # Telegram's counters say nothing of what has come since.
     while "0 of 3 files; " not in stream.getvalue():
         assert stream.third.acquire(timeout=20)
@@ -465,11 +494,11 @@ def emulated(columns: int, rows: int) -> Iterator[tuple[Emulated, io.TextIOWrapp
 
 
 def in_flight(progress: Reporter) -> None:
-    progress.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
-    progress.seen(2)
-    progress.download_started(item(12))
-    progress.downloaded(item(12), 500_000)
-    progress.upload_started(item(13), "1.staged", "box:13_a.mp4")
+    steps = begun(progress)
+    steps.tell(Seen(2))
+    steps.tell(DownloadBegan(item(12)))
+    steps.tell(Downloaded(item(12), 500_000))
+    steps.tell(UploadBegan(item(13), "1.staged", "box:13_a.mp4"))
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (120, 40), (50, 20)])
@@ -528,7 +557,7 @@ def test_a_terminal_that_changes_its_size_is_drawn_anew() -> None:
 def test_a_terminal_says_in_a_sentence_that_the_run_waits_for_new_messages() -> None:
     with emulated(120, 40) as (shown, stream):
         progress = bars(stream)
-        progress.started(CHAT, ChatTotals(0, 0, 0), 50_000_000)
+        begun(progress, ChatTotals(0, 0, 0))
         progress.idle("waiting for new messages (--follow)")
         screen = shown.read_until(lambda text: "waiting for new messages (--follow)" in text)
         assert "╌" not in screen
@@ -540,7 +569,7 @@ def test_a_terminal_that_was_closed_does_not_stop_the_run() -> None:
     looker, program = os.openpty()
     stream = os.fdopen(program, "w", encoding="utf-8")
     progress = bars(stream)
-    progress.started(CHAT, ChatTotals(5, 5_000_000, 5), 50_000_000)
+    begun(progress)
     os.close(looker)
     play(progress)
     progress.finished(CHAT, REPORT)
@@ -572,16 +601,16 @@ def test_the_recording_listener_knows_what_happened_to_a_message() -> None:
     listener = RecordingProgress()
     play(listener)
     assert listener.order(3) == [
-        "download_started",
-        "downloaded",
-        "download_finished",
-        "upload_started",
-        "uploaded",
-        "upload_finished",
-        "moved",
+        DownloadBegan,
+        Downloaded,
+        DownloadEnded,
+        UploadBegan,
+        Uploaded,
+        UploadEnded,
+        Moved,
     ]
-    assert listener.order(4) == ["failed"]
-    assert listener.calls("disk") == [(1_000_000,)]
+    assert listener.order(4) == [Failed]
+    assert listener.steps(DiskUsed) == [DiskUsed(1_000_000)]
 
 
 def test_the_summary_says_everything_that_a_run_did() -> None:

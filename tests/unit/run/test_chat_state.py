@@ -9,13 +9,14 @@ import pytest
 from tdl_sync.core.errors import DownloadFailed
 from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import Chat, ChatKind, HistoryPage, Scope
+from tdl_sync.core.steps import Steps
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.run.resume import ChatState, ResumePoint
-from tdl_sync.transfer.ledger import Ledger, Position, Tally
+from tdl_sync.transfer.ledger import Ledger, Position
+from tdl_sync.transfer.tally import Tally
 from tdl_sync.transfer.watermark import OldestFirst
 from tests.fakes.chat import CHAT_ID, item_of
 from tests.fakes.marks import FakeMarks
-from tests.fakes.progress import RecordingProgress
 from tests.unit.state.test_state_message import PLAIN
 
 REMOTE = "gdrive:tdl-sync"
@@ -51,7 +52,8 @@ def test_a_file_that_fails_while_the_state_is_looked_at_is_failed_or_above_the_w
     """A machine that has only the state message would never look at it again otherwise."""
     item, marks, stop = item_of(7, 10), WatchedMarks(), StopFlag()
     tally = Tally()
-    ledger = WatchedLedger(REMOTE, OldestFirst(), marks, RecordingProgress(), stop, nothing, tally)
+    steps = Steps(tally.told)
+    ledger = WatchedLedger(REMOTE, OldestFirst(), marks, steps, stop, nothing)
     ledger.listed(HistoryPage((item,), messages=1, read_up_to_id=7))
     ledger.opened()
 

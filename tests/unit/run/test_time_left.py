@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import pytest
 
 from tdl_sync.core.errors import LongerThanRun, Stopped
+from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import MediaItem
+from tdl_sync.core.steps import (
+    DoneBefore,
+    DownloadBegan,
+    Failed,
+    Left,
+    Moved,
+    Skipped,
+    Staged,
+    Step,
+    UploadBegan,
+    Uploaded,
+)
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.run import time_left
 from tdl_sync.run.time_left import (
@@ -23,6 +37,10 @@ from tests.fakes.chat import item_of
 from tests.waiting import in_thread, result_of, until
 
 MIB = 1024 * 1024
+
+
+def upload_began(item: MediaItem) -> UploadBegan:
+    return UploadBegan(item, "1.staged", "box:1")
 
 
 @dataclass
@@ -65,12 +83,12 @@ class Run:
     def move(self, size_bytes: int, download_seconds: float, upload_seconds: float) -> None:
         item = self.item(size_bytes)
         assert self.time_left.admits(item)
-        self.time_left.downloading(item)
+        self.time_left.told(DownloadBegan(item))
         self.now += download_seconds
-        self.time_left.staged(item)
-        self.time_left.sending(item)
+        self.time_left.told(Staged(item))
+        self.time_left.told(upload_began(item))
         self.now += upload_seconds
-        self.time_left.settled(item, moved=True)
+        self.time_left.told(Moved(item, item.size_bytes))
 
 
 def test_what_the_measured_rates_can_move_in_time_is_admitted_and_no_more() -> None:
@@ -102,10 +120,47 @@ def test_what_fits_alone_waits_for_what_is_on_its_way() -> None:
     assert run.time_left.admits(first)
     second = in_thread(lambda: run.time_left.admits(run.item(400 * MIB)))
     assert not second.done()
-    run.time_left.downloading(first)
-    run.time_left.staged(first)
-    run.time_left.settled(first, moved=False)
+    run.time_left.told(DownloadBegan(first))
+    run.time_left.told(Staged(first))
+    run.time_left.told(Left(first))
     assert result_of(second)
+
+
+def failed(item: MediaItem) -> Failed:
+    failure = Failure(item.key, "wrong size", "a whole sentence", 1, for_good=False)
+    return Failed(failure, "a.bin")
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda item: Moved(item, item.size_bytes),
+        failed,
+        lambda item: Skipped(item.key, "deleted"),
+        Left,
+    ],
+)
+def test_whatever_becomes_of_a_file_it_is_not_waited_for_any_more(
+    end: Callable[[MediaItem], Step],
+) -> None:
+    run = Run()
+    run.move(100 * MIB, 10, 90)
+    first = run.item(500 * MIB)
+    assert run.time_left.admits(first)
+    waiting = run.asked_in_thread(400 * MIB)
+    run.time_left.told(end(first))
+    assert result_of(waiting)
+
+
+def test_what_was_never_admitted_shows_nothing_of_the_rates() -> None:
+    """Files that were there, were skipped or failed before: they may be most of a chat."""
+    run = Run(earlier=5.0 * MIB)
+    item = run.item(100 * MIB)
+    for step in (DoneBefore(item), Skipped(item.key, "sticker"), failed(item)):
+        run.now += 10
+        run.time_left.told(step)
+    assert run.time_left.upload_bytes_per_second == 5 * MIB
+    assert run.time_left.admits(run.item(100 * MIB))
 
 
 def test_what_is_on_its_way_counts_with_what_is_left_of_it() -> None:
@@ -113,11 +168,11 @@ def test_what_is_on_its_way_counts_with_what_is_left_of_it() -> None:
     run.move(100 * MIB, 10, 90)
     first = run.item(500 * MIB)
     assert run.time_left.admits(first)
-    run.time_left.downloading(first)
-    run.time_left.staged(first)
-    run.time_left.sending(first)
+    run.time_left.told(DownloadBegan(first))
+    run.time_left.told(Staged(first))
+    run.time_left.told(upload_began(first))
     run.now += 180
-    run.time_left.sent(first, 200 * MIB)
+    run.time_left.told(Uploaded(first, 200 * MIB))
     assert result_of(run.asked_in_thread(300 * MIB), seconds=20)
 
 
@@ -163,7 +218,7 @@ def test_without_a_known_rate_such_an_item_waits_until_it_is_alone() -> None:
     first = run.item(10 * MIB)
     assert run.time_left.admits(first)
     waiting = run.asked_in_thread(2000 * MIB)
-    run.time_left.settled(first, moved=False)
+    run.time_left.told(Left(first))
     assert result_of(waiting)
 
 
@@ -171,11 +226,11 @@ def test_a_running_upload_is_measured_too() -> None:
     run = Run()
     item = run.item(500 * MIB)
     assert run.time_left.admits(item)
-    run.time_left.downloading(item)
-    run.time_left.staged(item)
-    run.time_left.sending(item)
+    run.time_left.told(DownloadBegan(item))
+    run.time_left.told(Staged(item))
+    run.time_left.told(upload_began(item))
     run.now += 100
-    run.time_left.sent(item, 10 * MIB)
+    run.time_left.told(Uploaded(item, 10 * MIB))
     assert run.time_left.upload_bytes_per_second == pytest.approx(MIB / 10, rel=0.01)
     with pytest.raises(LongerThanRun):
         run.time_left.admits(run.item(400 * MIB))
@@ -185,11 +240,11 @@ def test_what_an_upload_has_shown_that_the_end_cut_off_is_kept_for_the_next_run(
     run = Run()
     item = run.item(500 * MIB)
     assert run.time_left.admits(item)
-    run.time_left.sending(item)
+    run.time_left.told(upload_began(item))
     run.now += 100
     assert run.time_left.upload_bytes_per_second == 0
-    run.time_left.sent(item, 10 * MIB)
-    run.time_left.settled(item, moved=False)
+    run.time_left.told(Uploaded(item, 10 * MIB))
+    run.time_left.told(Left(item))
     assert run.time_left.upload_bytes_per_second == pytest.approx(MIB / 10, rel=0.01)
 
 

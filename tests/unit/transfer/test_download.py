@@ -26,6 +26,7 @@ from tdl_sync.core.errors import (
 )
 from tdl_sync.core.model import MediaItem, Reservation
 from tdl_sync.core.ports import PART_BYTES
+from tdl_sync.core.steps import DownloadBegan, Downloaded, DownloadEnded, Steps
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.transfer.disk.part_journal import PartialFiles
 from tdl_sync.transfer.disk.staging import LOCK_NAME, Staging
@@ -57,6 +58,7 @@ class Bench:
         self.stop = StopFlag()
         self.parts = FakePartSource(most_seconds)
         self.progress = RecordingProgress()
+        self.steps = Steps(self.progress.told)
         self.staging = Staging.open(directory, 10**9)
         self.partials = PartialFiles(self.staging, directory.parent / "partial")
         self.downloader = Downloader(
@@ -64,7 +66,9 @@ class Bench:
         )
 
     def download(self, item: MediaItem) -> Path:
-        return finished(lambda: self.downloader.download(Reservation(item, item.size_bytes)).path)
+        return finished(
+            lambda: self.downloader.download(Reservation(item, item.size_bytes), self.steps).path
+        )
 
     def on_disk(self) -> list[str]:
         return sorted(p.name for p in self.staging.directory.iterdir() if p.name != LOCK_NAME)
@@ -151,12 +155,12 @@ def test_the_listener_is_told_every_byte_once(bench: Bench) -> None:
     bench.parts.faults[17] = [DownloadFailed("x")]
     bench.download(item)
     assert told_bytes(bench) == item.size_bytes
-    assert bench.progress.order(17)[0] == "download_started"
-    assert bench.progress.order(17)[-1] == "download_finished"
+    assert bench.progress.order(17)[0] is DownloadBegan
+    assert bench.progress.order(17)[-1] is DownloadEnded
 
 
 def told_bytes(bench: Bench) -> int:
-    return sum(more for _, more in bench.progress.calls("downloaded") if isinstance(more, int))
+    return sum(step.more_bytes for step in bench.progress.steps(Downloaded))
 
 
 @pytest.mark.parametrize("size_bytes", [1, MIB, 3 * MIB + 5])
@@ -170,7 +174,7 @@ def test_a_part_of_another_length_is_a_failure_and_nothing_stays_on_the_disk(
     assert caught.value.expected_bytes == size_bytes
     assert caught.value.actual_bytes != size_bytes
     assert bench.on_disk() == []
-    assert bench.progress.order(17)[-1] == "download_finished"
+    assert bench.progress.order(17)[-1] is DownloadEnded
 
 
 def test_bytes_in_a_file_that_should_be_empty_are_a_failure(bench: Bench) -> None:
@@ -297,7 +301,7 @@ def test_a_stop_in_mid_file_ends_the_download_and_keeps_what_was_written(bench: 
 
     bench.parts.faults[17] = [whole, late]
     reservation = Reservation(item_of(17, 20 * MIB), 20 * MIB)
-    download = in_thread(lambda: bench.downloader.download(reservation))
+    download = in_thread(lambda: bench.downloader.download(reservation, bench.steps))
     assert asked.wait(60)
     bench.stop.set()
     with pytest.raises(Stopped):

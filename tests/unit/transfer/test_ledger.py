@@ -10,12 +10,12 @@ import pytest
 from tdl_sync.core.errors import DownloadFailed, Stopped
 from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import HistoryPage, MediaItem, Reservation
+from tdl_sync.core.steps import Steps
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.done_marks import DoneMarks
-from tdl_sync.transfer.ledger import Ledger, Position, Tally
+from tdl_sync.transfer.ledger import Ledger, Position
 from tdl_sync.transfer.watermark import OldestFirst
 from tests.fakes.chat import CHAT_ID, item_of
-from tests.fakes.progress import RecordingProgress
 from tests.waiting import in_thread, result_of, until
 
 REMOTE = "gdrive:tdl-sync"
@@ -27,13 +27,10 @@ class Books:
 
     marks: DoneMarks
     stop: StopFlag = field(default_factory=StopFlag)
-    progress: RecordingProgress = field(default_factory=RecordingProgress)
     told: list[tuple[Position, list[int]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.ledger = Ledger(
-            REMOTE, OldestFirst(), self.marks, self.progress, self.stop, self.on_settled, Tally()
-        )
+        self.ledger = Ledger(REMOTE, OldestFirst(), self.marks, Steps(), self.stop, self.on_settled)
 
     def on_settled(self) -> None:
         failed = [each.key.message_id for each in self.marks.failures(REMOTE, CHAT_ID, 0)]
@@ -99,5 +96,5 @@ def test_who_waits_for_all_that_is_on_its_way_is_woken_by_its_end_or_by_a_stop(
         with pytest.raises(Stopped):
             result_of(waiting, seconds=20)
     else:
-        books.ledger.left()
+        books.ledger.left(item_of(1, 10))
         result_of(waiting, seconds=20)

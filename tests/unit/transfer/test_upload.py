@@ -22,9 +22,9 @@ from tdl_sync.core.model import (
     StagedFile,
 )
 from tdl_sync.core.retry import ATTEMPTS
+from tdl_sync.core.steps import Steps
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.name_template import Keeping, parse_name_template
-from tdl_sync.transfer.admission import OpenGate
 from tdl_sync.transfer.disk.part_journal import Attempt, PartialFiles
 from tdl_sync.transfer.disk.staging import Staging
 from tdl_sync.transfer.job import Job, Stages
@@ -68,9 +68,7 @@ class Upload:
             progress=RecordingProgress(),
             stop=StopFlag(),
         )
-        self._uploader = Uploader(
-            self.job, cast(Stages, used), lambda item: path_before, OpenGate()
-        )
+        self._uploader = Uploader(self.job, cast(Stages, used), lambda item: path_before, Steps())
 
     def __call__(self, staged: StagedFile) -> DoneMark:
         return self._uploader.upload(staged)
