@@ -76,6 +76,7 @@ comment, a story, a search) is refused, never read as the whole chat.
 _OPTION = re.compile(
     r"^  (?:(-\w)(?: [A-Z]+)?, )?(--[a-z-]+)(?: ([A-Z:]+))?((?:  .*)?(?:\n {10,}.*)*)", re.MULTILINE
 )
+_IN_DOCS = re.compile(r" \(docs/(\w+\.md)\)")
 _DEFAULT = re.compile(r"\s*\[default: .*?\]")
 _CODE = re.compile(
     r'"(?P<quoted>[^"]+)"|(?P<bare>(?<![\w`/])--?[a-z][a-z-]*(?:=[^\s,;)]+)?|\{\w+\}'
@@ -124,6 +125,8 @@ def _table(heading: str, lines: str) -> str:
     for spelling, name, text in _options(lines):
         option = OPTIONS[name]
         more = f" ({MORE[name]})" if name in MORE else ""
+        if more:
+            text = _IN_DOCS.sub("", text)
         default = f"`{option.default}`" if option.default is not None else ""
         rows.append(f"| {spelling} | {_marked(text)}{more} | {default} |")
     return "\n".join([*rows, ""])
@@ -163,7 +166,7 @@ def _marked(text: str) -> str:
         return f"`{match['quoted'] or match['bare']}`"
 
     shown = text.replace(SCRIPT, INSTALLED).replace("|", "\\|")
-    return re.sub(r"\(docs/(\w+\.md)\)", r"([its shape](\1))", _CODE.sub(mark, shown))
+    return _IN_DOCS.sub(r" ([more](\1))", _CODE.sub(mark, shown))
 
 
 def main() -> int:

@@ -32,6 +32,18 @@ CREDENTIAL_VARIABLES = tuple(
     VARIABLE_PREFIX + name for name in ("API_ID", "API_HASH", "SESSION_STRING")
 )
 
+_OF_TDL = {
+    **dict.fromkeys(("-d", "--dir"), "--remote"),
+    "-i": "--include",
+    "-e": "--exclude",
+    "-l": "--downloads",
+    **dict.fromkeys(("-t", "--threads"), "--connections"),
+    "--template": "--name",
+    **dict.fromkeys(("--continue", "--skip-same"), "--resume"),
+    **dict.fromkeys(("-c", "--chat"), "--url"),
+}
+"""Options that people type who know tdl, and what they are here."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -122,6 +134,10 @@ def _option_of(word: str) -> Option:
             f"{name} is not an option, since other users can see a command line; "
             f"set the variable {variable} instead"
         )
+    if name in _OF_TDL:
+        raise UsageError(
+            f"unknown option {name!r}; what tdl calls so is {_OF_TDL[name]}; {SEE_HELP}"
+        )
     near = difflib.get_close_matches(name, OPTIONS, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}? Else {SEE_HELP}" if near else SEE_HELP
     raise UsageError(f"unknown option {name!r}; {hint}")
@@ -154,7 +170,10 @@ def _about_stray_word(word: str, command: str | None) -> str:
         return _NEEDS_SHELL
     commands = ", ".join(OF_COMMAND)
     if not re.fullmatch(r"[a-z][a-z-]{0,11}", word):
-        return f"a word that belongs to no option; quote values that hold spaces, or {SEE_HELP}"
+        return (
+            "a word that belongs to no option: a chat is given with -u, and values that hold "
+            f"spaces are quoted; {SEE_HELP}"
+        )
     if command is not None:
         return f"{word!r} after the command {command} belongs to no option; {SEE_HELP}"
     near = difflib.get_close_matches(word, OF_COMMAND, n=1, cutoff=0.6)

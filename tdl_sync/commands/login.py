@@ -146,7 +146,8 @@ def _sign_in(config: Config, settings: TelegramSettings, terminal: Terminal) -> 
         signing_in = Login(telegram, terminal)
         name = terminal.attend(lambda: signing_in.sign_in(by_qr=config.login_by_qr))
         who = f" as {name}" if name else ""
-        terminal.show(f"Signed in{who}. The session is in {settings.session_path}")
+        terminal.show(f"Signed in{who}. The session is in")
+        terminal.show(str(settings.session_path))
         if config.print_session:
             terminal.show("Keep this secret, and use it on one machine only:")
             StandardOutput(sys.stdout).line(signing_in.session_string())
@@ -187,7 +188,8 @@ def _sign_in_with_app(config: Config, settings: TelegramSettings, terminal: Term
 
 
 def _asked_for_app(settings: TelegramSettings, terminal: Terminal) -> TelegramSettings:
-    terminal.show(f"Telegram wants to know which app this is: copy both from {API_PAGE}")
+    terminal.show("Telegram wants to know which app this is. Copy both from")
+    terminal.show(API_PAGE)
     while not is_api_id(api_id := terminal.ask("API id: ")):
         if api_id:
             terminal.show("The API id is a number such as 1234567.")

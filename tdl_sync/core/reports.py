@@ -52,7 +52,8 @@ class RunReport:
     ``unfinished`` is what a stop left open: neither done nor failed.
     ``more`` says that the run ended early as it was told to (``--limit``): there may be more.
     ``balance`` is there where the whole chat was read. ``before`` is what earlier runs have moved
-    and this one did not look at. ``is_through``: it has come to the end of all that it was to do.
+    and this one did not look at; ``none_is_there``: the chat's folder on the remote showed no file.
+    ``is_through``: it has come to the end of all that it was to do.
     Of the failed ones ``failed_before`` were told by an earlier run, and are as they were.
     """
 
@@ -73,6 +74,7 @@ class RunReport:
     more: bool = False
     balance: Balance | None = None
     before: Amount = NOTHING
+    none_is_there: bool = False
     is_through: bool = False
 
     @property

@@ -58,11 +58,12 @@ class Movement:
             self._moved_at = self._clock()  # it is not late yet
         self._has_work = has_work
 
-    @property
-    def still_seconds(self) -> float:
-        """How long nothing has moved though there is work; 0 before that is long."""
+    def still_seconds(self, *, told_to_wait: bool) -> float:
+        """How long nothing has moved though there is work; 0 before that is long. Who was
+        ``told_to_wait`` is not slow, however long a wait before has been."""
         seconds = self._clock() - self._moved_at
-        is_late = seconds > max(QUIET_SECONDS, 2 * self._usual_gap)
+        usual_gap = 0.0 if told_to_wait else self._usual_gap
+        is_late = seconds > max(QUIET_SECONDS, 2 * usual_gap)
         return seconds if self._has_work and is_late else 0.0
 
 

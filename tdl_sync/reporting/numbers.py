@@ -220,7 +220,7 @@ class ProgressNumbers:
         account = self._account()
         with self._lock:
             is_waiting = self._clock() < self._wait_over_at
-            still_seconds = self._movement.still_seconds
+            still_seconds = self._movement.still_seconds(told_to_wait=is_waiting)
             before = self._totals.before
             return replace(
                 self._shown,

@@ -16,7 +16,7 @@ def summary(report: RunReport, chat: Chat) -> str:
     """The table at the end of a run over one chat, or its one line where there is nothing to tell;
     without a line break at its end."""
     title = printable(chat.title) or str(chat.id)
-    if report.has_nothing_new and report.there.files:
+    if report.has_nothing_new:
         return f"{title}: {_nothing_new(report)}"
     rows = [
         ("seen", str(report.seen), ""),
@@ -66,9 +66,19 @@ def unseen_words(balances: Iterable[Balance | None]) -> str:
 
 def _nothing_new(report: RunReport) -> str:
     there = report.there
+    if not there.files:
+        left_out = f"; left out: {counted(report.skipped_by_rule)}" if report.skipped else ""
+        return f"nothing to move{left_out}{_as_before(report)}"
     files, are = ("file", "is") if there.files == 1 else ("files", "are")
-    line = f"nothing new; {there.files} {files} ({human_bytes(there.bytes)}) {are} there"
-    return line + (f", {report.failed} failed for good, as before" if report.failed else "")
+    known = f"{there.files} {files} ({human_bytes(there.bytes)})"
+    line = f"nothing new; {known} {are} there"
+    if report.none_is_there:  # somebody has taken them away, or it is another folder than it was
+        line = f"nothing new; of {known} that earlier runs have moved none is there now"
+    return line + _as_before(report)
+
+
+def _as_before(report: RunReport) -> str:
+    return f", {report.failed} failed for good, as before" if report.failed else ""
 
 
 def _how_done(report: RunReport) -> str:

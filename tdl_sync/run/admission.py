@@ -19,7 +19,7 @@ def wait_until_ours(lease: Lease, stop: StopFlag, notices: Notices) -> None:
     """Blocks while the lease may have lapsed, and says so. Raises ``Stopped``."""
     if not lease.admits:
         notices.waiting(
-            "new files",
+            "beginning new files",
             "the state could not be saved in Saved Messages for two save intervals, so that "
             "another run may take the chat",
             None,

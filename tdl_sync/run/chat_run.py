@@ -140,7 +140,15 @@ class ChatRun:
         texts = TextArchive(self._chat, task.remote, point.folder, listing)
         job = resumption.job(point, listing)
         start = ChatStart(
-            self._chat, resumption, point, job, counting, texts, lease, self._identity
+            self._chat,
+            resumption,
+            point,
+            job,
+            counting,
+            texts,
+            lease,
+            self._identity,
+            none_is_there=not listing,
         )
         return ChatSession(
             start,

@@ -57,6 +57,8 @@ class ChatStart:
     texts: TextArchive
     lease: Lease
     identity: RunIdentity
+    none_is_there: bool
+    """The chat's folder on the remote shows no file."""
 
 
 class ChatSession:
@@ -113,6 +115,7 @@ class ChatSession:
             more=self._more,
             balance=self._balance,
             before=self._moved_before(),
+            none_is_there=self._start.none_is_there,
             is_through=self._is_through,
         )
 

@@ -185,7 +185,7 @@ class MediaConnections:
             return
         self._paused_until = until
         self._window.refused()
-        await self._telegram.wait_as_told("downloads", seconds)
+        await self._telegram.wait_as_told("downloading", seconds)
 
     # --- answers that come late ----------------------------------------------------------------
 

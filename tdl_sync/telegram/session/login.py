@@ -39,7 +39,7 @@ ASK_AGAIN = f"Run {PROGRAM} login again"
 
 
 WAYS = {
-    "APP": "to the Telegram app, on a device where you are signed in: it is in the chat Telegram",
+    "APP": "to the app on your devices: see its chat Telegram",
     "CALL": "by a phone call, which says it",
     "FLASH_CALL": "by a phone call: it is the number that calls",
     "MISSED_CALL": "by a phone call: it is the last digits of the number that calls",

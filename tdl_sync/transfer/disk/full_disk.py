@@ -60,8 +60,8 @@ class FullDisk:
             self._is_full = True
         fullest = min(self._directories, key=lambda each: psutil.disk_usage(str(each)).free)
         self._notices.waiting(
-            "downloads",
-            f"the disk of {fullest} is full; they go on when it has room again, uploads go on",
+            "downloading",
+            f"the disk of {fullest} is full; it goes on when there is room again, uploads go on",
             None,
         )
 

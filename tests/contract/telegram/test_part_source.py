@@ -278,7 +278,7 @@ def test_a_flood_wait_is_waited_for_and_said_once(
     place.standin.faults.add(fault)
     ask_for_all(place, world, items_of(world))
     assert place.standin.faults.strikes() == [(fault, 4)]
-    assert place.telegram.waits[0] == ("downloads", "Telegram asks for a pause of 1 s")
+    assert place.telegram.waits[0] == ("downloading", "Telegram asks for a pause of 1 s")
     assert len(place.telegram.waits) <= 2
 
 

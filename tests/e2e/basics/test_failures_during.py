@@ -146,10 +146,10 @@ def test_more_bytes_than_declared_are_a_failure_also_for_an_empty_file(
     [
         {
             "reading the": Fault("flood_wait", "messages.GetHistory", after_calls=2, seconds=2),
-            "downloads": Fault("flood_wait", "upload.GetFile", after_calls=1, seconds=2),
+            "downloading": Fault("flood_wait", "upload.GetFile", after_calls=1, seconds=2),
             "saving the state": Fault("flood_wait", "messages.EditMessage", seconds=2),
         },
-        {"downloads": Fault("flood_premium_wait", "upload.GetFile", times=3, seconds=2)},
+        {"downloading": Fault("flood_premium_wait", "upload.GetFile", times=3, seconds=2)},
     ],
     ids=["of each kind of call", "of an account without premium"],
 )

@@ -47,12 +47,12 @@ def test_sync_offers_to_sign_in_asks_for_all_that_it_needs_and_goes_on(scene: Sc
     machine = scene.machine
     with at_terminal(machine, "-u", SOURCE, variables=NOTHING_KNOWN) as terminal:
         terminal.answer("There is no Telegram session yet. Sign in now? [Y/n] ", "")
-        terminal.expect("copy both from https://my.telegram.org/apps")
+        terminal.expect("Copy both from\nhttps://my.telegram.org/apps")
         terminal.answer("API id: ", str(API_ID))
         terminal.answer("API hash: ", API_HASH)
         sign_in(terminal, scene)
         path = machine.data_directory / "telegram.session"
-        terminal.expect(f"Signed in as Ada. The session is in {path}")
+        terminal.expect(f"Signed in as Ada. The session is in\n{path}")
         assert terminal.wait() == 0
     assert terminal.stdout == (
         "result: status=complete seen=2 done=2 skipped=0 failed=0 bytes=3000\n"

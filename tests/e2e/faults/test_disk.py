@@ -41,7 +41,7 @@ def test_downloads_rest_while_the_disk_is_full_and_uploads_go_on(stage: Stage) -
             )
         )
         fill(disk / "foreign")
-        running.wait_for("downloads waits: the disk of ")
+        running.wait_for("downloading waits: the disk of ")
         running.wait_for("moved 1_file-1.bin")
         # What the upload has freed is taken at once, too.
         fill(disk / "more")

@@ -204,6 +204,11 @@ def test_what_failed_for_good_is_told_once_and_then_left_to_status(stage: Stage)
             f" {scene.world.source.title}: nothing new; 1 file (2.0 kB) is there, "
             "1 failed for good, as before"
         )
+    (folder,) = (scene.machine.remote_directory / "files").iterdir()
+    (moved_away,) = folder.iterdir()
+    moved_away.rename(scene.machine.directory / "elsewhere")
+    again = run_here(scene.machine, *every_night[:2], "--max-disk=2M")
+    assert "; of 1 file (2.0 kB) that earlier runs have moved none is there now" in again.stderr
     status = run_here(scene.machine, "status").stdout
     assert "larger than the disk budget" in status
     moved = run_here(scene.machine, "-u", SOURCE, "-q", "--max-disk=8M")

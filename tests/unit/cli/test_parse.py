@@ -393,6 +393,9 @@ def test_variables_that_resemble_none_are_left_alone() -> None:
         ("login --workers 3", "--workers belongs to the command sync, not to login"),
         ("-u me --qr", "--qr belongs to the command login, not to sync"),
         ("-u me -- more", "a word that belongs to no option"),
+        ("stand_in_source", "a word that belongs to no option: a chat is given with -u, and"),
+        ("-u me -d /x", "unknown option '-d'; what tdl calls so is --remote; see "),
+        ("-c me", "unknown option '-c'; what tdl calls so is --url; see "),
     ],
 )
 def test_wrong_use_is_one_line_that_names_the_mend(command_line: str, answer: str) -> None:

@@ -33,10 +33,7 @@ NOTHING_KNOWN = {**NO_SESSION, "TDL_SYNC_API_ID": None, "TDL_SYNC_API_HASH": Non
 
 PHONE = "Phone number, with the country code (+49…): "
 CODE = "Code that Telegram sent you: "
-SENT = (
-    "Telegram has sent the code to the Telegram app, on a device where you are signed in: it is in "
-    "the chat Telegram."
-)
+SENT = "Telegram has sent the code to the app on your devices: see its chat Telegram."
 SECOND = "Two-step password (hint: the usual one): "
 OFFER = "There is no Telegram session yet. Sign in now? [Y/n] "
 
@@ -76,13 +73,13 @@ def test_what_is_known_is_not_asked_and_what_is_wrong_is_asked_again(scene: Scen
     assert ended.stderr == (
         f"{PHONE}{SENT}\n{CODE}That is not the code.\n"
         f"{CODE}{SECOND}That is not the password.\n{SECOND}"
-        f"Signed in as Ada. The session is in {path}\n"
+        f"Signed in as Ada. The session is in\n{path}\n"
     )
     assert (ended.exit_status, ended.stdout) == (0, "")
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-WHERE = "copy both from https://my.telegram.org/apps\nAPI id: "
+WHERE = "Copy both from\nhttps://my.telegram.org/apps\nAPI id: "
 API_ID_AGAIN = "The API id is a number such as 1234567.\nAPI id: "
 API_HASH_AGAIN = "The API hash is 32 digits and letters from a to f.\nAPI hash: "
 
@@ -421,9 +418,11 @@ def test_once_signed_in_the_session_is_kept_whatever_follows(scene: Scene, fault
     ended = login(scene, answers=right_answers(scene))
     assert ended.exit_status == 0, ended.stderr
     path = scene.machine.data_directory / "telegram.session"
-    assert f"Signed in. The session is in {path}\n" in ended.stderr
+    assert f"Signed in. The session is in\n{path}\n" in ended.stderr
     scene.telegram.faults.clear()
-    assert login(scene, answers=[]).stderr.endswith(f"Signed in as Ada. The session is in {path}\n")
+    assert login(scene, answers=[]).stderr.endswith(
+        f"Signed in as Ada. The session is in\n{path}\n"
+    )
 
 
 def test_nothing_but_the_user_is_asked_for(scene: Scene) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
 from tdl_sync.core.model import Amount, Chat, ChatKind, ChatTotals, MessageKey
@@ -16,7 +18,8 @@ from tdl_sync.core.steps import (
     UploadBegan,
     UploadEnded,
 )
-from tdl_sync.reporting.numbers import Snapshot
+from tdl_sync.reporting.lines import stands_still
+from tdl_sync.reporting.numbers import Snapshot, Waiting
 from tests.fakes.chat import item_of
 from tests.fakes.progress import Shown
 from tests.recordings.replay import NAMES, looks
@@ -130,3 +133,19 @@ def test_a_slow_line_is_not_taken_for_one_that_stands_still() -> None:
         line.move(MB)
     assert line.snapshot().still_seconds == 0
     assert line.told == pytest.approx(90 * 101, rel=0.3)
+
+
+def test_who_waits_as_told_stands_still_at_once_whatever_has_stood_still_before() -> None:
+    """A network that was gone for a minute makes no minute of silence usual."""
+    line = Line(ChatTotals(100, 100 * MB, 100), down=MB, up=MB)
+    for _ in range(20):
+        line.move(MB)
+    line.seconds += 60
+    line.move(MB)
+    until = datetime.now(timezone.utc) + timedelta(seconds=25)
+    line.shown.numbers.waiting(Waiting("downloading", "Telegram asks for a pause of 25 s", until))
+    line.shown.tell(Admitted(item_of(1000, MB)))
+    line.seconds += 4
+    assert not stands_still(line.snapshot())
+    line.seconds += 4
+    assert stands_still(line.snapshot())

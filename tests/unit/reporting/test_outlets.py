@@ -647,6 +647,9 @@ def test_a_run_that_found_nothing_new_says_that_in_a_line_and_no_other_run_does(
     chat = Chat(-1001, "Films", ChatKind.CHANNEL)
     quiet = RunReport(before=Amount(291, 308_789_340), is_through=True)
     assert summary(quiet, chat) == "Films: nothing new; 291 files (309 MB) are there"
+    assert summary(replace(quiet, none_is_there=True), chat) == (
+        "Films: nothing new; of 291 files (309 MB) that earlier runs have moved none is there now"
+    )
     looked_at_all = RunReport(
         seen=3,
         done_before=1,
@@ -659,6 +662,9 @@ def test_a_run_that_found_nothing_new_says_that_in_a_line_and_no_other_run_does(
     assert summary(looked_at_all, chat) == (
         "Films: nothing new; 1 file (2.0 kB) is there, 1 failed for good, as before"
     )
+    assert summary(RunReport(is_through=True), chat) == "Films: nothing to move"
+    none_wanted = RunReport(seen=3, skipped_by_rule={"sticker": 1, "type": 2}, is_through=True)
+    assert summary(none_wanted, chat) == "Films: nothing to move; left out: type 2, sticker 1"
     for other in (
         replace(quiet, is_through=False),  # it was stopped before it had looked
         replace(quiet, more=True),
@@ -666,7 +672,6 @@ def test_a_run_that_found_nothing_new_says_that_in_a_line_and_no_other_run_does(
         replace(quiet, seen=1, moved=1),
         replace(quiet, downloaded_bytes=1),
         replace(looked_at_all, failed_before=0),
-        RunReport(seen=1, skipped_by_rule={"sticker": 1}, is_through=True),  # nothing is there
     ):
         assert summary(other, chat).startswith("Films\n  seen  "), other
 

@@ -344,8 +344,8 @@ def test_a_full_disk_lets_the_download_rest_in_mid_part_until_there_is_room(
         assert len(bench.parts.asked_of(item.message_id)) == item.size_bytes // MIB + 1
     ((what, why, _),) = bench.progress.calls("waiting")
     assert (what, why) == (
-        "downloads",
-        f"the disk of {bench.staging.directory} is full; they go on when it has room again, "
+        "downloading",
+        f"the disk of {bench.staging.directory} is full; it goes on when there is room again, "
         "uploads go on",
     )
     assert bench.progress.calls("message") == [("the disk has room again: downloads go on",)]
