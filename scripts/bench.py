@@ -2,12 +2,15 @@
 
     python3 scripts/bench.py                   everything (about 40 minutes)
     python3 scripts/bench.py --quick           smaller and each thing once (about 8 minutes)
-    python3 scripts/bench.py downloads         one group: downloads, uploads, remotes, job or memory
+    python3 scripts/bench.py downloads         one group: downloads, peers, uploads, remotes, job or
+                                               memory
+    python3 scripts/bench.py peers             beside what others have published (installs it)
     python3 scripts/bench.py downloads --only 100kb --runs 5
     python3 scripts/bench.py remotes --before DIR    beside an earlier state of the program
 
 Sets up the virtual environment, then runs ``scripts/benchmark`` in it. Nothing leaves the machine:
-Telegram and Drive are stand-ins, processes of their own.
+Telegram and Drive are stand-ins, processes of their own. ``peers`` installs packages of PyPI into
+an environment of their own, in the cache.
 """
 
 from __future__ import annotations

@@ -10,12 +10,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.benchmark import downloads, job, memory, remotes, uploads
+from scripts.benchmark import downloads, job, memory, remotes, side_by_side, uploads
 from scripts.benchmark.frame import BenchFailed, Case, Plan, Row
 from scripts.reaper import end_with_this_process
 
 CASES: tuple[Case, ...] = (
     *downloads.CASES,
+    *side_by_side.CASES,
     *uploads.CASES,
     *remotes.CASES,
     *job.CASES,

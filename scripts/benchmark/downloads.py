@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from scripts.benchmark.frame import (
     MEGABYTE,
@@ -31,6 +32,7 @@ POLL_SECONDS = 0.01
 OURS = ("our_way", "download")
 LIBRARY = ("peers", "download_media")
 TELETHON = ("peers", "telethon")
+OBEDIENT = ("peers", "obedient")
 
 
 def get(
@@ -174,6 +176,75 @@ def slow(plan: Plan) -> list[Row]:
     ]
 
 
+@dataclass(frozen=True)
+class Limited:
+    """Files, under a limit of requests."""
+
+    name: str
+    sizes: tuple[int, ...]
+    limit: Mapping[str, Any]
+
+    def run(self, way: tuple[str, str], *arguments: str) -> tuple[Measured, Mapping[str, int]]:
+        """One run, and what the limit has taken and refused."""
+        cap = {"connection_bytes_per_second": 4 * MEGABYTE}
+        with telegram("files", files_of(self.sizes), **cap) as place:
+            place.ask("limits", [self.limit])
+            measured = get(way, place, sum(self.sizes), *arguments)
+            counts: Mapping[str, int] = place.ask("limited")[0]
+            say(f"  {counts}")
+            return measured, counts
+
+
+LIMITS = (
+    Limited("40 requests in 5 s, one 64 MB file", (LARGE_BYTES,), {"requests": 40, "seconds": 5}),
+    Limited(
+        "60 requests in 3 s without Premium, 200 files of 100 KB",
+        (SMALL_BYTES,) * 200,
+        {"requests": 60, "seconds": 3, "kind": "flood_premium_wait"},
+    ),
+    Limited(
+        "a bucket of 20, 10 a second, one 64 MB file",
+        (LARGE_BYTES,),
+        {"requests": 20, "seconds": 2, "shape": "bucket"},
+    ),
+    Limited(
+        "5 requests in 3 s on each connection, one 64 MB file",
+        (LARGE_BYTES,),
+        {"requests": 5, "seconds": 3, "scope": "connection"},
+    ),
+    Limited(
+        "4 requests in 5 s on one connection of all, three 64 MB files",
+        (LARGE_BYTES,) * 3,
+        {"requests": 4, "seconds": 5, "scope": "connection", "connection": 5},
+    ),
+)
+
+
+def floods(plan: Plan) -> list[Row]:
+    """Beside a client that obeys every wait, in turn."""
+    return [_flood_row(plan, limited) for limited in LIMITS]
+
+
+def _flood_row(plan: Plan, limited: Limited) -> Row:
+    ours, obedient = [], []
+    scope = str(limited.limit.get("scope", "account"))
+    for _ in range(plan.runs):
+        ours.append(limited.run(OURS))
+        obedient.append(limited.run(OBEDIENT, "--scope", scope))
+    mine, theirs = (median_seconds([measured for measured, _ in each]) for each in (ours, obedient))
+    refused, pauses, taken = (
+        max(counts[what] for _, counts in ours) for what in ("refused", "pauses", "taken")
+    )
+    return Row(
+        limited.name,
+        "at most 1.1 times a client that obeys every wait",
+        f"{mine / theirs:.2f} times",
+        mine / theirs <= 1.1,
+        f"{mine:.2f} s against {theirs:.2f} s; {taken} requests taken, {refused} refused "
+        f"in {pauses} pauses (the other: {max(counts['refused'] for _, counts in obedient)})",
+    )
+
+
 def dropped(plan: Plan) -> list[Row]:
     """One of four connections ends when half of the file is there."""
     undisturbed, disturbed = [], []
@@ -220,4 +291,5 @@ CASES = (
     Case("downloads", "total-cap", total_cap),
     Case("downloads", "slow", slow),
     Case("downloads", "dropped", dropped),
+    Case("downloads", "floods", floods),
 )

@@ -213,11 +213,20 @@ def start_child(
     )
 
 
-def result_of(child: subprocess.Popen[str], expected_bytes: int | None) -> Measured:
-    """Wait for a child's end. Raises ``BenchFailed`` unless it moved so many bytes."""
-    stdout, stderr = child.communicate()
+def result_of(
+    child: subprocess.Popen[str], expected_bytes: int | None, longest_seconds: float | None = None
+) -> Measured:
+    """Wait for a child's end. Raises ``BenchFailed`` unless it moved so many bytes (in time)."""
+    try:
+        stdout, stderr = child.communicate(timeout=longest_seconds)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.communicate()
+        raise BenchFailed(f"{child.args!r} has not ended in {longest_seconds:.0f} s") from None
     if child.returncode != 0:
-        raise BenchFailed(f"{child.args!r} ended with status {child.returncode}: {stderr[-3000:]}")
+        raise BenchFailed(
+            f"{child.args!r} ended with status {child.returncode}: {(stderr or '')[-3000:]}"
+        )
     measured = Measured(**json.loads(stdout.splitlines()[-1]))
     if expected_bytes is not None and measured.bytes != expected_bytes:
         raise BenchFailed(

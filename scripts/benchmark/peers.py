@@ -2,9 +2,12 @@
 
     python -m scripts.benchmark.peers download_media CHAT --at-once 4
     python -m scripts.benchmark.peers telethon CHAT
+    python -m scripts.benchmark.peers obedient CHAT
     python -m scripts.benchmark.peers script CHAT REMOTE:PATH
 
-``script`` is how people do the whole job today: download one file, ``rclone moveto`` it, next.
+``obedient`` knows nothing of limits: it asks for whole parts over as many connections as this
+program opens, and waits as long as it is told, with all that the limit is of. ``script`` is how
+people do the whole job today: download one file, ``rclone moveto`` it, next.
 """
 
 from __future__ import annotations
@@ -15,15 +18,24 @@ import base64
 import os
 import struct
 import subprocess
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pyrogram
+from pyrogram import raw
+from pyrogram.errors import FloodPremiumWait, FloodWait
+from pyrogram.file_id import FileId
+from pyrogram.session import Session
 
 from scripts.benchmark.child import Meter
 from scripts.benchmark.frame import temporary_directory
+
+PART_BYTES = 1024 * 1024
+CONNECTIONS = 8
+AT_ONCE_PER_CONNECTION = 2
 
 API_ID, API_HASH = 1, "0" * 32
 PYROGRAM_SESSION = ">BI?256sQ?"
@@ -37,7 +49,7 @@ def proxy() -> tuple[str, int]:
 
 
 @asynccontextmanager
-async def with_pyrogram(chat: str, at_once: int) -> AsyncIterator[tuple[list[Any], Download]]:
+async def with_pyrogram(chat: str, at_once: int) -> AsyncIterator[tuple[Any, list[Any], Download]]:
     host, port = proxy()
     client = pyrogram.Client(
         "bench",
@@ -54,7 +66,7 @@ async def with_pyrogram(chat: str, at_once: int) -> AsyncIterator[tuple[list[Any
         async def download(message: Any, path: Path) -> None:
             await client.download_media(message, file_name=str(path))
 
-        yield found[::-1], download
+        yield client, found[::-1], download
 
 
 @asynccontextmanager
@@ -101,6 +113,66 @@ async def download_all(messages: list[Any], download: Download, at_once: int) ->
         meter.report(sum(await asyncio.gather(*map(one, messages))))
 
 
+async def obedient(client: Any, messages: list[Any], scope: str) -> None:
+    """Measure the downloads of a client that obeys every wait."""
+    meter = Meter()
+    sessions = await asyncio.gather(*(_opened(client) for _ in range(CONNECTIONS)))
+    wanted = [
+        (message.document, offset)
+        for message in messages
+        for offset in range(0, message.document.file_size, PART_BYTES)
+    ]
+    moved_bytes = 0
+    resume_at = dict.fromkeys(sessions, 0.0)
+
+    async def ask(session: Any) -> None:
+        nonlocal moved_bytes
+        while wanted:
+            if (left_seconds := resume_at[session] - time.monotonic()) > 0:
+                await asyncio.sleep(left_seconds)
+                continue
+            document, offset = wanted.pop(0)
+            try:
+                answer = await session.send(_part_of(document, offset), timeout=60)
+                moved_bytes += len(answer.bytes)
+            except (FloodWait, FloodPremiumWait) as error:
+                wanted.insert(0, (document, offset))
+                until = time.monotonic() + float(error.seconds or 1)
+                for each in [session] if scope == "connection" else sessions:
+                    resume_at[each] = max(resume_at[each], until)
+
+    await asyncio.gather(*(ask(each) for each in sessions for _ in range(AT_ONCE_PER_CONNECTION)))
+    meter.report(moved_bytes)
+    await asyncio.gather(*(session.stop() for session in sessions))
+
+
+async def _opened(client: Any) -> Any:
+    own = client.session
+    session: Any = Session(
+        client,
+        own.dc_id,
+        own.server_address,
+        own.port,
+        own.auth_key,
+        own.test_mode,
+        is_media=True,
+    )
+    session.salt = own.salt
+    await session.start()
+    return session
+
+
+def _part_of(document: Any, offset: int) -> Any:
+    file = FileId.decode(document.file_id)
+    location = raw.types.InputDocumentFileLocation(
+        id=file.media_id,
+        access_hash=file.access_hash,
+        file_reference=file.file_reference,
+        thumb_size="",
+    )
+    return raw.functions.upload.GetFile(location=location, offset=offset, limit=PART_BYTES)
+
+
 async def script_of_today(messages: list[Any], download: Download, remote: str) -> None:
     with temporary_directory() as directory:
         meter = Meter()
@@ -118,8 +190,10 @@ async def run(arguments: argparse.Namespace) -> None:
         async with with_telethon(arguments.chat) as (messages, download):
             await download_all(messages, download, arguments.at_once)
         return
-    async with with_pyrogram(arguments.chat, arguments.at_once) as (messages, download):
-        if arguments.way == "script":
+    async with with_pyrogram(arguments.chat, arguments.at_once) as (client, messages, download):
+        if arguments.way == "obedient":
+            await obedient(client, messages, arguments.scope)
+        elif arguments.way == "script":
             await script_of_today(messages, download, arguments.remote)
         else:
             await download_all(messages, download, arguments.at_once)
@@ -127,10 +201,11 @@ async def run(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("way", choices=("download_media", "telethon", "script"))
+    parser.add_argument("way", choices=("download_media", "telethon", "obedient", "script"))
     parser.add_argument("chat")
     parser.add_argument("remote", nargs="?")
     parser.add_argument("--at-once", type=int, default=1)
+    parser.add_argument("--scope", default="account")
     asyncio.run(run(parser.parse_args()))
 
 

@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from standins import control
@@ -21,6 +22,7 @@ from standins.shaping import Shaping
 from standins.telegram.connection import Connection
 from standins.telegram.server import StandIn
 from standins.telegram.service.faults import Fault
+from standins.telegram.service.limits import RequestLimit
 from standins.telegram.world import worlds
 from standins.telegram.world.world import World
 
@@ -41,6 +43,14 @@ def _add_faults(telegram: StandIn, value: Any) -> None:
 
 def _strikes(telegram: StandIn, _: Any) -> list[int]:
     return [struck for _, struck in telegram.faults.strikes()]
+
+
+def _set_limits(telegram: StandIn, value: Any) -> None:
+    telegram.faults.limit(*(RequestLimit.from_json(limit) for limit in value))
+
+
+def _limited(telegram: StandIn, _: Any) -> list[dict[str, int]]:
+    return [asdict(counts) for counts in telegram.faults.limited()]
 
 
 def _set_shaping(telegram: StandIn, value: Any) -> None:
@@ -73,6 +83,8 @@ COMMANDS: dict[str, Callable[[StandIn, Any], Any]] = {
     "faults": _set_faults,  # a list of faults, instead of those that are armed
     "add_faults": _add_faults,  # a list of further faults
     "strikes": _strikes,  # true: how often each fault struck
+    "limits": _set_limits,  # a list of request limits, instead of those that hold
+    "limited": _limited,  # true: what each limit has taken and refused
     "shaping": _set_shaping,  # the fields of Shaping, all at once
     "network_down": _set_network_down,  # true or false
     "statistics": _statistics,  # true

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import TypeVar
 
@@ -25,29 +25,6 @@ def _settle(future: Future[First], work: Callable[[], First]) -> None:
         future.set_result(work())
     except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
         future.set_exception(error)
-
-
-def all_of(
-    firsts: Sequence[Future[First]], work: Callable[[list[First]], Second]
-) -> Future[Second]:
-    """What ``work``, which must be quick, makes of all results, in their order.
-
-    The future returned ends when all have; it fails with what the first of them has raised.
-    """
-    result: Future[Second] = Future()
-    lock, left = threading.Lock(), len(firsts)
-
-    def ended(_: Future[First]) -> None:
-        nonlocal left
-        with lock:
-            left -= 1
-            if left:
-                return
-        _settle(result, lambda: work([first.result() for first in firsts]))
-
-    for first in firsts:
-        first.add_done_callback(ended)
-    return result
 
 
 def then(first: Future[First], pool: Executor, work: Callable[[First], Second]) -> Future[Second]:

@@ -162,7 +162,7 @@ class DoneMarks(RecordedMarks):
     def all_done(self, remote: str, chat_id: int, topic_id: int) -> Iterator[FileNumber]:
         """All marked files, in no order; lazily, in the thread that iterates.
 
-        Reads all keys, see ``MarkDatabase.keys``.
+        Reads their keys alone, see ``MarkDatabase.keys``.
         """
         for kind in ("done", FURTHER["done"]):
             prefix = group_prefix(kind, remote, chat_id, topic_id)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tdl_sync.core.errors import ConfigurationError
-from tdl_sync.state.mark_database import DATABASE_NAME
+from tdl_sync.state.mark_database import DATABASE_NAME, range_of
 from tdl_sync.state.mark_records import ForeignRecord
 from tdl_sync.state.recorded_marks import RecordedMarks
 
@@ -44,14 +44,14 @@ class _TextsToRead:
         return self.text(key) is not None
 
     def text(self, key: str) -> str | None:
-        return next(self._column("SELECT value FROM Cache WHERE key = ?", key), None)
+        return next(self._column("SELECT value FROM Cache WHERE key = ?", (key,)), None)
 
     def keys(self, prefix: str) -> Iterator[str]:
-        return self._column("SELECT key FROM Cache WHERE instr(key, ?) = 1", prefix)
+        return self._column("SELECT key FROM Cache WHERE key >= ? AND key < ?", range_of(prefix))
 
-    def _column(self, query: str, parameter: str) -> Iterator[str]:
+    def _column(self, query: str, parameters: tuple[str, ...]) -> Iterator[str]:
         with self._lock:
-            rows = self._database.execute(query, (parameter,)).fetchall()
+            rows = self._database.execute(query, parameters).fetchall()
         return (str(value) for (value,) in rows)
 
     @contextmanager

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from standins.telegram.service.limits import ArmedLimit, LimitCounts, RequestLimit
+
 FaultKind = Literal[
     "flood_wait",  # 420 FLOOD_WAIT_<seconds>
     "flood_premium_wait",  # 420 FLOOD_PREMIUM_WAIT_<seconds>
@@ -139,6 +141,7 @@ class Faults:
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._lock = threading.Lock()
         self._armed = [_Armed(fault) for fault in faults]
+        self._limits: list[ArmedLimit] = []
         self.network_down = False
         """While true every new connection is refused; see also StandIn.drop_connections."""
         self.updates_lost = False
@@ -156,6 +159,16 @@ class Faults:
         with self._lock:
             self._armed = [_Armed(fault) for fault in faults]
 
+    def limit(self, *limits: RequestLimit) -> None:
+        """Take no more requests than these, instead of those limits that there were."""
+        with self._lock:
+            self._limits = [ArmedLimit(limit) for limit in limits]
+
+    def limited(self) -> list[LimitCounts]:
+        """What each limit has taken and refused."""
+        with self._lock:
+            return [armed.counts() for armed in self._limits]
+
     def strikes(self) -> list[tuple[Fault, int]]:
         """Each fault that is armed or over, and how often it struck."""
         with self._lock:
@@ -167,6 +180,10 @@ class Faults:
             for armed in self._armed:
                 if not armed.over and _fits(armed.fault, call) and _strikes(armed):
                     return armed.fault
+            for limit in self._limits:
+                seconds = limit.seconds_to_wait(call.rpc, call.dc_id, call.connection)
+                if seconds is not None:
+                    return Fault(limit.limit.kind, rpc=call.rpc, seconds=seconds, times=None)
         return None
 
 

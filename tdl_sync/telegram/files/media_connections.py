@@ -2,7 +2,8 @@
 
 Opening one costs several round trips, so they are opened side by side and kept; Telegram also
 limits the speed of a connection, so requests are spread over all of them. A request that one of
-them is silent about is asked again over another (``late_answers`` says when).
+them is silent about is asked again over another (``late_answers`` says when). While Telegram asks
+for a pause nothing is sent (``pauses`` says over which of them).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,7 +20,7 @@ from pyrogram import raw
 from pyrogram.errors import AuthBytesInvalid, RPCError
 from pyrogram.raw.core import TLObject
 
-from tdl_sync.core.errors import DownloadFailed
+from tdl_sync.core.errors import DownloadFailed, Stopped
 from tdl_sync.core.model import MessageKey
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram.files.addresses import Address, DataCentreAddresses
@@ -30,8 +31,9 @@ from tdl_sync.telegram.files.late_answers import (
     Silence,
     is_late,
 )
+from tdl_sync.telegram.files.pauses import Pauses
 from tdl_sync.telegram.files.window import RequestWindow, Sent
-from tdl_sync.telegram.session.answers import SESSION_ENDED, translated
+from tdl_sync.telegram.session.answers import SESSION_ENDED, flood_wait_seconds, translated
 from tdl_sync.telegram.session.client import CALL_SECONDS, TelegramClient
 from tdl_sync.telegram.session.keys import KeyUnknown
 from tdl_sync.telegram.session.library import (
@@ -62,14 +64,20 @@ AGAIN_SHARE = 0.01
 whatever else comes late the line is to blame."""
 
 
+class RequestsAreCounted(Exception):
+    """This piece of a part was not sent, or was refused: Telegram limits how often it is asked,
+    so the part is to be asked for as a whole."""
+
+
 @dataclass(frozen=True)
 class Waiter:
     """A request that waits for its turn: what it counts for, how long its answer will be, how much
-    its connection may then have under way, and who is told."""
+    its connection may then have under way, whether it is but a piece of a part, and who is told."""
 
     size_bytes: int
     answer_bytes: int
     most_bytes: int
+    is_piece: bool
     turn: asyncio.Future[Turn]
 
 
@@ -81,6 +89,8 @@ class Turn:
     sent: Sent
     size_bytes: int
     answer_bytes: int
+    answered_by: Turn | None = None
+    """The one by which it was asked again, where that was answered first."""
 
 
 @dataclass(frozen=True)
@@ -105,28 +115,33 @@ class MediaConnections:
         dc_id: int,
         connections: int,
         limit: DownloadLimit | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``limit`` is the user's, for all data centres together."""
         self._limit = limit or DownloadLimit()
         self._limited: asyncio.TimerHandle | None = None
+        self._clock = clock
         self._telegram = telegram
         self._addresses = addresses
         self._dc_id = dc_id
         self._connections = connections
         # One more, since the connection for calls carries the first parts.
-        self._window = RequestWindow((connections + 1) * BYTES_PER_CONNECTION)
+        self._window = RequestWindow((connections + 1) * BYTES_PER_CONNECTION, clock)
         self._address: Address | None = None
         self._starter: Session | None = None
         self._turns: dict[Session, list[Turn]] = {}
         self._under_way = 0
-        self._times = AnswerTimes()
+        self._times = AnswerTimes(clock)
         self._asides: set[asyncio.Task[Any]] = set()
         self._asked_again_bytes = 0
         self._answered_bytes = 0
         self._opening: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._waiting: OrderedDict[MessageKey, deque[Waiter]] = OrderedDict()
+        self._pauses = Pauses(clock)
         self._paused_until = 0.0
+        self._requests_are_counted = False
+        self._stopped: Stopped | None = None
 
     async def ask(
         self,
@@ -134,13 +149,16 @@ class MediaConnections:
         query: TLObject[Any],
         size_bytes: int,
         most_bytes: int = BYTES_PER_CONNECTION,
+        *,
+        is_piece: bool = False,
     ) -> Any:
         """The answer to one request of this file, which will have so many bytes.
 
-        It goes over a connection that has no more than ``most_bytes`` under way then. Raises what
-        ``TelegramClient.ask`` does, and what opening a connection raised if there is none at all.
+        It goes over a connection that has no more than ``most_bytes`` under way then, and not
+        while Telegram asks for a pause. Raises what ``TelegramClient.ask`` does, ``Stopped``, what
+        opening a connection raised if there is none at all, and ``RequestsAreCounted``.
         """
-        async with self.turn(key, size_bytes, most_bytes) as turn:
+        async with self.turn(key, size_bytes, most_bytes, is_piece=is_piece) as turn:
             asked = self._aside(self._sent(turn, query, size_bytes))
             try:
                 again = await self._once_it_is_late(turn, asked)
@@ -153,39 +171,85 @@ class MediaConnections:
 
     @asynccontextmanager
     async def turn(
-        self, key: MessageKey, size_bytes: int, most_bytes: int = BYTES_PER_CONNECTION
+        self,
+        key: MessageKey,
+        size_bytes: int,
+        most_bytes: int = BYTES_PER_CONNECTION,
+        *,
+        is_piece: bool = False,
     ) -> AsyncIterator[Turn]:
         """A connection for one request, for as long as that is under way, as ``ask`` has it."""
+        if self._stopped is not None:
+            raise self._stopped
+        if is_piece and self._requests_are_counted:
+            raise RequestsAreCounted
         counted_bytes = max(size_bytes, SMALLEST_REQUEST_BYTES)
-        told = asyncio.get_running_loop().create_future()
-        waiter = Waiter(counted_bytes, size_bytes, most_bytes, told)
+        given: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
+        waiter = Waiter(counted_bytes, size_bytes, most_bytes, is_piece, given)
         self._waiting.setdefault(key, deque()).append(waiter)
         self._serve()
-        turn = await waiter.turn
+        try:
+            turn = await given
+        except asyncio.CancelledError:
+            if given.done() and not given.cancelled() and given.exception() is None:
+                self._ended_turn(given.result())
+            raise
         try:
             yield turn
-        except (OSError, *SESSION_ENDED) as error:
-            if isinstance(error, OSError):
-                self._window.refused()
-            if isinstance(error, (KeyUnknown, *SESSION_ENDED)):
-                self._need_a_new_key(turn.session)
+        except (OSError, RPCError) as error:
+            self._failed(turn, error)
+            if is_piece and flood_wait_seconds(error) is not None:
+                raise RequestsAreCounted from error
             raise
         else:
             self._answered_bytes += size_bytes
             self._window.answered(turn.sent, size_bytes)
+            self._taken(turn.answered_by or turn)
         finally:
-            self._under_way -= 1
-            self._over(turn)
+            self._ended_turn(turn)
 
-    async def pause(self, seconds: int) -> None:
-        """Wait as long as Telegram asked; one line for the user however many requests wait."""
-        until = time.monotonic() + seconds
-        if until <= self._paused_until + 1:
-            await self._telegram.sleep(seconds)
-            return
-        self._paused_until = until
-        self._window.refused()
-        await self._telegram.wait_as_told("downloading", seconds)
+    def _failed(self, turn: Turn, error: OSError | RPCError) -> None:
+        seconds = flood_wait_seconds(error)
+        if seconds is not None:
+            self._pause(turn.answered_by or turn, seconds)
+        elif isinstance(error, RPCError):
+            self._taken(turn.answered_by or turn)
+        else:
+            self._window.refused()
+        if isinstance(error, (KeyUnknown, *SESSION_ENDED)):
+            self._need_a_new_key(turn.session)
+
+    def _ended_turn(self, turn: Turn) -> None:
+        self._under_way -= 1
+        self._over(turn)
+
+    # --- when Telegram asks for a pause --------------------------------------------------------
+
+    def _taken(self, turn: Turn) -> None:
+        self._pauses.answered(turn.session, turn, turn.sent.at_seconds)
+
+    def _pause(self, turn: Turn, seconds: int) -> None:
+        """Send nothing for as long as Telegram asked; one line for the user however many requests
+        it has refused. What arrives is not to blame, so the window stays as it is."""
+        until = self._pauses.refused(turn.session, turn, turn.sent.at_seconds, seconds)
+        if until > self._paused_until + 1:
+            self._telegram.say_pause("downloading", seconds)
+        self._paused_until = max(self._paused_until, until)
+        self._aside(self._go_on_at(until))
+        self._requests_are_counted = True
+        for waiter in [each for waiters in self._waiting.values() for each in waiters]:
+            if waiter.is_piece and not waiter.turn.done():
+                waiter.turn.set_exception(RequestsAreCounted())
+
+    async def _go_on_at(self, until_seconds: float) -> None:
+        """Serve those who wait when a pause is over, or tell them that the run stops."""
+        try:
+            while (left_seconds := until_seconds - self._clock()) > 0:
+                await self._telegram.sleep(left_seconds)
+        except Stopped as stopped:
+            self._stopped = stopped
+            self._fail_all(stopped)
+        self._serve()
 
     # --- answers that come late ----------------------------------------------------------------
 
@@ -260,6 +324,7 @@ class MediaConnections:
         if isinstance(first.exception(), OSError):  # and so is the other's
             return await asked
         if first is asked_again:
+            turn.answered_by = again.turn
             if not again.is_lost:
                 self._times.outrun(turn.session, turn.sent.at_seconds, size_bytes)
             turn.sent = again.turn.sent
@@ -311,9 +376,12 @@ class MediaConnections:
         others = [
             session
             for session in self._turns
-            if session not in (turn.session, self._starter) and connected(session).is_set()
+            if session not in (turn.session, self._starter)
+            and connected(session).is_set()
+            and self._pauses.may_ask(session)
         ]
-        if not others and not self._opening and self._address is not None:
+        may_open = not others and not self._opening and self._pauses.are_none
+        if may_open and self._address is not None:
             self._begin(self._open(self._address))
         return min(others, key=lambda each: self._finish(each, turn.size_bytes), default=None)
 
@@ -322,7 +390,7 @@ class MediaConnections:
         return self._asked_again_bytes + turn.size_bytes <= most_bytes
 
     async def _pong(self, session: Session) -> None:
-        sent_at = time.monotonic()
+        sent_at = self._clock()
         await self._telegram.ask(session, raw.functions.Ping(ping_id=0), ANSWER_SECONDS)
         self._times.heard(sent_at)
 
@@ -369,10 +437,12 @@ class MediaConnections:
         turn = Turn(session, self._window.sent(), size_bytes, answer_bytes)
         self._turns[session].append(turn)
         self._limit.asked(answer_bytes)
+        self._pauses.asked(session, turn)
         return turn
 
     def _over(self, turn: Turn) -> None:
         self._limit.answered(turn.answer_bytes)
+        self._pauses.ended(turn)
         turns = self._turns.get(turn.session, [])
         if turn in turns:
             turns.remove(turn)
@@ -393,10 +463,10 @@ class MediaConnections:
     def _soonest(self, size_bytes: int) -> Session | None:
         """The connection that will answer first, be it that it has to answer others before; so a
         slow one gets nothing that one of the others would bring earlier. One that the library is
-        connecting anew counts as the last."""
+        connecting anew counts as the last, and one that Telegram has paused is none."""
         media = [session for session in self._turns if session is not self._starter]
         return min(
-            media or self._turns,
+            filter(self._pauses.may_ask, media or self._turns),
             key=lambda session: (
                 not connected(session).is_set(),
                 self._finish(session, size_bytes),
@@ -447,10 +517,13 @@ class MediaConnections:
         if error is None:
             self._serve()
         elif not self._turns and not self._opening:
-            while self._waiting:
-                waiter = self._next_waiter()
-                if not waiter.turn.done():
-                    waiter.turn.set_exception(error)
+            self._fail_all(error)
+
+    def _fail_all(self, error: BaseException) -> None:
+        while self._waiting:
+            waiter = self._next_waiter()
+            if not waiter.turn.done():
+                waiter.turn.set_exception(error)
 
     async def _find(self) -> None:
         """Learn where the data centre serves files.
@@ -513,6 +586,7 @@ class MediaConnections:
         self._telegram.keys.renewed(self._dc_id)
         for session in sessions:
             self._times.forget(session)
+            self._pauses.forget(session)
             closing = asyncio.ensure_future(self._telegram.close(session))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -24,12 +25,15 @@ from pyrogram.errors import (
 )
 
 from tdl_sync.core.errors import DownloadFailed, FileReplaced, MessageGone, RefusedByTelegram
-from tdl_sync.core.futures import all_of
 from tdl_sync.core.model import FileLocation, LocationKind, MediaItem, MessageKey, SkippedItem
 from tdl_sync.options.bandwidth import UNLIMITED, Bandwidth
 from tdl_sync.telegram.files.addresses import DataCentreAddresses
 from tdl_sync.telegram.files.download_limit import DownloadLimit
-from tdl_sync.telegram.files.media_connections import BYTES_PER_CONNECTION, MediaConnections
+from tdl_sync.telegram.files.media_connections import (
+    BYTES_PER_CONNECTION,
+    MediaConnections,
+    RequestsAreCounted,
+)
 from tdl_sync.telegram.messages.history import TelegramChatReader
 from tdl_sync.telegram.messages.takeout import Takeout
 from tdl_sync.telegram.session.answers import (
@@ -46,7 +50,8 @@ PIECES = 4
 """In so many a large file's first part is asked for, since the first answer shows early what the
 link carries; and its last parts, since near the end some connections would carry a whole part while
 others have nothing left to carry. Only while no other file is under way, which would fill those:
-pieces of several files took 20 MB more memory."""
+pieces of several files took 20 MB more memory. Not where Telegram has asked for a pause since: it
+counts requests, whatever they are for."""
 
 PIECES_AT_ONCE = 2
 """So many of the last are under way on a connection, and the others for whichever is free first."""
@@ -91,9 +96,7 @@ class TelegramPartSource:
         if is_alone and self._is_at_an_end(item, offset_bytes, limit_bytes):
             part = self._in_pieces(item, offset_bytes, limit_bytes)
         else:
-            part = self._telegram.loop.submit(
-                self._fetch, item, offset_bytes, limit_bytes, BYTES_PER_CONNECTION
-            )
+            part = self._telegram.loop.submit(self._fetch, item, offset_bytes, limit_bytes)
         part.add_done_callback(partial(self._ended, item.key))
         return part
 
@@ -115,17 +118,68 @@ class TelegramPartSource:
         most_bytes = BYTES_PER_CONNECTION if offset_bytes == 0 else PIECES_AT_ONCE * piece_bytes
         offsets = range(offset_bytes, offset_bytes + limit_bytes, piece_bytes)
         submit = self._telegram.loop.submit
-        pieces = [submit(self._fetch, item, each, piece_bytes, most_bytes) for each in offsets]
-        return all_of(pieces, lambda parts: _joined(parts, piece_bytes))
+        # Each by itself, so that they keep their place in the line.
+        pieces = [
+            submit(self._fetch_piece, item, each, piece_bytes, most_bytes) for each in offsets
+        ]
+        return submit(self._put_together, item, offset_bytes, piece_bytes, pieces)
+
+    async def _put_together(
+        self,
+        item: MediaItem,
+        offset_bytes: int,
+        piece_bytes: int,
+        asked: Sequence[Future[bytes | None]],
+    ) -> bytes:
+        pieces = await asyncio.gather(*map(asyncio.wrap_future, asked))
+        there = await self._completed(item, offset_bytes, piece_bytes, pieces)
+        return _joined(there, piece_bytes)
+
+    async def _fetch_piece(
+        self, item: MediaItem, offset_bytes: int, limit_bytes: int, most_bytes: int
+    ) -> bytes | None:
+        """``None`` where it is not to be asked for by itself any more."""
+        try:
+            return await self._fetch(item, offset_bytes, limit_bytes, most_bytes, is_piece=True)
+        except RequestsAreCounted:
+            return None
+
+    async def _completed(
+        self, item: MediaItem, offset_bytes: int, piece_bytes: int, pieces: Sequence[bytes | None]
+    ) -> list[bytes]:
+        """These pieces, and what is missing between them: by as few requests as may be, each for
+        a whole, a half or a quarter (https://core.telegram.org/api/files#downloading-files)."""
+        missing = [piece is None for piece in pieces]
+        if not any(missing):
+            return [piece for piece in pieces if piece is not None]
+        length_bytes = piece_bytes * len(pieces)
+        if all(missing):
+            whole = await self._fetch(item, offset_bytes, length_bytes)
+            ends = range(0, length_bytes, piece_bytes)
+            return [whole[begin : begin + piece_bytes] for begin in ends]
+        half = len(pieces) // 2
+        halves = await asyncio.gather(
+            self._completed(item, offset_bytes, piece_bytes, pieces[:half]),
+            self._completed(item, offset_bytes + half * piece_bytes, piece_bytes, pieces[half:]),
+        )
+        return [*halves[0], *halves[1]]
 
     async def _fetch(
-        self, item: MediaItem, offset_bytes: int, limit_bytes: int, most_bytes: int
+        self,
+        item: MediaItem,
+        offset_bytes: int,
+        limit_bytes: int,
+        most_bytes: int = BYTES_PER_CONNECTION,
+        *,
+        is_piece: bool = False,
     ) -> bytes:
         tries = Tries(self._telegram.network)
         while True:
             location = self._location_of(item)
             try:
-                return await self._ask(item, location, offset_bytes, limit_bytes, most_bytes)
+                return await self._ask(
+                    item, location, offset_bytes, limit_bytes, most_bytes, is_piece=is_piece
+                )
             except (RPCError, OSError) as error:
                 await self._mend(item, location, error, tries)
 
@@ -133,10 +187,8 @@ class TelegramPartSource:
         self, item: MediaItem, location: FileLocation, error: RPCError | OSError, tries: Tries
     ) -> None:
         """Do what makes another try worth while, or raise what the error means for the item."""
-        seconds = flood_wait_seconds(error)
-        if seconds is not None:
-            await self._data_centre(location.dc_id).pause(seconds)
-            return
+        if flood_wait_seconds(error) is not None:
+            return  # the next turn comes when the pause is over
         ended = isinstance(error, SESSION_ENDED)
         if ended and self._telegram.keys.is_home(location.dc_id):
             raise translated(error, "downloading") from error
@@ -163,6 +215,8 @@ class TelegramPartSource:
         offset_bytes: int,
         limit_bytes: int,
         most_bytes: int,
+        *,
+        is_piece: bool,
     ) -> bytes:
         query = self._takeout.wrapped(
             raw.functions.upload.GetFile(
@@ -174,7 +228,9 @@ class TelegramPartSource:
         answer_bytes = min(limit_bytes, item.size_bytes - offset_bytes)
         connections = self._data_centre(location.dc_id)
         try:
-            answer = await connections.ask(item.key, query, answer_bytes, most_bytes)
+            answer = await connections.ask(
+                item.key, query, answer_bytes, most_bytes, is_piece=is_piece
+            )
         except TakeoutInvalid as error:
             self._takeout.is_over()
             raise ConnectionError("the takeout session is over") from error

@@ -2,9 +2,9 @@
 
 A fixed number is wrong on both ends: too few leave a fast link idle for a round trip, too many
 make each request on a slow link wait so long that it is given up and sent again, for ever. So the
-number follows what the link carries: as many bytes as arrive in ``TARGET_SECONDS``, and a flood
-wait or a time-out halves it. It counts bytes, not requests: twenty photos may be under way where
-two parts of a video may.
+number follows what the link carries: as many bytes as arrive in ``TARGET_SECONDS``, and a time-out
+halves it (a flood wait does not, as Telegram counts requests there). It counts bytes, not requests:
+twenty photos may be under way where two parts of a video may.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class RequestWindow:
             self._scale(min(max(factor, MOST_SHRINKING), MOST_GROWTH))
 
     def refused(self) -> None:
-        """Telegram asked for a pause, or an answer did not come."""
+        """An answer did not come."""
         self._scale(MOST_SHRINKING)
 
     def _scale(self, factor: float) -> None:

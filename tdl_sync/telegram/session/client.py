@@ -434,9 +434,13 @@ class TelegramClient:
 
     async def wait_as_told(self, doing: str, seconds: int) -> None:
         """Wait out a flood wait, on the loop, with one line for the user. Raises ``Stopped``."""
+        self.say_pause(doing, seconds)
+        await self.sleep(seconds)
+
+    def say_pause(self, doing: str, seconds: int) -> None:
+        """The line alone, for who waits by itself."""
         until = datetime.now(timezone.utc).astimezone() + timedelta(seconds=seconds)
         self.on_wait(doing, f"Telegram asks for a pause of {seconds} s", until)
-        await self.sleep(seconds)
 
     async def sleep(self, seconds: float) -> None:
         """Sleep, on the loop. Raises ``Stopped`` as soon as the run stops."""

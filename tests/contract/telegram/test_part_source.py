@@ -12,7 +12,9 @@ from typing import Any, Protocol, TypeAlias
 import pytest
 from pyrogram import raw
 
+from standins.shaping import Shaping
 from standins.telegram.service.faults import Fault
+from standins.telegram.service.limits import RequestLimit
 from standins.telegram.world import worlds
 from standins.telegram.world.world import World
 from tdl_sync.core.errors import (
@@ -270,23 +272,53 @@ def test_broken_connections_are_replaced(place: RealPlace, world: World) -> None
         ask_for_all(place, world, items)
 
 
-@pytest.mark.parametrize("kind", ["flood_wait", "flood_premium_wait"])
-def test_a_flood_wait_is_waited_for_and_said_once(
-    kind: str, place: RealPlace, world: World
+TAKEN = 12
+LIMITS: dict[str, RequestLimit] = {
+    "account": RequestLimit(TAKEN, 1),
+    "without Premium": RequestLimit(TAKEN, 1, kind="flood_premium_wait"),
+    "bucket": RequestLimit(TAKEN, 2, shape="bucket"),
+    "each connection": RequestLimit(TAKEN // 4, 1, scope="connection"),
+    "each data centre": RequestLimit(TAKEN, 1, scope="data_centre"),
+}
+LIMITED_WORLDS: dict[str, Callable[[], World]] = {
+    "large": lambda: worlds.files(sizes=[30 * MIB + 1]),
+    "small": lambda: worlds.files(sizes=[5000] * 40),
+    "data centres": lambda: worlds.mixed(messages=60, too_large_bytes=None),
+}
+
+
+@pytest.mark.parametrize(
+    ("limit", "kind"),
+    [(limit, "large") for limit in LIMITS if limit != "each data centre"]
+    + [("account", "small"), ("account", "data centres"), ("each data centre", "data centres")],
+)
+def test_a_flood_wait_costs_only_its_time(
+    limit: str, kind: str, connect_telegram: ConnectTelegram
 ) -> None:
-    fault = Fault.from_json({"kind": kind, "rpc": GET_FILE, "seconds": 1, "times": 4})
-    place.standin.faults.add(fault)
-    ask_for_all(place, world, items_of(world))
-    assert place.standin.faults.strikes() == [(fault, 4)]
-    assert place.telegram.waits[0] == ("downloading", "Telegram asks for a pause of 1 s")
-    assert len(place.telegram.waits) <= 2
+    """Every request is taken once, and refused is what was under way when a pause began. Each data
+    centre says a pause once, however many requests have met it."""
+    world = LIMITED_WORLDS[kind]()
+    place = RealPlace(connect_telegram(world))
+    place.standin.shaping = Shaping(round_trip_seconds=0.02)
+    place.standin.faults.limit(LIMITS[limit])
+    items = items_of(world)
+    ask_for_all(place, world, items)
+    (counts,) = place.standin.faults.limited()
+    statistics = place.standin.statistics.counts()
+    parts = sum(item.size_bytes // PART_BYTES + 1 for item in items)
+    first_in_pieces = 3 if kind == "large" else 0
+    assert counts.taken == parts + first_in_pieces
+    assert 0 < counts.refused <= counts.pauses * statistics.most_file_parts_in_flight
+    centres = len({item.location.dc_id for item in items})
+    assert 0 < len(place.telegram.waits) <= counts.pauses * centres
+    assert set(place.telegram.waits) == {("downloading", "Telegram asks for a pause of 1 s")}
 
 
 def test_a_stop_ends_every_flood_wait_at_once(place: RealPlace, world: World) -> None:
     place.standin.faults.add(Fault("flood_wait", rpc=GET_FILE, seconds=3000, times=None))
     item = items_of(world)[0]
     parts = [place.parts.fetch_part(item, offset, PART_BYTES) for offset in (0, MIB, 2 * MIB)]
-    until(lambda: place.calls(GET_FILE) >= len(parts) and bool(place.telegram.waits))
+    until(lambda: bool(place.telegram.waits))
     place.telegram.stop.set()
     for part in parts:
         with pytest.raises(Stopped):

@@ -9,6 +9,7 @@ import pytest
 
 from standins.shaping import Shaping
 from standins.telegram.service.faults import Fault
+from standins.telegram.service.limits import RequestLimit
 from standins.telegram.world import worlds
 from standins.telegram.world.content import FileRecord
 from standins.telegram.world.world import World
@@ -149,9 +150,8 @@ def test_more_bytes_than_declared_are_a_failure_also_for_an_empty_file(
             "downloading": Fault("flood_wait", "upload.GetFile", after_calls=1, seconds=2),
             "saving the state": Fault("flood_wait", "messages.EditMessage", seconds=2),
         },
-        {"downloading": Fault("flood_premium_wait", "upload.GetFile", times=3, seconds=2)},
     ],
-    ids=["of each kind of call", "of an account without premium"],
+    ids=["of each kind of call"],
 )
 def test_a_flood_wait_is_waited_for_and_said_once(stage: Stage, faults: dict[str, Fault]) -> None:
     scene = stage(worlds.files(sizes=SIZES))
@@ -165,6 +165,21 @@ def test_a_flood_wait_is_waited_for_and_said_once(stage: Stage, faults: dict[str
         assert len([line for line in lines if re.fullmatch(rf"{what}.* {pause}", line)]) == 1
     assert scene.telegram.faults.strikes() == [(fault, fault.times) for fault in faults.values()]
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
+
+
+def test_a_limit_of_requests_costs_its_pauses_and_each_is_said_once(stage: Stage) -> None:
+    """An account without Premium: no request is taken twice, and few are refused."""
+    scene = stage(worlds.files(sizes=[20 * MIB + 1, *[5000] * 12]))
+    limit = RequestLimit(16, 1, kind="flood_premium_wait")
+    scene.telegram.faults.limit(limit)
+    ended = run_here(scene.machine, "-u", SOURCE)
+    assert_moved(ended, 13)
+    (counts,) = scene.telegram.faults.limited()
+    under_way = scene.telegram.statistics.counts().most_file_parts_in_flight
+    assert counts.taken == 21 + 12
+    assert 0 < counts.refused <= under_way + counts.pauses
+    said = [line for line in ended.log if "Telegram asks for a pause of 1 s" in line]
+    assert 0 < len(said) <= counts.pauses
 
 
 def test_troubles_that_pass_are_not_even_mentioned(stage: Stage) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from tdl_sync.core.errors import Stopped
-from tdl_sync.core.futures import all_of, then
+from tdl_sync.core.futures import then
 from tests.waiting import result_of
 
 
@@ -93,23 +93,3 @@ def test_no_thread_waits_between_the_stages(pool: ThreadPoolExecutor) -> None:
     for number, first in reversed(list(enumerate(firsts))):
         first.set_result(number)
     assert [result_of(second).split()[0] for second in seconds] == [str(n) for n in range(1000)]
-
-
-def test_all_results_are_put_together_in_their_order_whichever_is_there_first() -> None:
-    firsts: list[Future[str]] = [Future() for _ in range(3)]
-    whole = all_of(firsts, "".join)
-    for number in (2, 0, 1):
-        assert not whole.done()
-        firsts[number].set_result("abc"[number])
-    assert result_of(whole) == "abc"
-
-
-def test_what_is_put_together_fails_with_the_first_that_has_failed_once_all_have_ended() -> None:
-    firsts: list[Future[str]] = [Future() for _ in range(3)]
-    whole = all_of(firsts, "".join)
-    firsts[2].set_exception(ValueError("the last"))
-    firsts[1].set_exception(ValueError("the second"))
-    assert not whole.done()
-    firsts[0].set_result("a")
-    with pytest.raises(ValueError, match="the second"):
-        result_of(whole)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import diskcache
 import pytest
@@ -39,6 +40,9 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.mark_database import TextDisk
+from tdl_sync.state.mark_records import failure_text, key_text, mark_text
+from tdl_sync.state.read_only import MarksToRead
+from tdl_sync.state.recorded_marks import RecordedMarks
 from tests.waiting import finished
 
 REMOTE = "gdrive:tdl-sync"
@@ -63,6 +67,56 @@ def failure_of(message_id: int, attempts: int = 1, for_good: bool = False) -> Fa
 def raw_rows(directory: Path) -> dict[str, object]:
     with sqlite3.connect(directory / "cache.db") as connection:
         return dict(connection.execute("SELECT key, value FROM Cache").fetchall())
+
+
+MANY = 5000
+ROWS_IN_A_PAGE = 500
+
+
+def with_many_marks(directory: Path) -> Path:
+    """So many done files and one failure; of those that sort before it and after it."""
+    with DoneMarks(directory) as marks, marks._database.transaction() as cache:
+        for message_id in range(1, MANY + 1):
+            mark = mark_of(message_id)
+            cache.set(key_text("done", REMOTE, mark.key), mark_text(mark))
+            cache.set(json.dumps(["file", REMOTE, CHAT, 0, "document", message_id, 5]), "7")
+        cache.set(key_text("failed", REMOTE, failure_of(9).key), failure_text(failure_of(9)))
+    return directory
+
+
+@pytest.mark.parametrize("kind", [DoneMarks, MarksToRead])
+def test_opening_reads_the_failures_and_not_all_the_marks(
+    kind: Callable[[Path], RecordedMarks], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chat of a million files begins as soon as one of ten."""
+    directory = with_many_marks(tmp_path / "marks")
+    steps = 0
+
+    def counting(*_: object) -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    connect = sqlite3.connect
+
+    def counted(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*arguments, **options)
+        connection.set_progress_handler(counting, 1)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", counted)
+    marks = kind(directory)
+    assert marks.failures(REMOTE, CHAT, 0) == [failure_of(9)]
+    assert 0 < steps < MANY
+    marks.close()
+
+
+def test_all_of_many_marks_are_found_and_no_others(tmp_path: Path) -> None:
+    assert MANY > 2 * ROWS_IN_A_PAGE
+    with DoneMarks(with_many_marks(tmp_path / "marks")) as marks:
+        marks.write(mark_of(3, remote=f"{REMOTE}/below"))
+        found = sorted(number.message_id for number in marks.all_done(REMOTE, CHAT, 0))
+        assert found == list(range(1, MANY + 1))
 
 
 def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:

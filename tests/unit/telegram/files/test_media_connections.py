@@ -13,12 +13,19 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
 import pytest
+from pyrogram.errors import FileReferenceExpired, FloodPremiumWait, FloodWait
 
+from tdl_sync.core.errors import Stopped
 from tdl_sync.core.model import MessageKey
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram.files import media_connections
 from tdl_sync.telegram.files.addresses import Address
-from tdl_sync.telegram.files.media_connections import BYTES_PER_CONNECTION, MediaConnections, Turn
+from tdl_sync.telegram.files.media_connections import (
+    BYTES_PER_CONNECTION,
+    MediaConnections,
+    RequestsAreCounted,
+    Turn,
+)
 from tdl_sync.telegram.session.keys import Keys
 
 VIDEO = MessageKey(-1001, 0, 1)
@@ -46,6 +53,25 @@ class CountingTelegram:
         self.media: list[CountedSession] = []
         self.refuse_starter = False
         self.refuse_media = False
+        self.now = 0.0
+        self.pauses_said: list[int] = []
+        self.is_stopping = False
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def say_pause(self, doing: str, seconds: int) -> None:
+        self.pauses_said.append(seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        wakes = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self.now + seconds, wakes))
+        await wakes
+        if self.is_stopping:
+            raise Stopped("the run is stopping")
+
+    def wake(self) -> None:
+        for at, wakes in self._sleepers:
+            if (self.is_stopping or at <= self.now) and not wakes.done():
+                wakes.set_result(None)
 
     async def get_session(self, dc_id: int, is_media: bool = False, **_: Any) -> CountedSession:
         await asyncio.sleep(0)
@@ -80,7 +106,11 @@ class Traffic:
         self.served: list[MessageKey] = []
         self.errors: list[BaseException] = []
         self._connections = MediaConnections(
-            cast(Any, self.telegram), cast(Any, self.telegram), 2, connections
+            cast(Any, self.telegram),
+            cast(Any, self.telegram),
+            2,
+            connections,
+            clock=lambda: self.telegram.now,
         )
         self._ends: list[asyncio.Future[None]] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -91,15 +121,56 @@ class Traffic:
         size_bytes: int = PART_BYTES,
         times: int = 1,
         most_bytes: int = BYTES_PER_CONNECTION,
+        *,
+        is_piece: bool = False,
     ) -> None:
         for _ in range(times):
-            self._tasks.append(asyncio.create_task(self._request(key, size_bytes, most_bytes)))
+            request = self._request(key, size_bytes, most_bytes, is_piece)
+            self._tasks.append(asyncio.create_task(request))
         await self._settle()
 
     async def end_oldest(self, error: BaseException | None = None) -> None:
         """Answer the request that is under way for the longest time, or fail it."""
+        await self.end(0, error)
+
+    async def refuse_all(self, seconds: int) -> int:
+        """Refuse what is under way, and whatever follows at once; how many these were."""
+        refused = 0
+        while self.under_way:
+            refused += 1
+            await self.end_oldest(FloodWait(seconds))
+        return refused
+
+    async def pass_time(self, seconds: float) -> None:
+        self.telegram.now += seconds
+        self.telegram.wake()
+        await self._settle()
+
+    async def give_up_as_it_begins(self, seconds: float) -> None:
+        """Time passes, and who gets the first turn then gives up before it has heard of it."""
+        before = len(self.served)
+        self.telegram.now += seconds
+        self.telegram.wake()
+        while not any(self._connections._turns.values()):
+            await asyncio.sleep(0)
+        assert len(self.served) == before
+        self._tasks[-1].cancel()
+        await self._settle()
+
+    async def stop(self) -> None:
+        self.telegram.is_stopping = True
+        self.telegram.wake()
+        await self._settle()
+
+    async def cancel_oldest(self) -> None:
+        """Who has asked gives up."""
         self.under_way.pop(0)
-        end = self._ends.pop(0)
+        self._ends.pop(0).cancel()
+        await self._settle()
+
+    async def end(self, number: int, error: BaseException | None = None) -> None:
+        self.under_way.pop(number)
+        end = self._ends.pop(number)
         if error is None:
             end.set_result(None)
         else:
@@ -118,20 +189,21 @@ class Traffic:
     def waiting_for(self) -> list[MessageKey]:
         return [key for key, _ in self.under_way]
 
-    async def _request(self, key: MessageKey, size_bytes: int, most_bytes: int) -> None:
-        turn = cast(
-            AbstractAsyncContextManager[Turn],
-            self._connections.turn(key, size_bytes, most_bytes),
-        )
+    async def _request(
+        self, key: MessageKey, size_bytes: int, most_bytes: int, is_piece: bool
+    ) -> None:
+        turn = cast(Callable[..., AbstractAsyncContextManager[Turn]], self._connections.turn)
         try:
-            async with turn as given:
+            async with turn(key, size_bytes, most_bytes, is_piece=is_piece) as given:
                 session = cast(CountedSession, given.session)
                 end = asyncio.get_running_loop().create_future()
                 self._ends.append(end)
                 self.under_way.append((key, session))
                 self.served.append(key)
                 await end
-        except OSError as error:
+        except FloodWait:
+            await self._request(key, size_bytes, most_bytes, is_piece)
+        except (OSError, Stopped, RequestsAreCounted) as error:
             self.errors.append(error)
 
     async def _settle(self) -> None:
@@ -289,5 +361,161 @@ def test_who_gave_up_waiting_takes_no_turn() -> None:
         traffic.under_way.clear()
         await traffic.ask(PHOTOS[0])
         assert traffic.waiting_for() == [PHOTOS[0]]
+
+    run(test)
+
+
+# When Telegram asks for a pause
+
+PAUSE_SECONDS = 5
+
+
+def test_nothing_is_asked_during_a_pause_and_then_one_request_before_the_others() -> None:
+    """What was under way when it began is refused, and nothing else: the window is the same."""
+
+    async def test(traffic: Traffic) -> None:
+        await traffic.open_the_window()
+        await traffic.ask(VIDEO, times=60)
+        under_way = len(traffic.under_way)
+        assert await traffic.refuse_all(PAUSE_SECONDS) == under_way
+        await traffic.pass_time(PAUSE_SECONDS - 0.1)
+        assert traffic.under_way == []
+        await traffic.pass_time(0.1)
+        assert len(traffic.under_way) == 1
+        await traffic.end_oldest()
+        assert len(traffic.under_way) == under_way
+        assert traffic.telegram.pauses_said == [PAUSE_SECONDS]
+
+    run(test)
+
+
+def test_each_further_pause_costs_one_refused_request() -> None:
+    async def test(traffic: Traffic) -> None:
+        await traffic.open_the_window()
+        await traffic.ask(VIDEO, times=60)
+        await traffic.refuse_all(PAUSE_SECONDS)
+        for _ in range(3):
+            await traffic.pass_time(PAUSE_SECONDS)
+            assert await traffic.refuse_all(PAUSE_SECONDS) == 1
+        assert traffic.telegram.pauses_said == [PAUSE_SECONDS] * 4
+
+    run(test)
+
+
+def test_of_several_waits_the_longest_counts() -> None:
+    """Two limits at once, such as one of the account and one for want of Premium."""
+
+    async def test(traffic: Traffic) -> None:
+        await traffic.open_the_window()
+        await traffic.ask(VIDEO, times=60)
+        await traffic.end_oldest(FloodWait(5))
+        await traffic.end_oldest(FloodPremiumWait(70))
+        await traffic.refuse_all(10)
+        await traffic.pass_time(69)
+        assert traffic.under_way == []
+        await traffic.pass_time(1)
+        assert len(traffic.under_way) == 1
+        assert traffic.telegram.pauses_said == [5, 70]
+
+    run(test)
+
+
+def test_a_wait_of_no_time_at_all_is_a_pause_as_well() -> None:
+    async def test(traffic: Traffic) -> None:
+        await traffic.ask(VIDEO)
+        await traffic.end_oldest(FloodWait(0))
+        assert traffic.under_way == []
+        await traffic.pass_time(1)
+        assert len(traffic.under_way) == 1
+
+    run(test)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "no answer"])
+def test_where_the_first_after_a_pause_comes_to_nothing_the_next_feels_the_way(how: str) -> None:
+    async def test(traffic: Traffic) -> None:
+        await traffic.open_the_window()
+        await traffic.ask(VIDEO, times=60)
+        await traffic.refuse_all(PAUSE_SECONDS)
+        await traffic.pass_time(PAUSE_SECONDS)
+        if how == "cancelled":
+            await traffic.cancel_oldest()
+        else:
+            await traffic.end_oldest(ConnectionError())
+        assert len(traffic.under_way) == 1
+        await traffic.end_oldest()
+        assert len(traffic.under_way) > 1
+
+    run(test)
+
+
+def test_who_gives_up_in_the_moment_of_its_turn_holds_up_nobody() -> None:
+    async def test(traffic: Traffic) -> None:
+        await traffic.ask(VIDEO)
+        await traffic.ask(PHOTOS[0])
+        await traffic.end_oldest(FloodWait(PAUSE_SECONDS))
+        await traffic.give_up_as_it_begins(PAUSE_SECONDS)
+        assert traffic.waiting_for() == [VIDEO]
+
+    run(test)
+
+
+def test_after_a_pause_any_other_answer_shows_that_it_is_over() -> None:
+    """Telegram has taken a request that it refuses for another reason."""
+
+    async def test(traffic: Traffic) -> None:
+        await traffic.open_the_window()
+        await traffic.ask(VIDEO, times=60)
+        await traffic.refuse_all(PAUSE_SECONDS)
+        await traffic.pass_time(PAUSE_SECONDS)
+        await traffic.end_oldest(FileReferenceExpired())
+        assert len(traffic.under_way) > 1
+
+    run(test)
+
+
+def test_a_stop_ends_the_wait_of_all_who_wait_for_the_end_of_a_pause() -> None:
+    async def test(traffic: Traffic) -> None:
+        await traffic.ask(VIDEO, times=3)
+        await traffic.end_oldest(FloodWait(3000))
+        await traffic.stop()
+        await traffic.ask(PHOTOS[0])
+        assert [type(error) for error in traffic.errors] == [Stopped] * 4
+
+    run(test)
+
+
+def test_from_the_first_pause_on_nothing_is_asked_for_in_pieces() -> None:
+    async def test(traffic: Traffic) -> None:
+        piece_bytes = PART_BYTES // 4
+        await traffic.ask(VIDEO, piece_bytes, times=8, is_piece=True)
+        assert len(traffic.under_way) == 4
+        await traffic.end_oldest(FloodWait(PAUSE_SECONDS))
+        for _ in range(3):
+            await traffic.end_oldest()
+        await traffic.ask(VIDEO, piece_bytes, is_piece=True)
+        assert [type(error) for error in traffic.errors] == [RequestsAreCounted] * (1 + 4 + 1)
+
+    run(test)
+
+
+def test_a_limit_of_one_connection_holds_that_one_alone() -> None:
+    """The others have answered what was sent when it was refused already."""
+
+    async def test(traffic: Traffic) -> None:
+        await traffic.open_the_window()
+        await traffic.ask(VIDEO, times=60)
+        while len(traffic.served) < 80:  # they go on one by one
+            await traffic.pass_time(0.1)
+            await traffic.end_oldest()
+        limited = traffic.under_way[0][1]
+        await traffic.end_oldest(FloodWait(PAUSE_SECONDS))
+        for _ in range(7):  # all that were under way as well
+            await traffic.end_oldest()
+        assert traffic.load() == {
+            session: 2 for session in traffic.telegram.media if session is not limited
+        }
+        await traffic.pass_time(PAUSE_SECONDS)
+        assert traffic.load()[limited] == 1
 
     run(test)
