@@ -25,6 +25,7 @@ from tdl_sync.options.config import (
     Command,
     Config,
     OnQuota,
+    PageSettings,
     Places,
     RcloneSettings,
     Running,
@@ -124,7 +125,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
             bandwidth=bandwidth,
         ),
         telegram=telegram_settings(environ, data_dir, _proxy(given)),
-        telling=_telling(given, environ),
+        telling=_telling(given, environ, data_dir),
         dry_run=given.switch("--dry-run"),
         login_by_qr=given.switch("--qr"),
         print_session=given.switch("--print-session"),
@@ -184,10 +185,15 @@ def _refuse_what_does_not_fit(config: Config) -> None:
             f"--staging {str(places.staging_dir)!r} holds the data directory "
             f"{str(places.data_dir)!r}; it must be a directory that is used for nothing else"
         )
-    log_file = config.telling.log_file
-    if log_file is not None and places.staging_dir in log_file.parents:
+    page = config.telling.page
+    for option, file in (
+        ("--log-file", config.telling.log_file),
+        ("--page", None if page is None else page.file),
+    ):
+        if file is None or places.staging_dir not in file.parents:
+            continue
         raise UsageError(
-            f"--log-file {str(log_file)!r} is in the staging directory, which is used for nothing "
+            f"{option} {str(file)!r} is in the staging directory, which is used for nothing "
             "else; name a file somewhere else"
         )
 
@@ -261,7 +267,8 @@ def _choice(given: Given, now: datetime) -> Choice:
     )
 
 
-def _telling(given: Given, environ: Mapping[str, str]) -> Telling:
+def _telling(given: Given, environ: Mapping[str, str], data_dir: Path) -> Telling:
+    page = _path(given, "--page", environ)
     verbosity = Verbosity.NORMAL
     if given.switch("--quiet"):
         verbosity = Verbosity.QUIET
@@ -272,6 +279,7 @@ def _telling(given: Given, environ: Mapping[str, str]) -> Telling:
         log_file=_path(given, "--log-file", environ),
         lines_as_json=given.switch("--log-json"),
         notify=given.switch("--notify"),
+        page=None if page is None else PageSettings(page, data_dir / "rates.json"),
     )
 
 

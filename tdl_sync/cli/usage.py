@@ -130,6 +130,9 @@ State and stopping (DUR is in seconds, or like 90s, 5m, 1h30m):
 Telling:
   --notify                 leave a note in Saved Messages when the run ends, is
                            stopped, fails, or has used up the Drive's day
+  --page FILE              an HTML page to watch the run by, written anew every
+                           10 s and at the end. (status --page: of what is
+                           stored)
   --exec CMD               at the end of the run call this program, which finds
                            how it went in variables named SYNC_...
                            (docs/everyday.md); no shell reads CMD
@@ -264,7 +267,7 @@ OF_COMMAND: Mapping[str, frozenset[str]] = {
     "sync": frozenset(OPTIONS) - LOGIN_ONLY - LOOKING_ONLY,
     "login": LOGIN_ONLY | {"--data-dir", "--proxy"} | ABOUT_THE_PROGRAM,
     "chats": frozenset({"--json", "--data-dir", "--proxy"}) | ABOUT_THE_PROGRAM,
-    "status": frozenset({"--url", "--chats", "--json", "--data-dir", "--proxy"})
+    "status": frozenset({"--url", "--chats", "--json", "--page", "--data-dir", "--proxy"})
     | ABOUT_THE_PROGRAM,
     "verify": WHICH_FILES
     | LOOKING_ONLY

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from tdl_sync.commands.output import StandardOutput
 from tdl_sync.commands.status_facts import SavedState, claims_in, saved_states, status_of
+from tdl_sync.commands.status_page import write_status_page
 from tdl_sync.commands.status_text import COLUMNS, block, record
 from tdl_sync.core.errors import (
     ChatUnreadable,
@@ -50,6 +51,8 @@ def show_status(config: Config, output: StandardOutput) -> list[TdlSyncError]:
             )
             for saved in states
         ]
+    if config.telling.page is not None:
+        write_status_page(config.telling.page, found, now)
     if config.as_json:
         output.json_array(map(record, found))
         return errors

@@ -33,7 +33,16 @@ def block(status: ScopeStatus, now: datetime, columns: int = COLUMNS) -> Iterato
     """
     state = status.saved.state
     yield from wrapped(f"{printable(state.channel_name)} ({state.channel_id})".split(), columns)
-    rows = (
+    for label, text in rows(status, now):
+        words = printable(text).split()
+        for number, line in enumerate(wrapped(words, columns - _LABEL_COLUMNS - 2)):
+            yield f"  {label if number == 0 else '':<{_LABEL_COLUMNS}}{line}"
+
+
+def rows(status: ScopeStatus, now: datetime) -> list[tuple[str, str]]:
+    """What there is to say, each with its label; an empty one belongs to the row before."""
+    state = status.saved.state
+    found = (
         ("to", _place(state.remote, state.folder)),
         ("of it", _part(status)),
         ("state", _activity(status, now)),
@@ -46,12 +55,15 @@ def block(status: ScopeStatus, now: datetime, columns: int = COLUMNS) -> Iterato
         *(("balance", line) for line in (state.balance.lines if state.balance else ())),
         ("saved", _saved(status)),
     )
-    for label, text in rows:
-        if not text:
-            continue
-        words = printable(text).split()
-        for number, line in enumerate(wrapped(words, columns - _LABEL_COLUMNS - 2)):
-            yield f"  {label if number == 0 else '':<{_LABEL_COLUMNS}}{line}"
+    return [(label, text) for label, text in found if text]
+
+
+def read_percent(status: ScopeStatus) -> int | None:
+    """How far the chat was read, where that can be told."""
+    last_id, newest_id = status.saved.state.last_message_id, status.newest_message_id
+    if not newest_id or not status.is_whole_chat:
+        return None
+    return min(100, 100 * last_id // newest_id)
 
 
 def _place(remote: str, folder: str) -> str:

@@ -41,6 +41,14 @@ class Verbosity(str, Enum):
 
 
 @dataclass(frozen=True)
+class PageSettings:
+    """The page to watch, and where the rates of the last day are kept for it."""
+
+    file: Path
+    rates: Path
+
+
+@dataclass(frozen=True)
 class Telling:
     """What a run says, and where. ``log_file`` is a second place for its lines."""
 
@@ -48,6 +56,7 @@ class Telling:
     log_file: Path | None
     lines_as_json: bool
     notify: bool
+    page: PageSettings | None = None
 
 
 PLAINLY = Telling(Verbosity.NORMAL, None, lines_as_json=False, notify=False)

@@ -135,6 +135,12 @@ class Snapshot:
     idle: str = ""
     """Why nothing is moved at the moment; empty while something is."""
 
+    chat_id: int = 0
+    username: str | None = None
+    downloaded_bytes: int = 0
+    uploaded_bytes: int = 0
+    """Of both legs, what has really come through since the chat was begun."""
+
     before: Amount = NOTHING
     """What earlier runs have moved and this one does not come to; no other number has it."""
 
@@ -162,9 +168,11 @@ class SpeedMeter:
         self._clock = clock
         self._started = clock()
         self._buckets: deque[tuple[int, int]] = deque()
+        self.total_bytes = 0
 
     def add(self, transferred_bytes: int) -> None:
         """One bucket a second, so that many small steps take no memory."""
+        self.total_bytes += transferred_bytes
         second = int(self._clock())
         if self._buckets and self._buckets[-1][0] == second:
             transferred_bytes += self._buckets.pop()[1]
@@ -213,6 +221,8 @@ class ProgressNumbers:
             total_bytes=totals.estimated_bytes,
             budget_bytes=budget_bytes,
             counted_by_telegram=totals.files > 0,
+            chat_id=chat.id,
+            username=chat.username,
             before=totals.before,
         )
 
@@ -234,6 +244,8 @@ class ProgressNumbers:
                 done_bytes=account.done_bytes,
                 download_speed=self._download_meter.bytes_per_second(),
                 upload_speed=self._upload_meter.bytes_per_second(),
+                downloaded_bytes=self._download_meter.total_bytes,
+                uploaded_bytes=self._upload_meter.total_bytes,
                 remaining_seconds=self._remaining_seconds(account, still_seconds > 0),
                 staged_files=self._waiting_for_upload(),
                 still_seconds=still_seconds,

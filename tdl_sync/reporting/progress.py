@@ -10,6 +10,8 @@ from tdl_sync.reporting.bars import BarsOutlet
 from tdl_sync.reporting.events import Level, as_json, as_text
 from tdl_sync.reporting.log_file import LogFile
 from tdl_sync.reporting.outlets import LineOutlet, Output
+from tdl_sync.reporting.page_outlet import PageOutlet
+from tdl_sync.reporting.rates import RateHistory
 from tdl_sync.reporting.reporter import Outlet, Reporter
 
 _LEAST = {
@@ -24,7 +26,7 @@ def progress_for(stream: TextIO, telling: Telling) -> Reporter:
 
     ``--quiet`` and ``--log-json`` are lines on a terminal, too. ``--quiet`` is not for the log
     file, which is there for what was not looked at. Raises ``UsageError`` for a log file that
-    can't be written.
+    can't be written, or such a page.
     """
     reporter = Reporter()
     style = as_json if telling.lines_as_json else as_text
@@ -40,5 +42,10 @@ def progress_for(stream: TextIO, telling: Telling) -> Reporter:
     if telling.log_file is not None:
         file = LogFile(telling.log_file, reporter.message)
         outlets.append(LineOutlet(file, style, min(least, Level.INFO)))
+    if telling.page is not None:
+        history = RateHistory(telling.page.rates)
+        outlets.append(
+            PageOutlet(telling.page.file, history, reporter.message, lambda: reporter.last_words)
+        )
     reporter.tell_to(*outlets)
     return reporter

@@ -68,6 +68,8 @@ class Reporter:
     def __init__(self, interval_seconds: float = LOG_INTERVAL_SECONDS) -> None:
         nobody = Chat(0, "", ChatKind.CHANNEL)
         self._interval_seconds = interval_seconds
+        self.last_words: tuple[str, ...] = ()
+        """How the run went, for the page; to be set before ``close``."""
         self._outlets: Sequence[Outlet] = ()
         # Reentrant: a log file that can't be written tells of it in the midst of a line.
         self._telling = threading.RLock()

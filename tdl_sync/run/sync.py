@@ -93,6 +93,7 @@ class Sync:
                 if self._config.telling.notify:
                     self._notify()
                 result = self.result()
+                self._progress.last_words = tuple(note(self._ending()).split("\n"))
                 self._hooks.end(self._outcome(result), result.reports, note(self._ending()))
         return self.result()
 
