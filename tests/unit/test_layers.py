@@ -108,6 +108,8 @@ LARGE_CLASSES = {
     "DoneMarks": "a port's methods over one table, whose transactions hold it together",
     "Remaining": "what is known of each file before it is touched, decided in one place",
     "RemoteControl": "a method for each call of rclone's remote control",
+    "Comparison": "what both sides show of each file, held against each other in one pass",
+    "TelegramPartSource": "a part that is asked for again, whatever the reason, is asked for alike",
     "TelegramClient": "starting, calling and waiting share two events and the library's client",
     "MediaConnections": "choosing a connection and opening one both turn on how busy they are",
     "TelegramChatReader": "one port's methods over one request",
