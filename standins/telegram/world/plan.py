@@ -57,6 +57,8 @@ class Envelope:
     open: Callable[[Sequence[Leaf]], Contents]
     closed: Callable[[Sequence[Leaf]], Contents] | None = None
     is_posted: bool = True
+    in_part: Callable[[Sequence[Leaf]], Contents] | None = None
+    """What pages and lists show of it, where only messages.getRichMessage shows it whole."""
 
 
 @dataclass(frozen=True)
