@@ -44,6 +44,8 @@ LAG_PAUSES_SECONDS = (0.5, 2.0)
 """Before a page is asked for again that lacks the newest message. One of Telegram's servers may
 know of it before another does; or else it was deleted in between, so no more than these."""
 
+_OF_THE_CALL_ALONE = (refusals.Concern.CALL, refusals.Concern.PASSING)
+
 _VISUAL = (raw.types.InputMessagesFilterPhotos, raw.types.InputMessagesFilterVideo)
 
 
@@ -282,7 +284,7 @@ class TelegramChatReader:
         self, chat: Chat, messages: Sequence[Any], wanted_ids: Container[int]
     ) -> Sequence[Any]:
         """The same, and the whole of long ones of which a page tells a part: one call for each. One
-        that Telegram refuses stays as it is, and counts as what can't be read."""
+        that Telegram refuses stays as it is, and is asked for again by every run."""
         return [
             self._whole_message(chat, each) if _is_in_part(each) and each.id in wanted_ids else each
             for each in messages
@@ -306,14 +308,15 @@ class TelegramChatReader:
             return self._ask(chat, query)
 
     def _ask(self, chat: Chat, query: TLObject[Any], if_refused: Any = None) -> Any:
-        """``if_refused`` is returned, if there is one, where no more than this call is refused."""
+        """``if_refused`` is returned, if there is one, where this call fails and speaks of no more
+        than itself."""
         named, title = _named(chat)
         try:
             return self._telegram.call(query, _READING)
         except TakeoutInvalid as error:
             raise TakeoutEnded(_READING, error_name(error)) from error
         except RPCError as error:
-            if if_refused is not None and refusals.concern_of(error) is refusals.Concern.CALL:
+            if if_refused is not None and refusals.concern_of(error) in _OF_THE_CALL_ALONE:
                 return if_refused
             raise self._refused(chat, error) from error
         except NetworkUnreachable as error:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pyrogram import raw
 
 from tdl_sync.core.model import (
+    IN_PART,
     LOCKED,
     UNSUPPORTED,
     FileLocation,
@@ -83,7 +84,7 @@ def _found_in(holder: object, date: int) -> Iterator[_Found]:
         yield _skipped(EXPIRED)
     elif isinstance(holder, raw.types.RichMessage) and holder.part:
         # Which of its files is which can't be told before all are there (``history``).
-        yield _skipped(UNSUPPORTED)
+        yield _skipped(IN_PART)
     elif type(holder) in TABLE:
         yield from _found_in_fields(holder, date)
     elif _is_media(holder) and type(holder) not in WITHOUT_FILES:

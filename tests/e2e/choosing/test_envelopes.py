@@ -13,7 +13,7 @@ from standins.telegram.service.faults import Fault
 from standins.telegram.world import envelopes, schema
 from standins.telegram.world.channel import Channel
 from standins.telegram.world.plan import FilePlan
-from tdl_sync.core.model import LOCKED, UNSUPPORTED
+from tdl_sync.core.model import IN_PART, LOCKED, UNSUPPORTED
 from tdl_sync.telegram.messages.envelopes import TABLE, Decision, LeftOut, Posted
 from tdl_sync.telegram.messages.history import TelegramChatReader
 from tests.e2e.choosing.posts import Post, world_of
@@ -196,21 +196,22 @@ def test_a_run_that_is_killed_between_two_files_of_a_message_loses_and_doubles_n
     assert_balanced(run_here(machine, "-u", SOURCE, "--restart"), seen=5, done=5, failed=0)
 
 
-def test_a_long_message_of_which_telegram_does_not_give_the_whole_is_counted_and_asked_for_again(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("code", "text"), [(400, "MESSAGE_ID_INVALID"), (500, "RPC_CALL_FAIL")])
+def test_a_long_message_of_which_telegram_does_not_give_the_whole_waits_and_holds_up_no_other(
+    code: int, text: str, stage: Stage
 ) -> None:
-    """None of its files is moved under the number of another. Other messages go on."""
+    """None of its files is moved under the number of another."""
     scene = stage(world_of([]))
     source, machine = scene.world.source, scene.machine
     source.append(envelope=envelopes.rich(DOCUMENT, PHOTO, PHOTO, in_part=True))
     source.append("later", file=DOCUMENT)
-    refused = Fault("error", rpc="messages.GetRichMessage", text="MESSAGE_ID_INVALID", times=None)
+    refused = Fault("error", rpc="messages.GetRichMessage", code=code, text=text, times=None)
     scene.telegram.faults.add(refused)
     for way in ([], ["--restart", "--desc"]):
         ended = run_here(machine, "-u", SOURCE, *way)
         assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
         assert_balanced(ended, seen=2, done=1, skipped=1, failed=0)
+        assert f"{IN_PART} 1" in ended.stderr
     scene.telegram.faults.clear()
-    monkeypatch.setattr(TelegramChatReader, "reads", "a later version")
     assert_balanced(run_here(machine, "-u", SOURCE), seen=3, done=3, skipped=0)
     assert_on_remote(machine, (source, wanted(source)))
