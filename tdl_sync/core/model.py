@@ -222,16 +222,21 @@ class SkippedItem:
 LOCKED = "paid media that is not bought"
 UNSUPPORTED = "a kind of media that this version can't read"
 
-MAY_OPEN = frozenset({LOCKED, UNSUPPORTED})
+IN_PART = "a long message that Telegram does not give whole"
+
+MAY_OPEN = frozenset({LOCKED, UNSUPPORTED, IN_PART})
 """What is left out by these rules may be a file at another time: it is looked at again."""
+
+MAY_OPEN_ANY_TIME = frozenset({LOCKED, IN_PART})
+"""By these, every run looks at it again; by the other, a version that reads more."""
 
 
 @dataclass(frozen=True)
 class Waiting:
     """A message that was passed though it holds what may be a file at another time (``MAY_OPEN``).
 
-    ``locked``: it may be bought at any time. ``seen_by`` says what has read it
-    (``ChatReader.reads``): another version may read what this one could not.
+    ``locked``: it may be open at any time (``MAY_OPEN_ANY_TIME``). ``seen_by`` says what has read
+    it (``ChatReader.reads``): another version may read what this one could not.
     """
 
     message_id: int

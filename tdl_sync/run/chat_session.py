@@ -142,9 +142,18 @@ class ChatSession:
                 raise
             # --retry-failed does not read on, so what it leaves is as complete as what it found.
             # What failed for now is for the next run, so the scope is not complete either.
-            left = self._task.retry_failed or self._more or self.report().failed_for_now
+            left = not self._has_read_on or self._more or self.report().failed_for_now
             self._is_through = True
             self._end(RunStatus.STOPPED if left else RunStatus.COMPLETE)
+
+    @property
+    def _has_read_on(self) -> bool:
+        """Up to the chat's newest message: this run, or the last one that did."""
+        if not self._task.retry_failed:
+            return True
+        loaded = self._start.point.loaded
+        was_complete = loaded is not None and loaded.state.status is RunStatus.COMPLETE
+        return was_complete and not self._start.point.is_read_again
 
     def _begun_time_left(self, deadline: Deadline) -> TimeLeft:
         loaded = self._start.point.loaded

@@ -17,7 +17,6 @@ from dataclasses import replace
 
 from tdl_sync.core.errors import ItemFailed
 from tdl_sync.core.model import (
-    FileIdentity,
     FormerFile,
     MarkedFile,
     MediaItem,
@@ -25,7 +24,7 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.core.text import printable
 from tdl_sync.options.choice import Replacing
-from tdl_sync.transfer.job import Job, Stages
+from tdl_sync.transfer.job import Job, ReliedOn, Stages
 from tdl_sync.transfer.sidecar import names_copies, sidecar_name
 
 
@@ -36,8 +35,6 @@ class GivingWay:
         self._job = job
         self._stages = stages
         self._may: dict[MessageKey, bool] = {}
-        self._relied_on: set[FileIdentity] | None = None
-        self._sizes_relied_on: set[int] = set()
         # As they were at the start: what this run puts says nothing of the file of before.
         self._sidecar_folders = dict(job.sidecar_folders)
 
@@ -111,11 +108,12 @@ class GivingWay:
     def _is_relied_on(self, item: MediaItem, before: MarkedFile) -> bool:
         if before.has_copies or self._sidecar_names_copies(item, before):
             return True
-        if self._relied_on is None:
-            self._relied_on = self._look_through_the_chat()
+        relied_on = self._job.relied_on
+        if not relied_on.is_known:
+            self._look_through_the_chat(relied_on)
         if before.identity is None:
-            return before.size_bytes in self._sizes_relied_on
-        return before.identity in self._relied_on
+            return before.size_bytes in relied_on.sizes
+        return before.identity in relied_on.files
 
     def _sidecar_names_copies(self, item: MediaItem, before: MarkedFile) -> bool:
         folder = self._sidecar_folders.get(item.number)
@@ -127,23 +125,21 @@ class GivingWay:
             return True
         return names_copies(text, before.sha256)
 
-    def _look_through_the_chat(self) -> set[FileIdentity]:
-        """Which of the files that are marked are those of messages that have none of their own."""
+    def _look_through_the_chat(self, found: ReliedOn) -> None:
         job, reader, marks = self._job, self._stages.reader, self._stages.marks
         chat = replace(job.chat, topic_id=0)
         self._stages.progress.message(
             "reading the chat for messages that hold the files which are to give way"
         )
-        relied_on = set()
         for page in reader.pages(chat, 0, reader.newest_message_id(chat)):
             self._stages.stop.check()
             for entry in page.entries:
                 if not isinstance(entry, MediaItem) or self._has_its_own(entry):
                     continue
-                self._sizes_relied_on.add(entry.size_bytes)
+                found.sizes.add(entry.size_bytes)
                 if marks.file_with(job.remote, chat.id, 0, entry.identity) is not None:
-                    relied_on.add(entry.identity)
-        return relied_on
+                    found.files.add(entry.identity)
+        found.is_known = True
 
     def _has_its_own(self, item: MediaItem) -> bool:
         marked = self._stages.marks.marked(self._job.remote, item.key)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tdl_sync.core.model import (
     Chat,
     DoneMark,
+    FileIdentity,
     FileNumber,
     HistoryEntry,
     ListedFile,
@@ -24,6 +25,16 @@ from tdl_sync.transfer.disk.staging import Staging
 from tdl_sync.transfer.download import Downloader
 
 
+@dataclass
+class ReliedOn:
+    """Which marked files are those of messages that have none of their own, and how large all of
+    such messages are. Found out once a run, if at all: nobody comes to rely on a file meanwhile."""
+
+    is_known: bool = False
+    files: set[FileIdentity] = field(default_factory=set)
+    sizes: set[int] = field(default_factory=set)
+
+
 @dataclass(frozen=True)
 class Job:
     """What is to be moved: the messages with ``after_id < id <= up_to_id`` and ``again``.
@@ -35,7 +46,8 @@ class Job:
     what the remote's listing shows, by message and index. Of what lies in the staging directory all
     is taken up, or only what is ``leftovers_of`` these messages. ``sidecar_folders`` says where the
     sidecars are that the remote has; each upload adds its own (one assignment, which needs no
-    lock). ``seen`` are the messages up to ``after_id`` by kind, ``None`` where that is not known.
+    lock). ``relied_on`` is shared by all rounds of a run. ``seen`` are the messages up to
+    ``after_id`` by kind, ``None`` where that is not known.
     """
 
     chat: Chat
@@ -55,6 +67,7 @@ class Job:
     sidecar_folders: dict[FileNumber, str] = field(default_factory=dict)
     seen: Mapping[MediaType, int] | None = None
     lower_bound: int = 0
+    relied_on: ReliedOn = field(default_factory=ReliedOn, compare=False)
 
     @property
     def is_empty(self) -> bool:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from tdl_sync.core.model import (
-    LOCKED,
     MAY_OPEN,
+    MAY_OPEN_ANY_TIME,
     DoneMark,
     FormerFile,
     HistoryEntry,
@@ -152,7 +152,10 @@ class Remaining:
             if isinstance(entry, SkippedItem) and entry.rule in MAY_OPEN:
                 rules[entry.key.message_id].add(entry.rule)
         if rules:
-            waiting = [Waiting(id_, LOCKED in rules[id_], reader.reads) for id_ in sorted(rules)]
+            waiting = [
+                Waiting(id_, bool(rules[id_] & MAY_OPEN_ANY_TIME), reader.reads)
+                for id_ in sorted(rules)
+            ]
             self._stages.marks.wait_for(job.remote, job.chat.id, 0, waiting)
 
     def _files_of(self, page: HistoryPage) -> Iterator[MediaItem]:

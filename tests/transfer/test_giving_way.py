@@ -20,9 +20,10 @@ from tdl_sync.core.naming import file_name
 from tdl_sync.options.choice import WHOLE_CHAT, Choice, Replacing
 from tdl_sync.options.filters import Filters
 from tdl_sync.options.name_template import Keeping
+from tdl_sync.transfer.giving_way import GivingWay
 from tests.fakes.chat import FIRST_DATE, copy_of, item_of
 from tests.fakes.parts import content_of
-from tests.transfer.line import FOLDER, PLENTY_BYTES, REMOTE, Ended, Line, assert_complete
+from tests.transfer.line import FOLDER, PLENTY_BYTES, REMOTE, Ended, Line, Run, assert_complete
 from tests.transfer.mortal import MortalLine
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
@@ -39,13 +40,15 @@ def line(tmp_path: Path) -> Iterator[MortalLine]:
     line.close()
 
 
-def edited(line: Line, message_id: int, file_id: int, name: str = "a.bin") -> MediaItem:
+def edited(
+    line: Line, message_id: int, file_id: int, name: str = "a.bin", size_bytes: int = SIZE
+) -> MediaItem:
     """Its message holds this file now."""
     item = line.reader.messages[message_id]
     assert isinstance(item, MediaItem)
     location = replace(item.location, file_id=file_id)
     details = replace(item.details, edited_at=FIRST_DATE.replace(year=2022, minute=file_id % 60))
-    new = replace(item, location=location, details=details, file_name=name)
+    new = replace(item, location=location, details=details, file_name=name, size_bytes=size_bytes)
     line.reader.messages[message_id] = new
     return new
 
@@ -160,6 +163,22 @@ def test_what_can_not_be_removed_is_tried_again_by_the_next_run(line: MortalLine
     line.assert_all_moved()
 
 
+def test_the_chat_is_read_for_that_once_a_run_however_many_rounds_that_has(
+    line: MortalLine,
+) -> None:
+    run(line)
+    edited(line, 1, 100)
+    runs: list[Run] = []
+    line.replacing, line.after_id = Replacing.OVER, 0
+    assert_complete(line.run(prepare=runs.append))
+    before = line.marks.marked(REMOTE, edited(line, 5, 200).key)
+    assert before is not None
+    calls = line.reader.calls
+    (item,) = (each for each in line.items() if each.message_id == 5)
+    GivingWay(replace(runs[0].pipeline._job), runs[0].stages).judge(item, before)
+    assert line.reader.calls == calls
+
+
 def interrupted(line: MortalLine) -> str:
     """A run that was killed when it was about to remove the file of this name."""
     run(line)
@@ -213,14 +232,18 @@ STEPS = st.one_of(
     files=st.lists(st.integers(1, 3), min_size=4, max_size=4), steps=st.lists(STEPS, max_size=12)
 )
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_whatever_is_edited_filtered_and_killed_nothing_that_was_there_and_is_held_goes(
     files: list[int],
     steps: list[tuple[str, int, int]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    items = [copy_of(item_of(file, SIZE), number) for number, file in enumerate(files, start=1)]
+    # Each has a size of its own: where nothing but the remote's listing is left to go by, that is
+    # what tells one from another.
+    items = [
+        copy_of(item_of(file, SIZE + file), number) for number, file in enumerate(files, start=1)
+    ]
     line = MortalLine(tmp_path_factory.mktemp("line"), items)
     names = ["a.bin", "b.bin"]
     for step, number, count in steps:
@@ -228,7 +251,7 @@ def test_whatever_is_edited_filtered_and_killed_nothing_that_was_there_and_is_he
         kept = {content_of(each) for each in line.items()} & there
         match step:
             case "edit":
-                edited(line, number, count, names[count % 2])
+                edited(line, number, count, names[count % 2], SIZE + count)
                 continue
             case "dedupe":
                 run(line, Choice(Filters(to_id=number), dedupe=True))

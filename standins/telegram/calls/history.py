@@ -103,6 +103,15 @@ def get_messages(call: Call, request: raw.functions.messages.GetMessages) -> TlO
     return _by_ids(call, None, ids, messages)
 
 
+@handles(raw.functions.messages.GetRichMessage)
+def get_rich_message(call: Call, request: raw.functions.messages.GetRichMessage) -> TlObject:
+    channel = chat_by_peer(call.world, request.peer)
+    message = channel.whole_message(request.id)
+    if getattr(message, "rich_message", None) is None:
+        raise RpcError(400, "MESSAGE_ID_INVALID")
+    return _by_ids(call, channel if channel.is_channel else None, [request.id], [message])
+
+
 def _is_known(wanted: raw.base.MessagesFilter) -> bool:
     own = (raw.types.InputMessagesFilterEmpty, raw.types.InputMessagesFilterPinned)
     return isinstance(wanted, own) or type(wanted) in FILTER_KINDS

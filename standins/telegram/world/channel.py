@@ -180,6 +180,12 @@ class Channel:
             shown = message_id in self._history.ids and message_id not in self.withheld
             return self._message(message_id) if shown else None
 
+    def whole_message(self, message_id: int) -> Message | None:
+        """The same, with all of a rich message that pages show in part."""
+        with self._lock:
+            shown = message_id in self._history.ids and message_id not in self.withheld
+            return self._message(message_id, whole=True) if shown else None
+
     def top(self) -> tuple[int, int]:
         """Id and date of the newest message, shown or not; zeros when there is none."""
         with self._lock:
@@ -480,7 +486,7 @@ class Channel:
     def _is_open(self, message_id: int, envelope: Envelope) -> bool:
         return envelope.closed is None or message_id in self._history.bought
 
-    def _contents(self, message_id: int, plan: MessagePlan) -> Contents:
+    def _contents(self, message_id: int, plan: MessagePlan, *, whole: bool) -> Contents:
         if plan.envelope is None:
             return Contents(self._media(message_id, plan))
         leaves: list[Leaf] = []
@@ -494,11 +500,13 @@ class Channel:
         envelope = plan.envelope
         if envelope.closed is not None and not self._is_open(message_id, envelope):
             return envelope.closed(leaves)
+        if envelope.in_part is not None and not whole:
+            return envelope.in_part(leaves)
         return envelope.open(leaves)
 
-    def _message(self, message_id: int) -> Message:
+    def _message(self, message_id: int, *, whole: bool = False) -> Message:
         plan = self._history.plan(message_id)
-        contents = self._contents(message_id, plan)
+        contents = self._contents(message_id, plan, whole=whole)
         if plan.kind == "service" or contents.action is not None:
             return raw.types.MessageService(
                 id=message_id,

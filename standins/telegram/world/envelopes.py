@@ -13,6 +13,7 @@ no poll, nothing that has expired. So do its own clients (`get_message_index_mas
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from pyrogram import raw
 
@@ -115,20 +116,23 @@ def poll(question: FilePlan, *answers: FilePlan, solution: FilePlan) -> Envelope
     return Envelope("poll with media", (question, *answers, solution), contents)
 
 
-def rich(*files: FilePlan) -> Envelope:
-    """Photos come before documents there."""
+def rich(*files: FilePlan, in_part: bool = False) -> Envelope:
+    """Photos come before documents there. Of one that is ``in_part`` pages show the first file of
+    each kind: that is how Telegram Desktop knows that it has to ask for the whole."""
 
-    def contents(leaves: Sequence[Leaf]) -> Contents:
+    def contents(leaves: Sequence[Leaf], part: bool = False) -> Contents:
+        photos = [leaf for leaf in leaves if isinstance(leaf, _t.Photo)]
+        documents = [leaf for leaf in leaves if isinstance(leaf, _t.Document)]
+        most = 1 if part else len(leaves)
         return Contents(
             rich_message=_t.RichMessage(
-                blocks=[],
-                photos=[leaf for leaf in leaves if isinstance(leaf, _t.Photo)],
-                documents=[leaf for leaf in leaves if isinstance(leaf, _t.Document)],
+                blocks=[], photos=photos[:most], documents=documents[:most], part=part or None
             )
         )
 
     in_order = sorted(files, key=lambda file: file.kind != "photo")
-    return Envelope("rich message", tuple(in_order), contents)
+    partly = partial(contents, part=True) if in_part else None
+    return Envelope("rich message", tuple(in_order), contents, in_part=partly)
 
 
 def at(path: schema.Path, file: FilePlan, *, is_posted: bool = False) -> Envelope:

@@ -59,6 +59,8 @@ class Envelope:
     closed: Callable[[Sequence[Leaf]], Contents] | None = None
     is_posted: bool = True
     counted_as: frozenset[str] = frozenset()
+    in_part: Callable[[Sequence[Leaf]], Contents] | None = None
+    """What pages and lists show of it, where only messages.getRichMessage shows it whole."""
 
 
 @dataclass(frozen=True)

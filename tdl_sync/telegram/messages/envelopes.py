@@ -41,8 +41,8 @@ CHAT_PICTURE = "picture of the chat"
 PROFILE_PICTURE = "suggested profile picture"
 WALLPAPER = "wallpaper of the chat"
 
-READS = f"{raw.all.layer}.1"
-"""The layer of the schema, and how often ``TABLE`` was changed for it."""
+READS = f"{raw.all.layer}.2"
+"""The layer of the schema, and how often what is read of it has grown."""
 
 _POSTED = Posted()
 _QUOTED = NoFile("an answer quotes it from the message that it answers")

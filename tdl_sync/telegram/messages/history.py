@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from pyrogram import raw
 from pyrogram.errors import MsgIdInvalid, RPCError, TakeoutInvalid, TopicIdInvalid
 from pyrogram.raw.core import TLObject
 
-from tdl_sync.core.errors import ChatUnreadable, NetworkUnreachable
+from tdl_sync.core.errors import ChatUnreadable, NetworkUnreachable, TdlSyncError
 from tdl_sync.core.model import (
     Chat,
     ChatTotals,
@@ -43,6 +43,8 @@ _READING = "reading the chat"
 LAG_PAUSES_SECONDS = (0.5, 2.0)
 """Before a page is asked for again that lacks the newest message. One of Telegram's servers may
 know of it before another does; or else it was deleted in between, so no more than these."""
+
+_OF_THE_CALL_ALONE = (refusals.Concern.CALL, refusals.Concern.PASSING)
 
 _VISUAL = (raw.types.InputMessagesFilterPhotos, raw.types.InputMessagesFilterVideo)
 
@@ -143,7 +145,7 @@ class TelegramChatReader:
 
     def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         for messages, ids in self._upwards(chat, after_id, up_to_id):
-            yield _page(chat, messages, ids, ids[-1])
+            yield _page(chat, self._whole(chat, messages, ids), ids, ids[-1])
 
     def texts(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[list[TextMessage]]:
         for messages, ids in self._upwards(chat, after_id, up_to_id):
@@ -231,7 +233,8 @@ class TelegramChatReader:
             before_id = read_down_to_id
             read_down_to_id = max(after_id + 1, min(first_id, before_id))
             last_id = read_down_to_id - 1
-            yield _page(chat, messages, range(read_down_to_id, before_id), read_down_to_id)
+            ids = range(read_down_to_id, before_id)
+            yield _page(chat, self._whole(chat, messages, ids), ids, read_down_to_id)
 
     def fetch(self, chat: Chat, message_ids: Sequence[int]) -> list[HistoryEntry]:
         return self._with_albums(chat, self._entries(chat, message_ids))
@@ -243,7 +246,7 @@ class TelegramChatReader:
             answer: Any = self._read(chat, self._chats.get_messages(chat, wanted_ids))
             found = {
                 message.id: entries_of(message, chat.id)
-                for message in answer.messages
+                for message in self._whole(chat, answer.messages, wanted_ids)
                 if self._chats.belongs(message, chat)
             }
             for message_id in wanted_ids:
@@ -272,6 +275,22 @@ class TelegramChatReader:
         neighbours = self._entries(chat, sorted(neighbour_ids - known_ids))
         return with_album_captions([*entries, *neighbours])[: len(entries)]
 
+    def _whole(
+        self, chat: Chat, messages: Sequence[Any], wanted_ids: Container[int]
+    ) -> Sequence[Any]:
+        """The same, and the whole of long ones of which a page tells a part: one call for each. One
+        that Telegram refuses stays as it is, and is asked for again by every run."""
+        return [
+            self._whole_message(chat, each) if _is_in_part(each) and each.id in wanted_ids else each
+            for each in messages
+        ]
+
+    def _whole_message(self, chat: Chat, message: Any) -> Any:
+        query = raw.functions.messages.GetRichMessage(peer=self._chats.peer(chat), id=message.id)
+        answer: Any = self._ask(chat, query, if_refused=message)
+        found = (each for each in getattr(answer, "messages", ()) if each.id == message.id)
+        return next(found, message)
+
     def _answer(self, chat: Chat, limit: int, **where: int) -> Any:
         query = history(self._chats.peer(chat), limit, topic_id=chat.topic_id, **where)
         return self._read(chat, query)
@@ -283,25 +302,41 @@ class TelegramChatReader:
             self._takeout.is_over()
             return self._ask(chat, query)
 
-    def _ask(self, chat: Chat, query: TLObject[Any]) -> Any:
-        named, title = chat.asked_as or chat.title, chat.title if chat.asked_as else ""
+    def _ask(self, chat: Chat, query: TLObject[Any], if_refused: Any = None) -> Any:
+        """``if_refused`` is returned, if there is one, where this call fails and speaks of no more
+        than itself."""
+        named, title = _named(chat)
         try:
             return self._telegram.call(query, _READING)
         except TakeoutInvalid as error:
             raise TakeoutEnded(_READING, error_name(error)) from error
-        except (MsgIdInvalid, TopicIdInvalid) as error:
-            if not chat.topic_id:
-                raise refusals.of_chat(named, title, error, _READING) from error
-            raise ChatUnreadable(
+        except RPCError as error:
+            if if_refused is not None and refusals.concern_of(error) in _OF_THE_CALL_ALONE:
+                return if_refused
+            raise self._refused(chat, error) from error
+        except NetworkUnreachable as error:
+            raise refusals.unreadable_now(named, title, str(error)) from error
+
+    @staticmethod
+    def _refused(chat: Chat, error: RPCError) -> TdlSyncError:
+        named, title = _named(chat)
+        if isinstance(error, (MsgIdInvalid, TopicIdInvalid)) and chat.topic_id:
+            return ChatUnreadable(
                 named,
                 f"it has no topic {chat.topic_id}",
                 "A topic's id is the number in its link, after that of the chat.",
                 title,
-            ) from error
-        except RPCError as error:
-            raise refusals.of_chat(named, title, error, _READING) from error
-        except NetworkUnreachable as error:
-            raise refusals.unreadable_now(named, title, str(error)) from error
+            )
+        return refusals.of_chat(named, title, error, _READING)
+
+
+def _named(chat: Chat) -> tuple[str, str]:
+    return chat.asked_as or chat.title, chat.title if chat.asked_as else ""
+
+
+def _is_in_part(message: Any) -> bool:
+    rich = getattr(message, "rich_message", None)
+    return isinstance(rich, raw.types.RichMessage) and bool(rich.part)
 
 
 def _page(chat: Chat, messages: Sequence[Any], ids: range, read_up_to_id: int) -> HistoryPage:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pyrogram import raw
 
 from tdl_sync.core.model import (
+    IN_PART,
     LOCKED,
     UNSUPPORTED,
     FileLocation,
@@ -81,6 +82,9 @@ def _found_in(holder: object, date: int) -> Iterator[_Found]:
         yield lambda key: _document(holder, key, date)
     elif isinstance(holder, (raw.types.PhotoEmpty, raw.types.DocumentEmpty)):
         yield _skipped(EXPIRED)
+    elif isinstance(holder, raw.types.RichMessage) and holder.part:
+        # Which of its files is which can't be told before all are there (``history``).
+        yield _skipped(IN_PART)
     elif type(holder) in TABLE:
         yield from _found_in_fields(holder, date)
     elif _is_media(holder) and type(holder) not in WITHOUT_FILES:
@@ -97,8 +101,6 @@ def _found_in_fields(holder: object, date: int) -> Iterator[_Found]:
                 yield _skipped(EXPIRED)
             for each in value if isinstance(value, list) else (value,):
                 yield from _found_in(each, date)
-    if isinstance(holder, raw.types.RichMessage) and holder.part:
-        yield _skipped(UNSUPPORTED)  # the rest of a long one has to be asked for by itself
 
 
 def _is_media(holder: object) -> bool:

@@ -248,6 +248,7 @@ def test_retry_failed_moves_what_failed_for_good_and_nothing_else(stage: Stage) 
     assert_moved(ended, 1)
     assert_on_remote(machine, (source, wanted(source, [1, 2])))
     assert "failed" not in the_state(scene.world) or not the_state(scene.world)["failed"]
+    assert the_state(scene.world)["status"] == "complete"  # as it was before
 
 
 def test_another_machine_goes_on_from_the_state_message(

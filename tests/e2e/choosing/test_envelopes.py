@@ -13,7 +13,7 @@ from standins.telegram.service.faults import Fault
 from standins.telegram.world import envelopes, schema
 from standins.telegram.world.channel import Channel
 from standins.telegram.world.plan import FilePlan
-from tdl_sync.core.model import LOCKED, UNSUPPORTED
+from tdl_sync.core.model import IN_PART, LOCKED, UNSUPPORTED
 from tdl_sync.telegram.messages.envelopes import TABLE, Decision, LeftOut, Posted
 from tdl_sync.telegram.messages.history import TelegramChatReader
 from tests.e2e.choosing.posts import Post, world_of
@@ -48,6 +48,7 @@ def post_all(channel: Channel) -> None:
         envelopes.with_cover(VIDEO, PHOTO),
         envelopes.poll(PHOTO, VIDEO, DOCUMENT, solution=PHOTO),
         envelopes.rich(DOCUMENT, PHOTO, DOCUMENT),
+        envelopes.rich(DOCUMENT, PHOTO, PHOTO, DOCUMENT, in_part=True),
     ):
         channel.append("a post", envelope=envelope)
 
@@ -67,13 +68,13 @@ def test_every_file_of_every_kind_of_post_is_moved_under_a_name_of_its_own(stage
     for sidecar in ([], ["--sidecar", "--restart"]):
         ended = run_here(scene.machine, "-u", SOURCE, *sidecar)
         assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
-        assert_balanced(ended, seen=17, done=17, skipped=0, failed=0)
+        assert_balanced(ended, seen=21, done=21, skipped=0, failed=0)
         assert_on_remote(scene.machine, (source, wanted(source)))
     names = {path.name.partition("_")[0] for path in remote_files(scene.machine)}
-    assert {"2", "2.2", "2.3", "7", "7.2", "7.3", "7.4"} <= names
+    assert {"2", "2.2", "2.3", "7", "7.2", "7.3", "7.4", "9.4"} <= names
     assert the_state(scene.world)["last_message_id"] == source.newest_id()
     checked = run_here(scene.machine, "verify", "-u", SOURCE, "--json")
-    assert json.loads(checked.stdout)[0]["there"] == 17
+    assert json.loads(checked.stdout)[0]["there"] == 21
     assert checked.exit_status == 0
 
 
@@ -193,3 +194,24 @@ def test_a_run_that_is_killed_between_two_files_of_a_message_loses_and_doubles_n
     assert scene.telegram.statistics.counts().file_bytes - moved_bytes == SIZE
     assert the_state(scene.world)["last_message_id"] == source.newest_id()
     assert_balanced(run_here(machine, "-u", SOURCE, "--restart"), seen=5, done=5, failed=0)
+
+
+@pytest.mark.parametrize(("code", "text"), [(400, "MESSAGE_ID_INVALID"), (500, "RPC_CALL_FAIL")])
+def test_a_long_message_of_which_telegram_does_not_give_the_whole_waits_and_holds_up_no_other(
+    code: int, text: str, stage: Stage
+) -> None:
+    """None of its files is moved under the number of another."""
+    scene = stage(world_of([]))
+    source, machine = scene.world.source, scene.machine
+    source.append(envelope=envelopes.rich(DOCUMENT, PHOTO, PHOTO, in_part=True))
+    source.append("later", file=DOCUMENT)
+    refused = Fault("error", rpc="messages.GetRichMessage", code=code, text=text, times=None)
+    scene.telegram.faults.add(refused)
+    for way in ([], ["--restart", "--desc"]):
+        ended = run_here(machine, "-u", SOURCE, *way)
+        assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
+        assert_balanced(ended, seen=2, done=1, skipped=1, failed=0)
+        assert f"{IN_PART} 1" in ended.stderr
+    scene.telegram.faults.clear()
+    assert_balanced(run_here(machine, "-u", SOURCE), seen=3, done=3, skipped=0)
+    assert_on_remote(machine, (source, wanted(source)))

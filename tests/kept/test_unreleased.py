@@ -1,0 +1,159 @@
+"""What has come to records and states since the last version that was released: kept as it is
+written today, so that a later version reads it, and whoever changes it has to say so here.
+
+A released version looks for none of the new records and leaves out the keys that it does not know:
+what it makes of the rest is what it made of it before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tdl_sync.core.balance import Balance, Shortfall
+from tdl_sync.core.failures import Failure
+from tdl_sync.core.model import (
+    READER,
+    DoneMark,
+    FileNumber,
+    FormerFile,
+    MarkedFile,
+    MediaType,
+    Moved,
+    Reading,
+    RemoteFile,
+    Scope,
+    Waiting,
+)
+from tdl_sync.state.done_marks import DoneMarks
+from tdl_sync.state.mark_database import MarkDatabase
+from tdl_sync.state.mark_records import read_mark
+from tdl_sync.state.state_message import decode, encode, json_in
+from tests.fakes.chat import CHAT_ID, further_of, item_of
+from tests.kept.places import HERE
+from tests.kept.test_further_files import KEYS_OF_0_1_0, PREFIXES_OF_0_1_0
+from tests.kept.test_marks import rows
+from tests.kept.values_states import FULL
+
+REMOTE = "gdrive:tdl-sync"
+FOLDER = f"A channel [{CHAT_ID}]"
+HASH = "ab" * 32
+SCOPE = Scope(REMOTE, CHAT_ID)
+SEEN = {MediaType.VIDEO: 3, MediaType.PHOTO: 1}
+
+FIRST, SECOND = item_of(7, 10), further_of(item_of(7, 10), 2)
+NEW = replace(FIRST, location=replace(FIRST.location, file_id=70))
+OLD_FILE = MarkedFile(FOLDER, "7_a.bin", 10, HASH, FIRST.identity)
+STAYS = FormerFile(FIRST.key, OLD_FILE, gives_way=False)
+GOES = FormerFile(SECOND.key, replace(OLD_FILE, name="7.2_b.bin", sha256=None), gives_way=True)
+FAILED = Failure(replace(SECOND.key, index=3), "wrong size", "…", 2, for_good=False)
+WAITS = [Waiting(8, locked=True, seen_by="229.2"), Waiting(9, locked=False, seen_by="229.2")]
+
+STATE = replace(
+    FULL,
+    failed_files=(FileNumber(12, 2), FileNumber(12, 3)),
+    waiting_ids=(15, 16, 90),
+    reader=READER,
+    seen=SEEN,
+    balance=Balance((Shortfall(MediaType.VIDEO, 5, 3),), (MediaType.VOICE,)),
+)
+
+
+def mark_of(file: RemoteFile) -> DoneMark:
+    return DoneMark(REMOTE, file)
+
+
+def write_all(marks: DoneMarks) -> None:
+    new = RemoteFile(NEW, FOLDER, "7_a 2024.bin", sha256=HASH, identity=NEW.identity)
+    marks.write(mark_of(new), SCOPE, STAYS)
+    marks.note_copies(REMOTE, NEW.key)
+    second = RemoteFile(SECOND, FOLDER, "7.2_c.bin", identity=SECOND.identity)
+    marks.write(mark_of(second), SCOPE, GOES)
+    marks.record_failure(REMOTE, FAILED)
+    marks.wait_for(REMOTE, CHAT_ID, 0, WAITS)
+    marks.save_watermark(SCOPE, 40, SEEN)
+
+
+def kept_rows() -> dict[str, str]:
+    found: dict[str, str] = json.loads((HERE / "unreleased" / "marks.json").read_text("utf-8"))
+    return found
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[DoneMarks]:
+    """The kept records, opened."""
+    database = MarkDatabase(tmp_path / "kept")
+    with database.transaction() as cache:
+        for key, text in kept_rows().items():
+            cache.set(key, text)
+    database.close()
+    with DoneMarks(tmp_path / "kept") as marks:
+        yield marks
+
+
+def test_the_new_records_are_written_as_they_are_kept(tmp_path: Path) -> None:
+    with DoneMarks(tmp_path) as marks:
+        write_all(marks)
+    written = {key: without_time(text) for key, text in rows(tmp_path).items()}
+    assert written == {key: without_time(text) for key, text in kept_rows().items()}
+
+
+def without_time(text: str) -> object:
+    record = json.loads(text)
+    if isinstance(record, dict):
+        record.pop("when", None)
+    return record
+
+
+def test_the_kept_records_say_what_they_said(kept: DoneMarks) -> None:
+    marked = kept.marked(REMOTE, NEW.key)
+    assert marked == MarkedFile(FOLDER, "7_a 2024.bin", 10, HASH, NEW.identity, has_copies=True)
+    assert kept.is_done(REMOTE, SECOND.key)
+    assert kept.former_files(REMOTE, CHAT_ID, 0) in ([STAYS, GOES], [GOES, STAYS])
+    assert kept.failures(REMOTE, CHAT_ID, 0) == [FAILED]
+    assert kept.waiting(REMOTE, CHAT_ID, 0) == WAITS
+    assert kept.moved(SCOPE) == Moved(2, 20)
+    assert kept.reading(SCOPE) == Reading(40, READER, SEEN)
+    assert kept.file_with(REMOTE, CHAT_ID, 0, SECOND.identity) == SECOND.number
+
+
+def test_what_is_written_where_the_file_of_before_lay_ends_its_record_for_good(
+    kept: DoneMarks, tmp_path: Path
+) -> None:
+    kept.write(mark_of(RemoteFile(FIRST, FOLDER, "7_a.bin", sha256=HASH, identity=FIRST.identity)))
+    with DoneMarks(tmp_path / "kept") as again:
+        assert again.former_files(REMOTE, CHAT_ID, 0) == [GOES]
+
+
+def test_the_released_version_reads_of_them_the_mark_alone_as_it_always_did() -> None:
+    group = f'["done","{REMOTE}",{CHAT_ID},0,'
+    prefixes = (group, *PREFIXES_OF_0_1_0[1:], '["file",')
+    read = {key: text for key, text in kept_rows().items() if key.startswith(prefixes)}
+    file = f'["file","{REMOTE}",{CHAT_ID},0,"document",70,10]'
+    watermark = f'["watermark","{REMOTE}",{CHAT_ID},0,"",0]'
+    assert read.keys() == {f"{group}7]", file, watermark}
+    record = json.loads(read[f"{group}7]"])
+    assert record.pop("has_copies") is True  # it leaves out what it does not know, and keeps it not
+    assert record.keys() == {"remote", "folder", "name", "size_bytes", "when", "sha256", "file"}
+    assert not read_mark(json.dumps(record)).has_copies
+
+
+def test_a_state_with_all_the_new_keys_is_written_and_read_as_it_is_kept() -> None:
+    text = (HERE / "unreleased" / "state.txt").read_text("utf-8")
+    assert encode(STATE) == text
+    assert decode(text) == STATE
+
+
+def test_the_released_version_reads_of_that_state_what_it_knows() -> None:
+    """Of its ``failed`` and ``last_message_id``, too, which say all that it has to try again."""
+    text = (HERE / "unreleased" / "state.txt").read_text("utf-8")
+    record = json.loads(json_in(text))
+    new = {"failed_files", "waiting", "reader", "seen", "balance"}
+    assert record.keys() - KEYS_OF_0_1_0 == new
+    assert record["version"] == 1
+    old = {key: value for key, value in record.items() if key in KEYS_OF_0_1_0}
+    assert old == json.loads(json_in(encode(FULL)))
