@@ -212,7 +212,11 @@ class Remaining:
         if attempt is not None and not isinstance(known, DoneByMark):
             known = self._compared(item, attempt, known)
         elif isinstance(known, DoneByListing):
-            known = self._proven(item)
+            former_attempt = leftovers.attempt_of_another_file(item)
+            if former_attempt is None or not self._is_of(former_attempt, known.file):
+                known = self._proven(item)
+            else:
+                known = None
         if isinstance(known, DoneByListing):
             self._stages.hand_off.keep_date(known.file)
             # A run of ours has moved it, and did not live to say so.
@@ -222,6 +226,16 @@ class Remaining:
             leftovers.marked(item.key)
             self.is_marked(former)
         return known
+
+    def _is_of(self, former_attempt: Attempt, file: RemoteFile) -> bool:
+        """Whether what is listed may be what the message held before: its hand-off had begun when
+        a run was killed, and the message was edited since to hold a file of the same size."""
+        if former_attempt.path is None:
+            return True
+        if f"{file.folder}/{file.name}" != f"{self._job.folder}/{former_attempt.path}":
+            return False
+        listed = self._stages.hand_off.look(file.folder, file.name)
+        return listed is None or listed.sha256 in (None, former_attempt.sha256)
 
     def _proven(self, item: MediaItem) -> DoneByListing | None:
         """What is listed with its id and size, and not wrong by its sidecar; ``None``: it is moved

@@ -215,6 +215,26 @@ def test_where_only_the_journal_knows_of_a_hand_off_the_remotes_hash_tells_how_i
     assert_clean(line)
 
 
+@pytest.mark.parametrize("lists_sha256", [True, False])
+def test_what_a_message_held_before_is_not_believed_to_be_what_it_holds_since_an_edit(
+    lists_sha256: bool, line: Line
+) -> None:
+    """A run was killed when that was on the remote and not yet marked; both have one name and one
+    size."""
+    line.lists_sha256 = lists_sha256
+    before = replace(ITEM, location=replace(ITEM.location, file_id=ITEM.location.file_id + 1))
+    content = b"x" * ITEM.size_bytes
+    line.remote[FOLDER] = {file_name(ITEM): content}
+    staged = staged_by_a_run(line, before)
+    begin(line, before, Attempt(file_name(ITEM), hashlib.sha256(content).hexdigest()))
+    staged.unlink()
+    ended = line.run()
+    assert_complete(ended)
+    assert (ended.report.moved, ended.report.believed) == (3, 0)
+    line.assert_all_moved()
+    assert_clean(line)
+
+
 @pytest.mark.parametrize("error", [CorruptedInTransfer("hashes differ"), HandOffFailed("EOF")])
 def test_after_a_hand_off_that_failed_no_name_and_size_is_believed(
     error: HandOffFailed, line: Line

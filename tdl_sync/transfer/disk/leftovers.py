@@ -64,6 +64,10 @@ class Leftovers:
         """See ``PartialFiles``."""
         return self._partials.attempt(item)
 
+    def attempt_of_another_file(self, item: MediaItem) -> Attempt | None:
+        """See ``PartialFiles``."""
+        return self._partials.attempt_of_another_file(item)
+
     def begin_attempt(self, item: MediaItem, attempt: Attempt) -> None:
         """See ``PartialFiles``."""
         self._partials.begin_attempt(item, attempt)

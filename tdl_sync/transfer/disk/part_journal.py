@@ -171,6 +171,11 @@ class PartialFiles:
         file, attempt = self._attempts.get(item.key, (None, None))
         return attempt if file == _file_of(item) else None
 
+    def attempt_of_another_file(self, item: MediaItem) -> Attempt | None:
+        """The same of a file that the message held before it was edited to hold this one."""
+        file, attempt = self._attempts.get(item.key, (None, None))
+        return None if file == _file_of(item) else attempt
+
     def begin_attempt(self, item: MediaItem, attempt: Attempt) -> None:
         """A hand-off of the item's staged file begins when this returns: that is durable then.
         Raises ``OSError``."""
