@@ -179,6 +179,8 @@ class Books:
         }
         yield from _differs("a run from the start", told.exit_status, 0)
         yield from _differs("its result line", told.result, expected)
+        if ("Telegram counts" in told.stderr) is not ("unseen" in expected):
+            yield f"it says of what was not seen: {told.stderr[-1000:]}"
 
     def _of_verify(self, told: Told) -> Iterator[str]:
         if not told.stdout.startswith("["):

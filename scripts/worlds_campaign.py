@@ -115,6 +115,11 @@ class WorldsFigures:
     exit_statuses: Counter[int] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
+    def conclude(self) -> None:
+        """What was never caused, a campaign that is over has shown nothing of."""
+        if not self.kills:
+            self.problems.append(f"no run of {self.worlds} worlds was killed")
+
 
 def run_worlds_campaign(
     plan: WorldsPlan, root: Path, figures: WorldsFigures, tell: Callable[[str], None]
@@ -123,6 +128,7 @@ def run_worlds_campaign(
     for number in range(plan.worlds):
         seed = plan.seed * 10_000 + number
         move_world(generated(seed), seed, plan.kills, root / f"world-{seed}", figures, tell)
+    figures.conclude()
 
 
 def move_world(

@@ -54,4 +54,12 @@ def test_kills_and_refusals_in_between_change_nothing_of_that(tmp_path: Path) ->
     figures = WorldsFigures()
     run_worlds_campaign(WorldsPlan(worlds=1, seed=1, kills=2), tmp_path, figures, print)
     assert figures.problems == []
-    assert figures.kills > 0
+
+
+def test_a_campaign_in_which_no_run_was_killed_has_failed() -> None:
+    figures = WorldsFigures(worlds=3)
+    figures.conclude()
+    assert figures.problems == ["no run of 3 worlds was killed"]
+    figures = WorldsFigures(worlds=3, kills=1)
+    figures.conclude()
+    assert figures.problems == []
