@@ -133,6 +133,22 @@ class Books:
 
     # --- what the program says -----------------------------------------------------------------
 
+    def problems_before(self, call: Call) -> Iterator[str]:
+        """In what a dry run differs from the world, of which nothing is moved or known to be
+        refused."""
+        told = call(["sync", "--dry-run"])
+        skipped = sum(sum(self.skipped(chat).values()) for chat in self._generated.chats)
+        movable, failed = len(self.movable()), len(self.failed())
+        expected = {
+            "status": "more" if movable else "complete",
+            "seen": str(movable + failed + skipped),
+            "done": "0",
+            "skipped": str(skipped),
+            "failed": str(failed),
+            "bytes": "0",
+        }
+        yield from _differs("a dry run", told.result, expected)
+
     def problems(self, call: Call, *, all_moves_known: bool) -> Iterator[str]:
         """In what the program's words differ from the world, all of which is moved.
 
