@@ -133,6 +133,22 @@ class Books:
 
     # --- what the program says -----------------------------------------------------------------
 
+    def problems_before(self, call: Call) -> Iterator[str]:
+        """In what a dry run differs from the world, of which nothing is moved or known to be
+        refused."""
+        told = call(["sync", "--dry-run"])
+        skipped = sum(sum(self.skipped(chat).values()) for chat in self._generated.chats)
+        movable, failed = len(self.movable()), len(self.failed())
+        expected = {
+            "status": "more" if movable else "complete",
+            "seen": str(movable + failed + skipped),
+            "done": "0",
+            "skipped": str(skipped),
+            "failed": str(failed),
+            "bytes": "0",
+        }
+        yield from _differs("a dry run", told.result, expected)
+
     def problems(self, call: Call, *, all_moves_known: bool) -> Iterator[str]:
         """In what the program's words differ from the world, all of which is moved.
 
@@ -179,6 +195,8 @@ class Books:
         }
         yield from _differs("a run from the start", told.exit_status, 0)
         yield from _differs("its result line", told.result, expected)
+        if ("Telegram counts" in told.stderr) is not ("unseen" in expected):
+            yield f"it says of what was not seen: {told.stderr[-1000:]}"
 
     def _of_verify(self, told: Told) -> Iterator[str]:
         if not told.stdout.startswith("["):

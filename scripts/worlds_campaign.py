@@ -51,11 +51,14 @@ from standins.telegram.world.generated import Generated, LeftOut, generated, pos
 WORLD_SHAPING = Shaping(round_trip_seconds=0.01, total_bytes_per_second=6_000_000)
 LONGEST_START_SECONDS = 2.5
 LONGEST_WORK_SECONDS = 1.5
+LONGEST_STAY_SECONDS = 12.0
 AT_THE_START = 0.2
 REFUSED_FILE = 0.04
 IN_REVERSE = 0.25
-IN_PARTS = 0.2
-"""Of the runs: the newest first, and only a few files."""
+"""So many of the runs begin with the newest message."""
+
+_MANNERS: tuple[tuple[str, ...], ...] = ((), ("--limit", "5"), ("--follow",))
+"""Of the runs that are killed: they read all, a part, or stay with the chat."""
 
 MOST_IN_VAIN = 6
 """So many runs in a row may end and leave something to the next one."""
@@ -112,6 +115,11 @@ class WorldsFigures:
     exit_statuses: Counter[int] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
+    def conclude(self) -> None:
+        """What was never caused, a campaign that is over has shown nothing of."""
+        if not self.kills:
+            self.problems.append(f"no run of {self.worlds} worlds was killed")
+
 
 def run_worlds_campaign(
     plan: WorldsPlan, root: Path, figures: WorldsFigures, tell: Callable[[str], None]
@@ -120,6 +128,7 @@ def run_worlds_campaign(
     for number in range(plan.worlds):
         seed = plan.seed * 10_000 + number
         move_world(generated(seed), seed, plan.kills, root / f"world-{seed}", figures, tell)
+    figures.conclude()
 
 
 def move_world(
@@ -190,9 +199,9 @@ class _Moving:
 
     def _run_and_strike(self) -> None:
         refusals = self._change_weather()
-        limited = self._dice.random() < IN_PARTS
-        process = self._start(*(("--limit", "5") if limited else ()))
-        if self._reaches_its_moment(process):
+        manner = self._dice.choices(_MANNERS, (4, 1, 1))[0]
+        process = self._start(*manner)
+        if self._reaches_its_moment(process, stays="--follow" in manner):
             self._strike(process)
             return
         status = self._ended(process)
@@ -423,9 +432,11 @@ class _Moving:
 
     # --- the kill ------------------------------------------------------------------------------
 
-    def _reaches_its_moment(self, process: subprocess.Popen[bytes]) -> bool:
+    def _reaches_its_moment(self, process: subprocess.Popen[bytes], *, stays: bool) -> bool:
         """Wait for a random moment; false if the program ended before."""
         dice = self._dice
+        if stays:
+            return lives_for(process, dice.uniform(0, LONGEST_STAY_SECONDS))
         if dice.random() < AT_THE_START:
             return lives_for(process, dice.uniform(0, LONGEST_START_SECONDS))
         began = time.monotonic()

@@ -25,11 +25,6 @@ def wanted(channel: Channel, ids: Iterable[int] | None = None) -> list[WorldItem
     ]
 
 
-def number_of(item: WorldItem) -> str:
-    """What the file's name begins with on the remote."""
-    return str(item.message_id) if item.index == 1 else f"{item.message_id}.{item.index}"
-
-
 def folders(machine: Machine) -> list[str]:
     """The names of the chats' folders on the remote."""
     return sorted({path.parent.name for path in remote_files(machine)})
@@ -49,7 +44,7 @@ def assert_on_remote(machine: Machine, *chats: tuple[Channel, Iterable[WorldItem
         assert key not in found, f"twice: {path} and {found[key]}"
         found[key] = path
     expected = {
-        (f"[{channel.chat_id}]", number_of(item)): item
+        (f"[{channel.chat_id}]", item.key.number): item
         for channel, items in chats
         for item in items
     }

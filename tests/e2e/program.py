@@ -101,7 +101,7 @@ class Running:
     def uploads(self, staging: Path) -> set[int]:
         """The messages whose staged files an rclone of its has open now."""
         names = set().union(*uploads_below(self.process.pid, staging).values())
-        return {int(Path(name).stem.rpartition("_")[2]) for name in names}
+        return {int(Path(name).stem.rpartition("_")[2].partition(".")[0]) for name in names}
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

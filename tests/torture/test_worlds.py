@@ -39,11 +39,12 @@ def test_the_books_of_a_chat_of_any_shape_are_balanced_to_the_last_message(
             ended = run_here(machine, command, *chats, *options)
             return Told(ended.exit_status, ended.stdout, ended.stderr)
 
+        books = Books(drawn, refused=())
+        assert list(books.problems_before(call)) == []
         # In two parts: what the first one has seen is a part of the books, too.
         assert call(["sync", "--limit", "3"]).exit_status == 0
         ended = call(["sync"])
         assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
-        books = Books(drawn, refused=())
         missing = {f"{key}: 0 files instead of 1" for key in books.failed()}
         assert set(differences(drawn.chats, machine.remote_directory)) == missing
         assert list(books.problems(call, all_moves_known=True)) == []
@@ -54,4 +55,12 @@ def test_kills_and_refusals_in_between_change_nothing_of_that(tmp_path: Path) ->
     figures = WorldsFigures()
     run_worlds_campaign(WorldsPlan(worlds=1, seed=1, kills=2), tmp_path, figures, print)
     assert figures.problems == []
-    assert figures.kills > 0
+
+
+def test_a_campaign_in_which_no_run_was_killed_has_failed() -> None:
+    figures = WorldsFigures(worlds=3)
+    figures.conclude()
+    assert figures.problems == ["no run of 3 worlds was killed"]
+    figures = WorldsFigures(worlds=3, kills=1)
+    figures.conclude()
+    assert figures.problems == []

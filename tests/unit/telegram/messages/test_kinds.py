@@ -45,7 +45,7 @@ def test_a_message_counts_once_for_what_it_is_by_itself_however_many_files_it_ho
     assert found == (set() if kind is None else {kind})
 
 
-def test_what_is_a_file_by_itself_counts_as_what_it_is_until_its_time_is_over() -> None:
+def test_what_is_a_file_by_itself_counts_as_what_it_is_as_long_as_it_is_there() -> None:
     source = worlds.mixed(messages=100).source
     for item in source.items():
         message = source.message(item.message_id)
@@ -58,4 +58,10 @@ def test_what_is_a_file_by_itself_counts_as_what_it_is_until_its_time_is_over() 
             message.media, (raw.types.MessageMediaPhoto, raw.types.MessageMediaDocument)
         )
         message.media.ttl_seconds = 10
+        assert kind_of(message) is None
+        message.media.ttl_seconds = None
+        if isinstance(message.media, raw.types.MessageMediaPhoto):
+            message.media.photo = raw.types.PhotoEmpty(id=1)
+        else:
+            message.media.document = raw.types.DocumentEmpty(id=1)
         assert kind_of(message) is None
