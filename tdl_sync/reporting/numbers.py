@@ -108,7 +108,8 @@ class Waiting:
 class Snapshot:
     """All numbers at one moment. Speeds are bytes a second; sums are of this run's chat.
 
-    ``total_files`` is Telegram's counter, an upper bound, and ``total_bytes`` an estimate.
+    ``total_files`` is Telegram's counter, an upper bound, less what was left out so far, and
+    ``total_bytes`` an estimate.
     ``remaining_seconds`` is None as long as nothing can be said. ``staged_files`` are downloaded
     and wait for their upload; ``still_seconds`` is how long nothing has moved though something
     should, 0 while it moves.
@@ -235,7 +236,10 @@ class ProgressNumbers:
             return replace(
                 self._shown,
                 # Messages may have come, or a counter may lag: never "5 of 4".
-                total_files=max(self._totals.files, before.files + account.seen - account.skipped),
+                total_files=max(
+                    self._totals.files - _counted_skips(account),
+                    before.files + account.seen - account.skipped,
+                ),
                 total_bytes=self._total_bytes(account),
                 seen=account.seen,
                 done=account.done,
@@ -365,8 +369,7 @@ class ProgressNumbers:
         """
         totals, flights = self._totals, self._flights
         wanted = account.done + account.failed + len(flights)
-        # Telegram's counters know all but stickers.
-        counted_skips = account.skipped - account.skipped_by_rule.get(STICKER_RULE, 0)
+        counted_skips = _counted_skips(account)
         unseen = totals.files - totals.before.files - wanted - counted_skips
         if unseen <= 0:
             return 0.0
@@ -401,3 +404,8 @@ class ProgressNumbers:
                 through=self._through.bytes_per_second(),
             )
         return self._forecast.seconds(raw, stands_still=stands_still)
+
+
+def _counted_skips(account: RunReport) -> int:
+    """What was left out of that which Telegram counts: its counters know all but stickers."""
+    return account.skipped - account.skipped_by_rule.get(STICKER_RULE, 0)

@@ -133,6 +133,7 @@ class ChatSession:
             try:
                 self._move_in_turn(self._first, self._start.counting)
                 self._waiting(self._balance_books)
+                self._is_through = True
                 ends = self._more or self._start.chat.became_id is not None
                 if self._following is not None and not ends:
                     self._follow(self._following)
@@ -143,7 +144,6 @@ class ChatSession:
             # --retry-failed does not read on, so what it leaves is as complete as what it found.
             # What failed for now is for the next run, so the scope is not complete either.
             left = not self._has_read_on or self._more or self.report().failed_for_now
-            self._is_through = True
             self._end(RunStatus.STOPPED if left else RunStatus.COMPLETE)
 
     @property

@@ -82,6 +82,7 @@ def test_two_chats_are_followed_held_killed_and_taken_up_again(
     ended = running.wait()
     assert (ended.exit_status, ended.result["status"]) == (143, "stopped"), ended.stderr
     assert ended.said == ""
+    assert "News: nothing new; 1 file (3.0 kB) is there" in ended.log
     # All that the second run has seen, over all of its rounds, from the saved watermark on.
     assert ended.numbers() == {"seen": 5, "done": 4, "skipped": 1, "failed": 0, "bytes": 6000}
     assert_on_remote(scene.machine, (source, wanted(source)), (news, wanted(news)))

@@ -16,6 +16,7 @@ from tests.e2e.looking.on_drive import assert_only_read
 from tests.e2e.program import SOURCE, Machine
 from tests.in_process import Answer, Person, run_here
 
+TB = 10**12
 NO_SESSION = {"TDL_SYNC_SESSION_STRING": None}
 
 
@@ -171,15 +172,36 @@ def test_what_is_wrong_is_said_as_by_a_run(stage: Stage) -> None:
     assert everything(machine, scene.world) == before
 
 
+def test_of_more_than_the_disk_holds_the_advice_is_about_the_disk(stage: Stage) -> None:
+    """And of the day of a Drive nothing is said where none is meant."""
+    scene = stage(worlds.files(sizes=[800 * TB, 800 * TB]))
+    ended = run_here(scene.machine, "-u", SOURCE, "--dry-run", "--max-disk=500T")
+    assert ended.said.startswith("warning: --max-disk asks for 500 TB, but the disk of ")
+    assert ended.said.endswith(
+        " are used; free some of it, or choose a larger disk with --staging\n"
+    )
+    advice = "what is too large has up to 800 TB: free some of the disk, or choose a larger one"
+    assert advice in ended.stdout
+    assert "raise --max-disk" not in ended.stdout + ended.stderr
+    assert "Drive" not in ended.stdout
+
+
 def test_of_drive_only_reading_is_asked(scene: SetScene) -> None:
-    on = scene(worlds.files(sizes=[1000, 2000]))
-    ended = run_here(on.machine, "-u", SOURCE, "--remote", REMOTE, "--dry-run")
+    """And its day is spoken of where what would be moved is more than that takes."""
+    on = scene(worlds.files(sizes=[1000, 2000, *[2 * 10**9] * 400]))
+    machine, all_of_it = on.machine, ("-u", SOURCE, "--remote", REMOTE)
+    small = (*all_of_it, "--max-size=1M")
+    day = "Google Drive takes that in 2 days at the soonest (750 GB a day)"
+    ended = run_here(machine, *all_of_it, "--dry-run")
+    assert day in ended.stdout.splitlines()
+    ended = run_here(machine, *small, "--dry-run")
     assert ended.result["status"] == "more"
+    assert "a day" not in ended.stdout
     assert_only_read(on)
     assert on.present() == []
-    assert run_here(on.machine, "-u", SOURCE, "--remote", REMOTE).exit_status == 0
+    assert run_here(machine, *small).exit_status == 0
     on.drive.statistics.reset()
-    ended = run_here(on.machine, "-u", SOURCE, "--remote", REMOTE, "--dry-run", "--restart")
+    ended = run_here(machine, *small, "--dry-run", "--restart")
     assert (ended.result["status"], ended.numbers()["done"]) == ("complete", 2)
     assert_only_read(on)
 

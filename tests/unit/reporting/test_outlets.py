@@ -52,7 +52,7 @@ from tdl_sync.core.text import columns_of, cut_to_columns
 from tdl_sync.options.config import Telling, Verbosity
 from tdl_sync.reporting.bars import BarsOutlet
 from tdl_sync.reporting.events import Level, as_text
-from tdl_sync.reporting.lines import Signs, block, log_line, transfer_line
+from tdl_sync.reporting.lines import Signs, block, log_line, percent, transfer_line
 from tdl_sync.reporting.numbers import SpeedMeter, Waiting
 from tdl_sync.reporting.outlets import LineOutlet, Output
 from tdl_sync.reporting.paint import Paint
@@ -140,6 +140,20 @@ def test_more_files_than_telegram_counted_never_show_as_more_than_all() -> None:
     snapshot = counted.numbers.snapshot()
     assert (snapshot.finished, snapshot.total_files) == (3, 3)
     assert snapshot.total_bytes == 3_000_000
+
+
+def test_what_is_left_out_is_no_part_of_the_whole_any_more() -> None:
+    """Telegram counts all files, and not those that a filter wants: a run over a part of a chat
+    would end in the midst."""
+    counted = shown(Clock(), files=3, estimated_bytes=3_000_000)
+    assert counted.numbers.snapshot().total_files == 3
+    counted.tell(Seen(3))
+    for message_id in (1, 2):
+        counted.tell(Skipped(item(message_id).key, "type"))
+    counted.tell(DoneBefore(item(3)))
+    snapshot = counted.numbers.snapshot()
+    assert (snapshot.finished, snapshot.total_files) == (1, 1)
+    assert percent(snapshot) == 100
 
 
 def test_bytes_that_an_earlier_run_wrote_count_for_the_file_and_not_for_the_speed() -> None:
