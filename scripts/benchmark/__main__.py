@@ -10,8 +10,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.benchmark import downloads, job, memory, remotes, side_by_side, uploads
+from scripts.benchmark import downloads, job, memory, remotes, scale, side_by_side, uploads
 from scripts.benchmark.frame import BenchFailed, Case, Plan, Row
+from scripts.benchmark.plot import svg
 from scripts.reaper import end_with_this_process
 
 CASES: tuple[Case, ...] = (
@@ -21,6 +22,7 @@ CASES: tuple[Case, ...] = (
     *remotes.CASES,
     *job.CASES,
     *memory.CASES,
+    *scale.CASES,
 )
 GROUPS = tuple(dict.fromkeys(case.group for case in CASES))
 COMPARED = ("uploads", "remotes", "memory")
@@ -43,6 +45,9 @@ def parse_arguments() -> argparse.Namespace:
         metavar="DIR",
         help="a checkout of an earlier state of the program, which the groups "
         f"{', '.join(COMPARED)} measure in turn with this one",
+    )
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw what the group scale has measured, as SVG"
     )
     arguments = parser.parse_args()
     if arguments.before is not None and not (arguments.before / "tdl_sync.py").is_file():
@@ -110,6 +115,10 @@ def main() -> int:
         f"\nRound trip 80 ms, medians of {plan.runs}, {minutes:.0f} minutes; "
         f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}."
     )
+    if arguments.plot is not None and scale.SERIES:
+        title = "What a chat's size costs"
+        drawn = svg(title, "messages, marks or files", "CPU or time", scale.SERIES)
+        arguments.plot.write_text(drawn, "utf-8")
     for line in failures:
         print(line, file=sys.stderr)
     return 1 if failures else 0

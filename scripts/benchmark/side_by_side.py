@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,8 +75,16 @@ class Race:
         elif name == LIBRARY:
             child = start_child("peers", environment, LIBRARY, chat, "--at-once", at_once)
         else:
-            child = _start_public(environment, name, chat, "--at-once", at_once)
+            return self._run_public(environment, name, chat, "--at-once", at_once)
         return result_of(child, sum(self.sizes), LONGEST_SECONDS)
+
+    def _run_public(self, environment: Mapping[str, str], way: str, *arguments: str) -> Measured:
+        child = _start_public(environment, way, *arguments)
+        try:
+            return result_of(child, sum(self.sizes), LONGEST_SECONDS)
+        finally:
+            with suppress(ProcessLookupError):  # what it has started outlives it
+                os.killpg(child.pid, signal.SIGKILL)
 
 
 def _start_public(
@@ -90,6 +100,7 @@ def _start_public(
         # What one of them logs fills any pipe; nobody reads it while it runs.
         stderr=subprocess.DEVNULL,
         text=True,
+        start_new_session=True,
     )
 
 
