@@ -19,6 +19,7 @@ from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
 from tdl_sync.run.admission import cut_when_lapsed, wait_until_not_lapsed, wait_until_ours
 from tdl_sync.run.books import balanced, is_whole
+from tdl_sync.run.cataloguing import Cataloguing
 from tdl_sync.run.following import Following, LaterRounds
 from tdl_sync.run.resume import ChatState, ResumePoint, Resumption
 from tdl_sync.run.time_left import Deadline, TimeLeft
@@ -59,6 +60,7 @@ class ChatStart:
     texts: TextArchive
     lease: Lease
     identity: RunIdentity
+    catalogue: Cataloguing
 
 
 class ChatSession:
@@ -116,10 +118,12 @@ class ChatSession:
             self._saver,
             cut_when_lapsed(lease, stages.hand_off, stages.progress, self._saver.save_soon),
         ):
+            self._start.catalogue.begin(self._start.job)
             self._saver.save_soon()  # it can wait: until then the claim says that the chat is ours
             try:
                 self._move_in_turn(self._first, self._start.counting)
                 self._waiting(self._balance_books)
+                self._waiting(self._catalogue_round)
                 ends = self._more or self._start.chat.became_id is not None
                 if self._following is not None and not ends:
                     self._follow(self._following)
@@ -182,6 +186,9 @@ class ChatSession:
         self._state.balance = self._balance
         for line in self._balance.lines:
             self._stages.progress.message(f"warning: {start.chat.title!r}: {line}")
+
+    def _catalogue_round(self) -> None:
+        self._start.catalogue.round_ended(self._state.ledger.position().watermark)
 
     # --- one round, the only one unless the chat is followed -----------------------------------
 
@@ -288,6 +295,7 @@ class ChatSession:
             self._state.ledger = pipeline.ledger
             self._move_in_turn(pipeline)
             later.ended(job, self._tally.of_round(), pipeline.ledger.position().watermark)
+            self._waiting(self._catalogue_round)
             self._saver.save_when_allowed()
         say(f"{self._start.chat.title!r}: no time is left for what has come, so this run ends")
 
