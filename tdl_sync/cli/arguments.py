@@ -58,17 +58,20 @@ class Setting:
 class Arguments:
     """The command and all options that were given, by long name; no defaults.
 
-    ``shell`` is the word after ``completion``.
+    ``shell`` is the word after ``completion``, ``words`` are those after ``find``.
     """
 
     command: str
     shell: str | None
     settings: Mapping[str, Setting]
+    words: tuple[str, ...] = ()
 
 
 def gather(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
     """``argv`` is without the program's name. Raises ``UsageError``."""
     _refuse_wrong_words(argv)
+    if list(argv)[-1:] == ["find"]:
+        raise UsageError(f"find takes the words to look for; {SEE_HELP}")
     try:
         parsed = docopt(WITHOUT_DEFAULTS, list(argv), default_help=False)
     except DocoptExit:
@@ -84,7 +87,7 @@ def gather(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
             texts = tuple(value) if isinstance(value, list) else (str(value),)
             settings[option.name] = Setting(texts, option.name, from_command_line=True)
     shell = next((name for name in SHELLS if parsed[name]), None)
-    return Arguments(command, shell, settings)
+    return Arguments(command, shell, settings, tuple(parsed["WORD"] or ()))
 
 
 def _refuse_wrong_words(argv: Sequence[str]) -> None:
@@ -106,7 +109,7 @@ def _refuse_wrong_words(argv: Sequence[str]) -> None:
             command = word
         elif command == "completion" and shell is None and word in SHELLS:
             shell = word
-        else:
+        elif command != "find":
             raise UsageError(_about_stray_word(word, command))
     if command == "completion" and shell is None:
         raise UsageError(_NEEDS_SHELL)

@@ -99,6 +99,15 @@ PAGES: Mapping[str, Page] = {
         ("doctor", "doctor --remote box:telegram --max-disk 200"),
         _all_of("doctor"),
     ),
+    "find": Page(
+        "search what was moved, by its catalogues",
+        "Searches the catalogues that runs with --catalogue keep (a row for each file: date, kind, "
+        "sender, caption, name, path) for what holds all the words, in any case. It looks in the "
+        "data directory; on a machine that has moved nothing, on the remote. It changes nothing.",
+        ("find WORD... [--json] [options]",),
+        ("find beach 2024-05", "find invoice .pdf --json"),
+        _all_of("find"),
+    ),
     "completion": Page(
         "a script for your shell's Tab key",
         "Prints a script that teaches the shell the commands and options. It changes nothing; "

@@ -94,6 +94,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
                 with_sidecar=given.switch("--sidecar"),
             ),
             texts=given.switch("--text"),
+            catalogue=given.switch("--catalogue"),
             remote=_remote(given),
             resume=given.switch("--resume"),
             restart=given.switch("--restart"),
@@ -132,6 +133,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         as_json=given.switch("--json"),
         repair=given.switch("--repair"),
         yes=given.switch("--yes"),
+        words=arguments.words,
         hooks=HookCommands(
             at_end=given.optional("--exec", parse_command, secret=True) or (),
             for_file=given.optional("--exec-file", parse_command, secret=True) or (),

@@ -27,6 +27,7 @@ Examples:
   tdl_sync.py --resume                       go on with everything unfinished
   tdl_sync.py status                         how far each chat is
   tdl_sync.py verify -u @channel             compare the remote with the chat
+  tdl_sync.py find beach 2024-05             search what was moved (--catalogue)
   tdl_sync.py completion bash                a script for your shell's Tab key
 
 Usage:
@@ -37,6 +38,7 @@ Usage:
   tdl_sync.py verify [-u CHAT]... [--repair] [--yes] [--json]
                      [--rclone-arg ARG]... [options]
   tdl_sync.py doctor [--json] [--rclone-arg ARG]... [options]
+  tdl_sync.py find WORD... [--json] [--rclone-arg ARG]... [options]
   tdl_sync.py completion (bash | zsh | fish)
 
 What to move:
@@ -101,6 +103,8 @@ Where it goes:
                            hash (docs/sidecar.md)
   --text                   messages.jsonl in the chat's folder: all messages
                            that are text only, whatever the filters
+  --catalogue              catalogue.sqlite in the chat's folder: a row for each
+                           file, which the command find searches
   --gdrive                 use gdrive:tdl-sync, and check that it is a Drive
 
 Disk and speed (SIZE is in GB, or like 500M, 1.5T, 20GiB):
@@ -143,7 +147,8 @@ Telling:
   --log-file FILE          keep the lines in this file, too; at 10 MB it is put
                            aside, and the last five are kept
   --log-json               a JSON object for each line instead of text
-  --json                   (chats, status, verify, doctor) JSON for programs
+  --json                   (chats, status, verify, doctor, find) JSON, for
+                           programs
   --repair                 (verify) have the next run move again what is missing
                            or wrong; remove what is on the remote twice, after
                            a question
@@ -275,6 +280,10 @@ OF_COMMAND: Mapping[str, frozenset[str]] = {
     | ABOUT_THE_PROGRAM
     | {"--take-over", "--replaced"},
     "doctor": WHAT_A_RUN_NEEDS | ABOUT_THE_PROGRAM | {"--json"},
+    "find": frozenset(
+        "--remote --gdrive --data-dir --rclone --rclone-config --rclone-arg --json".split()
+    )
+    | ABOUT_THE_PROGRAM,
     "completion": ABOUT_THE_PROGRAM,
 }
 """Which options each command takes on the command line."""

@@ -34,8 +34,8 @@ HELD_BEFORE = "its message holds another file by now, which is not here"
 UNFINISHED = "an upload that rclone did not finish"
 NO_MESSAGE = "the chat has no file with this message's id"
 
-_TEXT_ARCHIVE = re.compile(r"messages(?:-topic-[0-9]+)?\.jsonl")
-"""What ``--text`` writes."""
+_TEXT_ARCHIVE = re.compile(r"(?:messages|catalogue)(?:-topic-[0-9]+)?\.(?:jsonl|sqlite)")
+"""What ``--text`` and ``--catalogue`` write."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class Command(str, Enum):
     STATUS = "status"
     VERIFY = "verify"
     DOCTOR = "doctor"
+    FIND = "find"
 
 
 class OnQuota(str, Enum):
@@ -90,6 +91,7 @@ class Task:
     choice: Choice = WHOLE_CHAT
     keeping: Keeping = PLAIN_KEEPING
     texts: bool = False
+    catalogue: bool = False
     resume: bool = False
     restart: bool = False
     retry_failed: bool = False
@@ -133,6 +135,11 @@ class Places:
     def reading(self) -> Path:
         """For what is read from the remote, for a moment."""
         return self.data_dir / "reading"
+
+    @property
+    def catalogues(self) -> Path:
+        """The local copies of ``--catalogue``."""
+        return self.data_dir / "catalogues"
 
     @property
     def begun_folders(self) -> Path:
@@ -202,3 +209,5 @@ class Config:
     repair: bool
     yes: bool
     hooks: HookCommands = NO_HOOKS
+    words: tuple[str, ...] = ()
+    """What ``find`` looks for."""

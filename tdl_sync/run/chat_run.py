@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from threading import Event
 
 from tdl_sync.core.doubles import told_of_doubles
 from tdl_sync.core.errors import ChatUnreadable, TdlSyncError
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.model import NOT_COUNTED, Chat, ChatTotals, scope_key
+from tdl_sync.core.model import NOT_COUNTED, Chat, ChatTotals, DoneMark, ListedFile, scope_key
 from tdl_sync.core.naming import path_of
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
+from tdl_sync.options.filters import Filters
 from tdl_sync.run.books import reads_on_to_the_end
+from tdl_sync.run.cataloguing import Cataloguing, ChatCatalogue, NoCatalogue
 from tdl_sync.run.chat_session import ChatSession, ChatStart
 from tdl_sync.run.following import Following
 from tdl_sync.run.parts import Parts
@@ -139,6 +143,7 @@ class ChatRun:
         lease.hold_by(StateMessage(saved_messages, scope_key(self._scope), message_id))
         texts = TextArchive(self._chat, task.remote, point.folder, listing)
         job = resumption.job(point, listing)
+        catalogue = self._catalogue(point.folder, listing)
         start = ChatStart(
             self._chat,
             resumption,
@@ -149,6 +154,12 @@ class ChatRun:
             lease,
             self._identity,
             none_is_there=not listing,
+            catalogue=catalogue,
+        )
+        stages = replace(
+            stages,
+            on_moved=partial(_both, stages.on_moved, catalogue.moved),
+            on_there=catalogue.there,
         )
         return ChatSession(
             start,
@@ -158,6 +169,16 @@ class ChatRun:
             self._deadline,
             self._following,
             self.stays,
+        )
+
+    def _catalogue(self, folder: str, listing: Sequence[ListedFile]) -> Cataloguing:
+        task, stages = self._config.task, self._parts.stages
+        if not task.catalogue:
+            return NoCatalogue()
+        directory = self._config.places.catalogues
+        whole = self._scope.lower_bound <= 1 and task.choice.filters == Filters()
+        return ChatCatalogue(
+            self._chat, task.remote, folder, directory, stages, listing, is_whole=whole
         )
 
     def _compare_with_room(self, counting: Future[ChatTotals]) -> None:
@@ -183,3 +204,10 @@ class ChatRun:
             self._parts.stages.progress.message(
                 f"how much {self._chat.title!r} holds is not known, and not shown: {error}"
             )
+
+
+def _both(
+    first: Callable[[DoneMark], None], second: Callable[[DoneMark], None], mark: DoneMark
+) -> None:
+    first(mark)
+    second(mark)

@@ -20,6 +20,7 @@ from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
 from tdl_sync.run.admission import cut_when_lapsed, wait_until_not_lapsed, wait_until_ours
 from tdl_sync.run.books import balanced_in_time, is_whole
+from tdl_sync.run.cataloguing import Cataloguing
 from tdl_sync.run.following import Following, LaterRounds
 from tdl_sync.run.resume import ChatState, ResumePoint, Resumption
 from tdl_sync.run.time_left import Deadline, TimeLeft
@@ -59,6 +60,7 @@ class ChatStart:
     identity: RunIdentity
     none_is_there: bool
     """The chat's folder on the remote shows no file."""
+    catalogue: Cataloguing
 
 
 class ChatSession:
@@ -126,6 +128,7 @@ class ChatSession:
             self._saver,
             cut_when_lapsed(lease, stages.hand_off, stages.progress, self._saver.save_soon),
         ):
+            start.catalogue.begin(start.job)
             if not start.job.is_empty or self._task.texts or self._following is not None:
                 # It can wait: until then the claim says that the chat is ours. Where nothing is to
                 # be moved the save at the end is the first, and two round trips sooner.
@@ -133,6 +136,7 @@ class ChatSession:
             try:
                 self._move_in_turn(self._first, self._start.counting)
                 self._waiting(self._balance_books)
+                self._waiting(self._catalogue_round)
                 self._is_through = True
                 ends = self._more or self._start.chat.became_id is not None
                 if self._following is not None and not ends:
@@ -200,6 +204,9 @@ class ChatSession:
         self._state.balance = self._balance
         for line in self._balance.lines:
             self._stages.progress.message(f"warning: {start.chat.title!r}: {line}")
+
+    def _catalogue_round(self) -> None:
+        self._start.catalogue.round_ended(self._state.ledger.position().watermark)
 
     # --- one round, the only one unless the chat is followed -----------------------------------
 
@@ -307,6 +314,7 @@ class ChatSession:
             self._state.ledger = pipeline.ledger
             self._move_in_turn(pipeline)
             later.ended(job, self._tally.of_round(), pipeline.ledger.position().watermark)
+            self._waiting(self._catalogue_round)
             self._saver.save_when_allowed()
         say(f"{self._start.chat.title!r}: no time is left for what has come, so this run ends")
 

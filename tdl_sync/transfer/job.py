@@ -12,6 +12,7 @@ from tdl_sync.core.model import (
     FileNumber,
     HistoryEntry,
     ListedFile,
+    MediaItem,
     MediaType,
     Scope,
 )
@@ -84,7 +85,9 @@ class Job:
 class Stages:
     """The parts that a file passes through, shared by all chats of a run.
 
-    ``on_moved`` is told of each file that was moved, when it is marked; it must return at once.
+    ``on_moved`` is told of each file that was moved, when it is marked and before the watermark
+    passes it; ``on_there`` of each that was found to be there, and is marked. Both must return at
+    once and never raise.
     """
 
     reader: ChatReader
@@ -97,3 +100,4 @@ class Stages:
     progress: ProgressListener
     stop: StopFlag
     on_moved: Callable[[DoneMark], None] = lambda mark: None
+    on_there: Callable[[MediaItem], None] = lambda item: None

@@ -229,8 +229,8 @@ class Pipeline:
         self._flight_slots.give_back()
         if error is None:
             self._duplicates.moved(item, marked.result())
-            self.ledger.moved(reservation)
             self._stages.on_moved(marked.result())
+            self.ledger.moved(reservation)
             return
         self._duplicates.not_moved(item)
         if isinstance(error, ItemFailed):

@@ -113,6 +113,7 @@ class Remaining:
                 self._ledger.skipped(entry)
             elif isinstance(known := self._look_up(entry), Done):
                 self._stages.marks.forget_failures(self._job.remote, [entry.key])
+                self._stages.on_there(entry)
                 self._ledger.done_before(entry, believed=_is_believed(known))
             else:
                 yield entry
@@ -172,6 +173,7 @@ class Remaining:
                 continue
             known = self._look_up(entry)
             if isinstance(known, Done):
+                self._stages.on_there(entry)
                 self._ledger.done_before(entry, believed=_is_believed(known))
             elif isinstance(known, GivenUp):
                 self._ledger.failed_before(entry, known.failure)

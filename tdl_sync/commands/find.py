@@ -1,0 +1,142 @@
+"""``find``: searches the catalogues that runs with ``--catalogue`` keep. It changes nothing."""
+
+from __future__ import annotations
+
+import tempfile
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tdl_sync.commands.output import StandardOutput
+from tdl_sync.core.errors import ConfigurationError, TdlSyncError
+from tdl_sync.core.links import message_link
+from tdl_sync.core.naming import chat_id_of_folder
+from tdl_sync.core.text import human_bytes, printable
+from tdl_sync.options.config import Config
+from tdl_sync.remote.check import look_at_remote
+from tdl_sync.remote.drive_folder import listed_folders
+from tdl_sync.remote.listing import RemoteLook
+from tdl_sync.run.parts import opened_rclone
+from tdl_sync.state.catalogue import (
+    FILE_NAME,
+    Catalogue,
+    CatalogueRow,
+    CatalogueUnreadable,
+    begin_with,
+)
+
+_MOST_CAPTION = 100
+
+
+@dataclass(frozen=True)
+class _Hit:
+    row: CatalogueRow
+    about: dict[str, str]
+
+    @property
+    def link(self) -> str | None:
+        chat_id = self.about.get("chat_id", "")
+        if not chat_id.removeprefix("-").isdecimal():
+            return None
+        return message_link(int(chat_id), self.about.get("username"), self.row.message_id)
+
+    @property
+    def path(self) -> str:
+        remote = self.about.get("remote", "")
+        return f"{remote}{'' if remote.endswith((':', '/')) else '/'}{self.row.path}"
+
+
+def find(config: Config, output: StandardOutput) -> Sequence[TdlSyncError]:
+    """Print what holds all the words, wherever it holds them; what can't be read is returned."""
+    errors: list[TdlSyncError] = []
+    words = [_folded(word) for word in config.words]
+    local = sorted(config.places.catalogues.glob("*.sqlite"))
+    with tempfile.TemporaryDirectory() as directory:
+        paths = local or list(_fetched(config, Path(directory), errors))
+        if not paths and not errors:
+            raise ConfigurationError(
+                "there is no catalogue in the data directory, and none on "
+                f"{config.task.remote}: a run with --catalogue makes one"
+            )
+        hits = (hit for path in paths for hit in _hits(path, words, errors))
+        if config.as_json:
+            output.json_array(map(_record, hits))
+            return errors
+        for hit in hits:
+            for line in _lines(hit):
+                output.line(line)
+    return errors
+
+
+def _fetched(config: Config, directory: Path, errors: list[TdlSyncError]) -> Iterator[Path]:
+    """For a machine that has moved nothing yet: those on the remote."""
+    with opened_rclone(config) as control:
+        must_be_drive = config.rclone.must_be_drive
+        remote = look_at_remote(control, config.task.remote, must_be_drive=must_be_drive)
+        look = RemoteLook(control, remote)
+        names = {folder.name for folder in listed_folders(control, remote.base) or []}
+        for number, name in enumerate(sorted(names)):
+            content = look.read(name, FILE_NAME) if chat_id_of_folder(name) else None
+            if content is None:
+                continue
+            path = directory / f"{number}.sqlite"
+            try:
+                begin_with(path, content)
+            except CatalogueUnreadable as error:
+                errors.append(_unreadable(f"{name}/{FILE_NAME}", error))
+            else:
+                yield path
+
+
+def _hits(path: Path, words: Sequence[str], errors: list[TdlSyncError]) -> Iterator[_Hit]:
+    try:
+        with closing(Catalogue(path)) as catalogue:
+            about = catalogue.about()
+            for row in catalogue.rows():
+                if _holds(row, words):
+                    yield _Hit(row, about)
+    except CatalogueUnreadable as error:
+        errors.append(_unreadable(str(path), error))
+
+
+def _unreadable(what: str, error: CatalogueUnreadable) -> ConfigurationError:
+    return ConfigurationError(
+        f"the catalogue {printable(what)} can't be read ({printable(str(error))}): remove it, and "
+        "the next run with --catalogue makes it anew"
+    )
+
+
+def _holds(row: CatalogueRow, words: Sequence[str]) -> bool:
+    texts = (row.caption, row.original_name, row.path, row.kind, row.date, row.sender_id)
+    text = _folded("\n".join(str(each) for each in texts if each is not None))
+    return all(word in text for word in words)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _lines(hit: _Hit) -> Iterator[str]:
+    row = hit.row
+    size = human_bytes(row.size_bytes)
+    yield f"{(row.date or '')[:10]}  {size:>6}  {printable(hit.path)}"
+    caption = printable(row.caption or "")
+    shown = caption if len(caption) <= _MOST_CAPTION else f"{caption[:_MOST_CAPTION]}…"
+    told = [each for each in (hit.link, shown) if each]
+    if told:
+        yield f"{'':20}{'  '.join(told)}"
+
+
+def _record(hit: _Hit) -> dict[str, Any]:
+    """For ``--json``; the keys are documented in docs/looking.md."""
+    chat_id = hit.about.get("chat_id", "")
+    return {
+        **asdict(hit.row),
+        "path": hit.path,
+        "link": hit.link,
+        "chat_id": int(chat_id) if chat_id.removeprefix("-").isdecimal() else None,
+        "chat_name": hit.about.get("title", ""),
+    }
