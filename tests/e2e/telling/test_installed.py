@@ -85,11 +85,20 @@ def test_the_sdist_holds_the_papers_and_the_pages_but_no_tests(published: Path) 
     assert [name for name in held if name.startswith("tests")] == []
 
 
+def asked_for_in(name: str) -> set[Requirement]:
+    lines = (ROOT / name).read_text().splitlines()
+    return {Requirement(line) for line in lines if line and not line.startswith("#")}
+
+
 def test_the_wheel_names_what_it_needs_and_who_may_use_it_how(wheel: Path) -> None:
     found = metadata(wheel)
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
-    needed = {Requirement(line) for line in lines if line and not line.startswith("#")}
-    assert {Requirement(each) for each in found.get_all("Requires-Dist", [])} == needed
+    told = [Requirement(each) for each in found.get_all("Requires-Dist", [])]
+    always = {each for each in told if "extra ==" not in str(each.marker)}
+    assert always == asked_for_in("requirements.txt")
+    assert {each.name for each in told} - {each.name for each in always} == {
+        each.name for each in asked_for_in("requirements-fast.txt")
+    }
+    assert found.get_all("Provides-Extra") == ["fast"]
     assert (found["Name"], found["Version"]) == ("tdl-sync", VERSION)
     assert found["Requires-Python"] == ">=3.10"
     minors = range(10, 15)
