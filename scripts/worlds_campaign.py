@@ -52,6 +52,7 @@ WORLD_SHAPING = Shaping(round_trip_seconds=0.01, total_bytes_per_second=6_000_00
 LONGEST_START_SECONDS = 2.5
 LONGEST_WORK_SECONDS = 1.5
 LONGEST_STAY_SECONDS = 12.0
+LONGEST_LAST_STEPS_SECONDS = 0.4
 AT_THE_START = 0.2
 REFUSED_FILE = 0.04
 IN_REVERSE = 0.25
@@ -439,14 +440,19 @@ class _Moving:
             return lives_for(process, dice.uniform(0, LONGEST_STAY_SECONDS))
         if dice.random() < AT_THE_START:
             return lives_for(process, dice.uniform(0, LONGEST_START_SECONDS))
-        began = time.monotonic()
         served = self._telegram.statistics.served_bytes
-        before = served(None)
-        while served(None) == before and time.monotonic() < began + SIGN_OF_LIFE_SECONDS:
+        left_bytes = sum(
+            item.file.size_bytes
+            for item in self._books.movable().values()
+            if not served(item.file.file_id)
+        )
+        # Most of the time is spent with what comes first: listing, small files.
+        until_bytes = served(None) + max(1, left_bytes * dice.random() ** 2)
+        deadline = time.monotonic() + SIGN_OF_LIFE_SECONDS
+        while served(None) < until_bytes and time.monotonic() < deadline:
             if not lives_for(process, POLL_SECONDS):
                 return False
-        longest_seconds = max(LONGEST_WORK_SECONDS, time.monotonic() - began)
-        return lives_for(process, dice.uniform(0, longest_seconds))
+        return lives_for(process, dice.uniform(0, LONGEST_LAST_STEPS_SECONDS))
 
     def _strike(self, process: subprocess.Popen[bytes]) -> None:
         blow = self._dice.choice(tuple(Blow))
