@@ -239,6 +239,12 @@ def verify(config: Config) -> int:
     return looked(verify, config)
 
 
+def demo(_: Config) -> int:
+    from tdl_sync.commands.demo import run_demo
+
+    return run_demo()
+
+
 COMMANDS: Mapping[Command, Callable[[Config], int]] = {
     Command.SYNC: signed_in_sync,
     Command.LOGIN: login,
@@ -246,5 +252,6 @@ COMMANDS: Mapping[Command, Callable[[Config], int]] = {
     Command.STATUS: status,
     Command.VERIFY: verify,
     Command.DOCTOR: doctor,
+    Command.DEMO: demo,
 }
 """What each command runs; it returns the exit status."""

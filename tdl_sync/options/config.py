@@ -23,6 +23,7 @@ class Command(str, Enum):
     STATUS = "status"
     VERIFY = "verify"
     DOCTOR = "doctor"
+    DEMO = "demo"
 
 
 class OnQuota(str, Enum):

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 from pyrogram import raw
 
-from standins.telegram.world import schema
-from standins.telegram.world.plan import Contents, Envelope, FilePlan, Leaf
+from . import schema
+from .plan import Contents, Envelope, FilePlan, Leaf
 
 _t = raw.types
 
