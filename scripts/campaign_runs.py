@@ -14,8 +14,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scripts.demonstration import Places
 from scripts.environment import ROOT
+from standins.demonstration import Places
 from standins.shaping import Shaping
 from standins.telegram.world import worlds
 

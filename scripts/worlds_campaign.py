@@ -37,11 +37,11 @@ from scripts.campaign_runs import (
     run_environment,
     start_run,
 )
-from scripts.demonstration import Places, differences
 from scripts.environment import ROOT
 from scripts.kill_snapshot import Snapshot, Step, look
 from scripts.rclones import rclones_below, rclones_marked, uploaded_by
 from scripts.world_books import Books, Told
+from standins.demonstration import Places, differences
 from standins.shaping import Shaping
 from standins.telegram.server import StandIn
 from standins.telegram.service.faults import Fault

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.demonstration import temporary_places
 from scripts.environment import ROOT
 from scripts.reaper import end_with_this_process
+from standins.demonstration import temporary_places
 from standins.shaping import Shaping
 from standins.telegram.server import StandIn
 from standins.telegram.world import worlds

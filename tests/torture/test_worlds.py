@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from scripts.campaign_runs import BUDGET_BYTES
-from scripts.demonstration import differences
 from scripts.world_books import Books, Told
 from scripts.worlds_campaign import WorldsFigures, WorldsPlan, run_worlds_campaign
+from standins.demonstration import differences
 from standins.telegram.server import StandIn
 from standins.telegram.world.generated import generated
 from tests.e2e.program import Machine

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from standins.telegram.world import recipes
-from standins.telegram.world.channel import CHANNEL_ID_SHIFT, Channel
-from standins.telegram.world.content import derived_number
-from standins.telegram.world.plan import Recipe
-from standins.telegram.world.world import Account, Community, World
+from . import recipes
+from .channel import CHANNEL_ID_SHIFT, Channel
+from .content import derived_number
+from .plan import Recipe
+from .world import Account, Community, World
 
 SOURCE_TITLE = "Stand-in: all kinds"
 SOURCE_USERNAME = "stand_in_source"
