@@ -49,7 +49,8 @@ class DownloadLimit:
         most_unanswered = max(LEAST_UNANSWERED_BYTES, self._rate * UNANSWERED_SECONDS)
         if self._unanswered_bytes >= most_unanswered:
             return LOOK_AGAIN_SECONDS
-        return max(0.0, -self._bytes / self._rate)
+        # Less than a byte is nothing: a clock may not be able to tell the time that it takes.
+        return -self._bytes / self._rate if self._bytes <= -1.0 else 0.0
 
     def asked(self, size_bytes: int) -> None:
         self._unanswered_bytes += size_bytes
