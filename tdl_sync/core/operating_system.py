@@ -154,6 +154,14 @@ else:
         return f"{uuid.getnode():x}"
 
 
+def _sync(path: Path, access: int) -> None:
+    descriptor = os.open(path, access | getattr(os, "O_CLOEXEC", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -167,6 +175,13 @@ if sys.platform == "win32":
     def sync_directory(directory: Path) -> None:
         """Windows has no way to sync a directory; NTFS journals its renames."""
 
+    def sync_file(path: Path) -> None:
+        """Make what lies in a file survive a power cut: Windows syncs only what may be written."""
+        _sync(path, os.O_RDWR | os.O_BINARY)
+
+    def sync_all_disks() -> None:
+        """Windows has no call for that without an administrator."""
+
 else:
     import fcntl
 
@@ -179,8 +194,12 @@ else:
 
     def sync_directory(directory: Path) -> None:
         """Make a rename in this directory survive a power cut."""
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(directory, os.O_RDONLY)
+
+    def sync_file(path: Path) -> None:
+        """Make what lies in a file survive a power cut, whoever has written it."""
+        _sync(path, os.O_RDONLY)
+
+    def sync_all_disks() -> None:
+        """Make all that was written on this machine survive a power cut."""
+        os.sync()

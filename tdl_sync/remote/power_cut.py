@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from tdl_sync.core.errors import HandOffFailed
-from tdl_sync.core.operating_system import in_utf8, sync_directory
+from tdl_sync.core.operating_system import in_utf8, sync_all_disks, sync_directory, sync_file
 from tdl_sync.remote.chain import LOCAL, kinds_below, local_directory
 from tdl_sync.remote.rclone import CallFailed
 from tdl_sync.remote.remote_control import RemoteControl
@@ -91,13 +90,7 @@ class PowerCut:
         return _Place(is_here, local_directory(sections, self._remote) if is_here else None)
 
     def _sync_file(self, path: Path) -> None:
-        # Windows syncs only what may be written.
-        access = os.O_RDWR | getattr(os, "O_BINARY", 0) if os.name == "nt" else os.O_RDONLY
-        descriptor = os.open(path, access | getattr(os, "O_CLOEXEC", 0))
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_file(path)
         sync_directory(path.parent)
         if path.parent in self._synced_parents:
             return
@@ -109,10 +102,8 @@ class PowerCut:
 
     def _sync_whole(self) -> None:
         """All disks of the machine: one call serves all who wait for its beginning."""
-        if sys.platform == "win32":
-            return
         asked_at = time.monotonic()
         with self._whole_lock:
             if self._whole_began_at <= asked_at:
                 self._whole_began_at = time.monotonic()
-                os.sync()
+                sync_all_disks()

