@@ -85,8 +85,8 @@ def test_in_no_ten_seconds_more_than_the_limit_and_4_mib(
 def test_under_load_it_is_used_up(size_bytes: int, rate: int) -> None:
     line = Line(f"{rate}B")
     total = 0
-    while total < 40 * max(rate, size_bytes):
-        line.ask(max(size_bytes, rate // 100))
+    while total < 40 * max(rate, 3 * PART_BYTES):
+        line.ask(max(size_bytes, rate // 100, PART_BYTES // 16))
         total += line.asked[-1][1]
     used = total / (rate * line.seconds + 2 * PART_BYTES)
     assert 0.95 <= used <= 1
