@@ -99,6 +99,16 @@ PAGES: Mapping[str, Page] = {
         ("doctor", "doctor --remote box:telegram --max-disk 200"),
         _all_of("doctor"),
     ),
+    "config": Page(
+        "show the settings that hold, and where each came from",
+        "Shows what would hold for a run with these options: the command line wins over variables "
+        "(TDL_SYNC_...), they win over the settings file, and what is given nowhere has its "
+        "default. What may hold a secret is not shown. What it prints could be the settings file. "
+        "It changes nothing.",
+        ("config [options]",),
+        ("config", "config --config other.toml", "config -u @channel --workers 6"),
+        ("--config",),
+    ),
     "completion": Page(
         "a script for your shell's Tab key",
         "Prints a script that teaches the shell the commands and options. It changes nothing; "

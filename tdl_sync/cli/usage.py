@@ -27,6 +27,7 @@ Examples:
   tdl_sync.py --resume                       go on with everything unfinished
   tdl_sync.py status                         how far each chat is
   tdl_sync.py verify -u @channel             compare the remote with the chat
+  tdl_sync.py                                move what the settings file names
   tdl_sync.py completion bash                a script for your shell's Tab key
 
 Usage:
@@ -37,6 +38,7 @@ Usage:
   tdl_sync.py verify [-u CHAT]... [--repair] [--yes] [--json]
                      [--rclone-arg ARG]... [options]
   tdl_sync.py doctor [--json] [--rclone-arg ARG]... [options]
+  tdl_sync.py config [-u CHAT]... [--rclone-arg ARG]... [options]
   tdl_sync.py completion (bash | zsh | fish)
 
 What to move:
@@ -140,6 +142,9 @@ Telling:
   --yes                    (verify --repair) remove that without a question
 
 Places and programs:
+  --config FILE            the settings file, if not the user's own
+                           (~/.config/tdl-sync/config.toml); command and
+                           variables win over it (docs/settings.md)
   --data-dir DIR           session and records; without it the directory
                            for a user's program data (~/.local/share/tdl-sync)
   --staging DIR            the directory that --max-disk bounds, used for
@@ -163,13 +168,14 @@ Signing in (login, which also takes --data-dir and --proxy):
 
   -h, --help               show the commands and the everyday options; after a
                            command its own; --help all shows this text
-  --version                show the version
+  -V, --version            show the version
 
 Environment:
   Every option can be a variable: TDL_SYNC_MAX_DISK=50, TDL_SYNC_RESUME=yes.
-  The command line wins. TDL_SYNC_URL may hold several chats with spaces
-  between them, TDL_SYNC_RCLONE_ARG several flags, quoted as in a shell.
-  An empty variable counts as not set.
+  The command line wins over them, and they win over the settings file.
+  TDL_SYNC_URL may hold several chats with spaces between them,
+  TDL_SYNC_RCLONE_ARG several flags, quoted as in a shell. An empty variable
+  counts as not set.
 
   TDL_SYNC_API_ID, TDL_SYNC_API_HASH     from https://my.telegram.org
   TDL_SYNC_SESSION_STRING                from login --print-session; without it
@@ -243,6 +249,7 @@ WITHOUT_DEFAULTS = _DEFAULT.sub("", USAGE)
 """The text for docopt, which could not tell a default from a value that was given."""
 
 ABOUT_THE_PROGRAM = frozenset({"--help", "--version"})
+FOR_EACH = ABOUT_THE_PROGRAM | {"--config"}
 LOGIN_ONLY = frozenset({"--qr", "--print-session"})
 LOOKING_ONLY = frozenset({"--json", "--repair", "--yes"})
 WHICH_FILES = frozenset(
@@ -255,19 +262,26 @@ WHAT_A_RUN_NEEDS = frozenset(
 )
 OF_COMMAND: Mapping[str, frozenset[str]] = {
     "sync": frozenset(OPTIONS) - LOGIN_ONLY - LOOKING_ONLY,
-    "login": LOGIN_ONLY | {"--data-dir", "--proxy"} | ABOUT_THE_PROGRAM,
-    "chats": frozenset({"--json", "--data-dir", "--proxy"}) | ABOUT_THE_PROGRAM,
-    "status": frozenset({"--url", "--chats", "--json", "--data-dir", "--proxy"})
-    | ABOUT_THE_PROGRAM,
+    "login": LOGIN_ONLY | {"--data-dir", "--proxy"} | FOR_EACH,
+    "chats": frozenset({"--json", "--data-dir", "--proxy"}) | FOR_EACH,
+    "status": frozenset({"--url", "--chats", "--json", "--data-dir", "--proxy"}) | FOR_EACH,
     "verify": WHICH_FILES
     | LOOKING_ONLY
     | WHAT_A_RUN_NEEDS
-    | ABOUT_THE_PROGRAM
+    | FOR_EACH
     | {"--take-over", "--replaced"},
-    "doctor": WHAT_A_RUN_NEEDS | ABOUT_THE_PROGRAM | {"--json"},
+    "doctor": WHAT_A_RUN_NEEDS | FOR_EACH | {"--json"},
+    "config": frozenset(OPTIONS) - LOGIN_ONLY - LOOKING_ONLY,
     "completion": ABOUT_THE_PROGRAM,
 }
 """Which options each command takes on the command line."""
+
+OF_CHAT = frozenset(
+    "--url --topic --comments --from-id --type --include --exclude --min-size --max-size --since "
+    "--until --match --caption --to-id --limit --desc --dedupe --remote --name --sidecar --text "
+    "--replaced".split()
+)
+"""Which options a chat's own table in the settings file takes: the others are of the whole run."""
 
 SHELLS = ("bash", "zsh", "fish")
 """What ``completion`` takes."""

@@ -7,13 +7,13 @@ and staging directories, which need not even exist. The Telegram session is a co
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from tdl_sync.commands.dry_run_counts import Listed, Prospect
-from tdl_sync.commands.dry_run_text import last_lines, prospect_lines
+from tdl_sync.commands.dry_run_text import UNKNOWN_TARGET, Target, last_lines, prospect_lines
 from tdl_sync.commands.output import StandardOutput
 from tdl_sync.core.errors import ChatError, LargerThanBudget, TdlSyncError
 from tdl_sync.core.failures import Failure
@@ -44,58 +44,64 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
     """Print what would be moved, chat by chat."""
     prospects: list[Prospect] = []
     errors: list[TdlSyncError] = []
-    free_bytes, on_drive = None, False
+    lookers: Mapping[str, Looker] = {}
     try:
         with ExitStack() as closing:
-            telegram, looker = _opened(config, closing)
-            free_bytes, on_drive = looker.remote_free_bytes, looker.on_drive
+            telegram, lookers = _opened(config, closing)
             on_line = teller(config.telling)
             wanted = chats_to_move(config, telegram.saved_messages, on_line)
-            for found in InTurn(wanted, telegram, config, on_line, errors.append):
+            for found in InTurn(wanted, telegram, on_line, errors.append):
+                remote = found.config.task.remote
                 try:
-                    look = replace(looker, config=found.config(config))
+                    look = replace(lookers[remote], config=found.config)
                     prospect = look.prospect(found.chat, found.lower_bound)
                 except ChatError as error:
                     errors.append(error)
                     continue
                 prospects.append(prospect)
-                for line in prospect_lines(prospect, config.task.remote):
+                for line in prospect_lines(prospect):
                     output.line(line)
     except TdlSyncError as error:
         errors.append(error)
-    for line in last_lines(prospects, free_bytes, on_drive=on_drive, failed=bool(errors)):
+    targets = {name: each.target for name, each in lookers.items()}
+    for line in last_lines(prospects, targets, failed=bool(errors)):
         output.line(line)
     return tuple(errors)
 
 
-def _opened(config: Config, closing: ExitStack) -> tuple[TelegramSide, Looker]:
+def _opened(config: Config, closing: ExitStack) -> tuple[TelegramSide, Mapping[str, Looker]]:
+    """One looker for each remote."""
     telegram = closing.enter_context(opened_to_look(config, on_a_copy=True))
     on_line = teller(config.telling)
     for line in told_of_dropped_variables():
         on_line(line)
     control = closing.enter_context(opened_rclone(config))
-    remote = look_at_remote(control, config.task.remote, must_be_drive=config.rclone.must_be_drive)
+    remotes = {
+        name: look_at_remote(control, name, must_be_drive=group.rclone.must_be_drive)
+        for name, group in config.by_remote.items()
+    }
     room = Room.to_be_had(config.places.staging_dir, config.running.max_disk_bytes)
     if room.warning is not None:
         on_line(f"warning: {room.warning}")
     marks = MarksToRead(config.places.marks)
     closing.callback(marks.close)
-    looker = Looker(
-        config=config,
-        reader=telegram.reader,
-        remote_files=RemoteLook(control, remote),
-        marks=marks,
-        saved_messages=telegram.saved_messages,
-        budget=DiskBudget(room.budget_bytes, room.block_bytes, StopFlag()),
-        remote_free_bytes=remote.free_bytes,
-        on_drive=remote.on_drive,
-    )
-    return telegram, looker
+    return telegram, {
+        name: Looker(
+            config=config,
+            reader=telegram.reader,
+            remote_files=RemoteLook(control, remote),
+            marks=marks,
+            saved_messages=telegram.saved_messages,
+            budget=DiskBudget(room.budget_bytes, room.block_bytes, StopFlag()),
+            target=Target(remote.free_bytes, remote.on_drive),
+        )
+        for name, remote in remotes.items()
+    }
 
 
 @dataclass(frozen=True)
 class Looker:
-    """A run's parts as far as they only read. Blocks."""
+    """A run's parts as far as they only read, for one remote. Blocks."""
 
     config: Config
     reader: ChatReader
@@ -103,8 +109,7 @@ class Looker:
     marks: MarksToRead
     saved_messages: SavedMessagesReader
     budget: DiskBudget
-    remote_free_bytes: int | None = None
-    on_drive: bool = False
+    target: Target = UNKNOWN_TARGET
     listed: dict[int, Listed] = field(default_factory=dict)
 
     def prospect(self, chat: Chat, lower_bound: int) -> Prospect:
@@ -127,6 +132,7 @@ class Looker:
         job = resumption.job(point, whole)
         prospect = Prospect(
             chat,
+            task.remote,
             point.folder,
             lambda item: job.keeping.template.path(item, chat),
             passed_id=point.after_id if point.after_id >= max(lower_bound, 1) else 0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -66,7 +66,7 @@ def verify(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
 
 
 def _what_next(bad: int, verdicts: list[Verdict], config: Config) -> str:
-    files = f"{_files(bad)} missing or wrong on {config.task.remote}"
+    files = f"{_files(bad)} missing or wrong on {' and '.join(config.by_remote)}"
     repaired = sum(each.repaired for each in verdicts)
     if config.repair:
         return f"{files}; {repaired} recorded, for the next run to move again"
@@ -85,7 +85,7 @@ def _how_to_move(given_up: Sequence[GivenUp], config: Config) -> str:
         )
     if others:
         ways.append(f"{_files(others)} refused for good (--retry-failed tries them again)")
-    return f"not on {config.task.remote}: {', '.join(ways)}"
+    return f"not on {' and '.join(config.by_remote)}: {', '.join(ways)}"
 
 
 def _files(count: int) -> str:
@@ -98,10 +98,11 @@ def _verdicts(
     """One after the other. What ends a chat, or all of them, goes to ``errors``."""
     try:
         with ExitStack() as closing:
-            telegram, verifier = _opened(config, closing)
-            wanted, on_line = wanted_chats(config.chats), teller(config.telling)
-            for found in InTurn(wanted, telegram, config, on_line, errors.append):
+            telegram, verifiers = _opened(config, closing)
+            wanted, on_line = wanted_chats(config), teller(config.telling)
+            for found in InTurn(wanted, telegram, on_line, errors.append):
                 try:
+                    verifier = replace(verifiers[found.config.task.remote], config=found.config)
                     verdict = verifier.verdict(found.chat, found.lower_bound)
                 except ChatError as error:
                     errors.append(error)
@@ -112,25 +113,32 @@ def _verdicts(
         errors.append(error)
 
 
-def _opened(config: Config, closing: ExitStack) -> tuple[TelegramSide, Verifier]:
+def _opened(config: Config, closing: ExitStack) -> tuple[TelegramSide, Mapping[str, Verifier]]:
+    """One verifier for each remote."""
     on_line = teller(config.telling)
     telegram = closing.enter_context(opened_to_look(config))
     for line in (*beginnings(config), *told_of_dropped_variables()):
         on_line(line)
     control = closing.enter_context(opened_rclone(config))
     use_writable_config(control.rclone, config.places.data_dir, on_line)
-    remote = look_at_remote(control, config.task.remote, must_be_drive=config.rclone.must_be_drive)
+    remotes = {
+        name: look_at_remote(control, name, must_be_drive=group.rclone.must_be_drive)
+        for name, group in config.by_remote.items()
+    }
     if config.running.takeout:
         telegram.begin_takeout(closing, on_line, success=lambda: True)
-    verifier = Verifier(
-        config=config,
-        reader=telegram.reader,
-        look=RemoteLook(control, remote),
-        marks=closing.enter_context(DoneMarks(config.places.marks)),
-        saved_messages=telegram.saved_messages,
-        removal=SurplusRemoval(control, remote),
-    )
-    return telegram, verifier
+    marks = closing.enter_context(DoneMarks(config.places.marks))
+    return telegram, {
+        name: Verifier(
+            config=config,
+            reader=telegram.reader,
+            look=RemoteLook(control, remote),
+            marks=marks,
+            saved_messages=telegram.saved_messages,
+            removal=SurplusRemoval(control, remote),
+        )
+        for name, remote in remotes.items()
+    }
 
 
 @dataclass(frozen=True)

@@ -106,14 +106,14 @@ class Sync:
         with Followers(self._stop, on_line) as followers:
             wanted = chats_to_move(self._config, telegram.saved_messages, on_line)
             on_error = self._errors.append
-            for found in InTurn(wanted, telegram, self._config, on_line, on_error):
+            for found in InTurn(wanted, telegram, on_line, on_error):
                 self._stop.check()
                 try:
                     run = ChatRun(
                         found.chat,
                         found.lower_bound,
-                        found.config(self._config),
-                        parts,
+                        found.config,
+                        parts.of(found.config.task.remote),
                         self._deadline,
                         self._following,
                     )
