@@ -111,7 +111,13 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         refuse_several_chats_for_one(config, arguments)
     if shows_settings:
         raise TextRequested(settings_in_force(arguments))
+    as_json = given.setting("--json")
     if config.command is Command.SYNC:
+        if as_json is not None and as_json.from_command_line and not config.dry_run:
+            raise UsageError(
+                f"--json is for --dry-run and for commands that look; lines of a run as JSON are "
+                f"--log-json; {SEE_HELP}"
+            )
         _refuse_what_does_not_fit(config)
     if config.command is Command.VERIFY and not config.names_chats:
         raise UsageError(
@@ -214,7 +220,10 @@ def is_sync_at_a_glance(argv: Sequence[str]) -> bool:
         for spelling in (option.name, option.short)
     }
     words = [word for before, word in zip(["", *argv], argv, strict=False) if before not in takers]
-    return next((word for word in words if word in OF_COMMAND), "sync") == "sync"
+    prints_json = "--json" in argv and "--dry-run" in argv
+    return (
+        not prints_json and next((word for word in words if word in OF_COMMAND), "sync") == "sync"
+    )
 
 
 def _is_switched_on(environ: Mapping[str, str], name: str) -> bool:

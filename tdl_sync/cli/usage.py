@@ -31,7 +31,7 @@ Examples:
   tdl_sync.py completion bash                a script for your shell's Tab key
 
 Usage:
-  tdl_sync.py [sync] [-u CHAT]... [--rclone-arg ARG]... [options]
+  tdl_sync.py [sync] [-u CHAT]... [--json] [--rclone-arg ARG]... [options]
   tdl_sync.py login [--qr] [--print-session] [options]
   tdl_sync.py chats [--json] [options]
   tdl_sync.py status [-u CHAT]... [--json] [options]
@@ -135,7 +135,8 @@ Telling:
   --log-file FILE          keep the lines in this file, too; at 10 MB it is put
                            aside, and the last five are kept
   --log-json               a JSON object for each line instead of text
-  --json                   (chats, status, verify, doctor) JSON for programs
+  --json                   (chats, status, verify, doctor, sync --dry-run) JSON
+                           for programs
   --repair                 (verify) have the next run move again what is missing
                            or wrong; remove what is on the remote twice, after
                            a question
@@ -261,7 +262,7 @@ WHAT_A_RUN_NEEDS = frozenset(
     "--proxy".split()
 )
 OF_COMMAND: Mapping[str, frozenset[str]] = {
-    "sync": frozenset(OPTIONS) - LOGIN_ONLY - LOOKING_ONLY,
+    "sync": frozenset(OPTIONS) - LOGIN_ONLY - (LOOKING_ONLY - {"--json"}),
     "login": LOGIN_ONLY | {"--data-dir", "--proxy"} | FOR_EACH,
     "chats": frozenset({"--json", "--data-dir", "--proxy"}) | FOR_EACH,
     "status": frozenset({"--url", "--chats", "--json", "--data-dir", "--proxy"}) | FOR_EACH,

@@ -7,17 +7,27 @@ and staging directories, which need not even exist. The Telegram session is a co
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import Any
 
 from tdl_sync.commands.dry_run_counts import Listed, Prospect
+from tdl_sync.commands.dry_run_json import Fate, FileFate, record
 from tdl_sync.commands.dry_run_text import UNKNOWN_TARGET, Target, last_lines, prospect_lines
 from tdl_sync.commands.output import StandardOutput
 from tdl_sync.core.errors import ChatError, LargerThanBudget, TdlSyncError
 from tdl_sync.core.failures import Failure
-from tdl_sync.core.model import Chat, HistoryEntry, MediaItem, MessageKey, SkippedItem
+from tdl_sync.core.model import (
+    Chat,
+    HistoryEntry,
+    MarkedFile,
+    MediaItem,
+    MessageKey,
+    RemoteFile,
+    SkippedItem,
+)
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessagesReader
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Config
@@ -41,7 +51,7 @@ from tdl_sync.transfer.known import DoneByListing, DoneByMark, GivenUp, KnownFil
 
 
 def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
-    """Print what would be moved, chat by chat."""
+    """Print what would be moved, chat by chat; with ``--json`` file by file, and nothing else."""
     prospects: list[Prospect] = []
     errors: list[TdlSyncError] = []
     lookers: Mapping[str, Looker] = {}
@@ -53,18 +63,23 @@ def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
             for found in InTurn(wanted, telegram, on_line, errors.append):
                 remote = found.config.task.remote
                 try:
-                    look = replace(lookers[remote], config=found.config)
+                    look = replace(
+                        lookers[remote],
+                        config=found.config,
+                        on_file=output.json_line if config.as_json else None,
+                    )
                     prospect = look.prospect(found.chat, found.lower_bound)
                 except ChatError as error:
                     errors.append(error)
                     continue
                 prospects.append(prospect)
-                for line in prospect_lines(prospect):
+                for line in () if config.as_json else prospect_lines(prospect):
                     output.line(line)
     except TdlSyncError as error:
         errors.append(error)
     targets = {name: each.target for name, each in lookers.items()}
-    for line in last_lines(prospects, targets, failed=bool(errors)):
+    last = () if config.as_json else last_lines(prospects, targets, failed=bool(errors))
+    for line in last:
         output.line(line)
     return tuple(errors)
 
@@ -101,7 +116,10 @@ def _opened(config: Config, closing: ExitStack) -> tuple[TelegramSide, Mapping[s
 
 @dataclass(frozen=True)
 class Looker:
-    """A run's parts as far as they only read, for one remote. Blocks."""
+    """A run's parts as far as they only read, for one remote. Blocks.
+
+    ``on_file`` is told of each file, as a record for JSON.
+    """
 
     config: Config
     reader: ChatReader
@@ -110,6 +128,7 @@ class Looker:
     saved_messages: SavedMessagesReader
     budget: DiskBudget
     target: Target = UNKNOWN_TARGET
+    on_file: Callable[[Mapping[str, Any]], None] | None = None
     listed: dict[int, Listed] = field(default_factory=dict)
 
     def prospect(self, chat: Chat, lower_bound: int) -> Prospect:
@@ -146,25 +165,51 @@ class Looker:
         """Whether the run would end by its limit, and not by the end of the chat."""
         known_files = KnownFiles(self.marks, job, failures)
         for entry in self._entries(job, frozenset(prospect.listed.keys)):
-            if isinstance(entry, SkippedItem):
-                prospect.would_skip(entry)
-                continue
-            known = known_files.of(entry)
-            if isinstance(known, DoneByListing):
-                prospect.is_listed(known.file)
-            elif isinstance(known, DoneByMark):
-                prospect.is_there(entry)
-            elif isinstance(known, GivenUp):
-                prospect.would_fail(entry, known.failure.reason)
-            elif job.choice.dedupe and self._is_copy(entry, job, prospect):
-                prospect.would_skip(SkippedItem(entry.key, DUPLICATE))
-            elif not self.budget.fits(entry):
-                prospect.would_fail(entry, LargerThanBudget.reason)
-            else:
-                prospect.would_move(entry)
-                if prospect.to_move.files == job.choice.limit:
-                    return True
+            fate = self._fate(entry, job, known_files, prospect)
+            if self.on_file is not None:
+                path = self._path(fate, job, known_files, prospect)
+                self.on_file(record(replace(fate, path=path), job.remote))
+            if fate.fate is Fate.MOVE and prospect.to_move.files == job.choice.limit:
+                return True
         return False
+
+    def _fate(
+        self, entry: HistoryEntry, job: Job, known_files: KnownFiles, prospect: Prospect
+    ) -> FileFate:
+        """What would become of it, which is counted."""
+        if isinstance(entry, SkippedItem):
+            prospect.would_skip(entry)
+            return FileFate(entry.key, Fate.SKIP, reason=entry.rule)
+        known = known_files.of(entry)
+        if isinstance(known, DoneByListing):
+            prospect.is_listed(known.file)
+            return FileFate(entry.key, Fate.THERE, entry, path=_path_of(known.file))
+        if isinstance(known, DoneByMark):
+            prospect.is_there(entry)
+            return FileFate(entry.key, Fate.THERE, entry)
+        if isinstance(known, GivenUp):
+            prospect.would_fail(entry, known.failure.reason)
+            return FileFate(entry.key, Fate.FAIL, entry, known.failure.reason)
+        if job.choice.dedupe and self._is_copy(entry, job, prospect):
+            prospect.would_skip(SkippedItem(entry.key, DUPLICATE))
+            return FileFate(entry.key, Fate.SKIP, entry, DUPLICATE)
+        if not self.budget.fits(entry):
+            prospect.would_fail(entry, LargerThanBudget.reason)
+            return FileFate(entry.key, Fate.FAIL, entry, LargerThanBudget.reason)
+        prospect.would_move(entry)
+        return FileFate(entry.key, Fate.MOVE, entry)
+
+    def _path(
+        self, fate: FileFate, job: Job, known_files: KnownFiles, prospect: Prospect
+    ) -> str | None:
+        """Where on the remote it is, or would go; ``None`` where neither holds."""
+        if fate.item is not None and fate.fate is Fate.MOVE:
+            path = known_files.path_before(fate.item) or prospect.path_of(fate.item)
+            return f"{job.folder}/{path}"
+        if fate.path is None and fate.fate is Fate.THERE:
+            marked = self.marks.marked(job.remote, fate.key)
+            return None if marked is None else _path_of(marked)
+        return fate.path
 
     def _entries(self, job: Job, listed_before: Collection[MessageKey]) -> Iterator[HistoryEntry]:
         pages = job.choice.pages(self.reader, job.chat, job.after_id, job.up_to_id)
@@ -177,3 +222,7 @@ class Looker:
         return first is not None or (
             item.identity in prospect.arriving or item.identity in prospect.listed.files
         )
+
+
+def _path_of(file: RemoteFile | MarkedFile) -> str:
+    return "/".join(filter(None, (file.folder, file.name)))
