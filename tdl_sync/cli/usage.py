@@ -97,8 +97,9 @@ Where it goes:
   --name TEMPLATE          names, and folders below the chat's own, such as
                            "{date:%Y-%m}/{stem} ({type}).{ext}"; fields:
                            {message_id} {file_name} {stem} {ext} {date} {chat}
-                           {topic} {album} {type} {caption}. The message's id is
-                           put in front of each name
+                           {topic} {topic_name} {album} {type} {caption}
+                           {sender} {views}. The message's id is put in front of
+                           each name; a file keeps the place that it once got
   --sidecar                beside each file a JSON file: caption, sender, date,
                            hash (docs/sidecar.md)
   --text                   messages.jsonl in the chat's folder: all messages

@@ -206,6 +206,11 @@ class Config:
             yield replace(self, chats=each.chats, task=each.task, rclone=rclone, apart=())
 
     @property
+    def names_topics(self) -> bool:
+        """Whether titles of topics are needed: each costs a call now and then."""
+        return any(group.task.keeping.template.names_topics for group in self.groups)
+
+    @property
     def by_remote(self) -> dict[str, Config]:
         """One of the groups for each remote that anything goes to."""
         found: dict[str, Config] = {}

@@ -272,7 +272,9 @@ class Opening:
             client.start(check)
             watch_session(client, stop)
             known = KnownChats(config.places.chats)
-            return TelegramToMove(client, config.running.connections, known)
+            return TelegramToMove(
+                client, config.running.connections, known, names_topics=config.names_topics
+            )
 
         def close() -> None:
             given_up.set()
