@@ -24,6 +24,7 @@ from tdl_sync.options.chat_spelling import (
 from tdl_sync.options.choice import Choice, Replacing
 from tdl_sync.options.config import Apart, Chats, Config, Task
 from tdl_sync.options.expressions import Expression
+from tdl_sync.options.file_filter import FileFilter
 from tdl_sync.options.filters import (
     Filters,
     parse_extensions,
@@ -168,8 +169,10 @@ def _chats(given: Given, spellings: Sequence[ChatSpelling]) -> Chats:
 
 
 def _task(given: Given, now: datetime) -> Task:
+    choice = _choice(given, now)
+    retry_failed = given.switch("--retry-failed")
     return Task(
-        choice=_choice(given, now),
+        choice=choice,
         keeping=Keeping(
             template=given.optional("--name", parse_name_template) or PLAIN_NAMES,
             with_sidecar=given.switch("--sidecar"),
@@ -178,8 +181,9 @@ def _task(given: Given, now: datetime) -> Task:
         catalogue=given.switch("--catalogue"),
         remote=_remote(given),
         resume=given.switch("--resume"),
-        restart=given.switch("--restart"),
-        retry_failed=given.switch("--retry-failed"),
+        # What may pass tomorrow is looked at again tomorrow.
+        restart=given.switch("--restart") or (choice.filters.change and not retry_failed),
+        retry_failed=retry_failed,
         replaced=given.optional("--replaced", _replacing),
     )
 
@@ -230,6 +234,7 @@ def _choice(given: Given, now: datetime) -> Choice:
             to_id=given.optional("--to-id", _MESSAGE_ID),
             name=given.optional("--match", Expression.parse),
             caption=given.optional("--caption", Expression.parse),
+            expression=given.optional("--filter", FileFilter.parse),
         ),
         newest_first=given.switch("--desc"),
         limit=given.optional("--limit", _MESSAGE_ID),

@@ -159,6 +159,11 @@ def _refuse_what_does_not_fit(config: Config) -> None:
                 "--replaced=over can't go with --dedupe: the file that gives way may be the only "
                 "copy of what other messages hold; use --replaced=beside"
             )
+        if running.follow and group.task.choice.filters.change:
+            raise UsageError(
+                "--filter by views or forwards can't go with --follow, which looks at each message "
+                "once, when it has hardly any: run it now and then, without --follow"
+            )
     least_seconds = running.grace_seconds + CLOSING_SECONDS
     if running.max_runtime_seconds is not None and running.max_runtime_seconds <= least_seconds:
         raise UsageError(

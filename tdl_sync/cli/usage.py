@@ -86,6 +86,8 @@ Which of its files (what is left out stays for a run with other filters):
                            at least this old
   --match REGEX            only names in which this is found, in any case
   --caption REGEX          only captions (or an album's) in which this is found
+  --filter EXPR            only what this holds for, such as "views > 1000 and
+                           duration > 60 and not forwarded" (docs/filters.md)
   --from-id ID             only messages from this id on
   --to-id ID               only messages up to this id
   --limit N                stop after this many files of each chat
@@ -270,7 +272,7 @@ LOGIN_ONLY = frozenset({"--qr", "--print-session"})
 LOOKING_ONLY = frozenset({"--json", "--repair", "--yes"})
 WHICH_FILES = frozenset(
     "--url --chats --topic --comments --takeout --from-id --type --include --exclude --min-size "
-    "--max-size --since --until --match --caption --to-id --dedupe".split()
+    "--max-size --since --until --match --caption --filter --to-id --dedupe".split()
 )
 WHAT_A_RUN_NEEDS = frozenset(
     "--remote --gdrive --max-disk --data-dir --staging --rclone --rclone-config --rclone-arg "
@@ -299,8 +301,8 @@ OF_COMMAND: Mapping[str, frozenset[str]] = {
 
 OF_CHAT = frozenset(
     "--url --topic --comments --from-id --type --include --exclude --min-size --max-size --since "
-    "--until --match --caption --to-id --limit --desc --dedupe --remote --name --sidecar --text "
-    "--catalogue --replaced".split()
+    "--until --match --caption --filter --to-id --limit --desc --dedupe --remote --name --sidecar "
+    "--text --catalogue --replaced".split()
 )
 """Which options a chat's own table in the settings file takes: the others are of the whole run."""
 

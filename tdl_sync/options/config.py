@@ -98,6 +98,13 @@ class Task:
     retry_failed: bool = False
     replaced: Replacing | None = None
 
+    @property
+    def names_topics(self) -> bool:
+        expression = self.choice.filters.expression
+        return self.keeping.template.names_topics or (
+            expression is not None and "topic_name" in expression.names
+        )
+
 
 @dataclass(frozen=True)
 class Running:
@@ -247,7 +254,7 @@ class Config:
     @property
     def names_topics(self) -> bool:
         """Whether titles of topics are needed: each costs a call now and then."""
-        return any(group.task.keeping.template.names_topics for group in self.groups)
+        return any(group.task.names_topics for group in self.groups)
 
     @property
     def by_remote(self) -> dict[str, Config]:
