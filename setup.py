@@ -1,19 +1,22 @@
-"""What pyproject.toml can't say: the man page, and the README as a package index shows it.
+"""What pyproject.toml can't say: what lies in the environment's share/, the stand-ins inside the
+package's own name, and the README as a package index shows it.
 
-The page is made of the program's own help. The README's links lead to files beside it, which an
-index has not: there they lead to the same files of the same version in the repository.
+Man page and completion are made of the program's own help. The README's links lead to files beside
+it, which an index has not: there they lead to the same files of the same version in the repository.
 """
 
 import re
 import sys
+from collections import defaultdict
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
 
 sys.path.insert(0, str(HERE))
-from tdl_sync.cli.man_page import FILE_NAME, man_page  # noqa: E402 - from beside this file
+from tdl_sync.cli.completion.scripts import completion_script  # noqa: E402 - from beside this file
+from tdl_sync.cli.man_page import FILE_NAME, man_page  # noqa: E402
 
 
 def found(pattern: str, file: str) -> str:
@@ -31,12 +34,45 @@ beside = r"(?!https?:|mailto:|#)([^)\s]+\))"
 readme = re.sub(rf"(!\[[^]]*\]\(){beside}", to_picture, readme)
 readme = re.sub(rf"((?<!!)\[(?:[^][]|\[[^]]*\])*\]\(){beside}", to_file, readme)
 
-made = Path("build", FILE_NAME)  # the build goes on in this directory, and takes no absolute path
-(HERE / made).parent.mkdir(exist_ok=True)
-(HERE / made).write_text(man_page(), "utf-8")
+# Where man and the shells look, beside the directory of the program.
+MADE = {
+    f"share/man/man1/{FILE_NAME}": man_page,
+    "share/bash-completion/completions/tdl-sync": lambda: completion_script("bash"),
+    "share/zsh/site-functions/_tdl-sync": lambda: completion_script("zsh"),
+    "share/fish/vendor_completions.d/tdl-sync.fish": lambda: completion_script("fish"),
+}
+PAGES = "share/doc/tdl-sync"
+"""Here lie the pages that the help names, and the recipes, as they lie in a checkout."""
+
+data_files: dict[str, list[str]] = defaultdict(list)
+for place, make in MADE.items():
+    # The build goes on in this directory, and takes no absolute path.
+    made = Path("build", place)
+    (HERE / made).parent.mkdir(parents=True, exist_ok=True)
+    (HERE / made).write_text(make(), "utf-8", newline="\n")
+    data_files[made.relative_to("build").parent.as_posix()].append(made.as_posix())
+papers = ["README.md", "CHANGELOG.md", "SECURITY.md", "rclone.conf.example"]
+for folder in ("docs", "recipes"):
+    papers += [
+        path.relative_to(HERE).as_posix()
+        for path in sorted((HERE / folder).rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+for paper in papers:
+    if (HERE / paper).exists():  # an image is built without them
+        data_files[(PAGES / Path(paper).parent).as_posix()].append(paper)
+
+# An installed program shows its demo by them; a package of that name alone would be in the way of
+# others.
+stand_ins = [
+    name.replace("standins", "tdl_sync.standins", 1)
+    for name in find_packages(str(HERE), include=["standins", "standins.*"])
+]
 
 setup(
+    packages=[*find_packages(str(HERE), include=["tdl_sync*"]), *stand_ins],
+    package_dir={"tdl_sync.standins": "standins"},
     long_description=readme,
     long_description_content_type="text/markdown",
-    data_files=[("share/man/man1", [made.as_posix()])],
+    data_files=sorted(data_files.items()),
 )

@@ -2,7 +2,7 @@
 
     python3 scripts/demo.py
 
-Sets up the virtual environment, then runs ``scripts/demonstration.py`` in it.
+Sets up the virtual environment, then runs ``standins/demonstration.py`` in it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from scripts.environment import (
 
 def hand_over(environment: Environment) -> int:
     """Go on in the environment's Python. On POSIX in this very process, so that signals fit."""
-    command = [str(environment.python), "-m", "scripts.demonstration"]
+    command = [str(environment.python), "-m", "scripts.demonstrate"]
     os.chdir(ROOT)
     if os.name == "posix":
         os.execve(command[0], command, environment.variables())

@@ -34,10 +34,10 @@ from scripts.campaign_runs import (
     run_environment,
     start_run,
 )
-from scripts.demonstration import Places, expected_items
 from scripts.kill_snapshot import OnRemote, Snapshot, Step, look
 from scripts.rclone_campaign import UNFINISHED, differences_on_drive, key_on_drive
 from scripts.rclones import rclones_below, rclones_marked, uploaded_by, uploads_below
+from standins.demonstration import Places, expected_items
 from standins.drive.faults import Fault
 from standins.drive.files.world import DriveFile
 from standins.drive.server import DriveStandIn

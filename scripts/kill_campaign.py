@@ -35,9 +35,9 @@ from scripts.campaign_runs import (
     run_environment,
     start_run,
 )
-from scripts.demonstration import Places, differences, expected_items
 from scripts.kill_snapshot import PART_BYTES, Part, Snapshot, Step, look
 from scripts.rclones import rclones_below, rclones_marked, uploaded_by
+from standins.demonstration import Places, differences, expected_items
 from standins.telegram.server import StandIn
 from standins.telegram.world import worlds
 from standins.telegram.world.channel import ItemKey, WorldItem

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from scripts.demonstration import Places, key_on_remote
+from standins.demonstration import Places, key_on_remote
 from standins.telegram.world.channel import ItemKey, WorldItem
 
 PART_BYTES = 1024 * 1024

@@ -232,7 +232,7 @@ def _read(descriptor: int, clock: Callable[[], float]) -> Iterable[tuple[float, 
 
 
 def draw() -> None:
-    moments = film_of(recorded([sys.executable, "-m", "scripts.demonstration"]))
+    moments = film_of(recorded([sys.executable, "-m", "scripts.demonstrate"]))
     PICTURE.write_text(svg(moments), "utf-8")
     size_kb = PICTURE.stat().st_size / 1000
     print(f"{PICTURE.relative_to(ROOT)}: {len(moments)} frames, {size_kb:.0f} kB")

@@ -37,8 +37,8 @@ from scripts.campaign_runs import (
     run_environment,
     start_run,
 )
-from scripts.demonstration import Places, differences, expected_items, key_on_remote
 from scripts.rclones import rclones_below, rclones_marked, uploaded_by, uploads_below
+from standins.demonstration import Places, differences, expected_items, key_on_remote
 from standins.drive.files.world import DriveFile
 from standins.drive.server import DriveStandIn
 from standins.drive.shaping import Shaping as DriveShaping

@@ -13,7 +13,7 @@ from typing import Any
 
 from pyrogram import raw
 
-from scripts.demonstration import expected_items
+from standins.demonstration import expected_items
 from standins.telegram.world.channel import Channel, ItemKey, WorldItem
 from standins.telegram.world.generated import Generated, GeneratedChat, LeftOut
 

@@ -3,8 +3,8 @@
 World after world is drawn from a seed: withheld and deleted messages, posts of several files, of
 none and of what can't be had, a group that became a supergroup, counts that are inexact or missing,
 files and calls that Telegram refuses. Between the kills the disk may be lost or rolled back, what
-was locked may be bought, and more is posted. Then runs go on until one says ``complete``, and
-everything that a run, ``status`` and ``verify`` say is compared with the world.
+was locked may be bought, and others post and delete. Then runs go on until one is complete, and all
+that a run, ``status`` and ``verify`` say is compared with the world.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from scripts.campaign_runs import (
     run_environment,
     start_run,
 )
-from scripts.demonstration import Places, differences
 from scripts.environment import ROOT
 from scripts.kill_snapshot import Snapshot, Step, look
 from scripts.rclones import rclones_below, rclones_marked, uploaded_by
 from scripts.world_books import Books, Told
+from standins.demonstration import Places, differences
 from standins.shaping import Shaping
 from standins.telegram.server import StandIn
 from standins.telegram.service.faults import Fault
@@ -52,6 +52,7 @@ WORLD_SHAPING = Shaping(round_trip_seconds=0.01, total_bytes_per_second=6_000_00
 LONGEST_START_SECONDS = 2.5
 LONGEST_WORK_SECONDS = 1.5
 LONGEST_STAY_SECONDS = 12.0
+LONGEST_LAST_STEPS_SECONDS = 0.4
 AT_THE_START = 0.2
 REFUSED_FILE = 0.04
 IN_REVERSE = 0.25
@@ -60,10 +61,11 @@ IN_REVERSE = 0.25
 _MANNERS: tuple[tuple[str, ...], ...] = ((), ("--limit", "5"), ("--follow",))
 """Of the runs that are killed: they read all, a part, or stay with the chat."""
 
-MOST_IN_VAIN = 6
-"""So many runs in a row may end and leave something to the next one."""
+MOST_IN_VAIN = 2
+"""So many runs in a row may leave something to the next one, though nothing disturbs them."""
 
-MAY_END_WITH = (0, 2, 3, 75)
+FAILED_FOR_NOW = 3
+MAY_END_WITH = (0, 2, FAILED_FOR_NOW, 75)
 """How a run may end of which Telegram has refused a part: nothing of it may be a bug."""
 
 
@@ -355,22 +357,20 @@ class _Moving:
             process.kill()
             status = process.wait()
         self._figures.exit_statuses[status] += 1
-        if status in (0, 3):
+        if status in (0, FAILED_FOR_NOW):
             numbers = Told(status, last_words(self._places), "").numbers
             if numbers["seen"] != numbers["done"] + numbers["skipped"] + numbers["failed"]:
                 self._problem("a run has swallowed something")
         return status
 
     def _run_until_complete(self) -> None:
-        for number in range(MOST_IN_VAIN):
+        """Nothing disturbs these runs; what has failed for now in one before is tried again."""
+        for _ in range(1 + MOST_IN_VAIN):
             status = self._ended(self._start())
-            if status == 0:
-                return
-            # What failed for now in a run before is tried again; nothing is refused any more.
-            self._tell(f"a run that nothing disturbed ended with {status}")
-            if status != 3 or number > 1:
-                self._problem(f"a run that nothing disturbed ended with {status}")
-                return
+            if status != FAILED_FOR_NOW:
+                break
+        if status != 0:
+            self._problem(f"a run that nothing disturbed ended with {status}")
 
     def _call(self, words: Sequence[str]) -> Told:
         command, *options = words
@@ -403,8 +403,7 @@ class _Moving:
         for path in self._places.drive.rglob("*.partial"):
             path.unlink()  # rclone's own
         books, figures = self._books, self._figures
-        movable = books.movable()
-        failed = books.failed()
+        movable, failed = books.movable(), books.failed()
         self.problems += [
             problem
             for problem in differences(self._drawn.chats, self._places.drive, books.gone)
@@ -439,14 +438,19 @@ class _Moving:
             return lives_for(process, dice.uniform(0, LONGEST_STAY_SECONDS))
         if dice.random() < AT_THE_START:
             return lives_for(process, dice.uniform(0, LONGEST_START_SECONDS))
-        began = time.monotonic()
         served = self._telegram.statistics.served_bytes
-        before = served(None)
-        while served(None) == before and time.monotonic() < began + SIGN_OF_LIFE_SECONDS:
+        left_bytes = sum(
+            item.file.size_bytes
+            for item in self._books.movable().values()
+            if not served(item.file.file_id)
+        )
+        # Most of the time is spent with what comes first: listing, small files.
+        until_bytes = served(None) + max(1, left_bytes * dice.random() ** 2)
+        deadline = time.monotonic() + SIGN_OF_LIFE_SECONDS
+        while served(None) < until_bytes and time.monotonic() < deadline:
             if not lives_for(process, POLL_SECONDS):
                 return False
-        longest_seconds = max(LONGEST_WORK_SECONDS, time.monotonic() - began)
-        return lives_for(process, dice.uniform(0, longest_seconds))
+        return lives_for(process, dice.uniform(0, LONGEST_LAST_STEPS_SECONDS))
 
     def _strike(self, process: subprocess.Popen[bytes]) -> None:
         blow = self._dice.choice(tuple(Blow))

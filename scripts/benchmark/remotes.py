@@ -28,7 +28,7 @@ from scripts.benchmark.moves import (
     s3_remote,
     webdav_remote,
 )
-from scripts.demonstration import WORLD_PARAMETERS, expected_items
+from standins.demonstration import WORLD_PARAMETERS, expected_items
 from standins.telegram.world import worlds
 
 WORKERS = (3, 8)

@@ -176,7 +176,8 @@ def tiny_files(plan: Plan) -> list[Row]:
     files = plan.choose(50_000, 5_000)
     fifth = files // 5
     memory = MemoryLook(every_seconds=1.0)
-    with telegram("files", files_of([SMALL_BYTES] * files)) as chat, local_remote() as remote:
+    world = files_of([SMALL_BYTES], times=files)
+    with telegram("files", world) as chat, local_remote() as remote:
         chat.ask("shaping", SHORT_WAY)
         look = FilesLook(Path(remote.path))
         moved = move_chat(NOW, chat, remote, files, looks=[look, memory])

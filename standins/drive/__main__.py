@@ -17,10 +17,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from standins import control
-from standins.drive.faults import Fault
-from standins.drive.server import DriveStandIn
-from standins.drive.shaping import Shaping
+from .. import control
+from .faults import Fault
+from .server import DriveStandIn
+from .shaping import Shaping
 
 
 def _set_faults(drive: DriveStandIn, value: Any) -> None:

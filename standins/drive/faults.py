@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
-from standins.drive.web.api_error import ApiError, TokenError
+from .web.api_error import ApiError, TokenError
 
 FaultKind = Literal[
     "rate_limit",  # 403 rateLimitExceeded

@@ -10,10 +10,10 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from standins.drive.api.service import HOSTS, Service
-from standins.drive.shaping import Pacer
-from standins.drive.web.http import Body, ConnectionCut, Request, Response
-from standins.shaping import TokenBucket
+from ..shaping import TokenBucket
+from .api.service import HOSTS, Service
+from .shaping import Pacer
+from .web.http import Body, ConnectionCut, Request, Response
 
 _SLICE_BYTES = 64 * 1024
 

@@ -6,7 +6,7 @@ import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from standins.drive.api.tokens import Tokens
+from .api.tokens import Tokens
 
 
 def write_rclone_config(

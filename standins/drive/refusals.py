@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from standins.drive.faults import Fault
+from .faults import Fault
 
 MESSAGES: Mapping[str, str] = MappingProxyType(
     {

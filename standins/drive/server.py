@@ -7,16 +7,16 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-from standins.drive.api.service import HOSTS, Service
-from standins.drive.api.tokens import ACCESS_TOKEN_SECONDS
-from standins.drive.faults import Faults
-from standins.drive.files.content import ContentWriter
-from standins.drive.files.world import DriveFile, DriveName, parent_for_new
-from standins.drive.proxy import ProxyServer
-from standins.drive.rclone_config import write_rclone_config
-from standins.drive.shaping import Shaping
-from standins.drive.statistics import Statistics
-from standins.drive.web.certificates import CertificateAuthority
+from .api.service import HOSTS, Service
+from .api.tokens import ACCESS_TOKEN_SECONDS
+from .faults import Faults
+from .files.content import ContentWriter
+from .files.world import DriveFile, DriveName, parent_for_new
+from .proxy import ProxyServer
+from .rclone_config import write_rclone_config
+from .shaping import Shaping
+from .statistics import Statistics
+from .web.certificates import CertificateAuthority
 
 TERABYTE = 10**12
 MIB = 1024 * 1024

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from standins.shaping import TokenBucket
+from ..shaping import TokenBucket
 
 _SHORTEST_SLEEP_SECONDS = 0.001
 

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from standins.flow import Flow
+from ..flow import Flow
 
 
 @dataclass(frozen=True)

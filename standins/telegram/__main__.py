@@ -17,14 +17,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from standins import control
-from standins.shaping import Shaping
-from standins.telegram.connection import Connection
-from standins.telegram.server import StandIn
-from standins.telegram.service.faults import Fault
-from standins.telegram.service.limits import RequestLimit
-from standins.telegram.world import worlds
-from standins.telegram.world.world import World
+from .. import control
+from ..shaping import Shaping
+from .connection import Connection
+from .server import StandIn
+from .service.faults import Fault
+from .service.limits import RequestLimit
+from .world import worlds
+from .world.world import World
 
 WORLDS: dict[str, Callable[..., World]] = {
     "mixed": worlds.mixed,

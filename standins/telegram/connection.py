@@ -10,20 +10,20 @@ import struct
 from collections.abc import Coroutine
 from concurrent.futures import Executor
 
-from standins.telegram.calls.call_handling import CallHandling
-from standins.telegram.calls.rpc import Call
-from standins.telegram.mtproto import service_messages, wire
-from standins.telegram.mtproto.auth_keys import AuthKey, Session
-from standins.telegram.mtproto.handshake import (
+from .calls.call_handling import CallHandling
+from .calls.rpc import Call
+from .mtproto import service_messages, wire
+from .mtproto.auth_keys import AuthKey, Session
+from .mtproto.handshake import (
     Handshake,
     HandshakeError,
     as_unencrypted,
     unencrypted,
 )
-from standins.telegram.mtproto.transports import FramingError, detect
-from standins.telegram.mtproto.wire import TlObject
-from standins.telegram.sending import Sender
-from standins.telegram.service.service import Service
+from .mtproto.transports import FramingError, detect
+from .mtproto.wire import TlObject
+from .sending import Sender
+from .service.service import Service
 
 _AUTH_KEY_NOT_FOUND = struct.pack("<i", -404)
 _BROKEN = (EOFError, OSError, struct.error, FramingError, wire.WireError, HandshakeError)

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from standins.shaping import Pacer, Shaping
-from standins.telegram.mtproto import wire
-from standins.telegram.mtproto.auth_keys import AuthKey, Session
-from standins.telegram.mtproto.transports import Transport
-from standins.telegram.service.service import Service
+from ..shaping import Pacer, Shaping
+from .mtproto import wire
+from .mtproto.auth_keys import AuthKey, Session
+from .mtproto.transports import Transport
+from .service.service import Service
 
 _INLINE_BYTES = 16 * 1024
 """Messages up to this size are encrypted at once; a thread would cost more than it saves."""

@@ -17,20 +17,20 @@ from typing import TypeVar
 
 from pyrogram import raw
 
-from standins.shaping import Shaping
-from standins.telegram.calls.updates import edited_message_update, new_message_update
-from standins.telegram.connection import Connection
-from standins.telegram.mtproto import socks
-from standins.telegram.mtproto.auth_keys import AuthKey
-from standins.telegram.mtproto.wire import TlObject
-from standins.telegram.service.data_centres import data_centre_of_address
-from standins.telegram.service.faults import Faults
-from standins.telegram.service.logins import token_of_link
-from standins.telegram.service.service import Service
-from standins.telegram.service.statistics import Statistics
-from standins.telegram.service.takeout import Takeout
-from standins.telegram.world.channel import Channel
-from standins.telegram.world.world import World
+from ..shaping import Shaping
+from .calls.updates import edited_message_update, new_message_update
+from .connection import Connection
+from .mtproto import socks
+from .mtproto.auth_keys import AuthKey
+from .mtproto.wire import TlObject
+from .service.data_centres import data_centre_of_address
+from .service.faults import Faults
+from .service.logins import token_of_link
+from .service.service import Service
+from .service.statistics import Statistics
+from .service.takeout import Takeout
+from .world.channel import Channel
+from .world.world import World
 
 API_ID = 1234567
 API_HASH = "0123456789abcdef0123456789abcdef"

@@ -245,6 +245,12 @@ def find(config: Config) -> int:
     return looked(find, config)
 
 
+def demo(_: Config) -> int:
+    from tdl_sync.commands.demo import run_demo
+
+    return run_demo()
+
+
 COMMANDS: Mapping[Command, Callable[[Config], int]] = {
     Command.SYNC: signed_in_sync,
     Command.LOGIN: login,
@@ -253,5 +259,6 @@ COMMANDS: Mapping[Command, Callable[[Config], int]] = {
     Command.VERIFY: verify,
     Command.DOCTOR: doctor,
     Command.FIND: find,
+    Command.DEMO: demo,
 }
 """What each command runs; it returns the exit status."""

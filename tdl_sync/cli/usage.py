@@ -19,6 +19,7 @@ tdl_sync moves every file of a Telegram chat to Google Drive (or to any other
 rclone remote) through a small disk. It can be stopped and started anywhere.
 
 Examples:
+  tdl_sync.py demo                           see it work, without an account
   tdl_sync.py login                          sign in to Telegram, once
   tdl_sync.py doctor                         check all that a run needs
   tdl_sync.py -u @channel --max-disk 50      move it through 50 GB of disk
@@ -41,6 +42,7 @@ Usage:
   tdl_sync.py doctor [--json] [--rclone-arg ARG]... [options]
   tdl_sync.py find WORD... [--json] [--rclone-arg ARG]... [options]
   tdl_sync.py config [-u CHAT]... [--rclone-arg ARG]... [options]
+  tdl_sync.py demo
   tdl_sync.py completion (bash | zsh | fish)
 
 What to move:
@@ -295,6 +297,7 @@ OF_COMMAND: Mapping[str, frozenset[str]] = {
     )
     | FOR_EACH,
     "config": frozenset(OPTIONS) - LOGIN_ONLY - LOOKING_ONLY,
+    "demo": ABOUT_THE_PROGRAM,
     "completion": ABOUT_THE_PROGRAM,
 }
 """Which options each command takes on the command line."""

@@ -3,8 +3,8 @@ can tell."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from tdl_sync.core.model import FileNumber, ListedFile
@@ -44,17 +44,13 @@ def are_two(one: ListedFile, other: ListedFile) -> bool:
     return len(ids) == 2 and not any("\t" in each or not each for each in ids)
 
 
-def told_of_doubles(listing: Iterable[ListedFile], remote: str) -> str | None:
+def told_of_doubles(listing: Sequence[ListedFile], remote: str) -> str | None:
     """One line, if a listing has what may be the same file of one message twice. ``None`` where it
     has only what people put beside a file, under another name and with another size."""
-    files: defaultdict[FileNumber, list[ListedFile]] = defaultdict(list)
-    for file in listing:
-        number = number_of(file.name)
-        if number is not None:
-            files[number].append(file)
+    files = _several_of_one(listing)
     counts: Counter[Likeness] = Counter()
     messages, example, removable = 0, "", 0
-    for several in files.values():
+    for several in files:
         first, *others = several
         found = [
             other
@@ -74,6 +70,24 @@ def told_of_doubles(listing: Iterable[ListedFile], remote: str) -> str | None:
         f"in {remote}, as of {printable(example)!r}; compared with the first there are {hows}. "
         "verify lists them"
     ) + (", and verify --repair removes what is there twice" if removable else "")
+
+
+def _several_of_one(listing: Sequence[ListedFile]) -> Iterator[Sequence[ListedFile]]:
+    """The files of each message's file of which there are several. In a listing of a whole chat
+    those are few: only they are put together."""
+    once: set[FileNumber] = set()
+    again: dict[FileNumber, list[ListedFile]] = {}
+    for file in listing:
+        number = number_of(file.name)
+        if number in once:
+            again.setdefault(number, [])
+        elif number is not None:
+            once.add(number)
+    for file in listing if again else ():
+        number = number_of(file.name)
+        if number is not None and number in again:
+            again[number].append(file)
+    return iter(again.values())
 
 
 _HOW = {

@@ -159,7 +159,7 @@ FIRST = 1
 """The index of a message's first file: most messages hold no other."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class FileNumber:
     """Which file of a chat: of which message, and its ``index`` there, from 1 on."""
 
@@ -348,7 +348,7 @@ class StagedFile:
         return self.item.identity if self.is_known else self.item.identity_if_unedited
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ListedFile:
     """One file as the remote's own listing shows it.
 

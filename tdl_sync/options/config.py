@@ -25,6 +25,7 @@ class Command(str, Enum):
     VERIFY = "verify"
     DOCTOR = "doctor"
     FIND = "find"
+    DEMO = "demo"
 
 
 class OnQuota(str, Enum):

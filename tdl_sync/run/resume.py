@@ -4,7 +4,7 @@ that it leaves in its turn.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -301,16 +301,16 @@ class Resumption:
             return False
         return not (isinstance(entry, MediaItem) and marked.is_replaced_by(entry))
 
-    def _on_remote(self, listing: list[ListedFile]) -> dict[FileNumber, list[ListedFile]]:
+    def _on_remote(self, listing: list[ListedFile]) -> dict[FileNumber, tuple[ListedFile, ...]]:
         """What is on the remote, if no mark says so: all of it on a new machine."""
-        found: defaultdict[FileNumber, list[ListedFile]] = defaultdict(list)
+        found: dict[FileNumber, tuple[ListedFile, ...]] = {}
         for file in listing:
             number = number_of(file.name)
             if number is not None:
                 key = MessageKey(self._chat.id, 0, number.message_id, number.index)
                 if not self._marks.is_done(self._scope.remote, key):
-                    found[number].append(file)
-        return dict(found)
+                    found[number] = (*found.get(number, ()), file)
+        return found
 
 
 def _told_waiting(loaded: LoadedState | None, recorded: Iterable[Waiting]) -> Iterator[Waiting]:

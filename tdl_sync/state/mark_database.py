@@ -65,6 +65,10 @@ class TextDisk(diskcache.Disk):  # type: ignore[misc]
         return _found_text(value)
 
 
+_PAGES = 256
+"""Of 4 KB, which each thread keeps of the database."""
+
+
 class MarkDatabase:
     """All threads may call all methods; several processes may open it.
 
@@ -83,6 +87,11 @@ class MarkDatabase:
                 eviction_policy="none",
                 cull_limit=0,
                 sqlite_synchronous=2,
+                # Each thread has a connection of its own. With the library's defaults each keeps up
+                # to 32 MB of pages and maps the file, so that a run's memory grows with its chat;
+                # what is asked for here is found in some microseconds all the same.
+                sqlite_cache_size=_PAGES,
+                sqlite_mmap_size=0,
             )
 
     def close(self) -> None:

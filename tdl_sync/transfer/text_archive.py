@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.model import Chat, ListedFile, Scope, TextMessage, scope_key
+from tdl_sync.core.naming import path_of
 from tdl_sync.core.operating_system import open_here
 from tdl_sync.core.ports import ChatReader, HandOff
 from tdl_sync.core.retry import with_attempts
@@ -30,8 +31,9 @@ class TextArchive:
         self._chat = chat
         self._key = scope_key(Scope(remote, chat.id, chat.topic_id))
         self._folder = folder
-        self._sizes = {file.name: file.size_bytes for file in listing if not file.subfolder}
         self._name = f"messages-topic-{chat.topic_id}.jsonl" if chat.topic_id else "messages.jsonl"
+        sizes = (file.size_bytes for file in listing if path_of(file) == self._name)
+        self._size_bytes = next(sizes, None)
 
     def keep(self, directory: Path, reader: ChatReader, hand_off: HandOff, stop: StopFlag) -> None:
         """Bring the copy in ``directory`` up to date, and the remote's.
@@ -44,7 +46,7 @@ class TextArchive:
 
     def _bring_up_to_date(self, path: Path, reader: ChatReader, hand_off: HandOff) -> None:
         try:
-            if not path.exists() and self._name in self._sizes:
+            if not path.exists() and self._size_bytes is not None:
                 self._begin_with(path, hand_off.read(self._folder, self._name))
             self._append_new(path, reader)
             content = path.read_bytes()
@@ -53,9 +55,9 @@ class TextArchive:
                 f"--text: {path} cannot be written: {error.strerror}; mend that or name "
                 "another --data-dir"
             ) from error
-        if content and self._sizes.get(self._name) != len(content):
+        if content and self._size_bytes != len(content):
             hand_off.put(content, self._folder, self._name)
-            self._sizes[self._name] = len(content)
+            self._size_bytes = len(content)
 
     def _begin_with(self, path: Path, content: bytes) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

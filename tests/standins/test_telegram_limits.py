@@ -39,6 +39,13 @@ def test_a_bucket_paces_with_short_waits_once_it_is_empty() -> None:
     assert clients.ask(3, at=1.0) == [None, None, 1]
 
 
+def test_a_burst_is_used_up_however_slowly_it_is_asked_for() -> None:
+    clients = Clients(RequestLimit(2, 3, shape="burst"))
+    assert [clients.ask(at=10.0 * n) for n in range(1, 4)] == [[None], [None], [3]]
+    assert clients.ask(at=32.0) == [1]
+    assert clients.ask(3, at=33.0) == [None, None, 3]
+
+
 @pytest.mark.parametrize(
     ("scope", "refused"),
     [("account", [5, 5]), ("data_centre", [5, None]), ("connection", [None, None])],

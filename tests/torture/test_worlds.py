@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from scripts.campaign_runs import BUDGET_BYTES
-from scripts.demonstration import differences
 from scripts.world_books import Books, Told
 from scripts.worlds_campaign import WorldsFigures, WorldsPlan, run_worlds_campaign
+from standins.demonstration import differences
 from standins.telegram.server import StandIn
 from standins.telegram.world.generated import generated
 from tests.e2e.program import Machine
@@ -53,7 +53,7 @@ def test_the_books_of_a_chat_of_any_shape_are_balanced_to_the_last_message(
 
 def test_kills_and_refusals_in_between_change_nothing_of_that(tmp_path: Path) -> None:
     figures = WorldsFigures()
-    run_worlds_campaign(WorldsPlan(worlds=1, seed=1, kills=2), tmp_path, figures, print)
+    run_worlds_campaign(WorldsPlan(worlds=1, seed=9, kills=2), tmp_path, figures, print)
     assert figures.problems == []
 
 

@@ -9,7 +9,10 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any
 
-from standins.drive.api.fields import (
+from ..files.world import Node, World, parent_for_new
+from ..web.api_error import ApiError, UnknownRequest, bad_request, not_found
+from ..web.http import Request, Response
+from .fields import (
     ABOUT,
     FILE,
     FILE_LIST,
@@ -20,13 +23,10 @@ from standins.drive.api.fields import (
     parse_fields,
     select,
 )
-from standins.drive.api.listing import Listing, PageTokenError
-from standins.drive.api.query import QueryError, parse_query
-from standins.drive.api.resources import about_resource, file_resource, shared_drive_resource
-from standins.drive.api.tokens import Account
-from standins.drive.files.world import Node, World, parent_for_new
-from standins.drive.web.api_error import ApiError, UnknownRequest, bad_request, not_found
-from standins.drive.web.http import Request, Response
+from .listing import Listing, PageTokenError
+from .query import QueryError, parse_query
+from .resources import about_resource, file_resource, shared_drive_resource
+from .tokens import Account
 
 _COMMON_PARAMETERS = frozenset({"alt", "fields", "prettyPrint"})
 _DEFAULT_FILE_FIELDS = "kind,id,name,mimeType"

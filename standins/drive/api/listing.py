@@ -7,8 +7,8 @@ import copy
 import time
 from collections.abc import Callable, Collection
 
-from standins.drive.api.query import Term
-from standins.drive.files.world import Node, World
+from ..files.world import Node, World
+from .query import Term
 
 
 class PageTokenError(ValueError):

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from standins.drive.files.times import parse_time
-from standins.drive.files.world import Node
+from ..files.times import parse_time
+from ..files.world import Node
 
 _TOKEN = re.compile(
     r"""\s*(?:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from standins.drive.files.world import Node, World
+from ..files.world import Node, World
 
 
 def file_resource(node: Node, world: World) -> dict[str, Any]:

@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import parse_qsl
 
-from standins.drive.api.api import Access, DriveApi
-from standins.drive.api.tokens import JWT_BEARER, Account, Tokens
-from standins.drive.api.upload_api import UploadApi
-from standins.drive.api.uploads import ContentRange
-from standins.drive.faults import Fault, Faults
-from standins.drive.files.world import World
-from standins.drive.shaping import Shaping
-from standins.drive.statistics import Statistics
-from standins.drive.web.api_error import ApiError, TokenError, UnknownRequest
-from standins.drive.web.http import ConnectionCut, Request, Response
+from ..faults import Fault, Faults
+from ..files.world import World
+from ..shaping import Shaping
+from ..statistics import Statistics
+from ..web.api_error import ApiError, TokenError, UnknownRequest
+from ..web.http import ConnectionCut, Request, Response
+from .api import Access, DriveApi
+from .tokens import JWT_BEARER, Account, Tokens
+from .upload_api import UploadApi
+from .uploads import ContentRange
 
 API_HOST = "www.googleapis.com"
 TOKEN_HOST = "oauth2.googleapis.com"

@@ -18,9 +18,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from standins.drive.web.api_error import ApiError, TokenError
-from standins.drive.web.certificates import private_pem
-from standins.drive.web.http import Response
+from ..web.api_error import ApiError, TokenError
+from ..web.certificates import private_pem
+from ..web.http import Response
 
 TOKEN_URI = "https://oauth2.googleapis.com/token"
 SCOPE = "https://www.googleapis.com/auth/drive"

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from standins.drive.api.api import Access, DriveApi, check_metadata, check_parameters
-from standins.drive.api.tokens import Account
-from standins.drive.api.uploads import ContentRange, UploadSession, UploadSessions, split_multipart
-from standins.drive.files.content import ContentWriter
-from standins.drive.files.world import Node, World
-from standins.drive.web.api_error import ApiError
-from standins.drive.web.http import ConnectionCut, Request, Response
+from ..files.content import ContentWriter
+from ..files.world import Node, World
+from ..web.api_error import ApiError
+from ..web.http import ConnectionCut, Request, Response
+from .api import Access, DriveApi, check_metadata, check_parameters
+from .tokens import Account
+from .uploads import ContentRange, UploadSession, UploadSessions, split_multipart
 
 UPLOAD_URL = "https://www.googleapis.com/upload/drive/v3/files"
 # `setModifiedDate` is of version 2, where rclone still sends it to; version 3 ignores it.

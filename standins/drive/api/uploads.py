@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from email.message import Message
 from typing import Any
 
-from standins.drive.files.content import GRANULE_BYTES, ContentWriter
-from standins.drive.files.world import Node
-from standins.drive.web.api_error import ApiError, bad_request
-from standins.drive.web.http import Response
+from ..files.content import GRANULE_BYTES, ContentWriter
+from ..files.world import Node
+from ..web.api_error import ApiError, bad_request
+from ..web.http import Response
 
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from standins.drive.files.content import Content, ContentWriter
-from standins.drive.files.times import now_text, parse_time
-from standins.drive.web.api_error import ApiError, bad_request, not_found
+from ..web.api_error import ApiError, bad_request, not_found
+from .content import Content, ContentWriter
+from .times import now_text, parse_time
 
 FOLDER = "application/vnd.google-apps.folder"
 DriveName = Literal["user", "shared", "service"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from standins.drive.web.http import Response
+from .http import Response
 
 _DOMAINS = {
     "rateLimitExceeded": "usageLimits",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pyrogram import raw
 from pyrogram.raw.core.primitives import Bool
 
-from standins.telegram.calls.entities import own_user, user, user_access_hash
-from standins.telegram.calls.rpc import Answer, Call, RpcError, handles
-from standins.telegram.mtproto.wire import TlObject
-from standins.telegram.service.data_centres import ADDRESSES
+from ..mtproto.wire import TlObject
+from ..service.data_centres import ADDRESSES
+from .entities import own_user, user, user_access_hash
+from .rpc import Answer, Call, RpcError, handles
 
 
 @handles(raw.functions.auth.ExportAuthorization)

@@ -12,7 +12,9 @@ from typing import Any
 
 from pyrogram import raw
 
-from standins.telegram.calls import (  # noqa: F401 - importing registers the handlers
+from ..mtproto.wire import TlObject
+from ..service.faults import CallFacts, Fault
+from . import (  # noqa: F401 - importing registers the handlers
     account,
     chats,
     connection,
@@ -20,11 +22,11 @@ from standins.telegram.calls import (  # noqa: F401 - importing registers the ha
     login,
     saved,
 )
-from standins.telegram.calls.call_reading import Unreadable, read_call
-from standins.telegram.calls.entities import chat_by_peer
-from standins.telegram.calls.files import FilePart, file_id_of
-from standins.telegram.calls.named import chats_named, username_in
-from standins.telegram.calls.rpc import (
+from .call_reading import Unreadable, read_call
+from .entities import chat_by_peer
+from .files import FilePart, file_id_of
+from .named import chats_named, username_in
+from .rpc import (
     Answer,
     Call,
     Registered,
@@ -33,8 +35,6 @@ from standins.telegram.calls.rpc import (
     name_of,
     serialise,
 )
-from standins.telegram.mtproto.wire import TlObject
-from standins.telegram.service.faults import CallFacts, Fault
 
 _WITHHELD = ("stall", "no_answer")
 """Faults by which an answer is never sent."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pyrogram import raw
 from pyrogram.raw.all import layer as our_layer
 
-from standins.telegram.calls.rpc import Call, RpcError, name_of
-from standins.telegram.mtproto import wire
-from standins.telegram.mtproto.wire import TlObject
+from ..mtproto import wire
+from ..mtproto.wire import TlObject
+from .rpc import Call, RpcError, name_of
 
 _INVOKE_WITH_LAYER = 0xDA9B0D0D
 _WRAPPERS = (

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 from pyrogram import raw
 
-from standins.telegram.calls.entities import (
+from ..mtproto.wire import TlObject
+from ..world.channel import CHANNEL_ID_SHIFT, Channel
+from ..world.content import derived_number
+from ..world.world import Community
+from .entities import (
     channel_by_input,
     chat,
     chat_by_peer,
     chats_and_users,
     is_readable,
 )
-from standins.telegram.calls.rpc import Call, RpcError, handles
-from standins.telegram.mtproto.wire import TlObject
-from standins.telegram.world.channel import CHANNEL_ID_SHIFT, Channel
-from standins.telegram.world.content import derived_number
-from standins.telegram.world.world import Community
+from .rpc import Call, RpcError, handles
 
 _USERNAME = re.compile(r"[a-z](?:_?[a-z0-9])*", re.IGNORECASE)
 _INVITE_HASH = re.compile(r"[A-Za-z0-9_-]{16,32}")

@@ -6,9 +6,9 @@ import time
 
 from pyrogram import raw
 
-from standins.telegram.calls.rpc import Call, handles
-from standins.telegram.mtproto.wire import TlObject
-from standins.telegram.service.data_centres import dc_options
+from ..mtproto.wire import TlObject
+from ..service.data_centres import dc_options
+from .rpc import Call, handles
 
 MESSAGE_LENGTH_MAX = 4096
 

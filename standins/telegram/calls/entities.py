@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from pyrogram import raw
 
-from standins.telegram.calls.rpc import RpcError
-from standins.telegram.world.channel import CHANNEL_ID_SHIFT, Channel, Message
-from standins.telegram.world.content import derived_number
-from standins.telegram.world.world import World
+from ..world.channel import CHANNEL_ID_SHIFT, Channel, Message
+from ..world.content import derived_number
+from ..world.world import World
+from .rpc import RpcError
 
 
 def own_user(world: World) -> raw.types.User:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pyrogram import raw
 from pyrogram.raw.core import Bytes
 
-from standins.telegram.calls.rpc import Answer, Call, RpcError, handles
-from standins.telegram.mtproto.wire import UPLOAD_FILE, TlObject
-from standins.telegram.world.content import FileRecord
-from standins.telegram.world.world import World
+from ..mtproto.wire import UPLOAD_FILE, TlObject
+from ..world.content import FileRecord
+from ..world.world import World
+from .rpc import Answer, Call, RpcError, handles
 
 _BLOCK_BYTES = 1024 * 1024
 _STEP_BYTES = 4096

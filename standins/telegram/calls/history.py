@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from pyrogram import raw
 
-from standins.telegram.calls.entities import channel_by_input, chat_by_peer, chats_and_users
-from standins.telegram.calls.rpc import Answer, Call, RpcError, handles
-from standins.telegram.mtproto.wire import TlObject
-from standins.telegram.world.channel import Channel, Message, Shown
-from standins.telegram.world.history import FILTER_KINDS
+from ..mtproto.wire import TlObject
+from ..world.channel import Channel, Message, Shown
+from ..world.history import FILTER_KINDS
+from .entities import channel_by_input, chat_by_peer, chats_and_users
+from .rpc import Answer, Call, RpcError, handles
 
 _MOST_IDS = 100
 

@@ -10,12 +10,12 @@ import re
 
 from pyrogram import raw
 
-from standins.telegram.calls.entities import own_user
-from standins.telegram.calls.rpc import Call, RpcError, handles
-from standins.telegram.mtproto.auth_keys import AuthKey
-from standins.telegram.mtproto.wire import TlObject
-from standins.telegram.service.logins import CodeWay, LoginToken
-from standins.telegram.service.password_check import is_valid_public
+from ..mtproto.auth_keys import AuthKey
+from ..mtproto.wire import TlObject
+from ..service.logins import CodeWay, LoginToken
+from ..service.password_check import is_valid_public
+from .entities import own_user
+from .rpc import Call, RpcError, handles
 
 _PHONE = re.compile(r"\+?[0-9]{7,15}")
 _API_HASH = re.compile(r"[0-9a-f]{32}")

@@ -7,9 +7,9 @@ from typing import Any
 
 from pyrogram import raw
 
-from standins.telegram.mtproto.wire import TlObject
-from standins.telegram.world.channel import CHANNEL_ID_SHIFT
-from standins.telegram.world.world import World
+from ..mtproto.wire import TlObject
+from ..world.channel import CHANNEL_ID_SHIFT
+from ..world.world import World
 
 
 def chats_named(world: World, request: TlObject, file_id: int | None) -> frozenset[int]:

@@ -8,10 +8,10 @@ from typing import Any, TypeAlias, TypeVar
 
 from pyrogram.raw.core import TLObject, Vector
 
-from standins.telegram.mtproto.auth_keys import AuthKey, Session
-from standins.telegram.mtproto.wire import TlObject
-from standins.telegram.service.service import Service
-from standins.telegram.world.world import World
+from ..mtproto.auth_keys import AuthKey, Session
+from ..mtproto.wire import TlObject
+from ..service.service import Service
+from ..world.world import World
 
 
 class RpcError(Exception):

@@ -6,11 +6,11 @@ import time
 
 from pyrogram import raw
 
-from standins.telegram.calls.connection import MESSAGE_LENGTH_MAX
-from standins.telegram.calls.entities import chat_by_peer, own_user
-from standins.telegram.calls.rpc import Call, RpcError, handles
-from standins.telegram.mtproto.wire import TlObject
-from standins.telegram.world.channel import Channel, Message
+from ..mtproto.wire import TlObject
+from ..world.channel import Channel, Message
+from .connection import MESSAGE_LENGTH_MAX
+from .entities import chat_by_peer, own_user
+from .rpc import Call, RpcError, handles
 
 
 @handles(raw.functions.messages.SendMessage)

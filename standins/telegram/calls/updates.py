@@ -10,10 +10,10 @@ import time
 
 from pyrogram import raw
 
-from standins.telegram.calls.entities import chats_and_users, is_readable
-from standins.telegram.mtproto.wire import TlObject
-from standins.telegram.service.service import Service
-from standins.telegram.world.channel import Channel
+from ..mtproto.wire import TlObject
+from ..service.service import Service
+from ..world.channel import Channel
+from .entities import chats_and_users, is_readable
 
 
 def edited_message_update(service: Service, channel: Channel, message_id: int) -> TlObject | None:

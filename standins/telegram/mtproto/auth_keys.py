@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha1
 
-from standins.telegram.mtproto.wire import ServerMessageIds
+from .wire import ServerMessageIds
 
 _REMEMBERED_MESSAGES = 4000
 

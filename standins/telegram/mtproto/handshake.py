@@ -17,8 +17,8 @@ from pyrogram.crypto import aes
 from pyrogram.crypto.prime import CURRENT_DH_PRIME
 from pyrogram.raw.core import TLObject
 
-from standins.telegram.inject.standin_public_key import FINGERPRINT, MODULUS
-from standins.telegram.mtproto.wire import TlObject
+from ..inject.standin_public_key import FINGERPRINT, MODULUS
+from .wire import TlObject
 
 _PRIVATE_EXPONENT = int(
     "2A53DABDD1B3B42BAA48CEAE8A7126756E0B15190171F31FA9A0711E01EB972D"

@@ -11,9 +11,9 @@ from pyrogram import raw
 from pyrogram.raw.core import FutureSalts
 from pyrogram.raw.core.future_salt import FutureSalt
 
-from standins.telegram.mtproto import wire
-from standins.telegram.mtproto.auth_keys import AuthKey, Session
-from standins.telegram.mtproto.wire import TlObject
+from . import wire
+from .auth_keys import AuthKey, Session
+from .wire import TlObject
 
 _SALT_SECONDS = 1800
 _RECEIVED = "\x04"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
-from standins.telegram.service.limits import ArmedLimit, LimitCounts, RequestLimit
+from .limits import ArmedLimit, LimitCounts, RequestLimit
 
 FaultKind = Literal[
     "flood_wait",  # 420 FLOOD_WAIT_<seconds>

@@ -25,6 +25,7 @@ LimitScope = Literal["account", "data_centre", "connection"]
 LimitShape = Literal[
     "window",  # so many within `seconds` of the first, then none until these are over
     "bucket",  # a burst of so many, which is filled up again within `seconds`, one by one
+    "burst",  # so many, however slowly they come, then none for `seconds`
 ]
 
 
@@ -87,7 +88,11 @@ class ArmedLimit:
         of = {"account": 0, "data_centre": dc_id, "connection": connection}[limit.scope]
         now = self._clock()
         counted = self._counted.setdefault(of, _Counted(now))
-        if limit.shape == "window":
+        if limit.shape == "burst":
+            if counted.requests >= limit.requests and 0 < counted.refuses_until <= now:
+                counted.requests, counted.refuses_until = 0, -math.inf
+            left_seconds = limit.seconds
+        elif limit.shape == "window":
             if now - counted.since >= limit.seconds:
                 counted.since, counted.requests = now, 0
             left_seconds = counted.since + limit.seconds - now

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from standins.telegram.mtproto.auth_keys import AuthKey
-from standins.telegram.service.password_check import PasswordCheck, PasswordVerifier
+from ..mtproto.auth_keys import AuthKey
+from .password_check import PasswordCheck, PasswordVerifier
 
 TOKEN_SECONDS = 30
 _LINK_PREFIX = "tg://login?token="

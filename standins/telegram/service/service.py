@@ -6,13 +6,13 @@ import os
 import threading
 from dataclasses import dataclass, field
 
-from standins.shaping import Shaping, TokenBucket
-from standins.telegram.mtproto.auth_keys import AuthKeys
-from standins.telegram.service.faults import Faults
-from standins.telegram.service.logins import Logins
-from standins.telegram.service.statistics import Statistics
-from standins.telegram.service.takeout import Takeout
-from standins.telegram.world.world import World
+from ...shaping import Shaping, TokenBucket
+from ..mtproto.auth_keys import AuthKeys
+from ..world.world import World
+from .faults import Faults
+from .logins import Logins
+from .statistics import Statistics
+from .takeout import Takeout
 
 
 @dataclass

@@ -11,11 +11,11 @@ from typing import Protocol
 
 from pyrogram import raw
 
-from standins.telegram.world import media
-from standins.telegram.world.content import FilePlace, FileRecord, derived_number
-from standins.telegram.world.history import FILTER_KINDS, Appended, Edit, History
-from standins.telegram.world.id_sequence import SortedIds, page_ids
-from standins.telegram.world.plan import Contents, Envelope, FilePlan, Leaf, MessagePlan, Recipe
+from . import media
+from .content import FilePlace, FileRecord, derived_number
+from .history import FILTER_KINDS, Appended, Edit, History
+from .id_sequence import SortedIds, page_ids
+from .plan import Contents, Envelope, FilePlan, Leaf, MessagePlan, Recipe
 
 Message = raw.types.Message | raw.types.MessageService
 Shown = Message | raw.types.MessageEmpty

@@ -17,8 +17,8 @@ from functools import partial
 
 from pyrogram import raw
 
-from standins.telegram.world import schema
-from standins.telegram.world.plan import Contents, Envelope, FilePlan, Leaf
+from . import schema
+from .plan import Contents, Envelope, FilePlan, Leaf
 
 _t = raw.types
 

@@ -14,13 +14,13 @@ from enum import Enum
 
 from pyrogram import raw
 
-from standins.telegram.world import envelopes, recipes, schema, worlds
-from standins.telegram.world.channel import Channel, Message, WorldItem
-from standins.telegram.world.content import derived_number
-from standins.telegram.world.history import FILTER_KINDS
-from standins.telegram.world.names import HOSTILE_NAMES
-from standins.telegram.world.plan import FILE_KINDS, Envelope, FilePlan
-from standins.telegram.world.world import World
+from . import envelopes, recipes, schema, worlds
+from .channel import Channel, Message, WorldItem
+from .content import derived_number
+from .history import FILTER_KINDS
+from .names import HOSTILE_NAMES
+from .plan import FILE_KINDS, Envelope, FilePlan
+from .world import World
 
 TOO_LARGE_BYTES = 10**10
 """Of a file that no campaign's disk can take."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from pyrogram import raw
 
-from standins.telegram.world.content import FilePlace
-from standins.telegram.world.id_sequence import LiveIds
-from standins.telegram.world.plan import DELETED, FilePlan, MessagePlan, Recipe
+from .content import FilePlace
+from .id_sequence import LiveIds
+from .plan import DELETED, FilePlan, MessagePlan, Recipe
 
 Entities = tuple[raw.base.MessageEntity, ...]
 

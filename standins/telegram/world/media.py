@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pyrogram import raw
 
-from standins.telegram.world.content import FileRecord, derived_number
-from standins.telegram.world.plan import FilePlan
+from .content import FileRecord, derived_number
+from .plan import FilePlan
 
 _STRIPPED_BYTES = b"\x01\x28\x28" + bytes(range(64))
 _LARGEST_SIDE = 1280

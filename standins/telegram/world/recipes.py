@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import accumulate
 
-from standins.telegram.world.content import derived_number
-from standins.telegram.world.names import HOSTILE_NAMES
-from standins.telegram.world.plan import DELETED, FILE_KINDS, FilePlan, MessagePlan
+from .content import derived_number
+from .names import HOSTILE_NAMES
+from .plan import DELETED, FILE_KINDS, FilePlan, MessagePlan
 
 FIRST_DATE = int(datetime(2021, 3, 4, 5, 6, 7, tzinfo=timezone.utc).timestamp())
 _SPAN_SECONDS = 3 * 365 * 86400

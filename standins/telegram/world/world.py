@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from standins.telegram.world import media
-from standins.telegram.world.channel import Channel
-from standins.telegram.world.content import FilePlace, FileRecord, derived_number
-from standins.telegram.world.plan import FilePlan, Recipe
+from . import media
+from .channel import Channel
+from .content import FilePlace, FileRecord, derived_number
+from .plan import FilePlan, Recipe
 
 
 @dataclass(frozen=True)

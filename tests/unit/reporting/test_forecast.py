@@ -140,11 +140,11 @@ def test_who_waits_as_told_stands_still_at_once_whatever_has_stood_still_before(
     line = Line(ChatTotals(100, 100 * MB, 100), down=MB, up=MB)
     for _ in range(20):
         line.move(MB)
+    line.shown.tell(Admitted(item_of(1000, MB)))
     line.seconds += 60
     line.move(MB)
     until = datetime.now(timezone.utc) + timedelta(seconds=25)
     line.shown.numbers.waiting(Waiting("downloading", "Telegram asks for a pause of 25 s", until))
-    line.shown.tell(Admitted(item_of(1000, MB)))
     line.seconds += 4
     assert not stands_still(line.snapshot())
     line.seconds += 4

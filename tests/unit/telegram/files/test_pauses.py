@@ -64,14 +64,26 @@ def test_an_answer_over_the_same_connection_shows_nothing() -> None:
     assert line.free() == set()
 
 
-def test_where_others_are_refused_too_all_are_meant() -> None:
-    """One in between was taken, as from a bucket that fills up drop by drop."""
+def test_where_most_others_are_refused_too_all_are_meant() -> None:
+    """Some in between were taken, as from a bucket that fills up drop by drop."""
     line = Line()
     line.refuse(FIRST, sent=1.0, heard=1.1)
-    line.refuse(SECOND, sent=1.06, heard=1.2)
-    for _ in range(5):
+    for _ in range(3):
+        line.refuse(SECOND, sent=1.06, heard=1.2)
+    for _ in range(2):
         line.answer(THIRD, sent=1.07, heard=1.3)
     assert line.free() == set()
+
+
+def test_where_several_have_come_to_limits_of_their_own_each_waits_for_its_own_end() -> None:
+    line = Line()
+    line.refuse(FIRST, sent=1.0, heard=1.1)
+    line.refuse(SECOND, sent=1.06, heard=1.2, seconds=5)
+    for _ in range(2):
+        line.answer(THIRD, sent=1.07, heard=1.3)
+    assert line.free() == {THIRD}
+    line.now = 6.2
+    assert line.free() == {SECOND, THIRD}
 
 
 def with_a_limit_of_one() -> Line:
@@ -88,19 +100,29 @@ def test_what_was_found_out_holds_for_the_next_refusal() -> None:
     assert line.free() == {THIRD}
 
 
-def test_until_what_was_sent_after_a_refusal_is_refused_elsewhere() -> None:
+def test_until_several_in_a_row_are_refused_what_was_sent_later() -> None:
     line = with_a_limit_of_one()
     line.now = 12.0
     line.pauses.asked(FIRST, (FIRST, 12.0))
     line.answer(FIRST, sent=12.0, heard=12.1)
-    line.refuse(SECOND, sent=13.0, heard=13.1)
-    assert line.free() == {FIRST, THIRD}
-    line.refuse(THIRD, sent=13.2, heard=13.3)
+    line.refuse("fourth", sent=13.0, heard=13.1)
+    line.refuse(FIRST, sent=13.2, heard=13.3)
+    line.refuse(SECOND, sent=13.2, heard=13.3)
+    assert line.free() == {THIRD}
+    line.refuse("fifth", sent=13.2, heard=13.4)
     assert line.free() == set()
-    line.now = 23.25
+    line.now = 23.35
     assert line.free() == set()  # to the end of the last that was told
-    line.now = 23.3
+    line.now = 23.4
     assert line.free() == {FIRST, SECOND, THIRD}
+
+
+def test_one_that_is_answered_in_between_ends_the_row() -> None:
+    line = with_a_limit_of_one()
+    for number in range(2, 10):
+        line.refuse(f"another {number}", sent=number, heard=number + 0.1)
+        line.answer(SECOND, sent=number + 0.2, heard=number + 0.3)
+    assert line.free() == {SECOND, THIRD}
 
 
 def test_after_a_pause_one_connection_is_asked_once_and_then_it_is_free() -> None:

@@ -1,4 +1,4 @@
-"""The demo itself, run inside the environment: the stand-in, the real program, and the check.
+"""The demo: the stand-in, the real program, and the check, in a checkout or as it is installed.
 
 The stand-in for Telegram runs as a process of its own and is talked to over the real protocol;
 the remote is a local directory behind the real rclone. All that is made lies in one temporary
@@ -25,11 +25,9 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
-from scripts.environment import ROOT
-from scripts.reaper import end_with_this_process
-from standins.telegram.world import worlds
-from standins.telegram.world.channel import ItemKey, WorldItem
-from standins.telegram.world.world import World
+from .telegram.world import worlds
+from .telegram.world.channel import ItemKey, WorldItem
+from .telegram.world.world import World
 
 # 291 files with 309 MB in all; without the file of a terabyte that this world has for tests.
 WORLD_PARAMETERS: dict[str, Any] = {
@@ -50,6 +48,12 @@ SAMPLE_SECONDS = 0.02
 READ_BYTES = 1024 * 1024
 STOP_SECONDS = 10.0
 COMMAND_COLUMNS = 70
+
+STAND_INS = __package__ or "standins"
+"""What this package is called: another name in a checkout than where it is installed."""
+IS_INSTALLED = "." in STAND_INS
+CHECKOUT = Path(__file__).resolve().parent.parent
+INSTALLED_COMMAND = "tdl-sync"
 
 
 class DemoFailed(Exception):
@@ -74,6 +78,12 @@ class Places:
     @property
     def rclone_config(self) -> Path:
         return self.root / "rclone.conf"
+
+    @property
+    def working_directory(self) -> Path:
+        """Of the processes: Python finds the modules of a checkout there. Installed ones it finds
+        anyway, and what lies where the user is must not come before them."""
+        return self.root if IS_INSTALLED else CHECKOUT
 
     @property
     def stand_in_log(self) -> Path:
@@ -113,12 +123,12 @@ def temporary_places() -> Iterator[Places]:
 @contextmanager
 def running_stand_in(places: Places) -> Iterator[dict[str, str]]:
     """Start the stand-in; gives the variables that point the program at it."""
-    command = [sys.executable, "-m", "standins.telegram", "--world", "mixed"]
+    command = [sys.executable, "-m", f"{STAND_INS}.telegram", "--world", "mixed"]
     command += ["--parameters", json.dumps(WORLD_PARAMETERS)]
     with places.stand_in_log.open("wb") as log:
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=places.working_directory,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -201,13 +211,17 @@ def run_program(places: Places, stand_in_variables: Mapping[str, str]) -> int:
         for name, value in os.environ.items()
         if not name.startswith(("TDL_SYNC_", "RCLONE_"))
     }
-    command = [sys.executable, str(ROOT / "tdl_sync.py"), "-u", worlds.SOURCE_USERNAME]
+    own["TDL_SYNC_CONFIG"] = os.devnull
+    command = ["-u", worlds.SOURCE_USERNAME]
     command += ["--max-disk", f"{BUDGET_BYTES // 1_000_000}M", "--remote", "demo:channels"]
     command += ["--staging", str(places.staging), "--data-dir", str(places.root / "data")]
     command += ["--rclone-config", str(places.rclone_config)]
     print(shown(command, places), flush=True)
+    program = ["-m", "tdl_sync"] if IS_INSTALLED else [str(CHECKOUT / "tdl_sync.py")]
     process = subprocess.Popen(
-        command, cwd=ROOT, env={**own, **RCLONE_VARIABLES, **stand_in_variables}
+        [sys.executable, *program, *command],
+        cwd=places.working_directory,
+        env={**own, **RCLONE_VARIABLES, **stand_in_variables},
     )
     try:
         while True:
@@ -219,9 +233,10 @@ def run_program(places: Places, stand_in_variables: Mapping[str, str]) -> int:
         stop(process)
 
 
-def shown(command: list[str], places: Places) -> str:
+def shown(options_of_run: list[str], places: Places) -> str:
     """As one types it, on lines that no terminal breaks."""
-    words = ["python", "tdl_sync.py", *command[2:]]
+    program = [INSTALLED_COMMAND] if IS_INSTALLED else ["python", "tdl_sync.py"]
+    words = [*program, *options_of_run]
     line = " ".join(words).replace(str(places.root), "$DEMO")
     first, *options = line.split(" --")
     lines = [f"$ {first}"]
@@ -285,10 +300,27 @@ def sha256_of(path: Path) -> str:
 
 def own_command() -> str:
     """What to type for a channel of one's own, as it works on this machine."""
+    if IS_INSTALLED:
+        return f"{_installed_command()} -u <channel> --max-disk 50"
     python = Path(sys.executable)
-    if python.is_relative_to(ROOT):
-        python = python.relative_to(ROOT)
+    if python.is_relative_to(CHECKOUT):
+        python = python.relative_to(CHECKOUT)
     return f"{python} tdl_sync.py -u <channel> --max-disk 50"
+
+
+def _installed_command() -> str:
+    """By its name where the shell finds it, else as it was called just now."""
+    called = Path(sys.argv[0])
+    if called.stem != INSTALLED_COMMAND:
+        return f"{sys.executable} -m tdl_sync"
+    return INSTALLED_COMMAND if shutil.which(INSTALLED_COMMAND) else str(called)
+
+
+def first_steps() -> str:
+    """What comes before a channel of one's own."""
+    if IS_INSTALLED:
+        return f"after `{_installed_command()} login` and `rclone config`"
+    return "after the five steps in README.md"
 
 
 def demonstrate() -> int:
@@ -318,7 +350,7 @@ def demonstrate() -> int:
         f"All {len(items)} files are there once, each with the right SHA-256, name and date.\n"
         f"The staging directory never held more than {watch.most_bytes / 1_000_000:.1f} MB "
         f"(looked at every {SAMPLE_SECONDS * 1000:.0f} ms).\n\n"
-        "For your own channel, after the five steps in README.md:\n\n"
+        f"For your own channel, {first_steps()}:\n\n"
         f"    {own_command()}\n"
     )
     return 0
@@ -329,7 +361,6 @@ def _end(signal_number: int, frame: FrameType | None) -> None:
 
 
 def main() -> int:
-    end_with_this_process()
     for name in {"SIGTERM", "SIGHUP"} & set(signal.Signals.__members__):
         signal.signal(signal.Signals[name], _end)
     try:
