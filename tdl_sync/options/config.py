@@ -178,7 +178,8 @@ class Places:
     def inside(self) -> tuple[Path, ...]:
         """All that we make in the data directory, as far as the user does not say where."""
         states = (self.marks, self.states, self.partial, self.locks)
-        return (*states, self.reading, self.begun_folders, self.chats, self.texts)
+        known = (self.reading, self.begun_folders, self.catalogues)
+        return (*states, *known, self.chats, self.texts)
 
 
 @dataclass(frozen=True)
