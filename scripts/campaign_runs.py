@@ -45,8 +45,8 @@ def run_environment(own: Mapping[str, str]) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("TDL_SYNC_", "RCLONE_"))
     }
-    rate = {"RCLONE_BWLIMIT_FILE": UPLOAD_RATE}
-    return {**inherited, **rate, **own, MARK: secrets.token_hex(8)}
+    ours = {"RCLONE_BWLIMIT_FILE": UPLOAD_RATE, "TDL_SYNC_CONFIG": os.devnull}
+    return {**inherited, **ours, **own, MARK: secrets.token_hex(8)}
 
 
 def make_local_remote(places: Places, dice: random.Random) -> dict[str, str]:

@@ -31,9 +31,11 @@ MORE: Mapping[str, str] = {
     "--max-disk": "[the disk](how-it-works.md)",
     "--replaced": "[more](everyday.md#a-message-that-was-given-another-file)",
     "--follow": "[more](everyday.md#staying-with-a-chat)",
-    "--dry-run": "[more](looking.md#--dry-run-what-would-be-moved)",
+    "--dry-run": "[more](looking.md#--dry-run-what-would-be-moved); with `--json` "
+    "[file by file](looking.md#sync---dry-run---json)",
     "--match": "as [regex](https://pypi.org/project/regex/) takes them",
     "--dedupe": "[more](everyday.md#a-part-of-a-chat)",
+    "--config": "[more](settings.md), [what holds](settings.md#what-holds)",
     "--name": "[more](everyday.md#names-and-folders)",
     "--text": "[its shape](sidecar.md#messagesjsonl)",
     "--bwlimit": "[more](everyday.md#limits-for-the-line)",
@@ -104,8 +106,9 @@ def _commands() -> str:
     rows = ["## Commands", "", "| command | what it does | its options |", "| --- | --- | --- |"]
     for name, page in PAGES.items():
         own = OF_COMMAND[name] - ABOUT_THE_PROGRAM
-        if name == "sync":
-            options = f"all but {_listed(OPTIONS.keys() - OF_COMMAND[name])}"
+        others = OPTIONS.keys() - OF_COMMAND[name]
+        if len(others) < len(own) / 4:
+            options = f"all but {_listed(others)}"
         else:
             options = _listed(own) or "none"
         rows.append(f"| `{name}` | {_marked(page.summary)} | {options} |")

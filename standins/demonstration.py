@@ -211,6 +211,7 @@ def run_program(places: Places, stand_in_variables: Mapping[str, str]) -> int:
         for name, value in os.environ.items()
         if not name.startswith(("TDL_SYNC_", "RCLONE_"))
     }
+    own["TDL_SYNC_CONFIG"] = os.devnull
     command = ["-u", worlds.SOURCE_USERNAME]
     command += ["--max-disk", f"{BUDGET_BYTES // 1_000_000}M", "--remote", "demo:channels"]
     command += ["--staging", str(places.staging), "--data-dir", str(places.root / "data")]

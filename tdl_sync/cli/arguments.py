@@ -1,4 +1,5 @@
-"""Command line and environment -> the texts that the user gave, and where each came from.
+"""Command line, environment and settings file -> the texts that the user gave, and where each came
+from.
 
 Nothing is converted here (``option_values`` does), but every wrong word is found here: docopt-ng's
 own errors are unreadable, print values (which may be secrets), and it "corrects" misspelt
@@ -12,9 +13,18 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from docopt import DocoptExit, docopt
 
+from tdl_sync.cli.setting import Setting, Settings, Source, highest, switched_on
+from tdl_sync.cli.settings_file import (
+    CREDENTIAL_VARIABLES,
+    NO_FILE,
+    ChatTable,
+    SettingsFile,
+    settings_file,
+)
 from tdl_sync.cli.usage import (
     ABOUT_THE_PROGRAM,
     OF_COMMAND,
@@ -25,12 +35,11 @@ from tdl_sync.cli.usage import (
 )
 from tdl_sync.core.errors import UsageError
 from tdl_sync.core.program import PROGRAM, VARIABLE_PREFIX
+from tdl_sync.options.credentials import Credential
+from tdl_sync.options.directories import expand
 
 SEE_HELP = f"see {PROGRAM} --help"
 _NEEDS_SHELL = f"completion takes the name of one shell: {', '.join(SHELLS)}; {SEE_HELP}"
-CREDENTIAL_VARIABLES = tuple(
-    VARIABLE_PREFIX + name for name in ("API_ID", "API_HASH", "SESSION_STRING")
-)
 
 _OF_TDL = {
     **dict.fromkeys(("-d", "--dir"), "--remote"),
@@ -46,25 +55,28 @@ _OF_TDL = {
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One option as it was given: ``texts`` is empty for a switch. ``origin`` is for errors."""
-
-    texts: tuple[str, ...]
-    origin: str
-    from_command_line: bool
-
-
-@dataclass(frozen=True)
 class Arguments:
     """The command and all options that were given, by long name; no defaults.
 
-    ``shell`` is the word after ``completion``, ``words`` are those after ``find``.
+    ``shell`` is the word after ``completion``, ``words`` are those after ``find``. ``given`` is
+    what the command line and the environment say, with the switches that are off.
     """
 
     command: str
     shell: str | None
-    settings: Mapping[str, Setting]
-    words: tuple[str, ...] = ()
+    words: tuple[str, ...]
+    given: Settings
+    file: SettingsFile
+    credentials: Mapping[str, Credential]
+
+    @property
+    def settings(self) -> dict[str, Setting]:
+        """What holds for the whole run, and for the chats without a table of their own."""
+        return switched_on(highest(self.file.settings, self.given))
+
+    def settings_of(self, table: ChatTable) -> dict[str, Setting]:
+        """What holds for the chats of this table."""
+        return switched_on(highest(self.file.settings, table.settings, self.given))
 
 
 def gather(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
@@ -82,12 +94,29 @@ def gather(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
     for option in OPTIONS.values():
         value = parsed[option.name]
         if value is True:
-            settings[option.name] = Setting((), option.name, from_command_line=True)
+            settings[option.name] = Setting((), option.name, Source.COMMAND_LINE)
         elif value:
             texts = tuple(value) if isinstance(value, list) else (str(value),)
-            settings[option.name] = Setting(texts, option.name, from_command_line=True)
+            settings[option.name] = Setting(texts, option.name, Source.COMMAND_LINE)
     shell = next((name for name in SHELLS if parsed[name]), None)
-    return Arguments(command, shell, settings, tuple(parsed["WORD"] or ()))
+    file = NO_FILE if shell is not None else settings_file(_named_file(settings, environ), environ)
+    words = tuple(parsed["WORD"] or ())
+    return Arguments(command, shell, words, settings, file, _credentials(environ, file))
+
+
+def _credentials(environ: Mapping[str, str], file: SettingsFile) -> dict[str, Credential]:
+    found = {}
+    for variable in CREDENTIAL_VARIABLES:
+        if text := environ.get(variable, "").strip():
+            found[variable] = Credential(text, variable)
+        elif (setting := file.credentials.get(variable)) is not None:
+            found[variable] = Credential(setting.texts[0].strip(), setting.origin)
+    return found
+
+
+def _named_file(settings: Settings, environ: Mapping[str, str]) -> Path | None:
+    named = settings.get("--config")
+    return None if named is None else expand(named.texts[0], environ).absolute()
 
 
 def _refuse_wrong_words(argv: Sequence[str]) -> None:
@@ -197,8 +226,12 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Setting]:
             continue
         if variable not in by_variable:
             _refuse_misspelt(variable, [*by_variable, *CREDENTIAL_VARIABLES])
-        elif text and (texts := _texts_of(by_variable[variable], text)) is not None:
-            settings[by_variable[variable].name] = Setting(texts, variable, False)
+        elif text:
+            option = by_variable[variable]
+            texts = _texts_of(option, text)
+            settings[option.name] = Setting(
+                texts or (), variable, Source.ENVIRONMENT, is_off=texts is None
+            )
     return settings
 
 

@@ -108,6 +108,16 @@ PAGES: Mapping[str, Page] = {
         ("find beach 2024-05", "find invoice .pdf --json"),
         _all_of("find"),
     ),
+    "config": Page(
+        "show the settings that hold, and where each came from",
+        "Shows what would hold for a run with these options: the command line wins over variables "
+        "(TDL_SYNC_...), they win over the settings file, and what is given nowhere has its "
+        "default. What may hold a secret is not shown. What it prints could be the settings file. "
+        "It changes nothing.",
+        ("config [options]",),
+        ("config", "config --config other.toml", "config -u @channel --workers 6"),
+        ("--config",),
+    ),
     "demo": Page(
         "see it work, without an account",
         "Starts a stand-in for Telegram on this machine, which speaks Telegram's real protocol, "
@@ -140,7 +150,7 @@ def about_itself(argv: Sequence[str]) -> str | None:
     and whatever else is wrong. ``None`` where neither is there."""
     if "-h" in argv or "--help" in argv:
         return help_text(argv).replace(SCRIPT, PROGRAM)
-    if "--version" in argv:
+    if "--version" in argv or "-V" in argv:
         return f"tdl_sync {VERSION}\n"
     return None
 

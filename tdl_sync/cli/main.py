@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the one place where errors become text
         result = SyncResult((), (error,))
         status = report_error(error, config.telling)
-    if config.command is Command.SYNC:
+    if config.command is Command.SYNC and not (config.dry_run and config.as_json):
         # A run prints its own as the last that it does: it did not come to that.
         print_result(_outcome(status, result), result, config.telling)
     return status

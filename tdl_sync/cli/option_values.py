@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
-from tdl_sync.cli.arguments import SEE_HELP, Arguments, Setting
-from tdl_sync.cli.usage import OPTIONS
+from tdl_sync.cli.arguments import SEE_HELP
+from tdl_sync.cli.setting import Setting, Source
+from tdl_sync.cli.usage import OF_CHAT, OPTIONS
 from tdl_sync.core.errors import UsageError
+from tdl_sync.options.directories import expand
 from tdl_sync.options.units import parse_seconds
 
 DEFAULT_REMOTE = OPTIONS["--remote"].default or ""
@@ -76,9 +79,13 @@ class Given:
         return convert(default)
 
 
-def after_exclusions(arguments: Arguments) -> Mapping[str, Setting]:
-    """Settings that exclude each other: the command line wins over a variable, else an error."""
-    settings = dict(arguments.settings)
+def after_exclusions(given: Mapping[str, Setting]) -> Mapping[str, Setting]:
+    """Settings that exclude each other: the one of the higher source wins, else an error.
+
+    A chat's table says what is to be moved of that chat. So where a setting of the whole run
+    excludes one of a table, that is an error, too: neither is left out without a word.
+    """
+    settings = dict(given)
     remote = settings.get("--remote")
     pairs: tuple[tuple[str, str], ...] = _EXCLUSIVE
     if remote is not None and remote.texts[0].rstrip("/") != DEFAULT_REMOTE:
@@ -87,14 +94,30 @@ def after_exclusions(arguments: Arguments) -> Mapping[str, Setting]:
         if first not in settings or second not in settings:
             continue
         one, other = settings[first], settings[second]
-        if one.from_command_line == other.from_command_line:
+        if one.source == other.source or _is_of_the_whole_run(first, second, one, other):
             means = f" ({first} means --remote {DEFAULT_REMOTE})" if first == "--gdrive" else ""
             raise UsageError(
                 f"{one.origin} and {other.origin} exclude each other{means}; "
                 f"give only one of them, or {SEE_HELP}"
             )
-        del settings[second if one.from_command_line else first]
+        del settings[second if one.source > other.source else first]
     return settings
+
+
+def _is_of_the_whole_run(first: str, second: str, one: Setting, other: Setting) -> bool:
+    """Whether one is a chat's own, and the other is none that a chat could have."""
+    if Source.TABLE not in (one.source, other.source) or first == "--gdrive":
+        return False
+    return not {first, second} <= OF_CHAT
+
+
+def path_given(given: Given, name: str, environ: Mapping[str, str]) -> Path | None:
+    def path(text: str) -> Path:
+        if text.startswith("-") or "\0" in text:
+            raise ValueError("a path (one that begins with a dash: ./-name)")
+        return expand(text, environ).absolute()
+
+    return given.optional(name, path)
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:

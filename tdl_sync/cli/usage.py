@@ -29,10 +29,11 @@ Examples:
   tdl_sync.py status                         how far each chat is
   tdl_sync.py verify -u @channel             compare the remote with the chat
   tdl_sync.py find beach 2024-05             search what was moved (--catalogue)
+  tdl_sync.py                                move what the settings file names
   tdl_sync.py completion bash                a script for your shell's Tab key
 
 Usage:
-  tdl_sync.py [sync] [-u CHAT]... [--rclone-arg ARG]... [options]
+  tdl_sync.py [sync] [-u CHAT]... [--json] [--rclone-arg ARG]... [options]
   tdl_sync.py login [--qr] [--print-session] [options]
   tdl_sync.py chats [--json] [options]
   tdl_sync.py status [-u CHAT]... [--json] [options]
@@ -40,6 +41,7 @@ Usage:
                      [--rclone-arg ARG]... [options]
   tdl_sync.py doctor [--json] [--rclone-arg ARG]... [options]
   tdl_sync.py find WORD... [--json] [--rclone-arg ARG]... [options]
+  tdl_sync.py config [-u CHAT]... [--rclone-arg ARG]... [options]
   tdl_sync.py demo
   tdl_sync.py completion (bash | zsh | fish)
 
@@ -86,6 +88,8 @@ Which of its files (what is left out stays for a run with other filters):
                            at least this old
   --match REGEX            only names in which this is found, in any case
   --caption REGEX          only captions (or an album's) in which this is found
+  --filter EXPR            only what this holds for, such as "views > 1000 and
+                           duration > 60 and not forwarded" (docs/filters.md)
   --from-id ID             only messages from this id on
   --to-id ID               only messages up to this id
   --limit N                stop after this many files of each chat
@@ -99,8 +103,9 @@ Where it goes:
   --name TEMPLATE          names, and folders below the chat's own, such as
                            "{date:%Y-%m}/{stem} ({type}).{ext}"; fields:
                            {message_id} {file_name} {stem} {ext} {date} {chat}
-                           {topic} {album} {type} {caption}. The message's id is
-                           put in front of each name
+                           {topic} {topic_name} {album} {type} {caption}
+                           {sender} {views}. The message's id is put in front of
+                           each name; a file keeps the place that it once got
   --sidecar                beside each file a JSON file: caption, sender, date,
                            hash (docs/sidecar.md)
   --text                   messages.jsonl in the chat's folder: all messages
@@ -149,14 +154,17 @@ Telling:
   --log-file FILE          keep the lines in this file, too; at 10 MB it is put
                            aside, and the last five are kept
   --log-json               a JSON object for each line instead of text
-  --json                   (chats, status, verify, doctor, find) JSON, for
-                           programs
+  --json                   (chats, status, verify, doctor, find, sync --dry-run)
+                           JSON for programs
   --repair                 (verify) have the next run move again what is missing
                            or wrong; remove what is on the remote twice, after
                            a question
   --yes                    (verify --repair) remove that without a question
 
 Places and programs:
+  --config FILE            the settings file, if not the user's own
+                           (~/.config/tdl-sync/config.toml); command and
+                           variables win over it (docs/settings.md)
   --data-dir DIR           session and records; without it the directory
                            for a user's program data (~/.local/share/tdl-sync)
   --staging DIR            the directory that --max-disk bounds, used for
@@ -180,13 +188,14 @@ Signing in (login, which also takes --data-dir and --proxy):
 
   -h, --help               show the commands and the everyday options; after a
                            command its own; --help all shows this text
-  --version                show the version
+  -V, --version            show the version
 
 Environment:
   Every option can be a variable: TDL_SYNC_MAX_DISK=50, TDL_SYNC_RESUME=yes.
-  The command line wins. TDL_SYNC_URL may hold several chats with spaces
-  between them, TDL_SYNC_RCLONE_ARG several flags, quoted as in a shell.
-  An empty variable counts as not set.
+  The command line wins over them, and they win over the settings file.
+  TDL_SYNC_URL may hold several chats with spaces between them,
+  TDL_SYNC_RCLONE_ARG several flags, quoted as in a shell. An empty variable
+  counts as not set.
 
   TDL_SYNC_API_ID, TDL_SYNC_API_HASH     from https://my.telegram.org
   TDL_SYNC_SESSION_STRING                from login --print-session; without it
@@ -260,36 +269,45 @@ WITHOUT_DEFAULTS = _DEFAULT.sub("", USAGE)
 """The text for docopt, which could not tell a default from a value that was given."""
 
 ABOUT_THE_PROGRAM = frozenset({"--help", "--version"})
+FOR_EACH = ABOUT_THE_PROGRAM | {"--config"}
 LOGIN_ONLY = frozenset({"--qr", "--print-session"})
 LOOKING_ONLY = frozenset({"--json", "--repair", "--yes"})
 WHICH_FILES = frozenset(
     "--url --chats --topic --comments --takeout --from-id --type --include --exclude --min-size "
-    "--max-size --since --until --match --caption --to-id --dedupe".split()
+    "--max-size --since --until --match --caption --filter --to-id --dedupe".split()
 )
 WHAT_A_RUN_NEEDS = frozenset(
     "--remote --gdrive --max-disk --data-dir --staging --rclone --rclone-config --rclone-arg "
     "--proxy".split()
 )
 OF_COMMAND: Mapping[str, frozenset[str]] = {
-    "sync": frozenset(OPTIONS) - LOGIN_ONLY - LOOKING_ONLY,
-    "login": LOGIN_ONLY | {"--data-dir", "--proxy"} | ABOUT_THE_PROGRAM,
-    "chats": frozenset({"--json", "--data-dir", "--proxy"}) | ABOUT_THE_PROGRAM,
+    "sync": frozenset(OPTIONS) - LOGIN_ONLY - (LOOKING_ONLY - {"--json"}),
+    "login": LOGIN_ONLY | {"--data-dir", "--proxy"} | FOR_EACH,
+    "chats": frozenset({"--json", "--data-dir", "--proxy"}) | FOR_EACH,
     "status": frozenset({"--url", "--chats", "--json", "--page", "--data-dir", "--proxy"})
-    | ABOUT_THE_PROGRAM,
+    | FOR_EACH,
     "verify": WHICH_FILES
     | LOOKING_ONLY
     | WHAT_A_RUN_NEEDS
-    | ABOUT_THE_PROGRAM
+    | FOR_EACH
     | {"--take-over", "--replaced"},
-    "doctor": WHAT_A_RUN_NEEDS | ABOUT_THE_PROGRAM | {"--json"},
+    "doctor": WHAT_A_RUN_NEEDS | FOR_EACH | {"--json"},
     "find": frozenset(
         "--remote --gdrive --data-dir --rclone --rclone-config --rclone-arg --json".split()
     )
-    | ABOUT_THE_PROGRAM,
+    | FOR_EACH,
+    "config": frozenset(OPTIONS) - LOGIN_ONLY - LOOKING_ONLY,
     "demo": ABOUT_THE_PROGRAM,
     "completion": ABOUT_THE_PROGRAM,
 }
 """Which options each command takes on the command line."""
+
+OF_CHAT = frozenset(
+    "--url --topic --comments --from-id --type --include --exclude --min-size --max-size --since "
+    "--until --match --caption --filter --to-id --limit --desc --dedupe --remote --name --sidecar "
+    "--text --catalogue --replaced".split()
+)
+"""Which options a chat's own table in the settings file takes: the others are of the whole run."""
 
 SHELLS = ("bash", "zsh", "fish")
 """What ``completion`` takes."""

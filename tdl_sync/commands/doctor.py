@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -125,7 +126,8 @@ def _rclone_and_remote(config: Config) -> Iterator[Finding]:
             yield Finding("rclone's configuration", str(error), error.exit_status)
             return
         yield Finding("rclone's configuration", text)
-        yield _finding("remote", lambda: _remote(control, config))
+        for each in config.by_remote.values():
+            yield _finding("remote", partial(_remote, control, each))
 
 
 def _rclone_configuration(control: RemoteControl, config: Config) -> str:

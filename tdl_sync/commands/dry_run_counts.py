@@ -55,6 +55,7 @@ class Prospect:
     """
 
     chat: Chat
+    remote: str
     folder: str
     path_of: Callable[[MediaItem], str]
     passed_id: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from tdl_sync.commands.dry_run_counts import Amount, Prospect
 from tdl_sync.core.reports import Outcome, RunReport
@@ -14,7 +15,7 @@ DRIVES_DAY_BYTES = 750 * 10**9
 """https://support.google.com/a/answer/172541"""
 
 
-def prospect_lines(prospect: Prospect, remote: str) -> list[str]:
+def prospect_lines(prospect: Prospect) -> list[str]:
     """The table of one chat; every line fit for a terminal."""
     made = "" if prospect.folder_exists else ", which would be made"
     limited = "and then stop (--limit)" if prospect.limit_reached else ""
@@ -23,7 +24,8 @@ def prospect_lines(prospect: Prospect, remote: str) -> list[str]:
     rows += [(f"  {year}", amount, "") for year, amount in sorted(prospect.by_year.items())]
     rows.append(("there", prospect.there, ""))
     rows += [("would fail", amount, reason) for reason, amount in _largest_first(prospect.failing)]
-    lines = [f"{prospect.chat.title or prospect.chat.id} -> {remote}, {prospect.folder!r}{made}"]
+    where = f"{prospect.remote}, {prospect.folder!r}{made}"
+    lines = [f"{prospect.chat.title or prospect.chat.id} -> {where}"]
     if prospect.passed_id:
         lines.append(
             f"  from message {prospect.passed_id + 1} on, where earlier runs have ended "
@@ -36,15 +38,25 @@ def prospect_lines(prospect: Prospect, remote: str) -> list[str]:
     return [printable(line) for line in lines]
 
 
+@dataclass(frozen=True)
+class Target:
+    """A remote that files would go to. ``free_bytes`` is ``None`` where it does not say."""
+
+    free_bytes: int | None
+    on_drive: bool
+
+
+UNKNOWN_TARGET = Target(None, on_drive=False)
+
+
 def last_lines(
     prospects: Sequence[Prospect],
-    free_bytes: int | None,
+    targets: Mapping[str, Target],
     *,
-    on_drive: bool,
     disk_decides: bool = False,
     failed: bool,
 ) -> list[str]:
-    """What holds for all chats together, and the result line."""
+    """What holds for all chats together, and the result line. ``targets`` are by remote."""
     total = sum((prospect.to_move for prospect in prospects), Amount())
     lines = []
     if len(prospects) > 1:
@@ -52,10 +64,13 @@ def last_lines(
     too_large_bytes = max((each.too_large_bytes for each in prospects), default=0)
     if too_large_bytes:
         lines.append(_more_disk(too_large_bytes, disk_decides=disk_decides))
-    if on_drive and total.size_bytes > DRIVES_DAY_BYTES:
-        lines.append(_days(total.size_bytes))
-    if free_bytes is not None and free_bytes < total.size_bytes:
-        lines.append(f"the remote has only {human_bytes(free_bytes)} free")
+    for remote, target in targets.items():
+        there = sum((each.to_move for each in prospects if each.remote == remote), Amount())
+        named = "the remote" if len(targets) == 1 else remote
+        if target.on_drive and there.size_bytes > DRIVES_DAY_BYTES:
+            lines.append(_days(there.size_bytes))
+        if target.free_bytes is not None and target.free_bytes < there.size_bytes:
+            lines.append(printable(f"{named} has only {human_bytes(target.free_bytes)} free"))
     does_it = "; the same command without --dry-run does it" if total.files else ""
     lines.append(f"nothing was written{does_it}")
     return [*lines, _result(prospects, total, failed=failed)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -16,10 +17,9 @@ from tdl_sync.core.links import message_link
 from tdl_sync.core.naming import chat_id_of_folder
 from tdl_sync.core.text import human_bytes, printable
 from tdl_sync.options.config import Config
-from tdl_sync.remote.check import look_at_remote
 from tdl_sync.remote.drive_folder import listed_folders
 from tdl_sync.remote.listing import RemoteLook
-from tdl_sync.run.parts import opened_rclone
+from tdl_sync.run.parts import looked_at, opened_rclone
 from tdl_sync.state.catalogue import (
     FILE_NAME,
     Catalogue,
@@ -59,7 +59,7 @@ def find(config: Config, output: StandardOutput) -> Sequence[TdlSyncError]:
         if not paths and not errors:
             raise ConfigurationError(
                 "there is no catalogue in the data directory, and none on "
-                f"{config.task.remote}: a run with --catalogue makes one"
+                f"{', '.join(config.by_remote)}: a run with --catalogue makes one"
             )
         hits = (hit for path in paths for hit in _hits(path, words, errors))
         if config.as_json:
@@ -74,21 +74,21 @@ def find(config: Config, output: StandardOutput) -> Sequence[TdlSyncError]:
 def _fetched(config: Config, directory: Path, errors: list[TdlSyncError]) -> Iterator[Path]:
     """For a machine that has moved nothing yet: those on the remote."""
     with opened_rclone(config) as control:
-        must_be_drive = config.rclone.must_be_drive
-        remote = look_at_remote(control, config.task.remote, must_be_drive=must_be_drive)
-        look = RemoteLook(control, remote)
-        names = {folder.name for folder in listed_folders(control, remote.base) or []}
-        for number, name in enumerate(sorted(names)):
-            content = look.read(name, FILE_NAME) if chat_id_of_folder(name) else None
-            if content is None:
-                continue
-            path = directory / f"{number}.sqlite"
-            try:
-                begin_with(path, content)
-            except CatalogueUnreadable as error:
-                errors.append(_unreadable(f"{name}/{FILE_NAME}", error))
-            else:
-                yield path
+        number = itertools.count()
+        for remote in looked_at(config, control).values():
+            look = RemoteLook(control, remote)
+            names = {folder.name for folder in listed_folders(control, remote.base) or []}
+            for name in sorted(names):
+                content = look.read(name, FILE_NAME) if chat_id_of_folder(name) else None
+                if content is None:
+                    continue
+                path = directory / f"{next(number)}.sqlite"
+                try:
+                    begin_with(path, content)
+                except CatalogueUnreadable as error:
+                    errors.append(_unreadable(f"{name}/{FILE_NAME}", error))
+                else:
+                    yield path
 
 
 def _hits(path: Path, words: Sequence[str], errors: list[TdlSyncError]) -> Iterator[_Hit]:

@@ -62,6 +62,10 @@ class StandardOutput:
                 "to another place"
             ) from error
 
+    def json_line(self, record: Mapping[str, Any]) -> None:
+        """One object on a line of its own, in ASCII, as in ``json_array``."""
+        self.line(json.dumps(record))
+
     def json_array(self, records: Iterable[Mapping[str, Any]]) -> None:
         """One array with an object on each line, printed when the next one is known.
 

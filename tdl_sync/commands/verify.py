@@ -23,7 +23,7 @@ from tdl_sync.remote.surplus_removal import SurplusRemoval
 from tdl_sync.reporting.stderr import teller
 from tdl_sync.run.books import balanced_in_time, is_whole
 from tdl_sync.run.in_turn import InTurn
-from tdl_sync.run.parts import parts_to_look
+from tdl_sync.run.parts import PartsToLook, parts_to_look
 from tdl_sync.run.wanted_chats import chats_to_move
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.exclusive import exclusive
@@ -61,7 +61,7 @@ def verify(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
 
 
 def _what_next(bad: int, verdicts: list[Verdict], config: Config) -> str:
-    files = f"{_files(bad)} missing or wrong on {config.task.remote}"
+    files = f"{_files(bad)} missing or wrong on {' and '.join(config.by_remote)}"
     repaired = sum(each.repaired for each in verdicts)
     if config.repair:
         return f"{files}; {repaired} recorded, for the next run to move again"
@@ -80,7 +80,7 @@ def _how_to_move(given_up: Sequence[GivenUp], config: Config) -> str:
         )
     if others:
         ways.append(f"{_files(others)} refused for good (--retry-failed tries them again)")
-    return f"not on {config.task.remote}: {', '.join(ways)}"
+    return f"not on {' and '.join(config.by_remote)}: {', '.join(ways)}"
 
 
 def _files(count: int) -> str:
@@ -94,17 +94,10 @@ def _verdicts(
     try:
         with parts_to_look(config) as parts, DoneMarks(config.places.marks) as marks:
             telegram, on_line = parts.telegram, teller(config.telling)
-            verifier = Verifier(
-                config=config,
-                reader=telegram.reader,
-                look=parts.files,
-                marks=marks,
-                saved_messages=telegram.saved_messages,
-                removal=SurplusRemoval(parts.control, parts.remote),
-            )
             wanted = chats_to_move(config, telegram.saved_messages, on_line)
-            for found in InTurn(wanted, telegram, config, on_line, errors.append):
+            for found in InTurn(wanted, telegram, on_line, errors.append):
                 try:
+                    verifier = _verifier(found.config, parts, marks)
                     verdict = verifier.verdict(found.chat, found.lower_bound)
                 except ChatError as error:
                     errors.append(error)
@@ -113,6 +106,18 @@ def _verdicts(
                 yield verdict
     except TdlSyncError as error:
         errors.append(error)
+
+
+def _verifier(config: Config, parts: PartsToLook, marks: DoneMarks) -> Verifier:
+    remote = config.task.remote
+    return Verifier(
+        config=config,
+        reader=parts.telegram.reader,
+        look=parts.files(remote),
+        marks=marks,
+        saved_messages=parts.telegram.saved_messages,
+        removal=SurplusRemoval(parts.control, parts.remotes[remote]),
+    )
 
 
 @dataclass(frozen=True)

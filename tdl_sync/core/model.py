@@ -74,6 +74,8 @@ class MessageDetails:
 
     ``caption`` and ``entities`` are the message's own; ``album_caption`` is the text of the other
     messages of its album, of which usually one has any. Ids of chats are marked ids.
+    ``sender_name`` is what the sender is called, or signs with, and ``topic_name`` the topic's
+    title; both are empty where they are not known.
     """
 
     caption: str = ""
@@ -86,6 +88,18 @@ class MessageDetails:
     forwarded_from_id: int | None = None
     views: int | None = None
     edited_at: datetime | None = None
+    forwards: int | None = None
+    sender_name: str = ""
+    topic_name: str = ""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How large a picture is and how long it, or a sound, lasts; 0 where that is not said."""
+
+    width: int = 0
+    height: int = 0
+    duration_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -191,6 +205,7 @@ class MediaItem:
     date: datetime
     location: FileLocation
     details: MessageDetails = field(default_factory=MessageDetails, compare=False, repr=False)
+    shape: Shape = field(default_factory=Shape, compare=False, repr=False)
 
     @property
     def message_id(self) -> int:

@@ -117,6 +117,23 @@ class PrivateDirectory:
                 return
 
 
+def distrust_of_file(path: Path, status: os.stat_result) -> str | None:
+    """Why somebody else may say what is in the file that was opened there (``status`` is its own):
+    the end of a sentence that begins with its name. ``None`` where only we and the administrator
+    may."""
+    if sys.platform == "win32":
+        return None
+    planted = planted_link(path)
+    if planted is not None:
+        return f"is reached by the link {planted}, which {_name_of(planted.lstat().st_uid)} made"
+    ours = status.st_uid in (os.geteuid(), 0)
+    if not ours and status.st_uid != _owner_of_what_we_make(path.parent):
+        return f"belongs to {_name_of(status.st_uid)}"
+    if stat.S_ISREG(status.st_mode) and _others_may_write(status):
+        return "can be written by other users"
+    return None
+
+
 def planted_link(path: Path) -> Path | None:
     """The first link on the way to ``path`` that somebody else may have made, if there is one.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, urlsplit
 
 from tdl_sync.core.errors import UsageError
@@ -269,6 +269,19 @@ def _message_id(word: str) -> int:
     if not _MESSAGE_ID.fullmatch(word) or int(word) > LARGEST_MESSAGE_ID:
         raise _NotAChat(_NO_MESSAGE_ID)
     return int(word)
+
+
+def same_chat(one: ChatSpelling, other: ChatSpelling) -> bool:
+    """Whether both name one chat (or one topic of it) in the same way, wherever they begin."""
+    return replace(one, from_message_id=0) == replace(other, from_message_id=0)
+
+
+def names(spelling: ChatSpelling, chat_id: int, username: str | None) -> bool:
+    """Whether it is a name of the chat that has this id and this user name, as far as that can be
+    told without asking."""
+    if isinstance(spelling, ByUsername):
+        return username is not None and spelling.username == username.lower()
+    return isinstance(spelling, ByMarkedId) and spelling.marked_id == chat_id
 
 
 def beginning(spelling: ChatSpelling) -> str | None:

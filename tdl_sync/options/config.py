@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -98,6 +99,13 @@ class Task:
     retry_failed: bool = False
     replaced: Replacing | None = None
 
+    @property
+    def names_topics(self) -> bool:
+        expression = self.choice.filters.expression
+        return self.keeping.template.names_topics or (
+            expression is not None and "topic_name" in expression.names
+        )
+
 
 @dataclass(frozen=True)
 class Running:
@@ -170,7 +178,8 @@ class Places:
     def inside(self) -> tuple[Path, ...]:
         """All that we make in the data directory, as far as the user does not say where."""
         states = (self.marks, self.states, self.partial, self.locks)
-        return (*states, self.reading, self.begun_folders, self.chats, self.texts)
+        known = (self.reading, self.begun_folders, self.catalogues)
+        return (*states, *known, self.chats, self.texts)
 
 
 @dataclass(frozen=True)
@@ -189,8 +198,23 @@ class RcloneSettings:
 
 
 @dataclass(frozen=True)
+class Apart:
+    """Chats that are moved in a way of their own: a table of the settings file, which errors call
+    by ``name``. ``must_be_drive`` is as in ``RcloneSettings``."""
+
+    name: str
+    chats: Chats
+    task: Task
+    must_be_drive: bool
+
+
+@dataclass(frozen=True)
 class Config:
     """All that a run is told. ``repr()`` shows no secret.
+
+    ``apart`` are chats for which others than ``chats`` and ``task`` hold. ``left_out`` are chats
+    that have a table in the settings file and were not asked for: under another name than the one
+    that stands there they would be taken for chats without.
 
     The switches are those of single commands.
     """
@@ -212,3 +236,33 @@ class Config:
     hooks: HookCommands = NO_HOOKS
     words: tuple[str, ...] = ()
     """What ``find`` looks for."""
+    apart: tuple[Apart, ...] = ()
+    left_out: tuple[ChatSpelling, ...] = ()
+
+    @property
+    def names_chats(self) -> bool:
+        return bool(self.chats.spellings or self.apart)
+
+    @property
+    def groups(self) -> Iterator[Config]:
+        """For each group of chats that are moved alike what holds for it; at least one, which has
+        no chats where none was named."""
+        if self.chats.spellings or not self.apart:
+            yield replace(self, apart=())
+        for each in self.apart:
+            rclone = replace(self.rclone, must_be_drive=each.must_be_drive)
+            yield replace(self, chats=each.chats, task=each.task, rclone=rclone, apart=())
+
+    @property
+    def names_topics(self) -> bool:
+        """Whether titles of topics are needed: each costs a call now and then."""
+        return any(group.task.names_topics for group in self.groups)
+
+    @property
+    def by_remote(self) -> dict[str, Config]:
+        """One of the groups for each remote that anything goes to."""
+        found: dict[str, Config] = {}
+        for group in self.groups:
+            if group.task.remote not in found or group.rclone.must_be_drive:
+                found[group.task.remote] = group
+        return found

@@ -88,6 +88,14 @@ class TelegramSettings:
         return record
 
 
+@dataclass(frozen=True)
+class Credential:
+    """One of those that no command line takes, as it was given. ``origin`` is for errors."""
+
+    text: str = field(repr=False)
+    origin: str
+
+
 def is_api_id(text: str) -> bool:
     return re.fullmatch(r"[0-9]{1,10}", text) is not None and 0 < int(text) < 2**31
 
@@ -97,39 +105,40 @@ def is_api_hash(text: str) -> bool:
 
 
 def telegram_settings(
-    environ: Mapping[str, str], session_directory: Path, proxy: Proxy | None
+    credentials: Mapping[str, Credential], session_directory: Path, proxy: Proxy | None
 ) -> TelegramSettings:
-    """As whom comes from the environment. Raises ``UsageError``; its text never holds a value."""
-    api_id = environ.get(API_ID, "").strip()
-    api_hash = environ.get(API_HASH, "").strip()
-    session_string = environ.get(SESSION_STRING, "").strip()
+    """``credentials`` by their variables. Raises ``UsageError``; its text never holds a value."""
+    api_id, api_hash = credentials.get(API_ID), credentials.get(API_HASH)
+    session_string = credentials.get(SESSION_STRING)
     source = "copy it from https://my.telegram.org, API development tools"
-    if api_id and not is_api_id(api_id):
+    if api_id is not None and not is_api_id(api_id.text):
         raise UsageError(
-            f"{API_ID}: expected a number such as 1234567, found something else; {source}"
+            f"{api_id.origin}: expected a number such as 1234567, found something else; {source}"
         )
-    if api_hash and not is_api_hash(api_hash):
+    if api_hash is not None and not is_api_hash(api_hash.text):
         raise UsageError(
-            f"{API_HASH}: expected 32 hexadecimal digits, "
-            f"found {len(api_hash)} characters that are not that; {source}"
+            f"{api_hash.origin}: expected 32 hexadecimal digits, "
+            f"found {len(api_hash.text)} characters that are not that; {source}"
         )
-    if bool(api_id) != bool(api_hash):
-        given, missing = (API_ID, API_HASH) if api_id else (API_HASH, API_ID)
-        raise UsageError(f"{given} is set and {missing} is not; set both or neither")
-    if session_string:
-        _check_session_string(session_string, has_api_id=bool(api_id))
+    if (api_id is None) != (api_hash is None):
+        given, missing = (api_id or api_hash), (API_HASH if api_hash is None else API_ID)
+        assert given is not None
+        raise UsageError(f"{given.origin} is set and {missing} is not; set both or neither")
+    if session_string is not None:
+        _check_session_string(session_string, has_api_id=api_id is not None)
     return TelegramSettings(
         session_directory,
-        int(api_id) if api_id else None,
-        api_hash or None,
-        session_string or None,
+        None if api_id is None else int(api_id.text),
+        None if api_hash is None else api_hash.text,
+        None if session_string is None else session_string.text,
         proxy,
     )
 
 
-def _check_session_string(text: str, *, has_api_id: bool) -> None:
+def _check_session_string(given: Credential, *, has_api_id: bool) -> None:
+    text, origin = given.text, given.origin
     mend = f"make a new one with: {PROGRAM} login --print-session"
-    expected = f"{SESSION_STRING}: expected the text that login --print-session prints"
+    expected = f"{origin}: expected the text that login --print-session prints"
     if not re.fullmatch(r"[A-Za-z0-9_-]+={0,2}", text):
         raise UsageError(f"{expected}, found characters that it can't hold; {mend}")
     bare = text.rstrip("=")
@@ -139,7 +148,7 @@ def _check_session_string(text: str, *, has_api_id: bool) -> None:
         content = b""
     length = len(content)
     if length in _OLD_SESSION_BYTES and not has_api_id:
-        raise UsageError(f"{SESSION_STRING} is of an old form without an api id; {mend}")
+        raise UsageError(f"{origin} is of an old form without an api id; {mend}")
     if length != _SESSION_BYTES and length not in _OLD_SESSION_BYTES:
         raise UsageError(
             f"{expected} (362 characters), found {len(text)} characters: cut off in copying, "

@@ -26,6 +26,22 @@ def _home(environ: Mapping[str, str]) -> Path:
         ) from None
 
 
+def default_settings_file(environ: Mapping[str, str]) -> Path | None:
+    """Where each system keeps a user's settings; ``None`` where no home is known."""
+    try:
+        if sys.platform == "win32":
+            roaming = environ.get("APPDATA")
+            base = Path(roaming) if roaming else _home(environ) / "AppData" / "Roaming"
+        elif sys.platform == "darwin":
+            base = _home(environ) / "Library" / "Application Support"
+        else:
+            named = environ.get("XDG_CONFIG_HOME", "")
+            base = Path(named) if named.startswith("/") else _home(environ) / ".config"
+    except UsageError:
+        return None
+    return (base / "tdl-sync" / "config.toml").absolute()
+
+
 def default_data_dir(environ: Mapping[str, str]) -> Path:
     """Where each system keeps a user's program data.
 

@@ -20,6 +20,7 @@ from datetime import datetime, timedelta, timezone
 from tdl_sync.core.model import HistoryEntry, HistoryPage, MediaItem, MediaType, SkippedItem
 from tdl_sync.core.naming import name_without_id
 from tdl_sync.options.expressions import Expression
+from tdl_sync.options.file_filter import FileFilter
 from tdl_sync.options.units import parse_seconds
 
 MOST_SEARCHED_CHARACTERS = 1024
@@ -60,6 +61,13 @@ class Filters:
     to_id: int | None = None
     name: Expression | None = None
     caption: Expression | None = None
+    expression: FileFilter | None = None
+
+    @property
+    def change(self) -> bool:
+        """Whether they may let a message pass tomorrow that they leave out today: no watermark may
+        pass what they leave out."""
+        return self.expression is not None and self.expression.changes
 
     def rule_against(self, item: MediaItem) -> str | None:
         """The rule that leaves the item out, ``None`` if it is wanted. Raises
@@ -83,6 +91,8 @@ class Filters:
             return "name"
         if self.caption and not self.caption.is_in(_searched(item), item.message_id):
             return "caption"
+        if self.expression and not self.expression.passes(item):
+            return "filter"
         return None
 
     @property
@@ -99,6 +109,7 @@ class Filters:
             "to": self.to_id,
             "name": self.name and self.name.pattern,
             "caption": self.caption and self.caption.pattern,
+            "filter": self.expression and self.expression.text,
         }
         wanted = {key: value for key, value in given.items() if value not in (None, [])}
         return json.dumps(wanted, sort_keys=True) if wanted else ""

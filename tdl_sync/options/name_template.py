@@ -27,9 +27,12 @@ FIELDS = (
     "date",
     "chat",
     "topic",
+    "topic_name",
     "album",
     "type",
     "caption",
+    "sender",
+    "views",
 )
 MOST_TEMPLATE_CHARACTERS = 300
 MOST_FOLDERS = 8
@@ -54,6 +57,10 @@ class NameTemplate:
 
     folders: tuple[str, ...]
     name: str
+
+    @property
+    def names_topics(self) -> bool:
+        return any("{topic_name" in part for part in (*self.folders, self.name))
 
     def place(self, item: MediaItem, chat: Chat) -> RemotePlace:
         values = _values(item, chat)
@@ -133,9 +140,12 @@ def _values(item: MediaItem, chat: Chat) -> dict[str, str | datetime]:
         "date": item.date,
         "chat": chat.title,
         "topic": "" if details.topic_id is None else str(details.topic_id),
+        "topic_name": details.topic_name or str(details.topic_id or ""),
         "album": "" if details.album_id is None else str(details.album_id),
         "type": item.media_type.value,
         "caption": " ".join((details.caption or details.album_caption).split()),
+        "sender": details.sender_name or chat.title,
+        "views": "" if details.views is None else str(details.views),
     }
 
 

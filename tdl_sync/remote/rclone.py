@@ -62,7 +62,7 @@ class Rclone:
         self._transfers = 0
         self._end_at = float("inf")
         self._told: queue.Queue[SentSoFar | CallTriedAgain | None] = queue.Queue(_TOLD_AT_MOST)
-        self._on_told: OnTold | None = None
+        self._on_told: tuple[OnTold, ...] = ()
 
     @classmethod
     def open(
@@ -141,9 +141,9 @@ class Rclone:
         self._keeper.leave_out_defaults()
 
     def on_told(self, on_told: OnTold) -> None:
-        """From now on call this with what the log tells of transfers; from a thread of its own, so
-        it may wait. Progress comes about twice a second."""
-        is_first, self._on_told = self._on_told is None, on_told
+        """From now on call this, too, with what the log tells of transfers; from a thread of its
+        own, so it may wait. Progress comes about twice a second."""
+        is_first, self._on_told = not self._on_told, (*self._on_told, on_told)
         if is_first:
             threading.Thread(target=self._tell, name="rclone's news", daemon=True).start()
 
@@ -254,8 +254,8 @@ class Rclone:
 
     def _tell(self) -> None:
         while (told := self._told.get()) is not None:
-            if self._on_told is not None:
-                self._on_told(told)
+            for on_told in self._on_told:
+                on_told(told)
 
 
 def _named(command: str) -> str:

@@ -45,13 +45,13 @@ class Hooks:
     def __init__(
         self,
         commands: HookCommands,
-        remote: str,
+        remotes: Sequence[str],
         stop: StopFlag,
         on_line: Callable[[str], None],
         file_seconds: float = FILE_SECONDS,
     ) -> None:
         self._commands = commands
-        self._remote = remote
+        self._remotes = remotes
         self._stop = stop
         self._on_line = on_line
         self._file_seconds = file_seconds
@@ -101,7 +101,7 @@ class Hooks:
             about = {
                 "EVENT": "run",
                 "RESULT": outcome.value,
-                "REMOTE": self._remote,
+                "REMOTE": "\n".join(self._remotes),
                 "TEXT": text,
                 "CHATS": "\n".join(printable(chat.title) for chat in self._chats.values()),
                 "SEEN": sum(report.seen for report in reports),

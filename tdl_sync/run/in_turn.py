@@ -13,7 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from tdl_sync.core.errors import ChatError, ChatFoundLater, ChatUnreadable, ChatUnreadableNow
+from tdl_sync.core.errors import (
+    ChatError,
+    ChatFoundLater,
+    ChatUnreadable,
+    ChatUnreadableNow,
+    ConfigurationError,
+)
 from tdl_sync.core.model import Chat
 from tdl_sync.options.config import Config
 from tdl_sync.run.wanted_chats import WantedChat
@@ -24,24 +30,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FoundChat:
-    """A chat, from ``lower_bound`` on."""
+    """A chat, from ``lower_bound`` on. ``config`` is what holds for it."""
 
     chat: Chat
+    config: Config
     lower_bound: int = 0
-    is_older_part: bool = False
-
-    def config(self, config: Config) -> Config:
-        """The run's, for this chat: ``--resume`` demands a saved state of the chats that were
-        named, and not of what they bring along."""
-        if not self.is_older_part:
-            return config
-        return replace(config, task=replace(config.task, resume=False))
 
 
 @dataclass(frozen=True)
 class _OlderPart:
     """Of this supergroup. ``named_ids``: the user has named ids of messages, which are its own."""
 
+    config: Config
     chat: Chat
     named_ids: bool
 
@@ -56,19 +56,17 @@ class InTurn:
         self,
         wanted: Iterable[WantedChat],
         telegram: TelegramSide,
-        config: Config,
         on_line: Callable[[str], None],
         on_error: Callable[[ChatError], None],
     ) -> None:
         """``on_error`` is told of the chats that are not found."""
         self._to_find: deque[_Wanted] = deque(wanted)
         self._telegram = telegram
-        self._ends_by_id = config.task.choice.filters.to_id is not None
         self._on_line = on_line
         self._on_error = on_error
         self._later: list[tuple[float, _Wanted]] = []
-        self._begun: set[tuple[int, int]] = set()
-        self._brought: set[int] = set()
+        self._begun: dict[tuple[str, int, int], _Wanted] = {}
+        self._brought: set[tuple[str, int]] = set()
 
     def __iter__(self) -> Iterator[FoundChat]:
         while self._to_find or self._later:
@@ -91,20 +89,27 @@ class InTurn:
 
     def _own(self, wanted: WantedChat) -> FoundChat | None:
         chat = wanted.find(self._telegram.chats)
-        if chat.id in self._brought:
+        remote = wanted.config.task.remote
+        if (remote, chat.id) in self._brought:
             return None
-        self._begun.add((chat.id, chat.topic_id))
+        begun = self._begun.setdefault((remote, chat.id, chat.topic_id), wanted)
+        if isinstance(begun, WantedChat) and begun.config != wanted.config:
+            raise ConfigurationError(
+                f"the chat {wanted.spelling.text!r} ({chat.title!r}) is left out: it has gone to "
+                f"the same remote as {begun.spelling.text!r}, with other options; name it once"
+            )
         if chat.became_id is not None:
             self._on_line(
                 f"{chat.title!r} has become a supergroup, whose own part is {chat.became_id}"
             )
         if not chat.topic_id and chat.comments_on_id is None:
-            named_ids = self._ends_by_id or wanted.lower_bound > 0
-            self._to_find.appendleft(_OlderPart(chat, named_ids))
-        return FoundChat(chat, wanted.lower_bound)
+            ends_by_id = wanted.config.task.choice.filters.to_id is not None
+            named_ids = ends_by_id or wanted.lower_bound > 0
+            self._to_find.appendleft(_OlderPart(wanted.config, chat, named_ids))
+        return FoundChat(chat, wanted.config, wanted.lower_bound)
 
     def _older(self, wanted: _OlderPart) -> FoundChat | None:
-        title = wanted.chat.title
+        title, config = wanted.chat.title, wanted.config
         try:
             older = self._telegram.chats.older_part_of(wanted.chat)
         except ChatUnreadableNow:
@@ -113,7 +118,7 @@ class InTurn:
             # An account that joined later has none, and this is how it learns that.
             self._on_line(f"no older part of {title!r} is moved: {error}")
             return None
-        if older is None or (older.id, 0) in self._begun:
+        if older is None or (config.task.remote, older.id, 0) in self._begun:
             return None
         if wanted.named_ids:
             self._on_line(
@@ -121,13 +126,14 @@ class InTurn:
                 f"message ids that were given are not its own; -u {older.id} is that part"
             )
             return None
-        self._begun.add((older.id, 0))
-        self._brought.add(older.id)
+        self._begun[(config.task.remote, older.id, 0)] = wanted
+        self._brought.add((config.task.remote, older.id))
         self._on_line(
             f"{title!r} was a group before it was a supergroup; that part is a chat of its own, "
             f"{older.title!r} ({older.id})"
         )
-        return FoundChat(older, is_older_part=True)
+        # --resume demands a saved state of what was named, not of what that brings along.
+        return FoundChat(older, replace(config, task=replace(config.task, resume=False)))
 
     # --- waiting ---------------------------------------------------------------------------------
 

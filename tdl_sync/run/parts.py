@@ -5,10 +5,10 @@ of a command that only looks at both sides.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
@@ -22,7 +22,7 @@ from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
 from tdl_sync.remote.begun_folder import BegunFolder
-from tdl_sync.remote.check import CheckedRemote, ProvenRemote, look_at_remote, prove_remote
+from tdl_sync.remote.check import CheckedRemote, look_at_remote, prove_remote
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.pace import Pace
@@ -66,17 +66,24 @@ def remote_control(config: Config, rclone: Rclone) -> RemoteControl:
     return RemoteControl(rclone, config.places.reading)
 
 
+def looked_at(config: Config, control: RemoteControl) -> dict[str, CheckedRemote]:
+    """Each remote that anything goes to. Raises as ``look_at_remote``."""
+    return {
+        remote: look_at_remote(control, remote, must_be_drive=each.rclone.must_be_drive)
+        for remote, each in config.by_remote.items()
+    }
+
+
 @dataclass(frozen=True)
 class PartsToLook:
-    """Both sides, for a command that moves nothing. ``remote`` is what was found of it."""
+    """Both sides, for a command that moves nothing. ``remotes`` is what was found of each."""
 
     telegram: TelegramSide
     control: RemoteControl
-    remote: CheckedRemote
+    remotes: Mapping[str, CheckedRemote]
 
-    @property
-    def files(self) -> RemoteLook:
-        return RemoteLook(self.control, self.remote)
+    def files(self, remote: str) -> RemoteLook:
+        return RemoteLook(self.control, self.remotes[remote])
 
 
 @contextmanager
@@ -96,20 +103,56 @@ def parts_to_look(config: Config, *, on_a_copy: bool = False) -> Iterator[PartsT
         control = closing.enter_context(opened_rclone(config))
         if not on_a_copy:
             use_writable_config(control.rclone, config.places.data_dir, on_line)
-        must_be_drive = config.rclone.must_be_drive
-        remote = look_at_remote(control, config.task.remote, must_be_drive=must_be_drive)
+        remotes = looked_at(config, control)
         if config.running.takeout and not on_a_copy:
             telegram.begin_takeout(closing, on_line, success=lambda: True)
-        yield PartsToLook(telegram, control, remote)
+        yield PartsToLook(telegram, control, remotes)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What all chats of a run share. ``remote_free_bytes`` is ``None`` where it does not say."""
+    """What all chats of a run share that go to one remote. ``remote_free_bytes`` is ``None`` where
+    it does not say."""
 
     telegram: TelegramSide
     stages: Stages
     remote_free_bytes: int | None
+
+
+@dataclass(frozen=True)
+class OpenedRemote:
+    """One that was proven, and the way to it."""
+
+    hand_off: RcloneHandOff
+    free_bytes: int | None
+    cleaning: Future[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class AllParts:
+    """What all chats of a run share, wherever they go."""
+
+    telegram: TelegramSide
+    stages: Stages
+    remotes: Mapping[str, OpenedRemote]
+
+    def of(self, remote: str) -> Parts:
+        """With the way to this remote."""
+        opened = self.remotes[remote]
+        stages = replace(self.stages, hand_off=opened.hand_off)
+        return Parts(self.telegram, stages, opened.free_bytes)
+
+
+def _budget(staging: Staging, stop: StopFlag, on_line: Callable[[str], None]) -> DiskBudget:
+    if staging.warning is not None:
+        on_line(f"warning: {staging.warning}")
+    on_line(f"staging at most {human_bytes(staging.budget_bytes)} in {staging.directory}")
+    return DiskBudget(
+        staging.budget_bytes,
+        staging.block_bytes,
+        stop,
+        disk_decides=staging.warning is not None,
+    )
 
 
 class Opening:
@@ -154,7 +197,7 @@ class Opening:
         if self._rclone is not None:
             self._rclone.close()
 
-    def parts(self, closing: ExitStack) -> Parts:
+    def parts(self, closing: ExitStack) -> AllParts:
         """All that can be wrong is found here, before the first byte is downloaded.
 
         ``closing`` closes them. After a stop it waits for nothing that hangs.
@@ -169,19 +212,20 @@ class Opening:
         for line in make_data_dir(places):
             progress.message(line)
         # At once: both may take long, and a proxy that is dead a minute.
-        progress.message(f"checking {self._config.task.remote} …")
+        progress.message(f"checking {', '.join(self._config.by_remote)} …")
         progress.message(self._config.telegram.connecting_line)
         staging = Staging.open(places.staging_dir, self._config.running.max_disk_bytes)
         closing.callback(staging.close)
         for line in staging.lines:
             progress.message(line)
         closing.callback(self._close_rclone)
-        proving = in_thread(partial(self._proven_remote, staging), "remote check")
+        proving = in_thread(partial(self._proven_remotes, staging), "remote check")
         opening = self._opening_telegram(closing)
         # What is wrong with the remote is told first, whatever Telegram says meanwhile.
-        proven, hand_off = self._result(proving)
-        closing.callback(stop.wait_beside, proven.cleaning)
-        budget = self._budget(staging)
+        remotes = self._result(proving)
+        for remote in remotes.values():
+            closing.callback(stop.wait_beside, remote.cleaning)
+        budget = _budget(staging, stop, progress.message)
         marks = closing.enter_context(DoneMarks(places.marks))
         telegram = self._result(opening)
         if self._config.running.takeout:
@@ -190,7 +234,7 @@ class Opening:
         stages = Stages(
             reader=telegram.reader,
             downloader=Downloader(telegram.parts, staging, partials, progress, stop),
-            hand_off=hand_off,
+            hand_off=next(iter(remotes.values())).hand_off,
             marks=marks,
             staging=staging,
             budget=budget,
@@ -199,9 +243,9 @@ class Opening:
             stop=stop,
             on_moved=self._on_moved,
         )
-        return Parts(telegram, stages, proven.remote.free_bytes)
+        return AllParts(telegram, stages, remotes)
 
-    def _proven_remote(self, staging: Staging) -> tuple[ProvenRemote, RcloneHandOff]:
+    def _proven_remotes(self, staging: Staging) -> dict[str, OpenedRemote]:
         config, on_line = self._config, self._progress.message
         began_at = time.monotonic()
         for line in told_of_dropped_variables():
@@ -211,21 +255,36 @@ class Opening:
         control = remote_control(config, rclone)
         UploadLimit(control, config.running.bandwidth, self._stop).begin()
         try:
-            proven = prove_remote(
-                control,
-                config.task.remote,
-                must_be_drive=config.rclone.must_be_drive,
-                begun=BegunFolder(config.places.begun_folders, config.task.remote),
-                stage_probe=staging.stage_probe if staging.has_room_for_a_probe else None,
-            )
+            return {
+                remote: self._opened_remote(each, control, staging, began_at)
+                for remote, each in config.by_remote.items()
+            }
         finally:
             staging.remove_probes()
+
+    def _opened_remote(
+        self, config: Config, control: RemoteControl, staging: Staging, began_at: float
+    ) -> OpenedRemote:
+        self._stop.check()
+        proven = prove_remote(
+            control,
+            config.task.remote,
+            must_be_drive=config.rclone.must_be_drive,
+            begun=BegunFolder(config.places.begun_folders, config.task.remote),
+            stage_probe=staging.stage_probe if staging.has_room_for_a_probe else None,
+        )
         proven.cleaning.add_done_callback(self._tell_of_cleaning)
         pace = Pace(self._stop, self._progress.waiting)
-        on_quota = config.running.on_quota
-        return proven, RcloneHandOff(
-            control, proven.remote, pace, on_line, on_quota, proven.folders, began_at
+        hand_off = RcloneHandOff(
+            control,
+            proven.remote,
+            pace,
+            self._progress.message,
+            config.running.on_quota,
+            proven.folders,
+            began_at,
         )
+        return OpenedRemote(hand_off, proven.remote.free_bytes, proven.cleaning)
 
     def _tell_of_cleaning(self, cleaning: Future[tuple[str, ...]]) -> None:
         error = cleaning.exception()
@@ -244,19 +303,6 @@ class Opening:
         if not work.done():
             self._stop.check()
         return work.result()
-
-    def _budget(self, staging: Staging) -> DiskBudget:
-        if staging.warning is not None:
-            self._progress.message(f"warning: {staging.warning}")
-        self._progress.message(
-            f"staging at most {human_bytes(staging.budget_bytes)} in {staging.directory}"
-        )
-        return DiskBudget(
-            staging.budget_bytes,
-            staging.block_bytes,
-            self._stop,
-            disk_decides=staging.warning is not None,
-        )
 
     def _opening_telegram(self, closing: ExitStack) -> Future[TelegramToMove]:
         loop = EventLoopThread()
@@ -284,7 +330,7 @@ class Opening:
             client.start(check)
             watch_session(client, stop)
             known = KnownChats(config.places.chats)
-            return TelegramToMove(client, config.running, known)
+            return TelegramToMove(client, config.running, known, names_topics=config.names_topics)
 
         def close() -> None:
             given_up.set()

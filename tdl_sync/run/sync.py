@@ -68,7 +68,7 @@ class Sync:
         self._config = config
         self._following = Following(stop, poll_seconds) if config.running.follow else None
         on_news = None if self._following is None else self._following.news.tell
-        self._hooks = Hooks(config.hooks, config.task.remote, stop, progress.message)
+        self._hooks = Hooks(config.hooks, tuple(config.by_remote), stop, progress.message)
         self._opening = Opening(
             config, stop, progress, on_news, self._has_succeeded, self._hooks.file_moved
         )
@@ -131,14 +131,14 @@ class Sync:
         with Followers(self._stop, on_line) as followers:
             wanted = chats_to_move(self._config, telegram.saved_messages, on_line)
             on_error = self._errors.append
-            for found in InTurn(wanted, telegram, self._config, on_line, on_error):
+            for found in InTurn(wanted, telegram, on_line, on_error):
                 self._stop.check()
                 try:
                     run = ChatRun(
                         found.chat,
                         found.lower_bound,
-                        found.config(self._config),
-                        parts,
+                        found.config,
+                        parts.of(found.config.task.remote),
                         self._deadline,
                         self._following,
                     )

@@ -29,11 +29,19 @@ from tdl_sync.telegram.session.session_copy import session_string_of
 class TelegramSide:
     """On a client that is started. Everything may be called from any thread but the loop's."""
 
-    def __init__(self, client: TelegramClient, known: KnownChats | None = None) -> None:
+    def __init__(
+        self,
+        client: TelegramClient,
+        known: KnownChats | None = None,
+        *,
+        names_topics: bool = False,
+    ) -> None:
         self.client = client
         self._takeout = Takeout()
         self.chats = ChatBook(client, known)
-        self.reader = TelegramChatReader(client, self.chats, self._takeout)
+        self.reader = TelegramChatReader(
+            client, self.chats, self._takeout, names_topics=names_topics
+        )
         self.saved_messages = TelegramSavedMessages(client)
 
     def begin_takeout(
@@ -56,8 +64,15 @@ class TelegramSide:
 class TelegramToMove(TelegramSide):
     """The same, and the files' bytes."""
 
-    def __init__(self, client: TelegramClient, running: Running, known: KnownChats) -> None:
-        super().__init__(client, known)
+    def __init__(
+        self,
+        client: TelegramClient,
+        running: Running,
+        known: KnownChats,
+        *,
+        names_topics: bool = False,
+    ) -> None:
+        super().__init__(client, known, names_topics=names_topics)
         self.parts = TelegramPartSource(
             client, self.reader, running.connections, self._takeout, running.bandwidth
         )
@@ -85,4 +100,5 @@ def opened_to_look(config: Config, *, on_a_copy: bool = False) -> Iterator[Teleg
         if sys.stderr.isatty() and config.telling.verbosity is not Verbosity.QUIET:
             on_line(settings.connecting_line)
         client.start()
-        yield TelegramSide(client, KnownChats(config.places.chats, writes=not on_a_copy))
+        known = KnownChats(config.places.chats, writes=not on_a_copy)
+        yield TelegramSide(client, known, names_topics=config.names_topics)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.model import Chat, Scope, scope_key
 from tdl_sync.core.ports import SavedMessagesReader, SavedText
-from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling, beginning
-from tdl_sync.options.config import Chats, Config
+from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling, beginning, names
+from tdl_sync.options.config import Config
 from tdl_sync.state.run_state import RunState
 from tdl_sync.state.saved_texts import Broken, State, parsed
 from tdl_sync.state.state_message import HEADER, names_remote
@@ -24,26 +25,41 @@ if TYPE_CHECKING:
 class WantedChat:
     """A chat, from ``lower_bound`` on; of a forum only ``topic_id`` unless that is 0.
 
-    ``comments``: instead of a channel's posts, all that was written about them.
+    ``config`` is what holds for it. ``comments``: instead of a channel's posts, all that was
+    written about them.
     """
 
+    config: Config
     spelling: ChatSpelling
     lower_bound: int = 0
     topic_id: int = 0
     comments: bool = False
 
     def find(self, chats: ChatBook) -> Chat:
-        """Raises ``ChatUnreadable``."""
+        """Raises ``ChatUnreadable``, and ``ConfigurationError`` where the settings file has a table
+        for this chat, which it was not known by."""
         chat = chats.resolve(self.spelling)
+        self._refuse_left_out(chat)
         return chats.discussion_of(chat) if self.comments else replace(chat, topic_id=self.topic_id)
 
+    def _refuse_left_out(self, chat: Chat) -> None:
+        for spelling in self.config.left_out:
+            if spelling.topic_id == self.topic_id and names(spelling, chat.id, chat.username):
+                raise ConfigurationError(
+                    f"the chat {self.spelling.text!r} ({chat.title!r}) has a table of its own in "
+                    f"the settings file, where it is called {spelling.text!r}; name it so here, "
+                    "too, that what stands there holds"
+                )
 
-def wanted_chats(chats: Chats) -> Iterator[WantedChat]:
-    for spelling in chats.spellings:
-        first_id = chats.from_id or spelling.from_message_id
-        yield WantedChat(spelling, first_id, chats.topic_id or spelling.topic_id)
-        if chats.comments:
-            yield WantedChat(spelling, comments=True)
+
+def wanted_chats(config: Config) -> Iterator[WantedChat]:
+    for group in config.groups:
+        chats = group.chats
+        for spelling in chats.spellings:
+            first_id = chats.from_id or spelling.from_message_id
+            yield WantedChat(group, spelling, first_id, chats.topic_id or spelling.topic_id)
+            if chats.comments:
+                yield WantedChat(group, spelling, comments=True)
 
 
 def chats_to_move(
@@ -51,22 +67,22 @@ def chats_to_move(
 ) -> Iterator[WantedChat]:
     """Those that the user named, else all that are unfinished; a line says what is left out, and
     what a link to a message means."""
-    chats = config.chats
     for line in beginnings(config):
         on_line(line)
-    if not chats.spellings:
+    if not config.names_chats:
         task = config.task
         found = unfinished_in(saved_messages.find(HEADER), task.remote, task.choice.canonical_text)
         for line in found.left_out:
             on_line(line)
-        chats = replace(chats, spellings=found.chats)
-    return wanted_chats(chats)
+        config = replace(config, chats=replace(config.chats, spellings=found.chats))
+    return wanted_chats(config)
 
 
 def beginnings(config: Config) -> Iterator[str]:
     """A line for each link to a message, unless other options say from where to where."""
-    if config.chats.from_id is None and config.task.choice.filters.to_id is None:
-        yield from filter(None, map(beginning, config.chats.spellings))
+    for group in config.groups:
+        if group.chats.from_id is None and group.task.choice.filters.to_id is None:
+            yield from filter(None, map(beginning, group.chats.spellings))
 
 
 @dataclass(frozen=True)

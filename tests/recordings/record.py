@@ -85,7 +85,7 @@ def record(name: str) -> None:
     with temporary_places() as places, StandIn(world, shaping) as telegram:
         own = {n: v for n, v in os.environ.items() if not n.startswith(("TDL_SYNC_", "RCLONE_"))}
         own |= {"RCLONE_BWLIMIT": scenario.upload, "RCLONE_DISABLE": "Move"}
-        own |= telegram.environment()
+        own |= {**telegram.environment(), "TDL_SYNC_CONFIG": os.devnull}
         command = [sys.executable, "-m", "tests.recordings.record", "--here", str(HERE / name)]
         command += ["-u", worlds.SOURCE_USERNAME, "--max-disk", scenario.most_disk]
         command += ["--remote", "demo:channels", "--staging", str(places.staging)]

@@ -19,6 +19,7 @@ LIBRARIES = {
     "qrcode",
     "rclone_python",
     "regex",
+    "tomli",
     "wcwidth",
     "tqdm",
 }

@@ -47,6 +47,47 @@ def get_replies(call: Call, request: raw.functions.messages.GetReplies) -> TlObj
     return _messages(call, channel, messages, total)
 
 
+@handles(raw.functions.messages.GetForumTopicsByID)
+def get_forum_topics_by_id(
+    call: Call, request: raw.functions.messages.GetForumTopicsByID
+) -> TlObject:
+    channel = chat_by_peer(call.world, request.peer)
+    if not channel.topics:
+        raise RpcError(400, "CHANNEL_FORUM_MISSING")
+    chats, users = chats_and_users(call.world, [channel], [])
+    return raw.types.messages.ForumTopics(
+        count=len(request.topics),
+        topics=[_topic(channel, topic_id) for topic_id in request.topics],
+        messages=[],
+        chats=chats,
+        users=users,
+        pts=channel.newest_id() + 1,
+    )
+
+
+def _topic(channel: Channel, topic_id: int) -> raw.base.ForumTopic:
+    """Of a topic that is gone its id alone is told."""
+    title = channel.topics.get(topic_id)
+    if title is None:
+        return raw.types.ForumTopicDeleted(id=topic_id)
+    return raw.types.ForumTopic(
+        id=topic_id,
+        date=channel.created_date,
+        peer=channel.peer,
+        title=title,
+        icon_color=0x6FB9F0,
+        top_message=topic_id,
+        read_inbox_max_id=0,
+        read_outbox_max_id=0,
+        unread_count=0,
+        unread_mentions_count=0,
+        unread_reactions_count=0,
+        unread_poll_votes_count=0,
+        from_id=channel.peer,
+        notify_settings=raw.types.PeerNotifySettings(),
+    )
+
+
 @handles(raw.functions.messages.Search)
 def search(call: Call, request: raw.functions.messages.Search) -> TlObject:
     channel = chat_by_peer(call.world, request.peer)

@@ -92,7 +92,8 @@ class Channel:
 
     `private`, `joined`, `protected`, `title`, `username`, `bought_usernames`, `archived`,
     `banned`, `migrated_to`, `is_bot`, `is_deleted`, `withheld`, `withheld_as_empty`,
-    `inexact_counters` and `uncounted` may be changed while the stand-in runs.
+    `inexact_counters`, `uncounted`, `views`, `forwards`, `signatures` and `topics` may be changed
+    while the stand-in runs.
     """
 
     def __init__(
@@ -135,6 +136,13 @@ class Channel:
         """The filters whose counts are marked as inexact."""
         self.uncounted: frozenset[type] = frozenset()
         """The filters of which messages.getSearchCounters says nothing."""
+        self.views: dict[int, int] = {}
+        self.forwards: dict[int, int] = {}
+        self.signatures: dict[int, str] = {}
+        """What a channel's posts say beside their text, where it is not as ever."""
+        self.topics: dict[int, str | None] = {}
+        """The titles of a forum's topics by their first message; ``None`` for one that is gone. It
+        is a forum as soon as there is one."""
         self.discussion: Channel | None = None
         """The group in which the posts of this channel are discussed."""
         self.bought_usernames: tuple[str, ...] = ()
@@ -530,8 +538,9 @@ class Channel:
             media=contents.media,
             rich_message=contents.rich_message,
             post=self.kind == "channel" or None,
-            views=message_id % 977 if self.kind == "channel" else None,
-            forwards=0 if self.kind == "channel" else None,
+            views=self.views.get(message_id, message_id % 977) if self.kind == "channel" else None,
+            forwards=self.forwards.get(message_id, 0) if self.kind == "channel" else None,
+            post_author=self.signatures.get(message_id),
             from_id=self._sender(message_id),
             saved_peer_id=self.peer if self.kind == "saved" else None,
             fwd_from=appended.forward if appended else None,

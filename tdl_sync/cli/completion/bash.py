@@ -36,6 +36,20 @@ _tdl_sync_paths() {
     compopt -o filenames 2>/dev/null
 }
 
+# What rclone has in its configuration: it is not asked over the network.
+_tdl_sync_remotes() {
+    local word config=()
+    if [[ $1 == /* ]]; then
+        _tdl_sync_paths -d "$1"
+        return
+    fi
+    [[ -n $TDL_SYNC_RCLONE_CONFIG ]] && config=(--config "$TDL_SYNC_RCLONE_CONFIG")
+    while IFS= read -r word; do
+        [[ $word == "$1"* ]] && COMPREPLY+=("$(printf %q "$word")")
+    done < <("${TDL_SYNC_RCLONE:-rclone}" @listremotes@ "${config[@]}" 2>/dev/null </dev/null)
+    compopt -o nospace 2>/dev/null
+}
+
 _tdl_sync() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
     local command=@none@ options= given=" " expects= word i
@@ -131,4 +145,5 @@ def _call(value: Value) -> str:
         ValueKind.LIST_OF: f'_tdl_sync_list "{words}"',
         ValueKind.FILE: "_tdl_sync_paths -f",
         ValueKind.DIRECTORY: "_tdl_sync_paths -d",
+        ValueKind.REMOTE: "_tdl_sync_remotes",
     }[value.kind]

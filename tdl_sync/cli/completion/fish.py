@@ -56,6 +56,21 @@ function __tdl_sync_list
     end
 end
 
+# What rclone has in its configuration: it is not asked over the network.
+function __tdl_sync_remotes
+    set -l given (commandline -ct | string replace -r '^--[^=]*=' '')
+    if string match -q '/*' -- $given
+        __fish_complete_directories $given
+        return
+    end
+    set -l rclone rclone
+    set -l config
+    test -n "$TDL_SYNC_RCLONE"; and set rclone $TDL_SYNC_RCLONE
+    test -n "$TDL_SYNC_RCLONE_CONFIG"; and set config --config $TDL_SYNC_RCLONE_CONFIG
+    type -q $rclone; or return
+    $rclone @listremotes@ $config 2>/dev/null </dev/null
+end
+
 complete -c @first@ -f
 complete -c @first@ -n '__tdl_sync_is @none@' -a '@commands@'
 complete -c @first@ -n '__tdl_sync_is completion; and __tdl_sync_lacks @shells@' -a '@shells@'
@@ -97,6 +112,7 @@ def _of_value(value: Value) -> str:
         ValueKind.UNKNOWN: "-x",
         ValueKind.FILE: "-r -F",
         ValueKind.DIRECTORY: "-x -a '(__fish_complete_directories)'",
+        ValueKind.REMOTE: "-x -a '(__tdl_sync_remotes)'",
         ValueKind.ONE_OF: f"-x -a '{words}'",
         ValueKind.LIST_OF: f"-x -a '(__tdl_sync_list {words})'",
     }[value.kind]

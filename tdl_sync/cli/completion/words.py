@@ -32,6 +32,7 @@ class ValueKind(Enum):
     DIRECTORY = "directory"
     ONE_OF = "one of some words"
     LIST_OF = "some of some words, with commas between"
+    REMOTE = "a remote of rclone, or an absolute path"
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,21 @@ class Value:
     words: tuple[str, ...] = ()
 
 
-_BY_PLACEHOLDER = {"FILE": ValueKind.FILE, "PATH": ValueKind.FILE, "DIR": ValueKind.DIRECTORY}
+_BY_PLACEHOLDER = {
+    "FILE": ValueKind.FILE,
+    "PATH": ValueKind.FILE,
+    "DIR": ValueKind.DIRECTORY,
+    "REMOTE:PATH": ValueKind.REMOTE,
+}
 _BY_OPTION = {
     "--type": Value(ValueKind.LIST_OF, tuple(kind.value for kind in MediaType)),
     "--replaced": Value(ValueKind.ONE_OF, tuple(way.value for way in Replacing)),
     "--on-quota": Value(ValueKind.ONE_OF, tuple(choice.value for choice in OnQuota)),
 }
+
+
+LIST_REMOTES = "listremotes --ask-password=false"
+"""What rclone is called with: it reads its configuration and asks nobody, no network either."""
 
 
 def value_of(option: Option) -> Value | None:
@@ -88,6 +98,7 @@ def filled(script: str, or_sign: str, **parts: str) -> str:
         "shells": " ".join(SHELLS),
         "takers": or_sign.join(with_values()),
         "commands": or_sign.join(COMMANDS),
+        "listremotes": LIST_REMOTES,
     }
     for name, text in {**known, **parts}.items():
         script = script.replace(f"@{name}@", text)

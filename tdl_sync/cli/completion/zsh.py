@@ -18,6 +18,18 @@ _SCRIPT = """\
 #compdef @names@
 # zsh completion for @names@, made by: @first@ completion zsh
 
+# What rclone has in its configuration: it is not asked over the network.
+_tdl_sync_remotes() {
+    local -a config found
+    if [[ $PREFIX == /* ]]; then
+        _files -/
+        return
+    fi
+    [[ -n $TDL_SYNC_RCLONE_CONFIG ]] && config=(--config $TDL_SYNC_RCLONE_CONFIG)
+    found=(${(f)"$(${TDL_SYNC_RCLONE:-rclone} @listremotes@ $config 2>/dev/null </dev/null)"})
+    compadd -S '' -a found
+}
+
 _tdl_sync() {
     local command=@none@ expects= word
     for word in "${(@)words[2,CURRENT-1]}"; do
@@ -79,6 +91,7 @@ def _action(value: Value) -> str:
         ValueKind.UNKNOWN: " ",
         ValueKind.FILE: "_files",
         ValueKind.DIRECTORY: "_files -/",
+        ValueKind.REMOTE: "_tdl_sync_remotes",
         ValueKind.ONE_OF: f"({words})",
         ValueKind.LIST_OF: f"_values -s , kinds {words}",
     }[value.kind]

@@ -34,6 +34,8 @@ def details_of(message: raw.types.Message) -> MessageDetails:
         forwarded_from_id=_id_of(forward.from_id) if forward else None,
         views=message.views,
         edited_at=utc(message.edit_date) if message.edit_date else None,
+        forwards=message.forwards,
+        sender_name=message.post_author or "",
     )
 
 

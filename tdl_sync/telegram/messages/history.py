@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from pyrogram import raw
-from pyrogram.errors import MsgIdInvalid, RPCError, TakeoutInvalid, TopicIdInvalid
+from pyrogram.errors import (
+    ChannelForumMissing,
+    MsgIdInvalid,
+    RPCError,
+    TakeoutInvalid,
+    TopicIdInvalid,
+)
 from pyrogram.raw.core import TLObject
 
 from tdl_sync.core.errors import ChatUnreadable, NetworkUnreachable, TdlSyncError
@@ -28,6 +35,7 @@ from tdl_sync.telegram.messages.details import with_album_captions
 from tdl_sync.telegram.messages.envelopes import READS
 from tdl_sync.telegram.messages.kinds import FILTERS, kind_of
 from tdl_sync.telegram.messages.media import DELETED, entries_of, text_of
+from tdl_sync.telegram.messages.names import Names
 from tdl_sync.telegram.messages.queries import history, newest_id, newest_shown_id, search
 from tdl_sync.telegram.messages.takeout import LARGEST_FILE_BYTES, Takeout, TakeoutEnded
 from tdl_sync.telegram.messages.windows import END, PAGE_MESSAGES, Steps, Window
@@ -55,13 +63,21 @@ class TelegramChatReader:
     reads = READS
 
     def __init__(
-        self, telegram: TelegramClient, chats: ChatBook, takeout: Takeout | None = None
+        self,
+        telegram: TelegramClient,
+        chats: ChatBook,
+        takeout: Takeout | None = None,
+        *,
+        names_topics: bool = False,
     ) -> None:
-        """Messages are read within ``takeout`` as long as that is open."""
+        """Messages are read within ``takeout`` as long as that is open. With ``names_topics`` a
+        forum's topics are asked for their titles, one call for all of a page that are new."""
         self._telegram = telegram
         self._chats = chats
         self._takeout = takeout or Takeout()
         self._newest_ids: dict[tuple[int, int], int] = {}
+        self._names = Names()
+        self._names_topics = names_topics
 
     def newest_message_id(self, chat: Chat) -> int:
         newest_id = self._newest_shown(chat)
@@ -145,7 +161,7 @@ class TelegramChatReader:
 
     def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
         for messages, ids in self._upwards(chat, after_id, up_to_id):
-            yield _page(chat, self._whole(chat, messages, ids), ids, ids[-1])
+            yield self._page(chat, self._whole(chat, messages, ids), ids, ids[-1])
 
     def texts(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[list[TextMessage]]:
         for messages, ids in self._upwards(chat, after_id, up_to_id):
@@ -234,7 +250,33 @@ class TelegramChatReader:
             read_down_to_id = max(after_id + 1, min(first_id, before_id))
             last_id = read_down_to_id - 1
             ids = range(read_down_to_id, before_id)
-            yield _page(chat, self._whole(chat, messages, ids), ids, read_down_to_id)
+            yield self._page(chat, self._whole(chat, messages, ids), ids, read_down_to_id)
+
+    def _page(
+        self, chat: Chat, messages: Sequence[Any], ids: range, read_up_to_id: int
+    ) -> HistoryPage:
+        page = _page(chat, messages, ids, read_up_to_id)
+        return replace(page, entries=tuple(self._named(chat, page.entries)))
+
+    def _named(self, chat: Chat, entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
+        topic_ids = self._names.unknown_topics(chat.id, entries) if self._names_topics else []
+        for start in range(0, len(topic_ids), PAGE_MESSAGES):
+            asked = topic_ids[start : start + PAGE_MESSAGES]
+            self._names.learn_topics(chat.id, asked, self._topics(chat, asked))
+        return self._names.named(chat.id, entries)
+
+    def _topics(self, chat: Chat, topic_ids: list[int]) -> Sequence[Any]:
+        query = raw.functions.messages.GetForumTopicsByID(
+            peer=self._chats.peer(chat), topics=topic_ids
+        )
+        try:
+            answer: Any = self._ask(chat, query)
+        except ChatUnreadable as error:
+            if isinstance(error.__cause__, ChannelForumMissing):  # a forum that is none any more
+                return ()
+            raise
+        found: Sequence[Any] = answer.topics
+        return found
 
     def fetch(self, chat: Chat, message_ids: Sequence[int]) -> list[HistoryEntry]:
         return self._with_albums(chat, self._entries(chat, message_ids))
@@ -252,7 +294,7 @@ class TelegramChatReader:
             for message_id in wanted_ids:
                 key = MessageKey(chat.id, 0, message_id)
                 entries.extend(found.get(message_id) or [SkippedItem(key, DELETED)])
-        return entries
+        return self._named(chat, entries)
 
     def fetch_by_key(self, key: MessageKey) -> HistoryEntry:
         """This file of a message as it is now, of a chat that this run has resolved."""
@@ -296,6 +338,11 @@ class TelegramChatReader:
         return self._read(chat, query)
 
     def _read(self, chat: Chat, query: TLObject[Any]) -> Any:
+        answer = self._read_in_takeout(chat, query)
+        self._names.learn(answer)
+        return answer
+
+    def _read_in_takeout(self, chat: Chat, query: TLObject[Any]) -> Any:
         try:
             return self._ask(chat, self._takeout.wrapped(query))
         except TakeoutEnded:

@@ -20,6 +20,7 @@ from tdl_sync.core.model import (
     MediaItem,
     MediaType,
     MessageKey,
+    Shape,
     SkippedItem,
     TextMessage,
 )
@@ -123,6 +124,7 @@ def _photo(photo: raw.types.Photo, key: MessageKey, date: int) -> HistoryEntry:
     if not sizes:
         return SkippedItem(key, EXPIRED)
     _, size_bytes, thumb_size = max(sizes)
+    largest = next(size for size in photo.sizes if getattr(size, "type", None) == thumb_size)
     return MediaItem(
         key=key,
         media_type=MediaType.PHOTO,
@@ -131,6 +133,7 @@ def _photo(photo: raw.types.Photo, key: MessageKey, date: int) -> HistoryEntry:
         size_bytes=size_bytes,
         date=utc(date),
         location=_location(LocationKind.PHOTO, photo, thumb_size),
+        shape=Shape(getattr(largest, "w", 0), getattr(largest, "h", 0)),
     )
 
 
@@ -148,7 +151,23 @@ def _document(document: raw.types.Document, key: MessageKey, date: int) -> Media
         size_bytes=document.size,
         date=utc(date),
         location=_location(LocationKind.DOCUMENT, document),
+        shape=_shape(document.attributes),
     )
+
+
+def _shape(attributes: list[raw.base.DocumentAttribute]) -> Shape:
+    width = height = 0
+    duration_seconds = 0.0
+    for attribute in attributes:
+        if isinstance(
+            attribute, (raw.types.DocumentAttributeVideo, raw.types.DocumentAttributeImageSize)
+        ):
+            width, height = attribute.w, attribute.h
+        if isinstance(
+            attribute, (raw.types.DocumentAttributeVideo, raw.types.DocumentAttributeAudio)
+        ):
+            duration_seconds = float(attribute.duration)
+    return Shape(width, height, duration_seconds)
 
 
 def _location(

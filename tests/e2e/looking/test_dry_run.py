@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -11,7 +13,7 @@ from standins.telegram.world import worlds
 from standins.telegram.world.world import World
 from tests.e2e.choosing.posts import POSTS, Post, put, world_of
 from tests.e2e.conftest import REMOTE, Scene, SetScene, Stage
-from tests.e2e.expectations import assert_on_remote, wanted
+from tests.e2e.expectations import assert_on_remote, remote_files, wanted
 from tests.e2e.looking.on_drive import assert_only_read
 from tests.e2e.program import SOURCE, Machine
 from tests.in_process import Answer, Person, run_here
@@ -78,10 +80,58 @@ def test_it_says_what_would_be_moved_and_writes_nothing_anywhere(stage: Stage) -
         "nothing was written; the same command without --dry-run does it",
         f"result: status=more seen={len(POSTS)} done=0 skipped=1 failed=1 bytes=0",
     ]
-    # And it was right.
+    # And it was right, also file by file.
+    foretold = files_as_json(machine, "--max-disk=1M")
+    assert [each["would"] for each in foretold].count("move") == 5
     ended = run_here(machine, "-u", SOURCE, "--max-disk=1M")
     assert ended.numbers()["failed"] == 1
     assert_on_remote(machine, (source, wanted(source, [1, 2, 3, 4, 7])))
+    assert paths(foretold, "move") == {
+        path.relative_to(machine.remote_directory / "files").as_posix()
+        for path in remote_files(machine)
+    }
+    # Where it is, by the marks and, on another machine, by the listing; and what would fail.
+    elsewhere = ("--data-dir", str(machine.directory / "lost"))
+    for options in (("--restart",), (*elsewhere, "--restart")):
+        now = files_as_json(machine, "--max-disk=1M", *options)
+        assert paths(now, "there") == paths(foretold, "move")
+        assert [(each["would"], each["reason"]) for each in now if each["would"] != "there"] == [
+            ("fail", "larger than the disk budget"),
+            ("skip", "sticker"),
+        ]
+        assert len(now) == len(POSTS)
+
+
+def files_as_json(machine: Machine, *options: str) -> list[dict[str, Any]]:
+    """Everything on standard output, which holds nothing but objects."""
+    ended = run_here(machine, "-u", SOURCE, "--dry-run", "--json", *options)
+    assert (ended.exit_status, ended.said) == (0, ""), ended.stderr
+    assert ended.stdout.isascii()
+    return [json.loads(line) for line in ended.stdout.splitlines()]
+
+
+def paths(files: list[dict[str, Any]], would: str) -> set[str]:
+    return {each["path"] for each in files if each["would"] == would}
+
+
+def test_json_is_all_that_is_printed_whatever_is_wrong(stage: Stage) -> None:
+    machine = stage(worlds.files(sizes=[10])).machine
+    for words, status in (
+        (["-u", "@nobody_here"], 2),
+        (["-u", SOURCE, "-u", "@nobody_here"], 2),
+        (["-u", SOURCE, "--nonsense"], 2),
+        ([], 2),
+    ):
+        ended = run_here(machine, *words, "--dry-run", "--json")
+        assert (ended.exit_status, ended.said != "") == (status, True)
+        assert [json.loads(line)["would"] for line in ended.stdout.splitlines()] == (
+            ["move"] if words[:3] == ["-u", SOURCE, "-u"] else []
+        )
+    ended = run_here(machine, "-u", SOURCE, "--json")
+    assert "--json is for --dry-run" in ended.said
+    # As a variable it is for the commands that look.
+    ended = run_here(machine, "-u", SOURCE, variables={"TDL_SYNC_JSON": "yes"})
+    assert ended.numbers()["done"] == 1
 
 
 def test_it_goes_on_where_a_run_would_and_knows_what_is_there(stage: Stage) -> None:

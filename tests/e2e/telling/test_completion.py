@@ -29,12 +29,18 @@ OFFERED: dict[str, set[str]] = {
     "tdl-sync --on-quota ": {"exit", "wait"},
     "tdl-sync --on-quota=w": {"wait"},
     "tdl-sync --type vo": {"voice"},
+    # The remotes of rclone's configuration.
+    "tdl-sync --remote ": {"box:", "films:"},
+    "tdl-sync --remote=bo": {"box:"},
+    "tdl-sync verify --remote f": {"films:"},
+    "tdl-sync --remote /nowhere/": set(),
     "tdl-sync --type=video,vo": {"voice"},
     "tdl-sync --type video,photo,p": set(),
     "tdl-sync --chats c": {"cellar", "chats.txt"},
     "tdl-sync --staging c": {"cellar"},
     "tdl-sync completion ": set(SHELLS),
     "tdl-sync completion --": {"--help", "--version"},
+    "tdl-sync --config c": {"cellar", "chats.txt"},
     "tdl_sync.py stat": {"status"},
 }
 
@@ -44,9 +50,11 @@ def shells(tmp_path_factory: pytest.TempPathFactory) -> Shells:
     directory = tmp_path_factory.mktemp("files")
     (directory / "chats.txt").touch()
     (directory / "cellar").mkdir()
-    return Shells(
-        {shell: script(shell) for shell in SHELLS}, directory, tmp_path_factory.mktemp("shells")
-    )
+    home = tmp_path_factory.mktemp("shells")
+    configuration = home / ".config" / "rclone" / "rclone.conf"
+    configuration.parent.mkdir(parents=True)
+    configuration.write_text("[box]\ntype = local\n[films]\ntype = crypt\nremote = box:x\n")
+    return Shells({shell: script(shell) for shell in SHELLS}, directory, home)
 
 
 def script(shell: str) -> str:
@@ -59,7 +67,7 @@ def test_a_shell_offers_what_the_line_takes_and_nothing_else(shell: str, shells:
     answers = shells.asked[shell](list(OFFERED))
     # A shell may say all of a list that it goes on with, and mark a directory.
     offered = {
-        line: {word.rpartition(",")[2].rstrip("/") for word in words} - {"-h"}
+        line: {word.rpartition(",")[2].rstrip("/") for word in words} - {"-h", "-V"}
         for line, words in answers.items()
     }
     assert offered == OFFERED

@@ -58,7 +58,7 @@ def test_help_and_version_are_there_before_anything_that_takes_time_is_imported(
     outside = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names
     assert outside <= {"tdl_sync", *NOT_OF_A_LIBRARY}, outside
     assert not imported & {"asyncio", "ctypes", "logging", "socket", "subprocess", "typing"}
-    shown, imported = called(way, "verify", "--nonsense", "--version")
+    shown, imported = called(way, "verify", "--nonsense", "-V")
     assert shown == f"tdl_sync {VERSION}\n"
     assert {name for name in imported if name.startswith("tdl_sync")} <= OF_OURS
 

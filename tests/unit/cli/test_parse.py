@@ -79,9 +79,10 @@ def test_the_whole_help_is_the_text_and_fits_a_terminal() -> None:
 
 
 def test_version_is_told() -> None:
-    with pytest.raises(TextRequested) as caught:
-        parse("--version")
-    assert re.fullmatch(r"tdl_sync \d+\.\d+\.\d+\n", caught.value.text)
+    for spelling in ("--version", "-V"):
+        with pytest.raises(TextRequested) as caught:
+            parse(spelling)
+        assert re.fullmatch(r"tdl_sync \d+\.\d+\.\d+\n", caught.value.text)
 
 
 def test_nothing_is_printed_whatever_is_given(capfd: pytest.CaptureFixture[str]) -> None:
@@ -375,7 +376,7 @@ def test_variables_that_resemble_none_are_left_alone() -> None:
         (
             "sycn -u me",
             "unknown command 'sycn' (there are sync, login, chats, status, verify, doctor, "
-            "find, demo, completion); did you mean sync?",
+            "find, config, demo, completion); did you mean sync?",
         ),
         ("sync login", "'login' after the command sync belongs to no option"),
         ("@channel", "a chat is given with -u (-u @channel)"),

@@ -9,6 +9,7 @@ import pytest
 
 from tdl_sync.core.model import HistoryPage, MediaType, MessageDetails, SkippedItem
 from tdl_sync.options.expressions import Expression, ExpressionTooSlow
+from tdl_sync.options.file_filter import FileFilter
 from tdl_sync.options.filters import (
     ALL_BUT_STICKERS,
     MOST_SEARCHED_CHARACTERS,
@@ -44,11 +45,13 @@ def test_each_filter_names_the_scope_and_spelling_does_not() -> None:
         Filters(until=parse_until("30d", NOW)).canonical_text,
         Filters(since=parse_since("2024-01-31", NOW)).canonical_text,
         Filters(until=parse_until("2024-01-31", NOW)).canonical_text,
+        Filters(expression=FileFilter.parse("views > 1")).canonical_text,
+        Filters(expression=FileFilter.parse("views > 2")).canonical_text,
         Filters(to_id=7).canonical_text,
         Filters(name=Expression.parse("a")).canonical_text,
         Filters(caption=Expression.parse("a")).canonical_text,
     }
-    assert len(texts) == 12
+    assert len(texts) == 14
     same = Filters(types=parse_types(" Photo,VIDEO,photo"))
     assert same.canonical_text == Filters(types=parse_types("video,photo")).canonical_text
     assert parse_extensions(".MP4, mkv") == parse_extensions("mkv,mp4")
@@ -114,6 +117,7 @@ LEFT_OUT: dict[str, Filters] = {
     "to_id": Filters(to_id=6),
     "name": Filters(name=Expression.parse("x")),
     "caption": Filters(caption=Expression.parse("x")),
+    "expression": Filters(expression=FileFilter.parse("views > 1")),
 }
 
 

@@ -18,6 +18,7 @@ import pytest
 from tdl_sync.core.model import Chat, ChatKind, MediaType, Scope, scope_key
 from tdl_sync.options.choice import WHOLE_CHAT, Choice
 from tdl_sync.options.expressions import Expression
+from tdl_sync.options.file_filter import FileFilter
 from tdl_sync.options.filters import ALL_BUT_STICKERS, Filters, parse_since, parse_until
 from tdl_sync.state.mark_records import watermark_key
 
@@ -36,6 +37,7 @@ FILTERS: dict[str, tuple[Any, Any]] = {
     "to_id": (100, 1000),
     "name": (Expression.parse("a"), Expression.parse("b")),
     "caption": (Expression.parse("a"), Expression.parse("b")),
+    "expression": (FileFilter.parse("views > 1"), FileFilter.parse("views > 2")),
 }
 """Two values of each filter. Filters of one kind have the same ones, so that none can stand for
 another."""

@@ -198,7 +198,7 @@ def test_of_the_remote_only_what_no_mark_speaks_for_is_looked_at(tmp_path: Path)
     outside.marks.write(DoneMark(REMOTE, RemoteFile(item_of(3, 10), "F", "3_a.bin")))
     resumption = resumption_of(tmp_path, outside)
     listing = [ListedFile("3_a.bin", 10), ListedFile("4_a.bin", 10), ListedFile("notes.txt", 10)]
-    assert resumption.job(resumption.point(), listing).on_remote == {FileNumber(4): [listing[1]]}
+    assert resumption.job(resumption.point(), listing).on_remote == {FileNumber(4): (listing[1],)}
 
 
 def test_a_later_round_still_knows_the_files_on_the_remote_of_what_failed_and_no_others(
@@ -217,8 +217,8 @@ def test_a_later_round_still_knows_the_files_on_the_remote_of_what_failed_and_no
     )
     point = resumption.point()
     job = resumption.job(point, [cut, beside, other])
-    assert job.on_remote == {FileNumber(7): [cut, beside], FileNumber(8): [other]}
+    assert job.on_remote == {FileNumber(7): (cut, beside), FileNumber(8): (other,)}
     later = resumption.later_job(job, 8, {7})
     assert later is not None
-    assert later.on_remote == {FileNumber(7): [cut, beside]}
+    assert later.on_remote == {FileNumber(7): (cut, beside)}
     assert [entry.key.message_id for entry in later.again] == [7]
