@@ -87,13 +87,15 @@ class RunReport:
 
     @property
     def has_nothing_new(self) -> bool:
-        """Whether it has found all as the run before has left it."""
+        """Whether it has found all as the run before has left it. Messages that Telegram counts and
+        does not show are told in full each time."""
         return self.is_through and not (
             self.more
             or self.moved
             or self.unfinished
             or self.downloaded_bytes
             or self.failed > self.failed_before
+            or (self.balance is not None and self.balance.unseen)
         )
 
     @property

@@ -66,15 +66,15 @@ def unseen_words(balances: Iterable[Balance | None]) -> str:
 
 def _nothing_new(report: RunReport) -> str:
     there = report.there
+    left_out = f"; left out: {counted(report.skipped_by_rule)}" if report.skipped else ""
     if not there.files:
-        left_out = f"; left out: {counted(report.skipped_by_rule)}" if report.skipped else ""
-        return f"nothing to move{left_out}{_as_before(report)}"
+        return f"nothing to move{_as_before(report)}{left_out}"
     files, are = ("file", "is") if there.files == 1 else ("files", "are")
     known = f"{there.files} {files} ({human_bytes(there.bytes)})"
     line = f"nothing new; {known} {are} there"
     if report.none_is_there:  # somebody has taken them away, or it is another folder than it was
         line = f"nothing new; of {known} that earlier runs have moved none is there now"
-    return line + _as_before(report)
+    return f"{line}{_as_before(report)}{left_out}"
 
 
 def _as_before(report: RunReport) -> str:

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta, timezone
 import pyte
 import pytest
 
+from tdl_sync.core.balance import Balance, Shortfall
 from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import (
     Amount,
@@ -674,7 +675,8 @@ def test_a_run_that_found_nothing_new_says_that_in_a_line_and_no_other_run_does(
         is_through=True,
     )
     assert summary(looked_at_all, chat) == (
-        "Films: nothing new; 1 file (2.0 kB) is there, 1 failed for good, as before"
+        "Films: nothing new; 1 file (2.0 kB) is there, 1 failed for good, as before; "
+        "left out: sticker 1"
     )
     assert summary(RunReport(is_through=True), chat) == "Films: nothing to move"
     none_wanted = RunReport(seen=3, skipped_by_rule={"sticker": 1, "type": 2}, is_through=True)
@@ -686,6 +688,7 @@ def test_a_run_that_found_nothing_new_says_that_in_a_line_and_no_other_run_does(
         replace(quiet, seen=1, moved=1),
         replace(quiet, downloaded_bytes=1),
         replace(looked_at_all, failed_before=0),
+        replace(quiet, balance=Balance((Shortfall(MediaType.VIDEO, 20, 18),))),
     ):
         assert summary(other, chat).startswith("Films\n  seen  "), other
 
