@@ -94,6 +94,7 @@ class RunReport:
             or self.moved
             or self.unfinished
             or self.downloaded_bytes
+            or self.believed
             or self.failed > self.failed_before
             or (self.balance is not None and self.balance.unseen)
         )

@@ -90,7 +90,7 @@ def test_nothing_more_is_begun_until_the_lease_is_renewed(held: Held) -> None:
     assert_complete(ended)
     held.line.assert_all_moved()
     ((what, why, when),) = ended.progress.calls("waiting")
-    assert (what, when) == ("new files", None)
+    assert (what, when) == ("beginning new files", None)
     assert "could not be saved in Saved Messages for two save intervals" in str(why)
 
 

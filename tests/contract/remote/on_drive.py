@@ -47,12 +47,9 @@ class OnDrive:
 
     def prepared(self, *user_options: str) -> HandOff:
         """A hand-off to the chat's folder, which is there and empty."""
-        control = self.place.control
-        if user_options:
-            rclone = control.rclone
-            control = opened_control(
-                self.closing, rclone.executable, rclone.config_file, *user_options
-            )
+        # By an rclone of its own: what one tells is told to all hand-offs that it has.
+        rclone = self.place.control.rclone
+        control = opened_control(self.closing, rclone.executable, rclone.config_file, *user_options)
 
         def on_wait(what: str, why: str, until: datetime | None) -> None:
             self.waits.append(why)

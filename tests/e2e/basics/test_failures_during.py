@@ -349,7 +349,7 @@ def test_a_chat_that_becomes_private_in_mid_run_is_said_and_the_next_chat_goes_o
         "no longer shows it to this account (CHANNEL_PRIVATE). Join it again, then run again: "
         "what is done stays done.\n",
     )
-    assert "News" in ended.log
+    assert "News: nothing to move" in ended.log
     assert 1 <= ended.numbers()["done"] == len(remote_files(scene.machine)) < len(wanted(source))
     assert run_here(scene.machine, "-u", SOURCE).exit_status == 0
     assert_on_remote(scene.machine, (source, wanted(source)))

@@ -75,7 +75,7 @@ def test_a_chat_that_becomes_private_in_mid_file_ends_alone(stage: Stage) -> Non
         "no longer shows it to this account (CHANNEL_PRIVATE). Join it again, then run again: "
         "what is done stays done.\n",
     )
-    assert "News" in ended.log
+    assert "News: nothing to move" in ended.log
     assert ended.numbers()["failed"] == 0
     scene.telegram.faults.clear()
     scene.telegram.shaping = Shaping()

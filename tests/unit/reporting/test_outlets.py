@@ -688,6 +688,7 @@ def test_a_run_that_found_nothing_new_says_that_in_a_line_and_no_other_run_does(
         replace(quiet, seen=1, moved=1),
         replace(quiet, downloaded_bytes=1),
         replace(looked_at_all, failed_before=0),
+        replace(looked_at_all, believed=1),  # how many, and by what, is to be seen
         replace(quiet, balance=Balance((Shortfall(MediaType.VIDEO, 20, 18),))),
     ):
         assert summary(other, chat).startswith("Films\n  seen  "), other
