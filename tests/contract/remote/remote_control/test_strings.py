@@ -269,17 +269,21 @@ def test_two_orders_of_the_same_options_are_one_remote(on_drive: OnDrive) -> Non
 
 
 def test_a_string_that_has_to_wait_keeps_no_other_waiting(on_drive: OnDrive) -> None:
-    """After it was limited, it makes one call at once and waits before the next."""
+    """After it was limited, it makes one call at once and waits before the next. (A busy machine
+    may be longer about the other one's call than that: then it is tried again.)"""
     slow = opened(on_drive, "upload_cutoff=0", AT_ONCE)
     other = opened(on_drive, "upload_cutoff=8M", AT_ONCE)
-    on_drive.drive.faults.add(Fault("rate_limit", call="files.list"))
-    assert on_drive.look(slow).status == 500
-
-    waiting = in_thread(lambda: [on_drive.look(slow), on_drive.look(slow)])
-    assert on_drive.look(other).succeeded
-
-    assert not waiting.done()
-    assert all(answer.succeeded for answer in result_of(waiting))
+    came_first = False
+    for _ in range(10):
+        on_drive.drive.faults.add(Fault("rate_limit", call="files.list"))
+        assert on_drive.look(slow).status == 500
+        waiting = in_thread(lambda: [on_drive.look(slow), on_drive.look(slow)])
+        assert on_drive.look(other).succeeded
+        came_first = not waiting.done()
+        assert all(answer.succeeded for answer in result_of(waiting))
+        if came_first:
+            break
+    assert came_first
 
 
 def test_rclone_s_own_pace_is_slower_than_the_one_that_a_string_may_ask_for(
