@@ -29,13 +29,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.environment import ROOT, SetUpFailed, prepare_environment
+from scripts.reaper import kill_session
 from scripts.test import TEST_REQUIREMENTS
 
 LIST = Path("tests/faults.jsonl")
@@ -197,7 +197,7 @@ class Trees:
         with self._lock:
             self._closed = True
             for process in self._running:
-                _end(process)
+                kill_session(process)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _run(
@@ -230,22 +230,13 @@ class Trees:
         except subprocess.TimeoutExpired:
             exit_status, output = None, ""
         finally:
-            _end(process)  # and what a test that failed has started
+            kill_session(process)  # and what a test that failed has started
             process.wait()
             with self._lock:
                 self._running.remove(process)
         if exit_status in _NOTHING_RAN:
             raise Misfit(f"pytest runs nothing of {' '.join(tests)}:\n{output}")
         return Run(exit_status, output, time.monotonic() - began)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End a process that was started with a session of its own, and all of that session."""
-    if sys.platform == "win32":
-        process.kill()
-        return
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 class Campaign:

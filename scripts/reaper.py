@@ -13,6 +13,7 @@ import secrets
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 VARIABLE = "STARTED_FOR"
@@ -50,6 +51,16 @@ def end_with_this_process(python: Path | None = None) -> None:
 def mark() -> dict[str, str]:
     """What an environment that is not made from this process's needs to have in it."""
     return {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
+
+
+def kill_session(leader: subprocess.Popen[str]) -> None:
+    """Kill a process that was started with a session of its own, and all of that session: also
+    when the leader itself has ended. Where there are no sessions it is the process alone."""
+    if sys.platform == "win32":
+        leader.kill()
+        return
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader.pid, signal.SIGKILL)
 
 
 def _kill_marked(value: str) -> None:

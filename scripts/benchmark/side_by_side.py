@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +27,7 @@ from scripts.benchmark.frame import (
 )
 from scripts.benchmark.peer_environment import peer_python
 from scripts.environment import ROOT
+from scripts.reaper import kill_session
 from standins.telegram.service.data_centres import ADDRESSES, PORT
 
 HOME_DC_ID = 2
@@ -83,8 +82,7 @@ class Race:
         try:
             return result_of(child, sum(self.sizes), LONGEST_SECONDS)
         finally:
-            with suppress(ProcessLookupError):  # what it has started outlives it
-                os.killpg(child.pid, signal.SIGKILL)
+            kill_session(child)  # what it has started outlives it
 
 
 def _start_public(
