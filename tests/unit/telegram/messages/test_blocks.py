@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyrogram import raw
 
 import standins.telegram.server  # noqa: F401  which registers what answers
 from standins.shaping import Shaping
@@ -96,21 +97,28 @@ class Telegram:
     unknown: int = 0
     asked: list[tuple[int, int, int]] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
+    asked_by_id: int = 0
     account_id: int = 5
 
     def __post_init__(self) -> None:
         self._up_to_date = self._service(self.drawn)
+
+    @property
+    def world(self) -> World:
+        return self._up_to_date.world
 
     def _service(self, drawn: Drawn) -> Service:
         return Service(drawn.world(), Faults(), Shaping())
 
     def call(self, query: Any, doing: str, longest_wait_seconds: float = 0.0) -> Any:
         service = self._up_to_date
-        if type(query).__name__ == "GetHistory":
+        if isinstance(query, raw.functions.messages.GetHistory):
             self.asked.append((query.offset_id, query.add_offset, query.limit))
             if self.lags > 0 and query.limit > 1:
                 self.lags -= 1
                 service = self._service(self.drawn.without_the_newest(self.unknown))
+        if isinstance(query, raw.functions.channels.GetMessages):
+            self.asked_by_id += 1
         registered = handler_of(query)
         assert registered is not None
         return registered.handler(Call(service, 2, cast(Any, None), cast(Any, None)), query)
@@ -388,3 +396,54 @@ def test_what_comes_later_falls_to_the_part_that_holds_it() -> None:
             for each in (1, 2)
         }
         assert found == {number: [*range(up_to_id + 1, later_id + 1)], 3 - number: []}
+
+
+# Comments
+
+
+def comment(scene: Scene, answers: int | None = None) -> int:
+    file = FilePlan("document", 10, "a.bin", "text/plain", 2)
+    return scene.telegram.world.source.append(file=file, answers=answers)
+
+
+def ids_of(entries: Iterable[HistoryEntry]) -> list[int]:
+    return [entry.key.message_id for entry in entries]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_comments_go_with_the_post_that_they_stand_under_whenever_they_come(
+    newest_first: bool,
+) -> None:
+    """Answers to comments, too, and whatever is deleted above them; what answers nothing goes with
+    its own block."""
+    scene = Scene(dense(2500))
+    source = scene.telegram.world.source
+    under_first = [comment(scene, 10), comment(scene, 10)]
+    under_second = [comment(scene, 1010)]
+    under_first.append(comment(scene, under_first[0]))
+    under_first.append(comment(scene, under_first[-1]))
+    of_its_own = comment(scene)
+    assert Shard(1, 2).holds(of_its_own)
+    source.delete([10, under_first[0]])
+    wanted = {1: [*under_first[1:], of_its_own], 2: under_second}
+    chat = replace(scene.chat, comments_on_id=-1001)
+    for number in (1, 2):
+        shard = Shard(number, 2)
+        listing = scene.reader.pages_newest_first if newest_first else scene.reader.pages
+        pages = list(listing(chat, 0, source.newest_id(), shard))
+        assert sorted(ids_of(e for page in pages for e in page.entries)) == wanted[number]
+        assert pages[-1].read_up_to_id == (1 if newest_first else source.newest_id())
+        found = scene.reader.fetch(chat, [*under_first[1:], *under_second, of_its_own], shard)
+        assert ids_of(found) == wanted[number]
+        assert sum(page.messages for page in pages) < source.newest_id() - 900
+
+
+def test_of_messages_by_id_a_part_has_its_own_alone() -> None:
+    scene = Scene(dense(2500, FILE))
+    scene.telegram.world.source.delete([7, 1007])
+    found = scene.reader.fetch(scene.chat, [5, 7, 999, 1001, 1007, 2001, 2400], Shard(1, 2))
+    assert ids_of(found) == [5, 7, 999, 2001, 2400]
+    assert ids_of(scene.reader.fetch(scene.chat, [5, 1001])) == [5, 1001]
+    assert scene.telegram.asked_by_id == 2
+    assert scene.reader.fetch(scene.chat, [1001], Shard(1, 2)) == []
+    assert scene.telegram.asked_by_id == 2
