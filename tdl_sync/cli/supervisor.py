@@ -53,7 +53,7 @@ class Ended:
 def print_result(outcome: Outcome, result: SyncResult, telling: Telling) -> None:
     """The last line on standard output, for scripts; in the log file, too."""
     reports = result.reports
-    line = result_line(outcome, reports, result.failed_hooks)
+    line = result_line(outcome, reports, result.failed_hooks, result.remotes_out)
     counts = Counts(
         sum(report.seen for report in reports),
         sum(report.done for report in reports),

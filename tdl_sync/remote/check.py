@@ -19,6 +19,7 @@ from tdl_sync.core.errors import (
     AccessTokenRefused,
     ConfigurationError,
     NetworkUnreachable,
+    RemoteUnfit,
     TdlSyncError,
 )
 from tdl_sync.core.futures import in_thread
@@ -393,7 +394,7 @@ def _unfit(failure: RcloneFailure, types: dict[str, str], config_command: str) -
 
 
 def _error(failure: RcloneFailure, otherwise: Callable[[RcloneFailure], str]) -> TdlSyncError:
-    return classified(failure) or ConfigurationError(otherwise(failure))
+    return classified(failure) or RemoteUnfit(otherwise(failure))
 
 
 def _is_set(option: str, remote: str, section: Mapping[str, str], arguments: Sequence[str]) -> bool:
@@ -561,7 +562,7 @@ def _is_shown(control: RemoteControl, remote: CheckedRemote, name: str, sent: Fo
         why = "without a hash to compare it by"
     else:
         return True
-    raise ConfigurationError(
+    raise RemoteUnfit(
         f"{remote.remote!r} shows the file that was just moved there {why}, so nothing that is "
         "sent there can be proven; name another with --remote"
     )

@@ -54,13 +54,17 @@ class ChatRun:
         self._identity = this_run(config.running.save_interval_seconds)
         self._session: ChatSession | None = None
         self._has_ended = False
-        self._following = following
+        self._following = following and following.until(parts.stages.stop)
         self.stays = Event()
         """Set when all that was there at the start was moved and the chat is followed."""
 
     @property
     def chat(self) -> Chat:
         return self._chat
+
+    @property
+    def remote(self) -> str:
+        return self._config.task.remote
 
     def report(self) -> RunReport:
         return RunReport() if self._session is None else self._session.report()

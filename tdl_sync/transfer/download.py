@@ -52,7 +52,14 @@ class Downloader:
         self._staging = staging
         self._partials = partials
         self._stop = stop
+        self._notices = notices
         self._full_disk = FullDisk((staging.directory, partials.directory), notices, stop)
+
+    def until(self, stop: StopFlag) -> Downloader:
+        """This one, ended by another flag."""
+        if stop is self._stop:
+            return self
+        return Downloader(self._parts, self._staging, self._partials, self._notices, stop)
 
     def download(self, reservation: Reservation, steps: Steps) -> StagedFile:
         """Download one item; blocks until its staged file is complete and durable.
