@@ -23,6 +23,7 @@ from tdl_sync.core.errors import (
     TdlSyncError,
 )
 from tdl_sync.core.futures import in_thread
+from tdl_sync.core.operating_system import is_drive_letter
 from tdl_sync.remote.begun_folder import BegunFolder
 from tdl_sync.remote.call_options import Comparison
 from tdl_sync.remote.chain import (
@@ -364,7 +365,7 @@ def _remote_prefix(remote: str) -> str | None:
     https://rclone.org/docs/#syntax-of-remote-paths
     """
     match = re.match(r"(:?[^:,/\\]+)[:,]", remote)
-    if match is None or (os.name == "nt" and len(match[1]) == 1):
+    if match is None or is_drive_letter(match[1]):
         return None
     return match[1]
 

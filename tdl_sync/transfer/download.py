@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tdl_sync.core.errors import FileReplaced, ItemFailed, MessageGone, SizeMismatch, StagingFailed
 from tdl_sync.core.model import MediaItem, Reservation, StagedFile
-from tdl_sync.core.operating_system import sync_directory
+from tdl_sync.core.operating_system import replace_file, sync_directory
 from tdl_sync.core.ports import PART_BYTES, Notices, PartSource
 from tdl_sync.core.retry import with_attempts
 from tdl_sync.core.steps import (
@@ -140,6 +140,6 @@ class Downloader:
         with part_path.open("r+b") as file:
             os.fsync(file.fileno())
         staged_path = self._staging.staged_path(item.key)
-        part_path.replace(staged_path)
+        replace_file(part_path, staged_path)
         sync_directory(self._staging.directory)
         return staged_path

@@ -12,6 +12,7 @@ import pytest
 from tdl_sync.cli.parse import TextRequested, parse_config
 from tdl_sync.cli.usage import ABOUT_THE_PROGRAM, OF_CHAT, OPTIONS
 from tdl_sync.core.errors import EXIT_USAGE, UsageError
+from tdl_sync.core.operating_system import MAC_PLACES, WINDOWS_PLACES, XDG_PLACES
 from tdl_sync.options.chat_spelling import ByUsername
 from tdl_sync.options.config import Config
 from tests.unit.cli.test_parse import SESSION
@@ -208,19 +209,21 @@ def test_another_file_can_be_named(home: Home, tmp_path: Path) -> None:
 def test_where_the_users_own_is_on_each_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    places = {
-        "linux": ({"HOME": str(tmp_path)}, ".config"),
-        "darwin": ({"HOME": str(tmp_path)}, "Library/Application Support"),
-    }
+    places = [
+        (XDG_PLACES, {"HOME": str(tmp_path)}, ".config"),
+        (MAC_PLACES, {"HOME": str(tmp_path)}, "Library/Application Support"),
+        (WINDOWS_PLACES, {"USERPROFILE": str(tmp_path)}, "AppData/Roaming"),
+        (WINDOWS_PLACES, {"APPDATA": str(tmp_path / "roaming"), "USERPROFILE": "/x"}, "roaming"),
+    ]
     if sys.platform != "win32":
-        places["linux"] = ({"XDG_CONFIG_HOME": str(tmp_path / "xdg"), "HOME": "/x"}, "xdg")
-    for system, (environ, below) in places.items():
+        places.append((XDG_PLACES, {"XDG_CONFIG_HOME": str(tmp_path / "xdg"), "HOME": "/x"}, "xdg"))
+    for of_system, environ, below in places:
         path = tmp_path / below / "tdl-sync" / "config.toml"
         path.parent.mkdir(parents=True)
         path.write_text("workers = 9")
         path.chmod(0o600)
         with monkeypatch.context() as patch:
-            patch.setattr(sys, "platform", system)
+            patch.setattr("tdl_sync.options.directories.PLACES", of_system)
             assert parse_config(["-u", "me"], environ).running.workers == 9
 
 
