@@ -24,12 +24,14 @@ from tdl_sync.cli.settings_shown import settings_in_force
 from tdl_sync.cli.usage import OF_COMMAND, OPTIONS
 from tdl_sync.core.errors import UsageError
 from tdl_sync.core.program import PROGRAM
+from tdl_sync.core.shards import WHOLE
 from tdl_sync.options.bandwidth import UNLIMITED, parse_bandwidth
 from tdl_sync.options.choice import Replacing
 from tdl_sync.options.config import (
     PLAINLY,
     Command,
     Config,
+    MetricsSettings,
     OnQuota,
     PageSettings,
     Places,
@@ -181,10 +183,11 @@ def _refuse_what_does_not_fit(config: Config) -> None:
             f"--staging {str(places.staging_dir)!r} holds the data directory "
             f"{str(places.data_dir)!r}; it must be a directory that is used for nothing else"
         )
-    page = config.telling.page
+    page, metrics = config.telling.page, config.telling.metrics
     for option, file in (
         ("--log-file", config.telling.log_file),
         ("--page", None if page is None else page.file),
+        ("--metrics", None if metrics is None else metrics.file),
     ):
         if file is None or places.staging_dir not in file.parents:
             continue
@@ -199,6 +202,7 @@ def _telling(given: Given, environ: Mapping[str, str], data_dir: Path, command: 
     asked = given.setting("--page")
     if command == "status" and asked is not None and asked.source is Source.FILE:
         page = None  # that is the page of the runs, and may be kept by one now
+    metrics = path_given(given, "--metrics", environ)
     verbosity = Verbosity.NORMAL
     if given.switch("--quiet"):
         verbosity = Verbosity.QUIET
@@ -210,6 +214,7 @@ def _telling(given: Given, environ: Mapping[str, str], data_dir: Path, command: 
         lines_as_json=given.switch("--log-json"),
         notify=given.switch("--notify"),
         page=None if page is None else PageSettings(page, data_dir / "rates.json"),
+        metrics=None if metrics is None else MetricsSettings(metrics, str(WHOLE)),
     )
 
 
