@@ -77,7 +77,8 @@ comment, a story, a search) is refused, never read as the whole chat.
 """
 
 _OPTION = re.compile(
-    r"^  (?:(-\w)(?: [A-Z]+)?, )?(--[a-z-]+)(?: ([A-Z:]+))?((?:  .*)?(?:\n {10,}.*)*)", re.MULTILINE
+    r"^  (?:(-\w)(?: [A-Z]+)?, )?(--[a-z-]+)(?: ([A-Z:/]+))?((?:  .*)?(?:\n {10,}.*)*)",
+    re.MULTILINE,
 )
 _IN_DOCS = re.compile(r" \(docs/(\w+\.md)\)")
 _DEFAULT = re.compile(r"\s*\[default: .*?\]")

@@ -123,6 +123,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
     )
     if config.command in (Command.SYNC, Command.VERIFY):
         refuse_several_chats_for_one(config, arguments)
+        _refuse_copies_in_shards(config)
     if shows_settings:
         raise TextRequested(settings_in_force(arguments))
     as_json = given.setting("--json")
@@ -144,6 +145,16 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
             f"--yes answers what verify --repair asks; give --repair, too, or {SEE_HELP}"
         )
     return config
+
+
+def _refuse_copies_in_shards(config: Config) -> None:
+    for group in config.groups:
+        choice = group.task.choice
+        if choice.dedupe and not choice.shard.is_whole:
+            raise UsageError(
+                "--dedupe can't go with --shard: a file and its copies may belong to different "
+                "parts, whose runs know nothing of each other; leave one of the two out"
+            )
 
 
 def _refuse_what_does_not_fit(config: Config) -> None:

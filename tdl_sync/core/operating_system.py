@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 DEFAULT_BLOCK_BYTES = 4096
@@ -87,7 +88,7 @@ class LockHeld(Exception):
 
 
 class FileLock:
-    """An exclusive lock on a file, which ends with the process that holds it, however it ends.
+    """A lock on a file, which ends with the process that holds it, however it ends.
 
     ``flock`` on POSIX, ``msvcrt.locking`` of one byte on Windows.
     """
@@ -97,10 +98,20 @@ class FileLock:
 
     @classmethod
     def acquire(cls, path: Path) -> FileLock:
-        """Take the lock without waiting. Raises ``LockHeld`` or ``OSError``."""
+        """Take the lock for us alone, without waiting. Raises ``LockHeld`` or ``OSError``."""
+        return cls._taken(path, _lock)
+
+    @classmethod
+    def share(cls, path: Path) -> FileLock:
+        """Take it together with others who share it: nobody has it alone meanwhile, which on
+        Windows is certain only for the moment in which this is called. Raises as ``acquire``."""
+        return cls._taken(path, _lock_shared)
+
+    @classmethod
+    def _taken(cls, path: Path, lock: Callable[[int], None]) -> FileLock:
         descriptor = open_here(path, os.O_RDWR | os.O_CREAT)
         try:
-            _lock(descriptor)
+            lock(descriptor)
         except (BlockingIOError, PermissionError) as error:
             os.close(descriptor)
             raise LockHeld from error
@@ -168,6 +179,11 @@ if sys.platform == "win32":
     def _lock(descriptor: int) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
+    def _lock_shared(descriptor: int) -> None:
+        """``msvcrt`` has no such lock."""
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+
     def disk_block_bytes(directory: Path) -> int:
         """The unit in which the disk gives out space. NTFS's default, since Python has no call."""
         return DEFAULT_BLOCK_BYTES
@@ -187,6 +203,9 @@ else:
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _lock_shared(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
     def disk_block_bytes(directory: Path) -> int:
         """The unit in which the disk gives out space."""

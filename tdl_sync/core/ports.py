@@ -37,6 +37,7 @@ from tdl_sync.core.model import (
     Waiting,
 )
 from tdl_sync.core.reports import RunReport
+from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.core.steps import Step
 
 PART_BYTES = 1024 * 1024
@@ -59,11 +60,17 @@ class ChatReader(Protocol):
         """Telegram's count of the chat's messages of each kind, ``None`` for one that is inexact.
         What it does not count is missing."""
 
-    def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
-        """All messages with ``after_id < id <= up_to_id``, oldest first, one call a page."""
+    def pages(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[HistoryPage]:
+        """All messages of the shard with ``after_id < id <= up_to_id``, oldest first, one call a
+        page. The last page ends at ``up_to_id``, whoever holds that."""
 
-    def pages_newest_first(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
-        """The same messages from the other end, newest first within a page, too."""
+    def pages_newest_first(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[HistoryPage]:
+        """The same messages from the other end, newest first within a page, too. The last page
+        ends at ``after_id + 1``."""
 
     def texts(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[list[TextMessage]]:
         """The text messages among the same, oldest first, a page at a time."""

@@ -92,6 +92,7 @@ class ChatRun:
             self._config.places.locks,
             self._parts.stages.stop,
             take_over=self._config.running.take_over,
+            shard=self._scope.shard,
         ) as lease:
             if lease.warning is not None:
                 self._parts.stages.progress.message(lease.warning)

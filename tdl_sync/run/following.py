@@ -15,7 +15,7 @@ from tdl_sync.core.ports import Marks
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.stop import Slots, StopFlag
 from tdl_sync.core.text import human_bytes
-from tdl_sync.run.resume import Resumption
+from tdl_sync.run.resume import Resumption, failures_of
 from tdl_sync.state.lease import Lease
 from tdl_sync.transfer.job import Job
 
@@ -221,5 +221,5 @@ class LaterRounds:
 
     def _failing_ids(self) -> frozenset[int]:
         """What failed and may pass."""
-        failures = self._marks.failures(self._first.remote, self._first.chat.id, 0)
+        failures = failures_of(self._first.scope, self._marks)
         return frozenset(each.key.message_id for each in failures if not each.for_good)

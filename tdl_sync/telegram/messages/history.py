@@ -30,6 +30,7 @@ from tdl_sync.core.model import (
     SkippedItem,
     TextMessage,
 )
+from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.telegram.messages.chats import ChatBook
 from tdl_sync.telegram.messages.details import with_album_captions
 from tdl_sync.telegram.messages.envelopes import READS
@@ -159,9 +160,11 @@ class TelegramChatReader:
             last_id = window.first_id - 1
         return 0
 
-    def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
+    def pages(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[HistoryPage]:
         for messages, ids in self._upwards(chat, after_id, up_to_id):
-            yield self._page(chat, self._whole(chat, messages, ids), ids, ids[-1])
+            yield _held(self._page(chat, self._whole(chat, messages, ids), ids, ids[-1]), shard)
 
     def texts(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[list[TextMessage]]:
         for messages, ids in self._upwards(chat, after_id, up_to_id):
@@ -234,7 +237,9 @@ class TelegramChatReader:
             window = look()
         return window
 
-    def pages_newest_first(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
+    def pages_newest_first(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[HistoryPage]:
         steps = self._steps(chat, up_to_id)
         read_down_to_id = up_to_id + 1
         last_id = up_to_id + ALBUM_NEIGHBOURS
@@ -250,7 +255,8 @@ class TelegramChatReader:
             read_down_to_id = max(after_id + 1, min(first_id, before_id))
             last_id = read_down_to_id - 1
             ids = range(read_down_to_id, before_id)
-            yield self._page(chat, self._whole(chat, messages, ids), ids, read_down_to_id)
+            page = self._page(chat, self._whole(chat, messages, ids), ids, read_down_to_id)
+            yield _held(page, shard)
 
     def _page(
         self, chat: Chat, messages: Sequence[Any], ids: range, read_up_to_id: int
@@ -397,6 +403,17 @@ def _page(chat: Chat, messages: Sequence[Any], ids: range, read_up_to_id: int) -
         sum(message.id in ids for message in messages),
         read_up_to_id,
         tuple((message_id, kind) for message_id, kind in kinds if kind is not None),
+    )
+
+
+def _held(page: HistoryPage, shard: Shard) -> HistoryPage:
+    """As much of the page as belongs to the shard."""
+    if shard.is_whole:
+        return page
+    return replace(
+        page,
+        entries=tuple(each for each in page.entries if shard.holds(each.key.message_id)),
+        kinds=tuple(each for each in page.kinds if shard.holds(each[0])),
     )
 
 

@@ -31,6 +31,7 @@ from tdl_sync.core.model import (
     SkippedItem,
     scope_key,
 )
+from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunState, RunStatus
@@ -194,8 +195,10 @@ def test_files_of_messages_that_are_gone_are_unknown(machine: Machine) -> None:
 class GrowingChat(FakeChatReader):
     """Somebody posts when its history was read."""
 
-    def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
-        yield from super().pages(chat, after_id, up_to_id)
+    def pages(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[HistoryPage]:
+        yield from super().pages(chat, after_id, up_to_id, shard)
         self.append(10)
 
 
