@@ -24,7 +24,7 @@ from tdl_sync.cli.settings_shown import settings_in_force
 from tdl_sync.cli.usage import OF_COMMAND, OPTIONS
 from tdl_sync.core.errors import UsageError
 from tdl_sync.core.program import PROGRAM
-from tdl_sync.core.shards import WHOLE
+from tdl_sync.core.shards import Shard
 from tdl_sync.options.bandwidth import UNLIMITED, parse_bandwidth
 from tdl_sync.options.choice import Replacing
 from tdl_sync.options.config import (
@@ -106,7 +106,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
             bandwidth=bandwidth,
         ),
         telegram=telegram_settings(arguments.credentials, data_dir, _proxy(given)),
-        telling=_telling(given, environ, data_dir, arguments.command),
+        telling=_telling(given, environ, data_dir, arguments.command, found.task.choice.shard),
         dry_run=given.switch("--dry-run"),
         login_by_qr=given.switch("--qr"),
         print_session=given.switch("--print-session"),
@@ -208,7 +208,9 @@ def _refuse_what_does_not_fit(config: Config) -> None:
         )
 
 
-def _telling(given: Given, environ: Mapping[str, str], data_dir: Path, command: str) -> Telling:
+def _telling(
+    given: Given, environ: Mapping[str, str], data_dir: Path, command: str, shard: Shard
+) -> Telling:
     page = path_given(given, "--page", environ)
     asked = given.setting("--page")
     if command == "status" and asked is not None and asked.source is Source.FILE:
@@ -225,7 +227,7 @@ def _telling(given: Given, environ: Mapping[str, str], data_dir: Path, command: 
         lines_as_json=given.switch("--log-json"),
         notify=given.switch("--notify"),
         page=None if page is None else PageSettings(page, data_dir / "rates.json"),
-        metrics=None if metrics is None else MetricsSettings(metrics, str(WHOLE)),
+        metrics=None if metrics is None else MetricsSettings(metrics, str(shard)),
     )
 
 

@@ -23,7 +23,7 @@ def test_a_run_writes_its_figures_for_everybody_to_read_and_a_later_one_its_own(
     path = scene.machine.directory / "tdl.prom"
     arguments = ("-u", SOURCE, "--metrics", str(path), "--max-disk=20000B", "--include=mp4,pdf")
 
-    def figures() -> dict[tuple[str, ...], float]:
+    def figures(shard: str = "1/1") -> dict[tuple[str, ...], float]:
         text = path.read_bytes()
         assert lint(text) == []
         assert stat.S_IMODE(path.stat().st_mode) == 0o644
@@ -34,7 +34,7 @@ def test_a_run_writes_its_figures_for_everybody_to_read_and_a_later_one_its_own(
             for family in text_string_to_metric_families(text.decode())
             for sample in family.samples
         ]
-        assert {sample.labels.pop("shard") for sample in samples} == {"1/1"}
+        assert {sample.labels.pop("shard") for sample in samples} == {shard}
         chats = {sample.labels.pop("chat", None) for sample in samples}
         assert chats == {None, str(scene.world.source.chat_id)}
         return {
@@ -55,8 +55,8 @@ def test_a_run_writes_its_figures_for_everybody_to_read_and_a_later_one_its_own(
     assert found["waits_total", "downloading"] == 1
     assert [key[1] for key in found if key[0] == "run_status" and found[key]] == ["complete"]
 
-    assert run_here(scene.machine, *arguments, "--restart").exit_status == 0
-    found = figures()
+    assert run_here(scene.machine, *arguments, "--shard=1/2").exit_status == 0
+    found = figures("1/2")
     assert found["files_total", "moved"] == found["transferred_bytes_total", "up"] == 0
     assert (found["files_total", "there"], found["file_bytes_total", "there"]) == (2, 9700)
 
