@@ -147,6 +147,8 @@ Telling:
   --page FILE              an HTML page to watch the run by, written anew every
                            10 s and at the end. (status --page: of what is
                            stored)
+  --metrics FILE           the run's figures in Prometheus' text format, written
+                           anew every 10 s and at the end
   --exec CMD               at the end of the run call this program, which finds
                            how it went in variables named SYNC_...
                            (docs/everyday.md); no shell reads CMD

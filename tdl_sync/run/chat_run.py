@@ -100,8 +100,13 @@ class ChatRun:
         ) as lease:
             if lease.warning is not None:
                 self._parts.stages.progress.message(lease.warning)
-            self._session = session = self._begun(lease, newest)
-            session.run()
+            progress = self._parts.stages.progress
+            progress.held(self._chat, is_ours=True)
+            try:
+                self._session = session = self._begun(lease, newest)
+                session.run()
+            finally:
+                progress.held(self._chat, is_ours=False)
 
     def _begun(self, lease: Lease, newest: Future[int] | None) -> ChatSession:
         """Find where the run goes on. Nothing of the chat was moved when this returns."""

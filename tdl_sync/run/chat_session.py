@@ -126,7 +126,9 @@ class ChatSession:
         start, stages, lease = self._start, self._stages, self._start.lease
         with (
             self._saver,
-            cut_when_lapsed(lease, stages.hand_off, stages.progress, self._saver.save_soon),
+            cut_when_lapsed(
+                lease, stages.hand_off, stages.progress, self._saver.save_soon, start.chat
+            ),
         ):
             start.catalogue.begin(start.job)
             if not start.job.is_empty or self._task.texts or self._following is not None:

@@ -99,7 +99,8 @@ class Sync:
                     self._notify()
                 result = self.result()
                 self._progress.last_words = tuple(note(self._ending()).split("\n"))
-                self._hooks.end(self._outcome(result), result.reports, note(self._ending()))
+                self._progress.outcome = self._outcome(result)
+                self._hooks.end(self._progress.outcome, result.reports, note(self._ending()))
         return self.result()
 
     def result(self) -> SyncResult:

@@ -136,14 +136,15 @@ def test_what_a_run_tells_and_carries_is_of_the_whole_run_and_a_catalogue_of_eac
 ) -> None:
     of_the_run = (
         'bwlimit = "8M:off"\nexec = "notify \'all done\'"\nexec-file = "scan"\n'
-        'page = "~/watch.html"\n'
+        'page = "~/watch.html"\nmetrics = "~/tdl.prom"\n'
     )
     home.write(of_the_run + "catalogue = true" + ALONE + "catalogue = false\n")
     config = home.parse()
     assert [group.task.catalogue for group in config.groups] == [True, False]
     assert [group.running.bandwidth for group in config.groups] == [config.rclone.bandwidth] * 2
     typed = (
-        "-u me --bwlimit 8M:off --exec \"notify 'all done'\" --exec-file scan --page ~/watch.html"
+        "-u me --bwlimit 8M:off --exec \"notify 'all done'\" --exec-file scan --page ~/watch.html "
+        "--metrics ~/tdl.prom"
     )
     home.write(of_the_run)
     by_file = home.parse("-u me")
