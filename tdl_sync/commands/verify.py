@@ -149,6 +149,7 @@ class Verifier:
             config.places.locks,
             StopFlag(),
             take_over=config.running.take_over,
+            shard=scope.shard,
         ) as lease:
             loaded = self._loaded(scope, lease.found)
             if loaded is not None and loaded.stale_ids:

@@ -330,6 +330,9 @@ class ProgressListener(Notices, Protocol):
     def told(self, step: Step) -> None:
         """Of a file of the chat that was ``started``."""
 
+    def held(self, chat: Chat, *, is_ours: bool) -> None:
+        """Whether the chat is certain to be this run's, among all machines."""
+
     def idle(self, why: str) -> None:
         """Nothing is moved until ``started`` is called again, for this reason."""
 

@@ -27,6 +27,12 @@ class Shard:
         return f"{self.number}/{self.count}"
 
     @property
+    def is_first(self) -> bool:
+        """Two that are first always overlap: what there is one of for a chat is kept by the run of
+        such a part."""
+        return self.number == 1
+
+    @property
     def is_whole(self) -> bool:
         return self.count == 1
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tdl_sync.core.errors import ComeBackLater, ConfigurationError, RateLimited, TdlSyncError
+from tdl_sync.core.errors import RateLimited, RemoteNotNow, RemoteUnfit, TdlSyncError
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure, classified, was_answered
 from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl
@@ -156,7 +156,7 @@ def listed_folders_by(
 
 
 def folder_error(what: str, failure: RcloneFailure) -> TdlSyncError:
-    return classified(failure) or ConfigurationError(
+    return classified(failure) or RemoteUnfit(
         f"rclone can't {what} on {failure.remote!r}: {failure.last_error}; "
         "mend that or name another place with --remote"
     )
@@ -174,7 +174,7 @@ def _make_once(
         if found is not None:
             return found
         if failure is None:
-            raise ComeBackLater(
+            raise RemoteNotNow(
                 f"{'/'.join(filter(None, (parent.path, name)))!r} was made, but the remote has "
                 "not shown it for a minute; start again later"
             )

@@ -18,10 +18,10 @@ from tdl_sync.options.config import Task
 
 def is_whole(scope: Scope, choice: Choice) -> bool:
     """Whether every message is read, whatever is left out of what is moved: Telegram has no count
-    of a part."""
+    of a part, be it a shard."""
     filters = choice.filters
     ends = (filters.since, filters.until, filters.to_id)
-    return scope.lower_bound <= 1 and all(end is None for end in ends)
+    return scope.shard.is_whole and scope.lower_bound <= 1 and all(end is None for end in ends)
 
 
 def reads_on_to_the_end(scope: Scope, task: Task) -> bool:

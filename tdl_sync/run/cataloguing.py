@@ -20,6 +20,7 @@ from typing import Protocol
 from tdl_sync.core.errors import Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import Chat, DoneMark, ListedFile, MediaItem, Scope, scope_key
+from tdl_sync.core.operating_system import remove_file
 from tdl_sync.core.text import utc_text
 from tdl_sync.state.catalogue import (
     FILE_NAME,
@@ -184,7 +185,7 @@ class ChatCatalogue:
             catalogue = Catalogue(self._path)
         except CatalogueUnreadable:  # a damaged one is made anew
             with suppress(OSError):
-                self._path.unlink()
+                remove_file(self._path)
             catalogue = Catalogue(self._path)
         catalogue.describe(
             chat_id=str(self._chat.id),

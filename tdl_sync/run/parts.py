@@ -5,7 +5,7 @@ of a command that only looks at both sides.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from tdl_sync.core.errors import ConfigurationError, Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import DoneMark
 from tdl_sync.core.ports import OnNews
-from tdl_sync.core.stop import StopFlag
+from tdl_sync.core.stop import StopFlag, StopOfRemote
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
 from tdl_sync.remote.begun_folder import BegunFolder
@@ -121,11 +121,44 @@ class Parts:
 
 @dataclass(frozen=True)
 class OpenedRemote:
-    """One that was proven, and the way to it."""
+    """One that was proven, and the way to it. ``stop`` ends what goes there."""
 
     hand_off: RcloneHandOff
     free_bytes: int | None
     cleaning: Future[tuple[str, ...]]
+    stop: StopFlag
+
+
+class RemoteStops:
+    """What ends all that goes to a remote, for each that anything goes to. All threads may call."""
+
+    def __init__(self, remotes: Sequence[str], run: StopFlag) -> None:
+        """Of one remote it is the run's own flag; where the last of several is out, the run is."""
+        self._run = run
+        self._stops: dict[str, StopFlag] = {
+            remote: run if len(remotes) == 1 else StopOfRemote(run, self._one_is_out)
+            for remote in remotes
+        }
+
+    @property
+    def are_several(self) -> bool:
+        return len(self._stops) > 1
+
+    def of(self, remote: str) -> StopFlag:
+        return self._stops[remote]
+
+    def out(self) -> dict[str, TdlSyncError]:
+        """The remotes that take nothing more while the run goes on, or did when it ended, and why,
+        by what they are called."""
+        return {
+            remote: cause
+            for remote, stop in self._stops.items()
+            if isinstance(cause := stop.cause, TdlSyncError) and cause.of_remote
+        }
+
+    def _one_is_out(self) -> None:
+        if len(out := self.out()) == len(self._stops):
+            self._run.set(list(out.values())[-1])
 
 
 @dataclass(frozen=True)
@@ -135,11 +168,17 @@ class AllParts:
     telegram: TelegramSide
     stages: Stages
     remotes: Mapping[str, OpenedRemote]
+    stops: RemoteStops
 
     def of(self, remote: str) -> Parts:
-        """With the way to this remote."""
+        """With the way to this remote, which must not be out."""
         opened = self.remotes[remote]
-        stages = replace(self.stages, hand_off=opened.hand_off)
+        stages = replace(
+            self.stages,
+            hand_off=opened.hand_off,
+            downloader=self.stages.downloader.until(opened.stop),
+            stop=opened.stop,
+        )
         return Parts(self.telegram, stages, opened.free_bytes)
 
 
@@ -175,6 +214,7 @@ class Opening:
         self._progress = progress
         self._on_news = on_news
         self._success = success
+        self.stops = RemoteStops(tuple(config.by_remote), stop)
         self._abandoned = Event()
         self._rclone: Rclone | None = None
         self.telegram: Future[TelegramToMove] | None = None
@@ -226,6 +266,8 @@ class Opening:
         for remote in remotes.values():
             closing.callback(stop.wait_beside, remote.cleaning)
         budget = _budget(staging, stop, progress.message)
+        for remote in remotes.values():
+            budget.heed(remote.stop)
         marks = closing.enter_context(DoneMarks(places.marks))
         telegram = self._result(opening)
         if self._config.running.takeout:
@@ -243,7 +285,7 @@ class Opening:
             stop=stop,
             on_moved=self._on_moved,
         )
-        return AllParts(telegram, stages, remotes)
+        return AllParts(telegram, stages, remotes, self.stops)
 
     def _proven_remotes(self, staging: Staging) -> dict[str, OpenedRemote]:
         config, on_line = self._config, self._progress.message
@@ -255,12 +297,28 @@ class Opening:
         control = remote_control(config, rclone)
         UploadLimit(control, config.running.bandwidth, self._stop).begin()
         try:
-            return {
-                remote: self._opened_remote(each, control, staging, began_at)
+            opened = {
+                remote: found
                 for remote, each in config.by_remote.items()
+                if (found := self._opened_unless_out(each, control, staging, began_at)) is not None
             }
+            self._stop.check()
+            return opened
         finally:
             staging.remove_probes()
+
+    def _opened_unless_out(
+        self, config: Config, control: RemoteControl, staging: Staging, began_at: float
+    ) -> OpenedRemote | None:
+        """A wrong setting is told before anything is moved; what ails one remote stops others no
+        more at the start than later."""
+        try:
+            return self._opened_remote(config, control, staging, began_at)
+        except TdlSyncError as error:
+            if not error.of_remote or len(self._config.by_remote) == 1:
+                raise
+            self.stops.of(config.task.remote).set(error)
+            return None
 
     def _opened_remote(
         self, config: Config, control: RemoteControl, staging: Staging, began_at: float
@@ -273,8 +331,9 @@ class Opening:
             begun=BegunFolder(config.places.begun_folders, config.task.remote),
             stage_probe=staging.stage_probe if staging.has_room_for_a_probe else None,
         )
-        proven.cleaning.add_done_callback(self._tell_of_cleaning)
-        pace = Pace(self._stop, self._progress.waiting)
+        stop = self.stops.of(config.task.remote)
+        proven.cleaning.add_done_callback(partial(self._tell_of_cleaning, stop))
+        pace = Pace(stop, self._progress.waiting)
         hand_off = RcloneHandOff(
             control,
             proven.remote,
@@ -284,17 +343,17 @@ class Opening:
             proven.folders,
             began_at,
         )
-        return OpenedRemote(hand_off, proven.remote.free_bytes, proven.cleaning)
+        return OpenedRemote(hand_off, proven.remote.free_bytes, proven.cleaning, stop)
 
-    def _tell_of_cleaning(self, cleaning: Future[tuple[str, ...]]) -> None:
+    def _tell_of_cleaning(self, stop: StopFlag, cleaning: Future[tuple[str, ...]]) -> None:
         error = cleaning.exception()
         if error is not None and not isinstance(error, TdlSyncError):
             raise error
         if isinstance(error, ConfigurationError):
-            self._stop.set(error)
+            stop.set(error)
             return
         for warning in cleaning.result() if error is None else (str(error),):
-            if not self._stop.is_set:
+            if not stop.is_set:
                 self._progress.message(f"warning: {warning}")
 
     def _result(self, work: Future[Result]) -> Result:

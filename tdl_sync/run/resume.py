@@ -32,6 +32,7 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.core.naming import folder_name, number_of
 from tdl_sync.core.ports import ChatReader, MarkReader, Marks, SavedMessages
+from tdl_sync.core.shards import WHOLE
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.choice import Replacing
 from tdl_sync.options.config import Task
@@ -76,6 +77,23 @@ class ResumePoint:
     @property
     def failures(self) -> tuple[Failure, ...]:
         return (*self.recorded_failures, *self.told_failures)
+
+
+def failures_of(scope: Scope, marks: MarkReader) -> list[Failure]:
+    """What is on record of the chat's files, whatever scope they failed in; of a shard's own."""
+    failures = marks.failures(scope.remote, scope.chat_id, 0)
+    return [each for each in failures if scope.shard.holds(each.key.message_id)]
+
+
+def whole_scope_key(scope: Scope) -> str:
+    """What all shards of a scope have in common; empty for what is none."""
+    return "" if scope.shard.is_whole else scope_key(replace(scope, shard=WHOLE))
+
+
+def waiting_of(scope: Scope, marks: MarkReader) -> list[Waiting]:
+    """The same of messages that may hold a file at another time."""
+    waiting = marks.waiting(scope.remote, scope.chat_id, 0)
+    return [each for each in waiting if scope.shard.holds(each.message_id)]
 
 
 def failed_elsewhere(state: RunState) -> Iterator[Failure]:
@@ -158,8 +176,7 @@ class Resumption:
             key=lambda each: (each.up_to_id, each.seen is not None),
         )
         folder = loaded.state.folder if loaded else self._find_folder(self._chat.id)
-        recorded = self._marks.failures(scope.remote, self._chat.id, 0)
-        waiting = self._marks.waiting(scope.remote, self._chat.id, 0)
+        recorded, waiting = failures_of(scope, self._marks), waiting_of(scope, self._marks)
         return ResumePoint(
             scope=scope,
             loaded=loaded,
@@ -230,9 +247,10 @@ class Resumption:
         The remote is not listed again: of what failed, it is where the ``first`` round saw it."""
         choice = replace(first.choice, newest_first=False)
         after_id, up_to_id = choice.bounds(self._reader, self._chat, after_id)
-        failures = self._marks.failures(self._scope.remote, self._chat.id, 0)
+        failures = failures_of(self._scope, self._marks)
         due = {each.key for each in failures if each.key.message_id in due_ids}
-        passed_ids = [each for each in edited_ids if each <= after_id]
+        holds = self._scope.shard.holds
+        passed_ids = [each for each in edited_ids if each <= after_id and holds(each)]
         again, waited_for = self._looked_at_again(due, failures, passed_ids)
         if up_to_id == after_id and not again:
             return None
@@ -343,8 +361,7 @@ class ChatState:
         scope = self.resume_point.scope
         report, position = self.tally.report(), self.ledger.position()
         earlier = self.resume_point.loaded.state if self.resume_point.loaded else None
-        failures = self.marks.failures(scope.remote, self.chat.id, 0)
-        waiting = self.marks.waiting(scope.remote, self.chat.id, 0)
+        failures, waiting = failures_of(scope, self.marks), waiting_of(scope, self.marks)
         self._save_watermark(position)
         moved = self.marks.moved(scope)
         downloaded = report.downloaded_files + (earlier.total_downloaded if earlier else 0)
@@ -375,6 +392,8 @@ class ChatState:
             reader=READER,
             seen=position.seen,
             balance=self.balance or (earlier.balance if earlier else None),
+            shard=scope.shard,
+            whole_scope_key=whole_scope_key(scope),
         )
 
     def _upload_bytes_per_second(self, earlier: RunState | None) -> int:

@@ -120,6 +120,8 @@ class Channel:
         self.joined = joined
         self.protected = protected
         self.private = False
+        self.owned = False
+        """Whether the account has made it, and may write there."""
         self.archived = False
         self.banned = False
         """The account was removed: what is left is the dialog, which names a forbidden chat."""

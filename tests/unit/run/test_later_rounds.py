@@ -34,7 +34,7 @@ def test_a_chat_that_another_run_took_is_not_waited_for_any_more_and_others_go_o
     chat = Chat(SCOPE.chat_id, PLAIN.channel_name, ChatKind.CHANNEL)
     rounds = LaterRounds(
         cast(Resumption, NothingNew()),
-        cast(Job, SimpleNamespace(chat=chat, remote=SCOPE.remote)),
+        cast(Job, SimpleNamespace(chat=chat, remote=SCOPE.remote, scope=SCOPE)),
         FakeMarks(),
         Following(here.stop, poll_seconds=0.01),
         lambda line: None,
