@@ -86,6 +86,11 @@ class ChatReader(Protocol):
         """All files of these messages as they are now, in this order; a message that is gone comes
         as a ``SkippedItem``. Without those that the shard does not hold."""
 
+    def holds(self, chat: Chat, shard: Shard, message_id: int) -> bool:
+        """Whether the shard has this message. Comments go with their posts, and which those are is
+        known of what was read and of what was fetched; all others go by their own ids. Any thread
+        may ask, and nobody else is asked."""
+
 
 class PartSource(Protocol):
     """Fetches the bytes of items."""

@@ -182,6 +182,9 @@ class FakeChatReader:
                 )
             ]
 
+    def holds(self, chat: Chat, shard: Shard, message_id: int) -> bool:
+        return shard.holds(message_id)
+
     def append(self, size_bytes: int) -> int:
         """Somebody posts a file; the id of its message."""
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -86,6 +87,9 @@ class TelegramChatReader:
         self._takeout = takeout or Takeout()
         self._newest_ids: dict[tuple[int, int], int] = {}
         self._names = Names()
+        self._elsewhere: defaultdict[tuple[int, Shard], set[int]] = defaultdict(set)
+        """Of what was read, the messages with something in them that go with a post of another
+        block, so that not their own id says which shard has them."""
         self._names_topics = names_topics
 
     def newest_message_id(self, chat: Chat) -> int:
@@ -187,7 +191,7 @@ class TelegramChatReader:
                 yield each.messages, each, each.last_id
         else:
             for messages, ids in self._upwards(chat, after_id, up_to_id):
-                yield messages, _held(chat, shard, messages, ids), ids[-1]
+                yield messages, self._held(chat, shard, messages, ids), ids[-1]
 
     def _blocks(self, chat: Chat, shard: Shard) -> Blocks:
         return Blocks(
@@ -276,7 +280,7 @@ class TelegramChatReader:
                 yield each.messages, each, each.first_id
         else:
             for messages, ids in self._downwards(chat, after_id, up_to_id):
-                yield messages, _held(chat, shard, messages, ids), ids[0]
+                yield messages, self._held(chat, shard, messages, ids), ids[0]
 
     def _downwards(
         self, chat: Chat, after_id: int, up_to_id: int
@@ -338,7 +342,7 @@ class TelegramChatReader:
             wanted_ids = message_ids[start : start + PAGE_MESSAGES]
             answer: Any = self._read(chat, self._chats.get_messages(chat, wanted_ids))
             there = [each for each in answer.messages if self._chats.belongs(each, chat)]
-            others = {each.id for each in there if not _holds(chat, shard, each)}
+            others = {each.id for each in there if not self._is_own(chat, shard, each)}
             wanted_ids = [each for each in wanted_ids if each not in others]
             found = {
                 message.id: entries_of(message, chat.id)
@@ -385,6 +389,26 @@ class TelegramChatReader:
         answer: Any = self._ask(chat, query, if_refused=message)
         found = (each for each in getattr(answer, "messages", ()) if each.id == message.id)
         return next(found, message)
+
+    def holds(self, chat: Chat, shard: Shard, message_id: int) -> bool:
+        return shard.holds(message_id) != (message_id in self._elsewhere[chat.id, shard])
+
+    def _held(
+        self, chat: Chat, shard: Shard, messages: Sequence[Any], ids: Container[int]
+    ) -> Container[int]:
+        """Which of these messages the shard has of a chat that is read as a whole."""
+        if shard.is_whole:
+            return ids
+        return {each.id for each in messages if each.id in ids and self._is_own(chat, shard, each)}
+
+    def _is_own(self, chat: Chat, shard: Shard, message: Any) -> bool:
+        """A comment goes with its post, and so do all that answer it: with the copy of the post
+        that they stand under in their group. Which it is they say themselves, for ever, whatever
+        is deleted: so no two shards disagree."""
+        is_own = shard.holds(message.id if chat.comments_on_id is None else post_of(message))
+        if is_own != shard.holds(message.id) and getattr(message, "media", None) is not None:
+            self._elsewhere[chat.id, shard].add(message.id)
+        return is_own
 
     def _answer(self, chat: Chat, limit: int, **where: int) -> Any:
         query = history(self._chats.peer(chat), limit, topic_id=chat.topic_id, **where)
@@ -473,17 +497,3 @@ def _whole_albums(messages: Sequence[Any]) -> Sequence[Any]:
 def _is_read_by_blocks(chat: Chat, shard: Shard) -> bool:
     """Comments are not: whatever its post, one may be anywhere behind it."""
     return not shard.is_whole and chat.comments_on_id is None
-
-
-def _held(chat: Chat, shard: Shard, messages: Sequence[Any], ids: Container[int]) -> Container[int]:
-    """Which of these messages the shard has of a chat that is read as a whole."""
-    if shard.is_whole:
-        return ids
-    return {each.id for each in messages if each.id in ids and _holds(chat, shard, each)}
-
-
-def _holds(chat: Chat, shard: Shard, message: Any) -> bool:
-    """A comment goes with its post, and so do all that answer it: with the copy of the post that
-    they stand under in their group. Which it is they say themselves, for ever, whatever is deleted:
-    so no two shards disagree."""
-    return shard.holds(message.id if chat.comments_on_id is None else post_of(message))
