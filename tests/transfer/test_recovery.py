@@ -13,7 +13,9 @@ from tdl_sync.core.errors import CorruptedInTransfer, HandOffFailed
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
+from tdl_sync.core.shards import Shard
 from tdl_sync.core.steps import Resumed
+from tdl_sync.options.choice import WHOLE_CHAT
 from tdl_sync.transfer.disk.part_journal import Attempt, PartialFiles
 from tdl_sync.transfer.disk.staging import Staging
 from tests.fakes.chat import CHAT_ID, FIRST_DATE, item_of
@@ -267,3 +269,17 @@ def test_what_another_chat_left_in_the_middle_waits_for_its_own_run(line: Line) 
     assert line.staged() == [part.name]
     assert journals(line) == [f"{part.name}s"]
     assert ended.used_bytes == 2 * MIB
+
+
+def test_what_lies_staged_of_another_part_of_the_chat_is_left_to_that(line: Line) -> None:
+    """Its run may be at it, from a directory of its own."""
+    staged = staged_by_a_run(line, ITEM)
+    line.choice = replace(WHOLE_CHAT, shard=Shard(2, 2))
+    assert_complete(line.run())
+    assert line.staged() == [staged.name]
+    assert line.remote.get(FOLDER, {}) == {}
+    line.choice = replace(WHOLE_CHAT, shard=Shard(1, 2))
+    line.after_id = 0
+    assert_complete(line.run())
+    assert line.parts.asked_of(2) == []
+    line.assert_all_moved()

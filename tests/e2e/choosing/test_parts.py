@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from standins.telegram.service.faults import Fault
@@ -9,7 +11,7 @@ from standins.telegram.world import worlds
 from standins.telegram.world.channel import Channel
 from standins.telegram.world.plan import FilePlan
 from tests.e2e.conftest import Scene, Stage
-from tests.e2e.expectations import remote_files, wanted
+from tests.e2e.expectations import remote_files, state_texts, wanted
 from tests.e2e.program import SOURCE
 from tests.in_process import run_here
 
@@ -20,10 +22,15 @@ def write(chat: Channel, up_to_id: int) -> None:
 
 
 def post(
-    chat: Channel, text: str = "", *, album: int | None = None, under: int | None = None
+    chat: Channel,
+    text: str = "",
+    *,
+    album: int | None = None,
+    under: int | None = None,
+    size_bytes: int = 1000,
 ) -> int:
     number = chat.highest_id_ever()
-    file = FilePlan("document", 1000 + number, f"{number}.bin", "text/plain", 2)
+    file = FilePlan("document", size_bytes + number, f"{number}.bin", "text/plain", 2)
     return chat.append(text, file=file, grouped_id=album, answers=under, date=1_600_000_000)
 
 
@@ -43,27 +50,33 @@ def scene(stage: Stage) -> Scene:
     write(group, 2100)
     for under in (700, 1200, 1503):
         post(group, under=under)
+    post(group, under=1200, size_bytes=20_000_000)
     return stage(world)
 
 
 def test_an_album_keeps_its_caption_and_comments_stay_with_their_posts_in_each_part(
     scene: Scene,
 ) -> None:
-    """What fails of a part is tried again by that part, and by no other."""
+    """What fails of a part is tried again by that part, and by no other; what is too large, it
+    alone goes on to tell."""
     machine, source = scene.machine, scene.world.source
     group = source.discussion
     assert group is not None
-    comments = wanted(group)
+    *comments, large = wanted(group)
     late = next(item for item in comments if item.message_id == 2102)
     scene.telegram.faults.add(Fault("short_part", file_id=late.file.file_id, times=4, keep_bytes=1))
-    command = ("-u", SOURCE, "--comments", "--name={caption}/{file_name}")
+    command = ("-u", SOURCE, "--comments", "--name={caption}/{file_name}", "--max-disk=10M")
     seen = []
-    for part, failed in (("2/2", 1), ("1/2", 0), ("2/2", 0)):
+    for part, failed in (("2/2", 2), ("1/2", 0), ("2/2", 1)):
         ended = run_here(machine, *command, "--shard", part)
         assert ended.numbers()["failed"] == failed, ended.stderr
         seen.append(ended.numbers()["seen"])
-    assert seen == [5 + 4, 5 + 2, 1]
+    assert seen == [5 + 5, 5 + 2, 2]
     files = remote_files(machine)
     assert len(files) == 10 + len(comments) == len({path.name for path in files})
     folders = {path.parent for path in files if path.parent.name == "The one caption"}
     assert [len(list(folder.iterdir())) for folder in folders] == [10]
+    told = [json.loads(text.split("\n")[1]) for text in state_texts(scene.world).values()]
+    failed_ids = {(state["channel_id"], state.get("shard")): state["failed"] for state in told}
+    assert failed_ids[str(group.chat_id), "2/2"] == str(large.message_id)
+    assert failed_ids[str(group.chat_id), "1/2"] == ""

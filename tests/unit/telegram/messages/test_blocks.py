@@ -363,6 +363,24 @@ def test_at_the_end_of_a_block_of_which_nothing_is_shown_it_is_looked_twice_and_
     assert len(scene.telegram.asked) <= 10
 
 
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_an_album_over_the_edge_of_two_parts_costs_no_call_of_its_own(newest_first: bool) -> None:
+    """Over the edge of a page, too; and all its files have its caption, in the same words."""
+    albums: list[int | None] = [None] * 2000
+    for start in (94, 394, 995, 1089, 1700):
+        albums[start : start + 9] = [start] * 9
+    scene = Scene(Drawn((FILE,) * 2000, tuple(albums)))
+    whole = captions_of(scene.pages(0, 2000))
+    assert sum(map(bool, whole.values())) == 5 * 9
+    parts = {}
+    for number in (1, 2):
+        scene.telegram.asked.clear()
+        pages = scene.pages(0, 2000, Shard(number, 2), newest_first=newest_first)
+        parts.update(captions_of(pages))
+        assert len(scene.telegram.asked) <= 11
+    assert parts == whole
+
+
 def test_an_album_whose_ids_lie_far_apart_is_whole_in_either_part() -> None:
     """As in a group: between its files others have written, elsewhere."""
     held = [DELETED] * 3000
@@ -422,6 +440,7 @@ def test_comments_go_with_the_post_that_they_stand_under_whenever_they_come(
     under_second = [comment(scene, 1010)]
     under_first.append(comment(scene, under_first[0]))
     under_first.append(comment(scene, under_first[-1]))
+    under_second.append(comment(scene, under_second[0]))
     of_its_own = comment(scene)
     assert Shard(1, 2).holds(of_its_own)
     source.delete([10, under_first[0]])
