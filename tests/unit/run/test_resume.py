@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,8 +21,10 @@ from tdl_sync.core.model import (
     Reading,
     RemoteFile,
     Scope,
+    Waiting,
     scope_key,
 )
+from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.options.config import Task
 from tdl_sync.run.resume import Resumption, inherit
 from tdl_sync.state.local_state import LocalStates
@@ -55,13 +57,14 @@ def resumption_of(
     scope: Scope = SCOPE,
     state: RunState | None = None,
     task: Task = TASK,
+    chat: Chat = CHAT,
 ) -> Resumption:
     """``state`` is what the state message says."""
     saved = FakeSavedMessages()
     if state is not None:
         saved.put(encode(replace(state, scope_key=scope_key(scope))))
     return Resumption(
-        CHAT,
+        chat,
         scope,
         task,
         outside.reader,
@@ -222,3 +225,45 @@ def test_a_later_round_still_knows_the_files_on_the_remote_of_what_failed_and_no
     assert later is not None
     assert later.on_remote == {FileNumber(7): (cut, beside)}
     assert [entry.key.message_id for entry in later.again] == [7]
+
+
+class Comments(FakeChatReader):
+    """Of which is known what was fetched: ``under`` are the posts of other blocks."""
+
+    under: Mapping[int, int] = {}
+
+    def __init__(self, *messages: HistoryEntry) -> None:
+        super().__init__({each.key.message_id: each for each in messages})
+        self.known: set[int] = set()
+
+    def fetch(
+        self, chat: Chat, message_ids: Sequence[int], shard: Shard = WHOLE
+    ) -> list[HistoryEntry]:
+        self.known.update(message_ids)
+        found = super().fetch(chat, message_ids)
+        return [each for each in found if self.holds(chat, shard, each.key.message_id)]
+
+    def holds(self, chat: Chat, shard: Shard, message_id: int) -> bool:
+        post = self.under.get(message_id, message_id) if message_id in self.known else message_id
+        return shard.holds(post)
+
+
+def test_what_failed_of_comments_is_told_and_tried_by_the_part_that_has_their_post(
+    tmp_path: Path,
+) -> None:
+    """Whatever is on record on this machine of other parts, and whether it failed for good."""
+    reader = Comments(item_of(5, 10), item_of(1500, 10), item_of(1600, 10))
+    reader.under = {1500: 3}
+    outside, chat = Outside(reader), replace(CHAT, comments_on_id=CHAT_ID - 1)
+    for message_id in (5, 1500, 1600):
+        outside.marks.record_failure(REMOTE, failure_of(message_id, for_good=True))
+        outside.marks.wait_for(REMOTE, CHAT_ID, 0, [Waiting(message_id, True, "")])
+    for part, own in ((Shard(1, 2), [5, 1500]), (Shard(2, 2), [1600])):
+        reader.known.clear()
+        scope = replace(SCOPE, shard=part)
+        point = resumption_of(tmp_path, outside, scope, chat=chat).point()
+        assert [each.key.message_id for each in point.failures] == own
+        assert [each.message_id for each in point.waiting] == own
+    calls = reader.calls
+    resumption_of(tmp_path, outside, chat=chat).point()
+    assert reader.calls == calls
