@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 import pytest
@@ -313,6 +313,25 @@ def test_messages_are_fetched_by_the_part_that_holds_them(open_place: OpenPlace)
 
 
 # What only the real reader can meet
+
+
+@pytest.mark.parametrize("kind", ["group", "saved", "supergroup"])
+def test_parts_of_other_kinds_of_chats_are_read_alike(
+    kind: str, connect_telegram: ConnectTelegram
+) -> None:
+    """By their own ids, as the older part of a supergroup is; and a topic by those of its forum."""
+    world = worlds.sparse(messages=1150, media_every=20, kind=kind)
+    if kind == "supergroup":
+        plan = FilePlan("document", 1, "a.bin", "text/plain", 2)
+        for number in range(1100):
+            world.source.append(file=plan if number % 20 == 0 else None, topic_id=1)
+    place = RealPlace(connect_telegram(world))
+    place.chat = replace(place.chat, topic_id=1 if kind == "supergroup" else 0)
+    whole = ids_in(read_all(place))
+    for listing in (place.reader.pages, place.reader.pages_newest_first):
+        parts = [list(listing(place.chat, 0, 2300, Shard(number, 2))) for number in (1, 2)]
+        assert all(map(ids_in, parts))
+        assert sorted(ids_in([*parts[0], *parts[1]])) == whole
 
 
 def test_a_part_asks_for_no_page_of_another(connect_telegram: ConnectTelegram) -> None:
