@@ -109,6 +109,7 @@ class ChatSession:
             self._tally,
             self._first.ledger,
             self._time_left,
+            partial(stages.reader.holds, start.chat, start.point.scope.shard),
         )
 
     def report(self) -> RunReport:
@@ -318,7 +319,6 @@ class ChatSession:
         later = LaterRounds(
             start.resumption,
             start.job,
-            self._stages.marks,
             following,
             say,
             self._start.lease,

@@ -12,11 +12,10 @@ from contextlib import contextmanager
 from copy import copy
 
 from tdl_sync.core.errors import EXIT_COME_BACK_LATER, ComeBackLater, TdlSyncError
-from tdl_sync.core.ports import Marks
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.stop import Slots, StopFlag
 from tdl_sync.core.text import human_bytes
-from tdl_sync.run.resume import Resumption, failures_of
+from tdl_sync.run.resume import Resumption
 from tdl_sync.state.lease import Lease
 from tdl_sync.transfer.job import Job
 
@@ -181,14 +180,12 @@ class LaterRounds:
         self,
         resumption: Resumption,
         first: Job,
-        marks: Marks,
         following: Following,
         on_line: Callable[[str], None],
         lease: Lease,
     ) -> None:
         self._resumption = resumption
         self._first = first
-        self._marks = marks
         self._following = following
         self._on_line = on_line
         self._lease = lease
@@ -237,5 +234,5 @@ class LaterRounds:
 
     def _failing_ids(self) -> frozenset[int]:
         """What failed and may pass."""
-        failures = failures_of(self._first.scope, self._marks)
+        failures = self._resumption.failures()
         return frozenset(each.key.message_id for each in failures if not each.for_good)
