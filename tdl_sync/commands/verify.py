@@ -13,8 +13,17 @@ from tdl_sync.commands.verify_repair import recorded, save_state
 from tdl_sync.commands.verify_surplus import WITHOUT_A_YES, is_agreed_to, remove_surplus
 from tdl_sync.commands.verify_text import Verdict, json_record, report_lines, result_line
 from tdl_sync.core.errors import EXIT_SOME_FAILED, ChatError, SidecarUnreadable, TdlSyncError
-from tdl_sync.core.model import Chat, FileNumber, MediaItem, MediaType, Scope
+from tdl_sync.core.model import (
+    READER,
+    Chat,
+    FileNumber,
+    MediaItem,
+    MediaType,
+    Reading,
+    Scope,
+)
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages, SavedText
+from tdl_sync.core.shards import WHOLE
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID
@@ -192,7 +201,8 @@ class Verifier:
         self._sort_out(comparison, chat, after_id, up_to_id if ends else LARGEST_MESSAGE_ID)
         balance = None
         if is_whole(scope, choice):
-            balance = balanced_in_time(self.reader, chat, seen, up_to_id, StopFlag())
+            read = {WHOLE: Reading(up_to_id, READER, seen)}
+            balance = balanced_in_time(self.reader, chat, read, StopFlag())
         return Verdict(chat, remote, folder, comparison.findings(), balance=balance)
 
     def _hash_in_sidecar(self, number: FileNumber, folder: str | None) -> str | None:
