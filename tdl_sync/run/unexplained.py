@@ -31,19 +31,17 @@ def unexplained_line(
     ]
     if any(state.done_above_ids for state in of_chat):
         return None  # there may have been no room for all that it has done
-    passed_id = max((state.last_message_id for state in of_chat), default=0)
     failed_ids = {each for state in of_chat for each in state.failed_ids}
-    found = [
-        number
-        for number in job.on_remote
-        if number.message_id > passed_id and number.message_id not in failed_ids
-    ]
+    found = {number.message_id for number in job.on_remote} - failed_ids
+    for state in of_chat:
+        holds, passed_id = state.shard.holds, state.last_message_id
+        found = {each for each in found if each > passed_id or not holds(each)}
     if not found:
         return None
-    files = "1 file" if len(found) == 1 else f"{len(found):,} files"
+    messages_found = "1 message" if len(found) == 1 else f"{len(found):,} messages"
     return (
-        f"warning: {job.chat.title!r}: its folder on {job.remote} shows {files} that no done-mark "
-        "here and no state in this account's Saved Messages explain. They count as done; but if "
-        "another account moves this chat to the same folder now, give each of the two a part of "
-        "it (--shard 1/2 and 2/2), or end one: they do not see each other"
+        f"warning: {job.chat.title!r}: its folder on {job.remote} shows files of {messages_found} "
+        "that no done-mark here and no state in this account's Saved Messages explain. They count "
+        "as done; but if another account moves this chat to the same folder now, give each of the "
+        "two a part of it (--shard 1/2 and 2/2), or end one: they do not see each other"
     )
