@@ -272,6 +272,7 @@ class Opening:
             must_be_drive=config.rclone.must_be_drive,
             begun=BegunFolder(config.places.begun_folders, config.task.remote),
             stage_probe=staging.stage_probe if staging.has_room_for_a_probe else None,
+            on_line=self._progress.message,
         )
         proven.cleaning.add_done_callback(self._tell_of_cleaning)
         pace = Pace(self._stop, self._progress.waiting)
