@@ -8,24 +8,41 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from tdl_sync.core.errors import Stopped
 from tdl_sync.remote.begun_folder import BegunFolder
-from tdl_sync.remote.drive_folder import FolderChoice, Several, folder_error, listed_folders
+from tdl_sync.remote.drive_folder import (
+    DriveParent,
+    FolderChoice,
+    Several,
+    folder_error,
+    listed_folders,
+)
 from tdl_sync.remote.one_of_several import Choosing, one_that_counts
 from tdl_sync.remote.rclone import CallFailed
 from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl
-
-if TYPE_CHECKING:
-    from tdl_sync.remote.check import CheckedRemote
 
 _SLEEP_SECONDS = 0.25
 
 Wait = Callable[[str, float], None]
 """Wait for the folder of this path, for so many seconds."""
+
+
+class DrivePath(Protocol):
+    """A remote on Drive whose folders have ids: what `CheckedRemote` says of it."""
+
+    @property
+    def root(self) -> DriveParent: ...
+
+    @property
+    def parts(self) -> tuple[str, ...]: ...
+
+    def inside(self, folder_id: str) -> Remote: ...
+
+    def parent_inside(self, folder_id: str, path: str) -> DriveParent: ...
 
 
 @dataclass(frozen=True)
@@ -41,14 +58,14 @@ class Inside:
 
 def made_base(
     control: RemoteControl,
-    remote: CheckedRemote,
+    remote: DrivePath,
     wait: Wait,
     seen: Sequence[Folder] | None = None,
     begun: BegunFolder | None = None,
     listed_at: float = 0.0,
-) -> tuple[CheckedRemote, Sequence[Folder]]:
-    """The remote with the id of its folder, which is made if it is not there, and the folders in
-    it. Only of a remote that has ``parts``. Whoever makes it, or finds that nothing is in it yet,
+) -> tuple[str, Sequence[Folder]]:
+    """The id of the remote's folder, which is made if it is not there, and the folders in it. Only
+    of a remote that has ``parts``. Whoever makes it, or finds that nothing is in it yet,
     waits, so that all machines take the same.
 
     ``seen`` are the folders in which the path begins, if they were just listed. ``begun`` is told
@@ -70,21 +87,17 @@ def made_base(
         found = choice.chosen(partial(wait, path))
         folder_id, folders = found.counts, found.inside[found.counts].folders
         parent = remote.parent_inside(folder_id, path)
-    return replace(remote, base_id=folder_id), folders or ()
+    return folder_id, folders or ()
 
 
-def found_base(control: RemoteControl, remote: CheckedRemote) -> CheckedRemote:
-    """The same for who only looks: without an id where there is no such folder."""
-    folder_id = ""
-    for several in parts_found(control, remote):
-        if several is None:
-            return remote
-        folder_id = several.counts
-    return replace(remote, base_id=folder_id)
+def found_base(control: RemoteControl, remote: DrivePath) -> str:
+    """The id for who only looks; empty where there is no such folder, or none by an id."""
+    found = parts_found(control, remote)
+    return found[-1].counts if found and found[-1] is not None else ""
 
 
 def parts_found(
-    control: RemoteControl, remote: CheckedRemote, *, look_into_all: bool = False
+    control: RemoteControl, remote: DrivePath, *, look_into_all: bool = False
 ) -> list[Several[Inside | None] | None]:
     """The folders of each part of the path, ``None`` for one that is not there. Whether something
     is in them is looked up where there are several, or if all are asked for."""

@@ -287,7 +287,8 @@ def look_at_remote(
     """The same as ``check_remote`` without writing anything: whether it takes files stays open."""
 
     def look() -> CheckedRemote:
-        seen = found_base(control, _look(control, remote, must_be_drive))
+        seen = _look(control, remote, must_be_drive)
+        seen = replace(seen, base_id=found_base(control, seen))
         return replace(seen, free_bytes=free_bytes(control, seen.base))
 
     return _with_a_token_that_is_taken(control, remote, look)
@@ -504,8 +505,8 @@ def _made_base(
 
     if remote.parts:
         seen = _listed(control, remote.remote, remote.root.looked_at) or []
-        remote, in_base = made_base(control, remote, wait, seen, begun, listed_at)
-        folders = list(in_base)
+        base_id, in_base = made_base(control, remote, wait, seen, begun, listed_at)
+        remote, folders = replace(remote, base_id=base_id), list(in_base)
     else:
         if not remote.takes_folder_ids:
             for drive in sorted(drives_side_by_side(control.sections(), remote.remote)):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tdl_sync.core.model import ListedFile
 from tdl_sync.remote.base_folder import made_base, wait_beside
@@ -275,7 +275,8 @@ class ChatFolders:
         if gone_from(self._control, self._remote.base, [known.drive_id or ""]):
             self._tell_that_it_is_gone(chat_folder)
             if self._remote.parts:  # with that above it, for all that is known
-                self._remote, _ = made_base(self._control, self._remote, self._wait)
+                base_id, _ = made_base(self._control, self._remote, self._wait)
+                self._remote = replace(self._remote, base_id=base_id)
             self.prepare(chat_folder)
             for folder in (each for ids in ids_in.values() for each in ids.values()):
                 del self._folders[folder]
