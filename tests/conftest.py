@@ -15,6 +15,7 @@ import pytest
 
 from scripts import reaper
 from tdl_sync.core import retry
+from tdl_sync.remote import one_of_several
 
 if "TESTS_IMPORT_THE_WHOLE_SCHEMA" in os.environ:  # see tests/e2e/program.py
     import pyrogram  # noqa: F401
@@ -37,6 +38,10 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tdl_sync")
 
 TESTS = Path(__file__).parent
+
+one_of_several.WAIT_SECONDS = 0.0
+"""Nobody else makes the folders of most tests. What is started as a process is told so by the
+variable ``TESTS_FOLDER_WAIT_SECONDS``."""
 
 FIRST = (
     "torture",

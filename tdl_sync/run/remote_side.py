@@ -164,6 +164,7 @@ class OpeningRemotes:
             must_be_drive=config.rclone.must_be_drive,
             begun=BegunFolder(config.places.begun_folders, config.task.remote),
             stage_probe=staging.stage_probe if staging.has_room_for_a_probe else None,
+            on_line=self._progress.message,
         )
         stop = self.stops.of(config.task.remote)
         proven.cleaning.add_done_callback(partial(self._tell_of_cleaning, stop))
