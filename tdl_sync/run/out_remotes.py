@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tdl_sync.core.errors import TdlSyncError
 from tdl_sync.core.text import printable
-from tdl_sync.run.parts import RemoteStops
+from tdl_sync.run.remote_side import RemoteStops
 
 
 class OutRemotes:
