@@ -15,6 +15,7 @@ import pytest
 
 from scripts import reaper
 from tdl_sync.core import retry
+from tdl_sync.remote import one_of_several
 
 if "TESTS_IMPORT_THE_WHOLE_SCHEMA" in os.environ:  # see tests/e2e/program.py
     import pyrogram  # noqa: F401
@@ -38,8 +39,19 @@ hypothesis.settings.load_profile("tdl_sync")
 
 TESTS = Path(__file__).parent
 
+one_of_several.WAIT_SECONDS = 0.0
+"""Nobody else makes the folders of most tests. What is started as a process is told so by the
+variable ``TESTS_FOLDER_WAIT_SECONDS``."""
+
 FIRST = (
     "torture",
+    "recipes/test_runs.py",
+    "e2e/drive/test_outcomes_unknown.py",
+    "e2e/drive/test_refusals.py",
+    "contract/telegram/test_late_answers.py",
+    "contract/remote/remote_control/test_tokens.py",
+    "contract/remote/remote_control/test_life.py",
+    "contract/remote/remote_control/test_a_minute.py",
     "e2e/faults",
     "recipes",
     "e2e/basics/test_failures_before.py",
@@ -50,7 +62,8 @@ FIRST = (
     "e2e/choosing/test_filters.py",
     "e2e/telling",
     "e2e",
-    "contract/remote",
+    "contract",
+    "unit/commands/test_login.py",
     "transfer",
     "unit/state/test_state_message.py",
 )

@@ -25,6 +25,9 @@ class Shaping:
     listing_lag_seconds: float = 0.0
     """A new file or folder is in no listing before it is that old; it can be had by its id. One
     that was renamed is listed by its name before for as long."""
+    lags_differ: bool = False
+    """Each file and folder has a lag of its own, from none to ``listing_lag_seconds``; and a
+    listing has no order, as Drive promises none."""
 
 
 class Pacer:

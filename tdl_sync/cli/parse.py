@@ -24,12 +24,14 @@ from tdl_sync.cli.settings_shown import settings_in_force
 from tdl_sync.cli.usage import OF_COMMAND, OPTIONS
 from tdl_sync.core.errors import UsageError
 from tdl_sync.core.program import PROGRAM
+from tdl_sync.core.shards import Shard
 from tdl_sync.options.bandwidth import UNLIMITED, parse_bandwidth
 from tdl_sync.options.choice import Replacing
 from tdl_sync.options.config import (
     PLAINLY,
     Command,
     Config,
+    MetricsSettings,
     OnQuota,
     PageSettings,
     Places,
@@ -104,7 +106,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
             bandwidth=bandwidth,
         ),
         telegram=telegram_settings(arguments.credentials, data_dir, _proxy(given)),
-        telling=_telling(given, environ, data_dir, arguments.command),
+        telling=_telling(given, environ, data_dir, arguments.command, found.task.choice.shard),
         dry_run=given.switch("--dry-run"),
         login_by_qr=given.switch("--qr"),
         print_session=given.switch("--print-session"),
@@ -192,10 +194,11 @@ def _refuse_what_does_not_fit(config: Config) -> None:
             f"--staging {str(places.staging_dir)!r} holds the data directory "
             f"{str(places.data_dir)!r}; it must be a directory that is used for nothing else"
         )
-    page = config.telling.page
+    page, metrics = config.telling.page, config.telling.metrics
     for option, file in (
         ("--log-file", config.telling.log_file),
         ("--page", None if page is None else page.file),
+        ("--metrics", None if metrics is None else metrics.file),
     ):
         if file is None or places.staging_dir not in file.parents:
             continue
@@ -205,11 +208,14 @@ def _refuse_what_does_not_fit(config: Config) -> None:
         )
 
 
-def _telling(given: Given, environ: Mapping[str, str], data_dir: Path, command: str) -> Telling:
+def _telling(
+    given: Given, environ: Mapping[str, str], data_dir: Path, command: str, shard: Shard
+) -> Telling:
     page = path_given(given, "--page", environ)
     asked = given.setting("--page")
     if command == "status" and asked is not None and asked.source is Source.FILE:
         page = None  # that is the page of the runs, and may be kept by one now
+    metrics = path_given(given, "--metrics", environ)
     verbosity = Verbosity.NORMAL
     if given.switch("--quiet"):
         verbosity = Verbosity.QUIET
@@ -221,6 +227,7 @@ def _telling(given: Given, environ: Mapping[str, str], data_dir: Path, command: 
         lines_as_json=given.switch("--log-json"),
         notify=given.switch("--notify"),
         page=None if page is None else PageSettings(page, data_dir / "rates.json"),
+        metrics=None if metrics is None else MetricsSettings(metrics, str(shard)),
     )
 
 

@@ -147,6 +147,8 @@ Telling:
   --page FILE              an HTML page to watch the run by, written anew every
                            10 s and at the end. (status --page: of what is
                            stored)
+  --metrics FILE           the run's figures in Prometheus' text format, written
+                           anew every 10 s and at the end
   --exec CMD               at the end of the run call this program, which finds
                            how it went in variables named SYNC_...
                            (docs/everyday.md); no shell reads CMD
@@ -268,8 +270,24 @@ OPTIONS: Mapping[str, Option] = _read_options(USAGE)
 LINES_OF_OPTIONS: Mapping[str, str] = {m["name"]: m[0] for m in _OPTION.finditer(USAGE)}
 """What the text says of each option, as it stands there."""
 
-WITHOUT_DEFAULTS = _DEFAULT.sub("", USAGE)
-"""The text for docopt, which could not tell a default from a value that was given."""
+_PATTERN = re.compile(
+    r"^  tdl_sync\.py (?:\[sync\]|(?P<command>\w+)).*(?:\n {10,}.*)*\n", re.MULTILINE
+)
+
+
+def _patterns_alone(text: str) -> Mapping[str, str]:
+    begin, end = text.index("Usage:"), text.index("What to move:")
+    # docopt could not tell a default from a value that was given.
+    options = _DEFAULT.sub("", text[end:])
+    return {
+        match["command"] or "sync": f"Usage:\n{match[0]}\n{options}"
+        for match in _PATTERN.finditer(text, begin, end)
+    }
+
+
+PATTERNS = _patterns_alone(USAGE)
+"""The text for docopt by the command. It compares each option of each pattern with all others, so
+that the patterns of all commands at once would take it 40 ms."""
 
 ABOUT_THE_PROGRAM = frozenset({"--help", "--version"})
 FOR_EACH = ABOUT_THE_PROGRAM | {"--config"}

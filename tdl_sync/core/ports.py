@@ -72,15 +72,24 @@ class ChatReader(Protocol):
         """The same messages from the other end, newest first within a page, too. The last page
         ends at ``after_id + 1``."""
 
-    def texts(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[list[TextMessage]]:
+    def texts(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[list[TextMessage]]:
         """The text messages among the same, oldest first, a page at a time."""
 
     def last_id_before(self, chat: Chat, moment: datetime) -> int:
         """The id of the newest message sent before ``moment``, 0 if there is none; one call."""
 
-    def fetch(self, chat: Chat, message_ids: Sequence[int]) -> list[HistoryEntry]:
+    def fetch(
+        self, chat: Chat, message_ids: Sequence[int], shard: Shard = WHOLE
+    ) -> list[HistoryEntry]:
         """All files of these messages as they are now, in this order; a message that is gone comes
-        as a ``SkippedItem``."""
+        as a ``SkippedItem``. Without those that the shard does not hold."""
+
+    def holds(self, chat: Chat, shard: Shard, message_id: int) -> bool:
+        """Whether the shard has this message. Comments go with their posts, and which those are is
+        known of what was read and of what was fetched; all others go by their own ids. Any thread
+        may ask, and nobody else is asked."""
 
 
 class PartSource(Protocol):
@@ -325,6 +334,9 @@ class ProgressListener(Notices, Protocol):
 
     def told(self, step: Step) -> None:
         """Of a file of the chat that was ``started``."""
+
+    def held(self, chat: Chat, *, is_ours: bool) -> None:
+        """Whether the chat is certain to be this run's, among all machines."""
 
     def idle(self, why: str) -> None:
         """Nothing is moved until ``started`` is called again, for this reason."""

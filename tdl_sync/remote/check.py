@@ -19,9 +19,12 @@ from tdl_sync.core.errors import (
     AccessTokenRefused,
     ConfigurationError,
     NetworkUnreachable,
+    RemoteUnfit,
     TdlSyncError,
 )
 from tdl_sync.core.futures import in_thread
+from tdl_sync.core.operating_system import is_drive_letter
+from tdl_sync.remote.base_folder import Wait, found_base, made_base, wait_beside
 from tdl_sync.remote.begun_folder import BegunFolder
 from tdl_sync.remote.call_options import Comparison
 from tdl_sync.remote.chain import (
@@ -52,6 +55,7 @@ _LOOK_AGAIN_SECONDS = 1.0
 _TRIES = 3
 _PROBE_BYTES = 64
 _UNKNOWN_SIZE = -1
+_WORTH_TELLING_SECONDS = 1.0
 
 _LOOK_SECONDS = 90.0
 """What takes longer is listed again with more patience, once it is known that the remote lives."""
@@ -122,7 +126,8 @@ class CheckedRemote:
     ``on_drive``: it is a Drive, or one lies below it. ``takes_folder_ids``: its folders can be
     addressed by their id. ``once_options`` make it another remote for rclone, in which no request
     to a Drive is tried again. ``has_empty_folders``: one in which nothing lies is there.
-    ``drive_options`` are those that its uploads to Drive take.
+    ``drive_options`` are those that its uploads to Drive take. ``base_id`` is the id of its folder,
+    empty where that has none, or is not looked for yet.
     ``free_bytes`` is None where the remote does not say. ``warnings`` are lines for the user.
     """
 
@@ -139,12 +144,14 @@ class CheckedRemote:
     renames_by_id: bool = False
     has_empty_folders: bool = True
     drive_options: tuple[str, ...] = ()
+    base_id: str = ""
     warnings: tuple[str, ...] = ()
 
     @property
     def base(self) -> Remote:
-        """The remote as configured: listings, and where files go by their path."""
-        return Remote(self.remote)
+        """The remote's folder: by its id where that is known (`base_folder`), since of several with
+        its path rclone takes any. Else as configured: where files go by their path."""
+        return self.inside(self.base_id) if self.base_id else Remote(self.remote)
 
     @property
     def parent(self) -> DriveParent:
@@ -153,10 +160,30 @@ class CheckedRemote:
 
     @property
     def base_once(self) -> Remote:
-        """The base folder where files go by their path; no request is tried again."""
+        """The same; no request is tried again."""
+        if self.base_id:
+            return self.inside_once(self.base_id)
         head = name_and_options(self.remote)
         path = self.remote.removeprefix(head)
         return Remote(head + self.once_options + path, 1, configured=self.remote)
+
+    @property
+    def root(self) -> DriveParent:
+        """What the path begins in, as a folder in which others are made."""
+        head = name_and_options(self.remote)
+        looked_at = Remote(f"{head}:", configured=self.remote)
+        once = Remote(f"{head}{self.once_options}:", 1, configured=self.remote)
+        return DriveParent(looked_at, once, f"{head}:")
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The folders of the path, one in the other; none where they have no ids, or one of them
+        is not a name."""
+        parts = tuple(
+            filter(None, self.remote[len(name_and_options(self.remote)) + 1 :].split("/"))
+        )
+        by_id = self.takes_folder_ids and not {".", ".."} & set(parts)
+        return parts if by_id else ()
 
     def parent_inside(self, folder_id: str, path: str) -> DriveParent:
         """The folder with this id, as one in which folders are made."""
@@ -175,8 +202,10 @@ class CheckedRemote:
         return Remote(self._with_id(folder_id, _SEND_ONCE), 1, configured=self.remote)
 
     def _with_id(self, folder_id: str, *options: str) -> str:
-        # Of several values of one option the last counts.
-        all_options = (f"root_folder_id={folder_id}", *options, _STOP_ON_LIMIT, *self.drive_options)
+        # Of several values of one option the last counts. A shortcut to a folder is listed with
+        # both ids, its own and that of the folder.
+        actual_id = folder_id.rpartition("\t")[2]
+        all_options = (f"root_folder_id={actual_id}", *options, _STOP_ON_LIMIT, *self.drive_options)
         return f"{name_and_options(self.remote)},{','.join(all_options)}:"
 
 
@@ -205,18 +234,24 @@ def check_remote(
     must_be_drive: bool = False,
     stage_probe: StageProbe | None = None,
     begun: BegunFolder | None = None,
+    on_line: Callable[[str], None] = lambda line: None,
 ) -> CheckedRemote:
     """Make the base folder, move a tiny file there and delete it, and learn what the remote can.
 
     What ``stage_probe`` makes is read, sent and compared as files of a run are; whoever staged it
     deletes what is left of it. Without it the file does not come from a directory. ``begun`` is
-    the record of who makes the base folder.
+    the record of who makes the base folder. ``on_line`` is told what is waited for.
 
     Raises ``ConfigurationError``, ``CredentialsRefused``, ``ComeBackLater`` or
     ``NetworkUnreachable``, each one line with the mend.
     """
     proven = prove_remote(
-        control, remote, must_be_drive=must_be_drive, stage_probe=stage_probe, begun=begun
+        control,
+        remote,
+        must_be_drive=must_be_drive,
+        stage_probe=stage_probe,
+        begun=begun,
+        on_line=on_line,
     )
     return replace(proven.remote, warnings=proven.cleaning.result())
 
@@ -228,12 +263,13 @@ def prove_remote(
     must_be_drive: bool = False,
     stage_probe: StageProbe | None = None,
     begun: BegunFolder | None = None,
+    on_line: Callable[[str], None] = lambda line: None,
 ) -> ProvenRemote:
     """The same, but it returns as soon as the remote has taken the file."""
 
     def prove() -> ProvenRemote:
         looked_at = _look(control, remote, must_be_drive)
-        folders = _made_base(control, looked_at, begun)
+        looked_at, folders = _made_base(control, looked_at, begun, _told_wait(control, on_line))
         with ThreadPoolExecutor(1, "remote check") as pool:
             free = pool.submit(free_bytes, control, looked_at.base)
             if stage_probe is None:
@@ -254,6 +290,7 @@ def look_at_remote(
 
     def look() -> CheckedRemote:
         seen = _look(control, remote, must_be_drive)
+        seen = replace(seen, base_id=found_base(control, seen))
         return replace(seen, free_bytes=free_bytes(control, seen.base))
 
     return _with_a_token_that_is_taken(control, remote, look)
@@ -313,13 +350,20 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
             f"--gdrive expects a remote of type 'drive', but {remote!r} is of type "
             f"{remote_type or 'unknown'!r}; leave --gdrive out or name another with --remote"
         )
+    section = sections.get(_remote_prefix(remote) or "", {})
+    arguments = control.rclone.arguments
+    takes_folder_ids = (
+        remote_type == DRIVE
+        and _NAME_AND_OPTIONS.match(remote) is not None
+        and not shows_what_others_share(remote, section, arguments)
+    )
     try:
-        features = control.features(Remote(remote))
+        # Opened with its path rclone would look for the folder, of which there may be several.
+        text = f"{name_and_options(remote)}:" if takes_folder_ids else remote
+        features = control.features(Remote(text, configured=remote))
     except CallFailed as failed:
         raise _unfit(failed.failure(remote), types, control.rclone.config_command) from failed
     kinds = kinds_below(sections, remote)
-    section = sections.get(_remote_prefix(remote) or "", {})
-    arguments = control.rclone.arguments
     return CheckedRemote(
         remote,
         remote_type,
@@ -330,11 +374,7 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
         on_drive=DRIVE in kinds,
         once_options=with_drive_option(sections, remote, _SEND_ONCE),
         hashes=features.hashes,
-        takes_folder_ids=(
-            remote_type == DRIVE
-            and _NAME_AND_OPTIONS.match(remote) is not None
-            and not shows_what_others_share(remote, section, arguments)
-        ),
+        takes_folder_ids=takes_folder_ids,
         listed_hashes=_best(features.hashes) if features.lists_hashes else (),
         names_are_unique=features.names_are_unique and len(kinds) == 1,
         renames_by_id=features.can_rename and DRIVE in kinds and kinds <= _DRIVES_BY_OTHER_NAMES,
@@ -363,7 +403,7 @@ def _remote_prefix(remote: str) -> str | None:
     https://rclone.org/docs/#syntax-of-remote-paths
     """
     match = re.match(r"(:?[^:,/\\]+)[:,]", remote)
-    if match is None or (os.name == "nt" and len(match[1]) == 1):
+    if match is None or is_drive_letter(match[1]):
         return None
     return match[1]
 
@@ -393,7 +433,7 @@ def _unfit(failure: RcloneFailure, types: dict[str, str], config_command: str) -
 
 
 def _error(failure: RcloneFailure, otherwise: Callable[[RcloneFailure], str]) -> TdlSyncError:
-    return classified(failure) or ConfigurationError(otherwise(failure))
+    return classified(failure) or RemoteUnfit(otherwise(failure))
 
 
 def _is_set(option: str, remote: str, section: Mapping[str, str], arguments: Sequence[str]) -> bool:
@@ -432,37 +472,58 @@ def _drive_options(
     )
 
 
+def _told_wait(control: RemoteControl, on_line: Callable[[str], None]) -> Wait:
+    told = set[str]()
+
+    def wait(path: str, seconds: float) -> None:
+        if seconds >= _WORTH_TELLING_SECONDS and path not in told:
+            told.add(path)
+            on_line(
+                f"nothing is in the folder {path!r} yet: waiting {seconds:.0f} s, so that machines "
+                "which start at the same time take the same folder"
+            )
+        wait_beside(control, seconds)
+
+    return wait
+
+
 def _made_base(
-    control: RemoteControl, remote: CheckedRemote, begun: BegunFolder | None
-) -> list[Folder] | None:
-    """Make the base folder where it is not there; the folders in it, if known.
+    control: RemoteControl, remote: CheckedRemote, begun: BegunFolder | None, wait: Wait
+) -> tuple[CheckedRemote, list[Folder] | None]:
+    """Make the base folder where it is not there; the remote with its id if it has one, and the
+    folders in it, if known.
 
     Where an earlier run has begun to make it on Drive, it is waited for first: it may be there, and
     not be listed yet.
     """
     if not remote.on_drive:
-        folders = _listed(control, remote)
+        folders = _listed(control, remote.remote, remote.base)
         if folders is None:
             _must_work(remote.remote, lambda: control.make_folder(remote.base, ""))
-        return folders
+        return remote, folders
     listed_at = time.monotonic()
     if begun is not None and begun.is_begun:
         listed_at += ARRIVING_SECONDS + LISTING_LAG_SECONDS
 
-    if not remote.takes_folder_ids:
-        for drive in sorted(drives_side_by_side(control.sections(), remote.remote)):
-            below = replace(remote, remote=drive, once_options=f",{_SEND_ONCE}")
-            _made_on_drive(control, below, begun, listed_at)
-    folders = _made_on_drive(control, remote, begun, listed_at)
+    if remote.parts:
+        seen = _listed(control, remote.remote, remote.root.looked_at) or []
+        base_id, in_base = made_base(control, remote, wait, seen, begun, listed_at)
+        remote, folders = replace(remote, base_id=base_id), list(in_base)
+    else:
+        if not remote.takes_folder_ids:
+            for drive in sorted(drives_side_by_side(control.sections(), remote.remote)):
+                below = replace(remote, remote=drive, once_options=f",{_SEND_ONCE}")
+                _made_on_drive(control, below, begun, listed_at)
+        folders = _made_on_drive(control, remote, begun, listed_at)
     if begun is not None:
         begun.end()
-    return folders
+    return remote, folders
 
 
 def _made_on_drive(
     control: RemoteControl, remote: CheckedRemote, begun: BegunFolder | None, listed_at: float
 ) -> list[Folder]:
-    folders = _listed(control, remote)
+    folders = _listed(control, remote.remote, remote.base)
     if folders is None and time.monotonic() < listed_at:
         folders = listed_folders_by(control, remote.base, listed_at)
     if folders is None:
@@ -472,14 +533,14 @@ def _made_on_drive(
     return folders
 
 
-def _listed(control: RemoteControl, remote: CheckedRemote) -> list[Folder] | None:
+def _listed(control: RemoteControl, configured: str, remote: Remote) -> list[Folder] | None:
     try:
-        return control.folders(remote.base, _LOOK_SECONDS)
+        return control.folders(remote, _LOOK_SECONDS)
     except NetworkUnreachable:
         # Slow, but it lives.
-        return listed_folders(control, remote.base)
+        return listed_folders(control, remote)
     except CallFailed as failed:
-        raise _unwritable(failed.failure(remote.remote)) from failed
+        raise _unwritable(failed.failure(configured)) from failed
 
 
 def _put_probe(control: RemoteControl, remote: CheckedRemote) -> _Probe:
@@ -561,7 +622,7 @@ def _is_shown(control: RemoteControl, remote: CheckedRemote, name: str, sent: Fo
         why = "without a hash to compare it by"
     else:
         return True
-    raise ConfigurationError(
+    raise RemoteUnfit(
         f"{remote.remote!r} shows the file that was just moved there {why}, so nothing that is "
         "sent there can be proven; name another with --remote"
     )

@@ -1,47 +1,37 @@
 """Folders on Google Drive, where one name can stand for many: each is made once, and has an id.
 
 Drive's listings lag, so what was just made may not be seen, by us or by rclone: who then makes it
-again has two of it. So a folder is made by one request, and then waited for.
+again has two of it. So a folder is made by one request, and then waited for. What other machines
+make meanwhile is told from ours by `one_of_several`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from tdl_sync.core.errors import ComeBackLater, ConfigurationError, RateLimited, TdlSyncError
+from tdl_sync.core.errors import RateLimited, RemoteNotNow, RemoteUnfit, TdlSyncError
+from tdl_sync.remote import one_of_several
+from tdl_sync.remote.one_of_several import Choosing, LookAgain, Make, NotShown
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure, classified, was_answered
 from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl
 
-LISTING_LAG_SECONDS = 6.0
+LISTING_LAG_SECONDS = one_of_several.LAG_SECONDS
 """What has arrived is in the listings after this time."""
 
 ARRIVING_SECONDS = 2.0
 """What a dead rclone, or a call that was broken off, had given to the system to send has arrived
 after this time."""
 
-ARRIVING_SECONDS = 2.0
-"""What a dead rclone had given to the system to send has arrived after this time."""
-
 _SHOWN_WITHIN_SECONDS = 60.0
 _LOOK_AGAIN_SECONDS = 0.5
 _TRIES = 3
 
 Found = TypeVar("Found")
-
-
-@dataclass(frozen=True)
-class DriveFolder:
-    """``ids`` are those of all folders of this name; files go into the first."""
-
-    ids: tuple[str, ...]
-
-    @property
-    def duplicates(self) -> int:
-        return len(self.ids) - 1
+Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
@@ -57,36 +47,116 @@ class DriveParent:
     path: str
 
 
+@dataclass(frozen=True)
+class Several(Generic[Content]):
+    """What a look has shown of the folders of one name, by their ids: what is in each."""
+
+    inside: Mapping[str, Content]
+    counts: str
+    """The id of the one that files go into."""
+
+    @property
+    def others(self) -> Mapping[str, Content]:
+        return {each: inside for each, inside in self.inside.items() if each != self.counts}
+
+
+class FolderChoice(Generic[Content]):
+    """The one folder of a name that this and all other machines put things into; it is made if
+    there is none. One thread at a time. All raises ``TdlSyncError`` classes, each one line with
+    the mend."""
+
+    def __init__(
+        self,
+        control: RemoteControl,
+        parent: DriveParent,
+        name: str,
+        inside: Callable[[str], Content],
+        choosing: Choosing,
+        seen: Iterable[Folder] | None = None,
+        before_making: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``inside`` lists what is in the folder with this id, and is false for nothing. ``seen``
+        is what ``listed_folders`` has shown of the parent; it may be some seconds old: rclone
+        looks, too, before it makes a folder."""
+        self._control = control
+        self._parent = parent
+        self._name = name
+        self._inside = inside
+        self._choosing = choosing
+        self._seen = seen
+        self._before_making = before_making
+        self._failures: list[RcloneFailure] = []
+        self._look_at = 0.0
+        self.found: Several[Content] | None = None
+        """Once it is chosen."""
+        self.shown: Mapping[str, Content] = {}
+        """By the last look."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is certain that there is one, though not yet which one counts."""
+        return self._choosing.is_there
+
+    @property
+    def seconds_left(self) -> float:
+        """Until it can be decided, as far as that is known."""
+        return 0.0 if self.found else max(0.0, self._look_at - time.monotonic())
+
+    def go_on(self) -> bool:
+        """Look, if it is time to, and make one, if it is time to. Whether it is chosen by now."""
+        while self.found is None and not self.seconds_left:
+            folders, self._seen = self._seen, None
+            if folders is None:
+                folders = listed_folders(self._control, self._parent.looked_at) or []
+            ids = {each.drive_id for each in folders if each.name == self._name}
+            self.shown = {each: self._inside(each) for each in sorted(ids)}
+            shows_something = {each: bool(inside) for each, inside in self.shown.items()}
+            step = self._choosing.looked(shows_something, time.monotonic())
+            if isinstance(step, Make):
+                self._make()
+            elif isinstance(step, LookAgain):
+                self._look_at = step.at
+            elif isinstance(step, NotShown):
+                raise not_shown(self._parent, self._name)
+            else:
+                self.found = Several(self.shown, step.folder_id)
+        return self.found is not None
+
+    def chosen(self, wait: Callable[[float], None]) -> Several[Content]:
+        """The same until it is; ``wait`` is told for how long."""
+        while not self.go_on():
+            wait(self.seconds_left)
+        assert self.found is not None
+        return self.found
+
+    def _make(self) -> None:
+        if len(self._failures) == _TRIES:
+            raise folder_error("make the folder", self._failures[-1])
+        self._before_making()
+        looked_at = time.monotonic()
+        failure = _failure_to_make(self._control, self._parent, self._name)
+        ended_at = time.monotonic()
+        if failure is None:
+            self._choosing.made(looked_at, ended_at)
+            return
+        self._failures.append(failure)
+        listed_at = ended_at + seconds_until_listed(failure.last_error)
+        self._choosing.may_be_made(looked_at, ended_at, listed_at)
+
+
 def make_drive_path(control: RemoteControl, parent: DriveParent) -> list[Folder]:
     """Make the folder ``parent`` itself, which is not there, with all its parents; returns when
     Drive shows it, with the folders in it: there are some if another program was quicker.
 
-    Raises ``TdlSyncError`` classes, each one line with the mend.
+    Where folders go by their path: by their ids `FolderChoice` makes each part of it. Raises
+    ``TdlSyncError`` classes, each one line with the mend.
     """
     return _make_once(control, parent, "", lambda: listed_folders(control, parent.looked_at))
 
 
-def make_drive_folder(
-    control: RemoteControl, parent: DriveParent, name: str, seen: Sequence[Folder] | None = None
-) -> DriveFolder:
-    """Make ``name`` in ``parent``; returns when Drive shows it.
-
-    ``seen`` is what ``listed_folders`` has shown of the parent; without it, that is looked at
-    first. It may be some seconds old: rclone looks, too, before it makes a folder.
-
-    Of several folders with that name every run takes the same as the first: the least id, since
-    Drive has no order that does not change. Raises as ``make_drive_path``.
-    """
-
-    def look() -> DriveFolder | None:
-        return _named(name, listed_folders(control, parent.looked_at) or [])
-
-    found = look() if seen is None else _named(name, seen)
-    return found or _make_once(control, parent, name, look)
-
-
-def make_path_on_drive(control: RemoteControl, base: DriveParent, path: str) -> DriveFolder:
-    """Make the folder ``path`` in ``base``, whose parents are there; returns when it is shown.
+def make_path_on_drive(control: RemoteControl, base: DriveParent, path: str) -> int:
+    """Make the folder ``path`` in ``base``, whose parents are there; returns when it is shown, and
+    how many are: more than one if others have made it as well.
 
     For a Drive below another remote, where files go by their path and only the outer one knows the
     names. Raises as ``make_drive_path``.
@@ -94,8 +164,9 @@ def make_path_on_drive(control: RemoteControl, base: DriveParent, path: str) -> 
     parent, _, name = path.rpartition("/")
     inside = Remote(_below(base.looked_at.text, parent), configured=base.looked_at.name)
 
-    def look() -> DriveFolder | None:
-        return _named(name, listed_folders(control, inside) or [])
+    def look() -> int | None:
+        folders = listed_folders(control, inside) or []
+        return sum(folder.name == name for folder in folders) or None
 
     return look() or _make_once(control, base, path, look)
 
@@ -103,11 +174,6 @@ def make_path_on_drive(control: RemoteControl, base: DriveParent, path: str) -> 
 def _below(remote: str, path: str) -> str:
     separator = "" if not path or remote.endswith((":", "/")) else "/"
     return f"{remote}{separator}{path}"
-
-
-def _named(name: str, folders: Sequence[Folder]) -> DriveFolder | None:
-    ids = sorted(folder.drive_id for folder in folders if folder.name == name)
-    return DriveFolder(tuple(ids)) if ids else None
 
 
 def gone_from(control: RemoteControl, parent: Remote, folder_ids: Collection[str]) -> set[str]:
@@ -156,9 +222,17 @@ def listed_folders_by(
 
 
 def folder_error(what: str, failure: RcloneFailure) -> TdlSyncError:
-    return classified(failure) or ConfigurationError(
+    return classified(failure) or RemoteUnfit(
         f"rclone can't {what} on {failure.remote!r}: {failure.last_error}; "
         "mend that or name another place with --remote"
+    )
+
+
+def not_shown(parent: DriveParent, name: str) -> TdlSyncError:
+    """It was made, for all that is known."""
+    return RemoteNotNow(
+        f"{'/'.join(filter(None, (parent.path, name)))!r} was made, but the remote has "
+        "not shown it for a minute; start again later"
     )
 
 
@@ -174,10 +248,7 @@ def _make_once(
         if found is not None:
             return found
         if failure is None:
-            raise ComeBackLater(
-                f"{'/'.join(filter(None, (parent.path, name)))!r} was made, but the remote has "
-                "not shown it for a minute; start again later"
-            )
+            raise not_shown(parent, name)
     assert failure is not None
     raise folder_error("make the folder", failure)
 

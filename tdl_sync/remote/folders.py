@@ -1,24 +1,30 @@
 """The chat's folder on the remote and those below it: made once, known by their ids where they have
-one, and looked for again when they were seen long ago."""
+one, and looked for again when they were seen long ago.
+
+Which of several folders of one name files go into may be known only after a wait (`FolderChoice`).
+So a folder is `ready` before anything is put into it, and files are downloaded meanwhile.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 
 from tdl_sync.core.model import ListedFile
+from tdl_sync.remote.base_folder import made_base, wait_beside
 from tdl_sync.remote.check import CheckedRemote
 from tdl_sync.remote.drive_folder import (
-    DriveFolder,
+    FolderChoice,
+    Several,
     folder_error,
     gone_from,
     is_gone,
-    make_drive_folder,
     make_path_on_drive,
 )
 from tdl_sync.remote.listing import chat_folder_among, find_chat_folder, listed_files
+from tdl_sync.remote.one_of_several import Choosing
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure
 from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl
@@ -28,6 +34,9 @@ LOOK_AGAIN_SECONDS = 3600.0
 without a word, by its id and by rclone's memory of it."""
 
 _TRIES = 3
+_SHORTEST_WAIT_SECONDS = 0.01
+
+Choice = FolderChoice[list[ListedFile]]
 
 
 @dataclass
@@ -57,14 +66,20 @@ class ChatFolders:
         remote: CheckedRemote,
         on_line: Callable[[str], None],
         seen: list[Folder] | None,
+        *,
+        others_at_work: bool = False,
     ) -> None:
         """``seen`` are those on the remote, if they were listed a moment ago: with them the first
-        chat's folder is found, and that is looked for, without another listing."""
+        chat's folder is found, and that is looked for, without another listing.
+        ``others_at_work``: other machines move the same chat, and may make the folders below its
+        own at the same time; that one, and the remote's, any machine may make."""
         self._control = control
         self._remote = remote
         self._on_line = on_line
         self._seen = seen
+        self._others_at_work = others_at_work
         self._folders: dict[str, KnownFolder] = {}
+        self._choices: dict[str, Choice] = {}
         self._making = threading.RLock()
 
     def find(self, chat_id: int) -> str | None:
@@ -75,29 +90,87 @@ class ChatFolders:
 
     def prepare(self, folder: str) -> list[ListedFile]:
         """Make the chat's folder and list what is in it and below. Once, before the first move:
-        parallel ones into a folder that is not there yet would make several of one name."""
+        parallel ones into a folder that is not there yet would make several of one name.
+
+        Where others may make it, too, it is not `ready` yet."""
         hash_kinds = self._remote.listed_hashes
         if not self._remote.takes_folder_ids:
             self._make_by_path(folder)
             self._folders[folder] = KnownFolder(drive_id=None)
             return listed_files(self._control, self._remote.base, folder, hash_kinds=hash_kinds)
-        seen, self._seen = self._seen, None
-        on_drive = make_drive_folder(self._control, self._remote.parent, folder, seen)
-        if on_drive.duplicates:
-            self._on_line(
-                f"{_several(self._remote, on_drive, folder)}; files go into the one "
-                f"with the id {on_drive.ids[0]}, those in the others count as moved. "
-                "What is in the others may be moved into that one on Drive"
+        with self._making:
+            seen, self._seen = self._seen, None
+            self._folders.pop(folder, None)
+            choice = self._choices[folder] = self._choice(folder, seen, hash_kinds)
+            while not self._go_on(folder) and not choice.is_there:
+                wait_beside(self._control, choice.seconds_left)
+        return [file for files in choice.shown.values() for file in files]
+
+    def seconds_until_ready(self, folder: str) -> float:
+        """Until it is known where files of this folder go: to be called again after so long, while
+        it is not 0. It is made, and those above it, where they are not there."""
+        if self.is_ready(folder):
+            return 0.0
+        with self._making:
+            parts = folder.split("/")
+            for count in range(1, len(parts) + 1):
+                path = "/".join(parts[:count])
+                if not self._go_on(path):
+                    return max(_SHORTEST_WAIT_SECONDS, self._choices[path].seconds_left)
+        return 0.0
+
+    def is_ready(self, folder: str) -> bool:
+        return folder in self._folders or not self._remote.takes_folder_ids
+
+    def _go_on(self, folder: str) -> bool:
+        """Whether its id is known by now."""
+        if folder in self._folders:
+            return True
+        if folder not in self._choices:
+            self._choices[folder] = self._choice(folder)
+        choice = self._choices[folder]
+        if not choice.go_on():
+            return False
+        del self._choices[folder]
+        found = choice.found
+        assert found is not None
+        if found.others:
+            self._on_line(self._told_of_several(found, folder))
+        names = {file.name for files in found.inside.values() for file in files}
+        self._folders[folder] = KnownFolder(found.counts, names)
+        return True
+
+    def _choice(
+        self,
+        folder: str,
+        seen: list[Folder] | None = None,
+        hash_kinds: Collection[str] = (),
+    ) -> Choice:
+        parent_folder, _, name = folder.rpartition("/")
+        remote, parent = self._remote, self._remote.parent
+        if parent_folder:
+            above = self._folders[parent_folder].drive_id
+            assert above is not None
+            parent = remote.parent_inside(above, parent_folder)
+
+        def inside(folder_id: str) -> list[ListedFile]:
+            place = remote.inside(folder_id)
+            return listed_files(self._control, place, hash_kinds=hash_kinds)
+
+        alone = bool(parent_folder) and not self._others_at_work
+        return FolderChoice(self._control, parent, name, inside, Choosing(alone=alone), seen)
+
+    def _told_of_several(self, found: Several[list[ListedFile]], folder: str) -> str:
+        several = _several(self._remote, len(found.inside), folder)
+        if any(found.others.values()):
+            return (
+                f"{several}; files go into the one with the id {found.counts}, those in the others "
+                "count as moved. What is in the others may be moved into that one on Drive"
             )
-        listing = [
-            file
-            for folder_id in on_drive.ids
-            for file in listed_files(
-                self._control, self._remote.inside(folder_id), hash_kinds=hash_kinds
-            )
-        ]
-        self._folders[folder] = KnownFolder(on_drive.ids[0], {file.name for file in listing})
-        return listing
+        return (
+            f"{several}; files go into the one with the id {found.counts}, the others are empty, "
+            "and verify --repair removes them"
+        )
 
     def target(self, size_bytes: int, folder: str, name: str) -> Target:
         """Where a file of this size goes: by the folder's id if there is one.
@@ -142,14 +215,22 @@ class ChatFolders:
             known.names.add(name)
 
     def _known(self, folder: str) -> KnownFolder | None:
-        """What is known of a folder. One below the chat's folder is made when it is first needed:
-        once, since several that make it at a time would make several of one name."""
+        """What is known of a folder. One below the chat's folder that goes by its path is made when
+        it is first needed: once, since several that make it at a time would make several of one
+        name."""
         known = self._folders.get(folder)
+        if known is None and self._remote.takes_folder_ids:
+            # It was ready, and was seen to be gone since then.
+            while seconds := self.seconds_until_ready(folder):
+                wait_beside(self._control, seconds)
+            return self._folders.get(folder)
         if known is None and "/" in folder:
             with self._making:
                 known = self._folders.get(folder)
                 if known is None:
-                    known = self._folders[folder] = self._made_below(folder)
+                    self._known(folder.rpartition("/")[0])
+                    self._make_by_path(folder)
+                    known = self._folders[folder] = KnownFolder(drive_id=None)
         return known
 
     def is_due(self, chat_folder: str, after_seconds: float) -> bool:
@@ -193,6 +274,9 @@ class ChatFolders:
                 ids[self._folders[folder].drive_id or ""] = folder
         if gone_from(self._control, self._remote.base, [known.drive_id or ""]):
             self._tell_that_it_is_gone(chat_folder)
+            if self._remote.parts:  # with that above it, for all that is known
+                base_id, _ = made_base(self._control, self._remote, self._wait)
+                self._remote = replace(self._remote, base_id=base_id)
             self.prepare(chat_folder)
             for folder in (each for ids in ids_in.values() for each in ids.values()):
                 del self._folders[folder]
@@ -205,30 +289,22 @@ class ChatFolders:
                 del self._folders[ids[folder_id]]
         known.seen_at = time.monotonic()
 
+    def _wait(self, _: str, seconds: float) -> None:
+        wait_beside(self._control, seconds)
+
     def _tell_that_it_is_gone(self, chat_folder: str) -> None:
         self._on_line(
             f"warning: the folder {chat_folder!r} is not in {self._remote.remote!r} any more, "
             "so it is made again; what was in it counts as moved"
         )
 
-    def _made_below(self, folder: str) -> KnownFolder:
-        parent_folder, _, name = folder.rpartition("/")
-        parent = self._known(parent_folder)
-        if parent is None or parent.drive_id is None:
-            self._make_by_path(folder)
-            return KnownFolder(drive_id=None)
-        inside = self._remote.parent_inside(parent.drive_id, parent_folder)
-        drive_id = make_drive_folder(self._control, inside, name).ids[0]
-        listing = listed_files(self._control, self._remote.inside(drive_id))
-        return KnownFolder(drive_id, {file.name for file in listing})
-
     def _make_by_path(self, folder: str) -> None:
         """No harm where it is there."""
         if self._remote.on_drive:
-            found = make_path_on_drive(self._control, self._remote.parent, folder)
-            if found.duplicates:
+            shown = make_path_on_drive(self._control, self._remote.parent, folder)
+            if shown > 1:
                 self._on_line(
-                    f"{_several(self._remote, found, folder)}, and rclone, which goes by their "
+                    f"{_several(self._remote, shown, folder)}, and rclone, which goes by their "
                     "name here, looks into one of them only: on Drive, move what is in the "
                     "others into that one, and remove those"
                 )
@@ -248,6 +324,6 @@ class ChatFolders:
         raise folder_error(what, failure)
 
 
-def _several(remote: CheckedRemote, found: DriveFolder, folder: str) -> str:
+def _several(remote: CheckedRemote, count: int, folder: str) -> str:
     path = f"{remote.remote.rstrip('/')}/{folder}"
-    return f"warning: Drive has {len(found.ids)} folders {path!r}"
+    return f"warning: Drive has {count} folders {path!r}"

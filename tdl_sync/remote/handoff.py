@@ -63,12 +63,17 @@ class RcloneHandOff:
         on_quota: OnQuota = OnQuota.EXIT,
         folders: list[Folder] | None = None,
         began_at: float | None = None,
+        *,
+        others_at_work: bool = False,
     ) -> None:
         """``folders`` are those on the remote, if they were listed a moment ago. ``began_at``, by
-        the monotonic clock: since then no rclone of an earlier run lives here; ``None``: now."""
+        the monotonic clock: since then no rclone of an earlier run lives here; ``None``: now.
+        ``others_at_work``: other machines move the same chats at the same time."""
         self._control = control
         self._remote = remote
-        self._folders = ChatFolders(control, remote, on_line, folders)
+        self._folders = ChatFolders(
+            control, remote, on_line, folders, others_at_work=others_at_work
+        )
         self._turns = Turns(pace, TokenRenewal(control, remote.remote), on_quota)
         self._remnants = RemnantRemoval(control, remote.base, on_line)
         self._refusals = Refusals()
@@ -93,7 +98,7 @@ class RcloneHandOff:
         """
         _check_names(*folder.split("/"), name)
         self._look_again(folder.partition("/")[0], LOOK_AGAIN_SECONDS)
-        self._lag.before_sending(folder.partition("/")[0])
+        self._before_sending(folder)
         if staged.may_be_there:
             self._lag.wait()
             self._folders.may_hold(folder, name)
@@ -110,6 +115,7 @@ class RcloneHandOff:
         """See ``ports.HandOff.look``. It waits and fails as ``move`` does."""
         _check_names(*folder.split("/"), name)
         self._lag.wait()
+        self._until_ready(folder)
         return self._turns.run(lambda: self._look_once(folder, name))
 
     def keep_date(self, file: RemoteFile) -> None:
@@ -132,18 +138,19 @@ class RcloneHandOff:
     def put(self, content: bytes, folder: str, name: str) -> None:
         """See ``ports.HandOff.put``. It waits and fails as ``move`` does."""
         _check_names(*folder.split("/"), name)
-        self._lag.before_sending(folder.partition("/")[0])
+        self._before_sending(folder)
         self._turns.run(lambda: self._put_once(content, folder, name))
         self._power_cut.outlived_by(f"{folder}/{name}")
 
     def read(self, folder: str, name: str) -> bytes:
         """See ``ports.HandOff.read``. It waits and fails as ``move`` does."""
+        self._until_ready(folder)
         return self._turns.run(lambda: self._read_once(folder, name))
 
     def remove(self, folder: str, name: str) -> None:
         """See ``ports.HandOff.remove``. It waits and fails as ``move`` does."""
         _check_names(*folder.split("/"), name)
-        self._lag.before_sending(folder.partition("/")[0])
+        self._before_sending(folder)
         self._turns.run(lambda: self._remove_once(folder, name))
 
     def prepare_folder(self, folder: str) -> list[ListedFile]:
@@ -186,6 +193,16 @@ class RcloneHandOff:
     def cut(self) -> None:
         """See ``ports.HandOff.cut``."""
         self._control.rclone.cut()
+
+    def _before_sending(self, folder: str) -> None:
+        self._lag.before_sending(folder.partition("/")[0])
+        self._until_ready(folder)
+
+    def _until_ready(self, folder: str) -> None:
+        if self._folders.is_ready(folder):
+            return
+        while seconds := self._turns.run(lambda: self._folders.seconds_until_ready(folder)):
+            self._turns.sleep(seconds)
 
     def _look_again(self, chat_folder: str, after_seconds: float) -> None:
         if self._folders.is_due(chat_folder, after_seconds):

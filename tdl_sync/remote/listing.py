@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tdl_sync.core.model import ListedFile
 from tdl_sync.core.naming import chat_id_of_folder
+from tdl_sync.remote.base_folder import ids_of
 from tdl_sync.remote.check import CheckedRemote
 from tdl_sync.remote.drive_folder import folder_error, listed_folders
 from tdl_sync.remote.rclone import CallFailed
@@ -48,6 +49,7 @@ class RemoteLook:
 
     control: RemoteControl
     remote: CheckedRemote
+    _ids_by_folder: dict[str, list[str]] = field(default_factory=dict)
 
     def find_folder(self, chat_id: int) -> str | None:
         return find_chat_folder(self.control, self.remote, chat_id)
@@ -58,10 +60,9 @@ class RemoteLook:
         if not self.remote.takes_folder_ids:
             return listed_files(self.control, self.remote.base, folder, hash_kinds=hash_kinds)
         # Drive may have several folders of one name, of which a path names only one.
-        folders = listed_folders(self.control, self.remote.base) or []
         return [
             file
-            for drive_id in sorted(each.drive_id for each in folders if each.name == folder)
+            for drive_id in self._ids(folder)
             for file in listed_files(
                 self.control, self.remote.inside(drive_id), hash_kinds=hash_kinds
             )
@@ -69,10 +70,26 @@ class RemoteLook:
 
     def read(self, folder: str, name: str) -> bytes | None:
         """A text of ours, ``None`` if it is not there."""
+        if not self.remote.takes_folder_ids:
+            return self._read(self.remote.base, f"{folder}/{name}")
+        chat_folder, slash, below = folder.partition("/")
+        if chat_folder not in self._ids_by_folder:
+            self._ids_by_folder[chat_folder] = self._ids(chat_folder)
+        texts = (
+            self._read(self.remote.inside(drive_id), f"{below}{slash}{name}")
+            for drive_id in self._ids_by_folder[chat_folder]
+        )
+        return next((text for text in texts if text is not None), None)
+
+    def _ids(self, folder: str) -> list[str]:
+        folders = listed_folders(self.control, self.remote.base) or []
+        return ids_of(folders, folder)
+
+    def _read(self, remote: Remote, path: str) -> bytes | None:
         try:
-            return self.control.read(self.remote.base, f"{folder}/{name}")
+            return self.control.read(remote, path)
         except CallFailed as failed:
             if failed.is_missing:
                 return None
-            failure = failed.failure(self.remote.remote, name, *folder.split("/"))
+            failure = failed.failure(self.remote.remote, *path.split("/"))
             raise folder_error("read a file", failure) from failed

@@ -266,6 +266,10 @@ class RemoteControl:
         options = {"dirsOnly": True}
         return self._listed(remote, "", options, timeout_seconds, Folder, _folder)
 
+    def holds_anything(self, remote: Remote) -> bool:
+        """A file, or a folder."""
+        return bool(self._listed(remote, "", {}, LISTING_SECONDS, Folder, _folder))
+
     def names_beginning_with(self, remote: Remote, prefix: str) -> list[str]:
         """Of files in ``remote``, not below. ``prefix`` is of letters, digits, ``.`` and ``-``."""
         only = {**NO_FILTER, "IncludeRule": [f"/{prefix}*"]}

@@ -20,6 +20,7 @@ from typing import Protocol
 from tdl_sync.core.errors import Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import Chat, DoneMark, ListedFile, MediaItem, Scope, scope_key
+from tdl_sync.core.operating_system import remove_file
 from tdl_sync.core.text import utc_text
 from tdl_sync.state.catalogue import (
     FILE_NAME,
@@ -184,7 +185,7 @@ class ChatCatalogue:
             catalogue = Catalogue(self._path)
         except CatalogueUnreadable:  # a damaged one is made anew
             with suppress(OSError):
-                self._path.unlink()
+                remove_file(self._path)
             catalogue = Catalogue(self._path)
         catalogue.describe(
             chat_id=str(self._chat.id),
@@ -213,6 +214,12 @@ class ChatCatalogue:
         if after_id >= up_to_id:
             return
         is_whole = True
+
+        def is_passed(message_id: int) -> bool:
+            """Of comments it is not known whose they are before this run has read them."""
+            is_own = job.chat.comments_on_id is None and shard.holds(message_id)
+            return message_id <= job.after_id and (shard.is_whole or is_own)
+
         stages.progress.message(
             f"the catalogue of {self._chat.title!r} is completed from message {after_id + 1} on"
         )
@@ -224,8 +231,7 @@ class ChatCatalogue:
                 if row is not None:
                     rows.append(row)
                 elif rule_against(item) is None:
-                    passed = item.message_id <= job.after_id and shard.holds(item.message_id)
-                    is_whole = is_whole and passed
+                    is_whole = is_whole and is_passed(item.message_id)
             catalogue.put(rows, page.read_up_to_id if is_whole else None)
 
     def _row_of(self, item: MediaItem, job: Job) -> CatalogueRow | None:

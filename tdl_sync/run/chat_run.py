@@ -55,13 +55,17 @@ class ChatRun:
         self._identity = this_run(config.running.save_interval_seconds)
         self._session: ChatSession | None = None
         self._has_ended = False
-        self._following = following
+        self._following = following and following.until(parts.stages.stop)
         self.stays = Event()
         """Set when all that was there at the start was moved and the chat is followed."""
 
     @property
     def chat(self) -> Chat:
         return self._chat
+
+    @property
+    def remote(self) -> str:
+        return self._config.task.remote
 
     def report(self) -> RunReport:
         return RunReport() if self._session is None else self._session.report()
@@ -97,8 +101,13 @@ class ChatRun:
         ) as lease:
             if lease.warning is not None:
                 self._parts.stages.progress.message(lease.warning)
-            self._session = session = self._begun(lease, newest)
-            session.run()
+            progress = self._parts.stages.progress
+            progress.held(self._chat, is_ours=True)
+            try:
+                self._session = session = self._begun(lease, newest)
+                session.run()
+            finally:
+                progress.held(self._chat, is_ours=False)
 
     def _begun(self, lease: Lease, newest: Future[int] | None) -> ChatSession:
         """Find where the run goes on. Nothing of the chat was moved when this returns."""

@@ -118,6 +118,7 @@ class ChatSession:
             self._tally,
             self._first.ledger,
             self._time_left,
+            partial(stages.reader.holds, start.chat, start.point.scope.shard),
         )
 
     def report(self) -> RunReport:
@@ -135,7 +136,9 @@ class ChatSession:
         start, stages, lease = self._start, self._stages, self._start.lease
         with (
             self._saver,
-            cut_when_lapsed(lease, stages.hand_off, stages.progress, self._saver.save_soon),
+            cut_when_lapsed(
+                lease, stages.hand_off, stages.progress, self._saver.save_soon, start.chat
+            ),
         ):
             start.catalogue.begin(start.job)
             if not start.job.is_empty or self._task.texts or self._following is not None:
@@ -243,10 +246,14 @@ class ChatSession:
     def _move(self, pipeline: Pipeline) -> None:
         """Beside the pipeline's thread, so that nothing that hangs in it delays a stop."""
         moving = in_thread(partial(self._work, pipeline), "pipeline")
-        self._stages.stop.wait_beside(moving)
-        if self._stages.stop.is_set:
-            self._wind_down(pipeline, moving)
-            self._stages.stop.check()
+        stop = self._stages.stop
+        stop.wait_beside(moving)
+        if stop.is_set:
+            if not stop.ends_all:
+                self._end_at_the_remote(pipeline, moving)
+            if stop.ends_all:
+                self._wind_down(pipeline, moving)
+            stop.check()
         try:
             moving.result()
         except TdlSyncError:
@@ -267,6 +274,22 @@ class ChatSession:
                 self._stages.stop,
             )
         pipeline.run()
+
+    def _end_at_the_remote(self, pipeline: Pipeline, moving: Future[None]) -> None:
+        """The remote takes nothing more, and others go on: what is being sent or downloaded comes
+        to its end first, so that nothing of it meets what others do. A stop of the run ends that.
+        """
+        self._save_stopped()
+
+        def end() -> None:
+            wait((moving,))
+            pipeline.wait_for_hand_offs()
+
+        ending, of_run = in_thread(end, "what goes to the remote"), self._stages.stop.of_run
+        of_run.wait_beside(ending)
+        if not of_run.is_set:
+            self._saver.save_now(SAVE_AT_END_SECONDS)
+            self._tell_the_end()
 
     def _wind_down(self, pipeline: Pipeline, moving: Future[None]) -> None:
         """The run was stopped: save, let running hand-offs end in their grace time, save again."""
@@ -306,7 +329,6 @@ class ChatSession:
         later = LaterRounds(
             start.resumption,
             start.job,
-            self._stages.marks,
             following,
             say,
             self._start.lease,

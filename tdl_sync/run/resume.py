@@ -79,10 +79,11 @@ class ResumePoint:
         return (*self.recorded_failures, *self.told_failures)
 
 
-def failures_of(scope: Scope, marks: MarkReader) -> list[Failure]:
-    """What is on record of the chat's files, whatever scope they failed in; of a shard's own."""
+def failures_of(scope: Scope, marks: MarkReader, holds: Callable[[int], bool]) -> list[Failure]:
+    """What is on record of the chat's files, whatever scope they failed in, of the messages that
+    the scope ``holds``: those of a shard."""
     failures = marks.failures(scope.remote, scope.chat_id, 0)
-    return [each for each in failures if scope.shard.holds(each.key.message_id)]
+    return [each for each in failures if holds(each.key.message_id)]
 
 
 def whole_scope_key(scope: Scope) -> str:
@@ -90,10 +91,10 @@ def whole_scope_key(scope: Scope) -> str:
     return "" if scope.shard.is_whole else scope_key(replace(scope, shard=WHOLE))
 
 
-def waiting_of(scope: Scope, marks: MarkReader) -> list[Waiting]:
+def waiting_of(scope: Scope, marks: MarkReader, holds: Callable[[int], bool]) -> list[Waiting]:
     """The same of messages that may hold a file at another time."""
     waiting = marks.waiting(scope.remote, scope.chat_id, 0)
-    return [each for each in waiting if scope.shard.holds(each.message_id)]
+    return [each for each in waiting if holds(each.message_id)]
 
 
 def failed_elsewhere(state: RunState) -> Iterator[Failure]:
@@ -176,7 +177,9 @@ class Resumption:
             key=lambda each: (each.up_to_id, each.seen is not None),
         )
         folder = loaded.state.folder if loaded else self._find_folder(self._chat.id)
-        recorded, waiting = failures_of(scope, self._marks), waiting_of(scope, self._marks)
+        self._learn_posts(loaded)
+        recorded = self.failures()
+        waiting = waiting_of(scope, self._marks, self.holds)
         return ResumePoint(
             scope=scope,
             loaded=loaded,
@@ -189,6 +192,26 @@ class Resumption:
             seen=read.seen,
             is_read_again=any(each.up_to_id > read.up_to_id for each in readings),
         )
+
+    def holds(self, message_id: int) -> bool:
+        return self._reader.holds(self._chat, self._scope.shard, message_id)
+
+    def failures(self) -> list[Failure]:
+        """Of the scope's own messages."""
+        return failures_of(self._scope, self._marks, self.holds)
+
+    def _learn_posts(self, loaded: LoadedState | None) -> None:
+        """Of comments on record, whoever's: under which posts they stand, and so whose they are."""
+        scope = self._scope
+        if scope.shard.is_whole or self._chat.comments_on_id is None:
+            return
+        ids = {each.key.message_id for each in self._marks.failures(scope.remote, scope.chat_id, 0)}
+        ids.update(each.message_id for each in self._marks.waiting(scope.remote, scope.chat_id, 0))
+        if loaded is not None:
+            ids.update(number.message_id for number in loaded.state.failed_numbers)
+            ids.update(loaded.state.waiting_ids)
+        if ids:
+            self._reader.fetch(self._chat, sorted(ids), scope.shard)
 
     def _told_failures(
         self, loaded: LoadedState | None, recorded: Iterable[Failure]
@@ -247,10 +270,9 @@ class Resumption:
         The remote is not listed again: of what failed, it is where the ``first`` round saw it."""
         choice = replace(first.choice, newest_first=False)
         after_id, up_to_id = choice.bounds(self._reader, self._chat, after_id)
-        failures = failures_of(self._scope, self._marks)
+        failures = self.failures()
         due = {each.key for each in failures if each.key.message_id in due_ids}
-        holds = self._scope.shard.holds
-        passed_ids = [each for each in edited_ids if each <= after_id and holds(each)]
+        passed_ids = [each for each in edited_ids if each <= after_id]
         again, waited_for = self._looked_at_again(due, failures, passed_ids)
         if up_to_id == after_id and not again:
             return None
@@ -295,7 +317,7 @@ class Resumption:
         waiting_ids: Collection[int],
     ) -> tuple[list[HistoryEntry], frozenset[int]]:
         ids = sorted({*(key.message_id for key in wanted), *waiting_ids})
-        entries = self._reader.fetch(self._chat, ids) if ids else []
+        entries = self._reader.fetch(self._chat, ids, self._scope.shard) if ids else []
         failed = {failure.key for failure in failures}
         found = of_messages(
             entries,
@@ -310,7 +332,8 @@ class Resumption:
             for entry in entries
             if isinstance(entry, SkippedItem) and entry.rule in MAY_OPEN
         }
-        return again, frozenset(waiting_ids) - closed_ids - left_out_ids
+        own_ids = frozenset(filter(self.holds, waiting_ids))
+        return again, own_ids - closed_ids - left_out_ids
 
     def _is_done(self, entry: HistoryEntry) -> bool:
         """As it is now: what was moved of a message may have been replaced since."""
@@ -342,7 +365,8 @@ def _told_waiting(loaded: LoadedState | None, recorded: Iterable[Waiting]) -> It
 @dataclass
 class ChatState:
     """``ledger`` is the one of the round that is on. ``status`` may be set by any thread, and
-    ``save_watermark_and_snapshot`` be called by any."""
+    ``save_watermark_and_snapshot`` be called by any. ``holds`` says which messages are the
+    scope's."""
 
     chat: Chat
     resume_point: ResumePoint
@@ -352,6 +376,7 @@ class ChatState:
     tally: Tally
     ledger: Ledger
     time_left: TimeLeft | None
+    holds: Callable[[int], bool]
     status: RunStatus = RunStatus.RUNNING
     balance: Balance | None = None
     begun_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
@@ -361,7 +386,8 @@ class ChatState:
         scope = self.resume_point.scope
         report, position = self.tally.report(), self.ledger.position()
         earlier = self.resume_point.loaded.state if self.resume_point.loaded else None
-        failures, waiting = failures_of(scope, self.marks), waiting_of(scope, self.marks)
+        failures = failures_of(scope, self.marks, self.holds)
+        waiting = waiting_of(scope, self.marks, self.holds)
         self._save_watermark(position)
         moved = self.marks.moved(scope)
         downloaded = report.downloaded_files + (earlier.total_downloaded if earlier else 0)

@@ -96,15 +96,15 @@ def take_up(
     lying = [
         leftover
         for leftover in leftovers.leftovers_of(chat.id)
-        if leftover.key
-        and (only_ids is None or leftover.key.message_id in only_ids)
-        and shard.holds(leftover.key.message_id)
+        if leftover.key and (only_ids is None or leftover.key.message_id in only_ids)
     ]
     ids = sorted({leftover.key.message_id for leftover in lying if leftover.key})
-    entries = reader.fetch(chat, ids) if ids else []
+    entries = reader.fetch(chat, ids, shard) if ids else []
     items = {entry.key: entry for entry in entries if isinstance(entry, MediaItem)}
     found = []
     for leftover in lying:
+        if leftover.key and not reader.holds(chat, shard, leftover.key.message_id):
+            continue
         item = items.get(leftover.key) if leftover.key else None
         if item is None or is_marked(item):
             leftovers.delete(leftover)

@@ -133,7 +133,7 @@ class Remotes:
             self._checked[kind, executable] = check_remote(control, f"{kind}:checked")
         base = f"{kind}:place-{next(self._numbers)}"
         looker_beside(control).run(["mkdir"], base)
-        remote = replace(self._checked[kind, executable], remote=base)
+        remote = replace(self._checked[kind, executable], remote=base, base_id="")
         return RclonePlace(control, hand_off(control, remote), remote)
 
     def _control(self, kind: str, executable: str | None) -> RemoteControl:

@@ -144,6 +144,7 @@ def scene(tmp_path: Path) -> Iterator[SetScene]:
             machine.variables.update(drive.environment())
             # Drive's own pace is what these tests are not about.
             machine.variables["RCLONE_DRIVE_PACER_MIN_SLEEP"] = "1ms"
+            machine.variables["TESTS_FOLDER_WAIT_SECONDS"] = "0"
             closing.callback(lambda: _check_both(telegram, drive))
             return DriveScene(telegram, drive, machine)
 

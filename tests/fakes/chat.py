@@ -148,7 +148,9 @@ class FakeChatReader:
                 held = [self._held_by(each) for each in wanted]
             yield _page(held, read_down_to_id)
 
-    def texts(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[list[TextMessage]]:
+    def texts(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[list[TextMessage]]:
         """There are none here."""
         self._call()
         return iter(())
@@ -165,17 +167,23 @@ class FakeChatReader:
                 default=0,
             )
 
-    def fetch(self, chat: Chat, message_ids: Sequence[int]) -> list[HistoryEntry]:
+    def fetch(
+        self, chat: Chat, message_ids: Sequence[int], shard: Shard = WHOLE
+    ) -> list[HistoryEntry]:
         self._call()
         with self._lock:
             return [
                 entry
                 for message_id in message_ids
+                if shard.holds(message_id)
                 for entry in (
                     (message_id in self.messages and self._held_by(message_id))
                     or [SkippedItem(MessageKey(chat.id, 0, message_id), "deleted")]
                 )
             ]
+
+    def holds(self, chat: Chat, shard: Shard, message_id: int) -> bool:
+        return shard.holds(message_id)
 
     def append(self, size_bytes: int) -> int:
         """Somebody posts a file; the id of its message."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from ..files.world import Node, World, parent_for_new
+from ..shaping import Shaping
 from ..web.api_error import ApiError, UnknownRequest, bad_request, not_found
 from ..web.http import Request, Response
 from .fields import (
@@ -97,13 +98,13 @@ class DriveApi:
         world: World,
         access: Access,
         storage_limit_bytes: Callable[[], int],
-        listing_lag_seconds: Callable[[], float],
+        shaping: Callable[[], Shaping],
         on_behind: Callable[[], None],
     ) -> None:
         self._world = world
         self._access = access
         self._storage_limit_bytes = storage_limit_bytes
-        self._listing = Listing(world, listing_lag_seconds, on_behind)
+        self._listing = Listing(world, shaping, on_behind)
 
     def list_files(self, request: Request, account: Account, _: str) -> Response:
         parameters = request.parameters

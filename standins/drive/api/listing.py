@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import copy
+import random
 import time
 from collections.abc import Callable, Collection
 
 from ..files.world import Node, World
+from ..shaping import Shaping
 from .query import Term
 
 
@@ -21,12 +23,12 @@ class Listing:
     def __init__(
         self,
         world: World,
-        lag_seconds: Callable[[], float],
+        shaping: Callable[[], Shaping],
         on_behind: Callable[[], None] = lambda: None,
     ) -> None:
         """``on_behind`` is told of each page from which the lag has kept something."""
         self._world = world
-        self._lag_seconds = lag_seconds
+        self._shaping = shaping
         self._on_behind = on_behind
 
     def page(
@@ -34,13 +36,18 @@ class Listing:
     ) -> tuple[list[Node], str | None]:
         """The nodes of this page, and the token for the next one. Raises PageTokenError."""
         below = None if token is None else _sequence_of(token)
-        created_before = time.monotonic() - self._lag_seconds()
+        shaping = self._shaping()
+        now = time.monotonic()
+
+        def known_since(node: Node) -> float:
+            return now - shaping.listing_lag_seconds * (node.lag if shaping.lags_differ else 1.0)
+
         with self._world.lock:
             candidates = term.candidates(self._world)
             present = [
                 node
                 for node in (
-                    _as_named_before(each, created_before)
+                    _as_named_before(each, known_since(each))
                     for each in (self._world.all() if candidates is None else candidates)
                 )
                 if (below is None or node.sequence < below)
@@ -48,12 +55,15 @@ class Listing:
                 and term.matches(node)
                 and node.top in tops
             ]
-        found = [node for node in present if node.created_at_seconds <= created_before]
+        found = [node for node in present if node.created_at_seconds <= known_since(node)]
         if len(found) < len(present):
             self._on_behind()
         found.sort(key=lambda node: node.sequence, reverse=True)
-        more = len(found) > size
-        return found[:size], _token_of(found[size - 1].sequence) if more else None
+        page = found[:size]
+        token = _token_of(page[-1].sequence) if len(found) > size else None
+        if shaping.lags_differ:
+            random.shuffle(page)
+        return page, token
 
 
 def _as_named_before(node: Node, moment_seconds: float) -> Node:

@@ -67,7 +67,7 @@ class Service:
             self.world,
             access,
             lambda: self.storage_limit_bytes,
-            lambda: self.shaping.listing_lag_seconds,
+            lambda: self.shaping,
             self.statistics.listed_behind,
         )
         self._uploads = UploadApi(

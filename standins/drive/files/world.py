@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import secrets
 import threading
 import time
@@ -39,6 +40,8 @@ class Node:
     content: Content | None = None
     explicitly_trashed: bool = False
     description: str | None = None
+    lag: float = field(default_factory=random.random)
+    """Where lags differ, how large this one's is in those."""
 
     @property
     def parent_id(self) -> str | None:

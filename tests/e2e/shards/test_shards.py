@@ -204,7 +204,7 @@ def test_the_text_and_the_catalogue_are_those_of_the_first_part(stage: Stage) ->
     assert rows(machine) == [1, 1001, 1500, 2998, 3001]
 
 
-def test_the_older_part_and_the_comments_are_parted_by_their_own_messages(stage: Stage) -> None:
+def test_the_older_part_and_the_comments_are_parted_as_well(stage: Stage) -> None:
     world = world_with((1, 1001), kind="supergroup")
     source = world.source
     older = worlds.add_older_part(world, sizes=[100, 200])

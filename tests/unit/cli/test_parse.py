@@ -14,6 +14,7 @@ import pytest
 from tdl_sync.cli.parse import TextRequested, parse_config
 from tdl_sync.cli.usage import OPTIONS, USAGE
 from tdl_sync.core.errors import EXIT_USAGE, UsageError
+from tdl_sync.core.operating_system import MAC_PLACES, WINDOWS_PLACES, XDG_PLACES, UserPlaces
 from tdl_sync.core.shards import Shard
 from tdl_sync.options.chat_spelling import (
     ByInviteHash,
@@ -595,16 +596,18 @@ def test_no_secret_is_in_what_is_logged_of_a_config() -> None:
 
 
 def test_data_lives_where_each_user_keeps_program_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    def data_dir(platform: str, **environ: str) -> Path:
-        monkeypatch.setattr(sys, "platform", platform)
+    def data_dir(places: UserPlaces, **environ: str) -> Path:
+        monkeypatch.setattr("tdl_sync.options.directories.PLACES", places)
         return parse_config(["-u", "me"], {**HOME, **environ}).places.data_dir
 
     home = Path("/home/somebody").absolute()
-    assert data_dir("linux") == home / ".local/share/tdl-sync"
-    assert data_dir("linux", XDG_DATA_HOME="/xdg") == Path("/xdg/tdl-sync").absolute()
-    assert data_dir("linux", XDG_DATA_HOME="xdg") == home / ".local/share/tdl-sync"
-    assert data_dir("darwin") == home / "Library/Application Support/tdl-sync"
-    assert data_dir("win32", LOCALAPPDATA="/local") == Path("/local/tdl-sync").absolute()
+    assert data_dir(XDG_PLACES) == home / ".local/share/tdl-sync"
+    assert data_dir(XDG_PLACES, XDG_DATA_HOME="/xdg") == Path("/xdg/tdl-sync").absolute()
+    assert data_dir(XDG_PLACES, XDG_DATA_HOME="xdg") == home / ".local/share/tdl-sync"
+    assert data_dir(MAC_PLACES) == home / "Library/Application Support/tdl-sync"
+    assert data_dir(MAC_PLACES, XDG_DATA_HOME="/xdg") == data_dir(MAC_PLACES)
+    assert data_dir(WINDOWS_PLACES, LOCALAPPDATA="/local") == Path("/local/tdl-sync").absolute()
+    assert data_dir(WINDOWS_PLACES, USERPROFILE="/me") == Path("/me/AppData/Local/tdl-sync")
 
 
 def test_paths_are_absolute_and_know_the_home_directory() -> None:

@@ -87,7 +87,9 @@ def test_its_state_tells_of_its_own_messages_and_of_which_chat_it_is_a_part(
     tally, stop, steps = Tally(), StopFlag(), Steps()
     ledger = Ledger(REMOTE, OldestFirst(), outside.marks, steps, stop, lambda: None)
     point = resumption_of(tmp_path, outside, PART, task=task).point()
-    state = ChatState(CHAT, point, PLAIN.run, outside.marks, stop, tally, ledger, None)
+    state = ChatState(
+        CHAT, point, PLAIN.run, outside.marks, stop, tally, ledger, None, SECOND.holds
+    )
     saved = state.save_watermark_and_snapshot()
     assert (saved.failed_ids, saved.waiting_ids) == ((1001,), (1007,))
     assert sum(saved.failures_by_reason.values()) == 1

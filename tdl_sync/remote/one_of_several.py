@@ -1,0 +1,125 @@
+"""Which of several folders of one name counts, where machines that start at once may each make one.
+
+Pure: it is told what was looked at and made, and when, and says what to do next. What makes all
+machines agree, though a listing shows a new folder late, and each folder differently so:
+
+- None puts anything into a folder before it has waited for twice the lag, and looked again. A
+  folder is made within `MOST_BETWEEN_SECONDS` of the look that showed none, so all of them are made
+  within the lag and that of the first; after twice the lag, and that, every listing shows them all.
+- So it is for who *finds* a folder as for who makes one: what a listing shows of those that were
+  just made is a part of them, and which one that is differs from machine to machine.
+- What a folder shows was put there by one that had waited. Where one shows something nobody has to
+  wait, so that one counts; of several the one with the lowest id, as among those that are empty: it
+  is the same for all, and does not change, as the order of Drive's listings does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+LAG_SECONDS = 6.0
+"""What has arrived is in all listings after this time."""
+
+MOST_BETWEEN_SECONDS = 2.0
+"""A look and the making that it led to usually lie closer together than this. Who has taken longer
+waits longer."""
+
+WAIT_SECONDS = 2 * LAG_SECONDS + MOST_BETWEEN_SECONDS
+
+SHOWN_WITHIN_SECONDS = 60.0
+"""Longer than any listing was seen to lag: what was made and is not shown by then is not there."""
+
+LOOK_AGAIN_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Make:
+    """There is none, and none is coming."""
+
+
+@dataclass(frozen=True)
+class LookAgain:
+    """At this moment, and not before."""
+
+    at: float
+
+
+@dataclass(frozen=True)
+class Take:
+    """The one that counts."""
+
+    folder_id: str
+
+
+@dataclass(frozen=True)
+class NotShown:
+    """It was made, and the listings have not shown it in time."""
+
+
+Step = Make | LookAgain | Take | NotShown
+
+
+def one_that_counts(shown: Mapping[str, bool]) -> str:
+    """Of at least one folder, by their ids: whether each shows that something is in it."""
+    with_something = [folder_id for folder_id, shows_something in shown.items() if shows_something]
+    return min(with_something or shown)
+
+
+class Choosing:
+    """Tell it of each look and of each making; moments are of one clock that only goes forward."""
+
+    def __init__(self, *, alone: bool = False, make_after: float = 0.0) -> None:
+        """``alone``: no other machine makes this folder, so nothing is waited for but that it is
+        shown. ``make_after``: an earlier run may have made it, and it is listed then."""
+        self._alone = alone
+        self._make_after = make_after
+        self._decided_at: float | None = None
+        self._shown_by: float | None = None
+        self.is_there = False
+        """It was seen, or made for certain."""
+
+    def looked(self, shown: Mapping[str, bool], at: float) -> Step:
+        """``shown`` are those of the name, and whether each shows something; ``at`` is when the
+        look had ended."""
+        if any(shown.values()):
+            self.is_there = True
+            return Take(one_that_counts(shown))
+        if not shown:
+            return self._none_is_shown(at)
+        self.is_there = True
+        if self._decided_at is None:
+            self._decided_at = at + self._wait_seconds(0.0)
+        if at < self._decided_at:
+            return LookAgain(self._decided_at)
+        return Take(one_that_counts(shown))
+
+    def made(self, looked_at: float, at: float) -> None:
+        """It was made, or was there: by a call that had looked at ``looked_at`` at the earliest and
+        had ended ``at``."""
+        self.is_there = True
+        self._decided_at = at + self._wait_seconds(at - looked_at)
+        self._shown_by = max(at + SHOWN_WITHIN_SECONDS, self._decided_at)
+
+    def may_be_made(self, looked_at: float, at: float, listed_at: float) -> None:
+        """The same call has failed, and what it may have made is listed at ``listed_at``."""
+        self._decided_at = at + self._wait_seconds(at - looked_at)
+        self._make_after = listed_at
+
+    def _wait_seconds(self, between_seconds: float) -> float:
+        if self._alone:
+            return 0.0
+        return WAIT_SECONDS + max(0.0, between_seconds - MOST_BETWEEN_SECONDS)
+
+    def _none_is_shown(self, at: float) -> Step:
+        if self._shown_by is None:
+            return Make() if at >= self._make_after else LookAgain(self._soon(at, self._make_after))
+        if at >= self._shown_by:
+            return NotShown()
+        # What it shows before that decides nothing.
+        decided_at = self._decided_at or 0.0
+        return LookAgain(decided_at if at < decided_at else self._soon(at, self._shown_by))
+
+    @staticmethod
+    def _soon(at: float, end: float) -> float:
+        return min(at + LOOK_AGAIN_SECONDS, end)

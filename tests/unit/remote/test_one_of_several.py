@@ -1,0 +1,226 @@
+"""Machines that start at once on a Drive whose listings lag agree on one folder."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from unittest import mock
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tdl_sync.remote import one_of_several
+from tdl_sync.remote.one_of_several import (
+    LAG_SECONDS,
+    MOST_BETWEEN_SECONDS,
+    SHOWN_WITHIN_SECONDS,
+    Choosing,
+    LookAgain,
+    Make,
+    NotShown,
+    Take,
+    one_that_counts,
+)
+
+Machine = Generator[float, None, None]
+"""Gives for how long it is busy, or waits."""
+
+
+@dataclass
+class LaggingDrive:
+    """Where each machine is shown each new thing after a time of its own."""
+
+    dice: random.Random
+    now: float = 0.0
+    made_at: dict[str, float] = field(default_factory=dict)
+    filled_at: dict[str, float] = field(default_factory=dict)
+    lags: dict[tuple[int, str], float] = field(default_factory=dict)
+    took: dict[int, str] = field(default_factory=dict)
+
+    def is_shown(self, machine: int, what: str, since: float) -> bool:
+        lag = self.lags.setdefault((machine, what), self.dice.uniform(0.0, LAG_SECONDS))
+        return self.now >= since + lag
+
+    def look(self, machine: int) -> dict[str, bool]:
+        """In an order that means nothing."""
+        shown = [each for each, at in self.made_at.items() if self.is_shown(machine, each, at)]
+        self.dice.shuffle(shown)
+        return {
+            each: each in self.filled_at
+            and self.is_shown(machine, f"in {each}", self.filled_at[each])
+            for each in shown
+        }
+
+    def make(self) -> None:
+        self.made_at[f"{self.dice.getrandbits(32):08x}"] = self.now
+
+    def take(self, machine: int, folder: str) -> None:
+        self.took[machine] = folder
+
+
+Rule = Callable[[LaggingDrive, int, float], Machine]
+
+
+def by_the_rule(drive: LaggingDrive, machine: int, longest_between: float) -> Machine:
+    choosing = Choosing()
+    while True:
+        looked_at = drive.now
+        shown = drive.look(machine)
+        yield drive.dice.uniform(0.0, 0.3)
+        step = choosing.looked(shown, drive.now)
+        if isinstance(step, Make):
+            # rclone looks itself, at some time after it was told to make it.
+            looked_at = drive.now
+            yield drive.dice.uniform(0.0, longest_between / 4)
+            shown = drive.look(machine)
+            yield drive.dice.uniform(0.0, longest_between / 2)
+            if not shown:
+                drive.make()
+            yield drive.dice.uniform(0.0, longest_between / 4)
+            choosing.made(looked_at, drive.now)
+        elif isinstance(step, LookAgain):
+            yield step.at - drive.now
+        else:
+            assert isinstance(step, Take)
+            drive.take(machine, step.folder_id)
+            yield drive.dice.uniform(0.0, 30.0)
+            drive.filled_at.setdefault(step.folder_id, drive.now)
+            return
+
+
+def whoever_makes_it_looks_until_one_is_shown(
+    drive: LaggingDrive, machine: int, longest_between: float
+) -> Machine:
+    """Without a wait: the lowest id of what is shown."""
+    shown = drive.look(machine)
+    yield drive.dice.uniform(0.0, 0.3)
+    if not shown:
+        drive.make()
+    while not shown:
+        yield 0.5
+        shown = drive.look(machine)
+    drive.take(machine, min(shown))
+
+
+def only_who_makes_it_waits(drive: LaggingDrive, machine: int, longest_between: float) -> Machine:
+    shown = drive.look(machine)
+    yield drive.dice.uniform(0.0, 0.3)
+    if not shown:
+        drive.make()
+        yield 2 * LAG_SECONDS + MOST_BETWEEN_SECONDS
+        shown = drive.look(machine)
+    drive.take(machine, min(shown))
+
+
+def folders_taken(
+    rule: Rule,
+    seed: int,
+    machines: int,
+    within_seconds: float,
+    longest_between: float = MOST_BETWEEN_SECONDS,
+) -> set[str]:
+    dice = random.Random(seed)
+    drive = LaggingDrive(dice)
+    order = [
+        (dice.uniform(0.0, within_seconds), number, rule(drive, number, longest_between))
+        for number in range(machines)
+    ]
+    heapq.heapify(order)
+    while order:
+        drive.now, number, machine = heapq.heappop(order)
+        for seconds in machine:
+            heapq.heappush(order, (drive.now + seconds, number, machine))
+            break
+    assert len(drive.took) == machines
+    return set(drive.took.values())
+
+
+@settings(max_examples=300)
+@given(
+    st.integers(0, 2**32),
+    st.integers(2, 6),
+    st.sampled_from([0.1, 8.0, 20.0, 60.0]),
+)
+def test_machines_that_start_at_once_take_one_folder_whatever_each_is_shown(
+    seed: int, machines: int, within_seconds: float
+) -> None:
+    assert len(folders_taken(by_the_rule, seed, machines, within_seconds)) == 1
+
+
+@pytest.mark.parametrize(
+    "rule", [whoever_makes_it_looks_until_one_is_shown, only_who_makes_it_waits]
+)
+def test_with_less_of_a_wait_they_would_not(rule: Rule) -> None:
+    """What shows that the lags of this test can do harm."""
+    split = [len(folders_taken(rule, seed, 4, 8.0)) > 1 for seed in range(100)]
+    assert sum(split) > 30
+
+
+Look = tuple[Mapping[str, bool], float]
+
+
+def steps(choosing: Choosing, *looks: Look) -> list[object]:
+    return [choosing.looked(shown, at) for shown, at in looks]
+
+
+WAIT = 2 * LAG_SECONDS + MOST_BETWEEN_SECONDS
+
+
+@pytest.fixture(autouse=True, scope="module")
+def wait_of_the_program() -> Iterator[None]:
+    """Other tests wait for nothing."""
+    with mock.patch.object(one_of_several, "WAIT_SECONDS", WAIT):
+        yield
+
+
+def test_nobody_waits_where_something_is_in_the_folder() -> None:
+    assert steps(Choosing(), ({"b": True}, 5.0)) == [Take("b")]
+
+
+def test_who_finds_an_empty_folder_waits_and_takes_the_lowest() -> None:
+    looks = ({"b": False}, 5.0), ({"b": False}, 7.0), ({"b": False, "a": False}, 5.0 + WAIT)
+    again = LookAgain(5.0 + WAIT)
+    assert steps(Choosing(), *looks) == [again, again, Take("a")]
+
+
+def test_one_in_which_something_is_counts_more_than_a_lower_one() -> None:
+    assert one_that_counts({"a": False, "c": True, "b": True}) == "b"
+    assert steps(Choosing(), ({"a": False, "b": True}, 5.0)) == [Take("b")]
+
+
+def test_who_makes_it_waits_from_then_on_and_longer_where_that_took_long() -> None:
+    for took, wait in [(1.0, WAIT), (9.0, WAIT + 9.0 - MOST_BETWEEN_SECONDS)]:
+        choosing = Choosing()
+        assert choosing.looked({}, 5.0) == Make()
+        choosing.made(5.0, 5.0 + took)
+        again = LookAgain(5.0 + took + wait)
+        assert steps(choosing, ({}, 15.0), ({"a": False}, 16.0)) == [again, again]
+        assert choosing.looked({"a": False}, again.at) == Take("a")
+
+
+def test_what_an_earlier_run_may_have_made_is_waited_for_before_another_is_made() -> None:
+    choosing = Choosing(make_after=8.0)
+    looks: list[Look] = [({}, 5.0), ({}, 7.9), ({}, 8.0)]
+    assert steps(choosing, *looks) == [LookAgain(5.5), LookAgain(8.0), Make()]
+    choosing.may_be_made(8.0, 9.0, 14.0)  # and so is what a call that failed may have made
+    assert steps(choosing, ({}, 9.0), ({}, 14.0)) == [LookAgain(9.5), Make()]
+    assert choosing.looked({"a": False}, 15.0) == LookAgain(9.0 + WAIT)
+
+
+def test_what_was_made_is_made_once_however_long_it_is_not_shown() -> None:
+    choosing = Choosing()
+    choosing.made(0.0, 1.0)
+    decided, late = 1.0 + WAIT, 1.0 + SHOWN_WITHIN_SECONDS
+    looks: list[Look] = [({}, 1.0), ({}, decided), ({}, late - 0.1), ({}, late)]
+    expected = [LookAgain(decided), LookAgain(decided + 0.5), LookAgain(late), NotShown()]
+    assert steps(choosing, *looks) == expected
+
+
+def test_who_is_alone_waits_for_nothing_but_that_it_is_shown() -> None:
+    assert steps(Choosing(alone=True), ({"b": False}, 5.0)) == [Take("b")]
+    choosing = Choosing(alone=True)
+    choosing.made(0.0, 1.0)
+    assert steps(choosing, ({}, 1.0), ({"b": False}, 1.5)) == [LookAgain(1.5), Take("b")]
