@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from tdl_sync.commands.output import StandardOutput
-from tdl_sync.commands.verify_comparison import Comparison, GivenUp
+from tdl_sync.commands.verify_comparison import Comparison, GivenUp, Missing, Wrong
 from tdl_sync.commands.verify_repair import recorded, save_state
 from tdl_sync.commands.verify_surplus import WITHOUT_A_YES, is_agreed_to, remove_surplus
 from tdl_sync.commands.verify_text import Verdict, json_record, report_lines, result_line
@@ -213,7 +213,7 @@ class Verifier:
             comparison.leave_out_copies()
         ends = choice.filters.until is not None or choice.filters.to_id is not None
         for number in comparison.unclaimed():
-            if not scope.shard.holds(number.message_id):
+            if not self.reader.holds(chat, scope.shard, number.message_id):
                 comparison.leave_out(number)
         self._sort_out(comparison, chat, after_id, up_to_id if ends else LARGEST_MESSAGE_ID)
         balance = None
@@ -252,6 +252,7 @@ class Verifier:
     ) -> Verdict:
         state_id = loaded.state.last_message_id if loaded else 0
         passed_id = max(self.marks.watermark(scope), state_id)
+        own_ids = self._ids_of_parts(verdict, parts)
         task = self.config.task
         failures = recorded(
             verdict.findings,
@@ -259,18 +260,31 @@ class Verifier:
             task.remote,
             passed_id,
             replaced=task.replaced is not None,
-            passed_in_shards={
-                shard: max(each.state.last_message_id, self._watermark(scope, shard))
+            passed_ids={
+                message_id
                 for shard, each in parts.items()
+                for message_id in own_ids[shard]
+                if message_id <= max(each.state.last_message_id, self._watermark(scope, shard))
             },
         )
         if failures and loaded is not None:
             save_state(loaded, failures, self.saved_messages, self.local_states)
         for shard, each in parts.items():
-            own = [failure for failure in failures if shard.holds(failure.key.message_id)]
+            own = [failure for failure in failures if failure.key.message_id in own_ids[shard]]
             if own:
                 save_state(each, own, self.saved_messages, self.local_states)
         return replace(verdict, repaired=len(failures))
+
+    def _ids_of_parts(
+        self, verdict: Verdict, parts: Mapping[Shard, LoadedState]
+    ) -> dict[Shard, set[int]]:
+        """Which of the messages with a bad file each part has, as its own run would read them."""
+        bad: tuple[Missing | Wrong, ...] = (*verdict.findings.missing, *verdict.findings.wrong)
+        ids = sorted({found.key.message_id for found in bad})
+        return {
+            shard: {each.key.message_id for each in self.reader.fetch(verdict.chat, ids, shard)}
+            for shard in parts
+        }
 
     def _watermark(self, scope: Scope, shard: Shard) -> int:
         return self.marks.watermark(replace(scope, shard=shard))

@@ -214,6 +214,12 @@ class ChatCatalogue:
         if after_id >= up_to_id:
             return
         is_whole = True
+
+        def is_passed(message_id: int) -> bool:
+            """Of comments it is not known whose they are before this run has read them."""
+            is_own = job.chat.comments_on_id is None and shard.holds(message_id)
+            return message_id <= job.after_id and (shard.is_whole or is_own)
+
         stages.progress.message(
             f"the catalogue of {self._chat.title!r} is completed from message {after_id + 1} on"
         )
@@ -225,8 +231,7 @@ class ChatCatalogue:
                 if row is not None:
                     rows.append(row)
                 elif rule_against(item) is None:
-                    passed = item.message_id <= job.after_id and shard.holds(item.message_id)
-                    is_whole = is_whole and passed
+                    is_whole = is_whole and is_passed(item.message_id)
             catalogue.put(rows, page.read_up_to_id if is_whole else None)
 
     def _row_of(self, item: MediaItem, job: Job) -> CatalogueRow | None:

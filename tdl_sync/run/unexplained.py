@@ -31,6 +31,8 @@ def unexplained_line(
     ]
     if any(state.done_above_ids for state in of_chat):
         return None  # there may have been no room for all that it has done
+    if job.chat.comments_on_id is not None and any(not each.shard.is_whole for each in of_chat):
+        return None  # which part has which comment is known to who has read them as such
     failed_ids = {each for state in of_chat for each in state.failed_ids}
     found = {number.message_id for number in job.on_remote} - failed_ids
     for state in of_chat:

@@ -104,17 +104,18 @@ def test_telegram_has_no_count_of_a_part() -> None:
 @pytest.mark.parametrize(
     ("seen", "expected"),
     [
-        ((2, 2), Balance()),
-        ((2, 1), Balance((Shortfall(MediaType.DOCUMENT, 5, 4),))),
-        ((2, None), NOT_COMPARED),
+        ((3, 2), Balance()),
+        ((3, 1), Balance((Shortfall(MediaType.DOCUMENT, 6, 5),))),
+        ((3, None), NOT_COMPARED),
     ],
 )
 def test_all_parts_together_are_held_against_the_count_with_what_came_since(
     seen: Sequence[int | None], expected: Balance
 ) -> None:
-    """Each part by where it has come to: 1500 came when the second one had ended."""
-    reader = FakeChatReader.of([*ITEMS, item_of(1500, 10)])
-    up_to = (1500, 1007)
+    """Each part by where it has come to: 1500 came when the second one had ended, and before the
+    first one did, which has seen 2001."""
+    reader = FakeChatReader.of([*ITEMS, item_of(1500, 10), item_of(2001, 10)])
+    up_to = (2001, 1007)
     read = {
         Shard(number, 2): Reading(
             up_to[number - 1], READER, None if count is None else {MediaType.DOCUMENT: count}
