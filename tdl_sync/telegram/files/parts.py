@@ -29,11 +29,9 @@ from tdl_sync.core.model import FileLocation, LocationKind, MediaItem, MessageKe
 from tdl_sync.options.bandwidth import UNLIMITED, Bandwidth
 from tdl_sync.telegram.files.addresses import DataCentreAddresses
 from tdl_sync.telegram.files.download_limit import DownloadLimit
-from tdl_sync.telegram.files.media_connections import (
-    BYTES_PER_CONNECTION,
-    MediaConnections,
-    RequestsAreCounted,
-)
+from tdl_sync.telegram.files.flood_waits import RequestsAreCounted
+from tdl_sync.telegram.files.media_connections import MediaConnections
+from tdl_sync.telegram.files.turns import BYTES_PER_CONNECTION
 from tdl_sync.telegram.messages.history import TelegramChatReader
 from tdl_sync.telegram.messages.takeout import Takeout
 from tdl_sync.telegram.session.answers import (

@@ -27,8 +27,10 @@ def drive(monkeypatch: pytest.MonkeyPatch) -> Iterator[DriveStandIn]:
         yield standin
 
 
-@pytest.mark.parametrize("version", ["current", "oldest"])
-@pytest.mark.parametrize("above", ["", "alias", "crypt"])
+@pytest.mark.parametrize(
+    ("version", "above"),
+    [("current", ""), ("current", "alias"), ("oldest", "alias"), ("oldest", "crypt")],
+)
 @pytest.mark.parametrize(
     ("said", "pieces"),
     [

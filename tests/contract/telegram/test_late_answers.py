@@ -18,7 +18,7 @@ from standins.telegram.world import worlds
 from tdl_sync.core.errors import RefusedByTelegram
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.ports import PART_BYTES
-from tdl_sync.telegram.files import media_connections
+from tdl_sync.telegram.files import late_requests
 from tdl_sync.telegram.files.parts import TelegramPartSource
 from tests.connected import ConnectedTelegram, ConnectTelegram
 from tests.fakes.from_world import messages_of, record_in
@@ -94,7 +94,7 @@ def fetching(connect_telegram: ConnectTelegram) -> Callable[..., Fetching]:
 @pytest.fixture(autouse=True)
 def no_request_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that whatever is silent holds its file for ever, unless it is asked for again."""
-    monkeypatch.setattr(media_connections, "ANSWER_SECONDS", NEVER_SECONDS)
+    monkeypatch.setattr(late_requests, "ANSWER_SECONDS", NEVER_SECONDS)
 
 
 @pytest.mark.parametrize("after_calls", [0, 9, 41, 42], ids=["first", "early", "late", "last"])
@@ -216,7 +216,7 @@ def test_the_library_keeps_no_answer_that_nobody_waits_for(
     fetching: Callable[..., Fetching], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither one that was outrun nor one that was given up."""
-    monkeypatch.setattr(media_connections, "ANSWER_SECONDS", 8.0)
+    monkeypatch.setattr(late_requests, "ANSWER_SECONDS", 8.0)
     files = fetching([200_000] * 30)
     files.standin.faults.add(Fault("no_answer", rpc=GET_FILE, after_calls=20))
     files.all()

@@ -55,15 +55,21 @@ def test_one_that_asks_for_less_needs_less(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [("status",), ("chats",), ("verify", "-u", SOURCE), ("-u", SOURCE, "--dry-run")]
+    ("command", "too_few"),
+    [
+        (("status",), (16, 24, LOOK_NEEDS - 1)),
+        (("chats",), (LOOK_NEEDS - 1,)),
+        (("verify", "-u", SOURCE), (LOOK_NEEDS - 1,)),
+        (("-u", SOURCE, "--dry-run"), (LOOK_NEEDS - 1,)),
+    ],
 )
 def test_what_moves_nothing_needs_few_and_says_so_below_that(
-    command: tuple[str, ...], scene: Scene
+    command: tuple[str, ...], too_few: tuple[int, ...], scene: Scene
 ) -> None:
     enough = limited(scene, LOOK_NEEDS, LOOK_NEEDS, *command)
     assert "open at once" not in enough.stderr
     assert "Traceback" not in enough.stderr
-    for limit in (16, 24, LOOK_NEEDS - 1):
+    for limit in too_few:
         ended = limited(scene, limit, limit, *command)
         assert (ended.exit_status, ended.said) == (
             2,

@@ -7,7 +7,7 @@ import pytest
 from standins.shaping import Shaping
 from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
-from tdl_sync.telegram.files import media_connections
+from tdl_sync.telegram.files import late_requests
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, wanted
 from tests.e2e.program import SOURCE
@@ -36,7 +36,7 @@ def test_a_silent_request_holds_no_file(
     sizes: list[int], fault: Fault, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No request is given up here, so that the run would never end, and be stopped at last."""
-    monkeypatch.setattr(media_connections, "ANSWER_SECONDS", 1e6)
+    monkeypatch.setattr(late_requests, "ANSWER_SECONDS", 1e6)
     scene = stage(worlds.files(sizes=sizes), LINE)
     scene.telegram.faults.add(fault)
     never = SignalWhen(lambda: False)
@@ -45,5 +45,5 @@ def test_a_silent_request_holds_no_file(
     assert scene.telegram.faults.strikes() == [(fault, 1)]
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
     served_bytes = scene.telegram.statistics.counts().file_bytes
-    again_bytes = 0 if fault.kind == "no_answer" else media_connections.AGAIN_AT_ONCE_BYTES
+    again_bytes = 0 if fault.kind == "no_answer" else late_requests.AGAIN_AT_ONCE_BYTES
     assert served_bytes <= sum(sizes) + again_bytes

@@ -20,12 +20,9 @@ from tdl_sync.core.model import MessageKey
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram.files import media_connections
 from tdl_sync.telegram.files.addresses import Address
-from tdl_sync.telegram.files.media_connections import (
-    BYTES_PER_CONNECTION,
-    MediaConnections,
-    RequestsAreCounted,
-    Turn,
-)
+from tdl_sync.telegram.files.flood_waits import RequestsAreCounted
+from tdl_sync.telegram.files.media_connections import MediaConnections
+from tdl_sync.telegram.files.turns import BYTES_PER_CONNECTION, Turn
 from tdl_sync.telegram.session.keys import Keys
 
 VIDEO = MessageKey(-1001, 0, 1)

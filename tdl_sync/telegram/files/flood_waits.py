@@ -1,0 +1,79 @@
+"""What a flood wait means for the requests of one data centre: who has to wait and until when, what
+the user is told, and that pieces of a part are no longer asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tdl_sync.core.errors import Stopped
+from tdl_sync.telegram.files.asides import Asides
+from tdl_sync.telegram.files.pauses import Pauses
+from tdl_sync.telegram.files.turns import Turn
+from tdl_sync.telegram.session.client import TelegramClient
+from tdl_sync.telegram.session.library import Session
+
+
+class RequestsAreCounted(Exception):
+    """This piece of a part was not sent, or was refused: Telegram limits how often it is asked,
+    so the part is to be asked for as a whole."""
+
+
+class FloodWaits:
+    """Those of one data centre. ``pauses`` says over which connections they hold; that they are
+    over is told by ``go_on``, and that the run stops meanwhile by ``end``. Lives on the loop."""
+
+    def __init__(
+        self,
+        telegram: TelegramClient,
+        clock: Callable[[], float],
+        go_on: Callable[[], None],
+        end: Callable[[Stopped], None],
+    ) -> None:
+        self._telegram = telegram
+        self._clock = clock
+        self._go_on = go_on
+        self._end = end
+        self._pauses = Pauses(clock)
+        self._asides = Asides()
+        self.until_seconds = 0.0
+        """When the last of them is over, or was."""
+        self.requests_are_counted = False
+        """Since the first of them: so a part is asked for as a whole."""
+
+    @property
+    def are_none(self) -> bool:
+        return self._pauses.are_none
+
+    def may_ask(self, session: Session) -> bool:
+        return self._pauses.may_ask(session)
+
+    def asked(self, turn: Turn) -> None:
+        self._pauses.asked(turn.session, turn)
+
+    def taken(self, turn: Turn) -> None:
+        """Telegram has answered it, with whatever but a flood wait."""
+        self._pauses.answered(turn.session, turn, turn.sent.at_seconds)
+
+    def refused(self, turn: Turn, seconds: int) -> None:
+        """Send nothing for as long as Telegram asked; one line for the user however many requests
+        it has refused."""
+        until = self._pauses.refused(turn.session, turn, turn.sent.at_seconds, seconds)
+        if until > self.until_seconds + 1:
+            self._telegram.say_pause("downloading", seconds)
+        self.until_seconds = max(self.until_seconds, until)
+        self._asides.begin(self._go_on_at(until))
+        self.requests_are_counted = True
+
+    async def _go_on_at(self, until_seconds: float) -> None:
+        try:
+            while (left_seconds := until_seconds - self._clock()) > 0:
+                await self._telegram.sleep(left_seconds)
+        except Stopped as stopped:
+            self._end(stopped)
+        self._go_on()
+
+    def ended(self, turn: Turn) -> None:
+        self._pauses.ended(turn)
+
+    def forget(self, session: Session) -> None:
+        self._pauses.forget(session)
