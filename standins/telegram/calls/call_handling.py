@@ -14,6 +14,7 @@ from pyrogram import raw
 
 from ..mtproto.wire import TlObject
 from ..service.faults import CallFacts, Fault
+from ..service.playback import Reply
 from . import (  # noqa: F401 - importing registers the handlers
     account,
     chats,
@@ -105,7 +106,11 @@ class HandledCall:
             fault = self._call.service.faults.strike(self._facts(self._request, registered))
             if fault is not None:
                 _strike_before(self._call, self._request, fault)
-            body = await self._serialised(registered.handler(self._call, self._request), fault)
+            played = await self._played()
+            answer = registered.handler(self._call, self._request)
+            if played is not None:
+                _shorten(self._call, self._request, answer, played)
+            body = await self._serialised(answer, fault)
         except RpcError as error:
             self._statistics.error_answered(error.text)
             body = raw.types.RpcError(error_code=error.code, error_message=error.text).write()
@@ -119,6 +124,18 @@ class HandledCall:
             stalls_connection=kind == "stall",
             slows_connection_to=fault.bytes_per_second if fault and kind == "slow" else None,
         )
+
+    async def _played(self) -> Reply | None:
+        """What a record holds for this call, if one is played. Raises its error, as late as that
+        came."""
+        playback = self._call.service.playback
+        reply = None if playback is None else playback.next(self._name)
+        if playback is None or reply is None:
+            return None
+        await asyncio.sleep(reply.took_seconds / playback.speed)
+        if reply.error is not None:
+            raise RpcError(*reply.error)
+        return reply
 
     def _registered(self, request: TlObject) -> Registered:
         registered = handler_of(request)
@@ -174,6 +191,22 @@ def _strike_before(call: Call, request: TlObject, fault: Fault) -> None:
         peer = getattr(request, "peer", None)
         if peer is not None:
             chat_by_peer(call.world, peer).append("A message that came in between.")
+
+
+def _shorten(call: Call, request: Any, answer: Any, played: Reply) -> None:
+    """A page that was shorter than asked for lacks what may not be shown to the account, which no
+    other page shows: so it is from then on here, of messages without files as far as there are."""
+    messages = getattr(answer, "messages", None)
+    is_alike = played.lacks and getattr(request, "limit", None) == played.asked
+    if not is_alike or not isinstance(messages, list) or not hasattr(request, "peer"):
+        return
+    ranked = sorted(messages, key=lambda each: getattr(each, "media", None) is not None)
+    gone = {each.id for each in ranked[: min(played.lacks, len(ranked))]}
+    chat = chat_by_peer(call.world, request.peer)
+    if chat.kind == "saved":  # where nothing is anybody else's
+        return
+    chat.withheld |= gone
+    answer.messages = [each for each in messages if each.id not in gone]
 
 
 def _leave_out_newest(call: Call, request: Any, answer: Any) -> None:

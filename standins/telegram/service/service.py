@@ -12,6 +12,7 @@ from ..world.plan import FilePlan
 from ..world.world import World
 from .faults import Faults
 from .logins import Logins
+from .playback import Playback
 from .statistics import Statistics
 from .takeout import Takeout
 
@@ -36,6 +37,8 @@ class Service:
     uploaded_media: dict[int, FilePlan] = field(default_factory=dict)
     """From messages.uploadMedia: what is not in any message yet, by its id."""
     takeout: Takeout = field(default_factory=Takeout)
+    playback: Playback | None = None
+    """Frozen; replaced as a whole, from any thread."""
     pts: int = 1
     _unknown_rpcs: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
