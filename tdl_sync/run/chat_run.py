@@ -24,6 +24,7 @@ from tdl_sync.run.following import Following
 from tdl_sync.run.parts import Parts
 from tdl_sync.run.resume import Resumption, inherit
 from tdl_sync.run.time_left import Deadline
+from tdl_sync.run.unexplained import unexplained_line
 from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.lease import Lease
 from tdl_sync.state.local_state import LocalStates
@@ -149,6 +150,15 @@ class ChatRun:
         lease.hold_by(StateMessage(saved_messages, scope_key(self._scope), message_id))
         texts = TextArchive(self._chat, task.remote, point.folder, listing)
         job = resumption.job(point, listing)
+        if not self._scope.shard.is_whole:
+            stages.progress.message(
+                f"only part {self._scope.shard} of {self._chat.title!r} is moved (--shard)"
+            )
+        elif lease.follows_a_clean_end:
+            loaded = None if point.loaded is None else point.loaded.state
+            line = unexplained_line(job, lease.found, loaded)
+            if line is not None:
+                stages.progress.message(line)
         catalogue = self._catalogue(point.folder, listing)
         start = ChatStart(
             self._chat,
@@ -182,7 +192,8 @@ class ChatRun:
         if not task.catalogue:
             return NoCatalogue()
         directory = self._config.places.catalogues
-        whole = self._scope.lower_bound <= 1 and task.choice.filters == Filters()
+        is_all = self._scope.shard.is_whole and task.choice.filters == Filters()
+        whole = self._scope.lower_bound <= 1 and is_all
         return ChatCatalogue(
             self._chat, task.remote, folder, directory, stages, listing, is_whole=whole
         )

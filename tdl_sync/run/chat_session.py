@@ -13,8 +13,17 @@ from typing import TypeVar
 from tdl_sync.core.balance import Balance
 from tdl_sync.core.errors import ComeBackLater, Stopped, StorageFull, TdlSyncError, TimeIsUp
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.model import NOT_COUNTED, NOTHING, Amount, Chat, ChatTotals
+from tdl_sync.core.model import (
+    NOT_COUNTED,
+    NOTHING,
+    READER,
+    Amount,
+    Chat,
+    ChatTotals,
+    Reading,
+)
 from tdl_sync.core.reports import RunReport
+from tdl_sync.core.shards import WHOLE
 from tdl_sync.core.steps import Steps
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
@@ -202,7 +211,8 @@ class ChatSession:
             return
         up_to_id = max(start.job.up_to_id, position.watermark)
         reader, stop = self._stages.reader, self._stages.stop
-        self._balance = balanced_in_time(reader, start.chat, position.seen, up_to_id, stop)
+        read = {WHOLE: Reading(up_to_id, READER, position.seen)}
+        self._balance = balanced_in_time(reader, start.chat, read, stop)
         self._state.balance = self._balance
         for line in self._balance.lines:
             self._stages.progress.message(f"warning: {start.chat.title!r}: {line}")
