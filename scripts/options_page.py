@@ -25,6 +25,7 @@ from tdl_sync.core.program import INSTALLED, SCRIPT
 PAGE = ROOT / "docs" / "options.md"
 
 MORE: Mapping[str, str] = {
+    "--shard": "[several machines](several-machines.md)",
     "--metrics": "[which](looking.md#figures-for-prometheus)",
     "--url": "[all spellings](#chats)",
     "--takeout": "a [takeout session](https://core.telegram.org/api/takeout), which ends with the "

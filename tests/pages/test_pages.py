@@ -18,7 +18,7 @@ EACH = pytest.mark.parametrize("page", [Page(path) for path in PAGES], ids=lambd
 
 OF_OTHERS = {
     "docs/benchmarks.md": {"--before", "--quick", "--transfers"},
-    "docs/recipes.md": {"--init", "--time"},
+    "docs/recipes.md": {"--export", "--init", "--time"},
     "docs/remote-errors.md": {"--drive-chunk-size"},
 }
 """Options of other programs, by the page that names them."""

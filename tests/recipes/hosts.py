@@ -28,6 +28,8 @@ from tests.e2e.expectations import assert_on_remote, remote_files, state_texts, 
 from tests.e2e.program import PATIENCE_SECONDS, ROOT, SOURCE, Ended, Running
 
 RECIPES = ROOT / "recipes"
+SHARDED_WORKFLOW = "github-actions-shards.yml"
+WORKFLOWS = ("github-actions.yml", SHARDED_WORKFLOW)
 CHAT_IN_RECIPES = "@channel"
 SLOW_UPLOADS = {"TDL_SYNC_RCLONE_ARG": "--bwlimit-file=20k"}
 SIZES = (1000, 1_500_000)
@@ -216,8 +218,8 @@ class Workflow:
     job: dict[str, Any]
 
     @classmethod
-    def read(cls) -> Workflow:
-        document = yaml.safe_load(recipe("github-actions.yml"))
+    def read(cls, name: str = "github-actions.yml") -> Workflow:
+        document = yaml.safe_load(recipe(name))
         assert document["defaults"]["run"]["shell"] == "bash"
         return cls(document["jobs"]["move"])
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tdl_sync.cli.parse import parse_config
 from tdl_sync.options.config import Command
 from tests.e2e.program import ROOT
-from tests.recipes.hosts import Dockerfile, needed_to_stop_seconds, recipe
+from tests.recipes.hosts import WORKFLOWS, Dockerfile, needed_to_stop_seconds, recipe
 from tests.recipes.tools import SystemdAnalyze, actionlint, hadolint, systemd_analyze
 
 RECIPES = ROOT / "recipes"
@@ -18,10 +19,11 @@ MOST_EXPOSURE = 2.0
 """Of 10, by the figure of ``systemd-analyze security``; a service without any hardening has 9.6."""
 
 
+@pytest.mark.parametrize("name", WORKFLOWS)
 def test_actionlint_finds_nothing_in_the_workflow_and_an_error_where_there_is_one(
-    tmp_path: Path,
+    tmp_path: Path, name: str
 ) -> None:
-    workflow = RECIPES / "github-actions.yml"
+    workflow = RECIPES / name
     assert actionlint(workflow) == []
     broken = tmp_path / "broken.yml"
     broken.write_text(workflow.read_text().replace("secrets.RCLONE_CONFIG", "secret.RCLONE_CONFIG"))

@@ -15,14 +15,17 @@ import warnings
 from pathlib import Path
 
 import psutil
+import pytest
 
 from scripts import reaper
 from tests.e2e.expectations import assert_on_remote, remote_files, the_state, wanted
 from tests.e2e.program import PATIENCE_SECONDS, ROOT
 from tests.recipes.conftest import NewHost
 from tests.recipes.hosts import (
+    SHARDED_WORKFLOW,
     SIZES,
     SLOW_UPLOADS,
+    WORKFLOWS,
     Dockerfile,
     Host,
     Service,
@@ -187,8 +190,39 @@ def test_a_job_that_is_cancelled_saves_its_state_in_the_time_that_the_runner_giv
     host.assert_moved_without_another_download()
 
 
-def test_the_last_step_of_a_job_removes_the_secrets_whatever_happened(tmp_path: Path) -> None:
-    workflow = Workflow.read()
+def test_the_matrix_gives_each_machine_its_own_part_of_the_chat(
+    new_host: NewHost, runner_temp: Path
+) -> None:
+    host, workflow = new_host(DEFAULT_STAGING), Workflow.read(SHARDED_WORKFLOW)
+    strategy = workflow.job["strategy"]
+    shards = strategy["matrix"]["shard"]
+    assert (shards, strategy["fail-fast"]) == ([*range(1, len(shards) + 1)], False)
+    machines = {str(workflow.job[key]) for key in ("runs-on", "environment", "concurrency")}
+    assert all("${{ matrix.shard }}" in each for each in machines)
+    host.write_rclone_config(runner_temp / "tdl-sync" / "rclone.conf")
+    runner = {"HOME": str(host.home), "PATH": os.environ["PATH"], "RUNNER_TEMP": str(runner_temp)}
+    proxy = host.settings(slow=False)
+    done = []
+    for shard in shards[:2]:
+        contexts = {
+            "secrets.TDL_SYNC_SESSION_STRING": host.scene.telegram.session_string(),
+            "runner.temp": str(runner_temp),
+            "matrix.shard": str(shard),
+            "strategy.job-total": str(len(shards)),
+        }
+        variables = {**runner, **proxy, **workflow.variables("Move", contexts)}
+        ended = host.start(workflow.command("Move", runner_temp), variables, ROOT).wait()
+        assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
+        done.append(ended.result["done"])
+    assert done == ["2", "0"]
+    assert_on_remote(host.scene.machine, (host.scene.world.source, wanted(host.scene.world.source)))
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_the_last_step_of_a_job_removes_the_secrets_whatever_happened(
+    tmp_path: Path, name: str
+) -> None:
+    workflow = Workflow.read(name)
     (tmp_path / "tdl-sync").mkdir()
     (tmp_path / "tdl-sync" / "rclone.conf").touch()
     last = workflow.job["steps"][-1]
@@ -198,8 +232,9 @@ def test_the_last_step_of_a_job_removes_the_secrets_whatever_happened(tmp_path: 
     assert not (tmp_path / "tdl-sync").exists()
 
 
-def test_each_secret_is_seen_by_one_step_and_stands_in_no_command() -> None:
-    workflow = Workflow.read()
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_each_secret_is_seen_by_one_step_and_stands_in_no_command(name: str) -> None:
+    workflow = Workflow.read(name)
     secrets = re.findall(r"secrets\.(\w+)", str(workflow.job))
     assert sorted(secrets) == ["RCLONE_CONFIG", "TDL_SYNC_SESSION_STRING"]
     for step in workflow.job["steps"]:
