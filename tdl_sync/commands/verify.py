@@ -8,12 +8,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from tdl_sync.commands.output import StandardOutput
-from tdl_sync.commands.verify_comparison import Comparison, GivenUp
+from tdl_sync.commands.verify_comparison import AdoptedThere, Comparison, GivenUp
 from tdl_sync.commands.verify_repair import recorded, save_state
 from tdl_sync.commands.verify_surplus import WITHOUT_A_YES, is_agreed_to, remove_surplus
 from tdl_sync.commands.verify_text import Verdict, json_record, report_lines, result_line
 from tdl_sync.core.errors import EXIT_SOME_FAILED, ChatError, SidecarUnreadable, TdlSyncError
-from tdl_sync.core.model import Chat, FileNumber, MediaItem, MediaType, Scope
+from tdl_sync.core.model import (
+    AdoptedFile,
+    Chat,
+    FileNumber,
+    ListedFile,
+    MarkedFile,
+    MediaItem,
+    MediaType,
+    Scope,
+    folder_and_name,
+)
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages, SavedText
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes
@@ -30,6 +40,7 @@ from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import this_run
 from tdl_sync.state.state_store import LoadedState, StateStore
+from tdl_sync.transfer.adopted import RECORD_NAME, Places, has_record, read_record
 from tdl_sync.transfer.sidecar import described_file, sidecar_folders, sidecar_name
 
 
@@ -120,6 +131,37 @@ def _verifier(config: Config, parts: PartsToLook, marks: DoneMarks) -> Verifier:
     )
 
 
+class AdoptedFiles:
+    """Where the files lie that were adopted: by their marks, or by the chat's record."""
+
+    def __init__(self, recorded: Sequence[AdoptedFile], places: Places) -> None:
+        self._recorded = {each.number: each for each in recorded}
+        self._places = places
+
+    def of(self, number: FileNumber, mark: MarkedFile | None) -> AdoptedThere | None:
+        """A mark of our own says that the file was moved since."""
+        if mark is None:
+            file = self._recorded.get(number)
+        elif mark.adopted_from is None or mark.adopted_path is None:
+            file = None
+        else:
+            file = AdoptedFile(
+                number,
+                mark.adopted_from,
+                mark.adopted_path,
+                mark.size_bytes,
+                mark.sha256,
+                mark.identity,
+            )
+        if file is None:
+            return None
+        found = self._places.at(file.source, file.path)
+        if len(found) != 1:
+            return AdoptedThere(file, None)
+        folder, _ = folder_and_name(file)
+        return AdoptedThere(file, replace(found[0], subfolder=folder))
+
+
 @dataclass(frozen=True)
 class Verifier:
     """The parts that a look at a chat needs. Blocks."""
@@ -166,6 +208,7 @@ class Verifier:
         remote = self.config.task.remote
         listing = self.look.files(folder, with_hashes=True) if folder else []
         sidecars = sidecar_folders(folder or "", listing)
+        adopted = self._adopted(folder, listing)
         comparison = Comparison(
             listing,
             folder or "",
@@ -177,6 +220,7 @@ class Verifier:
                 f"{each.file.folder}/{each.file.name}"
                 for each in self.marks.former_files(remote, chat.id, 0)
             },
+            adopted.of,
         )
         choice = self.config.task.choice
         after_id, up_to_id = choice.bounds(self.reader, chat, max(scope.lower_bound - 1, 0))
@@ -193,6 +237,12 @@ class Verifier:
         if is_whole(scope, choice):
             balance = balanced_in_time(self.reader, chat, seen, up_to_id, StopFlag())
         return Verdict(chat, remote, folder, comparison.findings(), balance=balance)
+
+    def _adopted(self, folder: str | None, listing: Sequence[ListedFile]) -> AdoptedFiles:
+        recorded = []
+        if folder is not None and has_record(listing):
+            recorded = read_record(self.look.read(folder, RECORD_NAME) or b"")
+        return AdoptedFiles(recorded, Places(self.look.elsewhere))
 
     def _hash_in_sidecar(self, number: FileNumber, folder: str | None) -> str | None:
         if folder is None:
