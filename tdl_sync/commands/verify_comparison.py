@@ -28,7 +28,7 @@ from tdl_sync.core.model import (
 from tdl_sync.core.naming import file_name, number_of, path_of
 from tdl_sync.remote.remnants import is_under_way
 from tdl_sync.remote.surplus_removal import is_renamed
-from tdl_sync.transfer.adopted import RECORD_NAME
+from tdl_sync.transfer.adopted import RECORD_NAME, is_unchanged
 from tdl_sync.transfer.duplicates import DUPLICATE
 from tdl_sync.transfer.sidecar import is_sidecar
 
@@ -369,7 +369,7 @@ class Comparison:
                 reason,
                 marked=mark is not None,
                 certainly_ours=False,
-                edited=reason == REPLACED,
+                edited=is_unchanged(file, found),
                 failure=self._failures.get(item.key),
             )
         )

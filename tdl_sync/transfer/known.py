@@ -84,12 +84,11 @@ class KnownFiles:
             return DoneByMark() if self.replaced(item) is None else None
         failure = self._failures.get(item.key)
         fitting = self.fitting(item)
-        if not (failure is not None and failure.distrusted):
-            if fitting:
-                return DoneByListing(RemoteFile.listed(item, self._job.folder, fitting[0]))
-            adopted = self._job.adopted.get(item.number)
-            if adopted is not None and adopted.is_of(item):
-                return DoneByAdoption(RemoteFile.adopted(item, adopted))
+        if fitting and not (failure is not None and failure.distrusted):
+            return DoneByListing(RemoteFile.listed(item, self._job.folder, fitting[0]))
+        adopted = self._job.adopted.get(item.number)
+        if adopted is not None and adopted.is_of(item) and not self.is_distrusted(item):
+            return DoneByAdoption(RemoteFile.adopted(item, adopted))
         if failure is not None and given_up(failure) and not self._job.retry_failed_for_good:
             return GivenUp(failure)
         return None

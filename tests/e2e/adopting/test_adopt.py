@@ -4,14 +4,22 @@ the next run moves the rest, on this machine and on any other."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from standins.telegram.world.channel import Channel, WorldItem
+from standins.telegram.world.plan import FilePlan
+from tdl_sync.core.failures import WRONG_SIZE
+from tdl_sync.core.model import Scope, scope_key
+from tdl_sync.state.exclusive import ChatLock
+from tdl_sync.state.run_identity import this_run
 from tests.e2e.choosing.posts import Post, world_of
 from tests.e2e.conftest import Scene, Stage
-from tests.e2e.expectations import the_state
+from tests.e2e.expectations import remote_files, the_state
 from tests.e2e.program import SOURCE, Ended, Machine
 from tests.in_process import run_here
 
@@ -161,3 +169,92 @@ def assert_another_machine_knows(scene: Scene, tmp_path: Path) -> None:
 def assert_again_nothing_is_taken(machine: Machine) -> None:
     ended = adopt(machine)
     assert ended.stdout.splitlines()[-1].startswith("result: status=complete taken=0 left=9 ")
+
+
+def test_what_was_adopted_is_never_touched_whatever_becomes_of_its_messages(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """One gets another file, one is missing by now, and one has changed: a run with
+    --replaced=over, and verify --repair --yes, have the right ones beside them."""
+    scene, old = scene_with_old_files(stage)
+    machine, channel = scene.machine, scene.world.source
+    with a_run_at_work(scene):
+        held = adopt(machine)
+        assert (held.exit_status, held.stdout) == (5, ""), held.stderr
+    assert not (machine.remote_directory / "files").exists()
+
+    assert adopt(machine).exit_status == 0
+    assert run_here(machine, "-u", SOURCE, "--dedupe").exit_status == 0
+    old_of = {number: next(old.rglob(f"tdl/*_{number}_*")) for number in (1, 2, 3)}
+    channel.replace_file(1, FilePlan("video", 31_000, "Beach.mp4", "video/mp4", 2))
+    old_of[2].unlink()
+    old_of[3].write_bytes(b"changed")
+    before = everything_in(old)
+
+    found = record_of(scene)
+    assert [each["message_id"] for each in found["missing"]] == [2]
+    assert [
+        (each["message_id"], each["why"], each["message_edited"]) for each in found["wrong"]
+    ] == [
+        (1, WRONG_SIZE, True),
+        (3, WRONG_SIZE, False),
+    ]
+    assert_a_machine_without_marks_believes_none_of_them(scene, tmp_path)
+
+    run_here(machine, "verify", "-u", SOURCE, "--repair", "--yes")
+    ended = run_here(machine, "-u", SOURCE, "--replaced=over")
+    assert (ended.exit_status, ended.numbers()["done"]) == (0, 8), ended.stderr
+    assert everything_in(old) == before
+    own = {path.name for path in remote_files(machine) if old not in path.parents}
+    assert {"1_Beach.mp4", "2_invoice.PDF"} < own
+    found = record_of(scene)
+    assert (found["there"], found["missing"], found["wrong"], found["double"]) == (8, [], [], [])
+    assert found["adopted"] == 1
+
+
+def assert_a_machine_without_marks_believes_none_of_them(scene: Scene, tmp_path: Path) -> None:
+    other = Machine(tmp_path / "without-marks", scene.telegram, scene.machine.remote_directory)
+    dry = run_here(other, "-u", SOURCE, "--restart", "--dry-run", "--json")
+    fates = [json.loads(line) for line in dry.stdout.splitlines()]
+    moved = [each["message_id"] for each in fates if each["would"] == "move"]
+    assert moved == [1, 2, 3]
+
+
+@contextmanager
+def a_run_at_work(scene: Scene) -> Iterator[None]:
+    machine, chat_id = scene.machine, scene.world.source.chat_id
+    remote = machine.variables["TDL_SYNC_REMOTE"]
+    key = scope_key(Scope(remote, chat_id))
+    locks = machine.data_directory / "locks"
+    lock = ChatLock.acquire(locks, key, this_run(300), "a chat")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["adopt", "-u", SOURCE], "adopt needs the chat and where its files lie"),
+        (["adopt", "--from", "box:old"], "adopt needs the chat and where its files lie"),
+        (["adopt", "-u", SOURCE, "-u", "me", "--from", "box:old"], "one chat at a time"),
+        (["adopt", "-u", SOURCE, "--from", "box:nowhere"], "there are no files in 'box:nowhere'"),
+        (
+            ["adopt", "-u", SOURCE, "--from", "box:old", "--template", "{file_name}"],
+            "--template: expected a template as tdl has it",
+        ),
+        (["-u", SOURCE, "--from", "box:old"], "--from belongs to the command adopt"),
+    ],
+)
+def test_what_makes_no_sense_is_a_line(module_scene: Scene, words: list[str], said: str) -> None:
+    ended = run_here(module_scene.machine, *words)
+    assert ended.exit_status == 2
+    assert said in ended.stderr
+
+
+@pytest.fixture(scope="module")
+def module_scene(module_stage: Stage) -> Scene:
+    scene = module_stage(world_of(POSTS[:1]))
+    scene.machine.remote_directory.mkdir()
+    return scene

@@ -162,6 +162,11 @@ def test_two_files_for_a_message_are_left_unless_they_are_known_to_be_the_same()
     assert {each.why for each in found.left} == {TWO_OF_ITS_PATH}
 
 
+def test_a_name_is_there_twice_even_where_one_of_its_files_may_be_another_messages() -> None:
+    files = [listed("x/3 - a.mp4"), listed("y/3 - a-copy1.mp4")]
+    assert not outcome(files, [an_item(3), an_item(9, name="3 - a.mp4")]).taken
+
+
 def test_two_messages_for_a_file_are_told_unless_they_hold_the_same_one() -> None:
     found = outcome([listed("a.mp4")], [an_item(7), an_item(8)])
     assert why(found) == "several messages hold different files of its name and size: 7, 8"
