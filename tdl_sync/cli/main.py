@@ -245,6 +245,12 @@ def find(config: Config) -> int:
     return looked(find, config)
 
 
+def adopt(config: Config) -> int:
+    from tdl_sync.commands.adopt import adopt
+
+    return looked(adopt, config)
+
+
 def demo(_: Config) -> int:
     from tdl_sync.commands.demo import run_demo
 
@@ -259,6 +265,7 @@ COMMANDS: Mapping[Command, Callable[[Config], int]] = {
     Command.VERIFY: verify,
     Command.DOCTOR: doctor,
     Command.FIND: find,
+    Command.ADOPT: adopt,
     Command.DEMO: demo,
 }
 """What each command runs; it returns the exit status."""

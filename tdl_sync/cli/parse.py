@@ -25,6 +25,7 @@ from tdl_sync.cli.usage import OF_COMMAND, OPTIONS
 from tdl_sync.core.errors import UsageError
 from tdl_sync.core.program import PROGRAM
 from tdl_sync.core.shards import Shard
+from tdl_sync.options.adopt_template import parse_adopt_template
 from tdl_sync.options.bandwidth import UNLIMITED, parse_bandwidth
 from tdl_sync.options.choice import Replacing
 from tdl_sync.options.config import (
@@ -43,7 +44,7 @@ from tdl_sync.options.config import (
 from tdl_sync.options.credentials import Proxy, parse_proxy, telegram_settings
 from tdl_sync.options.directories import default_data_dir, expand
 from tdl_sync.options.hooks import HookCommands, parse_command
-from tdl_sync.options.remote_argument import parse_upload_flag
+from tdl_sync.options.remote_argument import parse_remote, parse_upload_flag
 from tdl_sync.options.units import parse_bytes
 from tdl_sync.run.time_left import CLOSING_SECONDS
 
@@ -118,6 +119,8 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
             at_end=given.optional("--exec", parse_command, secret=True) or (),
             for_file=given.optional("--exec-file", parse_command, secret=True) or (),
         ),
+        adopt_from=given.optional("--from", parse_remote),
+        adopt_template=given.optional("--template", parse_adopt_template),
         apart=found.apart,
         left_out=found.left_out,
     )
@@ -138,6 +141,11 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         raise UsageError(
             "no chat is given: say which with -u, for example "
             f"{PROGRAM} verify -u @channel; {SEE_HELP}"
+        )
+    if config.command is Command.ADOPT and (config.adopt_from is None or not config.names_chats):
+        raise UsageError(
+            "adopt needs the chat and where its files lie, for example "
+            f"{PROGRAM} adopt -u @channel --from gdrive:downloads; {SEE_HELP}"
         )
     agreed = given.setting("--yes")
     if agreed is not None and agreed.from_command_line and not config.repair:

@@ -28,6 +28,7 @@ Examples:
   tdl_sync.py --resume                       go on with everything unfinished
   tdl_sync.py status                         how far each chat is
   tdl_sync.py verify -u @channel             compare the remote with the chat
+  tdl_sync.py adopt -u @channel --from gdrive:tdl   take for done what is there
   tdl_sync.py find beach 2024-05             search what was moved (--catalogue)
   tdl_sync.py                                move what the settings file names
   tdl_sync.py completion bash                a script for your shell's Tab key
@@ -40,6 +41,7 @@ Usage:
   tdl_sync.py verify [-u CHAT]... [--repair] [--yes] [--json]
                      [--rclone-arg ARG]... [options]
   tdl_sync.py doctor [--json] [--rclone-arg ARG]... [options]
+  tdl_sync.py adopt [-u CHAT]... [--json] [--rclone-arg ARG]... [options]
   tdl_sync.py find WORD... [--json] [--rclone-arg ARG]... [options]
   tdl_sync.py config [-u CHAT]... [--rclone-arg ARG]... [options]
   tdl_sync.py demo
@@ -141,6 +143,13 @@ State and stopping (DUR is in seconds, or like 90s, 5m, 1h30m):
                            exit (saves the state) or wait (goes on by itself)
                            [default: exit]
 
+What another program has moved (adopt; docs/adopt.md):
+  --from REMOTE:PATH       where it lies: anything that rclone knows
+  --template TEMPLATE      how it was named, if not by the defaults of tdl or of
+                           telegram_media_downloader: as tdl has it, such as
+                           "{{ .MessageID }}/{{ .FileName }}", or with fields:
+                           {message_id} {chat_id} {file_name} {any}
+
 Telling:
   --notify                 leave a note in Saved Messages when the run ends, is
                            stopped, fails, or has used up the Drive's day
@@ -159,8 +168,8 @@ Telling:
   --log-file FILE          keep the lines in this file, too; at 10 MB it is put
                            aside, and the last five are kept
   --log-json               a JSON object for each line instead of text
-  --json                   (chats, status, verify, doctor, find, sync --dry-run)
-                           JSON for programs
+  --json                   (chats, status, verify, doctor, find, adopt, sync
+                           --dry-run) JSON for programs
   --repair                 (verify) have the next run move again what is missing
                            or wrong; remove what is on the remote twice, after
                            a question
@@ -293,6 +302,7 @@ ABOUT_THE_PROGRAM = frozenset({"--help", "--version"})
 FOR_EACH = ABOUT_THE_PROGRAM | {"--config"}
 LOGIN_ONLY = frozenset({"--qr", "--print-session"})
 LOOKING_ONLY = frozenset({"--json", "--repair", "--yes"})
+ADOPT_ONLY = frozenset({"--from", "--template"})
 WHICH_FILES = frozenset(
     "--url --chats --topic --comments --shard --takeout --from-id --type --include --exclude "
     "--min-size --max-size --since --until --match --caption --filter --to-id --dedupe".split()
@@ -302,7 +312,7 @@ WHAT_A_RUN_NEEDS = frozenset(
     "--proxy".split()
 )
 OF_COMMAND: Mapping[str, frozenset[str]] = {
-    "sync": frozenset(OPTIONS) - LOGIN_ONLY - (LOOKING_ONLY - {"--json"}),
+    "sync": frozenset(OPTIONS) - LOGIN_ONLY - ADOPT_ONLY - (LOOKING_ONLY - {"--json"}),
     "login": LOGIN_ONLY | {"--data-dir", "--proxy"} | FOR_EACH,
     "chats": frozenset({"--json", "--data-dir", "--proxy"}) | FOR_EACH,
     "status": frozenset({"--url", "--chats", "--json", "--page", "--data-dir", "--proxy"})
@@ -313,11 +323,16 @@ OF_COMMAND: Mapping[str, frozenset[str]] = {
     | FOR_EACH
     | {"--take-over", "--replaced"},
     "doctor": WHAT_A_RUN_NEEDS | FOR_EACH | {"--json"},
+    "adopt": (WHICH_FILES - {"--comments", "--takeout"})
+    | (WHAT_A_RUN_NEEDS - {"--max-disk", "--staging"})
+    | ADOPT_ONLY
+    | FOR_EACH
+    | {"--json", "--dry-run", "--take-over"},
     "find": frozenset(
         "--remote --gdrive --data-dir --rclone --rclone-config --rclone-arg --json".split()
     )
     | FOR_EACH,
-    "config": frozenset(OPTIONS) - LOGIN_ONLY - LOOKING_ONLY,
+    "config": frozenset(OPTIONS) - LOGIN_ONLY - LOOKING_ONLY - ADOPT_ONLY,
     "demo": ABOUT_THE_PROGRAM,
     "completion": ABOUT_THE_PROGRAM,
 }

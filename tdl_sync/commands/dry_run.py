@@ -27,6 +27,7 @@ from tdl_sync.core.model import (
     MessageKey,
     RemoteFile,
     SkippedItem,
+    path_at,
 )
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessagesReader
 from tdl_sync.core.stop import StopFlag
@@ -44,7 +45,13 @@ from tdl_sync.transfer.disk.budget import DiskBudget
 from tdl_sync.transfer.disk.staging import Room
 from tdl_sync.transfer.duplicates import DUPLICATE
 from tdl_sync.transfer.job import Job
-from tdl_sync.transfer.known import DoneByListing, DoneByMark, GivenUp, KnownFiles
+from tdl_sync.transfer.known import (
+    DoneByAdoption,
+    DoneByListing,
+    DoneByMark,
+    GivenUp,
+    KnownFiles,
+)
 
 
 def dry_run(config: Config, output: StandardOutput) -> tuple[TdlSyncError, ...]:
@@ -144,7 +151,11 @@ class Looker:
         point = resumption.point()
         listing = self.remote_files.files(point.folder)
         whole = [file for file in listing if not is_under_way(file.name)]
-        job = resumption.job(point, whole)
+        remote = self.remote_files
+        adopted = resumption.adopted(
+            whole, lambda name: remote.read(point.folder, name) or b"", remote.elsewhere
+        )
+        job = resumption.job(point, whole, adopted)
         prospect = Prospect(
             chat,
             task.remote,
@@ -177,7 +188,7 @@ class Looker:
             prospect.would_skip(entry)
             return FileFate(entry.key, Fate.SKIP, reason=entry.rule)
         known = known_files.of(entry)
-        if isinstance(known, DoneByListing):
+        if isinstance(known, DoneByListing | DoneByAdoption):
             prospect.is_listed(known.file)
             return FileFate(entry.key, Fate.THERE, entry, path=_path_of(known.file))
         if isinstance(known, DoneByMark):
@@ -221,4 +232,4 @@ class Looker:
 
 
 def _path_of(file: RemoteFile | MarkedFile) -> str:
-    return "/".join(filter(None, (file.folder, file.name)))
+    return path_at(file.folder, file.name) if file.folder else file.name

@@ -14,6 +14,7 @@ from typing import Any
 from tdl_sync.commands.output import StandardOutput
 from tdl_sync.core.errors import ConfigurationError, TdlSyncError
 from tdl_sync.core.links import message_link
+from tdl_sync.core.model import path_at
 from tdl_sync.core.naming import chat_id_of_folder
 from tdl_sync.core.text import human_bytes, printable
 from tdl_sync.options.config import Config
@@ -45,8 +46,10 @@ class _Hit:
 
     @property
     def path(self) -> str:
-        remote = self.about.get("remote", "")
-        return f"{remote}{'' if remote.endswith((':', '/')) else '/'}{self.row.path}"
+        path, remote = self.row.path, self.about.get("remote", "")
+        # What was adopted has a whole path. No folder of ours has a colon in its name.
+        is_whole = path.startswith("/") or ":" in path.partition("/")[0]
+        return path if is_whole else path_at(remote, path)
 
 
 def find(config: Config, output: StandardOutput) -> Sequence[TdlSyncError]:

@@ -8,19 +8,23 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from tdl_sync.commands.output import StandardOutput
-from tdl_sync.commands.verify_comparison import Comparison, GivenUp, Missing, Wrong
+from tdl_sync.commands.verify_comparison import AdoptedThere, Comparison, GivenUp, Missing, Wrong
 from tdl_sync.commands.verify_repair import recorded, save_state
 from tdl_sync.commands.verify_surplus import WITHOUT_A_YES, is_agreed_to, remove_surplus
 from tdl_sync.commands.verify_text import Verdict, json_record, report_lines, result_line
 from tdl_sync.core.errors import EXIT_SOME_FAILED, ChatError, SidecarUnreadable, TdlSyncError
 from tdl_sync.core.model import (
     READER,
+    AdoptedFile,
     Chat,
     FileNumber,
+    ListedFile,
+    MarkedFile,
     MediaItem,
     MediaType,
     Reading,
     Scope,
+    folder_and_name,
     scope_key,
 )
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages, SavedText
@@ -41,6 +45,7 @@ from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import this_run
 from tdl_sync.state.saved_texts import State, parsed
 from tdl_sync.state.state_store import LoadedState, StateStore
+from tdl_sync.transfer.adopted import RECORD_NAME, Places, has_record, read_record
 from tdl_sync.transfer.sidecar import described_file, sidecar_folders, sidecar_name
 
 
@@ -131,6 +136,37 @@ def _verifier(config: Config, parts: PartsToLook, marks: DoneMarks) -> Verifier:
     )
 
 
+class AdoptedFiles:
+    """Where the files lie that were adopted: by their marks, or by the chat's record."""
+
+    def __init__(self, recorded: Sequence[AdoptedFile], places: Places) -> None:
+        self._recorded = {each.number: each for each in recorded}
+        self._places = places
+
+    def of(self, number: FileNumber, mark: MarkedFile | None) -> AdoptedThere | None:
+        """A mark of our own says that the file was moved since."""
+        if mark is None:
+            file = self._recorded.get(number)
+        elif mark.adopted_from is None or mark.adopted_path is None:
+            file = None
+        else:
+            file = AdoptedFile(
+                number,
+                mark.adopted_from,
+                mark.adopted_path,
+                mark.size_bytes,
+                mark.sha256,
+                mark.identity,
+            )
+        if file is None:
+            return None
+        found = self._places.at(file.source, file.path)
+        if len(found) != 1:
+            return AdoptedThere(file, None)
+        folder, _ = folder_and_name(file)
+        return AdoptedThere(file, replace(found[0], subfolder=folder))
+
+
 @dataclass(frozen=True)
 class Verifier:
     """The parts that a look at a chat needs. Blocks."""
@@ -190,6 +226,7 @@ class Verifier:
         remote = self.config.task.remote
         listing = self.look.files(folder, with_hashes=True) if folder else []
         sidecars = sidecar_folders(folder or "", listing)
+        adopted = self._adopted(folder, listing)
         comparison = Comparison(
             listing,
             folder or "",
@@ -201,6 +238,7 @@ class Verifier:
                 f"{each.file.folder}/{each.file.name}"
                 for each in self.marks.former_files(remote, chat.id, 0)
             },
+            adopted.of,
         )
         choice = self.config.task.choice
         after_id, up_to_id = choice.bounds(self.reader, chat, max(scope.lower_bound - 1, 0))
@@ -221,6 +259,12 @@ class Verifier:
             read = {WHOLE: Reading(up_to_id, READER, seen)}
             balance = balanced_in_time(self.reader, chat, read, StopFlag())
         return Verdict(chat, remote, folder, comparison.findings(), balance=balance)
+
+    def _adopted(self, folder: str | None, listing: Sequence[ListedFile]) -> AdoptedFiles:
+        recorded = []
+        if folder is not None and has_record(listing):
+            recorded = read_record(self.look.read(folder, RECORD_NAME) or b"")
+        return AdoptedFiles(recorded, Places(self.look.elsewhere))
 
     def _hash_in_sidecar(self, number: FileNumber, folder: str | None) -> str | None:
         if folder is None:

@@ -14,6 +14,7 @@ from tdl_sync.core.doubles import Likeness, are_two, likeness
 from tdl_sync.core.errors import LargerThanBudget
 from tdl_sync.core.failures import OTHER_CONTENT, REPLACED, WRONG_SIZE, Failure
 from tdl_sync.core.model import (
+    AdoptedFile,
     FileIdentity,
     FileNumber,
     HistoryEntry,
@@ -22,10 +23,12 @@ from tdl_sync.core.model import (
     MediaItem,
     MessageKey,
     SkippedItem,
+    folder_and_name,
 )
 from tdl_sync.core.naming import file_name, number_of, path_of
 from tdl_sync.remote.remnants import is_under_way
 from tdl_sync.remote.surplus_removal import is_renamed
+from tdl_sync.transfer.adopted import RECORD_NAME, is_unchanged
 from tdl_sync.transfer.duplicates import DUPLICATE
 from tdl_sync.transfer.sidecar import is_sidecar
 
@@ -34,8 +37,10 @@ HELD_BEFORE = "its message holds another file by now, which is not here"
 UNFINISHED = "an upload that rclone did not finish"
 NO_MESSAGE = "the chat has no file with this message's id"
 
-_TEXT_ARCHIVE = re.compile(r"(?:messages|catalogue)(?:-topic-[0-9]+)?\.(?:jsonl|sqlite)")
-"""What ``--text`` and ``--catalogue`` write."""
+_OF_THE_CHAT = re.compile(
+    r"(?:messages|catalogue)(?:-topic-[0-9]+)?\.(?:jsonl|sqlite)|" + re.escape(RECORD_NAME)
+)
+"""What ``--text``, ``--catalogue`` and ``adopt`` write."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +119,13 @@ class Unknown:
 
 @dataclass
 class Findings:
-    """``skipped`` counts by rule what filters leave out or Telegram does not give any more;
-    ``not_compared`` are files of messages that were left out or not asked for."""
+    """``adopted`` of what is there lie where another program has put them. ``skipped`` counts by
+    rule what filters leave out or Telegram does not give any more; ``not_compared`` are files of
+    messages that were left out or not asked for."""
 
     there: int = 0
     there_bytes: int = 0
+    adopted: int = 0
     compared_by_hash: int = 0
     missing: list[Missing] = field(default_factory=list)
     given_up: list[GivenUp] = field(default_factory=list)
@@ -137,6 +144,15 @@ class Findings:
         return not self.missing and not self.given_up and not self.wrong
 
 
+@dataclass(frozen=True)
+class AdoptedThere:
+    """What was taken for done where another program has put it. ``found`` is what lies there, with
+    its whole path; ``None`` for nothing."""
+
+    file: AdoptedFile
+    found: ListedFile | None
+
+
 class Comparison:
     """Give it each entry once, then ask once for the ``findings``. One thread."""
 
@@ -149,11 +165,16 @@ class Comparison:
         hash_in_sidecar: Callable[[FileNumber], str | None] = lambda _: None,
         budget_bytes: int | None = None,
         former: Collection[str] = (),
+        adopted_of: Callable[[FileNumber, MarkedFile | None], AdoptedThere | None] = (
+            lambda number, mark: None
+        ),
     ) -> None:
         """``hash_in_sidecar``, of a message's file, is asked for where there are several of it and
         no mark tells it: the SHA-256 of what was uploaded. What is larger than ``budget_bytes`` no
         run of these options can move. ``former`` are the paths of what messages held before: of
-        what they hold now that is no proof."""
+        what they hold now that is no proof. ``adopted_of``, of a message's file, is where another
+        program has put it, if it was adopted: what its mark says, or the chat's record."""
+        self._adopted_of = adopted_of
         self._former_paths = former
         self._budget_bytes = budget_bytes
         self._folder = folder
@@ -171,7 +192,7 @@ class Comparison:
                 self._under_way[number].append(file)
             elif number is not None:
                 self._files[number].append(file)
-            elif not is_sidecar(file.name) and not _TEXT_ARCHIVE.fullmatch(file.name):
+            elif not is_sidecar(file.name) and not _OF_THE_CHAT.fullmatch(file.name):
                 self._found.unknown.append(Unknown(file, NO_ID))
 
     def take(self, entry: HistoryEntry) -> None:
@@ -184,6 +205,11 @@ class Comparison:
         mark = self._mark_of(entry.key)
         if mark is not None and self._is_of_before(entry, files, mark):
             mark = None
+        adopted = self._adopted_of(entry.number, mark)
+        if adopted is not None and self._is_adopted(entry, adopted, mark, files):
+            return
+        if mark is not None and mark.adopted_from is not None and files:
+            mark = None  # of those it says nothing
         files += self._called_so(entry.number, mark)
         former = [each for each in files if f"{self._folder}/{path_of(each)}" in self._former_paths]
         files = [each for each in files if each not in former]
@@ -308,6 +334,47 @@ class Comparison:
             )
         )
 
+    def _is_adopted(
+        self,
+        item: MediaItem,
+        adopted: AdoptedThere,
+        mark: MarkedFile | None,
+        others: list[ListedFile],
+    ) -> bool:
+        """Whether that decides: it is right, or wrong and all that there is. It is never ours to
+        write over, and what is in the chat's folder beside it is no surplus."""
+        file, found = adopted.file, adopted.found
+        if found is None or (mark is None and not file.is_of(item)):
+            return False
+        as_marked = _marked_as(file)
+        reason = _what_is_wrong(item, found, as_marked)
+        if reason is not None and others:
+            return False
+        if reason is None:
+            self._found.there += 1
+            self._found.there_bytes += item.size_bytes
+            self._found.adopted += 1
+            self._identities.add(item.identity)
+            self._found.compared_by_hash += _both_know_the_hash(found, as_marked)
+            for other in others:
+                like = likeness(other, found)
+                double = Double(item.number, other, found, like, is_surplus=False)
+                self._found.double.append(double)
+            return True
+        self._found.wrong.append(
+            Wrong(
+                item.key,
+                found,
+                item.size_bytes,
+                reason,
+                marked=mark is not None,
+                certainly_ours=False,
+                edited=is_unchanged(file, found),
+                failure=self._failures.get(item.key),
+            )
+        )
+        return True
+
     def _called_so(self, number: FileNumber, mark: MarkedFile | None) -> list[ListedFile]:
         """Files with names like rclone's for unfinished ones, that are called so on Telegram."""
         named = [each for each in self._under_way[number] if self._is_named_by(mark, each)]
@@ -338,6 +405,11 @@ class Comparison:
             return False
         folder = f"{self._folder}/{file.subfolder}".rstrip("/")
         return (mark.folder, mark.name) == (folder, file.name)
+
+
+def _marked_as(file: AdoptedFile) -> MarkedFile:
+    folder, name = folder_and_name(file)
+    return MarkedFile(folder, name, file.size_bytes, file.sha256, file.identity)
 
 
 def _both_know_the_hash(file: ListedFile, mark: MarkedFile | None) -> bool:

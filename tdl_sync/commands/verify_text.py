@@ -121,6 +121,7 @@ def json_record(verdict: Verdict) -> dict[str, Any]:
         "folder": verdict.folder,
         "there": findings.there,
         "there_bytes": findings.there_bytes,
+        **({"adopted": findings.adopted} if findings.adopted else {}),
         "compared_by_hash": findings.compared_by_hash,
         "compared_by_size": findings.compared_by_size_alone,
         "skipped": dict(findings.skipped),
@@ -177,9 +178,10 @@ def _file_record(file: ListedFile) -> dict[str, Any]:
 
 
 def _how_compared(findings: Findings) -> str:
+    adopted = f"; {findings.adopted} adopted, where they lie" if findings.adopted else ""
     return (
         f"{human_bytes(findings.there_bytes)}; {findings.compared_by_hash} compared by size and "
-        f"SHA-256, {findings.compared_by_size_alone} by size alone"
+        f"SHA-256, {findings.compared_by_size_alone} by size alone{adopted}"
     )
 
 

@@ -368,13 +368,48 @@ class ListedFile:
     remote_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class AdoptedFile:
+    """A file that another program has moved, and that a person had taken for done (``adopt``).
+
+    ``path`` is below ``source`` (``REMOTE:PATH``), which need not be the run's remote. ``sha256``
+    is what its listing said then, ``identity`` which of Telegram's files its message held.
+    """
+
+    number: FileNumber
+    source: str
+    path: str
+    size_bytes: int
+    sha256: str | None = None
+    identity: FileIdentity | None = None
+
+    def is_of(self, item: MediaItem) -> bool:
+        """Whether its message holds this file still, as far as that can be told."""
+        if self.size_bytes != item.size_bytes:
+            return False
+        return self.identity is None or self.identity == item.identity
+
+    @property
+    def whole_path(self) -> str:
+        """``REMOTE:PATH/…/name``."""
+        return path_at(self.source, self.path)
+
+
+def path_at(source: str, path: str) -> str:
+    """A path below ``REMOTE:PATH``, ``REMOTE:`` or a local directory."""
+    between = "" if source.endswith((":", "/")) else "/"
+    return f"{source}{between}{path}"
+
+
 @dataclass(frozen=True)
 class RemoteFile:
-    """An item that is on the remote for certain. Made by ``moved`` or ``listed`` only.
+    """An item that is on the remote for certain. Made by ``moved``, ``listed`` or ``adopted`` only.
 
     ``sha256`` is the hash of what was handed off, ``None`` where nothing but its name and size
     speaks for it;
-    ``identity`` says which file it is, ``None`` where that is not certain.
+    ``identity`` says which file it is, ``None`` where that is not certain. ``adopted_from`` is the
+    place below which another program has put it; then ``folder`` is no path below the chat's
+    remote, but a whole one, ``REMOTE:PATH``.
     """
 
     item: MediaItem
@@ -382,6 +417,7 @@ class RemoteFile:
     name: str
     sha256: str | None = None
     identity: FileIdentity | None = None
+    adopted_from: str | None = None
 
     @classmethod
     def moved(cls, staged: StagedFile, folder: str, name: str) -> RemoteFile:
@@ -406,6 +442,22 @@ class RemoteFile:
             listing.name,
             identity=item.identity_if_unedited,
         )
+
+    @classmethod
+    def adopted(cls, item: MediaItem, file: AdoptedFile) -> RemoteFile:
+        """The proof is what was looked at when it was taken for done, and the listing that shows it
+        there as it was then."""
+        if not file.is_of(item):
+            raise ValueError(f"message {item.number} holds another file than {file.path!r}")
+        folder, name = folder_and_name(file)
+        return cls(item, folder, name, file.sha256, file.identity, file.source)
+
+
+def folder_and_name(file: AdoptedFile) -> tuple[str, str]:
+    """As a mark has them: the folder with its remote, so that no version takes it for one of the
+    chat's own."""
+    subfolder, _, name = file.path.rpartition("/")
+    return path_at(file.source, subfolder).rstrip("/") if subfolder else file.source, name
 
 
 @dataclass(frozen=True)
@@ -439,7 +491,7 @@ class Moved:
 class MarkedFile:
     """What a done-mark says of its file; ``sha256`` and ``identity`` where they were known.
     ``has_copies``: other messages with this file were passed over (``--dedupe``), and have no
-    other."""
+    other. ``adopted_from`` is as in ``RemoteFile``: it is somebody else's, and never touched."""
 
     folder: str
     name: str
@@ -447,6 +499,14 @@ class MarkedFile:
     sha256: str | None
     identity: FileIdentity | None = None
     has_copies: bool = False
+    adopted_from: str | None = None
+
+    @property
+    def adopted_path(self) -> str | None:
+        """Below ``adopted_from``; ``None`` for what we have moved."""
+        if self.adopted_from is None:
+            return None
+        return path_at(self.folder, self.name).removeprefix(path_at(self.adopted_from, ""))
 
     def is_replaced_by(self, item: MediaItem) -> bool:
         """Whether the message holds another file now than the one that was moved, as far as that

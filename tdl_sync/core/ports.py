@@ -164,6 +164,9 @@ class HandOff(Protocol):
     def renew_folder(self, folder: str) -> None:
         """Make the chat's folder, which was prepared long ago, again if somebody has removed it."""
 
+    def elsewhere(self, source: str) -> list[ListedFile]:
+        """See ``RemoteFiles``; it waits and fails as ``move``."""
+
     def find_folder(self, chat_id: int) -> str | None:
         """The folder that an earlier run made for this chat (``… [<chat id>]``), if any."""
 
@@ -183,6 +186,10 @@ class RemoteFiles(Protocol):
 
     def read(self, folder: str, name: str) -> bytes | None:
         """The content of a text of ours, ``None`` if it is not there."""
+
+    def elsewhere(self, source: str) -> list[ListedFile]:
+        """What lies in any place that rclone knows (``REMOTE:PATH``) and below, with hashes where
+        it lists them; empty if there is no such folder."""
 
 
 class MarkReader(Protocol):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
+from tdl_sync.options.adopt_template import AdoptTemplate
 from tdl_sync.options.bandwidth import UNLIMITED, Bandwidth
 from tdl_sync.options.chat_spelling import ChatSpelling
 from tdl_sync.options.choice import WHOLE_CHAT, Choice, Replacing
@@ -25,6 +26,7 @@ class Command(str, Enum):
     VERIFY = "verify"
     DOCTOR = "doctor"
     FIND = "find"
+    ADOPT = "adopt"
     DEMO = "demo"
 
 
@@ -245,6 +247,9 @@ class Config:
     hooks: HookCommands = NO_HOOKS
     words: tuple[str, ...] = ()
     """What ``find`` looks for."""
+    adopt_from: str | None = None
+    """Where ``adopt`` looks: any place that rclone knows."""
+    adopt_template: AdoptTemplate | None = None
     apart: tuple[Apart, ...] = ()
     left_out: tuple[ChatSpelling, ...] = ()
 

@@ -24,6 +24,7 @@ from tdl_sync.remote.call_options import Comparison
 from tdl_sync.remote.check import CheckedRemote, free_bytes
 from tdl_sync.remote.drive_folder import LISTING_LAG_SECONDS, seconds_until_listed
 from tdl_sync.remote.folders import LOOK_AGAIN_SECONDS, ChatFolders, Target
+from tdl_sync.remote.listing import listed_elsewhere
 from tdl_sync.remote.listing_lag import ListingLag
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.power_cut import PowerCut
@@ -173,6 +174,10 @@ class RcloneHandOff:
         """See ``ports.HandOff.renew_folder``. It waits as ``move`` does and raises as
         ``prepare_folder``."""
         self._look_again(folder, 0.0)
+
+    def elsewhere(self, source: str) -> list[ListedFile]:
+        """See ``ports.HandOff.elsewhere``."""
+        return self._turns.run(lambda: listed_elsewhere(self._control, source))
 
     def find_folder(self, chat_id: int) -> str | None:
         """See ``ports.HandOff.find_folder`` and ``listing.find_chat_folder``."""

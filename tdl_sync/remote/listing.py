@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tdl_sync.core.model import ListedFile
 from tdl_sync.core.naming import chat_id_of_folder
 from tdl_sync.remote.base_folder import ids_of
-from tdl_sync.remote.check import CheckedRemote
+from tdl_sync.remote.check import CheckedRemote, look_at_remote
 from tdl_sync.remote.drive_folder import folder_error, listed_folders
 from tdl_sync.remote.rclone import CallFailed
 from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl
@@ -41,6 +41,12 @@ def chat_folder_among(folders: Iterable[Folder], chat_id: int) -> str | None:
     """The same among folders that were listed (``drive_folder.listed_folders``)."""
     names = (folder.name for folder in folders)
     return min((name for name in names if chat_id_of_folder(name) == chat_id), default=None)
+
+
+def listed_elsewhere(control: RemoteControl, source: str) -> list[ListedFile]:
+    """See ``ports.RemoteFiles.elsewhere``."""
+    place = look_at_remote(control, source)
+    return listed_files(control, place.base, hash_kinds=place.listed_hashes)
 
 
 @dataclass(frozen=True)
@@ -93,3 +99,7 @@ class RemoteLook:
                 return None
             failure = failed.failure(self.remote.remote, *path.split("/"))
             raise folder_error("read a file", failure) from failed
+
+    def elsewhere(self, source: str) -> list[ListedFile]:
+        """See ``ports.RemoteFiles.elsewhere``."""
+        return listed_elsewhere(self.control, source)

@@ -19,7 +19,15 @@ from typing import Protocol
 
 from tdl_sync.core.errors import Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.model import Chat, DoneMark, ListedFile, MediaItem, Scope, scope_key
+from tdl_sync.core.model import (
+    Chat,
+    DoneMark,
+    ListedFile,
+    MediaItem,
+    Scope,
+    path_at,
+    scope_key,
+)
 from tdl_sync.core.operating_system import remove_file
 from tdl_sync.core.text import utc_text
 from tdl_sync.state.catalogue import (
@@ -266,7 +274,7 @@ def _row(item: MediaItem, folder: str, name: str, sha256: str | None) -> Catalog
         sender_id=details.sender_id,
         caption=details.caption or details.album_caption or None,
         original_name=item.file_name,
-        path=f"{folder}/{name}",
+        path=path_at(folder, name),
         size_bytes=item.size_bytes,
         sha256=sha256,
     )

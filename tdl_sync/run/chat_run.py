@@ -153,7 +153,9 @@ class ChatRun:
         message_id = point.loaded.message_id if point.loaded else None
         lease.hold_by(StateMessage(saved_messages, scope_key(self._scope), message_id))
         texts = TextArchive(self._chat, task.remote, point.folder, listing)
-        job = resumption.job(point, listing)
+        hand_off = stages.hand_off
+        read = partial(hand_off.read, point.folder)
+        job = resumption.job(point, listing, resumption.adopted(listing, read, hand_off.elsewhere))
         if not self._scope.shard.is_whole:
             stages.progress.message(
                 f"only part {self._scope.shard} of {self._chat.title!r} is moved (--shard)"

@@ -16,6 +16,7 @@ from tdl_sync.core.failures import Failure, is_distrusting, reasons_for_others
 from tdl_sync.core.model import (
     MAY_OPEN,
     READER,
+    AdoptedFile,
     Chat,
     FileNumber,
     HistoryEntry,
@@ -40,6 +41,7 @@ from tdl_sync.run.time_left import TimeLeft
 from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus, files_of_several
 from tdl_sync.state.state_message import OTHER_REASONS
 from tdl_sync.state.state_store import LoadedState, StateStore
+from tdl_sync.transfer.adopted import Places, adopted_files
 from tdl_sync.transfer.again import of_messages
 from tdl_sync.transfer.job import Job
 from tdl_sync.transfer.known import given_up
@@ -229,8 +231,14 @@ class Resumption:
             ):
                 yield failure
 
-    def job(self, point: ResumePoint, listing: list[ListedFile]) -> Job:
-        """What is to be moved; ``listing`` is the chat's folder on the remote."""
+    def job(
+        self,
+        point: ResumePoint,
+        listing: list[ListedFile],
+        adopted: Mapping[FileNumber, AdoptedFile] | None = None,
+    ) -> Job:
+        """What is to be moved; ``listing`` is the chat's folder on the remote, ``adopted`` what
+        ``adopted_files`` gives."""
         task = self._task
         after_id = up_to_id = point.after_id
         if not task.retry_failed:
@@ -254,7 +262,22 @@ class Resumption:
             sidecar_folders=sidecar_folders(point.folder, listing),
             seen=point.seen if after_id == point.after_id else None,
             lower_bound=self._scope.lower_bound,
+            adopted=adopted or {},
         )
+
+    def adopted(
+        self,
+        listing: list[ListedFile],
+        read: Callable[[str], bytes],
+        elsewhere: Callable[[str], list[ListedFile]],
+    ) -> dict[FileNumber, AdoptedFile]:
+        """For ``job``: what no mark on this machine knows. See ``adopted_files``."""
+
+        def is_marked(number: FileNumber) -> bool:
+            key = MessageKey(self._chat.id, 0, number.message_id, number.index)
+            return self._marks.is_done(self._scope.remote, key)
+
+        return adopted_files(listing, read, Places(elsewhere), is_marked)
 
     def later_job(
         self,

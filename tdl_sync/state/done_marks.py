@@ -98,6 +98,21 @@ class DoneMarks(RecordedMarks):
             if former is not None:
                 self._has_former(mark.remote, former)
 
+    def write_all(self, marks: Iterable[DoneMark]) -> None:
+        """Record many as done that were there already, as ``write`` does one: all are durable on
+        return, or none."""
+        marks = list(marks)
+        with self._writing:
+            with self._database.transaction() as cache:
+                for mark in marks:
+                    key = key_text("done", mark.remote, mark.key)
+                    cache.set(key, _marked_again(cache.get(key), mark))
+                    cache.delete(key_text("failed", mark.remote, mark.key))
+                    if mark.file.identity is not None:
+                        self._find_by_file(cache, mark.remote, mark.key, mark.file.identity)
+            for mark in marks:
+                self._has_not_failed(mark.remote, mark.key)
+
     def forget_former(self, remote: str, former: FormerFile) -> None:
         """Remove it from the record; durable on return."""
         with self._writing:

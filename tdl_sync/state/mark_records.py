@@ -123,6 +123,8 @@ def former_text(former: FormerFile) -> str:
     }
     if file.sha256 is not None:
         record["sha256"] = file.sha256
+    if file.adopted_from is not None:
+        record["adopted_from"] = file.adopted_from
     text = json.dumps(record)
     return text if file.identity is None else with_file(text, file.identity)
 
@@ -282,6 +284,8 @@ def mark_text(mark: DoneMark) -> str:
     }
     if mark.file.sha256 is not None:
         record["sha256"] = mark.file.sha256
+    if mark.file.adopted_from is not None:
+        record["adopted_from"] = mark.file.adopted_from
     text = json.dumps(record)
     return text if mark.file.identity is None else with_file(text, mark.file.identity)
 
@@ -300,6 +304,7 @@ def read_mark(text: str) -> MarkedFile:
     try:
         record = json.loads(text)
         sha256, file = record.get("sha256"), record.get("file")
+        adopted_from = record.get("adopted_from")
         size_bytes = int(record["size_bytes"])
         return MarkedFile(
             str(record["folder"]),
@@ -308,6 +313,7 @@ def read_mark(text: str) -> MarkedFile:
             None if sha256 is None else str(sha256),
             None if file is None else FileIdentity(LocationKind(file[0]), int(file[1]), size_bytes),
             bool(record.get("has_copies", False)),
+            None if adopted_from is None else str(adopted_from),
         )
     except NOT_OURS as error:
         raise ForeignRecord(f"the done-mark {text[:80]!r} is not one of ours") from error

@@ -5,7 +5,7 @@ It never gives way where it may be all that there is of another message's file: 
 passed over (``--dedupe``), by whatever run on whatever machine. So the chat itself is asked, once
 and whatever a run's filters leave out: which messages hold the same file and have none of their
 own on the remote. What was posted and is deleted by now is known by the first one's mark, or by its
-sidecar.
+sidecar. Nor does what another program has moved (``adopt``) ever give way.
 
 That a file is to give way is on record from the moment on at which the new one is marked, so that
 a run that is killed in between leaves it to the next one.
@@ -42,6 +42,9 @@ class GivingWay:
         """Before an item goes on its way whose message held the file ``before``: find out whether
         that may give way. Blocks for the reader's calls, the first time for all of the chat."""
         if self._job.replacing is not Replacing.OVER or item.key in self._may:
+            return
+        if before.adopted_from is not None:
+            self._may[item.key] = False  # another program has put it there, for its own ends
             return
         self._may[item.key] = may = not self._is_relied_on(item, before)
         if not may:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tdl_sync.core.model import (
+    AdoptedFile,
     Chat,
     DoneMark,
     FileIdentity,
@@ -47,8 +48,9 @@ class Job:
     what the remote's listing shows, by message and index. Of what lies in the staging directory all
     is taken up, or only what is ``leftovers_of`` these messages. ``sidecar_folders`` says where the
     sidecars are that the remote has; each upload adds its own (one assignment, which needs no
-    lock). ``relied_on`` is shared by all rounds of a run. ``seen`` are the messages up to
-    ``after_id`` by kind, ``None`` where that is not known.
+    lock). ``adopted`` are files that other programs have moved, were taken for done, and lie where
+    they lay (``transfer.adopted``). ``relied_on`` is shared by all rounds of a run. ``seen`` are
+    the messages up to ``after_id`` by kind, ``None`` where that is not known.
     """
 
     chat: Chat
@@ -68,6 +70,7 @@ class Job:
     sidecar_folders: dict[FileNumber, str] = field(default_factory=dict)
     seen: Mapping[MediaType, int] | None = None
     lower_bound: int = 0
+    adopted: Mapping[FileNumber, AdoptedFile] = field(default_factory=dict)
     relied_on: ReliedOn = field(default_factory=ReliedOn, compare=False)
 
     @property

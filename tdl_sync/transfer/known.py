@@ -34,13 +34,20 @@ class DoneByListing:
 
 
 @dataclass(frozen=True)
+class DoneByAdoption:
+    """Another program has moved it, and it was taken for done: its mark is still to be written."""
+
+    file: RemoteFile
+
+
+@dataclass(frozen=True)
 class GivenUp:
     """It failed for good, and this run does not try it again."""
 
     failure: Failure
 
 
-Done = DoneByMark | DoneByListing
+Done = DoneByMark | DoneByListing | DoneByAdoption
 
 
 class KnownFiles:
@@ -79,6 +86,9 @@ class KnownFiles:
         fitting = self.fitting(item)
         if fitting and not (failure is not None and failure.distrusted):
             return DoneByListing(RemoteFile.listed(item, self._job.folder, fitting[0]))
+        adopted = self._job.adopted.get(item.number)
+        if adopted is not None and adopted.is_of(item) and not self.is_distrusted(item):
+            return DoneByAdoption(RemoteFile.adopted(item, adopted))
         if failure is not None and given_up(failure) and not self._job.retry_failed_for_good:
             return GivenUp(failure)
         return None

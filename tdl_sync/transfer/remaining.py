@@ -30,6 +30,7 @@ from tdl_sync.transfer.giving_way import GivingWay
 from tdl_sync.transfer.job import Job, Stages
 from tdl_sync.transfer.known import (
     Done,
+    DoneByAdoption,
     DoneByListing,
     DoneByMark,
     GivenUp,
@@ -212,7 +213,14 @@ class Remaining:
             self._judge_former(item)
         leftovers = self._stages.leftovers
         attempt = leftovers.attempt(item)
-        if attempt is not None and not isinstance(known, DoneByMark):
+        if isinstance(known, DoneByAdoption):
+            # What a run of ours has sent and did not live to mark counts before it.
+            sent = None if attempt is None else self._compared(item, attempt, None)
+            if not isinstance(sent, DoneByListing):
+                self._stages.marks.write(DoneMark(self._job.remote, known.file))
+                return known
+            known = sent
+        elif attempt is not None and not isinstance(known, DoneByMark):
             known = self._compared(item, attempt, known)
         elif isinstance(known, DoneByListing):
             former_attempt = leftovers.attempt_of_another_file(item)
@@ -278,4 +286,4 @@ class Remaining:
 
 
 def _is_believed(known: Done) -> bool:
-    return isinstance(known, DoneByListing) and known.file.sha256 is None
+    return not isinstance(known, DoneByMark) and known.file.sha256 is None

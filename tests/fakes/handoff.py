@@ -98,6 +98,15 @@ class FakeHandOff:
         with self._changed:
             return self.folders[folder][name]
 
+    def elsewhere(self, source: str) -> list[ListedFile]:
+        with self._changed:
+            return [
+                ListedFile(name, len(content), path.removeprefix(source).removeprefix("/"))
+                for path, files in self.folders.items()
+                if f"{path}/".startswith(f"{source}/")
+                for name, content in files.items()
+            ]
+
     def find_folder(self, chat_id: int) -> str | None:
         with self._changed:
             return min((f for f in self.folders if f.endswith(f"[{chat_id}]")), default=None)

@@ -58,7 +58,13 @@ class FakeMarks:
         file = mark.file
         has_copies = (remote, key) in self._copied
         return MarkedFile(
-            file.folder, file.name, file.item.size_bytes, file.sha256, file.identity, has_copies
+            file.folder,
+            file.name,
+            file.item.size_bytes,
+            file.sha256,
+            file.identity,
+            has_copies,
+            file.adopted_from,
         )
 
     def write(

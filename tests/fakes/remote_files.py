@@ -31,6 +31,9 @@ class FakeRemoteFiles:
         self._call()
         return self.texts.get(f"{folder}/{name}")
 
+    def elsewhere(self, source: str) -> list[ListedFile]:
+        return self.files(source, with_hashes=True)
+
     def _call(self) -> None:
         if self.errors:
             raise self.errors.pop(0)

@@ -18,6 +18,7 @@ from tdl_sync.core.balance import Balance, Shortfall
 from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import (
     READER,
+    AdoptedFile,
     DoneMark,
     FileNumber,
     FormerFile,
@@ -53,6 +54,8 @@ OLD_FILE = MarkedFile(FOLDER, "7_a.bin", 10, HASH, FIRST.identity)
 STAYS = FormerFile(FIRST.key, OLD_FILE, gives_way=False)
 GOES = FormerFile(SECOND.key, replace(OLD_FILE, name="7.2_b.bin", sha256=None), gives_way=True)
 FAILED = Failure(replace(SECOND.key, index=3), "wrong size", "…", 2, for_good=False)
+ADOPTED = item_of(11, 5)
+ADOPTED_FILE = AdoptedFile(ADOPTED.number, "box:old", "tdl/1_11_a.bin", 5, HASH, ADOPTED.identity)
 WAITS = [Waiting(8, locked=True, seen_by="229.2"), Waiting(9, locked=False, seen_by="229.2")]
 
 STATE = replace(
@@ -80,6 +83,7 @@ def write_all(marks: DoneMarks) -> None:
     marks.note_copies(REMOTE, NEW.key)
     second = RemoteFile(SECOND, FOLDER, "7.2_c.bin", identity=SECOND.identity)
     marks.write(mark_of(second), SCOPE, GOES)
+    marks.write_all([mark_of(RemoteFile.adopted(ADOPTED, ADOPTED_FILE))])
     marks.record_failure(REMOTE, FAILED)
     marks.wait_for(REMOTE, CHAT_ID, 0, WAITS)
     marks.save_watermark(SCOPE, 40, SEEN)
@@ -121,6 +125,10 @@ def test_the_kept_records_say_what_they_said(kept: DoneMarks) -> None:
     marked = kept.marked(REMOTE, NEW.key)
     assert marked == MarkedFile(FOLDER, "7_a 2024.bin", 10, HASH, NEW.identity, has_copies=True)
     assert kept.is_done(REMOTE, SECOND.key)
+    adopted = kept.marked(REMOTE, ADOPTED.key)
+    assert adopted is not None
+    assert (adopted.adopted_from, adopted.adopted_path) == ("box:old", "tdl/1_11_a.bin")
+    assert (adopted.sha256, adopted.identity) == (HASH, ADOPTED.identity)
     assert kept.former_files(REMOTE, CHAT_ID, 0) in ([STAYS, GOES], [GOES, STAYS])
     assert kept.failures(REMOTE, CHAT_ID, 0) == [FAILED]
     assert kept.waiting(REMOTE, CHAT_ID, 0) == WAITS
@@ -143,9 +151,14 @@ def test_the_released_version_reads_of_them_the_mark_alone_as_it_always_did() ->
     prefixes = (group, *PREFIXES_OF_0_1_0[1:], '["file",')
     read = {key: text for key, text in kept_rows().items() if key.startswith(prefixes)}
     file = f'["file","{REMOTE}",{CHAT_ID},0,"document",70,10]'
+    of_adopted = f'["file","{REMOTE}",{CHAT_ID},0,"document",11,5]'
     watermark = f'["watermark","{REMOTE}",{CHAT_ID},0,"",0]'
     of_a_part = f'["watermark","{REMOTE}",{CHAT_ID},0,"",0,"2/4"]'  # which it never asks for
-    assert read.keys() == {f"{group}7]", file, watermark, of_a_part}
+    assert read.keys() == {f"{group}7]", f"{group}11]", file, of_adopted, watermark, of_a_part}
+    adopted = json.loads(read[f"{group}11]"])
+    # Its folder is none below the remote: whatever it would remove there, it finds nothing.
+    assert (adopted.pop("adopted_from"), adopted["folder"]) == ("box:old", "box:old/tdl")
+    assert adopted.keys() == {"remote", "folder", "name", "size_bytes", "when", "sha256", "file"}
     record = json.loads(read[f"{group}7]"])
     assert record.pop("has_copies") is True  # it leaves out what it does not know, and keeps it not
     assert record.keys() == {"remote", "folder", "name", "size_bytes", "when", "sha256", "file"}

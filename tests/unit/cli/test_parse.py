@@ -378,7 +378,7 @@ def test_variables_that_resemble_none_are_left_alone() -> None:
         (
             "sycn -u me",
             "unknown command 'sycn' (there are sync, login, chats, status, verify, doctor, "
-            "find, config, demo, completion); did you mean sync?",
+            "adopt, find, config, demo, completion); did you mean sync?",
         ),
         ("sync login", "'login' after the command sync belongs to no option"),
         ("@channel", "a chat is given with -u (-u @channel)"),

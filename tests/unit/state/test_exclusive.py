@@ -50,6 +50,9 @@ class SlowRemote:
     def read(self, folder: str, name: str) -> bytes | None:
         return None
 
+    def elsewhere(self, source: str) -> list[ListedFile]:
+        return []
+
     def files(self, folder: str, *, with_hashes: bool = False) -> list[ListedFile]:
         self.meanwhile()
         return []

@@ -1,0 +1,430 @@
+"""``adopt``: takes for done what another program has moved, where that is certain, and leaves it
+where it is.
+
+What is taken is written down three times, in this order: in the chat's folder on the remote, for
+machines that have no marks; as done-marks on this machine; and the scope's state, so that
+``--resume`` and ``status`` know of the chat. Whatever ends this half-way leaves less known than is
+there, never more, and adopting again goes on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from functools import partial
+from typing import Any
+
+from tdl_sync.commands.adopt_matching import Left, Matching, Outcome, Taken
+from tdl_sync.commands.adopt_names import Names, where
+from tdl_sync.commands.output import StandardOutput
+from tdl_sync.core.errors import ConfigurationError, TdlSyncError, UsageError
+from tdl_sync.core.failures import reasons_for_others
+from tdl_sync.core.model import (
+    FIRST,
+    READER,
+    AdoptedFile,
+    Chat,
+    DoneMark,
+    ListedFile,
+    MediaItem,
+    Moved,
+    RemoteFile,
+    Scope,
+    path_at,
+    scope_key,
+)
+from tdl_sync.core.naming import path_of
+from tdl_sync.core.ports import ChatReader, MarkReader, RemoteFiles, SavedMessages
+from tdl_sync.core.reports import Outcome as Result
+from tdl_sync.core.stop import StopFlag
+from tdl_sync.core.text import counted, human_bytes, printable
+from tdl_sync.options.choice import Choice
+from tdl_sync.options.config import Config
+from tdl_sync.remote.begun_folder import BegunFolder
+from tdl_sync.remote.check import prove_remote
+from tdl_sync.remote.handoff import RcloneHandOff
+from tdl_sync.remote.pace import Pace
+from tdl_sync.remote.remote_control import RemoteControl
+from tdl_sync.reporting.lines import waiting_line
+from tdl_sync.reporting.numbers import Waiting as WaitsFor
+from tdl_sync.reporting.stderr import teller
+from tdl_sync.run.in_turn import FoundChat, InTurn
+from tdl_sync.run.parts import PartsToLook, parts_to_look
+from tdl_sync.run.resume import ResumePoint, Resumption, inherit
+from tdl_sync.run.wanted_chats import wanted_chats
+from tdl_sync.state.done_marks import DoneMarks
+from tdl_sync.state.exclusive import exclusive
+from tdl_sync.state.lease import Lease
+from tdl_sync.state.local_state import LocalStates
+from tdl_sync.state.read_only import MarksToRead
+from tdl_sync.state.run_identity import this_run
+from tdl_sync.state.run_state import RunState, RunStatus, files_of_several
+from tdl_sync.state.state_message import encode, json_in
+from tdl_sync.state.state_store import StateMessage, StateStore
+from tdl_sync.transfer.adopted import RECORD_NAME, has_record, read_record, record_text
+from tdl_sync.transfer.job import Job
+from tdl_sync.transfer.known import Done, KnownFiles
+
+
+def adopt(config: Config, output: StandardOutput) -> Sequence[TdlSyncError]:
+    """Print what is taken for done and what is left, each with why; what went wrong is returned."""
+    errors: list[TdlSyncError] = []
+    try:
+        wanted = list(wanted_chats(config))
+        if len(wanted) != 1:
+            raise UsageError(
+                "adopt takes one chat at a time: what lies there may be taken for one alone; name "
+                "it with -u, and no comments"
+            )
+        on_line = teller(config.telling)
+        with parts_to_look(config, on_a_copy=config.dry_run) as parts:
+            for found in InTurn(wanted, parts.telegram, on_line, errors.append):
+                _adopt_one(found, parts, on_line, output)
+    except TdlSyncError as error:
+        errors.append(error)
+    return errors
+
+
+def _adopt_one(
+    found: FoundChat,
+    parts: PartsToLook,
+    on_line: Callable[[str], None],
+    output: StandardOutput,
+) -> None:
+    config, chat = found.config, found.chat
+    look = parts.files(config.task.remote)
+    report = Report(config, chat, output)
+    if config.dry_run:
+        with closing(MarksToRead(config.places.marks)) as marks:
+            adopter = Adopter(config, chat, found.lower_bound, parts.telegram.reader, look, marks)
+            report.tell(adopter.looked(parts.telegram.saved_messages).outcome)
+        return
+    with DoneMarks(config.places.marks) as marks:
+        adopter = Adopter(config, chat, found.lower_bound, parts.telegram.reader, look, marks)
+        saved_messages = parts.telegram.saved_messages
+        # As a run: what another one moves meanwhile would be moved and adopted.
+        with exclusive(
+            chat,
+            config.task.remote,
+            this_run(config.running.save_interval_seconds),
+            saved_messages,
+            config.places.locks,
+            StopFlag(),
+            take_over=config.running.take_over,
+        ) as lease:
+            if lease.warning is not None:
+                on_line(lease.warning)
+            looked = adopter.looked(saved_messages, lease)
+            inherit(looked.point, marks, saved_messages)
+            if looked.outcome.taken:
+                lease.check_claim()
+                hand_off = opened_hand_off(config, parts.control, on_line)
+                write_record(looked, hand_off)
+                lease.check_claim()
+                write_marks(looked, config.task.remote, marks)
+                save(looked, adopter.scope, config, marks, saved_messages)
+            report.tell(looked.outcome)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was found: nothing is changed yet."""
+
+    chat: Chat
+    source: str
+    point: ResumePoint
+    outcome: Outcome
+
+    @property
+    def adopted(self) -> list[AdoptedFile]:
+        return [
+            AdoptedFile(
+                each.item.number,
+                self.source,
+                path_of(each.file),
+                each.file.size_bytes,
+                each.file.sha256,
+                each.item.identity_if_unedited,
+            )
+            for each in self.outcome.taken
+        ]
+
+
+@dataclass(frozen=True)
+class Adopter:
+    """The parts that a look at a chat and a place needs. It writes nothing. Blocks."""
+
+    config: Config
+    chat: Chat
+    lower_bound: int
+    reader: ChatReader
+    look: RemoteFiles
+    marks: MarkReader
+
+    @property
+    def scope(self) -> Scope:
+        task = self.config.task
+        return task.choice.scope(task.remote, self.chat, self.lower_bound)
+
+    @property
+    def source(self) -> str:
+        source = self.config.adopt_from
+        assert source is not None
+        return source
+
+    def looked(self, saved_messages: SavedMessages, lease: Lease | None = None) -> Looked:
+        """Raises what the beginning of a run raises."""
+        task, scope = self.config.task, self.scope
+        states = StateStore(
+            saved_messages,
+            LocalStates(self.config.places.states),
+            None if lease is None else lease.found,
+        )
+        resumption = Resumption(
+            self.chat, scope, task, self.reader, self.marks, states, self.look.find_folder
+        )
+        point = resumption.point()
+        own_folder = path_at(path_at(task.remote, point.folder), "")
+        if path_at(self.source, "").startswith(own_folder):
+            raise ConfigurationError(
+                f"--from {self.source!r} is the chat's own folder, whose files are known by their "
+                "names: a run without adopt takes those for done that are there"
+            )
+        listing = self.look.files(point.folder)
+        read = partial(self._read, point.folder)
+        adopted = resumption.adopted(listing, read, self.look.elsewhere)
+        job = resumption.job(point, listing, adopted)
+        names = Names(self.chat, self.source, self.config.adopt_template)
+        lying = [
+            each
+            for each in self.look.elsewhere(self.source)
+            if not where(self.source, each).startswith(own_folder)
+        ]
+        if not lying:
+            raise ConfigurationError(
+                f"there are no files in {self.source!r}; is it spelt as rclone has it? "
+                f"(rclone lsf {self.source!r} shows what is there)"
+            )
+        return Looked(self.chat, self.source, point, self._matched(lying, names, job))
+
+    def _read(self, folder: str, name: str) -> bytes:
+        return self.look.read(folder, name) or b""
+
+    def _matched(self, lying: Sequence[ListedFile], names: Names, job: Job) -> Outcome:
+        """The whole chat is read, whatever is left out: a file that nothing else fits is only of
+        one message if nothing left out fits it."""
+        remote, chat = self.config.task.remote, replace(self.chat, topic_id=0)
+        known = KnownFiles(self.marks, job, self.marks.failures(remote, chat.id, 0))
+        matching = Matching(lying, names, self._hash_of)
+        for page in self.reader.pages(chat, 0, self.reader.newest_message_id(chat)):
+            wanted = {
+                each.key for each in _wanted(page.entries, self.config.task.choice, self.chat)
+            }
+            for entry in page.entries:
+                if isinstance(entry, MediaItem):
+                    is_wanted = entry.key in wanted and entry.message_id >= self.lower_bound
+                    is_done = isinstance(known.of(entry), Done)
+                    matching.take(entry, is_done=is_done, is_wanted=is_wanted)
+        return matching.outcome()
+
+    def _hash_of(self, item: MediaItem) -> str | None:
+        """Of the same file of Telegram's, as another message's mark has it."""
+        remote, chat_id = self.config.task.remote, self.chat.id
+        number = self.marks.file_with(remote, chat_id, 0, item.identity)
+        if number is None:
+            return None
+        key = replace(item.key, message_id=number.message_id, index=number.index)
+        marked = self.marks.marked(remote, key)
+        return None if marked is None or marked.adopted_from is not None else marked.sha256
+
+
+def _wanted(entries: Sequence[Any], choice: Choice, chat: Chat) -> list[MediaItem]:
+    return [
+        entry
+        for entry in entries
+        if isinstance(entry, MediaItem)
+        and choice.filters.rule_against(entry) is None
+        and chat.topic_id in (0, entry.details.topic_id)
+    ]
+
+
+# --- what is written -------------------------------------------------------------------------
+
+
+def opened_hand_off(
+    config: Config, control: RemoteControl, on_line: Callable[[str], None]
+) -> RcloneHandOff:
+    """The way to the remote, which is proven as for a run: its folder is made."""
+    remote, stop = config.task.remote, StopFlag()
+    proven = prove_remote(
+        control,
+        remote,
+        must_be_drive=config.rclone.must_be_drive,
+        begun=BegunFolder(config.places.begun_folders, remote),
+    )
+    for warning in proven.cleaning.result():
+        on_line(f"warning: {warning}")
+
+    def on_wait(what: str, why: str, until: datetime | None) -> None:
+        on_line(waiting_line(WaitsFor(what, why, until)))
+
+    return RcloneHandOff(
+        control, proven.remote, Pace(stop, on_wait), on_line, config.running.on_quota
+    )
+
+
+def write_record(looked: Looked, hand_off: RcloneHandOff) -> None:
+    """With what the record says already."""
+    folder = looked.point.folder
+    listing = hand_off.prepare_folder(folder)
+    before = []
+    if has_record(listing):
+        before = read_record(hand_off.read(folder, RECORD_NAME))
+    hand_off.put(record_text([*before, *looked.adopted]), folder, RECORD_NAME)
+
+
+def write_marks(looked: Looked, remote: str, marks: DoneMarks) -> None:
+    marks.write_all(
+        DoneMark(remote, RemoteFile.adopted(taken.item, adopted))
+        for taken, adopted in zip(looked.outcome.taken, looked.adopted, strict=True)
+    )
+
+
+def save(
+    looked: Looked,
+    scope: Scope,
+    config: Config,
+    marks: MarkReader,
+    saved_messages: SavedMessages,
+) -> None:
+    """The scope's state, wherever that is kept: the next run goes on from where it would have gone
+    on, and what failed and is adopted has not failed any more."""
+    point, now = looked.point, datetime.now(timezone.utc)
+    failures = marks.failures(scope.remote, scope.chat_id, 0)
+    waiting = marks.waiting(scope.remote, scope.chat_id, 0)
+    ids = {each.item.message_id for each in looked.outcome.taken}
+    failed_ids = tuple(sorted({each.key.message_id for each in failures}))
+    loaded = point.loaded.state if point.loaded else None
+    before = loaded or RunState(
+        scope_key=scope_key(scope),
+        channel_id=looked.chat.id,
+        channel_name=looked.chat.title,
+        last_message_id=point.after_id,
+        total_downloaded=0,
+        total_uploaded=0,
+        total_size_bytes=0,
+        timestamp=now,
+        status=RunStatus.STOPPED,
+        remote=scope.remote,
+        folder=point.folder,
+        started=now,
+        done_above_ids=(),
+        failed_ids=(),
+        failures_by_reason={},
+        run=this_run(config.running.save_interval_seconds),
+        lower_bound=scope.lower_bound,
+        reader=READER,
+        seen=point.seen,
+    )
+    done_above = {each for each in {*before.done_above_ids, *ids} if each > before.last_message_id}
+    state = replace(
+        before,
+        done_above_ids=tuple(sorted(done_above.difference(failed_ids))),
+        failed_ids=failed_ids,
+        failed_files=files_of_several(each.key.number for each in failures),
+        failures_by_reason=Counter(reasons_for_others(failures)),
+        waiting_ids=tuple(each.message_id for each in waiting),
+        status=RunStatus.STOPPED,
+        run=this_run(config.running.save_interval_seconds),
+        timestamp=now,
+    )
+    text, key = encode(state), state.scope_key
+    local_states = LocalStates(config.places.states)
+    message_id = point.loaded.message_id if point.loaded else None
+    if local_states.read(key) is not None:
+        try:
+            local_states.write(key, json_in(text))
+        except OSError as error:
+            raise ConfigurationError(
+                f"the saved state {local_states.path(key)} cannot be written: {error.strerror}. "
+                "Make it writable for you, and adopt again"
+            ) from error
+    StateMessage(saved_messages, key, message_id).write(text)
+
+
+# --- what is told ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Report:
+    """On standard output: a line for each file, or with ``--json`` an object."""
+
+    config: Config
+    chat: Chat
+    output: StandardOutput
+
+    def tell(self, outcome: Outcome) -> None:
+        if self.config.as_json:
+            records = [*map(self._taken_record, outcome.taken)]
+            self.output.json_array([*records, *map(self._left_record, outcome.left)])
+            return
+        for each in outcome.taken:
+            self.output.line(printable(self._taken_line(each)))
+        for left in outcome.left:
+            self.output.line(printable(self._left_line(left)))
+        for line in self._last_lines(outcome):
+            self.output.line(line)
+
+    def _taken_line(self, taken: Taken) -> str:
+        size = human_bytes(taken.file.size_bytes)
+        return f"done  {path_of(taken.file)} ({size}): message {taken.item.number}, by {taken.why}"
+
+    def _left_line(self, left: Left) -> str:
+        size = human_bytes(max(left.file.size_bytes, 0))
+        return f"left  {path_of(left.file)} ({size}): {left.why}"
+
+    def _last_lines(self, outcome: Outcome) -> list[str]:
+        taken, dry = outcome.taken, self.config.dry_run
+        amount = Moved(len(taken), sum(each.file.size_bytes for each in taken))
+        title = printable(self.chat.title or str(self.chat.id))
+        verb = "would be taken" if dry else "taken"
+        lines = [
+            f"{title}: {amount.files} files ({human_bytes(amount.size_bytes)}) {verb} for done, "
+            "where they lie"
+        ]
+        if outcome.left:
+            lines.append(
+                f"left, for the next run to move if a message holds them: {counted(outcome.whys)}"
+            )
+        status = Result.MORE if dry else Result.COMPLETE
+        lines.append(
+            f"result: status={status.value} taken={amount.files} left={len(outcome.left)} "
+            f"bytes={amount.size_bytes}"
+        )
+        return lines
+
+    def _taken_record(self, taken: Taken) -> Mapping[str, Any]:
+        index = {} if taken.item.key.index == FIRST else {"index": taken.item.key.index}
+        return {
+            "path": self._whole_path(taken.file),
+            "size_bytes": taken.file.size_bytes,
+            "done": True,
+            "message_id": taken.item.message_id,
+            **index,
+            "why": taken.why,
+        }
+
+    def _left_record(self, left: Left) -> Mapping[str, Any]:
+        return {
+            "path": self._whole_path(left.file),
+            "size_bytes": left.file.size_bytes,
+            "done": False,
+            "message_id": None,
+            "why": left.why,
+        }
+
+    def _whole_path(self, file: ListedFile) -> str:
+        return where(self.config.adopt_from or "", file)
