@@ -215,9 +215,10 @@ class TelegramChatReader:
             messages: Sequence[Any] = window.messages
             last_id = window.last_id
             if last_id < END:
-                whole = _whole_albums(messages)
-                if len(whole) < len(messages) and whole and whole[-1].id > read_up_to_id:
-                    messages, last_id = whole, whole[-1].id
+                cut = album_at_the_end(messages)
+                if cut is not None and messages[cut].id > read_up_to_id + 1:
+                    # It may be cut: the next page begins with it.
+                    messages, last_id = messages[:cut], messages[cut].id - 1
             before_id = read_up_to_id
             read_up_to_id = min(up_to_id, last_id)
             offset_id = read_up_to_id + 1
@@ -293,9 +294,9 @@ class TelegramChatReader:
             messages: Sequence[Any] = window.messages[::-1]
             first_id = window.first_id
             if first_id > after_id + 1 or len(messages) >= PAGE_MESSAGES:
-                whole = _whole_albums(messages)
-                if len(whole) < len(messages) and whole and whole[-1].id < read_down_to_id:
-                    messages, first_id = whole, whole[-1].id
+                cut = album_at_the_end(messages)
+                if cut is not None and messages[cut].id < read_down_to_id - 1:
+                    messages, first_id = messages[:cut], messages[cut].id + 1
             before_id = read_down_to_id
             read_down_to_id = max(after_id + 1, min(first_id, before_id))
             last_id = read_down_to_id - 1
@@ -487,11 +488,6 @@ def _date(message: Any) -> int:
 def _is_all(answer: Any) -> bool:
     """Only what is not all there is comes as a slice, or as a channel's."""
     return isinstance(answer, raw.types.messages.Messages)
-
-
-def _whole_albums(messages: Sequence[Any]) -> Sequence[Any]:
-    """Without the album at the end, which may be cut there: the next page begins with it."""
-    return messages[: album_at_the_end(messages)]
 
 
 def _is_read_by_blocks(chat: Chat, shard: Shard) -> bool:

@@ -225,6 +225,29 @@ def test_the_parts_of_a_chat_are_the_chat_and_none_of_it_twice(
             assert all(part.holds(entry.key.message_id) for p in of_part for entry in p.entries)
 
 
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_an_album_of_which_a_page_shows_one_message_and_nothing_else_keeps_its_captions(
+    newest_first: bool,
+) -> None:
+    """All before it on the page, of a hundred ids, is withheld."""
+    texts = [TEXT] * 99
+    held = (*texts, *[FILE] * 5, *texts)
+    scene = Scene(
+        Drawn(
+            held,
+            (*[None] * 99, *[1] * 5, *[None] * 99),
+            frozenset({*range(1, 100), *range(105, 204)}),
+        )
+    )
+    read = Read.of(scene.pages(0, 203, newest_first=newest_first))
+    captions = [cast(MediaItem, entry).details.album_caption for entry, _ in read.entries]
+    told = ["100", "101", "103", "104"]
+    assert captions == [
+        "\n".join(text for text in told if text != str(message_id))
+        for message_id in range(100, 105)
+    ]
+
+
 @pytest.mark.parametrize("count", [2, 3])
 def test_the_texts_of_the_parts_are_those_of_the_chat(count: int) -> None:
     scene = Scene(Drawn((TEXT,) * 150 + (DELETED,) * 90 + (TEXT, FILE) * 100))
