@@ -74,6 +74,7 @@ def test_its_own_failures_are_tried_again_and_its_own_messages_are_looked_at(
     later = resumption.later_job(job, 1007, {1, 1001}, {7, 1007})
     assert later is not None
     assert ids(later.again) == [1001, 1007]
+    assert later.waited_for == {1007}, "else nobody would wait for the other's any more"
     retrying = resumption_of(tmp_path, outside, PART, task=replace(task, retry_failed=True))
     assert ids(retrying.job(retrying.point(), []).again) == [1001]
 
