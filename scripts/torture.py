@@ -28,8 +28,10 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -180,44 +182,56 @@ def tell(line: str) -> None:
     print(line, flush=True)
 
 
-def torture(plan: Plan, root: Path, began: float) -> int:
-    figures = Figures()
-    try:
-        run_campaign(plan, root, figures, tell)
-    except KeyboardInterrupt:
-        figures.problems.append(f"interrupted after {figures.kills} of {plan.kills} kills")
-    print(report(figures, time.monotonic() - began))
-    return 1 if figures.problems else 0
+SomePlan = TypeVar("SomePlan")
+SomeFigures = TypeVar("SomeFigures", Figures, RcloneFigures, DriveFigures, WorldsFigures)
 
 
-def torture_rclone(plan: RclonePlan, root: Path, began: float) -> int:
-    figures = RcloneFigures()
-    try:
-        run_rclone_campaign(plan, root, figures, tell)
-    except KeyboardInterrupt:
-        figures.problems.append("interrupted")
-    print(rclone_report(figures, time.monotonic() - began))
-    return 1 if figures.problems else 0
+@dataclass(frozen=True)
+class Campaign(Generic[SomePlan, SomeFigures]):
+    """How one of the four is run and told of. ``so_far``: of how many it was interrupted."""
+
+    run: Callable[[SomePlan, Path, SomeFigures, Callable[[str], None]], None]
+    figures: SomeFigures
+    report: Callable[[SomeFigures, float], str]
+    so_far: Callable[[SomeFigures], str] = lambda _: ""
+
+    def torture(self, plan: SomePlan, root: Path, began: float) -> int:
+        problems = self.figures.problems
+        try:
+            self.run(plan, root, self.figures, tell)
+        except KeyboardInterrupt:
+            problems.append(f"interrupted{self.so_far(self.figures)}")
+        print(self.report(self.figures, time.monotonic() - began))
+        return 1 if problems else 0
 
 
-def torture_drive(plan: DrivePlan, root: Path, began: float) -> int:
-    figures = DriveFigures()
-    try:
-        run_drive_campaign(plan, root, figures, tell)
-    except KeyboardInterrupt:
-        figures.problems.append(f"interrupted after {figures.kills} of {plan.kills} kills")
-    print(drive_report(figures, time.monotonic() - began))
-    return 1 if figures.problems else 0
-
-
-def torture_worlds(plan: WorldsPlan, root: Path, began: float) -> int:
-    figures = WorldsFigures()
-    try:
-        run_worlds_campaign(plan, root, figures, tell)
-    except KeyboardInterrupt:
-        figures.problems.append(f"interrupted after {figures.worlds} of {plan.worlds} worlds")
-    print(worlds_report(figures, time.monotonic() - began))
-    return 1 if figures.problems else 0
+def torture(plan: Plan | RclonePlan | DrivePlan | WorldsPlan, root: Path, began: float) -> int:
+    if isinstance(plan, WorldsPlan):
+        worlds = plan.worlds
+        return Campaign(
+            run_worlds_campaign,
+            WorldsFigures(),
+            worlds_report,
+            lambda figures: f" after {figures.worlds} of {worlds} worlds",
+        ).torture(plan, root, began)
+    if isinstance(plan, RclonePlan):
+        return Campaign(run_rclone_campaign, RcloneFigures(), rclone_report).torture(
+            plan, root, began
+        )
+    kills = plan.kills
+    if isinstance(plan, DrivePlan):
+        return Campaign(
+            run_drive_campaign,
+            DriveFigures(),
+            drive_report,
+            lambda figures: f" after {figures.kills} of {kills} kills",
+        ).torture(plan, root, began)
+    return Campaign(
+        run_campaign,
+        Figures(),
+        report,
+        lambda figures: f" after {figures.kills} of {kills} kills",
+    ).torture(plan, root, began)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -226,12 +240,6 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tdl_sync-torture-") as root:
-        if isinstance(plan, WorldsPlan):
-            return torture_worlds(plan, Path(root), began)
-        if isinstance(plan, DrivePlan):
-            return torture_drive(plan, Path(root), began)
-        if isinstance(plan, RclonePlan):
-            return torture_rclone(plan, Path(root), began)
         return torture(plan, Path(root), began)
 
 

@@ -19,7 +19,7 @@ import os
 import struct
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from pyrogram.session import Session
 
 from scripts.benchmark.child import Meter
 from scripts.benchmark.frame import temporary_directory
+from scripts.benchmark.meter_downloads import Download, download_all
 
 PART_BYTES = 1024 * 1024
 CONNECTIONS = 8
@@ -39,8 +40,6 @@ AT_ONCE_PER_CONNECTION = 2
 
 API_ID, API_HASH = 1, "0" * 32
 PYROGRAM_SESSION = ">BI?256sQ?"
-
-Download = Callable[[Any, Path], Awaitable[None]]
 
 
 def proxy() -> tuple[str, int]:
@@ -94,23 +93,6 @@ async def with_telethon(chat: str) -> AsyncIterator[tuple[list[Any], Download]]:
         yield found, download
     finally:
         await client.disconnect()
-
-
-async def download_all(messages: list[Any], download: Download, at_once: int) -> None:
-    """Measure the downloads, so many at once; each file is deleted when it is there."""
-    turn = asyncio.Semaphore(at_once)
-    with temporary_directory() as directory:
-        meter = Meter()
-
-        async def one(message: Any) -> int:
-            async with turn:
-                path = directory / f"{message.id}.bin"
-                await download(message, path)
-                size_bytes = path.stat().st_size
-                path.unlink()
-                return size_bytes
-
-        meter.report(sum(await asyncio.gather(*map(one, messages))))
 
 
 async def obedient(client: Any, messages: list[Any], scope: str) -> None:

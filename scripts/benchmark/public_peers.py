@@ -21,14 +21,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmark.child import Meter
 from scripts.benchmark.frame import temporary_directory
+from scripts.benchmark.meter_downloads import download_all
 
 API_ID, API_HASH = 1, "0" * 32
 PYROGRAM_SESSION = ">BI?256sQ?"
 ACCOUNT = "bench"
-
-Download = Callable[[Any, Path], Awaitable[None]]
 
 
 def proxy() -> tuple[str, int]:
@@ -61,24 +59,6 @@ async def with_telethon(chat: str, session: Any) -> AsyncIterator[tuple[Any, lis
         yield client, [m async for m in client.iter_messages(chat, reverse=True) if m.media]
     finally:
         await client.disconnect()
-
-
-async def download_all(messages: list[Any], download: Download, at_once: int) -> None:
-    """Measure the downloads, so many at once; each file is deleted when it is there."""
-    turn = asyncio.Semaphore(at_once)
-    with temporary_directory() as directory:
-        meter = Meter()
-
-        async def one(message: Any) -> int:
-            async with turn:
-                path = directory / f"{message.id}.bin"
-                await download(message, path)
-                size_bytes = path.stat().st_size
-                path.unlink()
-                return size_bytes
-
-        moved_bytes = sum(await asyncio.gather(*map(one, messages)))
-        meter.report(moved_bytes)
 
 
 async def telethon_way(chat: str, at_once: int) -> None:
