@@ -1,10 +1,10 @@
-"""``find``: searches the catalogues that runs with ``--catalogue`` keep. It changes nothing."""
+"""``find``: searches the catalogues that runs with ``--catalogue`` keep. Of a large one it keeps an
+index beside the local copy; else it changes nothing."""
 
 from __future__ import annotations
 
 import itertools
 import tempfile
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -28,6 +28,7 @@ from tdl_sync.state.catalogue import (
     CatalogueUnreadable,
     begin_with,
 )
+from tdl_sync.state.catalogue_index import folded, numbers_with
 
 _MOST_CAPTION = 100
 
@@ -55,7 +56,7 @@ class _Hit:
 def find(config: Config, output: StandardOutput) -> Sequence[TdlSyncError]:
     """Print what holds all the words, wherever it holds them; what can't be read is returned."""
     errors: list[TdlSyncError] = []
-    words = [_folded(word) for word in config.words]
+    words = [folded(word) for word in config.words]
     local = sorted(config.places.catalogues.glob("*.sqlite"))
     with tempfile.TemporaryDirectory() as directory:
         paths = local or list(_fetched(config, Path(directory), errors))
@@ -98,7 +99,8 @@ def _hits(path: Path, words: Sequence[str], errors: list[TdlSyncError]) -> Itera
     try:
         with closing(Catalogue(path)) as catalogue:
             about = catalogue.about()
-            for row in catalogue.rows():
+            numbers = numbers_with(path, words)
+            for row in catalogue.rows() if numbers is None else catalogue.rows_of(numbers):
                 if _holds(row, words):
                     yield _Hit(row, about)
     except CatalogueUnreadable as error:
@@ -114,12 +116,8 @@ def _unreadable(what: str, error: CatalogueUnreadable) -> ConfigurationError:
 
 def _holds(row: CatalogueRow, words: Sequence[str]) -> bool:
     texts = (row.caption, row.original_name, row.path, row.kind, row.date, row.sender_id)
-    text = _folded("\n".join(str(each) for each in texts if each is not None))
+    text = folded("\n".join(str(each) for each in texts if each is not None))
     return all(word in text for word in words)
-
-
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def _lines(hit: _Hit) -> Iterator[str]:

@@ -116,6 +116,14 @@ class Catalogue:
             for row in found:
                 yield CatalogueRow(*row)
 
+    def rows_of(self, numbers: Iterable[tuple[int, int]]) -> Iterator[CatalogueRow]:
+        """Those of these files, by message and index, that are in it."""
+        one = f"SELECT {_COLUMNS} FROM files WHERE message_id = ? AND file_index = ?"
+        with self._lock, _errors_named():
+            for number in numbers:
+                for row in self._connection.execute(one, number):
+                    yield CatalogueRow(*row)
+
     @property
     def changes(self) -> int:
         """How often it was changed since it was ``sent``, also by earlier runs."""

@@ -25,6 +25,7 @@ from tdl_sync.core.errors import (
     SizeMismatch,
     StagingFailed,
     Stopped,
+    StorageFull,
     TdlSyncError,
 )
 from tdl_sync.core.model import Chat, HistoryEntry, HistoryPage, MediaItem, MessageKey, SkippedItem
@@ -57,6 +58,7 @@ from tests.fakes.progress import RecordingProgress
 from tests.transfer.line import (
     BLOCK,
     FOLDER,
+    PLENTY_BYTES,
     REMOTE,
     Event,
     Line,
@@ -537,6 +539,24 @@ def test_what_ends_a_run_ends_it_from_every_stage_and_the_next_run_loses_nothing
     assert line.marks.failures(REMOTE, CHAT_ID, 0) == []
     assert_complete(line.run(budget_bytes=8 * BLOCK))
     line.assert_all_moved()
+
+
+def test_what_a_full_remote_leaves_staged_gives_way_to_what_goes_elsewhere(
+    make_line: MakeLine,
+) -> None:
+    """And as long as nobody needs its room it is kept, for the next run."""
+    line = make_line(*(item_of(number, BLOCK) for number in range(1, 9)))
+    for item in line.items():
+        line.upload_errors[file_name(item)] = [StorageFull("box", "no room")]
+    runs: list[Run] = []
+    ended = line.run(prepare=runs.append)
+    assert isinstance(ended.cause, StorageFull)
+    (stages,) = (run.stages for run in runs)
+    assert stages.budget.used_bytes > 0
+    assert len(list(line.directory.glob("*.staged"))) == stages.budget.used_bytes // BLOCK
+    stages.leftovers.make_room(item_of(100, PLENTY_BYTES))
+    assert stages.budget.used_bytes == 0
+    assert list(line.directory.glob("*.staged")) == []
 
 
 def test_a_listener_that_breaks_does_not_hang_the_run(make_line: MakeLine) -> None:
