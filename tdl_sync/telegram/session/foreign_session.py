@@ -64,8 +64,8 @@ class ForeignSession:
 
     program: str
     dc_id: int
-    auth_key: bytes = field(repr=False)
-    test_mode: bool
+    key: bytes = field(repr=False)
+    at_test_servers: bool
     api_id: int | None = None
 
     def session_string(self, api_id: int) -> str:
@@ -74,8 +74,8 @@ class ForeignSession:
             _OF_PYROGRAM[362],
             self.dc_id,
             self.api_id or api_id,
-            self.test_mode,
-            self.auth_key,
+            self.at_test_servers,
+            self.key,
             _SOMEBODY,
             False,
         )

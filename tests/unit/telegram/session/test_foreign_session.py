@@ -171,4 +171,4 @@ def test_what_is_no_session_is_told(tmp_path: Path, make: Callable[[Path], objec
 @given(st.text(max_size=400) | st.from_regex(r"[A-Za-z0-9_-]{340,370}", fullmatch=True))
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(SessionUnreadable):
-        assert len(read_session_text(text).auth_key) == len(KEY)
+        assert len(read_session_text(text).key) == len(KEY)
