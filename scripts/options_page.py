@@ -49,6 +49,7 @@ MORE: Mapping[str, str] = {
     "--log-file": "[more](log.md)",
     "--log-json": "[its keys](log.md#lines-as-json)",
     "--json": "[its keys](looking.md#for-programs)",
+    "--import": "[more](getting-started.md#a-session-that-is-there-already)",
     "--from": "[more](adopt.md)",
     "--template": "[more](adopt.md#names-that-are-read)",
     "--repair": "[more](looking.md#verify-whether-it-is-there)",

@@ -58,9 +58,10 @@ PAGES: Mapping[str, Page] = {
         "phone number, code and two-step password, or by a code that the app scans (--qr). It "
         "asks for an api id and hash, from https://my.telegram.org/apps, unless the variables "
         "TDL_SYNC_API_ID and TDL_SYNC_API_HASH have them, and keeps them beside the session. A "
-        "session that is there and works is only shown. It needs a terminal.",
-        ("login [--qr] [--print-session] [options]",),
-        ("login", "login --qr", "login --print-session"),
+        "session that is there and works is only shown. It needs a terminal, but for --import, "
+        "which takes over a session that another program has on this machine.",
+        ("login [--qr | --import FILE] [--print-session] [options]",),
+        ("login", "login --qr", "login --import ~/old/my.session", "login --print-session"),
         _all_of("login"),
     ),
     "chats": Page(

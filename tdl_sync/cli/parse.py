@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -119,6 +120,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
             at_end=given.optional("--exec", parse_command, secret=True) or (),
             for_file=given.optional("--exec-file", parse_command, secret=True) or (),
         ),
+        session_import=given.optional("--import", _import_source(environ), secret=True),
         adopt_from=given.optional("--from", parse_remote),
         adopt_template=given.optional("--template", parse_adopt_template),
         apart=found.apart,
@@ -254,6 +256,22 @@ def _program(given: Given, environ: Mapping[str, str]) -> str | None:
         return str(expand(text, environ)) if text.startswith("~") else text
 
     return given.optional("--rclone", program)
+
+
+def _import_source(environ: Mapping[str, str]) -> Callable[[str], str]:
+    """Its errors don't print what was given: it may be a session, which opens the account."""
+    expected = "a file with a session, or - for one that is typed or piped in"
+
+    def source(text: str) -> str:
+        if text == "-":
+            return text
+        if re.fullmatch(r"[A-Za-z0-9_=-]{200,}", text):
+            raise ValueError(f"{expected}; not the session itself, which other users could see")
+        if text.startswith("-") or "\0" in text:
+            raise ValueError(expected)
+        return str(expand(text, environ).absolute())
+
+    return source
 
 
 def _on_quota(text: str) -> OnQuota:

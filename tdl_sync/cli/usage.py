@@ -35,7 +35,7 @@ Examples:
 
 Usage:
   tdl_sync.py [sync] [-u CHAT]... [--json] [--rclone-arg ARG]... [options]
-  tdl_sync.py login [--qr] [--print-session] [options]
+  tdl_sync.py login [--qr | --import FILE] [--print-session] [options]
   tdl_sync.py chats [--json] [options]
   tdl_sync.py status [-u CHAT]... [--json] [options]
   tdl_sync.py verify [-u CHAT]... [--repair] [--yes] [--json]
@@ -196,6 +196,9 @@ Places and programs:
 
 Signing in (login, which also takes --data-dir and --proxy):
   --qr                     by a code that the phone's Telegram app scans
+  --import FILE            take over the session that Pyrogram, Kurigram or
+                           Telethon has here: its file, or a file with its
+                           session string; - for a string that is piped in
   --print-session          print the session as a text for
                            TDL_SYNC_SESSION_STRING; it opens the account: keep
                            it secret
@@ -300,7 +303,7 @@ that the patterns of all commands at once would take it 40 ms."""
 
 ABOUT_THE_PROGRAM = frozenset({"--help", "--version"})
 FOR_EACH = ABOUT_THE_PROGRAM | {"--config"}
-LOGIN_ONLY = frozenset({"--qr", "--print-session"})
+LOGIN_ONLY = frozenset({"--qr", "--import", "--print-session"})
 LOOKING_ONLY = frozenset({"--json", "--repair", "--yes"})
 ADOPT_ONLY = frozenset({"--from", "--template"})
 WHICH_FILES = frozenset(

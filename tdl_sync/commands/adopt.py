@@ -53,7 +53,7 @@ from tdl_sync.reporting.numbers import Waiting as WaitsFor
 from tdl_sync.reporting.stderr import teller
 from tdl_sync.run.in_turn import FoundChat, InTurn
 from tdl_sync.run.parts import PartsToLook, parts_to_look
-from tdl_sync.run.resume import ResumePoint, Resumption, inherit
+from tdl_sync.run.resume import ResumePoint, Resumption, adopted_of, inherit
 from tdl_sync.run.wanted_chats import wanted_chats
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.exclusive import exclusive
@@ -195,8 +195,8 @@ class Adopter:
             )
         listing = self.look.files(point.folder)
         read = partial(self._read, point.folder)
-        adopted = resumption.adopted(listing, read, self.look.elsewhere)
-        job = resumption.job(point, listing, adopted)
+        adopted = adopted_of(self.chat, task.remote, self.marks, listing, read, self.look.elsewhere)
+        job = replace(resumption.job(point, listing), adopted=adopted)
         names = Names(self.chat, self.source, self.config.adopt_template)
         lying = [
             each

@@ -36,7 +36,7 @@ from tdl_sync.remote.remnants import is_under_way
 from tdl_sync.reporting.stderr import teller
 from tdl_sync.run.in_turn import InTurn
 from tdl_sync.run.parts import PartsToLook, parts_to_look
-from tdl_sync.run.resume import Resumption
+from tdl_sync.run.resume import Resumption, adopted_of
 from tdl_sync.run.wanted_chats import chats_to_move
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.read_only import MarksToRead
@@ -151,11 +151,16 @@ class Looker:
         point = resumption.point()
         listing = self.remote_files.files(point.folder)
         whole = [file for file in listing if not is_under_way(file.name)]
-        remote = self.remote_files
-        adopted = resumption.adopted(
-            whole, lambda name: remote.read(point.folder, name) or b"", remote.elsewhere
+        files = self.remote_files
+        adopted = adopted_of(
+            chat,
+            task.remote,
+            self.marks,
+            whole,
+            lambda name: files.read(point.folder, name) or b"",
+            files.elsewhere,
         )
-        job = resumption.job(point, whole, adopted)
+        job = replace(resumption.job(point, whole), adopted=adopted)
         prospect = Prospect(
             chat,
             task.remote,

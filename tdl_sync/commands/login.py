@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import qrcode
 
@@ -27,12 +28,22 @@ from tdl_sync.core.operating_system import open_here, remove_file
 from tdl_sync.core.program import PROGRAM
 from tdl_sync.core.text import printable
 from tdl_sync.options.config import Config
-from tdl_sync.options.credentials import TelegramSettings, is_api_hash, is_api_id
+from tdl_sync.options.credentials import (
+    API_HASH,
+    API_ID,
+    TelegramSettings,
+    is_api_hash,
+    is_api_id,
+)
 from tdl_sync.remote.program import find_program
 from tdl_sync.run.telegram_session import is_signed_in, make_data_dir, telegram_client
 
+if TYPE_CHECKING:
+    from tdl_sync.telegram.session.foreign_session import ForeignSession
+
 API_PAGE = "https://my.telegram.org/apps"
 _TRIES = 3
+MOST_TYPED_CHARACTERS = 2000
 
 
 Result = TypeVar("Result")
@@ -111,6 +122,9 @@ def login(config: Config) -> int:
     With ``--print-session`` the session is printed on standard output. A session that is signed
     in already is only shown. Raises ``UsageError`` without a terminal.
     """
+    if config.session_import is not None:
+        import_session(config, config.session_import)
+        return 0
     if not at_a_terminal():
         raise UsageError(
             "login asks questions, so it needs a terminal; elsewhere set TDL_SYNC_SESSION_STRING, "
@@ -151,6 +165,71 @@ def _sign_in(config: Config, settings: TelegramSettings, terminal: Terminal) -> 
         if config.print_session:
             terminal.show("Keep this secret, and use it on one machine only:")
             StandardOutput(sys.stdout).line(signing_in.session_string())
+
+
+STANDARD_INPUT = "-"
+
+
+def import_session(config: Config, source: str) -> None:
+    """Take over another program's session: a file's path, or ``STANDARD_INPUT`` for a text.
+
+    It is stored when Telegram has taken it. One of our own that is there is never written over.
+    """
+    terminal = Terminal()
+    path = config.telegram.session_path
+    for line in make_data_dir(config.places):
+        terminal.show(line)
+    if path.exists():
+        raise UsageError(
+            f"there is a session already, {str(path)!r}: end it (a Telegram app, Settings > "
+            "Devices) and remove that file, or name another --data-dir"
+        )
+    from tdl_sync.telegram.session.foreign_session import read_session_file, read_session_text
+
+    if source == STANDARD_INPUT:
+        foreign = read_session_text(_typed_session(terminal))
+    else:
+        foreign = read_session_file(Path(source))
+    settings = _settings_for(config.telegram, foreign, terminal)
+    with telegram_client(settings, terminal.show) as telegram:
+        from tdl_sync.telegram.session.taking_over import take_over
+
+        name = terminal.attend(lambda: take_over(telegram, path))
+    who = f" as {name}" if name else ""
+    for line in (
+        f"Signed in{who}. The session is in",
+        str(path),
+        f"It is {foreign.program}'s still: both programs share one key. Telegram ends a key that",
+        "it sees in use at two addresses at once (AUTH_KEY_DUPLICATED), for both of them: so let",
+        "them run on this machine alone, and best one at a time. A session of its own, which is",
+        f"safer, is what {PROGRAM} login makes without --import.",
+    ):
+        terminal.show(line)
+
+
+def _typed_session(terminal: Terminal) -> str:
+    if sys.stdin.isatty():
+        return terminal.ask_secret("Session string: ")
+    return sys.stdin.read(MOST_TYPED_CHARACTERS)
+
+
+def _settings_for(
+    settings: TelegramSettings, foreign: ForeignSession, terminal: Terminal
+) -> TelegramSettings:
+    """With the app's id that the session was made by, where it says that: Telegram is told which
+    app it is with each connection. Else with ours."""
+    known = settings if settings.api_id is not None else _known_app(settings)
+    api_id = foreign.api_id or (None if known is None else known.api_id)
+    if api_id is None:
+        if not at_a_terminal():
+            raise UsageError(
+                f"--import: {foreign.program}'s session does not say which app made it; set "
+                f"{API_ID} and {API_HASH} to its api id and hash (or to yours: {API_PAGE})"
+            )
+        known = _asked_for_app(settings, terminal)
+        api_id = known.api_id
+    text = foreign.session_string(api_id or 0)
+    return replace(known or settings, session_string=text)
 
 
 def offer_login(config: Config) -> None:

@@ -22,7 +22,7 @@ from tdl_sync.run.cataloguing import Cataloguing, ChatCatalogue, NoCatalogue
 from tdl_sync.run.chat_session import ChatSession, ChatStart
 from tdl_sync.run.following import Following
 from tdl_sync.run.parts import Parts
-from tdl_sync.run.resume import Resumption, inherit
+from tdl_sync.run.resume import Resumption, adopted_of, inherit
 from tdl_sync.run.time_left import Deadline
 from tdl_sync.run.unexplained import unexplained_line
 from tdl_sync.state.exclusive import exclusive
@@ -155,7 +155,10 @@ class ChatRun:
         texts = TextArchive(self._chat, task.remote, point.folder, listing)
         hand_off = stages.hand_off
         read = partial(hand_off.read, point.folder)
-        job = resumption.job(point, listing, resumption.adopted(listing, read, hand_off.elsewhere))
+        adopted = adopted_of(
+            self._chat, task.remote, stages.marks, listing, read, hand_off.elsewhere
+        )
+        job = replace(resumption.job(point, listing), adopted=adopted)
         if not self._scope.shard.is_whole:
             stages.progress.message(
                 f"only part {self._scope.shard} of {self._chat.title!r} is moved (--shard)"

@@ -132,6 +132,22 @@ def inherit(point: ResumePoint, marks: Marks, saved_messages: SavedMessages) -> 
         saved_messages.delete(point.loaded.stale_ids)
 
 
+def adopted_of(
+    chat: Chat,
+    remote: str,
+    marks: MarkReader,
+    listing: list[ListedFile],
+    read: Callable[[str], bytes],
+    elsewhere: Callable[[str], list[ListedFile]],
+) -> dict[FileNumber, AdoptedFile]:
+    """For a job: what no mark on this machine knows. See ``adopted_files``."""
+
+    def is_marked(number: FileNumber) -> bool:
+        return marks.is_done(remote, MessageKey(chat.id, 0, number.message_id, number.index))
+
+    return adopted_files(listing, read, Places(elsewhere), is_marked)
+
+
 class Resumption:
     """Finds where one chat's run goes on, and makes its jobs. It asks, in any worker thread, and
     writes nothing: who only looks asks the same."""
@@ -231,14 +247,8 @@ class Resumption:
             ):
                 yield failure
 
-    def job(
-        self,
-        point: ResumePoint,
-        listing: list[ListedFile],
-        adopted: Mapping[FileNumber, AdoptedFile] | None = None,
-    ) -> Job:
-        """What is to be moved; ``listing`` is the chat's folder on the remote, ``adopted`` what
-        ``adopted_files`` gives."""
+    def job(self, point: ResumePoint, listing: list[ListedFile]) -> Job:
+        """What is to be moved; ``listing`` is the chat's folder on the remote."""
         task = self._task
         after_id = up_to_id = point.after_id
         if not task.retry_failed:
@@ -262,22 +272,7 @@ class Resumption:
             sidecar_folders=sidecar_folders(point.folder, listing),
             seen=point.seen if after_id == point.after_id else None,
             lower_bound=self._scope.lower_bound,
-            adopted=adopted or {},
         )
-
-    def adopted(
-        self,
-        listing: list[ListedFile],
-        read: Callable[[str], bytes],
-        elsewhere: Callable[[str], list[ListedFile]],
-    ) -> dict[FileNumber, AdoptedFile]:
-        """For ``job``: what no mark on this machine knows. See ``adopted_files``."""
-
-        def is_marked(number: FileNumber) -> bool:
-            key = MessageKey(self._chat.id, 0, number.message_id, number.index)
-            return self._marks.is_done(self._scope.remote, key)
-
-        return adopted_files(listing, read, Places(elsewhere), is_marked)
 
     def later_job(
         self,

@@ -169,7 +169,7 @@ class Login:
         and fails where it can't read that."""
         query = raw.functions.users.GetUsers(id=[raw.types.InputUserSelf()])
         users: Any = await client.invoke(query, retries=TRIES)
-        return " ".join(filter(None, (users[0].first_name, users[0].last_name)))
+        return name_of(users[0])
 
     async def _by_phone(self, client: Client) -> None:
         phone, sent = await self._send_code(client)
@@ -327,6 +327,10 @@ async def _signed_in_by(client: Client, phone: str, sent: SentCode, code: str) -
     await storage.user_id(answer.user.id)
     await storage.is_bot(False)
     return True
+
+
+def name_of(user: Any) -> str:
+    return " ".join(filter(None, (user.first_name, user.last_name)))
 
 
 def _refused(why: str) -> CredentialsRefused:

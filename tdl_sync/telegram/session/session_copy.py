@@ -1,4 +1,4 @@
-"""The stored session as a text, read without touching the file.
+"""The stored session as a text, read without touching the file; and one that is in memory, stored.
 
 The library writes into the file whenever it opens it; one that only looks works on a copy in
 memory.
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
+import os
 import sqlite3
 import struct
 from pathlib import Path
 
 from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.core.operating_system import open_here
 from tdl_sync.core.program import PROGRAM
 from tdl_sync.telegram.session.library import SESSION_STRING_FORMAT
 
@@ -44,3 +47,23 @@ def session_string_of(path: Path) -> str:
             f"{PROGRAM} login"
         ) from error
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def store_copy(database: sqlite3.Connection, path: Path) -> None:
+    """Write a session that is in memory to a file for the owner alone, whole or not at all. Raises
+    ``ConfigurationError``; one that is there is never written over."""
+    unfinished = path.with_name(f"{path.name}.new")
+    try:
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        unfinished.unlink(missing_ok=True)
+        os.close(open_here(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        with contextlib.closing(sqlite3.connect(unfinished)) as target:
+            database.backup(target)
+        unfinished.rename(path)
+    except (OSError, sqlite3.Error) as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise ConfigurationError(
+            f"the Telegram session {path} cannot be written ({error}); nothing was changed"
+        ) from error

@@ -258,3 +258,27 @@ def module_scene(module_stage: Stage) -> Scene:
     scene = module_stage(world_of(POSTS[:1]))
     scene.machine.remote_directory.mkdir()
     return scene
+
+
+def test_a_second_adoption_adds_to_the_first_and_a_place_that_is_not_known_ends_the_run(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """Another machine without the name of the place must not move it all again."""
+    scene, old = scene_with_old_files(stage)
+    machine, channel = scene.machine, scene.world.source
+    config = machine.rclone_config
+    config.write_text(config.read_text() + f"[theirs]\ntype = alias\nremote = {old}-more\n")
+    content = {number: b"".join(item.file.chunks()) for number, item in items_of(channel).items()}
+    lay(old.with_name("old-more"), {"5 - song.mp3": content[5]})
+    assert adopt(machine).exit_status == 0
+    ended = run_here(machine, "adopt", "-u", SOURCE, "--from", "theirs:")
+    assert "done  5 - song.mp3 (80 kB): message 5, by message id and file name" in ended.stdout
+
+    other = Machine(tmp_path / "other", scene.telegram, machine.remote_directory)
+    ended = run_here(other, "-u", SOURCE)
+    assert (ended.exit_status, ended.numbers()["done"]) == (2, 0), ended.stderr
+    assert "theirs" in ended.said
+    other.rclone_config.write_text(config.read_text())
+    dry = run_here(other, "-u", SOURCE, "--dry-run", "--json")
+    would = [json.loads(line)["would"] for line in dry.stdout.splitlines()]
+    assert would == ["there"] * 5 + ["move"] * 3
