@@ -13,6 +13,9 @@
     python scripts/torture.py --worlds 40              40 small chats of every shape, each killed a
                                                        few times, with refusals and lost disks: in
                                                        the end all that is said has to be right
+    python scripts/torture.py --folders 20             20 times 4 runs each that start within 0.1, 8
+                                                       and 20 s on a fresh Drive whose listings lag:
+                                                       all files have to be in one folder
 
 It needs the packages of ``requirements-dev.txt`` (``scripts/environment.py``), an rclone and
 Linux or macOS. It prints what the kills hit, and ends with 1 if a promise was broken: a file lost,
@@ -40,6 +43,7 @@ from scripts.drive_campaign import (
     Trouble,
     run_drive_campaign,
 )
+from scripts.folders_campaign import FoldersFigures, FoldersPlan, run_folders_campaign
 from scripts.kill_campaign import Figures, Met, Plan, run_campaign
 from scripts.kill_snapshot import Step
 from scripts.rclone_campaign import Blow, RcloneFigures, RclonePlan, run_rclone_campaign
@@ -55,8 +59,10 @@ from scripts.worlds_campaign import (
 )
 from standins.telegram.world.generated import LeftOut
 
+AnyPlan = Plan | RclonePlan | DrivePlan | WorldsPlan | FoldersPlan
 
-def parse(arguments: Sequence[str]) -> Plan | RclonePlan | DrivePlan | WorldsPlan:
+
+def parse(arguments: Sequence[str]) -> AnyPlan:
     parser = argparse.ArgumentParser(prog="torture.py", allow_abbrev=False)
     parser.add_argument("--kills", type=int, default=200, help="how often (default 200)")
     parser.add_argument(
@@ -74,8 +80,13 @@ def parse(arguments: Sequence[str]) -> Plan | RclonePlan | DrivePlan | WorldsPla
     parser.add_argument(
         "--worlds", type=int, metavar="N", help="move N small chats of every shape, killed each"
     )
+    parser.add_argument(
+        "--folders", type=int, metavar="N", help="start 4 runs at once on a fresh Drive, N times"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (default 1)")
     parsed = parser.parse_args(arguments)
+    if parsed.folders is not None:
+        return FoldersPlan(rounds=parsed.folders, seed=parsed.seed)
     if parsed.worlds is not None:
         return WorldsPlan(worlds=parsed.worlds, seed=parsed.seed)
     if parsed.drive is not None:
@@ -165,6 +176,12 @@ def worlds_report(figures: WorldsFigures, seconds: float) -> str:
     return "\n".join([*lines, verdict(figures.problems)])
 
 
+def folders_report(figures: FoldersFigures, seconds: float) -> str:
+    lines = [f"{figures.starts} fresh Drives, {figures.files} files in {seconds:.0f} s", ""]
+    lines += [f"{figures.folders[n]:5} folders made {n} times" for n in sorted(figures.folders)]
+    return "\n".join([*lines, "", verdict(figures.problems)])
+
+
 def caught_in_steps(steps: Mapping[Step, int]) -> list[str]:
     counts = [f"{steps[step]:5} {step.value}" for step in Step]
     return ["kills that caught at least one file in this step:", *counts, ""]
@@ -220,12 +237,24 @@ def torture_worlds(plan: WorldsPlan, root: Path, began: float) -> int:
     return 1 if figures.problems else 0
 
 
+def torture_folders(plan: FoldersPlan, root: Path, began: float) -> int:
+    figures = FoldersFigures()
+    try:
+        run_folders_campaign(plan, root, figures, tell)
+    except KeyboardInterrupt:
+        figures.problems.append("interrupted")
+    print(folders_report(figures, time.monotonic() - began))
+    return 1 if figures.problems else 0
+
+
 def main(arguments: Sequence[str]) -> int:
     plan = parse(arguments)
     end_with_this_process()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tdl_sync-torture-") as root:
+        if isinstance(plan, FoldersPlan):
+            return torture_folders(plan, Path(root), began)
         if isinstance(plan, WorldsPlan):
             return torture_worlds(plan, Path(root), began)
         if isinstance(plan, DrivePlan):

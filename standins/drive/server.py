@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import TracebackType
 
@@ -11,7 +12,7 @@ from .api.service import HOSTS, Service
 from .api.tokens import ACCESS_TOKEN_SECONDS
 from .faults import Faults
 from .files.content import ContentWriter
-from .files.world import DriveFile, DriveName, parent_for_new
+from .files.world import FOLDER, DriveFile, DriveName, parent_for_new
 from .proxy import ProxyServer
 from .rclone_config import write_rclone_config
 from .shaping import Shaping
@@ -119,6 +120,15 @@ class DriveStandIn:
         with world.lock:
             folder = parent_for_new(world.find(folder_id), folder_id)
             return world.create({"name": name}, folder, writer.finish()).file_id
+
+    def put_folder(self, parent_id: str, name: str, age_seconds: float = 0.0) -> str:
+        """The same for a folder, which was made so long ago."""
+        world = self._service.world
+        made_at = datetime.now(timezone.utc) - timedelta(seconds=age_seconds)
+        metadata = {"name": name, "mimeType": FOLDER, "modifiedTime": made_at.isoformat()}
+        with world.lock:
+            parent = world.tops["user"] if parent_id == "root" else world.find(parent_id)
+            return world.create(metadata, parent_for_new(parent, parent_id), None).file_id
 
     @property
     def faults(self) -> Faults:

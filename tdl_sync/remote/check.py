@@ -199,6 +199,16 @@ class CheckedRemote:
         """The same, in which no request is tried again."""
         return Remote(self._with_id(folder_id, _SEND_ONCE), 1, configured=self.remote)
 
+    def with_bin(self, folder_id: str) -> Remote:
+        """The folder with this id, or what the path begins in for none; what is removed from it
+        goes into the bin, whatever the user says elsewhere. No request is tried again."""
+        into_bin = "use_trash=true"
+        if folder_id:
+            text = self._with_id(folder_id, _SEND_ONCE, into_bin)
+        else:
+            text = f"{name_and_options(self.remote)}{self.once_options},{into_bin}:"
+        return Remote(text, 1, configured=self.remote)
+
     def _with_id(self, folder_id: str, *options: str) -> str:
         # Of several values of one option the last counts. A shortcut to a folder is listed with
         # both ids, its own and that of the folder.
