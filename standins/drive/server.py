@@ -152,6 +152,15 @@ class DriveStandIn:
         self._service.storage_limit_bytes = limit_bytes
 
     @property
+    def most_in_folder(self) -> int:
+        """What a folder takes, files and folders, that is not the root."""
+        return self._service.world.most_in_folder
+
+    @most_in_folder.setter
+    def most_in_folder(self, most: int) -> None:
+        self._service.world.most_in_folder = most
+
+    @property
     def statistics(self) -> Statistics:
         return self._service.statistics
 

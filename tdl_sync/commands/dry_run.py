@@ -105,6 +105,7 @@ def _lookers(
             saved_messages=parts.telegram.saved_messages,
             budget=budget,
             target=Target(remote.free_bytes, remote.on_drive),
+            most_in_folder=remote.most_in_folder,
         )
         for name, remote in parts.remotes.items()
     }
@@ -124,6 +125,7 @@ class Looker:
     saved_messages: SavedMessagesReader
     budget: DiskBudget
     target: Target = UNKNOWN_TARGET
+    most_in_folder: int | None = None
     on_file: Callable[[Mapping[str, Any]], None] | None = None
     listed: dict[int, Listed] = field(default_factory=dict)
 
@@ -144,12 +146,12 @@ class Looker:
         point = resumption.point()
         listing = self.remote_files.files(point.folder)
         whole = [file for file in listing if not is_under_way(file.name)]
-        job = resumption.job(point, whole)
+        job = resumption.job(point, whole, self.most_in_folder)
         prospect = Prospect(
             chat,
             task.remote,
             point.folder,
-            lambda item: job.keeping.template.path(item, chat),
+            job.path,
             passed_id=point.after_id if point.after_id >= max(lower_bound, 1) else 0,
             listed=self.listed.setdefault(chat.id, Listed()),
         )
@@ -201,6 +203,7 @@ class Looker:
         """Where on the remote it is, or would go; ``None`` where neither holds."""
         if fate.item is not None and fate.fate is Fate.MOVE:
             path = known_files.path_before(fate.item) or prospect.path_of(fate.item)
+            job.room.put(path.split("/")[:-1], job.keeping.things)
             return f"{job.folder}/{path}"
         if fate.path is None and fate.fate is Fate.THERE:
             marked = self.marks.marked(job.remote, fate.key)

@@ -62,6 +62,15 @@ _DRIVES_BY_OTHER_NAMES = frozenset({DRIVE, "alias", "combine"})
 """Below these a file is one file of Drive, with its hash and its id. (A union may have it twice,
 and changes both.)"""
 
+MOST_IN_DRIVE_FOLDER = 100_000
+"""Drive refuses more than 500,000 things in a folder, and more than 400,000 in a shared drive. A
+folder is counted when a run begins, and by what that run puts there itself, sidecars included: so
+four machines that all begin with an empty folder, and see nothing of each other, stay below. And
+one of Drive's listings shows a thousand of them at a time.
+
+https://support.google.com/a/users/answer/7338880
+"""
+
 Result = TypeVar("Result")
 
 # Without quotes, in which a colon would not be the one that ends it.
@@ -164,6 +173,11 @@ class CheckedRemote:
         head = name_and_options(self.remote)
         path = self.remote.removeprefix(head)
         return Remote(head + self.once_options + path, 1, configured=self.remote)
+
+    @property
+    def most_in_folder(self) -> int | None:
+        """So much is put into one folder, ``None`` for any number."""
+        return MOST_IN_DRIVE_FOLDER if self.on_drive else None
 
     @property
     def root(self) -> DriveParent:

@@ -142,7 +142,7 @@ class ChatRun:
         message_id = point.loaded.message_id if point.loaded else None
         lease.hold_by(StateMessage(saved_messages, scope_key(self._scope), message_id))
         texts = TextArchive(self._chat, task.remote, point.folder, listing)
-        job = resumption.job(point, listing)
+        job = resumption.job(point, listing, stages.most_in_folder)
         catalogue = self._catalogue(point.folder, listing)
         start = ChatStart(
             self._chat,

@@ -125,6 +125,7 @@ class OpenedRemote:
 
     hand_off: RcloneHandOff
     free_bytes: int | None
+    most_in_folder: int | None
     cleaning: Future[tuple[str, ...]]
 
 
@@ -139,7 +140,9 @@ class AllParts:
     def of(self, remote: str) -> Parts:
         """With the way to this remote."""
         opened = self.remotes[remote]
-        stages = replace(self.stages, hand_off=opened.hand_off)
+        stages = replace(
+            self.stages, hand_off=opened.hand_off, most_in_folder=opened.most_in_folder
+        )
         return Parts(self.telegram, stages, opened.free_bytes)
 
 
@@ -285,7 +288,8 @@ class Opening:
             proven.folders,
             began_at,
         )
-        return OpenedRemote(hand_off, proven.remote.free_bytes, proven.cleaning)
+        checked = proven.remote
+        return OpenedRemote(hand_off, checked.free_bytes, checked.most_in_folder, proven.cleaning)
 
     def _tell_of_cleaning(self, cleaning: Future[tuple[str, ...]]) -> None:
         error = cleaning.exception()
