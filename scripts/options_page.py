@@ -25,6 +25,7 @@ from tdl_sync.core.program import INSTALLED, SCRIPT
 PAGE = ROOT / "docs" / "options.md"
 
 MORE: Mapping[str, str] = {
+    "--metrics": "[which](looking.md#figures-for-prometheus)",
     "--url": "[all spellings](#chats)",
     "--takeout": "a [takeout session](https://core.telegram.org/api/takeout), which ends with the "
     "run; status 75 until you have confirmed it in your app",
@@ -76,7 +77,8 @@ comment, a story, a search) is refused, never read as the whole chat.
 """
 
 _OPTION = re.compile(
-    r"^  (?:(-\w)(?: [A-Z]+)?, )?(--[a-z-]+)(?: ([A-Z:]+))?((?:  .*)?(?:\n {10,}.*)*)", re.MULTILINE
+    r"^  (?:(-\w)(?: [A-Z]+)?, )?(--[a-z-]+)(?: ([A-Z:/]+))?((?:  .*)?(?:\n {10,}.*)*)",
+    re.MULTILINE,
 )
 _IN_DOCS = re.compile(r" \(docs/(\w+\.md)\)")
 _DEFAULT = re.compile(r"\s*\[default: .*?\]")

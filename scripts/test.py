@@ -22,8 +22,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -54,13 +55,23 @@ IMPORT_LINTER = [
 IMPORT_LINTERS_PYTHON = (3, 11)
 
 OF_THE_PROGRAM = [word for name in ("tdl_sync", "standins", "scripts") for word in ("-p", name)]
-TYPES = {
+TYPES: dict[str, list[str]] = {
     "mypy": [],
-    "mypy darwin": ["--platform", "darwin", "--cache-dir", ".mypy_cache/of-darwin"],
-    "mypy win32": ["--platform", "win32", "--cache-dir", ".mypy_cache/of-win32", *OF_THE_PROGRAM],
+    **{
+        f"mypy {system}": [
+            *("--platform", system, "--cache-dir", f".mypy_cache/of-{system}"),
+            *OF_THE_PROGRAM,
+        ]
+        for system in ("darwin", "win32")
+    },
 }
-"""The types on this system, and as they are on those that the tests are not run on. A cache of its
-own for each, since mypy throws away what it knows of another system. The tests are for POSIX."""
+"""The types on this system, and those of the program as they are on the others. A cache of its own
+for each, since mypy throws away what it knows of another system. The tests are for POSIX; who runs
+them on macOS checks their types there."""
+
+READ_TESTS = ["-m", "pytest", "--collect-only", "-n", "0"]
+"""Reads all test files, whose asserts pytest writes anew for that, and keeps them so: in a fresh
+checkout each of its processes would else do that for itself, for 10 s of CPU and not for 4."""
 
 NARROWING = ("-k", "-m", "--lf", "--last-failed", "--sw", "--stepwise")
 """Options of pytest that choose some of the tests."""
@@ -165,12 +176,14 @@ def prepare(plan: Plan) -> Environment:
 
 def run_checks(environment: Environment, plan: Plan) -> list[Verdict]:
     """mypy uses one core and pytest often waits, so they run side by side; one mypy at a time."""
-    verdicts = [
-        _run(environment, "ruff check", ["-m", "ruff", "check", "."]),
-        _run(environment, "ruff format", ["-m", "ruff", "format", "--check", "."]),
-    ]
-    if environment.python_version() >= IMPORT_LINTERS_PYTHON:
-        verdicts.append(_run(environment, "imports", IMPORT_LINTER))
+    by_many = not any(word.startswith(PROCESSES) for word in plan.pytest_arguments)
+    with _read_beside(environment) if by_many else nullcontext():
+        verdicts = [
+            _run(environment, "ruff check", ["-m", "ruff", "check", "."]),
+            _run(environment, "ruff format", ["-m", "ruff", "format", "--check", "."]),
+        ]
+        if environment.python_version() >= IMPORT_LINTERS_PYTHON:
+            verdicts.append(_run(environment, "imports", IMPORT_LINTER))
     pytest = ["-m", "pytest", *plan.pytest_arguments]
     if not plan.types:
         return [*verdicts, _run(environment, "pytest", pytest)]
@@ -181,6 +194,25 @@ def run_checks(environment: Environment, plan: Plan) -> list[Verdict]:
         types.seek(0)
         print(f"\n{types.read().decode(errors='replace')}", end="", flush=True)
     return verdicts
+
+
+@contextmanager
+def _read_beside(environment: Environment) -> Iterator[None]:
+    """What is wrong with a file is said by pytest itself, which comes next."""
+    command = [str(environment.python), *READ_TESTS]
+    silent = subprocess.DEVNULL
+    with subprocess.Popen(
+        command, cwd=ROOT, env=_variables(environment), stdout=silent, stderr=silent
+    ):
+        yield
+
+
+def _variables(environment: Environment) -> dict[str, str]:
+    """Where Python was to keep nothing of what it compiles, each of pytest's processes and of those
+    that they start would do all of that again."""
+    variables = environment.variables()
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    return variables
 
 
 def _check_types(environment: Environment, output: IO[bytes]) -> list[Verdict]:
@@ -200,7 +232,7 @@ def _run(
     run = subprocess.run(
         [str(environment.python), *command],
         cwd=ROOT,
-        env=environment.variables(),
+        env=_variables(environment),
         stdout=output,
         stderr=subprocess.STDOUT if output else None,
     )

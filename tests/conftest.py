@@ -45,6 +45,13 @@ variable ``TESTS_FOLDER_WAIT_SECONDS``."""
 
 FIRST = (
     "torture",
+    "recipes/test_runs.py",
+    "e2e/drive/test_outcomes_unknown.py",
+    "e2e/drive/test_refusals.py",
+    "contract/telegram/test_late_answers.py",
+    "contract/remote/remote_control/test_tokens.py",
+    "contract/remote/remote_control/test_life.py",
+    "contract/remote/remote_control/test_a_minute.py",
     "e2e/faults",
     "recipes",
     "e2e/basics/test_failures_before.py",
@@ -55,7 +62,8 @@ FIRST = (
     "e2e/choosing/test_filters.py",
     "e2e/telling",
     "e2e",
-    "contract/remote",
+    "contract",
+    "unit/commands/test_login.py",
     "transfer",
     "unit/state/test_state_message.py",
 )

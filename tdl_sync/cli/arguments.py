@@ -29,8 +29,8 @@ from tdl_sync.cli.usage import (
     ABOUT_THE_PROGRAM,
     OF_COMMAND,
     OPTIONS,
+    PATTERNS,
     SHELLS,
-    WITHOUT_DEFAULTS,
     Option,
 )
 from tdl_sync.core.errors import UsageError
@@ -81,26 +81,25 @@ class Arguments:
 
 def gather(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
     """``argv`` is without the program's name. Raises ``UsageError``."""
-    _refuse_wrong_words(argv)
+    command = _command_of(argv)
     if list(argv)[-1:] == ["find"]:
         raise UsageError(f"find takes the words to look for; {SEE_HELP}")
     try:
-        parsed = docopt(WITHOUT_DEFAULTS, list(argv), default_help=False)
+        parsed = docopt(PATTERNS[command], list(argv), default_help=False)
     except DocoptExit:
         # Its text prints every value.
         raise UsageError(f"the command line can't be understood; {SEE_HELP}") from None
-    command = next((name for name in OF_COMMAND if parsed[name]), "sync")
     settings = _from_environment(environ)
     for option in OPTIONS.values():
-        value = parsed[option.name]
+        value = parsed.get(option.name)
         if value is True:
             settings[option.name] = Setting((), option.name, Source.COMMAND_LINE)
         elif value:
             texts = tuple(value) if isinstance(value, list) else (str(value),)
             settings[option.name] = Setting(texts, option.name, Source.COMMAND_LINE)
-    shell = next((name for name in SHELLS if parsed[name]), None)
+    shell = next((name for name in SHELLS if parsed.get(name)), None)
     file = NO_FILE if shell is not None else settings_file(_named_file(settings, environ), environ)
-    words = tuple(parsed["WORD"] or ())
+    words = tuple(parsed.get("WORD") or ())
     return Arguments(command, shell, words, settings, file, _credentials(environ, file))
 
 
@@ -119,7 +118,8 @@ def _named_file(settings: Settings, environ: Mapping[str, str]) -> Path | None:
     return None if named is None else expand(named.texts[0], environ).absolute()
 
 
-def _refuse_wrong_words(argv: Sequence[str]) -> None:
+def _command_of(argv: Sequence[str]) -> str:
+    """Raises ``UsageError`` for the first wrong word."""
     words = iter(argv)
     given: list[Option] = []
     command: str | None = None
@@ -142,16 +142,16 @@ def _refuse_wrong_words(argv: Sequence[str]) -> None:
             raise UsageError(_about_stray_word(word, command))
     if command == "completion" and shell is None:
         raise UsageError(_NEEDS_SHELL)
-    _refuse_options_of_others(given, command)
+    _refuse_options_of_others(given, command or "sync")
+    return command or "sync"
 
 
-def _refuse_options_of_others(given: Sequence[Option], command: str | None) -> None:
+def _refuse_options_of_others(given: Sequence[Option], command: str) -> None:
     for option in given:
-        if option.name not in OF_COMMAND[command or "sync"]:
+        if option.name not in OF_COMMAND[command]:
             takers = [name for name, names in OF_COMMAND.items() if option.name in names]
             raise UsageError(
-                f"{option.name} belongs to the command {takers[0]}, "
-                f"not to {command or 'sync'}; {SEE_HELP}"
+                f"{option.name} belongs to the command {takers[0]}, not to {command}; {SEE_HELP}"
             )
 
 

@@ -14,7 +14,8 @@ from tdl_sync.cli.arguments import Arguments
 from tdl_sync.cli.option_values import Given, after_exclusions, path_given, whole
 from tdl_sync.cli.setting import Setting, Source
 from tdl_sync.cli.settings_file import ChatTable
-from tdl_sync.core.errors import UsageError
+from tdl_sync.core.errors import ConfigurationError, UsageError
+from tdl_sync.core.shards import WHOLE, Shard, parse_shard
 from tdl_sync.options.chat_spelling import (
     LARGEST_MESSAGE_ID,
     ChatSpelling,
@@ -177,8 +178,9 @@ def _task(given: Given, now: datetime) -> Task:
             template=given.optional("--name", parse_name_template) or PLAIN_NAMES,
             with_sidecar=given.switch("--sidecar"),
         ),
-        texts=given.switch("--text"),
-        catalogue=given.switch("--catalogue"),
+        # There is one of each for a chat.
+        texts=given.switch("--text") and choice.shard.is_first,
+        catalogue=given.switch("--catalogue") and choice.shard.is_first,
         remote=_remote(given),
         resume=given.switch("--resume"),
         # What may pass tomorrow is looked at again tomorrow.
@@ -239,7 +241,15 @@ def _choice(given: Given, now: datetime) -> Choice:
         newest_first=given.switch("--desc"),
         limit=given.optional("--limit", _MESSAGE_ID),
         dedupe=given.switch("--dedupe"),
+        shard=given.optional("--shard", _shard) or WHOLE,
     )
+
+
+def _shard(text: str) -> Shard:
+    try:
+        return parse_shard(text.strip())
+    except ConfigurationError:
+        raise ValueError("part K of N as K/N, from 1/N to N/N, such as 2/4") from None
 
 
 def _remote(given: Given) -> str:

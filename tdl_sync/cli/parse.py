@@ -24,12 +24,14 @@ from tdl_sync.cli.settings_shown import settings_in_force
 from tdl_sync.cli.usage import OF_COMMAND, OPTIONS
 from tdl_sync.core.errors import UsageError
 from tdl_sync.core.program import PROGRAM
+from tdl_sync.core.shards import Shard
 from tdl_sync.options.bandwidth import UNLIMITED, parse_bandwidth
 from tdl_sync.options.choice import Replacing
 from tdl_sync.options.config import (
     PLAINLY,
     Command,
     Config,
+    MetricsSettings,
     OnQuota,
     PageSettings,
     Places,
@@ -104,7 +106,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
             bandwidth=bandwidth,
         ),
         telegram=telegram_settings(arguments.credentials, data_dir, _proxy(given)),
-        telling=_telling(given, environ, data_dir, arguments.command),
+        telling=_telling(given, environ, data_dir, arguments.command, found.task.choice.shard),
         dry_run=given.switch("--dry-run"),
         login_by_qr=given.switch("--qr"),
         print_session=given.switch("--print-session"),
@@ -121,6 +123,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
     )
     if config.command in (Command.SYNC, Command.VERIFY):
         refuse_several_chats_for_one(config, arguments)
+        _refuse_copies_in_shards(config)
     if shows_settings:
         raise TextRequested(settings_in_force(arguments))
     as_json = given.setting("--json")
@@ -142,6 +145,16 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
             f"--yes answers what verify --repair asks; give --repair, too, or {SEE_HELP}"
         )
     return config
+
+
+def _refuse_copies_in_shards(config: Config) -> None:
+    for group in config.groups:
+        choice = group.task.choice
+        if choice.dedupe and not choice.shard.is_whole:
+            raise UsageError(
+                "--dedupe can't go with --shard: a file and its copies may belong to different "
+                "parts, whose runs know nothing of each other; leave one of the two out"
+            )
 
 
 def _refuse_what_does_not_fit(config: Config) -> None:
@@ -181,10 +194,11 @@ def _refuse_what_does_not_fit(config: Config) -> None:
             f"--staging {str(places.staging_dir)!r} holds the data directory "
             f"{str(places.data_dir)!r}; it must be a directory that is used for nothing else"
         )
-    page = config.telling.page
+    page, metrics = config.telling.page, config.telling.metrics
     for option, file in (
         ("--log-file", config.telling.log_file),
         ("--page", None if page is None else page.file),
+        ("--metrics", None if metrics is None else metrics.file),
     ):
         if file is None or places.staging_dir not in file.parents:
             continue
@@ -194,11 +208,14 @@ def _refuse_what_does_not_fit(config: Config) -> None:
         )
 
 
-def _telling(given: Given, environ: Mapping[str, str], data_dir: Path, command: str) -> Telling:
+def _telling(
+    given: Given, environ: Mapping[str, str], data_dir: Path, command: str, shard: Shard
+) -> Telling:
     page = path_given(given, "--page", environ)
     asked = given.setting("--page")
     if command == "status" and asked is not None and asked.source is Source.FILE:
         page = None  # that is the page of the runs, and may be kept by one now
+    metrics = path_given(given, "--metrics", environ)
     verbosity = Verbosity.NORMAL
     if given.switch("--quiet"):
         verbosity = Verbosity.QUIET
@@ -210,6 +227,7 @@ def _telling(given: Given, environ: Mapping[str, str], data_dir: Path, command: 
         lines_as_json=given.switch("--log-json"),
         notify=given.switch("--notify"),
         page=None if page is None else PageSettings(page, data_dir / "rates.json"),
+        metrics=None if metrics is None else MetricsSettings(metrics, str(shard)),
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from tdl_sync.core.errors import TimeIsUp
+from tdl_sync.core.operating_system import stop_signals
 from tdl_sync.core.reports import Outcome
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Config, Telling
@@ -25,10 +26,6 @@ from tdl_sync.reporting.stderr import (
 from tdl_sync.reporting.summary import result_line
 from tdl_sync.run.sync import Sync, SyncResult
 from tdl_sync.run.time_left import Deadline
-
-STOP_SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM") if hasattr(signal, name)
-)
 
 SECONDS_AFTER_GRACE = 2.4
 """What hangs is left behind this long after the grace time: with the usual 5 s of it the whole
@@ -53,7 +50,7 @@ class Ended:
 def print_result(outcome: Outcome, result: SyncResult, telling: Telling) -> None:
     """The last line on standard output, for scripts; in the log file, too."""
     reports = result.reports
-    line = result_line(outcome, reports, result.failed_hooks)
+    line = result_line(outcome, reports, result.failed_hooks, result.remotes_out)
     counts = Counts(
         sum(report.seen for report in reports),
         sum(report.done for report in reports),
@@ -73,17 +70,6 @@ def print_result(outcome: Outcome, result: SyncResult, telling: Telling) -> None
         telling,
     )
     say(sys.stdout, line)
-
-
-def _heeded_signals() -> list[signal.Signals]:
-    """``nohup`` starts a program with SIGHUP ignored, and means it to outlive its terminal.
-
-    SIGINT is heeded all the same: shells have it ignored for what a script puts in the background,
-    and whoever sends it to this very process means a stop.
-    """
-    hang_up = getattr(signal, "SIGHUP", None)
-    outlives_its_terminal = hang_up is not None and signal.getsignal(hang_up) is signal.SIG_IGN
-    return [n for n in STOP_SIGNALS if not (n == hang_up and outlives_its_terminal)]
 
 
 class Supervisor:
@@ -106,13 +92,15 @@ class Supervisor:
         progress = progress_for(sys.stderr, config.telling)
         self._sync = Sync(config, self._stop, progress, self._deadline)
         self._leave_at = float("inf") if self._deadline is None else self._deadline.exit_at
+        self._told_as: dict[signal.Signals, int] = {}
         self.signal_number: int | None = None
         self.has_cut_off = False
 
     @contextmanager
     def heeding_signals(self) -> Iterator[None]:
         """Around ``run`` and what follows it, until a signal may end the process again."""
-        previous = {number: signal.signal(number, self._note) for number in _heeded_signals()}
+        self._told_as = stop_signals()
+        previous = {number: signal.signal(number, self._note) for number in self._told_as}
         try:
             yield
         finally:
@@ -157,7 +145,7 @@ class Supervisor:
             self._stop.set(TimeIsUp("--max-runtime is reached"))
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._events.put(number)
+        self._events.put(self._told_as[signal.Signals(number)])
 
     def _obey(self, number: int) -> None:
         if self.signal_number is None:

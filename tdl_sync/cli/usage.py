@@ -57,6 +57,9 @@ What to move:
   --topic ID               only this topic of a forum (the number in its link)
   --comments               also the comments on a channel's posts: the files in
                            its discussion group, into a folder of their own
+  --shard K/N              only part K of N of each chat, for N runs at once on
+                           as many machines or sessions: 1,000 messages in a
+                           row belong to one part, the next ones to the next
   --takeout                read within an export that Telegram asks you to
                            confirm, and for which its limits are milder
   --resume                 demand a saved state; without -u: every chat that is
@@ -144,6 +147,8 @@ Telling:
   --page FILE              an HTML page to watch the run by, written anew every
                            10 s and at the end. (status --page: of what is
                            stored)
+  --metrics FILE           the run's figures in Prometheus' text format, written
+                           anew every 10 s and at the end
   --exec CMD               at the end of the run call this program, which finds
                            how it went in variables named SYNC_...
                            (docs/everyday.md); no shell reads CMD
@@ -234,7 +239,7 @@ class Option:
 _DEFAULT = re.compile(r"\s*\[default: (.*?)\]")
 _END_OF_SUMMARY = re.compile(r"[;:.] | ?\[|: |, (?:such as|e\.g\.|for example)|:$| \(")
 _OPTION = re.compile(
-    r"^  (?:(?P<short>-\w)(?: [A-Z]+)?, )?(?P<name>--[a-z-]+)(?: (?P<value_name>[A-Z:]+))?"
+    r"^  (?:(?P<short>-\w)(?: [A-Z]+)?, )?(?P<name>--[a-z-]+)(?: (?P<value_name>[A-Z:/]+))?"
     r"(?P<description>  .*(?:\n {10,}.*)*)?",
     re.MULTILINE,
 )
@@ -265,16 +270,32 @@ OPTIONS: Mapping[str, Option] = _read_options(USAGE)
 LINES_OF_OPTIONS: Mapping[str, str] = {m["name"]: m[0] for m in _OPTION.finditer(USAGE)}
 """What the text says of each option, as it stands there."""
 
-WITHOUT_DEFAULTS = _DEFAULT.sub("", USAGE)
-"""The text for docopt, which could not tell a default from a value that was given."""
+_PATTERN = re.compile(
+    r"^  tdl_sync\.py (?:\[sync\]|(?P<command>\w+)).*(?:\n {10,}.*)*\n", re.MULTILINE
+)
+
+
+def _patterns_alone(text: str) -> Mapping[str, str]:
+    begin, end = text.index("Usage:"), text.index("What to move:")
+    # docopt could not tell a default from a value that was given.
+    options = _DEFAULT.sub("", text[end:])
+    return {
+        match["command"] or "sync": f"Usage:\n{match[0]}\n{options}"
+        for match in _PATTERN.finditer(text, begin, end)
+    }
+
+
+PATTERNS = _patterns_alone(USAGE)
+"""The text for docopt by the command. It compares each option of each pattern with all others, so
+that the patterns of all commands at once would take it 40 ms."""
 
 ABOUT_THE_PROGRAM = frozenset({"--help", "--version"})
 FOR_EACH = ABOUT_THE_PROGRAM | {"--config"}
 LOGIN_ONLY = frozenset({"--qr", "--print-session"})
 LOOKING_ONLY = frozenset({"--json", "--repair", "--yes"})
 WHICH_FILES = frozenset(
-    "--url --chats --topic --comments --takeout --from-id --type --include --exclude --min-size "
-    "--max-size --since --until --match --caption --filter --to-id --dedupe".split()
+    "--url --chats --topic --comments --shard --takeout --from-id --type --include --exclude "
+    "--min-size --max-size --since --until --match --caption --filter --to-id --dedupe".split()
 )
 WHAT_A_RUN_NEEDS = frozenset(
     "--remote --gdrive --max-disk --data-dir --staging --rclone --rclone-config --rclone-arg "

@@ -25,7 +25,7 @@ from tdl_sync.remote.check import StageProbe, check_remote, configured_types
 from tdl_sync.remote.program import dotted, find_program, told_of_dropped_variables
 from tdl_sync.remote.rclone_config import is_writable, use_writable_config
 from tdl_sync.remote.remote_control import RemoteControl
-from tdl_sync.run.parts import opened_rclone
+from tdl_sync.run.remote_side import opened_rclone
 from tdl_sync.run.telegram_session import make_data_dir, telegram_client
 from tdl_sync.telegram.session import decryption
 from tdl_sync.transfer.disk.staging import Staging

@@ -19,7 +19,7 @@ from tdl_sync.core.text import human_bytes, printable
 from tdl_sync.options.config import Config
 from tdl_sync.remote.drive_folder import listed_folders
 from tdl_sync.remote.listing import RemoteLook
-from tdl_sync.run.parts import looked_at, opened_rclone
+from tdl_sync.run.remote_side import looked_at, opened_rclone
 from tdl_sync.state.catalogue import (
     FILE_NAME,
     Catalogue,

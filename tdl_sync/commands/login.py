@@ -23,7 +23,7 @@ from tdl_sync.core.errors import (
     UsageError,
 )
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.operating_system import open_here
+from tdl_sync.core.operating_system import open_here, remove_file
 from tdl_sync.core.program import PROGRAM
 from tdl_sync.core.text import printable
 from tdl_sync.options.config import Config
@@ -126,14 +126,14 @@ def login(config: Config) -> int:
             return 0
         except SessionEnded:
             terminal.show("The stored session has ended; a new one takes its place.")
-            settings.session_path.unlink()
+            remove_file(settings.session_path)
     try:
         _sign_in_with_app(config, settings, terminal)
     except BaseException:
         # A file without a signed-in session would be taken for one by the next run; one that is
         # signed in is kept, whatever failed after that.
         if not is_signed_in(settings.session_path):
-            settings.session_path.unlink(missing_ok=True)
+            remove_file(settings.session_path)
         raise
     return 0
 

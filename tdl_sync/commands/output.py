@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.core.operating_system import is_closed_pipe
 from tdl_sync.reporting.stderr import give_up
 
 
 class NobodyReads(Exception):
     """The other end of the pipe is closed, as by ``| head``: there is no sense in going on."""
-
-
-def _is_closed_pipe(error: OSError) -> bool:
-    """Windows has another error for it (https://bugs.python.org/issue35754)."""
-    on_windows = sys.platform == "win32" and error.errno == errno.EINVAL
-    return isinstance(error, BrokenPipeError) or on_windows
 
 
 class StandardOutput:
@@ -55,7 +48,7 @@ class StandardOutput:
             self._stream.flush()
         except OSError as error:
             give_up(self._stream)
-            if _is_closed_pipe(error):
+            if is_closed_pipe(error):
                 raise NobodyReads from None
             raise ConfigurationError(
                 f"standard output cannot be written: {error.strerror}; make room, or write it "

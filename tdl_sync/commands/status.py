@@ -7,7 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from tdl_sync.commands.output import StandardOutput
-from tdl_sync.commands.status_facts import SavedState, claims_in, saved_states, status_of
+from tdl_sync.commands.status_facts import (
+    SavedState,
+    ScopeShards,
+    ScopeStatus,
+    claims_in,
+    grouped,
+    saved_states,
+    status_of,
+)
 from tdl_sync.commands.status_page import write_status_page
 from tdl_sync.commands.status_text import COLUMNS, block, record
 from tdl_sync.core.errors import (
@@ -17,8 +25,10 @@ from tdl_sync.core.errors import (
     TdlSyncError,
 )
 from tdl_sync.core.model import Chat
+from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling
 from tdl_sync.options.config import Config
+from tdl_sync.run.books import balanced_in_time
 from tdl_sync.run.notice import is_note
 from tdl_sync.run.telegram_side import TelegramSide, opened_to_look
 from tdl_sync.state.local_state import LocalStates
@@ -51,6 +61,12 @@ def show_status(config: Config, output: StandardOutput) -> list[TdlSyncError]:
             )
             for saved in states
         ]
+        groups = [_balanced(each, telegram, wanted) for each in grouped(found)]
+    found = [
+        status
+        for each in groups
+        for status in (each.statuses if isinstance(each, ScopeShards) else [each])
+    ]
     if config.telling.page is not None:
         write_status_page(config.telling.page, found, now)
     if config.as_json:
@@ -58,12 +74,29 @@ def show_status(config: Config, output: StandardOutput) -> list[TdlSyncError]:
         return errors
     if not found and not errors:
         output.line(NOTHING_YET)
-    for number, status in enumerate(found):
+    columns = output.columns or COLUMNS
+    for number, each in enumerate(groups):
         if number:
             output.line("")
-        for line in block(status, now, output.columns or COLUMNS):
+        for line in block(each, now, columns):
             output.line(line)
     return errors
+
+
+def _balanced(
+    group: ScopeStatus | ScopeShards, telegram: TelegramSide, wanted: Wanted
+) -> ScopeStatus | ScopeShards:
+    """No run of a shard can hold what it has seen against Telegram's count of the chat: here it is
+    done, once all of them are through."""
+    if not isinstance(group, ScopeShards) or not group.can_be_balanced:
+        return group
+    chat_id = group.states[0].channel_id
+    try:
+        by_id = (chat for chat in wanted.resolved if chat.id == chat_id)
+        chat = next(by_id, None) or telegram.chats.resolve(ByMarkedId(chat_id))
+    except (ChatUnreadable, TelegramRefuses, NetworkUnreachable):
+        return group
+    return group.balanced(balanced_in_time(telegram.reader, chat, group.read, StopFlag()))
 
 
 @dataclass(frozen=True)

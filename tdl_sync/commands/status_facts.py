@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
+from tdl_sync.core.balance import Balance
 from tdl_sync.core.errors import TdlSyncError
-from tdl_sync.core.model import Scope, scope_key
+from tdl_sync.core.model import Reading, Scope, scope_key
 from tdl_sync.core.ports import SavedText
+from tdl_sync.core.shards import Shard
 from tdl_sync.state.claims import Subject
 from tdl_sync.state.holds import Hold
 from tdl_sync.state.local_state import LocalStates
@@ -43,19 +45,30 @@ class SavedState:
 @dataclass(frozen=True)
 class ScopeStatus:
     """``run`` is at work, or was the last one that was. ``newest_message_id`` is the chat's, and
-    ``None`` where it is not known."""
+    ``None`` where it is not known. ``balance_of_all`` is that of all shards together."""
 
     saved: SavedState
     activity: Activity
     run: RunIdentity
     newest_message_id: int | None = None
+    balance_of_all: Balance | None = None
+
+    @property
+    def counts_every_message(self) -> bool:
+        """No topic, no comments, no filters: every message counts, of the chat or of a shard."""
+        state = self.saved.state
+        every = Scope(
+            state.remote, state.channel_id, lower_bound=state.lower_bound, shard=state.shard
+        )
+        return state.scope_key == scope_key(every)
 
     @property
     def is_whole_chat(self) -> bool:
-        """No topic, no comments, no filters: every message counts."""
-        state = self.saved.state
-        whole = Scope(state.remote, state.channel_id, lower_bound=state.lower_bound)
-        return state.scope_key == scope_key(whole)
+        return self.counts_every_message and self.saved.state.shard.is_whole
+
+    @property
+    def balance(self) -> Balance | None:
+        return self.balance_of_all or self.saved.state.balance
 
     @property
     def run_bytes_per_second(self) -> float | None:
@@ -70,6 +83,63 @@ class ScopeStatus:
         seconds = (state.timestamp - state.started).total_seconds()
         known = state.total_size_bytes > 0 and seconds > 0
         return state.total_size_bytes / seconds if known else None
+
+
+@dataclass(frozen=True)
+class ScopeShards:
+    """The shards of one scope, of as many as it was parted into; at least one has a state."""
+
+    count: int
+    of_number: Mapping[int, ScopeStatus]
+
+    @property
+    def statuses(self) -> list[ScopeStatus]:
+        return list(self.of_number.values())
+
+    @property
+    def states(self) -> list[RunState]:
+        return [each.saved.state for each in self.statuses]
+
+    @property
+    def are_complete(self) -> bool:
+        return len(self.of_number) == self.count and all(
+            each.activity is Activity.COMPLETE for each in self.statuses
+        )
+
+    @property
+    def read(self) -> dict[Shard, Reading]:
+        return {state.shard: state.reading for state in self.states}
+
+    @property
+    def can_be_balanced(self) -> bool:
+        """Of a part of a chat Telegram has no count."""
+        return self.are_complete and all(
+            each.counts_every_message and each.saved.state.lower_bound <= 1
+            for each in self.statuses
+        )
+
+    def balanced(self, balance: Balance) -> ScopeShards:
+        found = self.of_number.items()
+        return replace(
+            self,
+            of_number={number: replace(each, balance_of_all=balance) for number, each in found},
+        )
+
+
+def grouped(found: Iterable[ScopeStatus]) -> list[ScopeStatus | ScopeShards]:
+    """With the shards of each scope together, where the first of them was."""
+    groups: dict[tuple[str, int], dict[int, ScopeStatus]] = {}
+    for status in found:
+        state = status.saved.state
+        if state.shard.is_whole:
+            groups[state.scope_key, 1] = {1: status}
+        else:
+            key = (state.whole_scope_key, state.shard.count)
+            groups.setdefault(key, {})[state.shard.number] = status
+    return [
+        of_number[1] if count == 1 else ScopeShards(count, dict(sorted(of_number.items())))
+        for (_, count), of_number in groups.items()
+    ]
 
 
 def saved_states(
@@ -121,6 +191,7 @@ def status_of(
         state.channel_id,
         scope_key(Scope(state.remote, state.channel_id)),
         state.channel_name,
+        state.shard,
     )
     holds = (Hold.of(each) for each in claims if each.holds(subject))
     living = [hold for hold in holds if hold.lives(now, is_gone)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from tdl_sync.commands.status_facts import Activity, ScopeStatus
+from tdl_sync.commands.status_facts import Activity, ScopeShards, ScopeStatus
 from tdl_sync.core.balance import Balance
 from tdl_sync.core.text import (
     human_bytes,
@@ -26,17 +27,22 @@ _LABEL_COLUMNS = 8
 _MOST_RANGES = 20
 
 
-def block(status: ScopeStatus, now: datetime, columns: int = COLUMNS) -> Iterator[str]:
+def block(
+    status: ScopeStatus | ScopeShards, now: datetime, columns: int = COLUMNS
+) -> Iterator[str]:
     """The chat's name and, indented, what there is to say of it; ``now`` is Telegram's time.
 
     Only a word that is longer than a line makes a line longer than ``columns``.
     """
-    state = status.saved.state
+    if isinstance(status, ScopeShards):
+        state, told = status.states[0], rows_of_shards(status, now)
+    else:
+        state, told = status.saved.state, rows(status, now)
     yield from wrapped(f"{printable(state.channel_name)} ({state.channel_id})".split(), columns)
-    for label, text in rows(status, now):
+    for label, text in told:
         words = printable(text).split()
         for number, line in enumerate(wrapped(words, columns - _LABEL_COLUMNS - 2)):
-            yield f"  {label if number == 0 else '':<{_LABEL_COLUMNS}}{line}"
+            yield f"  {label if number == 0 else '':<{_LABEL_COLUMNS - 1}} {line}"
 
 
 def rows(status: ScopeStatus, now: datetime) -> list[tuple[str, str]]:
@@ -50,18 +56,56 @@ def rows(status: ScopeStatus, now: datetime) -> list[tuple[str, str]]:
         ("moved", _moved(status)),
         ("speed", _speed(status)),
         ("failed", _failed(state.failures_by_reason)),
-        ("", _failed_ids(status)),
+        ("", _message_ids(state.failed_ids)),
         ("waiting", _waiting(state.waiting_ids)),
-        *(("balance", line) for line in (state.balance.lines if state.balance else ())),
+        *(("balance", line) for line in (status.balance.lines if status.balance else ())),
         ("saved", _saved(status)),
     )
     return [(label, text) for label, text in found if text]
 
 
+def rows_of_shards(shards: ScopeShards, now: datetime) -> list[tuple[str, str]]:
+    """The same of all shards of a scope: a row for each, and their sum."""
+    states, first = shards.states, shards.statuses[0]
+    failures: Counter[str] = Counter()
+    for state in states:
+        failures.update(state.failures_by_reason)
+    moved = _amount(
+        sum(state.total_uploaded for state in states),
+        sum(state.total_size_bytes for state in states),
+    )
+    found = (
+        ("to", _place(states[0].remote, states[0].folder)),
+        ("of it", ", ".join([f"in {shards.count} parts (--shard)", *_filtered(first)])),
+        *((str(each.saved.state.shard), _shard(each, now)) for each in shards.statuses),
+        ("unknown", _without_state(shards)),
+        ("moved", f"{moved} in all, since {_time(min(state.started for state in states))}"),
+        ("failed", _failed(failures)),
+        ("", _message_ids(each for state in states for each in state.failed_ids)),
+        ("waiting", _waiting([each for state in states for each in state.waiting_ids])),
+        *(("balance", line) for line in (first.balance.lines if first.balance else ())),
+    )
+    return [(label, text) for label, text in found if text]
+
+
+def _without_state(shards: ScopeShards) -> str:
+    numbers = {*range(1, shards.count + 1)} - shards.of_number.keys()
+    ranges = ", ".join(map(str, id_ranges.to_ranges(numbers)))
+    return f"no state is saved of part {ranges} of {shards.count}" if numbers else ""
+
+
+def _shard(status: ScopeStatus, now: datetime) -> str:
+    state = status.saved.state
+    moved = _amount(state.total_uploaded, state.total_size_bytes)
+    failed = sum(state.failures_by_reason.values())
+    told = f"{_activity(status, now)}; read {_read(status)}; {moved} moved"
+    return f"{told}; {failed:,} failed" if failed else told
+
+
 def read_percent(status: ScopeStatus) -> int | None:
     """How far the chat was read, where that can be told."""
     last_id, newest_id = status.saved.state.last_message_id, status.newest_message_id
-    if not newest_id or not status.is_whole_chat:
+    if not newest_id or not status.counts_every_message:
         return None
     return min(100, 100 * last_id // newest_id)
 
@@ -71,13 +115,19 @@ def _place(remote: str, folder: str) -> str:
 
 
 def _part(status: ScopeStatus) -> str:
+    shard = status.saved.state.shard
+    parts = [] if shard.is_whole else [f"part {shard} (--shard)"]
+    return ", ".join([*parts, *_filtered(status)])
+
+
+def _filtered(status: ScopeStatus) -> list[str]:
     state = status.saved.state
     parts = []
-    if not status.is_whole_chat:
+    if not status.counts_every_message:
         parts.append(f"a part: filters, a topic, or comments (scope {state.scope_key})")
     if state.lower_bound:
         parts.append(f"from message {state.lower_bound} on")
-    return ", ".join(parts)
+    return parts
 
 
 def _activity(status: ScopeStatus, now: datetime) -> str:
@@ -114,15 +164,19 @@ def _read(status: ScopeStatus) -> str:
         return read + more
     if newest_id <= last_id:
         return f"{read}, the chat's newest"
-    if last_id == 0 or not status.is_whole_chat:
+    if last_id == 0 or not status.counts_every_message:
         return f"{read}{more} (the chat's newest is {newest_id})"
     return f"{read} of {newest_id} ({100 * last_id // newest_id} %){more}"
 
 
 def _moved(status: ScopeStatus) -> str:
     state = status.saved.state
-    size = human_bytes(state.total_size_bytes)
-    return f"{_files(state.total_uploaded)}, {size}, since {_time(state.started)}"
+    moved = _amount(state.total_uploaded, state.total_size_bytes)
+    return f"{moved}, since {_time(state.started)}"
+
+
+def _amount(files: int, size_bytes: int) -> str:
+    return f"{_files(files)}, {human_bytes(size_bytes)}"
 
 
 def _files(count: int) -> str:
@@ -149,8 +203,8 @@ def _failed(failures: Mapping[str, int]) -> str:
     return f"{total:,}: {reasons}" if total else ""
 
 
-def _failed_ids(status: ScopeStatus) -> str:
-    ranges = id_ranges.to_ranges(status.saved.state.failed_ids)
+def _message_ids(message_ids: Iterable[int]) -> str:
+    ranges = id_ranges.to_ranges(message_ids)
     if not ranges:
         return ""
     shown = ", ".join(map(str, ranges[:_MOST_RANGES]))
@@ -189,6 +243,7 @@ def record(status: ScopeStatus) -> dict[str, Any]:
         "chat_name": state.channel_name,
         "scope": state.scope_key,
         "whole_chat": status.is_whole_chat,
+        "shard": None if state.shard.is_whole else str(state.shard),
         "from_message_id": state.lower_bound,
         "remote": state.remote,
         "folder": state.folder,
@@ -210,7 +265,7 @@ def record(status: ScopeStatus) -> dict[str, Any]:
         "failures": dict(state.failures_by_reason),
         "failed_message_ids": list(state.failed_ids),
         "waiting_message_ids": list(state.waiting_ids),
-        "balance": balance_record(state.balance),
+        "balance": balance_record(status.balance),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -18,8 +18,18 @@ from tdl_sync.commands.verify_surplus import (
 )
 from tdl_sync.commands.verify_text import Verdict, json_record, report_lines, result_line
 from tdl_sync.core.errors import EXIT_SOME_FAILED, ChatError, SidecarUnreadable, TdlSyncError
-from tdl_sync.core.model import Chat, FileNumber, MediaItem, MediaType, Scope
+from tdl_sync.core.model import (
+    READER,
+    Chat,
+    FileNumber,
+    MediaItem,
+    MediaType,
+    Reading,
+    Scope,
+    scope_key,
+)
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages, SavedText
+from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID
@@ -35,6 +45,7 @@ from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import this_run
+from tdl_sync.state.saved_texts import State, parsed
 from tdl_sync.state.state_store import LoadedState, StateStore
 from tdl_sync.transfer.sidecar import described_file, sidecar_folders, sidecar_name
 
@@ -157,18 +168,31 @@ class Verifier:
             config.places.locks,
             StopFlag(),
             take_over=config.running.take_over,
+            shard=scope.shard,
         ) as lease:
             loaded = self._loaded(scope, lease.found)
             if loaded is not None and loaded.stale_ids:
                 self.saved_messages.delete(loaded.stale_ids)
             compared = self._compared(chat, scope, loaded)
             lease.check_claim()
-            repaired = self._repaired(compared, scope, loaded)
+            parts = self._parts_loaded(scope, lease.found)
+            repaired = self._repaired(compared, scope, loaded, parts)
             without_surplus = self._without_surplus(repaired, lease.check_claim)
             return self._without_empty_folders(without_surplus, lease.check_claim)
 
     def _loaded(self, scope: Scope, found: Sequence[SavedText] | None = None) -> LoadedState | None:
         return StateStore(self.saved_messages, self.local_states, found).load(scope)
+
+    def _parts_loaded(self, scope: Scope, found: Sequence[SavedText]) -> dict[Shard, LoadedState]:
+        """What was saved of the shards of this scope, where it is about the whole chat."""
+        key = scope_key(scope)
+        shards = {
+            each.shard
+            for each in parsed(found)
+            if isinstance(each, State) and each.state.whole_scope_key == key
+        }
+        loaded = {shard: self._loaded(replace(scope, shard=shard), found) for shard in shards}
+        return {shard: each for shard, each in loaded.items() if each is not None}
 
     def _compared(self, chat: Chat, scope: Scope, loaded: LoadedState | None) -> Verdict:
         folder = loaded.state.folder if loaded else self.look.find_folder(chat.id)
@@ -197,10 +221,14 @@ class Verifier:
         if choice.dedupe:
             comparison.leave_out_copies()
         ends = choice.filters.until is not None or choice.filters.to_id is not None
+        for number in comparison.unclaimed():
+            if not scope.shard.holds(number.message_id):
+                comparison.leave_out(number)
         self._sort_out(comparison, chat, after_id, up_to_id if ends else LARGEST_MESSAGE_ID)
         balance = None
         if is_whole(scope, choice):
-            balance = balanced_in_time(self.reader, chat, seen, up_to_id, StopFlag())
+            read = {WHOLE: Reading(up_to_id, READER, seen)}
+            balance = balanced_in_time(self.reader, chat, read, StopFlag())
         empty_folders: tuple[EmptyDoubles, ...] = ()
         if folder is not None and self.double_folders is not None:
             empty_folders = tuple(self.double_folders.of(folder))
@@ -228,16 +256,37 @@ class Verifier:
                 if isinstance(entry, MediaItem):
                     comparison.leave_out(entry.number)
 
-    def _repaired(self, verdict: Verdict, scope: Scope, loaded: LoadedState | None) -> Verdict:
+    def _repaired(
+        self,
+        verdict: Verdict,
+        scope: Scope,
+        loaded: LoadedState | None,
+        parts: Mapping[Shard, LoadedState],
+    ) -> Verdict:
         state_id = loaded.state.last_message_id if loaded else 0
         passed_id = max(self.marks.watermark(scope), state_id)
         task = self.config.task
         failures = recorded(
-            verdict.findings, self.marks, task.remote, passed_id, replaced=task.replaced is not None
+            verdict.findings,
+            self.marks,
+            task.remote,
+            passed_id,
+            replaced=task.replaced is not None,
+            passed_in_shards={
+                shard: max(each.state.last_message_id, self._watermark(scope, shard))
+                for shard, each in parts.items()
+            },
         )
         if failures and loaded is not None:
             save_state(loaded, failures, self.saved_messages, self.local_states)
+        for shard, each in parts.items():
+            own = [failure for failure in failures if shard.holds(failure.key.message_id)]
+            if own:
+                save_state(each, own, self.saved_messages, self.local_states)
         return replace(verdict, repaired=len(failures))
+
+    def _watermark(self, scope: Scope, shard: Shard) -> int:
+        return self.marks.watermark(replace(scope, shard=shard))
 
     def _without_surplus(self, verdict: Verdict, check_claim: Callable[[], None]) -> Verdict:
         """``check_claim`` raises when the chat is not ours any more: a person may think long."""

@@ -8,15 +8,17 @@ records of this machine and in the state message, for those that have no others.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
+from types import MappingProxyType
 
 from tdl_sync.commands.verify_comparison import Findings, Missing, Wrong
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.failures import NOT_RIGHT, REPLACED, Failure, is_distrusting
 from tdl_sync.core.naming import path_of
 from tdl_sync.core.ports import SavedMessages
+from tdl_sync.core.shards import Shard
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunState, RunStatus, files_of_several
@@ -27,16 +29,29 @@ MISSING = "missing on the remote"
 
 
 def recorded(
-    findings: Findings, marks: DoneMarks, remote: str, passed_id: int, *, replaced: bool = False
+    findings: Findings,
+    marks: DoneMarks,
+    remote: str,
+    passed_id: int,
+    *,
+    replaced: bool = False,
+    passed_in_shards: Mapping[Shard, int] = MappingProxyType({}),
 ) -> tuple[Failure, ...]:
     """Record what the next run is to move again, durably, and return it.
 
-    That is what was marked as done, and what the watermark ``passed_id`` has passed and no failure
-    stands for yet. What no run has come to yet is moved in its turn. A file that is as it was
-    uploaded, though its message has another one now, is left alone, since it may be the only copy,
-    unless what was ``replaced`` is asked for: then its mark stays, and the next run moves the new
-    one beside it, or over it.
+    That is what was marked as done, and what the watermark ``passed_id`` has passed, or that of a
+    shard which holds it, and no failure stands for yet. What no run has come to yet is moved in its
+    turn. A file that is as it was uploaded, though its message has another one now, is left alone,
+    since it may be the only copy, unless what was ``replaced`` is asked for: then its mark stays,
+    and the next run moves the new one beside it, or over it.
     """
+
+    def is_passed(message_id: int) -> bool:
+        return message_id <= passed_id or any(
+            message_id <= up_to_id and shard.holds(message_id)
+            for shard, up_to_id in passed_in_shards.items()
+        )
+
     failures = []
     found_bad: tuple[Missing | Wrong, ...] = (*findings.missing, *findings.wrong)
     for found in found_bad:
@@ -47,7 +62,7 @@ def recorded(
         elif found.marked:
             failure = _failure(found)
             marks.replace_mark(remote, failure)
-        elif found.failure is None and found.key.message_id <= passed_id:
+        elif found.failure is None and is_passed(found.key.message_id):
             failure = marks.record_failure(remote, _failure(found))
         else:
             continue

@@ -67,12 +67,15 @@ def _word(kind: MediaType, count: int) -> str:
     return _WORDS[kind][count != 1]
 
 
+NOT_COMPARED = Balance(not_compared=COUNTED_KINDS)
+
+
 def compared(
     counted: Mapping[MediaType, int | None] | None, seen: Mapping[MediaType, int] | None
 ) -> Balance:
     """``counted`` has ``None`` for what is inexact; either is ``None`` where it is not known."""
     if counted is None or seen is None:
-        return Balance(not_compared=COUNTED_KINDS)
+        return NOT_COMPARED
     fewer, not_compared = [], []
     for kind in COUNTED_KINDS:
         count, had = counted.get(kind), seen.get(kind, 0)

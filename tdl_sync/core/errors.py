@@ -27,6 +27,8 @@ class TdlSyncError(Exception):
     """Base of all errors that a user can meet. ``str()`` of it is one line for that user."""
 
     exit_status: ClassVar[int] = EXIT_BUG
+    of_remote: ClassVar[bool] = False
+    """Whether it is the affair of one remote, so that what goes to another can go on."""
 
 
 class UsageError(TdlSyncError):
@@ -71,7 +73,13 @@ class ChatFoundLater(ChatUnreadableNow):
         )
 
 
-class RemoteRefuses(ConfigurationError):
+class RemoteUnfit(ConfigurationError):
+    """The remote can't be used as it is."""
+
+    of_remote = True
+
+
+class RemoteRefuses(RemoteUnfit):
     """The remote refuses a file for a reason that holds for every further one, and that does not
     pass by itself. ``mend`` is what the user can do."""
 
@@ -90,8 +98,16 @@ class CredentialsRefused(TdlSyncError):
         super().__init__(f"{who}: {why}. {next_step}")
 
 
+class RemoteAccountRefused(CredentialsRefused):
+    """The remote has no use of its account; no other token would help."""
+
+    of_remote = True
+
+
 class RemoteCredentialsRefused(CredentialsRefused):
     """The remote refuses its token; ``remote_name`` is what ``rclone config`` calls it."""
+
+    of_remote = True
 
     def __init__(self, remote_name: str, why: str, next_step: str) -> None:
         self.remote_name = remote_name
@@ -118,21 +134,37 @@ class ComeBackLater(TdlSyncError):
     exit_status = EXIT_COME_BACK_LATER
 
 
+class RemoteNotNow(ComeBackLater):
+    """The remote, or rclone on the way to it, does not do what it should: later it may."""
+
+    of_remote = True
+
+
 class QuotaExceeded(ComeBackLater):
     """The remote takes no more today. ``resume_at`` is the latest that it does again."""
 
+    of_remote = True
+
     def __init__(
-        self, resume_at: datetime, why: str, limit: str = "Google Drive takes 750 GB a day"
+        self,
+        resume_at: datetime,
+        why: str,
+        limit: str = "Google Drive takes 750 GB a day",
+        remote: str = "",
     ) -> None:
         self.resume_at = resume_at
         self.why = why
+        of_remote = f"; this is of the remote {remote!r}" if remote else ""
         super().__init__(
             f"Quota exceeded, resume in 24 hours, at {resume_at:%Y-%m-%d %H:%M}: {limit} ({why})"
+            f"{of_remote}"
         )
 
 
 class StorageFull(ComeBackLater):
     """The remote has no room for a file. ``file_bytes`` and ``free_bytes`` where they are known."""
+
+    of_remote = True
 
     def __init__(
         self, remote: str, why: str, file_bytes: int | None = None, free_bytes: int | None = None
@@ -149,6 +181,8 @@ class StorageFull(ComeBackLater):
 class RateLimited(ComeBackLater):
     """The remote takes no more calls for the moment. 0 seconds: it does not say how long."""
 
+    of_remote = True
+
     def __init__(self, remote: str, why: str, retry_after_seconds: float = 0.0) -> None:
         self.why = why
         self.retry_after_seconds = retry_after_seconds
@@ -164,6 +198,8 @@ class NetworkUnreachable(TdlSyncError):
 class AnswerOverdue(NetworkUnreachable):
     """The remote is asked, and does not answer in time."""
 
+    of_remote = True
+
     def __init__(self, why: str) -> None:
         self.why = why
         super().__init__(f"{why}; check the network and start again")
@@ -171,6 +207,8 @@ class AnswerOverdue(NetworkUnreachable):
 
 class RemoteUnreachable(NetworkUnreachable):
     """No connection to the remote comes about."""
+
+    of_remote = True
 
     def __init__(self, remote: str, why: str) -> None:
         self.why = why

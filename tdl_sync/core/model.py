@@ -17,6 +17,8 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
+from tdl_sync.core.shards import WHOLE, Shard
+
 
 class LocationKind(str, Enum):
     """Which of Telegram's two file stores holds a file."""
@@ -470,7 +472,8 @@ class Scope:
     """What a run is about. Two scopes never share a watermark; done-marks they do share.
 
     ``lower_bound`` is the id of the first message that is asked for (0: from the beginning);
-    ``filters`` is a canonical text of everything that leaves items out.
+    ``filters`` is a canonical text of everything that leaves items out. Each ``shard`` of the same
+    is a scope of its own.
     """
 
     remote: str
@@ -478,6 +481,14 @@ class Scope:
     topic_id: int = 0
     filters: str = ""
     lower_bound: int = 0
+    shard: Shard = WHOLE
+
+    @property
+    def parts(self) -> list[str | int]:
+        """For keys. What is no shard has those that it had before there were any."""
+        chat: list[str | int] = [self.remote, self.chat_id]
+        parts = [*chat, self.topic_id, self.filters, self.lower_bound]
+        return parts if self.shard.is_whole else [*parts, str(self.shard)]
 
 
 READER = 2
@@ -504,5 +515,4 @@ class Reading:
 
 def scope_key(scope: Scope) -> str:
     """A short name for a scope, the same on every machine and in every version."""
-    parts = [scope.remote, scope.chat_id, scope.topic_id, scope.filters, scope.lower_bound]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(scope.parts).encode()).hexdigest()[:16]

@@ -1,16 +1,16 @@
 """How many files and connections this process may have open: enough of them, or one clear line.
 
-POSIX only. Windows has no limit of that kind that a run could meet: there all that is asked here is
-answered as where nothing is limited.
+Windows has no limit of that kind that a run could meet: there all that is asked here is answered as
+where nothing is limited.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import sys
 
 from tdl_sync.core.errors import ComeBackLater, ConfigurationError, TdlSyncError
+from tdl_sync.core.operating_system import allow_open_files, most_open_files
 
 LOOK_NEEDS = 36
 """For libraries, the session, the marks, one connection and one rclone: what a command needs that
@@ -43,39 +43,15 @@ class SystemHasNoneLeft(ComeBackLater):
         )
 
 
-if sys.platform == "win32":
-
-    def allow_more() -> None:
-        """There is nothing to be raised."""
-
-    def most_open() -> int | None:
-        return None
-
-else:
-    import resource
-
-    def allow_more() -> None:
-        """As many as may be had without asking anybody. Nothing is said where that fails."""
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        for wanted in (_WANTED, _MOST_ON_MACS):
-            most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-            if soft == resource.RLIM_INFINITY or soft >= most:
-                return
-            try:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-            except (OSError, ValueError):
-                continue
-            return
-
-    def most_open() -> int | None:
-        """``None`` for no limit."""
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return None if soft == resource.RLIM_INFINITY else soft
+def allow_more() -> None:
+    """As many as may be had without asking anybody. Nothing is said where that fails."""
+    if not allow_open_files(_WANTED):
+        allow_open_files(_MOST_ON_MACS)
 
 
 def check(needed: int) -> None:
     """Raises ``TooFewOpenFiles``."""
-    limit = most_open()
+    limit = most_open_files()
     if limit is not None and limit < needed:
         raise TooFewOpenFiles(limit, needed)
 
@@ -93,7 +69,7 @@ def named(error: BaseException) -> TdlSyncError | None:
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
         if isinstance(cause, OSError) and cause.errno == errno.EMFILE:
-            return TooFewOpenFiles(most_open(), None)
+            return TooFewOpenFiles(most_open_files(), None)
         if isinstance(cause, OSError) and cause.errno == errno.ENFILE:
             return SystemHasNoneLeft()
         cause = cause.__cause__ or cause.__context__

@@ -37,6 +37,7 @@ from tdl_sync.core.model import (
     Waiting,
 )
 from tdl_sync.core.reports import RunReport
+from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.core.steps import Step
 
 PART_BYTES = 1024 * 1024
@@ -59,21 +60,36 @@ class ChatReader(Protocol):
         """Telegram's count of the chat's messages of each kind, ``None`` for one that is inexact.
         What it does not count is missing."""
 
-    def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
-        """All messages with ``after_id < id <= up_to_id``, oldest first, one call a page."""
+    def pages(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[HistoryPage]:
+        """All messages of the shard with ``after_id < id <= up_to_id``, oldest first, one call a
+        page. The last page ends at ``up_to_id``, whoever holds that."""
 
-    def pages_newest_first(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
-        """The same messages from the other end, newest first within a page, too."""
+    def pages_newest_first(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[HistoryPage]:
+        """The same messages from the other end, newest first within a page, too. The last page
+        ends at ``after_id + 1``."""
 
-    def texts(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[list[TextMessage]]:
+    def texts(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[list[TextMessage]]:
         """The text messages among the same, oldest first, a page at a time."""
 
     def last_id_before(self, chat: Chat, moment: datetime) -> int:
         """The id of the newest message sent before ``moment``, 0 if there is none; one call."""
 
-    def fetch(self, chat: Chat, message_ids: Sequence[int]) -> list[HistoryEntry]:
+    def fetch(
+        self, chat: Chat, message_ids: Sequence[int], shard: Shard = WHOLE
+    ) -> list[HistoryEntry]:
         """All files of these messages as they are now, in this order; a message that is gone comes
-        as a ``SkippedItem``."""
+        as a ``SkippedItem``. Without those that the shard does not hold."""
+
+    def holds(self, chat: Chat, shard: Shard, message_id: int) -> bool:
+        """Whether the shard has this message. Comments go with their posts, and which those are is
+        known of what was read and of what was fetched; all others go by their own ids. Any thread
+        may ask, and nobody else is asked."""
 
 
 class PartSource(Protocol):
@@ -318,6 +334,9 @@ class ProgressListener(Notices, Protocol):
 
     def told(self, step: Step) -> None:
         """Of a file of the chat that was ``started``."""
+
+    def held(self, chat: Chat, *, is_ours: bool) -> None:
+        """Whether the chat is certain to be this run's, among all machines."""
 
     def idle(self, why: str) -> None:
         """Nothing is moved until ``started`` is called again, for this reason."""

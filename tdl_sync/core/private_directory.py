@@ -1,14 +1,12 @@
 """Whether a directory is ours alone: what lies in it is believed, and goes to the remote as it is.
 
-POSIX only. Windows has no owner bits: there a directory has the access list of the one that it was
-made in, which is the user's own for all that lies in a profile; a link needs an administrator.
+Where files have no owners (``operating_system.HAS_OWNERS``) nothing is asked.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,6 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.core.operating_system import (
+    HAS_OWNERS,
+    name_of_user,
+    others_may_write,
+    user_id,
+)
 
 _MOST_LINKS = 40
 _NOBODY = 65_534
@@ -41,7 +45,7 @@ class PrivateDirectory:
 
         Raises ``ConfigurationError`` where somebody else may say what lies in it, and ``OSError``.
         """
-        if sys.platform == "win32":
+        if not HAS_OWNERS:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             return []
         self._check_links()
@@ -57,42 +61,36 @@ class PrivateDirectory:
     def _check_links(self) -> None:
         planted = planted_link(self.path)
         if planted is not None:
-            raise self._refused(
-                f"is reached by the link {planted}, which {_name_of(planted.lstat().st_uid)} made"
-            )
+            raise self._refused(_reached_by(planted))
 
     def _check_owner(self, real: Path) -> None:
         """Root is trusted with everything; and so is whom the file system gives all files to."""
-        if sys.platform == "win32":
-            raise NotImplementedError
         owner = real.stat().st_uid
         with os.scandir(real) as entries:
             owners = {each.name: each.stat(follow_symlinks=False).st_uid for each in entries}
-        ours = {os.geteuid(), 0}
+        ours = {user_id(), 0}
         if not ours.issuperset((owner, *owners.values())):
             ours.add(_owner_of_what_we_make(real))
         if owner not in ours:
-            raise self._refused(f"belongs to {_name_of(owner)}", "run as that user, or ")
+            raise self._refused(f"belongs to {name_of_user(owner)}", "run as that user, or ")
         for name, owner in sorted(owners.items()):
             if owner not in ours:
                 raise self._refused(
-                    f"holds {name!r}, which belongs to {_name_of(owner)}", "remove that, or "
+                    f"holds {name!r}, which belongs to {name_of_user(owner)}", "remove that, or "
                 )
 
     def _narrowed(self, real: Path, is_ours: Callable[[str], bool]) -> list[str]:
-        if sys.platform == "win32":
-            raise NotImplementedError
         status = real.stat()
-        writable = _others_may_write(status)
+        writable = others_may_write(status)
         if not status.st_mode & _OTHERS_ENTER:
             return []
         if str(real) in _shared():
             raise self._refused("is shared by all users of this machine")
         names = os.listdir(real)
-        if status.st_uid != os.geteuid() or not all(map(is_ours, names)):
+        if status.st_uid != user_id() or not all(map(is_ours, names)):
             if not writable:
                 return []
-            own = status.st_uid == os.geteuid()
+            own = status.st_uid == user_id()
             mend = f"run 'chmod go-w {self.path}', or " if own else ""
             raise self._refused("can be written by other users", mend)
         with suppress(PermissionError):
@@ -109,7 +107,7 @@ class PrivateDirectory:
     def _warnings_above(self, real: Path) -> Iterator[str]:
         for above in real.parents:
             status = above.stat()
-            if _others_may_write(status) and not status.st_mode & stat.S_ISVTX:
+            if others_may_write(status) and not status.st_mode & stat.S_ISVTX:
                 yield (
                     f"warning: other users may put another directory in the place of {self.what} "
                     f"{self.path}, as they can write to {above}"
@@ -121,17 +119,23 @@ def distrust_of_file(path: Path, status: os.stat_result) -> str | None:
     """Why somebody else may say what is in the file that was opened there (``status`` is its own):
     the end of a sentence that begins with its name. ``None`` where only we and the administrator
     may."""
-    if sys.platform == "win32":
+    if not HAS_OWNERS:
         return None
     planted = planted_link(path)
     if planted is not None:
-        return f"is reached by the link {planted}, which {_name_of(planted.lstat().st_uid)} made"
-    ours = status.st_uid in (os.geteuid(), 0)
+        return (
+            f"is reached by the link {planted}, which {name_of_user(planted.lstat().st_uid)} made"
+        )
+    ours = status.st_uid in (user_id(), 0)
     if not ours and status.st_uid != _owner_of_what_we_make(path.parent):
-        return f"belongs to {_name_of(status.st_uid)}"
-    if stat.S_ISREG(status.st_mode) and _others_may_write(status):
+        return f"belongs to {name_of_user(status.st_uid)}"
+    if stat.S_ISREG(status.st_mode) and others_may_write(status):
         return "can be written by other users"
     return None
+
+
+def _reached_by(planted: Path) -> str:
+    return f"is reached by the link {planted}, which {name_of_user(planted.lstat().st_uid)} made"
 
 
 def planted_link(path: Path) -> Path | None:
@@ -139,12 +143,12 @@ def planted_link(path: Path) -> Path | None:
 
     One of ours, or of the administrator's, is followed as ever.
     """
-    if sys.platform == "win32":
+    if not HAS_OWNERS:
         return None
     for link, status, above in _links_to(path):
-        if status.st_uid in (os.geteuid(), 0):
+        if status.st_uid in (user_id(), 0):
             continue
-        if status.st_uid != _NOBODY or _others_may_write(above):
+        if status.st_uid != _NOBODY or others_may_write(above):
             return link
     return None
 
@@ -183,49 +187,12 @@ def _shared() -> set[str]:
 
 def _owner_of_what_we_make(directory: Path) -> int:
     """Disks of a network, and of other systems, give all files to one user."""
-    if sys.platform == "win32":
-        raise NotImplementedError
     try:
         descriptor, name = tempfile.mkstemp(prefix=".tdl-sync-", dir=directory)
     except OSError:
-        return os.geteuid()
+        return user_id()
     try:
         return os.fstat(descriptor).st_uid
     finally:
         os.close(descriptor)
         os.unlink(name)
-
-
-if sys.platform != "win32":
-    import grp
-    import pwd
-
-    def _name_of(user_id: int) -> str:
-        try:
-            return f"the user {pwd.getpwuid(user_id).pw_name!r}"
-        except KeyError:
-            return f"user {user_id}"
-
-    def _others_may_write(status: os.stat_result) -> bool:
-        """A group that is nobody else's, as many systems give each user one, is no other."""
-        if status.st_mode & stat.S_IWOTH:
-            return True
-        return bool(status.st_mode & stat.S_IWGRP) and not _is_own_group(status.st_gid)
-
-    def _is_own_group(group_id: int) -> bool:
-        own_ids = {os.geteuid(), 0}
-        try:
-            own_names = {pwd.getpwuid(each).pw_name for each in own_ids}
-            members = set(grp.getgrgid(group_id).gr_mem)
-        except KeyError:  # as in containers: nobody is known to be in it but who it was given to
-            return group_id == os.getegid()
-        others = (each for each in pwd.getpwall() if each.pw_uid not in own_ids)
-        return members <= own_names and all(each.pw_gid != group_id for each in others)
-
-else:
-
-    def _name_of(user_id: int) -> str:
-        return f"user {user_id}"
-
-    def _others_may_write(status: os.stat_result) -> bool:
-        return False

@@ -27,12 +27,34 @@ class Shard:
         return f"{self.number}/{self.count}"
 
     @property
+    def is_first(self) -> bool:
+        """Two that are first always overlap: what there is one of for a chat is kept by the run of
+        such a part."""
+        return self.number == 1
+
+    @property
     def is_whole(self) -> bool:
         return self.count == 1
 
     def holds(self, message_id: int) -> bool:
         """Whether a message belongs to this part. Message ids of a chat begin with 1."""
-        return (message_id - 1) // BLOCK_MESSAGES % self.count == self.number - 1
+        return _block_of(message_id) % self.count == self.number - 1
+
+    def next_held(self, message_id: int) -> int:
+        """The first id from this one on that belongs to this part."""
+        block = _block_of(message_id)
+        blocks_on = (self.number - 1 - block) % self.count
+        return message_id if blocks_on == 0 else (block + blocks_on) * BLOCK_MESSAGES + 1
+
+    def last_held(self, message_id: int) -> int:
+        """The last id up to this one that belongs to this part, 0 if none does."""
+        if message_id < 1:
+            return 0
+        block = _block_of(message_id)
+        blocks_back = (block - self.number + 1) % self.count
+        if blocks_back == 0:
+            return message_id
+        return max(0, (block - blocks_back + 1) * BLOCK_MESSAGES)
 
     def overlaps(self, other: Shard) -> bool:
         """Whether some message belongs to both, be it one that is not written yet."""
@@ -40,6 +62,16 @@ class Shard:
 
 
 WHOLE = Shard(1, 1)
+
+
+def block_around(message_id: int) -> range:
+    """The ids that go to the same part as this one, whatever the parts are."""
+    first_id = _block_of(message_id) * BLOCK_MESSAGES + 1
+    return range(first_id, first_id + BLOCK_MESSAGES)
+
+
+def _block_of(message_id: int) -> int:
+    return (message_id - 1) // BLOCK_MESSAGES
 
 
 def parse_shard(text: str) -> Shard:

@@ -1,4 +1,4 @@
-"""The one flag that ends a run: everything that waits, waits on it too."""
+"""The flag that ends a run, or what goes to one remote: everything that waits, waits on it too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from tdl_sync.core.errors import Stopped
+from tdl_sync.core.errors import Stopped, TdlSyncError
 
 _WakeUp = Callable[[], None]
 
@@ -44,6 +44,16 @@ class StopFlag:
     @property
     def is_set(self) -> bool:
         return self._event.is_set()
+
+    @property
+    def ends_all(self) -> bool:
+        """Whether it is the whole run that stops."""
+        return self.is_set
+
+    @property
+    def of_run(self) -> StopFlag:
+        """The one of the whole run."""
+        return self
 
     @property
     def seconds_ago(self) -> float:
@@ -91,6 +101,44 @@ class StopFlag:
         """Sleep, or raise ``Stopped`` as soon as the flag is set."""
         if self._event.wait(seconds):
             self.check()
+
+
+class StopOfRemote(StopFlag):
+    """Of all that goes to one of several remotes. It is set together with the run's flag, and by
+    itself where what is to be its cause is the affair of that remote alone."""
+
+    def __init__(self, run: StopFlag, on_alone: Callable[[], None] = lambda: None) -> None:
+        """``on_alone`` is called when it was set, and the run's flag was not."""
+        super().__init__()
+        self._run = run
+        self._on_alone = on_alone
+        run.on_set(self._stop_with_the_run)
+
+    def set(self, cause: BaseException | None = None) -> None:
+        """Stop what goes to this remote, or all. That something was stopped is no cause."""
+        if isinstance(cause, Stopped) and self.is_set:
+            return
+        if not (isinstance(cause, TdlSyncError) and cause.of_remote):
+            self._run.set(cause)
+            return
+        super().set(cause)
+        if not self._run.is_set:
+            self._on_alone()
+
+    @property
+    def ends_all(self) -> bool:
+        return self._run.is_set
+
+    @property
+    def of_run(self) -> StopFlag:
+        return self._run
+
+    @property
+    def seconds_ago(self) -> float:
+        return self._run.seconds_ago if self._run.is_set else super().seconds_ago
+
+    def _stop_with_the_run(self) -> None:
+        super().set(self._run.cause)
 
 
 def _without_holding(wake_up: _WakeUp) -> Callable[[], _WakeUp | None]:

@@ -8,6 +8,7 @@ from enum import Enum
 
 from tdl_sync.core.model import Chat, HistoryPage, Scope
 from tdl_sync.core.ports import ChatReader
+from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.options.filters import ALL_BUT_STICKERS, Filters, without_posts
 
 
@@ -25,13 +26,14 @@ class Choice:
 
     ``dedupe`` leaves out copies of files that another message has brought to the remote. Order
     and limit are no part of the scope: what they leave out lies above the watermark, so that any
-    later run of the same filters finds it.
+    later run of the same filters finds it. ``shard`` is the part of each chat that is read at all.
     """
 
     filters: Filters = ALL_BUT_STICKERS
     newest_first: bool = False
     limit: int | None = None
     dedupe: bool = False
+    shard: Shard = WHOLE
 
     @property
     def canonical_text(self) -> str:
@@ -61,7 +63,7 @@ class Choice:
     ) -> Iterator[HistoryPage]:
         """The chat's pages in the order of the run, with what filters leave out as skipped."""
         listing = reader.pages_newest_first if self.newest_first else reader.pages
-        for page in listing(chat, after_id, up_to_id):
+        for page in listing(chat, after_id, up_to_id, self.shard):
             if chat.comments_on_id is not None:
                 page = without_posts(page, chat.comments_on_id)
             yield self.filters.page(page)
@@ -71,7 +73,7 @@ class Choice:
         filters = self.canonical_text
         if chat.comments_on_id is not None:
             filters = f"{filters} comments".lstrip()
-        return Scope(remote, chat.id, chat.topic_id, filters, lower_bound)
+        return Scope(remote, chat.id, chat.topic_id, filters, lower_bound, self.shard)
 
 
 WHOLE_CHAT = Choice()

@@ -52,6 +52,14 @@ class PageSettings:
 
 
 @dataclass(frozen=True)
+class MetricsSettings:
+    """The file of figures for Prometheus, and the part of each chat that they are of."""
+
+    file: Path
+    shard: str
+
+
+@dataclass(frozen=True)
 class Telling:
     """What a run says, and where. ``log_file`` is a second place for its lines."""
 
@@ -60,6 +68,7 @@ class Telling:
     lines_as_json: bool
     notify: bool
     page: PageSettings | None = None
+    metrics: MetricsSettings | None = None
 
 
 PLAINLY = Telling(Verbosity.NORMAL, None, lines_as_json=False, notify=False)

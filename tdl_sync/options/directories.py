@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from tdl_sync.core.errors import UsageError
+from tdl_sync.core.operating_system import PLACES
 
 
 def expand(text: str, environ: Mapping[str, str]) -> Path:
@@ -17,7 +17,7 @@ def expand(text: str, environ: Mapping[str, str]) -> Path:
 
 
 def _home(environ: Mapping[str, str]) -> Path:
-    named = environ.get("USERPROFILE" if sys.platform == "win32" else "HOME")
+    named = environ.get(PLACES.home_variable)
     try:
         return Path(named) if named else Path.home()
     except RuntimeError:
@@ -29,14 +29,7 @@ def _home(environ: Mapping[str, str]) -> Path:
 def default_settings_file(environ: Mapping[str, str]) -> Path | None:
     """Where each system keeps a user's settings; ``None`` where no home is known."""
     try:
-        if sys.platform == "win32":
-            roaming = environ.get("APPDATA")
-            base = Path(roaming) if roaming else _home(environ) / "AppData" / "Roaming"
-        elif sys.platform == "darwin":
-            base = _home(environ) / "Library" / "Application Support"
-        else:
-            named = environ.get("XDG_CONFIG_HOME", "")
-            base = Path(named) if named.startswith("/") else _home(environ) / ".config"
+        base = PLACES.settings(environ, lambda: _home(environ))
     except UsageError:
         return None
     return (base / "tdl-sync" / "config.toml").absolute()
@@ -47,13 +40,5 @@ def default_data_dir(environ: Mapping[str, str]) -> Path:
 
     By hand, since the library for it reads the process's environment and not ``environ``.
     """
-    if sys.platform == "win32":
-        local = environ.get("LOCALAPPDATA")
-        base = Path(local) if local else _home(environ) / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = _home(environ) / "Library" / "Application Support"
-    else:
-        # https://specifications.freedesktop.org/basedir-spec/: a relative path is to be ignored.
-        named = environ.get("XDG_DATA_HOME", "")
-        base = Path(named) if named.startswith("/") else _home(environ) / ".local" / "share"
+    base = PLACES.data(environ, lambda: _home(environ))
     return (base / "tdl-sync").absolute()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ntpath
-import os
 import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tdl_sync.core.operating_system import is_drive_letter
 from tdl_sync.options.rclone_options import flag_fault
 
 # https://rclone.org/docs/#valid-remote-names and #connection-strings
@@ -66,7 +66,7 @@ def notation_of(remote: str) -> RemoteNotation:
     """Of what ``parse_remote`` has taken, or what a configuration names. An option without a value
     is ``true``, as for rclone."""
     match = None if posixpath.isabs(remote) else _REMOTE.fullmatch(remote)
-    if match is None or (os.name == "nt" and len(match["name"]) == 1):
+    if match is None or is_drive_letter(match["name"]):
         return RemoteNotation("", "", {}, remote)
     options = {}
     for option in _OPTION.finditer(match["options"]):

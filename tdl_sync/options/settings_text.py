@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tdl_sync.core.errors import UsageError
+from tdl_sync.core.operating_system import HAS_OWNERS
 from tdl_sync.core.private_directory import distrust_of_file
 from tdl_sync.options.directories import default_settings_file
 
@@ -104,6 +105,6 @@ def _parsed(path: Path, data: bytes) -> Mapping[str, Any]:
 
 
 def _wider(status: os.stat_result) -> str | None:
-    if sys.platform == "win32" or not status.st_mode & 0o077:
+    if not HAS_OWNERS or not status.st_mode & 0o077:
         return None
     return f"can be read by other users (its mode is {stat.S_IMODE(status.st_mode):o})"

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from tdl_sync.core.errors import ConfigurationError
-from tdl_sync.core.operating_system import open_here, sync_directory
+from tdl_sync.core.operating_system import open_here, remove_file, sync_directory
 
 
 class BegunFolder:
@@ -43,4 +43,4 @@ class BegunFolder:
     def end(self) -> None:
         """What can't be forgotten costs the next start that finds no folder some seconds."""
         with contextlib.suppress(OSError):
-            self._path.unlink()
+            remove_file(self._path)

@@ -19,9 +19,11 @@ from tdl_sync.core.errors import (
     AccessTokenRefused,
     ConfigurationError,
     NetworkUnreachable,
+    RemoteUnfit,
     TdlSyncError,
 )
 from tdl_sync.core.futures import in_thread
+from tdl_sync.core.operating_system import is_drive_letter
 from tdl_sync.remote.base_folder import Wait, found_base, made_base, wait_beside
 from tdl_sync.remote.begun_folder import BegunFolder
 from tdl_sync.remote.call_options import Comparison
@@ -425,7 +427,7 @@ def _remote_prefix(remote: str) -> str | None:
     https://rclone.org/docs/#syntax-of-remote-paths
     """
     match = re.match(r"(:?[^:,/\\]+)[:,]", remote)
-    if match is None or (os.name == "nt" and len(match[1]) == 1):
+    if match is None or is_drive_letter(match[1]):
         return None
     return match[1]
 
@@ -455,7 +457,7 @@ def _unfit(failure: RcloneFailure, types: dict[str, str], config_command: str) -
 
 
 def _error(failure: RcloneFailure, otherwise: Callable[[RcloneFailure], str]) -> TdlSyncError:
-    return classified(failure) or ConfigurationError(otherwise(failure))
+    return classified(failure) or RemoteUnfit(otherwise(failure))
 
 
 def _is_set(option: str, remote: str, section: Mapping[str, str], arguments: Sequence[str]) -> bool:
@@ -644,7 +646,7 @@ def _is_shown(control: RemoteControl, remote: CheckedRemote, name: str, sent: Fo
         why = "without a hash to compare it by"
     else:
         return True
-    raise ConfigurationError(
+    raise RemoteUnfit(
         f"{remote.remote!r} shows the file that was just moved there {why}, so nothing that is "
         "sent there can be proven; name another with --remote"
     )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from tdl_sync.core.errors import ComeBackLater, ConfigurationError, RateLimited, TdlSyncError
+from tdl_sync.core.errors import RateLimited, RemoteNotNow, RemoteUnfit, TdlSyncError
 from tdl_sync.remote import one_of_several
 from tdl_sync.remote.one_of_several import Choosing, LookAgain, Make, NotShown
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
@@ -222,7 +222,7 @@ def listed_folders_by(
 
 
 def folder_error(what: str, failure: RcloneFailure) -> TdlSyncError:
-    return classified(failure) or ConfigurationError(
+    return classified(failure) or RemoteUnfit(
         f"rclone can't {what} on {failure.remote!r}: {failure.last_error}; "
         "mend that or name another place with --remote"
     )
@@ -230,7 +230,7 @@ def folder_error(what: str, failure: RcloneFailure) -> TdlSyncError:
 
 def not_shown(parent: DriveParent, name: str) -> TdlSyncError:
     """It was made, for all that is known."""
-    return ComeBackLater(
+    return RemoteNotNow(
         f"{'/'.join(filter(None, (parent.path, name)))!r} was made, but the remote has "
         "not shown it for a minute; start again later"
     )

@@ -6,15 +6,15 @@ terminal reaches only us and a running transfer gets its grace time.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+from tdl_sync.core import operating_system
+from tdl_sync.core.operating_system import CREATION_FLAGS
 
 _HOOK_LOOK_SECONDS = 0.1
 _LAST_WORDS_BYTES = 2000
@@ -29,18 +29,9 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """A child that lives until its stdin is closed, and whose stderr is a pipe to read from.
 
-    It keeps ``inherited_fds`` open (POSIX only): a lock on one of them is not free before the
-    child is gone, even if we were killed. Raises ``OSError`` if the program can't be started.
+    It keeps ``inherited_fds`` open: a lock on one of them is not free before the child is gone,
+    even if we were killed. Raises ``OSError`` if the program can't be started.
     """
-    if sys.platform == "win32":
-        return subprocess.Popen(
-            list(arguments),
-            env=dict(environment),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP,
-        )
     return subprocess.Popen(
         list(arguments),
         env=dict(environment),
@@ -48,6 +39,7 @@ def start(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        creationflags=CREATION_FLAGS,
         pass_fds=tuple(inherited_fds),
     )
 
@@ -87,33 +79,16 @@ def has_ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
     return True
 
 
-if sys.platform == "win32":
+def ask_to_end(process: subprocess.Popen[bytes]) -> None:
+    """The child, and what it has started."""
+    if process.poll() is None:
+        operating_system.ask_to_end(process.pid)
 
-    def ask_to_end(process: subprocess.Popen[bytes]) -> None:
-        if process.poll() is None:
-            # There may be no console to send it by, or the process has just ended.
-            with contextlib.suppress(OSError):
-                process.send_signal(signal.CTRL_BREAK_EVENT)
 
-    def kill(process: subprocess.Popen[bytes]) -> None:
-        process.kill()
-
-else:
-
-    def ask_to_end(process: subprocess.Popen[bytes]) -> None:
-        _signal_group(process, signal.SIGTERM)
-
-    def kill(process: subprocess.Popen[bytes]) -> None:
-        _signal_group(process, signal.SIGKILL)
-
-    def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-        # The whole group: what the child started (ssh, a password command) holds its pipes open.
-        # A child that was not waited for keeps its id, so the id can't be another process's.
-        if process.poll() is None:
-            try:
-                os.killpg(process.pid, number)
-            except ProcessLookupError:
-                return
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """The child, and what it has started."""
+    if process.poll() is None:
+        operating_system.kill_all(process.pid)
 
 
 @dataclass(frozen=True)
@@ -144,7 +119,8 @@ def run_hook(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=words,
-            start_new_session=True,  # of no effect on Windows
+            start_new_session=True,
+            creationflags=CREATION_FLAGS,
         )
         end_at = time.monotonic() + timeout_seconds
         while not has_ended_within(process, _HOOK_LOOK_SECONDS):

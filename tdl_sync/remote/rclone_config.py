@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import re
 import stat
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from tdl_sync.core.errors import ConfigurationError
+from tdl_sync.core.operating_system import HAS_OWNERS, remove_file, user_id
 from tdl_sync.remote.rclone import Rclone
 
 COPY_NAME = "rclone.conf"
@@ -31,7 +31,7 @@ def use_writable_config(rclone: Rclone, directory: Path, tell: Callable[[str], N
         return
     copy = directory / COPY_NAME
     try:
-        copy.unlink(missing_ok=True)
+        remove_file(copy)
         copy.touch(mode=0o600)
         copy.write_bytes(config_file.read_bytes())
     except OSError as error:
@@ -74,10 +74,10 @@ def _unescaped(field: bytes) -> bytes:
 
 
 def _is_anothers_in_a_sticky_directory(path: Path) -> bool:
-    if sys.platform == "win32":
+    if not HAS_OWNERS:
         return False
     directory = path.parent.stat()
-    return bool(directory.st_mode & stat.S_ISVTX) and os.geteuid() not in (
+    return bool(directory.st_mode & stat.S_ISVTX) and user_id() not in (
         0,
         directory.st_uid,
         path.stat().st_uid,
@@ -86,7 +86,7 @@ def _is_anothers_in_a_sticky_directory(path: Path) -> bool:
 
 def _is_immutable(path: Path) -> bool:
     """Not writable though its mode says so, and its owner asks."""
-    if sys.platform == "win32" or os.access(path, os.W_OK):
+    if not HAS_OWNERS or os.access(path, os.W_OK):
         return False
-    found, user = path.stat(), os.geteuid()
+    found, user = path.stat(), user_id()
     return user == 0 or (found.st_uid == user and bool(found.st_mode & stat.S_IWUSR))

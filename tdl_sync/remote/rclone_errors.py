@@ -16,15 +16,15 @@ from pathlib import Path
 
 from tdl_sync.core.errors import (
     AccessTokenRefused,
-    ComeBackLater,
     ConfigurationError,
     CorruptedInTransfer,
-    CredentialsRefused,
     FolderFull,
     HandOffFailed,
     QuotaExceeded,
     RateLimited,
+    RemoteAccountRefused,
     RemoteCredentialsRefused,
+    RemoteNotNow,
     RemoteRefuses,
     RemoteUnreachable,
     StorageFull,
@@ -142,7 +142,7 @@ def transfer_error(failure: RcloneFailure) -> TdlSyncError:
 
 def unexpected(failure: RcloneFailure) -> TdlSyncError:
     """What a call that should always work has failed of: the run can't go on."""
-    return classified(failure) or ComeBackLater(
+    return classified(failure) or RemoteNotNow(
         f"rclone does not do what it is told ({failure.last_error}); start again"
     )
 
@@ -202,11 +202,12 @@ def _daily_calls(failure: RcloneFailure) -> TdlSyncError:
         datetime.now().astimezone() + _QUOTA_DAY,
         failure.last_error,
         "the project of the remote's client_id may make no more calls today",
+        remote=failure.remote,
     )
 
 
 def _account_closed(failure: RcloneFailure) -> TdlSyncError:
-    return CredentialsRefused(
+    return RemoteAccountRefused(
         f"the remote {failure.remote_name!r} has no use of its account",
         failure.last_error,
         "Sign in to that account with a browser and look what it asks for",
@@ -226,7 +227,7 @@ def _refuses(what: str, mend: str) -> Callable[[RcloneFailure], TdlSyncError]:
 
 
 def _service_account(failure: RcloneFailure) -> TdlSyncError:
-    return CredentialsRefused(
+    return RemoteAccountRefused(
         f"the remote {failure.remote_name!r} refuses its service account",
         failure.last_error,
         "Make a new key for the service account and put it where service_account_file of "
@@ -244,7 +245,9 @@ def _storage_full(failure: RcloneFailure) -> TdlSyncError:
 
 
 def _daily_quota(failure: RcloneFailure) -> TdlSyncError:
-    return QuotaExceeded(datetime.now().astimezone() + _QUOTA_DAY, failure.last_error)
+    return QuotaExceeded(
+        datetime.now().astimezone() + _QUOTA_DAY, failure.last_error, remote=failure.remote
+    )
 
 
 def _rate_limited(failure: RcloneFailure) -> TdlSyncError:

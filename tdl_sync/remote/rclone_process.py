@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from pathlib import Path
 
+from tdl_sync.core.operating_system import KILLED_WITHOUT_A_SIGN
 from tdl_sync.core.text import printable
 from tdl_sync.remote import processes
 from tdl_sync.remote.answers import ReadObject
@@ -78,7 +78,7 @@ class RcloneProcess:
         """By a signal, or by us since it hung: it did not end of itself."""
         status = self._process.poll() or 0
         # Windows knows no signals: there who has no last words was killed.
-        without_a_word = sys.platform == "win32" and status != 0 and not self.last_words
+        without_a_word = KILLED_WITHOUT_A_SIGN and status != 0 and not self.last_words
         return self._hung or status < 0 or without_a_word
 
     @property

@@ -15,9 +15,7 @@ other has done it.
 from __future__ import annotations
 
 import json
-import os
 import random
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +24,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from tdl_sync.core.errors import AccessTokenRefused
+from tdl_sync.core.operating_system import FileLock, LockHeld
 from tdl_sync.remote.chain import names_below
 from tdl_sync.remote.rclone import CallFailed
 from tdl_sync.remote.rclone_errors import classified
@@ -118,36 +117,26 @@ def config_lock(control: RemoteControl) -> Iterator[None]:
     rclone puts a new file in the place of the old one, so the lock is of the directory. Whoever
     can't have it within some time goes on without.
     """
-    descriptor = _locked(control) if sys.platform != "win32" else None
+    lock = _locked(control)
     try:
         yield
     finally:
-        if descriptor is not None:
-            os.close(descriptor)
+        if lock is not None:
+            lock.release()
 
 
-def _locked(control: RemoteControl) -> int | None:
-    if sys.platform == "win32":
-        raise NotImplementedError
-    import fcntl
-
+def _locked(control: RemoteControl) -> FileLock | None:
     path = control.rclone.config_file
     deadline = time.monotonic() + _LOCK_SECONDS
     if path is None:
         return None
-    try:
-        descriptor = os.open(path.resolve().parent, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
     while time.monotonic() < deadline and not control.rclone.stopping:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return descriptor
-        except BlockingIOError:
+            return FileLock.acquire_directory(path.resolve().parent)
+        except LockHeld:
             time.sleep(_LOCK_LOOK_SECONDS)
         except OSError:
             break
-    os.close(descriptor)
     return None
 
 

@@ -26,7 +26,7 @@ def progress_for(stream: TextIO, telling: Telling) -> Reporter:
 
     ``--quiet`` and ``--log-json`` are lines on a terminal, too. ``--quiet`` is not for the log
     file, which is there for what was not looked at. Raises ``UsageError`` for a log file that
-    can't be written, or such a page.
+    can't be written, such a page, or such metrics.
     """
     reporter = Reporter()
     style = as_json if telling.lines_as_json else as_text
@@ -48,4 +48,13 @@ def progress_for(stream: TextIO, telling: Telling) -> Reporter:
             PageOutlet(telling.page.file, history, reporter.message, lambda: reporter.last_words)
         )
     reporter.tell_to(*outlets)
+    if telling.metrics is not None:
+        # Only here: a run without it does not pay for its library.
+        from tdl_sync.reporting.metrics import Figures
+        from tdl_sync.reporting.metrics_file import MetricsFile
+
+        figures = Figures(telling.metrics.shard)
+        reporter.count_by(
+            MetricsFile(telling.metrics.file, figures, reporter.message, lambda: reporter.outcome)
+        )
     return reporter

@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tdl_sync.core.operating_system import replace_file
+
 SLOT_SECONDS = 300
 SLOTS = 24 * 3600 // SLOT_SECONDS
 _MOST_BYTES = 100_000
@@ -32,7 +34,7 @@ def write_whole(path: Path, content: bytes, mode: int) -> None:
         with open(descriptor, "wb") as file:
             file.write(content)
         os.chmod(name, mode)
-        os.replace(name, path)
+        replace_file(Path(name), path)
     except BaseException:
         with suppress(OSError):
             os.unlink(name)

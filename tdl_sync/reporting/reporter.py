@@ -11,7 +11,7 @@ from typing import Protocol
 from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import Chat, ChatKind, ChatTotals, MediaItem, MessageKey
 from tdl_sync.core.naming import file_name
-from tdl_sync.core.reports import RunReport
+from tdl_sync.core.reports import Outcome, RunReport
 from tdl_sync.core.steps import (
     Admitted,
     Direction,
@@ -58,6 +58,22 @@ class Outlet(Protocol):
         """Nothing more is shown."""
 
 
+class Counting(Protocol):
+    """Who counts what happens, whatever is shown of it. All threads may call; nothing is raised."""
+
+    def started(self, chat_id: int, budget_bytes: int) -> None:
+        """Files of this chat are moved from here on, again where it was told before."""
+
+    def told(self, chat_id: int, step: Step) -> None: ...
+
+    def waiting(self, what: str, until: datetime | None) -> None: ...
+
+    def held(self, chat_id: int, *, is_ours: bool) -> None: ...
+
+    def close(self) -> None:
+        """Nothing more happens."""
+
+
 class Reporter:
     """``ports.ProgressListener`` that tells outlets what happens.
 
@@ -70,7 +86,10 @@ class Reporter:
         self._interval_seconds = interval_seconds
         self.last_words: tuple[str, ...] = ()
         """How the run went, for the page; to be set before ``close``."""
+        self.outcome: Outcome | None = None
+        """The same in a word, for who counts; ``None`` for a run whose chats another one has."""
         self._outlets: Sequence[Outlet] = ()
+        self._counting: Sequence[Counting] = ()
         # Reentrant: a log file that can't be written tells of it in the midst of a line.
         self._telling = threading.RLock()
         self._chat = nobody
@@ -84,6 +103,10 @@ class Reporter:
         """To be called once, before anything happens."""
         self._outlets = outlets
 
+    def count_by(self, *counting: Counting) -> None:
+        """As ``tell_to``."""
+        self._counting = counting
+
     def tell(self, event: Event) -> None:
         """All outlets get all events in one order."""
         with self._telling:
@@ -96,6 +119,8 @@ class Reporter:
         self._end_chat()
         self._chat = chat
         self._numbers = ProgressNumbers(chat, totals, budget_bytes, account)
+        for counting in self._counting:
+            counting.started(chat.id, budget_bytes)
         for outlet in self._outlets:
             outlet.begin(self._numbers.snapshot)
         self._over.clear()
@@ -130,9 +155,17 @@ class Reporter:
         self._end_chat()
         for outlet in self._outlets:
             outlet.close()
+        for counting in self._counting:
+            counting.close()
+
+    def held(self, chat: Chat, *, is_ours: bool) -> None:
+        for counting in self._counting:
+            counting.held(chat.id, is_ours=is_ours)
 
     def told(self, step: Step) -> None:
         self._numbers.told(step)
+        for counting in self._counting:
+            counting.told(self._chat.id, step)
         match step:
             case Admitted(item):
                 size = human_bytes(item.size_bytes)
@@ -158,6 +191,8 @@ class Reporter:
     def waiting(self, what: str, why: str, until: datetime | None) -> None:
         waiting = Waiting(printable(what), printable(why), until)
         self._numbers.waiting(waiting)
+        for counting in self._counting:
+            counting.waiting(what, until)
         # Many requests meet the same flood wait at once; one line says it.
         now = time.monotonic()
         if now - self._said_waits.get((what, why), float("-inf")) < _SAME_WAIT_SECONDS:

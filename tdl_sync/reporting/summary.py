@@ -41,8 +41,14 @@ def summary(report: RunReport, chat: Chat) -> str:
     return "\n".join(lines + _failed_lines(report.failed_items))
 
 
-def result_line(outcome: Outcome, reports: Iterable[RunReport], failed_hooks: int = 0) -> str:
-    """The last line on standard output. ``bytes`` are those that were uploaded by this run."""
+def result_line(
+    outcome: Outcome,
+    reports: Iterable[RunReport],
+    failed_hooks: int = 0,
+    remotes_out: int = 0,
+) -> str:
+    """The last line on standard output. ``bytes`` are those that were uploaded by this run;
+    ``remotes_out`` of several remotes took nothing more."""
     reports = list(reports)
     return (
         f"result: status={outcome.value} "
@@ -52,6 +58,7 @@ def result_line(outcome: Outcome, reports: Iterable[RunReport], failed_hooks: in
         f"failed={sum(report.failed for report in reports)} "
         f"bytes={sum(report.uploaded_bytes for report in reports)}"
         f"{unseen_words(report.balance for report in reports)}"
+        + (f" remotes_out={remotes_out}" if remotes_out else "")
         + (f" hooks_failed={failed_hooks}" if failed_hooks else "")
     )
 

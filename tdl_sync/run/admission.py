@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from threading import Event
 
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.ports import HandOff, Notices
+from tdl_sync.core.model import Chat
+from tdl_sync.core.ports import HandOff, Notices, ProgressListener
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.lease import Lease
 
@@ -36,7 +37,11 @@ def wait_until_not_lapsed(lease: Lease, stop: StopFlag) -> None:
 
 @contextmanager
 def cut_when_lapsed(
-    lease: Lease, hand_off: HandOff, notices: Notices, save_soon: Callable[[], None]
+    lease: Lease,
+    hand_off: HandOff,
+    progress: ProgressListener,
+    save_soon: Callable[[], None],
+    chat: Chat,
 ) -> Iterator[None]:
     """While it lasts: what is being sent is ended as soon as the lease has lapsed, which is the
     first thing after a long sleep of the machine, for another run may have sent it meanwhile.
@@ -46,16 +51,19 @@ def cut_when_lapsed(
     over = Event()
 
     def watch() -> None:
-        was_lapsed = False
+        was_lapsed, was_certain = False, True
         while not over.wait(_LOOK_SECONDS):
             if lease.has_lapsed and not was_lapsed:
                 hand_off.cut()
-                notices.message(
+                progress.message(
                     "the hold on this chat was not renewed in time (did this machine sleep?), so "
                     "that another run may have it: uploads are broken off until that is known"
                 )
                 save_soon()
             was_lapsed = lease.has_lapsed
+            if lease.admits != was_certain:
+                was_certain = not was_certain
+                progress.held(chat, is_ours=was_certain)
 
     in_thread(watch, "lease watch")
     try:

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 
-from tdl_sync.core.balance import Balance, compared
+from tdl_sync.core.balance import NOT_COMPARED, Balance, compared
 from tdl_sync.core.errors import Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.model import Chat, MediaType, Scope
+from tdl_sync.core.model import Chat, MediaType, Reading, Scope
 from tdl_sync.core.ports import ChatReader
+from tdl_sync.core.shards import Shard
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.choice import Choice
 from tdl_sync.options.config import Task
@@ -18,10 +19,10 @@ from tdl_sync.options.config import Task
 
 def is_whole(scope: Scope, choice: Choice) -> bool:
     """Whether every message is read, whatever is left out of what is moved: Telegram has no count
-    of a part."""
+    of a part, be it a shard."""
     filters = choice.filters
     ends = (filters.since, filters.until, filters.to_id)
-    return scope.lower_bound <= 1 and all(end is None for end in ends)
+    return scope.shard.is_whole and scope.lower_bound <= 1 and all(end is None for end in ends)
 
 
 def reads_on_to_the_end(scope: Scope, task: Task) -> bool:
@@ -36,37 +37,36 @@ BALANCE_SECONDS = 30.0
 
 
 def balanced_in_time(
-    reader: ChatReader,
-    chat: Chat,
-    seen: Mapping[MediaType, int] | None,
-    up_to_id: int,
-    stop: StopFlag,
+    reader: ChatReader, chat: Chat, read: Mapping[Shard, Reading], stop: StopFlag
 ) -> Balance:
     """``balanced``, or not compared where Telegram takes its time: it may ask for a pause of hours,
     and nothing waits for figures. Raises ``Stopped``."""
-    balancing = in_thread(partial(balanced, reader, chat, seen, up_to_id), "balance")
+    balancing = in_thread(partial(balanced, reader, chat, read), "balance")
     stop.wait_beside(balancing, BALANCE_SECONDS)
     stop.check()
-    return balancing.result() if balancing.done() else compared(None, seen)
+    return balancing.result() if balancing.done() else NOT_COMPARED
 
 
-def balanced(
-    reader: ChatReader, chat: Chat, seen: Mapping[MediaType, int] | None, up_to_id: int
-) -> Balance:
-    """``seen`` are all messages up to ``up_to_id``. Blocks; raises ``Stopped`` only: what Telegram
-    refuses to tell is not compared."""
+def balanced(reader: ChatReader, chat: Chat, read: Mapping[Shard, Reading]) -> Balance:
+    """``read`` are shards that make up the chat, with what was seen of each. Blocks; raises
+    ``Stopped`` only: what Telegram refuses to tell is not compared."""
+    seen: Counter[MediaType] = Counter()
+    for each in read.values():
+        if each.seen is None:
+            return NOT_COMPARED
+        seen.update(each.seen)
     try:
         counted = reader.counts(chat)
         balance = compared(counted, seen)
-        if seen is not None and balance.fewer:
+        if balance.fewer:
             # What was posted meanwhile is counted, and was not to be read.
             newest_id = reader.newest_message_id(chat)
-            later = Counter(
-                kind for page in reader.pages(chat, up_to_id, newest_id) for _, kind in page.kinds
-            )
-            balance = compared(counted, Counter(seen) + later)
+            for shard, part in read.items():
+                for page in reader.pages(chat, part.up_to_id, newest_id, shard):
+                    seen.update(kind for _, kind in page.kinds)
+            balance = compared(counted, seen)
     except Stopped:
         raise
     except TdlSyncError:
-        return compared(None, seen)
+        return NOT_COMPARED
     return balance

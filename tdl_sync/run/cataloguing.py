@@ -20,6 +20,7 @@ from typing import Protocol
 from tdl_sync.core.errors import Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import Chat, DoneMark, ListedFile, MediaItem, Scope, scope_key
+from tdl_sync.core.operating_system import remove_file
 from tdl_sync.core.text import utc_text
 from tdl_sync.state.catalogue import (
     FILE_NAME,
@@ -184,7 +185,7 @@ class ChatCatalogue:
             catalogue = Catalogue(self._path)
         except CatalogueUnreadable:  # a damaged one is made anew
             with suppress(OSError):
-                self._path.unlink()
+                remove_file(self._path)
             catalogue = Catalogue(self._path)
         catalogue.describe(
             chat_id=str(self._chat.id),
@@ -203,23 +204,30 @@ class ChatCatalogue:
             )
 
     def _fill(self, job: Job) -> None:
-        """What is on the remote of the messages that this run does not come to."""
+        """What is on the remote of the messages that this run does not come to. What the run of
+        another shard is still to move is looked for again by the next run."""
         catalogue, stages = self._catalogue, self._stages
         assert catalogue is not None
+        shard, rule_against = job.choice.shard, job.choice.filters.rule_against
         after_id = catalogue.read_up_to_id
-        if after_id >= job.after_id:
+        up_to_id = job.after_id if shard.is_whole else job.up_to_id
+        if after_id >= up_to_id:
             return
+        is_whole = True
         stages.progress.message(
             f"the catalogue of {self._chat.title!r} is completed from message {after_id + 1} on"
         )
-        for page in stages.reader.pages(job.chat, after_id, job.after_id):
+        for page in stages.reader.pages(job.chat, after_id, up_to_id):
             stages.stop.check()
-            rows = [
-                row
-                for entry in page.entries
-                if isinstance(entry, MediaItem) and (row := self._row_of(entry, job)) is not None
-            ]
-            catalogue.put(rows, page.read_up_to_id)
+            rows = []
+            for item in (each for each in page.entries if isinstance(each, MediaItem)):
+                row = self._row_of(item, job)
+                if row is not None:
+                    rows.append(row)
+                elif rule_against(item) is None:
+                    passed = item.message_id <= job.after_id and shard.holds(item.message_id)
+                    is_whole = is_whole and passed
+            catalogue.put(rows, page.read_up_to_id if is_whole else None)
 
     def _row_of(self, item: MediaItem, job: Job) -> CatalogueRow | None:
         known = self._stages.marks.marked(self._remote, item.key)

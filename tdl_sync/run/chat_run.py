@@ -24,6 +24,7 @@ from tdl_sync.run.following import Following
 from tdl_sync.run.parts import Parts
 from tdl_sync.run.resume import Resumption, inherit
 from tdl_sync.run.time_left import Deadline
+from tdl_sync.run.unexplained import unexplained_line
 from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.lease import Lease
 from tdl_sync.state.local_state import LocalStates
@@ -54,13 +55,17 @@ class ChatRun:
         self._identity = this_run(config.running.save_interval_seconds)
         self._session: ChatSession | None = None
         self._has_ended = False
-        self._following = following
+        self._following = following and following.until(parts.stages.stop)
         self.stays = Event()
         """Set when all that was there at the start was moved and the chat is followed."""
 
     @property
     def chat(self) -> Chat:
         return self._chat
+
+    @property
+    def remote(self) -> str:
+        return self._config.task.remote
 
     def report(self) -> RunReport:
         return RunReport() if self._session is None else self._session.report()
@@ -92,11 +97,17 @@ class ChatRun:
             self._config.places.locks,
             self._parts.stages.stop,
             take_over=self._config.running.take_over,
+            shard=self._scope.shard,
         ) as lease:
             if lease.warning is not None:
                 self._parts.stages.progress.message(lease.warning)
-            self._session = session = self._begun(lease, newest)
-            session.run()
+            progress = self._parts.stages.progress
+            progress.held(self._chat, is_ours=True)
+            try:
+                self._session = session = self._begun(lease, newest)
+                session.run()
+            finally:
+                progress.held(self._chat, is_ours=False)
 
     def _begun(self, lease: Lease, newest: Future[int] | None) -> ChatSession:
         """Find where the run goes on. Nothing of the chat was moved when this returns."""
@@ -143,6 +154,15 @@ class ChatRun:
         lease.hold_by(StateMessage(saved_messages, scope_key(self._scope), message_id))
         texts = TextArchive(self._chat, task.remote, point.folder, listing)
         job = resumption.job(point, listing, stages.most_in_folder)
+        if not self._scope.shard.is_whole:
+            stages.progress.message(
+                f"only part {self._scope.shard} of {self._chat.title!r} is moved (--shard)"
+            )
+        elif lease.follows_a_clean_end:
+            loaded = None if point.loaded is None else point.loaded.state
+            line = unexplained_line(job, lease.found, loaded)
+            if line is not None:
+                stages.progress.message(line)
         catalogue = self._catalogue(point.folder, listing)
         start = ChatStart(
             self._chat,
@@ -176,7 +196,8 @@ class ChatRun:
         if not task.catalogue:
             return NoCatalogue()
         directory = self._config.places.catalogues
-        whole = self._scope.lower_bound <= 1 and task.choice.filters == Filters()
+        is_all = self._scope.shard.is_whole and task.choice.filters == Filters()
+        whole = self._scope.lower_bound <= 1 and is_all
         return ChatCatalogue(
             self._chat, task.remote, folder, directory, stages, listing, is_whole=whole
         )

@@ -13,8 +13,17 @@ from typing import TypeVar
 from tdl_sync.core.balance import Balance
 from tdl_sync.core.errors import ComeBackLater, Stopped, StorageFull, TdlSyncError, TimeIsUp
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.model import NOT_COUNTED, NOTHING, Amount, Chat, ChatTotals
+from tdl_sync.core.model import (
+    NOT_COUNTED,
+    NOTHING,
+    READER,
+    Amount,
+    Chat,
+    ChatTotals,
+    Reading,
+)
 from tdl_sync.core.reports import RunReport
+from tdl_sync.core.shards import WHOLE
 from tdl_sync.core.steps import Steps
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
@@ -109,6 +118,7 @@ class ChatSession:
             self._tally,
             self._first.ledger,
             self._time_left,
+            partial(stages.reader.holds, start.chat, start.point.scope.shard),
         )
 
     def report(self) -> RunReport:
@@ -126,7 +136,9 @@ class ChatSession:
         start, stages, lease = self._start, self._stages, self._start.lease
         with (
             self._saver,
-            cut_when_lapsed(lease, stages.hand_off, stages.progress, self._saver.save_soon),
+            cut_when_lapsed(
+                lease, stages.hand_off, stages.progress, self._saver.save_soon, start.chat
+            ),
         ):
             start.catalogue.begin(start.job)
             if not start.job.is_empty or self._task.texts or self._following is not None:
@@ -200,7 +212,8 @@ class ChatSession:
             return
         up_to_id = max(start.job.up_to_id, position.watermark)
         reader, stop = self._stages.reader, self._stages.stop
-        self._balance = balanced_in_time(reader, start.chat, position.seen, up_to_id, stop)
+        read = {WHOLE: Reading(up_to_id, READER, position.seen)}
+        self._balance = balanced_in_time(reader, start.chat, read, stop)
         self._state.balance = self._balance
         for line in self._balance.lines:
             self._stages.progress.message(f"warning: {start.chat.title!r}: {line}")
@@ -233,10 +246,14 @@ class ChatSession:
     def _move(self, pipeline: Pipeline) -> None:
         """Beside the pipeline's thread, so that nothing that hangs in it delays a stop."""
         moving = in_thread(partial(self._work, pipeline), "pipeline")
-        self._stages.stop.wait_beside(moving)
-        if self._stages.stop.is_set:
-            self._wind_down(pipeline, moving)
-            self._stages.stop.check()
+        stop = self._stages.stop
+        stop.wait_beside(moving)
+        if stop.is_set:
+            if not stop.ends_all:
+                self._end_at_the_remote(pipeline, moving)
+            if stop.ends_all:
+                self._wind_down(pipeline, moving)
+            stop.check()
         try:
             moving.result()
         except TdlSyncError:
@@ -257,6 +274,22 @@ class ChatSession:
                 self._stages.stop,
             )
         pipeline.run()
+
+    def _end_at_the_remote(self, pipeline: Pipeline, moving: Future[None]) -> None:
+        """The remote takes nothing more, and others go on: what is being sent or downloaded comes
+        to its end first, so that nothing of it meets what others do. A stop of the run ends that.
+        """
+        self._save_stopped()
+
+        def end() -> None:
+            wait((moving,))
+            pipeline.wait_for_hand_offs()
+
+        ending, of_run = in_thread(end, "what goes to the remote"), self._stages.stop.of_run
+        of_run.wait_beside(ending)
+        if not of_run.is_set:
+            self._saver.save_now(SAVE_AT_END_SECONDS)
+            self._tell_the_end()
 
     def _wind_down(self, pipeline: Pipeline, moving: Future[None]) -> None:
         """The run was stopped: save, let running hand-offs end in their grace time, save again."""
@@ -296,7 +329,6 @@ class ChatSession:
         later = LaterRounds(
             start.resumption,
             start.job,
-            self._stages.marks,
             following,
             say,
             self._start.lease,

@@ -41,14 +41,19 @@ class Followers:
         else:
             self._runs[ended] = run
 
-    def stay(self, on_error: Callable[[ChatError], None]) -> None:
+    def stay(
+        self, on_error: Callable[[ChatError], None], on_out: Callable[[str, str], None]
+    ) -> None:
         """Blocks until all have ended. ``on_error`` is told what ended one chat, as soon as it
-        has; other errors are raised, and ``Stopped``."""
+        has, and ``on_out`` the remote and the title where it was what ails the remote; other errors
+        are raised, and ``Stopped``."""
         for ended in as_completed(self._runs):
             try:
                 ended.result()
             except Stopped:
-                continue
+                if not self._stop.is_set:
+                    run = self._runs[ended]
+                    on_out(run.remote, run.chat.title)
             except ChatError as error:
                 on_error(error)
                 title = self._runs[ended].chat.title

@@ -9,9 +9,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from copy import copy
 
 from tdl_sync.core.errors import EXIT_COME_BACK_LATER, ComeBackLater, TdlSyncError
-from tdl_sync.core.ports import Marks
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.stop import Slots, StopFlag
 from tdl_sync.core.text import human_bytes
@@ -66,12 +66,17 @@ class News:
         with self._changed:
             return frozenset(self._edited.pop(chat_id, ()))
 
-    def wait(self, chat_id: int, seconds: float) -> bool:
+    def heed(self, stop: StopFlag) -> None:
+        """Before the first ``wait`` that ends with this flag."""
+        stop.wakes(self._changed)
+
+    def wait(self, chat_id: int, seconds: float, stop: StopFlag | None = None) -> bool:
         """Block until this chat has news, or for so long; whether it has. Each news counts once,
         also one that came before this was called. Raises ``Stopped``."""
+        stop = stop or self._stop
         with self._changed:
-            self._changed.wait_for(lambda: self._stop.is_set or self._has_news(chat_id), seconds)
-            self._stop.check()
+            self._changed.wait_for(lambda: stop.is_set or self._has_news(chat_id), seconds)
+            stop.check()
             had_news = self._has_news(chat_id)
             self._fresh.discard(chat_id)
             self._gaps_known[chat_id] = self._gaps
@@ -104,6 +109,15 @@ class Following:
         self.telling = threading.Lock()
         """Held while the end of a chat is told: a stop ends several at once."""
 
+    def until(self, stop: StopFlag) -> Following:
+        """This one for what another flag ends, too."""
+        if stop is self._stop:
+            return self
+        other = copy(self)
+        other._stop = stop
+        self.news.heed(stop)
+        return other
+
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Move files while no other chat does. Raises ``Stopped`` instead of waiting on."""
@@ -119,10 +133,11 @@ class Following:
 
     def wait(self, chat_id: int, at_most_seconds: float) -> None:
         """Until it is time to look at this chat again. Raises ``Stopped``."""
-        if self.news.wait(chat_id, min(self._poll_seconds, max(0.0, at_most_seconds))):
+        poll_seconds = min(self._poll_seconds, max(0.0, at_most_seconds))
+        if self.news.wait(chat_id, poll_seconds, self._stop):
             gap_ends_at = self._looked_at.get(chat_id, float("-inf")) + self._gap_seconds
             self._stop.sleep(max(self._settle_seconds, gap_ends_at - self._clock()))
-            self.news.wait(chat_id, 0.0)  # what came meanwhile is seen by the same look
+            self.news.wait(chat_id, 0.0, self._stop)  # what came meanwhile is seen by the same look
         self._looked_at[chat_id] = self._clock()
 
 
@@ -165,14 +180,12 @@ class LaterRounds:
         self,
         resumption: Resumption,
         first: Job,
-        marks: Marks,
         following: Following,
         on_line: Callable[[str], None],
         lease: Lease,
     ) -> None:
         self._resumption = resumption
         self._first = first
-        self._marks = marks
         self._following = following
         self._on_line = on_line
         self._lease = lease
@@ -221,5 +234,5 @@ class LaterRounds:
 
     def _failing_ids(self) -> frozenset[int]:
         """What failed and may pass."""
-        failures = self._marks.failures(self._first.remote, self._first.chat.id, 0)
+        failures = self._resumption.failures()
         return frozenset(each.key.message_id for each in failures if not each.for_good)

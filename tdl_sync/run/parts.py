@@ -4,7 +4,6 @@ of a command that only looks at both sides.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager
@@ -14,25 +13,27 @@ from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
 from tdl_sync.core import open_files
-from tdl_sync.core.errors import ConfigurationError, Stopped, TdlSyncError
+from tdl_sync.core.errors import Stopped
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import DoneMark
 from tdl_sync.core.ports import OnNews
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
-from tdl_sync.remote.begun_folder import BegunFolder
-from tdl_sync.remote.check import CheckedRemote, look_at_remote, prove_remote
-from tdl_sync.remote.handoff import RcloneHandOff
+from tdl_sync.remote.check import CheckedRemote
 from tdl_sync.remote.listing import RemoteLook
-from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.program import told_of_dropped_variables
-from tdl_sync.remote.rclone import Rclone
 from tdl_sync.remote.rclone_config import use_writable_config
 from tdl_sync.remote.remote_control import RemoteControl
-from tdl_sync.remote.upload_limit import UploadLimit
 from tdl_sync.reporting.reporter import Reporter
 from tdl_sync.reporting.stderr import teller
+from tdl_sync.run.remote_side import (
+    OpenedRemote,
+    OpeningRemotes,
+    RemoteStops,
+    looked_at,
+    opened_rclone,
+)
 from tdl_sync.run.telegram_session import make_data_dir
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.telegram.session.event_loop import EventLoopThread
@@ -50,28 +51,6 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 CLOSE_AFTER_STOP_SECONDS = 1.0
-
-
-@contextmanager
-def opened_rclone(config: Config) -> Iterator[RemoteControl]:
-    """For a command that is no run. Raises as ``Rclone.open``."""
-    rclone = Rclone.open(config.rclone)
-    try:
-        yield remote_control(config, rclone)
-    finally:
-        rclone.close()
-
-
-def remote_control(config: Config, rclone: Rclone) -> RemoteControl:
-    return RemoteControl(rclone, config.places.reading)
-
-
-def looked_at(config: Config, control: RemoteControl) -> dict[str, CheckedRemote]:
-    """Each remote that anything goes to. Raises as ``look_at_remote``."""
-    return {
-        remote: look_at_remote(control, remote, must_be_drive=each.rclone.must_be_drive)
-        for remote, each in config.by_remote.items()
-    }
 
 
 @dataclass(frozen=True)
@@ -120,28 +99,23 @@ class Parts:
 
 
 @dataclass(frozen=True)
-class OpenedRemote:
-    """One that was proven, and the way to it."""
-
-    hand_off: RcloneHandOff
-    free_bytes: int | None
-    most_in_folder: int | None
-    cleaning: Future[tuple[str, ...]]
-
-
-@dataclass(frozen=True)
 class AllParts:
     """What all chats of a run share, wherever they go."""
 
     telegram: TelegramSide
     stages: Stages
     remotes: Mapping[str, OpenedRemote]
+    stops: RemoteStops
 
     def of(self, remote: str) -> Parts:
-        """With the way to this remote."""
+        """With the way to this remote, which must not be out."""
         opened = self.remotes[remote]
         stages = replace(
-            self.stages, hand_off=opened.hand_off, most_in_folder=opened.most_in_folder
+            self.stages,
+            hand_off=opened.hand_off,
+            downloader=self.stages.downloader.until(opened.stop),
+            stop=opened.stop,
+            most_in_folder=opened.most_in_folder,
         )
         return Parts(self.telegram, stages, opened.free_bytes)
 
@@ -178,27 +152,17 @@ class Opening:
         self._progress = progress
         self._on_news = on_news
         self._success = success
-        self._abandoned = Event()
-        self._rclone: Rclone | None = None
+        self._remotes = OpeningRemotes(config, stop, progress)
         self.telegram: Future[TelegramToMove] | None = None
         """As soon as it is begun to be opened."""
 
+    @property
+    def stops(self) -> RemoteStops:
+        return self._remotes.stops
+
     def abandon(self) -> None:
         """End rclone now; what it was sending is kept and taken up next time."""
-        self._abandoned.set()
-        if self._rclone is not None:
-            self._rclone.kill()
-
-    def _hold(self, rclone: Rclone) -> None:
-        """Before it is started, so that nothing that hangs in its start outlives the run."""
-        self._rclone = rclone
-        if self._abandoned.is_set():
-            rclone.kill()
-
-    def _close_rclone(self) -> None:
-        self._abandoned.set()
-        if self._rclone is not None:
-            self._rclone.close()
+        self._remotes.abandon()
 
     def parts(self, closing: ExitStack) -> AllParts:
         """All that can be wrong is found here, before the first byte is downloaded.
@@ -221,14 +185,16 @@ class Opening:
         closing.callback(staging.close)
         for line in staging.lines:
             progress.message(line)
-        closing.callback(self._close_rclone)
-        proving = in_thread(partial(self._proven_remotes, staging), "remote check")
+        closing.callback(self._remotes.close)
+        proving = in_thread(partial(self._remotes.proven, staging), "remote check")
         opening = self._opening_telegram(closing)
         # What is wrong with the remote is told first, whatever Telegram says meanwhile.
         remotes = self._result(proving)
         for remote in remotes.values():
             closing.callback(stop.wait_beside, remote.cleaning)
         budget = _budget(staging, stop, progress.message)
+        for remote in remotes.values():
+            budget.heed(remote.stop)
         marks = closing.enter_context(DoneMarks(places.marks))
         telegram = self._result(opening)
         if self._config.running.takeout:
@@ -246,61 +212,7 @@ class Opening:
             stop=stop,
             on_moved=self._on_moved,
         )
-        return AllParts(telegram, stages, remotes)
-
-    def _proven_remotes(self, staging: Staging) -> dict[str, OpenedRemote]:
-        config, on_line = self._config, self._progress.message
-        began_at = time.monotonic()
-        for line in told_of_dropped_variables():
-            on_line(line)
-        rclone = Rclone.open(config.rclone, staging.lock_descriptors, self._hold)
-        use_writable_config(rclone, config.places.data_dir, on_line)
-        control = remote_control(config, rclone)
-        UploadLimit(control, config.running.bandwidth, self._stop).begin()
-        try:
-            return {
-                remote: self._opened_remote(each, control, staging, began_at)
-                for remote, each in config.by_remote.items()
-            }
-        finally:
-            staging.remove_probes()
-
-    def _opened_remote(
-        self, config: Config, control: RemoteControl, staging: Staging, began_at: float
-    ) -> OpenedRemote:
-        self._stop.check()
-        proven = prove_remote(
-            control,
-            config.task.remote,
-            must_be_drive=config.rclone.must_be_drive,
-            begun=BegunFolder(config.places.begun_folders, config.task.remote),
-            stage_probe=staging.stage_probe if staging.has_room_for_a_probe else None,
-            on_line=self._progress.message,
-        )
-        proven.cleaning.add_done_callback(self._tell_of_cleaning)
-        pace = Pace(self._stop, self._progress.waiting)
-        hand_off = RcloneHandOff(
-            control,
-            proven.remote,
-            pace,
-            self._progress.message,
-            config.running.on_quota,
-            proven.folders,
-            began_at,
-        )
-        checked = proven.remote
-        return OpenedRemote(hand_off, checked.free_bytes, checked.most_in_folder, proven.cleaning)
-
-    def _tell_of_cleaning(self, cleaning: Future[tuple[str, ...]]) -> None:
-        error = cleaning.exception()
-        if error is not None and not isinstance(error, TdlSyncError):
-            raise error
-        if isinstance(error, ConfigurationError):
-            self._stop.set(error)
-            return
-        for warning in cleaning.result() if error is None else (str(error),):
-            if not self._stop.is_set:
-                self._progress.message(f"warning: {warning}")
+        return AllParts(telegram, stages, remotes, self.stops)
 
     def _result(self, work: Future[Result]) -> Result:
         """Wait for what goes on in another thread. Raises ``Stopped`` as soon as the run stops."""

@@ -32,6 +32,7 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.core.naming import folder_name, number_of
 from tdl_sync.core.ports import ChatReader, MarkReader, Marks, SavedMessages
+from tdl_sync.core.shards import WHOLE
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.choice import Replacing
 from tdl_sync.options.config import Task
@@ -77,6 +78,24 @@ class ResumePoint:
     @property
     def failures(self) -> tuple[Failure, ...]:
         return (*self.recorded_failures, *self.told_failures)
+
+
+def failures_of(scope: Scope, marks: MarkReader, holds: Callable[[int], bool]) -> list[Failure]:
+    """What is on record of the chat's files, whatever scope they failed in, of the messages that
+    the scope ``holds``: those of a shard."""
+    failures = marks.failures(scope.remote, scope.chat_id, 0)
+    return [each for each in failures if holds(each.key.message_id)]
+
+
+def whole_scope_key(scope: Scope) -> str:
+    """What all shards of a scope have in common; empty for what is none."""
+    return "" if scope.shard.is_whole else scope_key(replace(scope, shard=WHOLE))
+
+
+def waiting_of(scope: Scope, marks: MarkReader, holds: Callable[[int], bool]) -> list[Waiting]:
+    """The same of messages that may hold a file at another time."""
+    waiting = marks.waiting(scope.remote, scope.chat_id, 0)
+    return [each for each in waiting if holds(each.message_id)]
 
 
 def failed_elsewhere(state: RunState) -> Iterator[Failure]:
@@ -159,8 +178,9 @@ class Resumption:
             key=lambda each: (each.up_to_id, each.seen is not None),
         )
         folder = loaded.state.folder if loaded else self._find_folder(self._chat.id)
-        recorded = self._marks.failures(scope.remote, self._chat.id, 0)
-        waiting = self._marks.waiting(scope.remote, self._chat.id, 0)
+        self._learn_posts(loaded)
+        recorded = self.failures()
+        waiting = waiting_of(scope, self._marks, self.holds)
         return ResumePoint(
             scope=scope,
             loaded=loaded,
@@ -173,6 +193,26 @@ class Resumption:
             seen=read.seen,
             is_read_again=any(each.up_to_id > read.up_to_id for each in readings),
         )
+
+    def holds(self, message_id: int) -> bool:
+        return self._reader.holds(self._chat, self._scope.shard, message_id)
+
+    def failures(self) -> list[Failure]:
+        """Of the scope's own messages."""
+        return failures_of(self._scope, self._marks, self.holds)
+
+    def _learn_posts(self, loaded: LoadedState | None) -> None:
+        """Of comments on record, whoever's: under which posts they stand, and so whose they are."""
+        scope = self._scope
+        if scope.shard.is_whole or self._chat.comments_on_id is None:
+            return
+        ids = {each.key.message_id for each in self._marks.failures(scope.remote, scope.chat_id, 0)}
+        ids.update(each.message_id for each in self._marks.waiting(scope.remote, scope.chat_id, 0))
+        if loaded is not None:
+            ids.update(number.message_id for number in loaded.state.failed_numbers)
+            ids.update(loaded.state.waiting_ids)
+        if ids:
+            self._reader.fetch(self._chat, sorted(ids), scope.shard)
 
     def _told_failures(
         self, loaded: LoadedState | None, recorded: Iterable[Failure]
@@ -238,7 +278,7 @@ class Resumption:
         The remote is not listed again: of what failed, it is where the ``first`` round saw it."""
         choice = replace(first.choice, newest_first=False)
         after_id, up_to_id = choice.bounds(self._reader, self._chat, after_id)
-        failures = self._marks.failures(self._scope.remote, self._chat.id, 0)
+        failures = self.failures()
         due = {each.key for each in failures if each.key.message_id in due_ids}
         passed_ids = [each for each in edited_ids if each <= after_id]
         again, waited_for = self._looked_at_again(due, failures, passed_ids)
@@ -285,7 +325,7 @@ class Resumption:
         waiting_ids: Collection[int],
     ) -> tuple[list[HistoryEntry], frozenset[int]]:
         ids = sorted({*(key.message_id for key in wanted), *waiting_ids})
-        entries = self._reader.fetch(self._chat, ids) if ids else []
+        entries = self._reader.fetch(self._chat, ids, self._scope.shard) if ids else []
         failed = {failure.key for failure in failures}
         found = of_messages(
             entries,
@@ -300,7 +340,8 @@ class Resumption:
             for entry in entries
             if isinstance(entry, SkippedItem) and entry.rule in MAY_OPEN
         }
-        return again, frozenset(waiting_ids) - closed_ids - left_out_ids
+        own_ids = frozenset(filter(self.holds, waiting_ids))
+        return again, own_ids - closed_ids - left_out_ids
 
     def _is_done(self, entry: HistoryEntry) -> bool:
         """As it is now: what was moved of a message may have been replaced since."""
@@ -332,7 +373,8 @@ def _told_waiting(loaded: LoadedState | None, recorded: Iterable[Waiting]) -> It
 @dataclass
 class ChatState:
     """``ledger`` is the one of the round that is on. ``status`` may be set by any thread, and
-    ``save_watermark_and_snapshot`` be called by any."""
+    ``save_watermark_and_snapshot`` be called by any. ``holds`` says which messages are the
+    scope's."""
 
     chat: Chat
     resume_point: ResumePoint
@@ -342,6 +384,7 @@ class ChatState:
     tally: Tally
     ledger: Ledger
     time_left: TimeLeft | None
+    holds: Callable[[int], bool]
     status: RunStatus = RunStatus.RUNNING
     balance: Balance | None = None
     begun_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
@@ -351,8 +394,8 @@ class ChatState:
         scope = self.resume_point.scope
         report, position = self.tally.report(), self.ledger.position()
         earlier = self.resume_point.loaded.state if self.resume_point.loaded else None
-        failures = self.marks.failures(scope.remote, self.chat.id, 0)
-        waiting = self.marks.waiting(scope.remote, self.chat.id, 0)
+        failures = failures_of(scope, self.marks, self.holds)
+        waiting = waiting_of(scope, self.marks, self.holds)
         self._save_watermark(position)
         moved = self.marks.moved(scope)
         downloaded = report.downloaded_files + (earlier.total_downloaded if earlier else 0)
@@ -383,6 +426,8 @@ class ChatState:
             reader=READER,
             seen=position.seen,
             balance=self.balance or (earlier.balance if earlier else None),
+            shard=scope.shard,
+            whole_scope_key=whole_scope_key(scope),
         )
 
     def _upload_bytes_per_second(self, earlier: RunState | None) -> int:

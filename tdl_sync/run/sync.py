@@ -27,6 +27,7 @@ from tdl_sync.run.following import POLL_SECONDS, Following
 from tdl_sync.run.hooks import Hooks
 from tdl_sync.run.in_turn import InTurn
 from tdl_sync.run.notice import Ending, note, sent_in_time
+from tdl_sync.run.out_remotes import OutRemotes
 from tdl_sync.run.parts import Opening
 from tdl_sync.run.time_left import Deadline
 from tdl_sync.run.wanted_chats import chats_to_move
@@ -43,6 +44,8 @@ class SyncResult:
     errors: tuple[BaseException, ...]
     time_is_up: bool = False
     failed_hooks: int = 0
+    remotes_out: int = 0
+    """Of several remotes so many took nothing more, and what goes to the others went on."""
 
     @property
     def more(self) -> bool:
@@ -76,6 +79,7 @@ class Sync:
         self._stop = stop
         self._progress = progress
         self._runs: list[ChatRun] = []
+        self._out = OutRemotes(self._opening.stops, progress.message)
         self._errors: list[BaseException] = []
 
     def run(self) -> SyncResult:
@@ -89,19 +93,23 @@ class Sync:
                     self._errors.append(self._stop.cause)
             except TdlSyncError as error:
                 self._errors.append(error)
+            self._errors += [each for each in self._out.errors() if each not in self._errors]
             if not self._is_held_elsewhere:  # the run that holds it tells how it ends
                 if self._config.telling.notify:
                     self._notify()
                 result = self.result()
                 self._progress.last_words = tuple(note(self._ending()).split("\n"))
-                self._hooks.end(self._outcome(result), result.reports, note(self._ending()))
+                self._progress.outcome = self._outcome(result)
+                self._hooks.end(self._progress.outcome, result.reports, note(self._ending()))
         return self.result()
 
     def result(self) -> SyncResult:
         """How it went so far."""
         reports = tuple(run.report() for run in self._runs)
         errors = tuple(self._errors)
-        return SyncResult(reports, errors, self._time_is_up, self._hooks.failed)
+        return SyncResult(
+            reports, errors, self._time_is_up, self._hooks.failed, self._out.count_beside_others
+        )
 
     @property
     def _is_held_elsewhere(self) -> bool:
@@ -122,7 +130,7 @@ class Sync:
         self._opening.abandon()
 
     def _has_succeeded(self) -> bool:
-        return not self._errors and not self._stop.is_set
+        return not self._errors and not self._stop.is_set and not self._out.errors()
 
     def _run_all(self, closing: ExitStack) -> None:
         self._hooks.check()
@@ -133,6 +141,9 @@ class Sync:
             on_error = self._errors.append
             for found in InTurn(wanted, telegram, on_line, on_error):
                 self._stop.check()
+                remote = found.config.task.remote
+                if self._out.leaves(remote, found.chat.title):
+                    continue
                 try:
                     run = ChatRun(
                         found.chat,
@@ -148,9 +159,19 @@ class Sync:
                         run.run()
                     else:
                         followers.begin(run)
-                except ChatError as error:
-                    self._errors.append(error)
-            followers.stay(self._errors.append)
+                except Stopped:
+                    self._stop.check()
+                    self._out.ended(remote, found.chat.title)
+                except TdlSyncError as error:
+                    if error.of_remote:
+                        self._opening.stops.of(remote).set(error)
+                        self._stop.check()
+                        self._out.ended(remote, found.chat.title)
+                    elif isinstance(error, ChatError):
+                        self._errors.append(error)
+                    else:
+                        raise
+            followers.stay(self._errors.append, self._out.ended)
 
     def _notify(self) -> None:
         """Tell the user by a note (``--notify``), or say in one line that it could not be sent."""

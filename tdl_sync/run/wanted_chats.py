@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.model import Chat, Scope, scope_key
 from tdl_sync.core.ports import SavedMessagesReader, SavedText
+from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling, beginning, names
 from tdl_sync.options.config import Config
 from tdl_sync.state.run_state import RunState
@@ -71,7 +72,10 @@ def chats_to_move(
         on_line(line)
     if not config.names_chats:
         task = config.task
-        found = unfinished_in(saved_messages.find(HEADER), task.remote, task.choice.canonical_text)
+        choice = task.choice
+        found = unfinished_in(
+            saved_messages.find(HEADER), task.remote, choice.canonical_text, choice.shard
+        )
         for line in found.left_out:
             on_line(line)
         config = replace(config, chats=replace(config.chats, spellings=found.chats))
@@ -93,10 +97,12 @@ class Unfinished:
     left_out: tuple[str, ...]
 
 
-def unfinished_in(messages: Sequence[SavedText], remote: str, filters: str) -> Unfinished:
+def unfinished_in(
+    messages: Sequence[SavedText], remote: str, filters: str, shard: Shard = WHOLE
+) -> Unfinished:
     """``filters`` is the canonical text of this run's: a scope that has others is not gone on with,
-    since a state message does not say which. A complete scope is looked at again, too, where
-    something waits: what was locked may be bought by now."""
+    since a state message does not say which; nor is one of another ``shard``. A complete scope is
+    looked at again, too, where something waits: what was locked may be bought by now."""
     chats: list[ByMarkedId] = []
     left_out: list[str] = []
     for each in parsed(messages):
@@ -108,7 +114,7 @@ def unfinished_in(messages: Sequence[SavedText], remote: str, filters: str) -> U
         is_done = state.is_finished and state.reading.is_whole
         if is_done and not state.waiting_ids:
             continue
-        why = _why_not(state, remote, filters)
+        why = _why_not(state, remote, filters, shard)
         if why is None:
             name = f"{state.channel_name} ({state.channel_id})"
             chats.append(ByMarkedId(state.channel_id, state.lower_bound, name))
@@ -117,10 +123,16 @@ def unfinished_in(messages: Sequence[SavedText], remote: str, filters: str) -> U
     return Unfinished(tuple(chats), tuple(left_out))
 
 
-def _why_not(state: RunState, remote: str, filters: str) -> str | None:
-    scope = Scope(remote, state.channel_id, filters=filters, lower_bound=state.lower_bound)
+def _why_not(state: RunState, remote: str, filters: str, shard: Shard) -> str | None:
+    scope = Scope(
+        remote, state.channel_id, filters=filters, lower_bound=state.lower_bound, shard=shard
+    )
     if state.scope_key == scope_key(scope):
         return None
     if not names_remote(state, remote):
         return f"goes to another remote; run with --remote {state.remote!r} for it"
+    if state.shard != shard:
+        if state.shard.is_whole:
+            return "was begun without --shard; run without it for it"
+        return f"is part {state.shard} of it; run with --shard {state.shard} for it"
     return "was begun with other filters; run with the same ones for it"

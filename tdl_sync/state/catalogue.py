@@ -14,11 +14,11 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from tdl_sync.core.operating_system import open_here
+from tdl_sync.core.operating_system import open_here, remove_file, replace_file
 
 VERSION = 1
 FILE_NAME = "catalogue.sqlite"
@@ -65,14 +65,16 @@ class Catalogue:
     def __init__(self, path: Path) -> None:
         """Made where it is not there."""
         self._lock = threading.Lock()
-        with _errors_named():
+        with _errors_named(), ExitStack() as on_failure:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(open_here(path, os.O_RDWR | os.O_CREAT))
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            on_failure.callback(self._connection.close)  # or Windows would not let it be removed
             self._connection.execute("PRAGMA trusted_schema = OFF")
             self._connection.execute("PRAGMA synchronous = OFF")
             self._connection.executescript(_SCHEMA)
             _check_shape(self._connection)
+            on_failure.pop_all()
 
     def close(self) -> None:
         with self._lock:
@@ -151,9 +153,9 @@ def begin_with(path: Path, content: bytes) -> None:
     try:
         Catalogue(new).close()
         with _errors_named():
-            new.replace(path)
+            replace_file(new, path)
     finally:
-        new.unlink(missing_ok=True)
+        remove_file(new)
 
 
 def _check_shape(connection: sqlite3.Connection) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 from tdl_sync.core.errors import HeldByAnotherRun
 from tdl_sync.core.ports import SavedText
+from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.state.claims import Subject
 from tdl_sync.state.run_state import RunIdentity
 from tdl_sync.state.saved_texts import Broken, Claim, State, parsed
@@ -17,17 +18,20 @@ INTERVALS_TO_LAPSE = 3
 
 @dataclass(frozen=True)
 class Hold:
-    """A run's claim or lease, and when it was last heard of, by Telegram's clock."""
+    """A run's claim or lease on a chat, or on a part of it, and when it was last heard of, by
+    Telegram's clock."""
 
     run: RunIdentity
     heard_at: datetime
     message_id: int
     is_claim: bool
+    shard: Shard = WHOLE
 
     @classmethod
     def of(cls, found: State | Claim) -> Hold:
         message = found.message
-        return cls(found.run, message.edited_at, message.message_id, isinstance(found, Claim))
+        is_claim = isinstance(found, Claim)
+        return cls(found.run, message.edited_at, message.message_id, is_claim, found.shard)
 
     @property
     def lapses_at(self) -> datetime:
@@ -40,7 +44,7 @@ class Hold:
 
 
 def holds_among(messages: Iterable[SavedText], subject: Subject) -> list[Hold]:
-    """All claims and leases on this subject, in any scope, living or not."""
+    """All claims and leases on some of this subject, in any scope, living or not."""
     return [
         Hold.of(each)
         for each in parsed(messages)
@@ -87,16 +91,29 @@ class Others:
                 "if you know that it is dead, run with --take-over"
             )
         return HeldByAnotherRun(
-            f"another run moves {self.subject.title!r} to the same remote: process {hold.run.pid} "
+            f"another run moves {named_part(self.subject.title, hold.shard)} to the same remote"
+            f"{self._in_common(hold)}: process {hold.run.pid} "
             f"on {hold.run.host!r}, begun at {_clock_text(since)}, last heard of at "
             f"{_clock_text(hold.heard_at)}; {advice}"
         )
+
+    def _in_common(self, hold: Hold) -> str:
+        """Of two parts it may not be seen at once that they overlap."""
+        own = self.subject.shard
+        if own.is_whole or hold.shard.is_whole or own == hold.shard:
+            return ""
+        return f", which has messages in common with part {own}"
 
     def taken_over(self, run: RunIdentity) -> HeldByAnotherRun:
         return HeldByAnotherRun(
             f"process {run.pid} on {run.host!r} has taken over {self.subject.title!r} from this "
             "run, which ends; the other one does what is left"
         )
+
+
+def named_part(title: str, shard: Shard) -> str:
+    """A chat, or a part of it, for a line."""
+    return f"{title!r}" if shard.is_whole else f"part {shard} of {title!r}"
 
 
 def _clock_text(moment: datetime) -> str:

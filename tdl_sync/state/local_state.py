@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from tdl_sync.core.errors import ConfigurationError, StateUnreadable
-from tdl_sync.core.operating_system import open_here, sync_directory
+from tdl_sync.core.operating_system import open_here, remove_file, replace_file, sync_directory
 from tdl_sync.state.run_state import RunState
 from tdl_sync.state.state_message import decode_json
 
@@ -42,7 +42,7 @@ class LocalStates:
                 file.write(json_text)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(new, path)
+            replace_file(new, path)
             sync_directory(self._directory)
 
     def read(self, scope_key: str) -> RunState | None:
@@ -81,4 +81,4 @@ class LocalStates:
 
     def remove(self, scope_key: str) -> None:
         """Forget the copy, if there is one. Raises ``OSError``."""
-        self.path(scope_key).unlink(missing_ok=True)
+        remove_file(self.path(scope_key))

@@ -5,6 +5,7 @@
 ["watermark",remote,chat,topic,filters,lower bound]
 ["reading",remote,chat,topic,filters,lower bound]      who has read up to it, and what was seen
 ["moved",remote,chat,topic,filters,lower bound]    how many files and bytes all runs have moved
+(of one shard of it: …,lower bound,"K/N"])
 ["file",remote,chat,topic,kind,file id,size]    a message whose mark says that it is this file
 ["waits",remote,chat,topic,message]     holds what may be a file at another time
 ["former",remote,chat,topic,folder,name]    what its message does not hold any more
@@ -139,19 +140,15 @@ def read_former(text_key: str, text: str) -> tuple[str, FormerFile]:
 
 
 def watermark_key(scope: Scope) -> str:
-    return _key("watermark", *_of_scope(scope))
+    return _key("watermark", *scope.parts)
 
 
 def moved_key(scope: Scope) -> str:
-    return _key("moved", *_of_scope(scope))
+    return _key("moved", *scope.parts)
 
 
 def reading_key(scope: Scope) -> str:
-    return _key("reading", *_of_scope(scope))
-
-
-def _of_scope(scope: Scope) -> tuple[str | int, ...]:
-    return scope.remote, scope.chat_id, scope.topic_id, scope.filters, scope.lower_bound
+    return _key("reading", *scope.parts)
 
 
 def reading_text(message_id: int, seen: Mapping[MediaType, int] | None) -> str:

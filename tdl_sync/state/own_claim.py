@@ -51,7 +51,7 @@ class OwnClaim:
         except TdlSyncError as error:
             messages = self.saved_messages.find(HEADER)
             for each in parsed(messages):
-                if each == Claim(each.message, self.subject.key, self.run):
+                if each == Claim(each.message, self.subject.key, self.run, self.subject.shard):
                     self.message_id = each.message.message_id  # its answer was lost
                     return messages, each.message.edited_at
             self.warning = (

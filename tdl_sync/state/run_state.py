@@ -10,6 +10,7 @@ from enum import Enum
 from tdl_sync.core.balance import Balance
 from tdl_sync.core.failures import is_for_good
 from tdl_sync.core.model import FIRST, FileNumber, MediaType, Reading
+from tdl_sync.core.shards import WHOLE, Shard
 
 
 class RunStatus(str, Enum):
@@ -50,6 +51,8 @@ class RunState:
     ``reader`` has read all up to ``last_message_id`` (``model.READER``; 1 for versions that do not
     say it), and ``seen`` are the messages up to there by kind, ``None`` where that is not known.
     ``balance`` is what the last comparison with Telegram's counts came to, if there was one.
+    ``shard`` is the part of the chat that the scope is about, and ``whole_scope_key`` then the key
+    of the same scope over the whole chat: all shards of it have that one.
     """
 
     scope_key: str
@@ -77,6 +80,8 @@ class RunState:
     reader: int = 1
     seen: Mapping[MediaType, int] | None = None
     balance: Balance | None = None
+    shard: Shard = WHOLE
+    whole_scope_key: str = ""
 
     @property
     def reading(self) -> Reading:

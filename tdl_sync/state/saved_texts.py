@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tdl_sync.core.errors import StateUnreadable
 from tdl_sync.core.ports import SavedText
+from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.state.claims import CLAIM_HEADER, Subject, decode_claim
 from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
 from tdl_sync.state.state_message import (
@@ -34,12 +35,17 @@ class State:
     def run(self) -> RunIdentity:
         return self.state.run
 
+    @property
+    def shard(self) -> Shard:
+        return self.state.shard
+
     def holds(self, subject: Subject) -> bool:
-        """Whether its run works on the subject, in any scope, if it lives."""
+        """Whether its run works on some of the subject, in any scope, if it lives."""
         return (
             self.state.status is RunStatus.RUNNING
             and self.state.channel_id == subject.chat_id
             and names_remote(self.state, subject.remote)
+            and self.shard.overlaps(subject.shard)
         )
 
 
@@ -50,9 +56,10 @@ class Claim:
     message: SavedText
     subject_key: str
     run: RunIdentity
+    shard: Shard = WHOLE
 
     def holds(self, subject: Subject) -> bool:
-        return self.subject_key == subject.key
+        return self.subject_key == subject.key and self.shard.overlaps(subject.shard)
 
 
 @dataclass(frozen=True)

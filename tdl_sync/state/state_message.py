@@ -19,8 +19,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tdl_sync.core.balance import Balance, Shortfall
-from tdl_sync.core.errors import StateUnreadable
+from tdl_sync.core.errors import ConfigurationError, StateUnreadable
 from tdl_sync.core.model import FileNumber, MediaType
+from tdl_sync.core.shards import WHOLE, Shard, parse_shard
 from tdl_sync.core.text import MOST_UNITS, human_bytes, inert, ranked, utc_text, utf16_units
 from tdl_sync.state import id_ranges
 from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus
@@ -192,6 +193,7 @@ def _text(state: RunState, ids: _Ids) -> str:
     record: dict[str, object] = {
         "version": VERSION,
         "scope": state.scope_key,
+        **_shard(state),
         "channel_id": str(state.channel_id),
         "channel_name": state.channel_name,
         "last_message_id": ids.last_message_id,
@@ -216,6 +218,14 @@ def _text(state: RunState, ids: _Ids) -> str:
         "run": run_record(state.run),
     }
     return f"{HEADER}\n{_json(record)}\n{lines_for_people(state, ids.last_message_id)}"
+
+
+def _shard(state: RunState) -> dict[str, object]:
+    """Earlier versions leave it alone: to them the scope is one of other filters, whose run holds
+    the whole chat."""
+    if state.shard.is_whole:
+        return {}
+    return {"shard": str(state.shard), "whole_scope": state.whole_scope_key}
 
 
 def _reading(state: RunState, last_message_id: int) -> dict[str, object]:
@@ -318,6 +328,7 @@ def _state(fields: Fields) -> RunState:
     version = fields.whole("version", _GREATEST_COUNT)
     if version != VERSION:
         raise Unexpected(f"expected version {VERSION}, found {version} (a newer tdl_sync reads it)")
+    shard = shard_in(fields)
     return RunState(
         scope_key=fields.hexadecimal("scope", SCOPE_KEY_DIGITS),
         channel_id=fields.whole_in_text("channel_id", _GREATEST_CHAT_ID),
@@ -344,7 +355,21 @@ def _state(fields: Fields) -> RunState:
         reader=fields.whole("reader", _GREATEST_COUNT, if_missing=1),
         seen=_kinds_in(fields, "seen") if fields.has("seen") else None,
         balance=_balance_in(fields.object("balance")) if fields.has("balance") else None,
+        shard=shard,
+        whole_scope_key=(
+            "" if shard.is_whole else fields.hexadecimal("whole_scope", SCOPE_KEY_DIGITS)
+        ),
     )
+
+
+def shard_in(fields: Fields) -> Shard:
+    """The whole chat where none is named, as earlier versions name none. Raises ``Unexpected``."""
+    if not fields.has("shard"):
+        return WHOLE
+    try:
+        return parse_shard(fields.text("shard"))
+    except ConfigurationError as error:
+        raise Unexpected("expected 'shard' to be a part of the chat such as '2/4'") from error
 
 
 def _kinds_in(fields: Fields, key: str) -> dict[MediaType, int]:
@@ -390,6 +415,8 @@ def lines_for_people(state: RunState, last_message_id: int) -> str:
 
 def _headline(state: RunState) -> str:
     title = inert(state.channel_name, _SHOWN_TITLE_UNITS)
+    if not state.shard.is_whole:
+        title += f", part {state.shard}"
     match state.status:
         case RunStatus.RUNNING:
             return f"▶️ {title}: running on {inert(state.run.host, _SHOWN_HOST_UNITS)}"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tdl_sync.core.errors import FileReplaced, ItemFailed, MessageGone, SizeMismatch, StagingFailed
 from tdl_sync.core.model import MediaItem, Reservation, StagedFile
-from tdl_sync.core.operating_system import sync_directory
+from tdl_sync.core.operating_system import replace_file, sync_directory
 from tdl_sync.core.ports import PART_BYTES, Notices, PartSource
 from tdl_sync.core.retry import with_attempts
 from tdl_sync.core.steps import (
@@ -52,7 +52,14 @@ class Downloader:
         self._staging = staging
         self._partials = partials
         self._stop = stop
+        self._notices = notices
         self._full_disk = FullDisk((staging.directory, partials.directory), notices, stop)
+
+    def until(self, stop: StopFlag) -> Downloader:
+        """This one, ended by another flag."""
+        if stop is self._stop:
+            return self
+        return Downloader(self._parts, self._staging, self._partials, self._notices, stop)
 
     def download(self, reservation: Reservation, steps: Steps) -> StagedFile:
         """Download one item; blocks until its staged file is complete and durable.
@@ -133,6 +140,6 @@ class Downloader:
         with part_path.open("r+b") as file:
             os.fsync(file.fileno())
         staged_path = self._staging.staged_path(item.key)
-        part_path.replace(staged_path)
+        replace_file(part_path, staged_path)
         sync_directory(self._staging.directory)
         return staged_path

@@ -188,13 +188,19 @@ class Pipeline:
         budget, leftovers = self._stages.budget, self._stages.leftovers
         adopted_bytes = leftovers.take_partial(item)
         try:
-            reservation = budget.reserve(item, partial(leftovers.make_room, item), adopted_bytes)
+            reservation = budget.reserve(
+                item, partial(leftovers.make_room, item), adopted_bytes, self._stages.stop
+            )
         except LargerThanBudget as failure:
             pool.slots.give_back()
             self._flight_slots.give_back()
             self.ledger.opened()
             self.ledger.failed(item, failure)
             return None
+        except Stopped:
+            if adopted_bytes:
+                leftovers.keep(Reservation(item, adopted_bytes))
+            raise
         self.ledger.opened()
         self._steps.tell(DiskUsed(budget.used_bytes))
         self._steps.tell(Admitted(item))
@@ -223,7 +229,7 @@ class Pipeline:
             self._stages.leftovers.marked(item.key)
         if not self._stages.staging.holds(item.key):
             self._stages.budget.release(reservation)
-        elif isinstance(error, (ItemFailed, ChatUnreadable)):
+        elif isinstance(error, ItemFailed):
             self._stages.leftovers.keep(reservation)
         self._steps.tell(DiskUsed(self._stages.budget.used_bytes))
         self._flight_slots.give_back()
@@ -240,6 +246,9 @@ class Pipeline:
         else:
             self._end_for(error)
             self.ledger.left(item)
+            if self._stages.staging.holds(item.key):
+                # Other chats may go on, and need the room more; only now, as nobody else does.
+                self._stages.leftovers.keep(reservation)
 
     def _end_for(self, error: BaseException) -> None:
         """One item met something that ends more than itself: this chat, or the whole run.

@@ -58,6 +58,7 @@ from dataclasses import dataclass
 
 from tdl_sync.core.model import Chat, MediaItem
 from tdl_sync.core.ports import ChatReader
+from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.transfer.disk.leftovers import Leftovers
 from tdl_sync.transfer.disk.staging import Leftover
 
@@ -81,9 +82,11 @@ def take_up(
     is_done: Callable[[MediaItem], bool],
     leads: Callable[[MediaItem], bool],
     only_ids: Collection[int] | None = None,
+    shard: Shard = WHOLE,
 ) -> list[Found]:
     """Look at what lies in the staging directory of this chat, or of these messages in it; what
     is of no use is deleted: a copy, too, of a file that another message ``leads`` to the remote.
+    What belongs to another shard is left alone: its run may be at it, from another directory.
     ``is_done`` may go by the remote's listing. What lies here whole is proof enough to compare
     with, so that it is of no use only if it ``is_marked``.
 
@@ -96,10 +99,12 @@ def take_up(
         if leftover.key and (only_ids is None or leftover.key.message_id in only_ids)
     ]
     ids = sorted({leftover.key.message_id for leftover in lying if leftover.key})
-    entries = reader.fetch(chat, ids) if ids else []
+    entries = reader.fetch(chat, ids, shard) if ids else []
     items = {entry.key: entry for entry in entries if isinstance(entry, MediaItem)}
     found = []
     for leftover in lying:
+        if leftover.key and not reader.holds(chat, shard, leftover.key.message_id):
+            continue
         item = items.get(leftover.key) if leftover.key else None
         if item is None or is_marked(item):
             leftovers.delete(leftover)

@@ -91,6 +91,7 @@ class Remaining:
             self._is_done,
             leads,
             job.leftovers_of,
+            job.choice.shard,
         )
         for each in found:
             self._judge_former(each.item)

@@ -15,7 +15,7 @@ from pathlib import Path
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.model import Chat, ListedFile, Scope, TextMessage, scope_key
 from tdl_sync.core.naming import path_of
-from tdl_sync.core.operating_system import open_here
+from tdl_sync.core.operating_system import open_here, replace_file
 from tdl_sync.core.ports import ChatReader, HandOff
 from tdl_sync.core.retry import with_attempts
 from tdl_sync.core.stop import StopFlag
@@ -65,7 +65,7 @@ class TextArchive:
         with open(open_here(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
             file.write(content)
             os.fsync(file.fileno())
-        new.replace(path)
+        replace_file(new, path)
 
     def _append_new(self, path: Path, reader: ChatReader) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

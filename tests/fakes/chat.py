@@ -22,6 +22,7 @@ from tdl_sync.core.model import (
     SkippedItem,
     TextMessage,
 )
+from tdl_sync.core.shards import WHOLE, Shard
 
 CHAT_ID = -1002147483649
 FIRST_DATE = datetime(2021, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
@@ -117,7 +118,9 @@ class FakeChatReader:
         del counts[MediaType.STICKER]
         return counts
 
-    def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
+    def pages(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[HistoryPage]:
         read_up_to_id = after_id
         while read_up_to_id < up_to_id:
             self._call()
@@ -126,11 +129,13 @@ class FakeChatReader:
                 page = newer[: self._messages_per_page]
                 full = len(page) == self._messages_per_page
                 read_up_to_id = min(up_to_id, page[-1]) if full else up_to_id
-                wanted = [each for each in page if each <= up_to_id]
+                wanted = [each for each in page if each <= up_to_id and shard.holds(each)]
                 held = [self._held_by(each) for each in wanted]
             yield _page(held, read_up_to_id)
 
-    def pages_newest_first(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
+    def pages_newest_first(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[HistoryPage]:
         read_down_to_id = up_to_id + 1
         while read_down_to_id > after_id + 1:
             self._call()
@@ -139,11 +144,13 @@ class FakeChatReader:
                 page = older[: self._messages_per_page]
                 full = len(page) == self._messages_per_page
                 read_down_to_id = max(after_id + 1, page[-1]) if full else after_id + 1
-                wanted = [each for each in page if each >= read_down_to_id]
+                wanted = [e for e in page if e >= read_down_to_id and shard.holds(e)]
                 held = [self._held_by(each) for each in wanted]
             yield _page(held, read_down_to_id)
 
-    def texts(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[list[TextMessage]]:
+    def texts(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[list[TextMessage]]:
         """There are none here."""
         self._call()
         return iter(())
@@ -160,17 +167,23 @@ class FakeChatReader:
                 default=0,
             )
 
-    def fetch(self, chat: Chat, message_ids: Sequence[int]) -> list[HistoryEntry]:
+    def fetch(
+        self, chat: Chat, message_ids: Sequence[int], shard: Shard = WHOLE
+    ) -> list[HistoryEntry]:
         self._call()
         with self._lock:
             return [
                 entry
                 for message_id in message_ids
+                if shard.holds(message_id)
                 for entry in (
                     (message_id in self.messages and self._held_by(message_id))
                     or [SkippedItem(MessageKey(chat.id, 0, message_id), "deleted")]
                 )
             ]
+
+    def holds(self, chat: Chat, shard: Shard, message_id: int) -> bool:
+        return shard.holds(message_id)
 
     def append(self, size_bytes: int) -> int:
         """Somebody posts a file; the id of its message."""

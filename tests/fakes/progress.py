@@ -87,6 +87,9 @@ class RecordingProgress:
     def message(self, line: str) -> None:
         self._record("message", line)
 
+    def held(self, chat: Chat, *, is_ours: bool) -> None:
+        self._record("held", chat, is_ours)
+
     def idle(self, why: str) -> None:
         self._record("idle", why)
 

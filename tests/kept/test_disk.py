@@ -135,7 +135,7 @@ def test_the_local_copies_of_states_are_written_as_ever(tmp_path: Path) -> None:
 
 def test_a_lock_tells_who_had_it_before(kept: Kept, tmp_path: Path) -> None:
     directory = kept.copy("locks", tmp_path / "locks")
-    for key, expected in ((SUBJECT.key, RUN), ("damaged", None), ("new", None)):
+    for key, expected in ((SUBJECT.key, {RUN}), ("damaged", set()), ("new", set())):
         lock = ChatLock.acquire(directory, key, RUN, SUBJECT.title)
         assert lock.previous == expected
         lock.release()

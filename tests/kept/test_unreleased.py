@@ -29,6 +29,8 @@ from tdl_sync.core.model import (
     Scope,
     Waiting,
 )
+from tdl_sync.core.shards import Shard
+from tdl_sync.state.claims import claim_text, decode_claim
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.mark_database import MarkDatabase
 from tdl_sync.state.mark_records import read_mark
@@ -37,7 +39,7 @@ from tests.fakes.chat import CHAT_ID, further_of, item_of
 from tests.kept.places import HERE
 from tests.kept.test_further_files import KEYS_OF_0_1_0, PREFIXES_OF_0_1_0
 from tests.kept.test_marks import rows
-from tests.kept.values_states import FULL
+from tests.kept.values_states import FULL, RUN, SUBJECT
 
 REMOTE = "gdrive:tdl-sync"
 FOLDER = f"A channel [{CHAT_ID}]"
@@ -63,6 +65,11 @@ STATE = replace(
 )
 
 
+PART_SCOPE = replace(SCOPE, shard=Shard(2, 4))
+PART = replace(STATE, shard=Shard(2, 4), whole_scope_key="00112233aabbccdd")
+PART_SUBJECT = replace(SUBJECT, shard=Shard(2, 4))
+
+
 def mark_of(file: RemoteFile) -> DoneMark:
     return DoneMark(REMOTE, file)
 
@@ -76,6 +83,7 @@ def write_all(marks: DoneMarks) -> None:
     marks.record_failure(REMOTE, FAILED)
     marks.wait_for(REMOTE, CHAT_ID, 0, WAITS)
     marks.save_watermark(SCOPE, 40, SEEN)
+    marks.save_watermark(PART_SCOPE, 1040, SEEN)
 
 
 def kept_rows() -> dict[str, str]:
@@ -119,6 +127,7 @@ def test_the_kept_records_say_what_they_said(kept: DoneMarks) -> None:
     assert kept.moved(SCOPE) == Moved(2, 20)
     assert kept.reading(SCOPE) == Reading(40, READER, SEEN)
     assert kept.file_with(REMOTE, CHAT_ID, 0, SECOND.identity) == SECOND.number
+    assert kept.reading(PART_SCOPE) == Reading(1040, READER, SEEN)
 
 
 def test_what_is_written_where_the_file_of_before_lay_ends_its_record_for_good(
@@ -135,7 +144,8 @@ def test_the_released_version_reads_of_them_the_mark_alone_as_it_always_did() ->
     read = {key: text for key, text in kept_rows().items() if key.startswith(prefixes)}
     file = f'["file","{REMOTE}",{CHAT_ID},0,"document",70,10]'
     watermark = f'["watermark","{REMOTE}",{CHAT_ID},0,"",0]'
-    assert read.keys() == {f"{group}7]", file, watermark}
+    of_a_part = f'["watermark","{REMOTE}",{CHAT_ID},0,"",0,"2/4"]'  # which it never asks for
+    assert read.keys() == {f"{group}7]", file, watermark, of_a_part}
     record = json.loads(read[f"{group}7]"])
     assert record.pop("has_copies") is True  # it leaves out what it does not know, and keeps it not
     assert record.keys() == {"remote", "folder", "name", "size_bytes", "when", "sha256", "file"}
@@ -157,3 +167,23 @@ def test_the_released_version_reads_of_that_state_what_it_knows() -> None:
     assert record["version"] == 1
     old = {key: value for key, value in record.items() if key in KEYS_OF_0_1_0}
     assert old == json.loads(json_in(encode(FULL)))
+
+
+def test_the_state_and_the_claim_of_a_part_are_written_and_read_as_they_are_kept() -> None:
+    text = (HERE / "unreleased" / "state-of-a-part.txt").read_text("utf-8")
+    assert encode(PART) == text
+    assert decode(text) == PART
+    claim = (HERE / "unreleased" / "claim-of-a-part.txt").read_text("utf-8")
+    assert claim_text(PART_SUBJECT, RUN) == claim
+    assert decode_claim(claim) == (SUBJECT.key, RUN, Shard(2, 4))
+
+
+def test_the_released_version_reads_of_them_that_the_whole_chat_is_held() -> None:
+    """A state of a running run names the chat and the remote, a claim the chat: that is what it
+    goes by. The scope of the state is none of its own, so it never goes on from there."""
+    text = (HERE / "unreleased" / "state-of-a-part.txt").read_text("utf-8")
+    record = json.loads(json_in(text))
+    assert record.keys() - json.loads(json_in(encode(STATE))).keys() == {"shard", "whole_scope"}
+    claim = json.loads(json_in((HERE / "unreleased" / "claim-of-a-part.txt").read_text("utf-8")))
+    assert claim.pop("shard") == "2/4"
+    assert claim == json.loads(json_in(claim_text(SUBJECT, RUN)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tdl_sync.core.model import Chat, ListedFile, TextMessage
+from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.transfer.text_archive import TextArchive
 from tests.fakes.chat import FakeChatReader
@@ -25,7 +26,9 @@ class TextsInMemory(FakeChatReader):
         self._texts = texts
         self.asked_after: list[int] = []
 
-    def texts(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[list[TextMessage]]:
+    def texts(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[list[TextMessage]]:
         self.asked_after.append(after_id)
         yield [text for text in self._texts if after_id < text.message_id <= up_to_id]
 

@@ -102,9 +102,9 @@ def test_the_folders_and_files_that_begin_first_are_there_and_begin_in_this_orde
 
 
 def test_types_are_checked_as_windows_and_macos_have_them_too() -> None:
-    on_windows = shlex.join(TYPES["mypy win32"])
-    assert on_windows.startswith("--platform win32 ")
-    assert on_windows.endswith(" -p tdl_sync -p standins -p scripts")
-    assert shlex.join(TYPES["mypy darwin"]).startswith("--platform darwin ")
+    for system in ("darwin", "win32"):
+        there = shlex.join(TYPES[f"mypy {system}"])
+        assert there.startswith(f"--platform {system} ")
+        assert there.endswith(" -p tdl_sync -p standins -p scripts")
     caches = [options[options.index("--cache-dir") + 1] for options in TYPES.values() if options]
     assert len({*caches, ".mypy_cache"}) == len(TYPES)

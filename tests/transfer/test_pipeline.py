@@ -30,6 +30,7 @@ from tdl_sync.core.errors import (
 from tdl_sync.core.model import Chat, HistoryEntry, HistoryPage, MediaItem, MessageKey, SkippedItem
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
+from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.core.steps import (
     Admitted,
     DiskUsed,
@@ -468,8 +469,10 @@ def test_a_file_that_was_kept_long_ago_gives_way_too(
     failing_uploads(line, 3)
     read_pages = line.reader.pages
 
-    def pages(chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
-        for page in read_pages(chat, after_id, up_to_id):
+    def pages(
+        chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[HistoryPage]:
+        for page in read_pages(chat, after_id, up_to_id, shard):
             if page.read_up_to_id > 7:
                 until(lambda: bool(line.marks.failures(REMOTE, CHAT_ID, 0)))
             yield page

@@ -13,7 +13,9 @@ from tdl_sync.core.errors import CorruptedInTransfer, HandOffFailed
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.naming import file_name
 from tdl_sync.core.ports import PART_BYTES
+from tdl_sync.core.shards import Shard
 from tdl_sync.core.steps import Resumed
+from tdl_sync.options.choice import Choice
 from tdl_sync.transfer.disk.part_journal import Attempt, PartialFiles
 from tdl_sync.transfer.disk.staging import Staging
 from tests.fakes.chat import CHAT_ID, FIRST_DATE, item_of
@@ -267,3 +269,25 @@ def test_what_another_chat_left_in_the_middle_waits_for_its_own_run(line: Line) 
     assert line.staged() == [part.name]
     assert journals(line) == [f"{part.name}s"]
     assert ended.used_bytes == 2 * MIB
+
+
+def test_what_lies_there_of_another_part_of_the_chat_is_left_alone(tmp_path: Path) -> None:
+    """It may be moved now by that part's own run, from another directory: it would be there twice.
+    Where its room is needed it gives way like anything that lies there."""
+    own, others = item_of(1500, 3 * MIB), item_of(2, 3 * MIB)
+    line = Line(tmp_path, [own, others])
+    line.choice = Choice(shard=Shard(2, 2))
+    for item in (own, others):
+        part = leave_parts(line, item, 0, 1, 2)
+        part.rename(part.with_suffix(".staged"))
+    ended = line.run()
+    assert_complete(ended)
+    assert (ended.report.seen, ended.report.moved) == (1, 1)
+    line.assert_all_moved([own])
+    assert line.staged() == [f"m{CHAT_ID}_0_2.staged"]
+    line.choice = Choice(shard=Shard(1, 2))
+    line.after_id = 0
+    assert_complete(line.run())
+    assert line.parts.asked == []
+    line.assert_all_moved()
+    line.close()

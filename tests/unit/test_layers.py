@@ -13,6 +13,7 @@ LIBRARIES = {
     "cryptg",
     "diskcache",
     "docopt",
+    "prometheus_client",
     "psutil",
     "pyrogram",
     "python_socks",

@@ -19,7 +19,9 @@ from . import (  # noqa: F401 - importing registers the handlers
     chats,
     connection,
     history,
+    input_media,
     login,
+    own_channels,
     saved,
 )
 from .call_reading import Unreadable, read_call

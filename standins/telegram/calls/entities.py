@@ -95,6 +95,7 @@ def chat(channel: Channel) -> raw.base.Chat:
         megagroup=channel.kind in ("supergroup", "monoforum") or None,
         monoforum=channel.kind == "monoforum" or None,
         left=not channel.joined or None,
+        creator=channel.owned or None,
         noforwards=channel.protected or None,
         access_hash=channel.access_hash,
         username=channel.username,

@@ -1,4 +1,5 @@
-"""Calls that write: a message of one's own in Saved Messages, sent, edited, pinned, deleted."""
+"""Calls that write: a message of one's own, sent, edited, pinned, deleted, in Saved Messages or in
+a channel that the account has made."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ from pyrogram import raw
 
 from ..mtproto.wire import TlObject
 from ..world.channel import Channel, Message
+from ..world.plan import FilePlan
+from . import input_media
 from .connection import MESSAGE_LENGTH_MAX
 from .entities import chat_by_peer, own_user
 from .rpc import Call, RpcError, handles
@@ -15,23 +18,22 @@ from .rpc import Call, RpcError, handles
 
 @handles(raw.functions.messages.SendMessage)
 def send_message(call: Call, request: raw.functions.messages.SendMessage) -> TlObject:
-    saved = _writable(call, request.peer)
+    saved = writable(call, request.peer)
     _check_text(request.message)
     if request.random_id in call.service.used_random_ids:
         raise RpcError(500, "RANDOM_ID_DUPLICATE")
     call.service.used_random_ids.add(request.random_id)
     message_id = saved.append(request.message, entities=request.entities or (), by=call.session)
     sent = raw.types.UpdateMessageID(id=message_id, random_id=request.random_id)
-    new = raw.types.UpdateNewMessage(
-        message=_message(saved, message_id), pts=call.service.next_pts(), pts_count=1
-    )
-    return _updates(call, [sent, new])
+    return updates_of(call, [sent, new_message(call, saved, message_id)])
 
 
 @handles(raw.functions.messages.EditMessage)
 def edit_message(call: Call, request: raw.functions.messages.EditMessage) -> TlObject:
-    saved = _writable(call, request.peer)
+    saved = writable(call, request.peer)
     text = request.message
+    if saved.owned and request.media is not None:
+        return edit_media(call, saved, request)
     if text is None:
         raise RpcError(400, "MESSAGE_NOT_MODIFIED")
     _check_text(text)
@@ -41,17 +43,14 @@ def edit_message(call: Call, request: raw.functions.messages.EditMessage) -> TlO
         raise RpcError(400, "MESSAGE_ID_INVALID") from None
     if not changed:
         raise RpcError(400, "MESSAGE_NOT_MODIFIED")
-    edited = raw.types.UpdateEditMessage(
-        message=_message(saved, request.id), pts=call.service.next_pts(), pts_count=1
-    )
-    return _updates(call, [edited])
+    return updates_of(call, [edited_message(call, saved, request.id)])
 
 
 @handles(raw.functions.messages.UpdatePinnedMessage)
 def update_pinned_message(
     call: Call, request: raw.functions.messages.UpdatePinnedMessage
 ) -> TlObject:
-    saved = _writable(call, request.peer)
+    saved = writable(call, request.peer)
     pin = not request.unpin
     try:
         if (request.id in saved.pinned_ids()) == pin and saved.message(request.id):
@@ -66,7 +65,7 @@ def update_pinned_message(
         pts_count=1,
         pinned=pin or None,
     )
-    return _updates(call, [pinned])
+    return updates_of(call, [pinned])
 
 
 @handles(raw.functions.messages.DeleteMessages)
@@ -84,7 +83,7 @@ def delete_messages(call: Call, request: raw.functions.messages.DeleteMessages) 
 def forward_messages(call: Call, request: raw.functions.messages.ForwardMessages) -> TlObject:
     """Into Saved Messages, as every other call that writes. From a chat whose content is protected
     nothing is forwarded (https://core.telegram.org/method/messages.forwardMessages)."""
-    saved = _writable(call, request.to_peer)
+    saved = writable(call, request.to_peer)
     origin = chat_by_peer(call.world, request.from_peer)
     if origin.protected:
         raise RpcError(400, "CHAT_FORWARDS_RESTRICTED")
@@ -93,7 +92,7 @@ def forward_messages(call: Call, request: raw.functions.messages.ForwardMessages
         copy_id = saved.append(
             file_of=(origin, message_id),
             forward=raw.types.MessageFwdHeader(
-                date=_message(origin, message_id).date,
+                date=message_of(origin, message_id).date,
                 from_id=origin.peer,
                 channel_post=message_id,
             ),
@@ -102,15 +101,18 @@ def forward_messages(call: Call, request: raw.functions.messages.ForwardMessages
         updates.append(raw.types.UpdateMessageID(id=copy_id, random_id=random_id))
         updates.append(
             raw.types.UpdateNewMessage(
-                message=_message(saved, copy_id), pts=call.service.next_pts(), pts_count=1
+                message=message_of(saved, copy_id), pts=call.service.next_pts(), pts_count=1
             )
         )
-    return _updates(call, updates)
+    return updates_of(call, updates)
 
 
-def _writable(call: Call, peer: raw.base.InputPeer) -> Channel:
-    """Saved Messages: nothing else is written by the program, so nothing else may be."""
+def writable(call: Call, peer: raw.base.InputPeer) -> Channel:
+    """Saved Messages: nothing else is written by the program, so nothing else may be, but a channel
+    that the account has made here."""
     channel = chat_by_peer(call.world, peer)
+    if channel.owned:
+        return channel
     if channel.kind == "channel":
         raise RpcError(400, "CHAT_ADMIN_REQUIRED")
     if channel.kind != "saved":
@@ -118,7 +120,7 @@ def _writable(call: Call, peer: raw.base.InputPeer) -> Channel:
     return channel
 
 
-def _message(chat: Channel, message_id: int) -> Message:
+def message_of(chat: Channel, message_id: int) -> Message:
     message = chat.message(message_id)
     if message is None:
         raise RpcError(400, "MESSAGE_ID_INVALID")
@@ -133,7 +135,37 @@ def _check_text(text: str) -> None:
         raise RpcError(400, "MESSAGE_TOO_LONG")
 
 
-def _updates(call: Call, updates: list[raw.base.Update]) -> TlObject:
+def new_message(call: Call, channel: Channel, message_id: int) -> raw.base.Update:
+    message = message_of(channel, message_id)
+    if channel.is_channel:
+        return raw.types.UpdateNewChannelMessage(message=message, pts=message_id + 1, pts_count=1)
+    return raw.types.UpdateNewMessage(message=message, pts=call.service.next_pts(), pts_count=1)
+
+
+def edited_message(call: Call, channel: Channel, message_id: int) -> raw.base.Update:
+    message = message_of(channel, message_id)
+    if channel.is_channel:
+        pts = channel.newest_id() + 1
+        return raw.types.UpdateEditChannelMessage(message=message, pts=pts, pts_count=1)
+    return raw.types.UpdateEditMessage(message=message, pts=call.service.next_pts(), pts_count=1)
+
+
+def edit_media(
+    call: Call, channel: Channel, request: raw.functions.messages.EditMessage
+) -> TlObject:
+    """The message holds another file from now on."""
+    assert request.media is not None
+    file = input_media.posted(call, request.media)
+    if not isinstance(file, FilePlan):
+        raise RpcError(400, "MEDIA_NEW_INVALID")
+    try:
+        channel.replace_file(request.id, file)
+    except KeyError:
+        raise RpcError(400, "MESSAGE_ID_INVALID") from None
+    return updates_of(call, [edited_message(call, channel, request.id)])
+
+
+def updates_of(call: Call, updates: list[raw.base.Update]) -> TlObject:
     return raw.types.Updates(
         updates=updates,
         users=[own_user(call.world)],

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ...shaping import Shaping, TokenBucket
 from ..mtproto.auth_keys import AuthKeys
+from ..world.plan import FilePlan
 from ..world.world import World
 from .faults import Faults
 from .logins import Logins
@@ -30,6 +31,10 @@ class Service:
     exported_authorizations: dict[bytes, int] = field(default_factory=dict)
     """From auth.exportAuthorization: the one-time bytes -> the data centre they are for."""
     used_random_ids: set[int] = field(default_factory=set)
+    uploaded_parts: dict[int, dict[int, bytes]] = field(default_factory=dict)
+    """From upload.saveFilePart: the client's number of the file -> its parts."""
+    uploaded_media: dict[int, FilePlan] = field(default_factory=dict)
+    """From messages.uploadMedia: what is not in any message yet, by its id."""
     takeout: Takeout = field(default_factory=Takeout)
     pts: int = 1
     _unknown_rpcs: list[str] = field(default_factory=list)

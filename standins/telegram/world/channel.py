@@ -120,6 +120,8 @@ class Channel:
         self.joined = joined
         self.protected = protected
         self.private = False
+        self.owned = False
+        """Whether the account has made it, and may write there."""
         self.archived = False
         self.banned = False
         """The account was removed: what is left is the dialog, which names a forbidden chat."""
@@ -371,6 +373,7 @@ class Channel:
         topic_id: int | None = None,
         sender: raw.base.Peer | None = None,
         file_of: tuple[Channel, int] | None = None,
+        answers: int | None = None,
         by: object = None,
     ) -> int:
         """Adds a message and returns its id.
@@ -379,8 +382,8 @@ class Channel:
         `kind` is the file's kind, or "text"; another of `plan.OTHER_KINDS` may be given.
         `file_of` is a chat and a message there whose file is sent again or forwarded: Telegram
         keeps it once, with the id that it has. `envelope` says how the message holds its files, if
-        it is not one `file`. `by` is the session that sends it, which needs no
-        telling.
+        it is not one `file`. `answers` is the message that it answers. `by` is the session that
+        sends it, which needs no telling.
         """
         place = None
         if file_of is not None:
@@ -396,7 +399,7 @@ class Channel:
                 grouped_id=grouped_id,
                 envelope=envelope,
             )
-            appended = Appended(plan, tuple(entities), forward, topic_id, sender, place)
+            appended = Appended(plan, tuple(entities), forward, topic_id, sender, place, answers)
             self._history.append(message_id, appended)
         for tell in list(self.world.on_append):
             tell(self, message_id, by)
@@ -549,7 +552,20 @@ class Channel:
             noforwards=self.protected or None,
             edit_date=edit.date if edit else None,
             grouped_id=plan.grouped_id,
-            reply_to=contents.reply_to or (_topic_header(appended.topic_id) if appended else None),
+            reply_to=contents.reply_to or self._reply_header(appended),
+        )
+
+    def _reply_header(self, appended: Appended | None) -> raw.types.MessageReplyHeader | None:
+        """What answers an answer names what began the thread beside it
+        (https://core.telegram.org/api/threads)."""
+        if appended is None:
+            return None
+        if appended.answers is None:
+            return _topic_header(appended.topic_id)
+        began_id = self._history.thread(appended.answers)
+        return raw.types.MessageReplyHeader(
+            reply_to_msg_id=appended.answers,
+            reply_to_top_id=None if began_id == appended.answers else began_id,
         )
 
     def _sender(self, message_id: int) -> raw.base.Peer | None:

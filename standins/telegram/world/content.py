@@ -6,7 +6,7 @@ import functools
 import hashlib
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _BLOCK_BYTES = 1 << 16
 _POOL_BYTES = 1 << 20
@@ -51,12 +51,16 @@ class FileRecord:
     dc_id: int
     size_bytes: int
     seed: int
+    content: bytes | None = field(default=None, repr=False)
+    """What was uploaded; else the bytes are computed from the seed."""
 
     def read(self, offset: int, limit: int) -> bytes:
         """The bytes from `offset`, at most `limit`; fewer at the end, none behind it."""
         end = min(offset + limit, self.size_bytes)
         if offset >= end:
             return b""
+        if self.content is not None:
+            return self.content[offset:end]
         first = offset // _BLOCK_BYTES
         last = (end - 1) // _BLOCK_BYTES
         blocks = b"".join(_block(self.seed, index) for index in range(first, last + 1))

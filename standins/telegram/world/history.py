@@ -47,6 +47,7 @@ class Appended:
 
     `topic_id` is the first message of the forum's topic that it is in, `sender` who sent it if
     not the account. `place` is where its file is kept, if that came with another message.
+    `answers` is the message that it answers.
     """
 
     plan: MessagePlan
@@ -55,6 +56,7 @@ class Appended:
     topic_id: int | None = None
     sender: raw.base.Peer | None = None
     place: FilePlace | None = None
+    answers: int | None = None
 
 
 class History:
@@ -97,6 +99,12 @@ class History:
         if self._recipe.kind(message_id) == DELETED:
             raise KeyError(message_id)
         return self._recipe.plan(message_id)
+
+    def thread(self, message_id: int) -> int:
+        """The message that began what this one belongs to: itself, if it answers none."""
+        while (message := self.appended.get(message_id)) is not None and message.answers:
+            message_id = message.answers
+        return message_id
 
     def other_place(self, message_id: int) -> FilePlace | None:
         """Where the message's file is kept, if it came with another message."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pyrogram import raw
@@ -31,6 +31,8 @@ class FilePlan:
     name: str | None
     mime_type: str
     dc_id: int
+    content: bytes | None = field(default=None, repr=False)
+    """What was uploaded; else the bytes are computed."""
 
 
 Leaf = raw.types.Photo | raw.types.Document

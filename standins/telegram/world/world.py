@@ -152,6 +152,7 @@ class World:
             dc_id=file.dc_id,
             size_bytes=file.size_bytes,
             seed=derived_number("content", self.seed, file_id),
+            content=file.content,
         )
 
     def reference(self, file_id: int) -> bytes:

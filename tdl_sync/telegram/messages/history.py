@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from pyrogram import raw
 from pyrogram.errors import (
@@ -30,8 +31,15 @@ from tdl_sync.core.model import (
     SkippedItem,
     TextMessage,
 )
+from tdl_sync.core.shards import WHOLE, Shard
+from tdl_sync.telegram.messages.blocks import Blocks
 from tdl_sync.telegram.messages.chats import ChatBook
-from tdl_sync.telegram.messages.details import with_album_captions
+from tdl_sync.telegram.messages.details import (
+    ALBUM_NEIGHBOURS,
+    album_at_the_end,
+    post_of,
+    with_album_captions,
+)
 from tdl_sync.telegram.messages.envelopes import READS
 from tdl_sync.telegram.messages.kinds import FILTERS, kind_of
 from tdl_sync.telegram.messages.media import DELETED, entries_of, text_of
@@ -43,9 +51,6 @@ from tdl_sync.telegram.session import refusals
 from tdl_sync.telegram.session.answers import error_name
 from tdl_sync.telegram.session.client import TelegramClient
 
-ALBUM_NEIGHBOURS = 9
-"""An album is up to ten messages, one after the other."""
-
 _READING = "reading the chat"
 
 LAG_PAUSES_SECONDS = (0.5, 2.0)
@@ -55,6 +60,11 @@ know of it before another does; or else it was deleted in between, so no more th
 _OF_THE_CALL_ALONE = (refusals.Concern.CALL, refusals.Concern.PASSING)
 
 _VISUAL = (raw.types.InputMessagesFilterPhotos, raw.types.InputMessagesFilterVideo)
+
+
+_Listed: TypeAlias = tuple[Sequence[Any], Container[int], int]
+"""Messages in the order of the reading, which ids among them a page is about, and how far all was
+read."""
 
 
 class TelegramChatReader:
@@ -77,6 +87,9 @@ class TelegramChatReader:
         self._takeout = takeout or Takeout()
         self._newest_ids: dict[tuple[int, int], int] = {}
         self._names = Names()
+        self._elsewhere: defaultdict[tuple[int, Shard], set[int]] = defaultdict(set)
+        """Of what was read, the messages with something in them that go with a post of another
+        block, so that not their own id says which shard has them."""
         self._names_topics = names_topics
 
     def newest_message_id(self, chat: Chat) -> int:
@@ -159,14 +172,35 @@ class TelegramChatReader:
             last_id = window.first_id - 1
         return 0
 
-    def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
-        for messages, ids in self._upwards(chat, after_id, up_to_id):
-            yield self._page(chat, self._whole(chat, messages, ids), ids, ids[-1])
+    def pages(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[HistoryPage]:
+        for messages, ids, read_up_to_id in self._listed(chat, after_id, up_to_id, shard):
+            yield self._page(chat, self._whole(chat, messages, ids), ids, read_up_to_id)
 
-    def texts(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[list[TextMessage]]:
-        for messages, ids in self._upwards(chat, after_id, up_to_id):
+    def texts(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[list[TextMessage]]:
+        for messages, ids, _ in self._listed(chat, after_id, up_to_id, shard):
             texts = (text_of(message) for message in messages if message.id in ids)
             yield [text for text in texts if text is not None]
+
+    def _listed(self, chat: Chat, after_id: int, up_to_id: int, shard: Shard) -> Iterator[_Listed]:
+        if _is_read_by_blocks(chat, shard):
+            for each in self._blocks(chat, shard).upwards(after_id, up_to_id):
+                yield each.messages, each, each.last_id
+        else:
+            for messages, ids in self._upwards(chat, after_id, up_to_id):
+                yield messages, self._held(chat, shard, messages, ids), ids[-1]
+
+    def _blocks(self, chat: Chat, shard: Shard) -> Blocks:
+        return Blocks(
+            shard,
+            partial(self._seen_from, chat),
+            partial(self._seen_below, chat),
+            lambda looks: self._telegram.pause(LAG_PAUSES_SECONDS[looks]),
+            self._newest_known(chat),
+        )
 
     def _upwards(
         self, chat: Chat, after_id: int, up_to_id: int
@@ -197,32 +231,30 @@ class TelegramChatReader:
     def _window_from(self, chat: Chat, up_to_id: int, offset_id: int) -> Window:
         """What is shown from ``offset_id`` on; ``up_to_id`` is the last that is wanted."""
 
-        def look() -> Window:
-            # A negative add_offset turns the page upwards.
-            answer = self._answer(
-                chat, PAGE_MESSAGES, offset_id=offset_id, add_offset=-PAGE_MESSAGES
-            )
-            found = answer.messages
-            ends = len(found) < PAGE_MESSAGES and 0 < self._newest_known(chat) <= newest_id(found)
-            return Window.upwards(found, offset_id, is_all=_is_all(answer), ends=ends)
-
         def ends_too_early(window: Window) -> bool:
             missing = newest_id(window.messages) < up_to_id <= self._newest_known(chat)
             return missing and window.last_id >= up_to_id
 
-        return self._caught_up(look, ends_too_early)
+        return self._caught_up(partial(self._seen_from, chat, offset_id), ends_too_early)
+
+    def _seen_from(self, chat: Chat, offset_id: int) -> Window:
+        # A negative add_offset turns the page upwards.
+        answer = self._answer(chat, PAGE_MESSAGES, offset_id=offset_id, add_offset=-PAGE_MESSAGES)
+        found = answer.messages
+        ends = len(found) < PAGE_MESSAGES and 0 < self._newest_known(chat) <= newest_id(found)
+        return Window.upwards(found, offset_id, is_all=_is_all(answer), ends=ends)
 
     def _window_below(self, chat: Chat, up_to_id: int, offset_id: int) -> Window:
         """What is shown below ``offset_id``; ``up_to_id`` is the highest that is wanted."""
 
-        def look() -> Window:
-            answer = self._answer(chat, PAGE_MESSAGES, offset_id=offset_id)
-            return Window.downwards(answer.messages, offset_id)
-
         def begins_too_late(window: Window) -> bool:
             return newest_id(window.messages) < up_to_id <= self._newest_known(chat) < offset_id
 
-        return self._caught_up(look, begins_too_late)
+        return self._caught_up(partial(self._seen_below, chat, offset_id), begins_too_late)
+
+    def _seen_below(self, chat: Chat, offset_id: int) -> Window:
+        answer = self._answer(chat, PAGE_MESSAGES, offset_id=offset_id)
+        return Window.downwards(answer.messages, offset_id)
 
     def _caught_up(self, look: Callable[[], Window], is_behind: Callable[[Window], bool]) -> Window:
         """What ``look`` sees; again after a while where that seems to be behind."""
@@ -234,7 +266,25 @@ class TelegramChatReader:
             window = look()
         return window
 
-    def pages_newest_first(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
+    def pages_newest_first(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[HistoryPage]:
+        for messages, ids, read_down_to_id in self._listed_down(chat, after_id, up_to_id, shard):
+            yield self._page(chat, self._whole(chat, messages, ids), ids, read_down_to_id)
+
+    def _listed_down(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard
+    ) -> Iterator[_Listed]:
+        if _is_read_by_blocks(chat, shard):
+            for each in self._blocks(chat, shard).downwards(after_id, up_to_id):
+                yield each.messages, each, each.first_id
+        else:
+            for messages, ids in self._downwards(chat, after_id, up_to_id):
+                yield messages, self._held(chat, shard, messages, ids), ids[0]
+
+    def _downwards(
+        self, chat: Chat, after_id: int, up_to_id: int
+    ) -> Iterator[tuple[Sequence[Any], range]]:
         steps = self._steps(chat, up_to_id)
         read_down_to_id = up_to_id + 1
         last_id = up_to_id + ALBUM_NEIGHBOURS
@@ -249,11 +299,10 @@ class TelegramChatReader:
             before_id = read_down_to_id
             read_down_to_id = max(after_id + 1, min(first_id, before_id))
             last_id = read_down_to_id - 1
-            ids = range(read_down_to_id, before_id)
-            yield self._page(chat, self._whole(chat, messages, ids), ids, read_down_to_id)
+            yield messages, range(read_down_to_id, before_id)
 
     def _page(
-        self, chat: Chat, messages: Sequence[Any], ids: range, read_up_to_id: int
+        self, chat: Chat, messages: Sequence[Any], ids: Container[int], read_up_to_id: int
     ) -> HistoryPage:
         page = _page(chat, messages, ids, read_up_to_id)
         return replace(page, entries=tuple(self._named(chat, page.entries)))
@@ -278,18 +327,26 @@ class TelegramChatReader:
         found: Sequence[Any] = answer.topics
         return found
 
-    def fetch(self, chat: Chat, message_ids: Sequence[int]) -> list[HistoryEntry]:
-        return self._with_albums(chat, self._entries(chat, message_ids))
+    def fetch(
+        self, chat: Chat, message_ids: Sequence[int], shard: Shard = WHOLE
+    ) -> list[HistoryEntry]:
+        if chat.comments_on_id is None:
+            message_ids = [each for each in message_ids if shard.holds(each)]
+        return self._with_albums(chat, self._entries(chat, message_ids, shard))
 
-    def _entries(self, chat: Chat, message_ids: Sequence[int]) -> list[HistoryEntry]:
+    def _entries(
+        self, chat: Chat, message_ids: Sequence[int], shard: Shard = WHOLE
+    ) -> list[HistoryEntry]:
         entries: list[HistoryEntry] = []
         for start in range(0, len(message_ids), PAGE_MESSAGES):
             wanted_ids = message_ids[start : start + PAGE_MESSAGES]
             answer: Any = self._read(chat, self._chats.get_messages(chat, wanted_ids))
+            there = [each for each in answer.messages if self._chats.belongs(each, chat)]
+            others = {each.id for each in there if not self._is_own(chat, shard, each)}
+            wanted_ids = [each for each in wanted_ids if each not in others]
             found = {
                 message.id: entries_of(message, chat.id)
-                for message in self._whole(chat, answer.messages, wanted_ids)
-                if self._chats.belongs(message, chat)
+                for message in self._whole(chat, there, wanted_ids)
             }
             for message_id in wanted_ids:
                 key = MessageKey(chat.id, 0, message_id)
@@ -332,6 +389,26 @@ class TelegramChatReader:
         answer: Any = self._ask(chat, query, if_refused=message)
         found = (each for each in getattr(answer, "messages", ()) if each.id == message.id)
         return next(found, message)
+
+    def holds(self, chat: Chat, shard: Shard, message_id: int) -> bool:
+        return shard.holds(message_id) != (message_id in self._elsewhere[chat.id, shard])
+
+    def _held(
+        self, chat: Chat, shard: Shard, messages: Sequence[Any], ids: Container[int]
+    ) -> Container[int]:
+        """Which of these messages the shard has of a chat that is read as a whole."""
+        if shard.is_whole:
+            return ids
+        return {each.id for each in messages if each.id in ids and self._is_own(chat, shard, each)}
+
+    def _is_own(self, chat: Chat, shard: Shard, message: Any) -> bool:
+        """A comment goes with its post, and so do all that answer it: with the copy of the post
+        that they stand under in their group. Which it is they say themselves, for ever, whatever
+        is deleted: so no two shards disagree."""
+        is_own = shard.holds(message.id if chat.comments_on_id is None else post_of(message))
+        if is_own != shard.holds(message.id) and getattr(message, "media", None) is not None:
+            self._elsewhere[chat.id, shard].add(message.id)
+        return is_own
 
     def _answer(self, chat: Chat, limit: int, **where: int) -> Any:
         query = history(self._chats.peer(chat), limit, topic_id=chat.topic_id, **where)
@@ -386,7 +463,9 @@ def _is_in_part(message: Any) -> bool:
     return isinstance(rich, raw.types.RichMessage) and bool(rich.part)
 
 
-def _page(chat: Chat, messages: Sequence[Any], ids: range, read_up_to_id: int) -> HistoryPage:
+def _page(
+    chat: Chat, messages: Sequence[Any], ids: Container[int], read_up_to_id: int
+) -> HistoryPage:
     """The page of those messages whose ids are in ``ids``; the others are there to be looked at."""
     described = with_album_captions(
         entry for message in messages for entry in entries_of(message, chat.id)
@@ -412,12 +491,9 @@ def _is_all(answer: Any) -> bool:
 
 def _whole_albums(messages: Sequence[Any]) -> Sequence[Any]:
     """Without the album at the end, which may be cut there: the next page begins with it."""
-    album_id = getattr(messages[-1], "grouped_id", None) if messages else None
-    if album_id is None:
-        return messages
-    end = len(messages)
-    while end > max(0, len(messages) - ALBUM_NEIGHBOURS) and (
-        getattr(messages[end - 1], "grouped_id", None) == album_id
-    ):
-        end -= 1
-    return messages[:end]
+    return messages[: album_at_the_end(messages)]
+
+
+def _is_read_by_blocks(chat: Chat, shard: Shard) -> bool:
+    """Comments are not: whatever its post, one may be anywhere behind it."""
+    return not shard.is_whole and chat.comments_on_id is None

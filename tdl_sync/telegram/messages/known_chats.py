@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tdl_sync.core.operating_system import open_here
+from tdl_sync.core.operating_system import open_here, replace_file
 from tdl_sync.options.chat_spelling import ByInviteHash, ByMarkedId, ByUsername, ChatSpelling
 
 VERSION = 1
@@ -81,7 +81,7 @@ class KnownChats:
         descriptor = open_here(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         with open(descriptor, "w", encoding="utf-8") as file:
             json.dump(record, file)
-        os.replace(new, path)
+        replace_file(new, path)
 
 
 def _key(spelling: ChatSpelling) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from tdl_sync.core.errors import LargerThanBudget
 from tdl_sync.core.model import MediaItem, Reservation
@@ -19,6 +20,13 @@ from tdl_sync.core.stop import StopFlag
 def whole_blocks(size_bytes: int, block_bytes: int) -> int:
     """What a file of this size takes on a disk that gives out whole blocks."""
     return -(-size_bytes // block_bytes) * block_bytes
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """One ``reserve``, until it has its room."""
+
+    stop: StopFlag
 
 
 class DiskBudget:
@@ -33,8 +41,12 @@ class DiskBudget:
         self._block_bytes = block_bytes
         self._stop = stop
         self._used_bytes = 0
-        self._queue: deque[object] = deque()
+        self._queue: deque[_Waiting] = deque()
         self._changed = threading.Condition()
+        stop.wakes(self._changed)
+
+    def heed(self, stop: StopFlag) -> None:
+        """Before the first ``reserve`` that ends with this flag."""
         stop.wakes(self._changed)
 
     @property
@@ -44,9 +56,9 @@ class DiskBudget:
 
     @property
     def someone_waits(self) -> bool:
-        """Whether a ``reserve`` is waiting for room right now, and the run goes on."""
+        """Whether a ``reserve`` is waiting for room right now, and is not to stop."""
         with self._changed:
-            return bool(self._queue) and not self._stop.is_set
+            return any(not waiting.stop.is_set for waiting in self._queue)
 
     def fits(self, item: MediaItem) -> bool:
         """Whether the item could ever have room, with nothing else on the disk."""
@@ -61,6 +73,7 @@ class DiskBudget:
         item: MediaItem,
         on_wait: Callable[[], None] | None = None,
         adopted_bytes: int = 0,
+        stop: StopFlag | None = None,
     ) -> Reservation:
         """Wait for room for the whole item and take it.
 
@@ -68,26 +81,25 @@ class DiskBudget:
         become part of its reservation, and stay reserved while this waits or if it raises.
         ``on_wait`` is called once, without any lock, when there is no room at once: the chance to
         free some. Raises ``LargerThanBudget`` where waiting would never end, ``Stopped`` when the
-        run stops.
+        run stops, or what ``stop`` is for.
         """
+        stop = stop or self._stop
         if not self.fits(item):
             raise LargerThanBudget(
                 item.size_bytes, self.budget_bytes, disk_decides=self.disk_decides
             )
         reserved_bytes = self.needed_bytes(item)
         wanted_bytes = reserved_bytes - adopted_bytes
-        ticket = object()
+        ticket = _Waiting(stop)
         with self._changed:
             self._queue.append(ticket)
             has_room = self._may_take(ticket, wanted_bytes)
         try:
-            if not has_room and on_wait is not None:
+            if not has_room and on_wait is not None and not stop.is_set:
                 on_wait()
             with self._changed:
-                self._changed.wait_for(
-                    lambda: self._stop.is_set or self._may_take(ticket, wanted_bytes)
-                )
-                self._stop.check()
+                self._changed.wait_for(lambda: stop.is_set or self._may_take(ticket, wanted_bytes))
+                stop.check()
                 self._used_bytes += wanted_bytes
         finally:
             with self._changed:
@@ -122,5 +134,5 @@ class DiskBudget:
                 raise RuntimeError(f"{-self._used_bytes} bytes were released that nobody held")
             self._changed.notify_all()
 
-    def _may_take(self, ticket: object, wanted_bytes: int) -> bool:
+    def _may_take(self, ticket: _Waiting, wanted_bytes: int) -> bool:
         return self._queue[0] is ticket and self._used_bytes + wanted_bytes <= self.budget_bytes

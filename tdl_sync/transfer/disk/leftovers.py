@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tdl_sync.core.errors import LargerThanBudget
 from tdl_sync.core.model import MediaItem, MessageKey, Reservation
-from tdl_sync.core.operating_system import sync_directory
+from tdl_sync.core.operating_system import remove_file, sync_directory
 from tdl_sync.core.ports import Notices
 from tdl_sync.transfer.disk.budget import DiskBudget
 from tdl_sync.transfer.disk.part_journal import Attempt, PartialFiles
@@ -181,7 +181,7 @@ class Leftovers:
     def _remove(self, kept: Kept) -> None:
         assert kept.leftover.key is not None
         if kept.leftover.complete:
-            kept.leftover.path.unlink(missing_ok=True)
+            remove_file(kept.leftover.path)
             # Else a power cut could bring it back beside the journal of another file.
             sync_directory(self._staging.directory)
             self._partials.forget(kept.leftover.key)

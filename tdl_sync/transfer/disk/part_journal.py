@@ -43,7 +43,7 @@ from typing import BinaryIO
 
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.model import FIRST, MediaItem, MessageKey
-from tdl_sync.core.operating_system import open_here, sync_directory
+from tdl_sync.core.operating_system import open_here, remove_file, replace_file, sync_directory
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.transfer.disk.staging import Staging
 
@@ -218,15 +218,15 @@ class PartialFiles:
 
     def remove(self, key: MessageKey) -> None:
         """Remove the partial file and its journal, whichever is there."""
-        self._staging.part_path(key).unlink(missing_ok=True)
+        remove_file(self._staging.part_path(key))
         self.forget(key)
 
     def forget(self, key: MessageKey) -> None:
         """Remove the journal of a file that is gone, or whose mark is written."""
         self._attempts.pop(key, None)
         path = self.journal_path(key)
-        path.unlink(missing_ok=True)
-        _new(path).unlink(missing_ok=True)
+        remove_file(path)
+        remove_file(_new(path))
 
     def _first_line(self, item: MediaItem) -> bytes:
         location = item.location
@@ -251,7 +251,7 @@ class PartialFiles:
         for path in self.directory.glob("*.parts"):
             journal = _read_journal(path)
             if journal is None:
-                path.unlink(missing_ok=True)
+                remove_file(path)
             elif journal.partial_path.parent == self._staging.directory.absolute():
                 key = _key_of(journal)
                 if journal.attempt is not None and key is not None:
@@ -260,7 +260,7 @@ class PartialFiles:
                     journal.partial_path.with_suffix(suffix).exists()
                     for suffix in (".part", ".staged")
                 ):
-                    path.unlink(missing_ok=True)
+                    remove_file(path)
 
 
 def _message_of(key: MessageKey) -> list[int]:
@@ -387,5 +387,5 @@ def _replace_durably(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    new.replace(path)
+    replace_file(new, path)
     sync_directory(path.parent)

@@ -21,7 +21,7 @@ import psutil
 
 from tdl_sync.core.errors import ConfigurationError, HeldByAnotherRun
 from tdl_sync.core.model import FIRST, MessageKey
-from tdl_sync.core.operating_system import FileLock, LockHeld, disk_block_bytes
+from tdl_sync.core.operating_system import FileLock, LockHeld, disk_block_bytes, remove_file
 from tdl_sync.core.private_directory import PrivateDirectory
 from tdl_sync.core.text import human_bytes
 from tdl_sync.transfer.disk.budget import whole_blocks
@@ -206,7 +206,7 @@ class Staging:
     def remove_probes(self) -> None:
         """Those of a start that was killed, too."""
         for path in self.directory.glob(f"{PROBE_PREFIX}*"):
-            path.unlink(missing_ok=True)
+            remove_file(path)
 
     def part_path(self, key: MessageKey) -> Path:
         return self.directory / f"{_stem(key)}.part"

@@ -541,3 +541,19 @@ def test_a_death_counts_once_however_many_wait_for_the_next_one(
     # Who was quick enough to ask the dead one learns that.
     told = {type(call.exception()) for call in calls} - {OutcomeUnknown}
     assert told == {ConfigurationError}
+
+
+def test_what_was_answered_does_not_stay_in_its_memory(closing: ExitStack, program: str) -> None:
+    """Of itself it keeps every call and its answer for a minute: by then a run with small files has
+    made thousands."""
+    rclone = opened_rclone(closing, program)
+    for _ in range(20):
+        rclone.call("rc/noop", {"much": "text"})
+
+    def kept() -> set[object]:
+        numbers = rclone.call("job/list", {})["jobids"]
+        assert isinstance(numbers, list)
+        return set(numbers)
+
+    at_first = kept()
+    until(lambda: not at_first & kept(), PATIENCE_SECONDS / 2)

@@ -15,6 +15,7 @@ from standins.telegram.world.world import World
 from tdl_sync.core.errors import ChatUnreadable, CredentialsRefused
 from tdl_sync.core.model import Chat, ChatKind, HistoryPage, MediaItem, MessageKey, SkippedItem
 from tdl_sync.core.ports import ChatReader
+from tdl_sync.core.shards import Shard
 from tdl_sync.telegram.messages import history
 from tests.connected import ConnectedTelegram, ConnectTelegram
 from tests.fakes.chat import FakeChatReader
@@ -287,7 +288,56 @@ def test_a_closed_chat_in_mid_history_is_said_and_what_was_read_counts(
         next(pages)
 
 
+def test_the_parts_of_a_chat_are_read_without_each_other_and_are_the_chat(
+    open_place: OpenPlace,
+) -> None:
+    """From either end; and each says how far it has come, as if it were the whole."""
+    place = open_place(worlds.sparse(messages=3300, media_every=5))
+    whole = read_all(place)
+    for listing in (place.reader.pages, place.reader.pages_newest_first):
+        parts = [list(listing(place.chat, 0, 3300, Shard(number, 3))) for number in (1, 2, 3)]
+        found = [entry for pages in parts for page in pages for entry in page.entries]
+        assert sorted(found, key=lambda each: each.key) == [e for p in whole for e in p.entries]
+        assert sum(page.messages for pages in parts for page in pages) == 3300
+        edge_id = 3300 if listing == place.reader.pages else 1
+        assert [pages[-1].read_up_to_id for pages in parts] == [edge_id] * 3
+
+
+def test_messages_are_fetched_by_the_part_that_holds_them(open_place: OpenPlace) -> None:
+    place = open_place(worlds.files(sizes=[1] * 1010))
+    place.delete(2)
+    fetched = place.reader.fetch(place.chat, [1, 2, 999, 1001, 1005], Shard(1, 2))
+    assert [entry.key.message_id for entry in fetched] == [1, 2, 999]
+    assert place.reader.holds(place.chat, Shard(1, 2), 1000)
+    assert not place.reader.holds(place.chat, Shard(1, 2), 1001)
+
+
 # What only the real reader can meet
+
+
+def test_a_part_asks_for_no_page_of_another(connect_telegram: ConnectTelegram) -> None:
+    """Eleven calls for a full block, with the look back for what an album has before it."""
+    place = RealPlace(connect_telegram(worlds.sparse(messages=4000)))
+    read_all(place, up_to_id=4000)
+    whole = place.calls()
+    assert whole == 40
+    for number in range(1, 5):
+        before = place.calls()
+        assert list(place.reader.pages(place.chat, 0, 4000, Shard(number, 4)))
+        assert place.calls() - before <= 11
+    assert place.calls() - whole <= 1.1 * whole
+
+
+def test_a_short_page_is_no_end_of_a_block(connect_telegram: ConnectTelegram) -> None:
+    """Nor is one of a server that does not know the newest message, where the block ends there."""
+    telegram = connect_telegram(worlds.files(sizes=[1] * 2000))
+    place = RealPlace(telegram)
+    withheld = {*range(1101, 1190), *range(1950, 1990)}
+    telegram.standin.world.source.withheld = frozenset(withheld)
+    newest_id = place.reader.newest_message_id(place.chat)
+    telegram.standin.faults.add(Fault("history_lags", rpc="messages.GetHistory", after_calls=9))
+    pages = list(place.reader.pages(place.chat, 0, newest_id, Shard(2, 2)))
+    assert set(ids_in(pages)) == set(range(1001, 2001)) - withheld
 
 
 def test_a_flood_wait_is_waited_for_and_said(connect_telegram: ConnectTelegram) -> None:

@@ -24,11 +24,11 @@ def test_downloads_wait_for_their_limit_and_rclone_is_told_the_uploads_one(stage
     program.chmod(0o700)
     ended = run_here(
         scene.machine,
-        *("-u", SOURCE, "--bwlimit", "00:00,77k:2M", f"--rclone={program}"),
+        *("-u", SOURCE, "--bwlimit", "00:00,777k:2M", f"--rclone={program}"),
         variables={"RCLONE_BWLIMIT": "1k"},
     )
     assert_moved(ended, 3)
-    assert f"--bwlimit={77 * 1024 * 99 // 100}B" in told.read_text().split()
+    assert f"--bwlimit={777 * 1024 * 99 // 100}B" in told.read_text().split()
     flow = scene.telegram.statistics.flow()
     assert sum(flow.values()) == 8 * MIB
     most_in_a_second = max(

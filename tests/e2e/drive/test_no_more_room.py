@@ -22,7 +22,8 @@ def test_the_daily_quota_saves_the_state_and_says_when_to_come_back(scene: SetSc
     assert ended.result["status"] == "quota"
     assert re.fullmatch(
         rf"tdl_sync: Quota exceeded, resume in 24 hours, at {CLOCK}: Google Drive takes 750 GB a "
-        r"day \(googleapi: Error 403: User rate limit exceeded\., userRateLimitExceeded\)\n",
+        r"day \(googleapi: Error 403: User rate limit exceeded\., userRateLimitExceeded\); "
+        r"this is of the remote 'gdrive:a/b'\n",
         ended.said,
     )
     assert the_state(on.world)["status"] == "quota"

@@ -51,7 +51,10 @@ def assert_refused(ended: Ended, pattern: str) -> None:
 def test_on_one_machine_the_second_run_for_a_chat_is_refused(slow: Scene) -> None:
     first = begun(slow.machine.start("-u", SOURCE), slow.machine)
     staging = str(slow.machine.directory / "second staging")
-    second = run_here(slow.machine, "-u", SOURCE, "--staging", staging)
+    figures = slow.machine.directory / "tdl.prom"
+    figures.write_text("of the first one")
+    second = run_here(slow.machine, "-u", SOURCE, "--staging", staging, "--metrics", str(figures))
+    assert figures.read_text() == "of the first one"
     assert_refused(
         second,
         rf"tdl_sync: another run \(process {first.process.pid}\) on this machine moves "

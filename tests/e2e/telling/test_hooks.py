@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from standins.telegram.world import worlds
 from tests.e2e.choosing.posts import Post, world_of
 from tests.e2e.conftest import Stage
@@ -100,7 +102,7 @@ def test_a_hook_that_hangs_does_not_hold_up_a_stop(stage: Stage, tmp_path: Path)
     scene = stage(worlds.files(sizes=[1000, 2000]))
     begun = tmp_path / "begun"
     running = scene.machine.start(
-        *("-u", SOURCE, "--exec-file", f"sh -c 'echo >{begun}; sleep 1000 & wait'"),
+        *("-u", SOURCE, "--exec-file", f"sh -c 'sleep 1000 & echo $! >>{begun}; wait'"),
     )
     until(begun.exists)
     until(lambda: "summary" in running.stderr or "2 moved now" in running.stderr)
@@ -109,6 +111,8 @@ def test_a_hook_that_hangs_does_not_hold_up_a_stop(stage: Stage, tmp_path: Path)
     assert ended.exit_status == 143, ended.stderr
     assert ended.result["done"] == "2"
     assert ended.result["hooks_failed"] == "2"
+    started = [int(each) for each in begun.read_text().split()]
+    until(lambda: not any(map(psutil.pid_exists, started)))
 
 
 def test_a_program_that_is_not_there_is_said_at_once_without_its_arguments(stage: Stage) -> None:

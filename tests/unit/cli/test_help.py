@@ -14,7 +14,7 @@ from standins.telegram.server import StandIn
 from standins.telegram.world import worlds
 from tdl_sync.cli.help import EVERYDAY, PAGES, help_text
 from tdl_sync.cli.man_page import man_page
-from tdl_sync.cli.usage import OF_COMMAND, OPTIONS, USAGE
+from tdl_sync.cli.usage import OF_COMMAND, OPTIONS, PATTERNS, USAGE
 from tests.e2e.program import Machine
 from tests.in_process import run_here
 
@@ -36,6 +36,10 @@ def test_each_command_has_a_page_of_its_own(command: str) -> None:
     if "\nOptions:\n" in page:
         assert shown == OF_COMMAND[command] - {"--help", "--version"}
     assert "(verify" not in page
+
+
+def test_each_command_has_lines_of_use_by_which_it_is_understood() -> None:
+    assert PATTERNS.keys() == OF_COMMAND.keys()
 
 
 def test_who_begins_is_shown_the_commands_and_a_dozen_options() -> None:

@@ -17,7 +17,6 @@ from standins.telegram.server import StandIn
 from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
 from tdl_sync.cli import main as cli
-from tdl_sync.cli import supervisor
 from tdl_sync.cli.help import help_text
 from tdl_sync.cli.parse import parse_config
 from tdl_sync.commands.output import StandardOutput
@@ -30,6 +29,7 @@ from tdl_sync.core.errors import (
     NetworkUnreachable,
     TdlSyncError,
 )
+from tdl_sync.core.operating_system import stop_signals
 from tdl_sync.core.program import VERSION
 from tdl_sync.options.config import PLAINLY, Config
 from tests.e2e.conftest import Stage
@@ -460,7 +460,7 @@ def config() -> Config:
 # --- how a run ends -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", supervisor.STOP_SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize("number", stop_signals(), ids=lambda number: number.name)
 def test_a_signal_ends_a_run_with_its_own_status_and_a_line_for_scripts(
     stage: Stage, number: signal.Signals
 ) -> None:
@@ -470,7 +470,7 @@ def test_a_signal_ends_a_run_with_its_own_status_and_a_line_for_scripts(
     before = signal.getsignal(number)
     coming = SignalWhen(lambda: calls().calls.get("upload.GetFile", 0) > 0, number)
     ended = run_here(scene.machine, "-u", SOURCE, signal_when=coming)
-    assert (ended.exit_status, ended.said) == (128 + number, ""), ended.stderr
+    assert (ended.exit_status, ended.said) == (128 + stop_signals()[number], ""), ended.stderr
     assert ended.stdout == "result: status=stopped seen=1 done=0 skipped=0 failed=0 bytes=0\n"
     assert the_state(scene.world)["status"] == "stopped"
     assert signal.getsignal(number) == before

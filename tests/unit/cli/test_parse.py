@@ -14,6 +14,8 @@ import pytest
 from tdl_sync.cli.parse import TextRequested, parse_config
 from tdl_sync.cli.usage import OPTIONS, USAGE
 from tdl_sync.core.errors import EXIT_USAGE, UsageError
+from tdl_sync.core.operating_system import MAC_PLACES, WINDOWS_PLACES, XDG_PLACES, UserPlaces
+from tdl_sync.core.shards import Shard
 from tdl_sync.options.chat_spelling import (
     ByInviteHash,
     ByMarkedId,
@@ -594,16 +596,18 @@ def test_no_secret_is_in_what_is_logged_of_a_config() -> None:
 
 
 def test_data_lives_where_each_user_keeps_program_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    def data_dir(platform: str, **environ: str) -> Path:
-        monkeypatch.setattr(sys, "platform", platform)
+    def data_dir(places: UserPlaces, **environ: str) -> Path:
+        monkeypatch.setattr("tdl_sync.options.directories.PLACES", places)
         return parse_config(["-u", "me"], {**HOME, **environ}).places.data_dir
 
     home = Path("/home/somebody").absolute()
-    assert data_dir("linux") == home / ".local/share/tdl-sync"
-    assert data_dir("linux", XDG_DATA_HOME="/xdg") == Path("/xdg/tdl-sync").absolute()
-    assert data_dir("linux", XDG_DATA_HOME="xdg") == home / ".local/share/tdl-sync"
-    assert data_dir("darwin") == home / "Library/Application Support/tdl-sync"
-    assert data_dir("win32", LOCALAPPDATA="/local") == Path("/local/tdl-sync").absolute()
+    assert data_dir(XDG_PLACES) == home / ".local/share/tdl-sync"
+    assert data_dir(XDG_PLACES, XDG_DATA_HOME="/xdg") == Path("/xdg/tdl-sync").absolute()
+    assert data_dir(XDG_PLACES, XDG_DATA_HOME="xdg") == home / ".local/share/tdl-sync"
+    assert data_dir(MAC_PLACES) == home / "Library/Application Support/tdl-sync"
+    assert data_dir(MAC_PLACES, XDG_DATA_HOME="/xdg") == data_dir(MAC_PLACES)
+    assert data_dir(WINDOWS_PLACES, LOCALAPPDATA="/local") == Path("/local/tdl-sync").absolute()
+    assert data_dir(WINDOWS_PLACES, USERPROFILE="/me") == Path("/me/AppData/Local/tdl-sync")
 
 
 def test_paths_are_absolute_and_know_the_home_directory() -> None:
@@ -627,6 +631,32 @@ def test_the_parser_needs_no_telegram_library() -> None:
     code = "import sys, tdl_sync.options.config; sys.exit('pyrogram' in sys.modules)"
     root = Path(__file__).parents[3]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+
+
+def test_a_part_of_each_chat_is_asked_for_as_k_of_n() -> None:
+    assert parse("-u me --shard 2/4").task.choice.shard == Shard(2, 4)
+    assert parse("verify -u me", SHARD=" 3/3 ").task.choice.shard == Shard(3, 3)
+    assert parse("-u me --shard 1/1") == parse("-u me"), "the whole is no part"
+    for text in ("5/4", "0/4", "2", "2/4/1", "-1/2"):
+        assert (
+            f"--shard: expected part K of N as K/N, from 1/N to N/N, such as 2/4, found {text!r}"
+            in (refusal(f"-u me --shard={text}"))
+        )
+
+
+def test_copies_may_be_in_another_part_so_dedupe_is_refused_with_one() -> None:
+    for command in ("", "verify "):
+        told = refusal(f"{command}-u me --dedupe --shard 1/2")
+        assert (
+            "--dedupe can't go with --shard: a file and its copies may belong to different" in told
+        )
+    assert parse("-u me --dedupe --shard 1/1").task.choice.dedupe
+
+
+def test_what_there_is_one_of_for_a_chat_is_kept_with_its_first_part() -> None:
+    for shard, is_first in (("1/4", True), ("2/4", False), ("1/1", True)):
+        task = parse(f"-u me --text --catalogue --shard {shard}").task
+        assert (task.texts, task.catalogue) == (is_first, is_first)
 
 
 def test_what_gives_way_may_be_the_only_copy_of_others_so_over_is_refused_with_dedupe() -> None:

@@ -12,6 +12,7 @@ import pytest
 from tdl_sync.cli.parse import TextRequested, parse_config
 from tdl_sync.cli.usage import ABOUT_THE_PROGRAM, OF_CHAT, OPTIONS
 from tdl_sync.core.errors import EXIT_USAGE, UsageError
+from tdl_sync.core.operating_system import MAC_PLACES, WINDOWS_PLACES, XDG_PLACES
 from tdl_sync.options.chat_spelling import ByUsername
 from tdl_sync.options.config import Config
 from tests.unit.cli.test_parse import SESSION
@@ -135,14 +136,15 @@ def test_what_a_run_tells_and_carries_is_of_the_whole_run_and_a_catalogue_of_eac
 ) -> None:
     of_the_run = (
         'bwlimit = "8M:off"\nexec = "notify \'all done\'"\nexec-file = "scan"\n'
-        'page = "~/watch.html"\n'
+        'page = "~/watch.html"\nmetrics = "~/tdl.prom"\n'
     )
     home.write(of_the_run + "catalogue = true" + ALONE + "catalogue = false\n")
     config = home.parse()
     assert [group.task.catalogue for group in config.groups] == [True, False]
     assert [group.running.bandwidth for group in config.groups] == [config.rclone.bandwidth] * 2
     typed = (
-        "-u me --bwlimit 8M:off --exec \"notify 'all done'\" --exec-file scan --page ~/watch.html"
+        "-u me --bwlimit 8M:off --exec \"notify 'all done'\" --exec-file scan --page ~/watch.html "
+        "--metrics ~/tdl.prom"
     )
     home.write(of_the_run)
     by_file = home.parse("-u me")
@@ -208,19 +210,21 @@ def test_another_file_can_be_named(home: Home, tmp_path: Path) -> None:
 def test_where_the_users_own_is_on_each_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    places = {
-        "linux": ({"HOME": str(tmp_path)}, ".config"),
-        "darwin": ({"HOME": str(tmp_path)}, "Library/Application Support"),
-    }
+    places = [
+        (XDG_PLACES, {"HOME": str(tmp_path)}, ".config"),
+        (MAC_PLACES, {"HOME": str(tmp_path)}, "Library/Application Support"),
+        (WINDOWS_PLACES, {"USERPROFILE": str(tmp_path)}, "AppData/Roaming"),
+        (WINDOWS_PLACES, {"APPDATA": str(tmp_path / "roaming"), "USERPROFILE": "/x"}, "roaming"),
+    ]
     if sys.platform != "win32":
-        places["linux"] = ({"XDG_CONFIG_HOME": str(tmp_path / "xdg"), "HOME": "/x"}, "xdg")
-    for system, (environ, below) in places.items():
+        places.append((XDG_PLACES, {"XDG_CONFIG_HOME": str(tmp_path / "xdg"), "HOME": "/x"}, "xdg"))
+    for of_system, environ, below in places:
         path = tmp_path / below / "tdl-sync" / "config.toml"
         path.parent.mkdir(parents=True)
         path.write_text("workers = 9")
         path.chmod(0o600)
         with monkeypatch.context() as patch:
-            patch.setattr(sys, "platform", system)
+            patch.setattr("tdl_sync.options.directories.PLACES", of_system)
             assert parse_config(["-u", "me"], environ).running.workers == 9
 
 

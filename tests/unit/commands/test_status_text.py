@@ -12,14 +12,17 @@ import pytest
 from tdl_sync.commands.status_facts import (
     Activity,
     SavedState,
+    ScopeShards,
     ScopeStatus,
     claims_in,
+    grouped,
     saved_states,
     status_of,
 )
 from tdl_sync.commands.status_text import block, record
 from tdl_sync.core.model import Scope, scope_key
 from tdl_sync.core.ports import SavedText
+from tdl_sync.core.shards import Shard
 from tdl_sync.core.text import columns_of
 from tdl_sync.state.claims import Subject, claim_text
 from tdl_sync.state.local_state import LocalStates
@@ -258,6 +261,84 @@ def test_no_line_is_wider_than_the_terminal_and_none_drives_it(columns: int) -> 
     assert all(line.isprintable() for line in lines)
 
 
+# --- the parts of a chat -----------------------------------------------------------------------
+
+
+def part(number: int, count: int = 4) -> RunState:
+    shard = Shard(number, count)
+    return replace(
+        PLAIN,
+        scope_key=scope_key(replace(SCOPE, shard=shard)),
+        lower_bound=0,
+        shard=shard,
+        whole_scope_key=scope_key(SCOPE),
+        balance=None,
+        waiting_ids=(),
+        failed_files=(),
+        failures_by_reason={},
+        failed_ids=(),
+        done_above_ids=(),
+    )
+
+
+def test_the_parts_of_a_chat_are_lines_and_their_sum() -> None:
+    failed = replace(part(2), failures_by_reason={"wrong size": 1}, failed_ids=(1077,))
+    found = [
+        status(failed, Activity.RUNNING, 24_690),
+        status(part(1), Activity.COMPLETE, 12_345),
+    ]
+    (shards,) = grouped(found)
+    assert isinstance(shards, ScopeShards)
+    assert list(block(shards, NOON + timedelta(seconds=63))) == [
+        "Лекции 📚 (-1001234567890)",
+        "  to      gdrive:tdl-sync/Лекции 📚 [-1001234567890]",
+        "  of it   in 4 parts (--shard)",
+        "  1/4     complete since 2024-05-06 12:00:07 UTC (process 4711 on runner-7);",
+        "          read up to message 12345, the chat's newest; 1,234 files, 57 GB moved",
+        "  2/4     running: process 4711 on runner-7, last heard of 1 min 03 s ago; read",
+        "          up to message 12345 of 24690 (50 %); 1,234 files, 57 GB moved; 1",
+        "          failed",
+        "  unknown no state is saved of part 3-4 of 4",
+        "  moved   2,468 files, 113 GB in all, since 2024-05-06 07:00:07 UTC",
+        "  failed  1: wrong size 1",
+        "          message 1077",
+    ]
+    assert not shards.can_be_balanced
+    assert [record(each)["shard"] for each in shards.statuses] == ["1/4", "2/4"]
+    assert not record(found[0])["whole_chat"]
+
+
+def test_parts_are_together_where_one_scope_was_parted_into_as_many() -> None:
+    """Those of another N, of other filters and the whole chat stand for themselves."""
+    other_filters = replace(part(1), whole_scope_key="0" * 16, scope_key="1" * 16)
+    states = [part(2), WHOLE, part(1, 2), other_filters, part(4)]
+    groups = grouped(status(state, Activity.COMPLETE) for state in states)
+    found = [
+        [str(state.shard) for state in each.states] if isinstance(each, ScopeShards) else "whole"
+        for each in groups
+    ]
+    assert found == [["2/4", "4/4"], "whole", ["1/2"], ["1/4"]]
+
+
+def test_only_all_parts_of_a_whole_chat_that_are_complete_are_held_against_its_count() -> None:
+    def can_be(*states: RunState, activity: Activity = Activity.COMPLETE) -> bool:
+        (shards,) = grouped(status(state, activity) for state in states)
+        assert isinstance(shards, ScopeShards)
+        return shards.can_be_balanced
+
+    both = part(1, 2), part(2, 2)
+    assert can_be(*both)
+    assert not can_be(both[0])
+    assert not can_be(*both, activity=Activity.STOPPED)
+    assert not can_be(*(replace(each, scope_key="0" * 16) for each in both))
+
+
+def test_a_part_by_itself_says_which_it_is() -> None:
+    one = status(part(2), Activity.STOPPED, 24_690)
+    assert row(shown(one), "of it") == "part 2/4 (--shard)"
+    assert row(shown(one), "read") == "up to message 12345 of 24690 (50 %)"
+
+
 # --- for programs ------------------------------------------------------------------------------
 
 
@@ -267,6 +348,7 @@ def test_a_record_has_the_documented_keys() -> None:
         "chat_name": "Лекции 📚",
         "scope": WHOLE.scope_key,
         "whole_chat": True,
+        "shard": None,
         "from_message_id": 77,
         "remote": "gdrive:tdl-sync",
         "folder": "Лекции 📚 [-1001234567890]",
@@ -302,6 +384,7 @@ def test_what_is_not_known_is_null() -> None:
     found = record(only_here)
     unknown = {key for key, value in found.items() if value is None}
     assert unknown == {
+        "shard",
         "newest_message_id",
         "message_id",
         "run_bytes_per_second",

@@ -31,6 +31,7 @@ from tdl_sync.core.model import (
     SkippedItem,
     scope_key,
 )
+from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunState, RunStatus
@@ -191,11 +192,49 @@ def test_files_of_messages_that_are_gone_are_unknown(machine: Machine) -> None:
     assert (unknown_names(verdict), verdict.findings.not_compared) == ([], 4)
 
 
+def part_of(number: int, last_message_id: int) -> RunState:
+    shard = Shard(number, 2)
+    return replace(
+        state_of(last_message_id),
+        scope_key=scope_key(replace(SCOPE, shard=shard)),
+        shard=shard,
+        whole_scope_key=scope_key(SCOPE),
+    )
+
+
+def test_what_parts_have_passed_is_repaired_and_each_is_told_of_its_own(machine: Machine) -> None:
+    """By a machine that has no marks of it. What no part has come to yet is moved in its turn."""
+    machine.entries = [item_of(each, 10) for each in (1, 2, 1001, 1002, 2001)]
+    for number, last_message_id in ((1, 1500), (2, 1001)):
+        machine.save(part_of(number, last_message_id))
+    machine.remote.folders[FOLDER] = [ListedFile("2_a.bin", 10)]
+    verdict = machine.verdict("--repair")
+    assert (missing_ids(verdict), verdict.repaired) == ([1, 1001, 1002, 2001], 2)
+    states = {each.shard.number: each for each in map(decode, machine.saved_messages.texts)}
+    assert {number: each.failed_ids for number, each in states.items()} == {1: (1,), 2: (1001,)}
+    assert {each.status for each in states.values()} == {RunStatus.STOPPED}
+
+
+def test_of_a_part_only_that_is_compared_and_the_files_of_others_are_not_unknown(
+    machine: Machine,
+) -> None:
+    machine.entries = [item_of(each, 10) for each in (1, 2, 1001, 1002)]
+    machine.moved(machine.entries[0], machine.entries[2])  # type: ignore[arg-type]
+    machine.save(part_of(2, 1500))
+    verdict = machine.verdict("--shard=2/2", "--repair")
+    assert (verdict.findings.there, missing_ids(verdict), unknown_names(verdict)) == (1, [1002], [])
+    assert verdict.balance is None
+    (state,) = map(decode, machine.saved_messages.texts)
+    assert (state.shard, state.failed_ids) == (Shard(2, 2), (1002,))
+
+
 class GrowingChat(FakeChatReader):
     """Somebody posts when its history was read."""
 
-    def pages(self, chat: Chat, after_id: int, up_to_id: int) -> Iterator[HistoryPage]:
-        yield from super().pages(chat, after_id, up_to_id)
+    def pages(
+        self, chat: Chat, after_id: int, up_to_id: int, shard: Shard = WHOLE
+    ) -> Iterator[HistoryPage]:
+        yield from super().pages(chat, after_id, up_to_id, shard)
         self.append(10)
 
 

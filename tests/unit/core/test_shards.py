@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tdl_sync.core.errors import ConfigurationError
-from tdl_sync.core.shards import BLOCK_MESSAGES, WHOLE, Shard, parse_shard
+from tdl_sync.core.shards import BLOCK_MESSAGES, WHOLE, Shard, block_around, parse_shard
 
 
 @st.composite
@@ -25,6 +25,19 @@ def test_parts_overlap_where_they_have_a_message_in_common(one: Shard, other: Sh
     first_ids = range(1, one.count * other.count * BLOCK_MESSAGES + 1, BLOCK_MESSAGES)
     common = any(one.holds(first_id) and other.holds(first_id) for first_id in first_ids)
     assert one.overlaps(other) == other.overlaps(one) == common
+
+
+@given(shards(), st.integers(1, 100_000))
+def test_what_a_part_holds_next_is_found_without_going_through_all(
+    shard: Shard, message_id: int
+) -> None:
+    up, down = shard.next_held(message_id), shard.last_held(message_id)
+    assert shard.holds(up)
+    assert not any(shard.holds(each) for each in range(message_id, up))
+    assert down == 0 or shard.holds(down)
+    assert not any(shard.holds(each) for each in range(down + 1, message_id + 1))
+    assert up in block_around(up)
+    assert all(shard.holds(each) for each in block_around(up))
 
 
 def test_a_thousand_messages_in_a_row_belong_together() -> None:

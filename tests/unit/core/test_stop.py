@@ -10,9 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tdl_sync.core import retry
-from tdl_sync.core.errors import DownloadFailed, RefusedByTelegram, Stopped
+from tdl_sync.core.errors import (
+    CredentialsRefused,
+    DownloadFailed,
+    RefusedByTelegram,
+    Stopped,
+    StorageFull,
+)
 from tdl_sync.core.retry import with_attempts
-from tdl_sync.core.stop import Slots, StopFlag
+from tdl_sync.core.stop import Slots, StopFlag, StopOfRemote
 from tests.waiting import in_thread, result_of, until
 
 
@@ -192,3 +198,48 @@ def test_a_condition_that_nobody_knows_any_more_is_forgotten() -> None:
     gc.collect()
     assert there() is None
     stop.set()
+
+
+FULL = StorageFull("box", "no room")
+
+
+def test_what_ails_one_remote_stops_what_goes_there_alone() -> None:
+    run, alone = StopFlag(), [False, False]
+    full, other = (
+        StopOfRemote(run, lambda number=number: alone.__setitem__(number, True))  # type: ignore[misc]
+        for number in range(2)
+    )
+    full.set(FULL)
+    assert (full.cause, full.is_set, full.ends_all) == (FULL, True, False)
+    assert (run.is_set, other.is_set, alone) == (False, False, [True, False])
+    full.set(Stopped("the run is stopping"))  # what was stopped by it says so, too
+    assert not run.is_set
+
+
+def test_whatever_else_stops_one_stops_all_with_its_cause() -> None:
+    ended = CredentialsRefused("Telegram", "ended", "Log in.")
+    for cause in (ended, ValueError("a bug"), None, Stopped("the run is stopping")):
+        run = StopFlag()
+        one, other = StopOfRemote(run), StopOfRemote(run)
+        one.set(cause)
+        assert run.cause is one.cause is other.cause is cause
+        assert (one.ends_all, other.ends_all) == (True, True)
+
+
+def test_a_stop_of_the_run_after_one_of_a_remote_ends_that_too_from_then_on() -> None:
+    run = StopFlag()
+    full = StopOfRemote(run)
+    full.set(FULL)
+    full._set_at -= 100.0
+    assert full.seconds_ago >= 100.0
+    run.set()
+    assert full.ends_all
+    assert full.cause is FULL
+    assert full.seconds_ago < 100.0  # what is given to end by is counted from the run's stop
+
+
+def test_a_remote_that_is_not_used_any_more_is_forgotten() -> None:
+    run = StopFlag()
+    gone = weakref.ref(StopOfRemote(run))
+    gc.collect()
+    assert gone() is None

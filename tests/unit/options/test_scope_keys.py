@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tdl_sync.core.model import Chat, ChatKind, MediaType, Scope, scope_key
+from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.options.choice import WHOLE_CHAT, Choice
 from tdl_sync.options.expressions import Expression
 from tdl_sync.options.file_filter import FileFilter
@@ -44,9 +45,10 @@ another."""
 
 ALL_GIVEN = Filters(**{name: values[0] for name, values in FILTERS.items()})
 
-CHOICES: dict[str, tuple[Any, Any]] = {
+CHOICES: dict[str, tuple[Any, ...]] = {
     "filters": (ALL_BUT_STICKERS, ALL_GIVEN),
     "dedupe": (False, True),
+    "shard": (WHOLE, Shard(1, 2), Shard(2, 2), Shard(1, 4), Shard(3, 4)),
 }
 CHOICES_OF_ONE_SCOPE: dict[str, tuple[Any, str]] = {
     "newest_first": (True, "what is not reached lies above the watermark"),
@@ -68,6 +70,7 @@ SCOPES: dict[str, Any] = {
     "topic_id": 5,
     "filters": "x",
     "lower_bound": 7,
+    "shard": Shard(2, 4),
 }
 
 
@@ -141,6 +144,19 @@ def test_a_chat_that_is_called_otherwise_is_the_same_scope(name: str) -> None:
 def test_every_part_of_a_scope_is_in_both_of_its_keys() -> None:
     others = [replace(SCOPE, **{name: value}) for name, value in SCOPES.items()]
     assert all_differ([keys(scope) for scope in (SCOPE, *others)])
+
+
+def test_without_a_shard_the_keys_are_what_they_were_before_there_were_any() -> None:
+    """And those of a shard stay what they are."""
+    whole = Scope("gdrive:tdl-sync", -1001234567890, 5, "dedupe", 7)
+    assert keys(whole) == (
+        "0ba932fa613264bb",
+        '["watermark","gdrive:tdl-sync",-1001234567890,5,"dedupe",7]',
+    )
+    assert keys(replace(SCOPE, shard=Shard(2, 4))) == (
+        "fc6b659f2d314aec",
+        '["watermark","gdrive:tdl-sync",-1001234567890,0,"",0,"2/4"]',
+    )
 
 
 @pytest.mark.parametrize("name", ["since", "until"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tdl_sync.remote.rclone_errors import RcloneFailure
+from tdl_sync.remote.drive_folder import folder_error
+from tdl_sync.remote.rclone_errors import _SYMPTOMS, RcloneFailure, unexpected
 from tdl_sync.remote.refusals import Refusals
 
 STRANGE = "googleapi: Error 403: A thing nobody saw., strangeReason"
@@ -55,3 +56,19 @@ def test_what_a_server_notes_of_one_request_makes_no_other_refusal_of_it() -> No
 )
 def test_what_may_pass_is_no_refusal(said: str) -> None:
     assert not any(refused(Refusals(), *"12345", said=said))
+
+
+def test_all_that_is_known_to_ail_a_remote_is_of_that_remote_alone() -> None:
+    """What is wrong with rclone's configuration or command line is of the run."""
+    failure = RcloneFailure("box:x", 500, "it says why")
+    found = [symptom.error(failure) for symptom in _SYMPTOMS]
+    of_the_run = {str(error).partition("(")[0].strip() for error in found if not error.of_remote}
+    assert of_the_run == {
+        "rclone knows no remote 'box'; make it with `rclone config` or name another with --remote",
+        "rclone's configuration is encrypted and can't be opened",
+        "rclone can't read its configuration",
+        "this rclone can't serve the remote 'box:x'",
+        "rclone does not take its arguments",
+    }
+    assert unexpected(failure).of_remote
+    assert folder_error("list", failure).of_remote

@@ -72,6 +72,7 @@ def test_a_file_that_fails_while_the_state_is_looked_at_is_failed_or_above_the_w
         tally,
         ledger,
         None,
+        SCOPE.shard.holds,
     )
     saved = state.save_watermark_and_snapshot()
     assert 7 in saved.failed_ids or saved.last_message_id < 7

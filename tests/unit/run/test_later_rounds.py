@@ -13,7 +13,6 @@ from tdl_sync.core.model import Chat, ChatKind
 from tdl_sync.run.following import Following, LaterRounds
 from tdl_sync.run.resume import Resumption
 from tdl_sync.transfer.job import Job
-from tests.fakes.marks import FakeMarks
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.state.test_lease import HERE, THERE, Runner
 from tests.unit.state.test_state_message import PLAIN, SCOPE
@@ -29,13 +28,15 @@ def test_a_chat_that_another_run_took_is_not_waited_for_any_more_and_others_go_o
         def later_job(self, *arguments: object) -> None:
             looks.append(1)
 
+        def failures(self) -> tuple[()]:
+            return ()
+
     here.take()
     here.save()
     chat = Chat(SCOPE.chat_id, PLAIN.channel_name, ChatKind.CHANNEL)
     rounds = LaterRounds(
         cast(Resumption, NothingNew()),
-        cast(Job, SimpleNamespace(chat=chat, remote=SCOPE.remote)),
-        FakeMarks(),
+        cast(Job, SimpleNamespace(chat=chat, remote=SCOPE.remote, scope=SCOPE)),
         Following(here.stop, poll_seconds=0.01),
         lambda line: None,
         here.lease,

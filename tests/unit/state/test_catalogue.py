@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tdl_sync.state.catalogue import Catalogue, CatalogueRow, CatalogueUnreadable, begin_with
+from tests.files_in_use import what_is_open_stays
 
 ROW = CatalogueRow(4711, 1, "2024-05-01", "video", None, "x \ud800", None, "a/4711_x", 5, None)
 
@@ -75,6 +76,16 @@ def test_what_is_not_ours_in_it_is_refused(
     with pytest.raises(CatalogueUnreadable):
         begin_with(tmp_path / "b.sqlite", path.read_bytes())
     assert not (tmp_path / "b.sqlite").exists()
+
+
+def test_what_is_refused_can_be_removed_on_windows_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    path.write_bytes(b"no database" * 1000)
+    with what_is_open_stays(tmp_path):
+        with pytest.raises(CatalogueUnreadable) as caught:
+            Catalogue(path)
+        path.unlink()
+    assert caught.value is not None  # and with it all that its frames hold, to this line
 
 
 @pytest.mark.parametrize("content", [b"no database" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])

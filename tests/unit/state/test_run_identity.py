@@ -40,20 +40,20 @@ def test_of_another_machine_nothing_is_known_even_if_its_host_has_the_same_name(
 
 def test_a_lock_is_one_runs_and_names_it(tmp_path: Path) -> None:
     lock = ChatLock.acquire(tmp_path, "key", RUN, "Chat")
-    assert lock.previous is None
+    assert lock.previous == set()
     with pytest.raises(HeldByAnotherRun, match=rf"\(process {RUN.pid}\).*'Chat'"):
         ChatLock.acquire(tmp_path, "key", replace(this_run(300), pid=RUN.pid + 1), "Chat")
     ChatLock.acquire(tmp_path, "another key", RUN, "Other").release()
     lock.release()
     second = ChatLock.acquire(tmp_path, "key", this_run(300), "Chat")
-    assert second.previous == RUN
+    assert second.previous == {RUN}
     second.release()
 
 
 def test_a_damaged_note_of_the_owner_is_no_hindrance(tmp_path: Path) -> None:
     (tmp_path / "key.json").write_bytes(b"\xff{")
     lock = ChatLock.acquire(tmp_path, "key", RUN, "Chat")
-    assert lock.previous is None
+    assert lock.previous == set()
     lock.release()
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tdl_sync.core.balance import Balance, Shortfall
 from tdl_sync.core.errors import StateUnreadable
 from tdl_sync.core.model import READER, FileNumber, MediaType, Scope, scope_key
+from tdl_sync.core.shards import Shard
 from tdl_sync.core.text import MOST_UNITS, utf16_units
 from tdl_sync.state import id_ranges
 from tdl_sync.state.id_ranges import BadIdRanges, IdRange
@@ -59,6 +60,7 @@ PLAIN = RunState(
     seen={MediaType.VIDEO: 500, MediaType.PHOTO: 734},
     balance=Balance((Shortfall(MediaType.VIDEO, 520, 500),), (MediaType.VOICE,)),
 )
+PART = replace(PLAIN, shard=Shard(2, 4), whole_scope_key=PLAIN.scope_key)
 
 
 def test_the_text_has_the_documented_shape() -> None:
@@ -142,9 +144,17 @@ def test_a_title_for_people_is_one_short_line_with_nothing_to_tap() -> None:
 
 def test_what_fits_comes_back_as_it_was() -> None:
     assert decode(encode(PLAIN)) == PLAIN
+    assert decode(encode(PART)) == PART
 
 
-@pytest.mark.parametrize("record", [PLAIN, PLAIN.run], ids=["state", "run"])
+def test_of_a_part_the_text_says_which_and_of_what() -> None:
+    _, json_line, headline, _ = encode(PART).split("\n")
+    record = json.loads(json_line)
+    assert (record["shard"], record["whole_scope"]) == ("2/4", PLAIN.scope_key)
+    assert headline == "▶️ Лекции 📚, part 2/4: running on runner-7"
+
+
+@pytest.mark.parametrize("record", [PART, PART.run], ids=["state", "run"])
 def test_the_example_has_a_value_of_its_own_in_each_field(record: RunState | RunIdentity) -> None:
     """Else one that is neither written nor read would come back as it was, too."""
     for each in fields(record):
@@ -186,8 +196,9 @@ def test_a_scope_has_the_same_key_on_every_machine_and_another_one_has_another()
         replace(SCOPE, topic_id=1),
         replace(SCOPE, filters="type=video"),
         replace(SCOPE, lower_bound=7),
+        replace(SCOPE, shard=Shard(1, 2)),
     }
-    assert len({scope_key(one) for one in others | {SCOPE}}) == 6
+    assert len({scope_key(one) for one in others | {SCOPE}}) == 7
 
 
 @st.composite
@@ -410,6 +421,8 @@ def without(key: str) -> str:
         ),
         (changed(failed="5,5"), "expected ids above 6, found '5'"),
         (changed(run=[]), "expected 'run' to be an object, found []"),
+        (changed(shard="5/4"), "expected 'shard' to be a part of the chat such as '2/4'"),
+        (changed(shard="2/4"), "expected the key 'whole_scope', found none"),
         (without("folder"), "expected the key 'folder', found none"),
     ],
 )

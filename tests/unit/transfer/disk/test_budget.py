@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdl_sync.core.errors import LargerThanBudget, Stopped
+from tdl_sync.core.errors import LargerThanBudget, Stopped, StorageFull
 from tdl_sync.core.model import Reservation
-from tdl_sync.core.stop import StopFlag
+from tdl_sync.core.stop import StopFlag, StopOfRemote
 from tdl_sync.transfer.disk.budget import DiskBudget, whole_blocks
 from tests.fakes.chat import item_of
 from tests.waiting import finished, in_thread, result_of, until
@@ -283,3 +283,25 @@ def test_releasing_twice_is_a_bug_that_is_not_hidden(budget: DiskBudget) -> None
     budget.release(reservation)
     with pytest.raises(RuntimeError, match="4096 bytes were released that nobody held"):
         budget.release(reservation)
+
+
+def test_who_waits_for_what_goes_to_a_remote_that_is_full_waits_no_more(
+    budget: DiskBudget, stop: StopFlag
+) -> None:
+    """Others do, and get the room of what has ended."""
+    full = StopOfRemote(stop)
+    budget.heed(full)
+    taken = budget.reserve(item_of(1, 10 * BLOCK))
+    queued = threading.Event()
+    ends = in_thread(lambda: budget.reserve(item_of(2, BLOCK), queued.set, stop=full))
+    until(queued.is_set)
+    assert budget.someone_waits
+    full.set(StorageFull("box", "no room"))
+    with pytest.raises(Stopped):
+        result_of(ends)
+    assert not budget.someone_waits
+    with pytest.raises(Stopped):
+        budget.reserve(item_of(2, BLOCK), lambda: pytest.fail("room is made for it"), stop=full)
+    goes_on = reserving(budget, 1, 3)
+    budget.release(taken)
+    assert result_of(goes_on).reserved_bytes == BLOCK
