@@ -1,5 +1,5 @@
-"""Starts several runs at once, on machines and with Telegram accounts of their own, which move
-parts of one chat to a Drive on which nothing is yet.
+"""Starts several runs at once, on machines and with Telegram accounts of their own, each of which
+moves its part of one chat (``--shard``) to a Drive on which nothing is yet.
 
 The stand-in's listings lag, by another time for each folder, and have no order; so each machine
 sees some of the folders that the others make, and others not. In the end all files have to be in
@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scripts.campaign_runs import RUN_SECONDS, last_words, run_environment, start_run
@@ -27,10 +27,14 @@ from standins.drive.shaping import Shaping
 from standins.telegram.server import StandIn
 from standins.telegram.world import worlds
 from standins.telegram.world.world import World
+from tdl_sync.core.shards import BLOCK_MESSAGES
 
 REMOTE = "gdrive:channels/moved"
 FILES_EACH = 3
-FILE_BYTES = 20_000
+FILE_BYTES = 2_000
+BELOW = "/all/"
+NAME = f"{BELOW[1:]}{{file_name}}"
+"""So there is a folder below the chat's, too, which all have to make."""
 CALL_SECONDS = 0.05
 
 
@@ -107,21 +111,30 @@ def _start_together(
         began = time.monotonic()
         for number, moment in enumerate(sorted(moments)):
             time.sleep(max(0.0, began + moment - time.monotonic()))
-            machines[number].start(1 + number * FILES_EACH)
+            machines[number].start(f"{number + 1}/{plan.machines}")
         for machine in machines:
             figures.problems += machine.problems()
         figures.problems += [f"unknown request {what}" for what in drive.unknown_requests]
         present = [file for file in drive.files("user") if not file.trashed]
     figures.starts += 1
     figures.files += FILES_EACH * plan.machines
-    files = [file for file in present if not file.is_folder]
+    # Told by the chat's folder which chat they are of.
+    files = [
+        replace(file, path=file.path.replace(BELOW, "/")) for file in present if not file.is_folder
+    ]
     figures.problems += differences_on_drive(_world(plan), files)
     return _look_at_folders(present, figures)
 
 
 def _world(plan: FoldersPlan) -> World:
-    """One of its own for each account: it holds their Saved Messages, too."""
-    return worlds.files(seed=plan.seed, sizes=[FILE_BYTES], times=FILES_EACH * plan.machines)
+    """One of its own for each account: it holds their Saved Messages, too. Of each part's block the
+    first messages are left."""
+    last_id = plan.machines * BLOCK_MESSAGES
+    world = worlds.files(seed=plan.seed, sizes=[FILE_BYTES], times=last_id)
+    world.source.delete(
+        {each for each in range(1, last_id + 1) if (each - 1) % BLOCK_MESSAGES >= FILES_EACH}
+    )
+    return world
 
 
 def _look_at_folders(present: list[DriveFile], figures: FoldersFigures) -> str:
@@ -158,10 +171,10 @@ class _Machine:
             self._environment[wait] = str(plan.wait_seconds)
         closing.callback(self._end)
 
-    def start(self, first_id: int) -> None:
+    def start(self, part: str) -> None:
         """It moves its part of the chat."""
-        part = (f"--from-id={first_id}", f"--to-id={first_id + FILES_EACH - 1}")
-        self._process = start_run(self._places, REMOTE, self._environment, options=part)
+        options = (f"--shard={part}", f"--name={NAME}")
+        self._process = start_run(self._places, REMOTE, self._environment, options=options)
 
     def problems(self) -> list[str]:
         """Of its run, once that has ended."""

@@ -13,9 +13,9 @@
     python scripts/torture.py --worlds 40              40 small chats of every shape, each killed a
                                                        few times, with refusals and lost disks: in
                                                        the end all that is said has to be right
-    python scripts/torture.py --folders 20             20 times 4 runs each that start within 0.1, 8
-                                                       and 20 s on a fresh Drive whose listings lag:
-                                                       all files have to be in one folder
+    python scripts/torture.py --folders 20             20 times 4 parts of a chat that are started
+                                                       within 0.1, 8 and 20 s on a fresh Drive whose
+                                                       listings lag: all files go to one folder
 
 It needs the packages of ``requirements-dev.txt`` (``scripts/environment.py``), an rclone and
 Linux or macOS. It prints what the kills hit, and ends with 1 if a promise was broken: a file lost,
