@@ -46,6 +46,8 @@ def run_environment(own: Mapping[str, str]) -> dict[str, str]:
         if not name.startswith(("TDL_SYNC_", "RCLONE_"))
     }
     ours = {"RCLONE_BWLIMIT_FILE": UPLOAD_RATE, "TDL_SYNC_CONFIG": os.devnull}
+    # Runs that are killed all the time, and one at a time: no other machine makes a folder.
+    ours["TESTS_FOLDER_WAIT_SECONDS"] = "0"
     return {**inherited, **ours, **own, MARK: secrets.token_hex(8)}
 
 

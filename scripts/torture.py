@@ -13,6 +13,9 @@
     python scripts/torture.py --worlds 40              40 small chats of every shape, each killed a
                                                        few times, with refusals and lost disks: in
                                                        the end all that is said has to be right
+    python scripts/torture.py --folders 20             20 times 4 parts of a chat that are started
+                                                       within 0.1, 8 and 20 s on a fresh Drive whose
+                                                       listings lag: all files go to one folder
 
 It needs the packages of ``requirements-dev.txt`` (``scripts/environment.py``), an rclone and
 Linux or macOS. It prints what the kills hit, and ends with 1 if a promise was broken: a file lost,
@@ -42,6 +45,7 @@ from scripts.drive_campaign import (
     Trouble,
     run_drive_campaign,
 )
+from scripts.folders_campaign import FoldersFigures, FoldersPlan, run_folders_campaign
 from scripts.kill_campaign import Figures, Met, Plan, run_campaign
 from scripts.kill_snapshot import Step
 from scripts.rclone_campaign import Blow, RcloneFigures, RclonePlan, run_rclone_campaign
@@ -57,8 +61,10 @@ from scripts.worlds_campaign import (
 )
 from standins.telegram.world.generated import LeftOut
 
+AnyPlan = Plan | RclonePlan | DrivePlan | WorldsPlan | FoldersPlan
 
-def parse(arguments: Sequence[str]) -> Plan | RclonePlan | DrivePlan | WorldsPlan:
+
+def parse(arguments: Sequence[str]) -> AnyPlan:
     parser = argparse.ArgumentParser(prog="torture.py", allow_abbrev=False)
     parser.add_argument("--kills", type=int, default=200, help="how often (default 200)")
     parser.add_argument(
@@ -76,8 +82,13 @@ def parse(arguments: Sequence[str]) -> Plan | RclonePlan | DrivePlan | WorldsPla
     parser.add_argument(
         "--worlds", type=int, metavar="N", help="move N small chats of every shape, killed each"
     )
+    parser.add_argument(
+        "--folders", type=int, metavar="N", help="start 4 runs at once on a fresh Drive, N times"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (default 1)")
     parsed = parser.parse_args(arguments)
+    if parsed.folders is not None:
+        return FoldersPlan(rounds=parsed.folders, seed=parsed.seed)
     if parsed.worlds is not None:
         return WorldsPlan(worlds=parsed.worlds, seed=parsed.seed)
     if parsed.drive is not None:
@@ -167,6 +178,12 @@ def worlds_report(figures: WorldsFigures, seconds: float) -> str:
     return "\n".join([*lines, verdict(figures.problems)])
 
 
+def folders_report(figures: FoldersFigures, seconds: float) -> str:
+    lines = [f"{figures.starts} fresh Drives, {figures.files} files in {seconds:.0f} s", ""]
+    lines += [f"{figures.folders[n]:5} folders made {n} times" for n in sorted(figures.folders)]
+    return "\n".join([*lines, "", verdict(figures.problems)])
+
+
 def caught_in_steps(steps: Mapping[Step, int]) -> list[str]:
     counts = [f"{steps[step]:5} {step.value}" for step in Step]
     return ["kills that caught at least one file in this step:", *counts, ""]
@@ -183,12 +200,14 @@ def tell(line: str) -> None:
 
 
 SomePlan = TypeVar("SomePlan")
-SomeFigures = TypeVar("SomeFigures", Figures, RcloneFigures, DriveFigures, WorldsFigures)
+SomeFigures = TypeVar(
+    "SomeFigures", Figures, RcloneFigures, DriveFigures, WorldsFigures, FoldersFigures
+)
 
 
 @dataclass(frozen=True)
 class Campaign(Generic[SomePlan, SomeFigures]):
-    """How one of the four is run and told of. ``so_far``: of how many it was interrupted."""
+    """How one of them is run and told of. ``so_far``: of how many it was interrupted."""
 
     run: Callable[[SomePlan, Path, SomeFigures, Callable[[str], None]], None]
     figures: SomeFigures
@@ -205,7 +224,7 @@ class Campaign(Generic[SomePlan, SomeFigures]):
         return 1 if problems else 0
 
 
-def torture(plan: Plan | RclonePlan | DrivePlan | WorldsPlan, root: Path, began: float) -> int:
+def torture(plan: AnyPlan, root: Path, began: float) -> int:
     if isinstance(plan, WorldsPlan):
         worlds = plan.worlds
         return Campaign(
@@ -214,6 +233,10 @@ def torture(plan: Plan | RclonePlan | DrivePlan | WorldsPlan, root: Path, began:
             worlds_report,
             lambda figures: f" after {figures.worlds} of {worlds} worlds",
         ).torture(plan, root, began)
+    if isinstance(plan, FoldersPlan):
+        return Campaign(run_folders_campaign, FoldersFigures(), folders_report).torture(
+            plan, root, began
+        )
     if isinstance(plan, RclonePlan):
         return Campaign(run_rclone_campaign, RcloneFigures(), rclone_report).torture(
             plan, root, began

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import TracebackType
 
@@ -11,7 +12,7 @@ from .api.service import HOSTS, Service
 from .api.tokens import ACCESS_TOKEN_SECONDS
 from .faults import Faults
 from .files.content import ContentWriter
-from .files.world import DriveFile, DriveName, parent_for_new
+from .files.world import FOLDER, DriveFile, DriveName, parent_for_new
 from .proxy import ProxyServer
 from .rclone_config import write_rclone_config
 from .shaping import Shaping
@@ -120,6 +121,15 @@ class DriveStandIn:
             folder = parent_for_new(world.find(folder_id), folder_id)
             return world.create({"name": name}, folder, writer.finish()).file_id
 
+    def put_folder(self, parent_id: str, name: str, age_seconds: float = 0.0) -> str:
+        """The same for a folder, which was made so long ago."""
+        world = self._service.world
+        made_at = datetime.now(timezone.utc) - timedelta(seconds=age_seconds)
+        metadata = {"name": name, "mimeType": FOLDER, "modifiedTime": made_at.isoformat()}
+        with world.lock:
+            parent = world.tops["user"] if parent_id == "root" else world.find(parent_id)
+            return world.create(metadata, parent_for_new(parent, parent_id), None).file_id
+
     @property
     def faults(self) -> Faults:
         return self._service.faults
@@ -140,6 +150,15 @@ class DriveStandIn:
     @storage_limit_bytes.setter
     def storage_limit_bytes(self, limit_bytes: int) -> None:
         self._service.storage_limit_bytes = limit_bytes
+
+    @property
+    def most_in_folder(self) -> int:
+        """What a folder takes, files and folders, that is not the root."""
+        return self._service.world.most_in_folder
+
+    @most_in_folder.setter
+    def most_in_folder(self, most: int) -> None:
+        self._service.world.most_in_folder = most
 
     @property
     def statistics(self) -> Statistics:

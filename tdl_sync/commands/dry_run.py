@@ -112,6 +112,7 @@ def _lookers(
             saved_messages=parts.telegram.saved_messages,
             budget=budget,
             target=Target(remote.free_bytes, remote.on_drive),
+            most_in_folder=remote.most_in_folder,
         )
         for name, remote in parts.remotes.items()
     }
@@ -131,6 +132,7 @@ class Looker:
     saved_messages: SavedMessagesReader
     budget: DiskBudget
     target: Target = UNKNOWN_TARGET
+    most_in_folder: int | None = None
     on_file: Callable[[Mapping[str, Any]], None] | None = None
     listed: dict[int, Listed] = field(default_factory=dict)
 
@@ -160,12 +162,12 @@ class Looker:
             lambda name: files.read(point.folder, name) or b"",
             files.elsewhere,
         )
-        job = replace(resumption.job(point, whole), adopted=adopted)
+        job = replace(resumption.job(point, whole, self.most_in_folder), adopted=adopted)
         prospect = Prospect(
             chat,
             task.remote,
             point.folder,
-            lambda item: job.keeping.template.path(item, chat),
+            job.path,
             passed_id=point.after_id if point.after_id >= max(lower_bound, 1) else 0,
             listed=self.listed.setdefault(chat.id, Listed()),
         )
@@ -217,6 +219,7 @@ class Looker:
         """Where on the remote it is, or would go; ``None`` where neither holds."""
         if fate.item is not None and fate.fate is Fate.MOVE:
             path = known_files.path_before(fate.item) or prospect.path_of(fate.item)
+            job.room.put(path.split("/")[:-1], job.keeping.things)
             return f"{job.folder}/{path}"
         if fate.path is None and fate.fate is Fate.THERE:
             marked = self.marks.marked(job.remote, fate.key)

@@ -10,7 +10,12 @@ from functools import partial
 from tdl_sync.commands.output import StandardOutput
 from tdl_sync.commands.verify_comparison import AdoptedThere, Comparison, GivenUp, Missing, Wrong
 from tdl_sync.commands.verify_repair import recorded, save_state
-from tdl_sync.commands.verify_surplus import WITHOUT_A_YES, is_agreed_to, remove_surplus
+from tdl_sync.commands.verify_surplus import (
+    WITHOUT_A_YES,
+    is_agreed_to,
+    is_agreed_to_folders,
+    remove_surplus,
+)
 from tdl_sync.commands.verify_text import Verdict, json_record, report_lines, result_line
 from tdl_sync.core.errors import EXIT_SOME_FAILED, ChatError, SidecarUnreadable, TdlSyncError
 from tdl_sync.core.model import (
@@ -33,6 +38,7 @@ from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.chat_spelling import LARGEST_MESSAGE_ID
 from tdl_sync.options.config import Config
+from tdl_sync.remote.double_folders import DoubleFolders, EmptyDoubles
 from tdl_sync.remote.surplus_removal import SurplusRemoval
 from tdl_sync.reporting.stderr import teller
 from tdl_sync.run.books import balanced_in_time, is_whole
@@ -133,6 +139,7 @@ def _verifier(config: Config, parts: PartsToLook, marks: DoneMarks) -> Verifier:
         marks=marks,
         saved_messages=parts.telegram.saved_messages,
         removal=SurplusRemoval(parts.control, parts.remotes[remote]),
+        double_folders=DoubleFolders(parts.control, parts.remotes[remote]),
     )
 
 
@@ -177,6 +184,7 @@ class Verifier:
     marks: DoneMarks
     saved_messages: SavedMessages
     removal: SurplusRemoval | None = None
+    double_folders: DoubleFolders | None = None
 
     @property
     def local_states(self) -> LocalStates:
@@ -205,7 +213,8 @@ class Verifier:
             lease.check_claim()
             parts = self._parts_loaded(scope, lease.found)
             repaired = self._repaired(compared, scope, loaded, parts)
-            return self._without_surplus(repaired, lease.check_claim)
+            without_surplus = self._without_surplus(repaired, lease.check_claim)
+            return self._without_empty_folders(without_surplus, lease.check_claim)
 
     def _loaded(self, scope: Scope, found: Sequence[SavedText] | None = None) -> LoadedState | None:
         return StateStore(self.saved_messages, self.local_states, found).load(scope)
@@ -258,7 +267,11 @@ class Verifier:
         if is_whole(scope, choice):
             read = {WHOLE: Reading(up_to_id, READER, seen)}
             balance = balanced_in_time(self.reader, chat, read, StopFlag())
-        return Verdict(chat, remote, folder, comparison.findings(), balance=balance)
+        empty_folders: tuple[EmptyDoubles, ...] = ()
+        if folder is not None and self.double_folders is not None:
+            empty_folders = tuple(self.double_folders.of(folder))
+        findings = comparison.findings()
+        return Verdict(chat, remote, folder, findings, balance=balance, empty_folders=empty_folders)
 
     def _adopted(self, folder: str | None, listing: Sequence[ListedFile]) -> AdoptedFiles:
         recorded = []
@@ -344,3 +357,13 @@ class Verifier:
             surplus, partial(self.removal.remove, verdict.folder), check_claim
         )
         return replace(verdict, removed=removed, left=left)
+
+    def _without_empty_folders(self, verdict: Verdict, check_claim: Callable[[], None]) -> Verdict:
+        removable = [each for each in verdict.empty_folders if not each.kept_because]
+        if not removable or verdict.folder is None or self.double_folders is None:
+            return verdict
+        if not self.config.yes and not is_agreed_to_folders(removable):
+            return replace(verdict, left_folders=(f"empty folders left: {WITHOUT_A_YES}",))
+        check_claim()
+        removed, left = self.double_folders.remove(verdict.folder)
+        return replace(verdict, removed_folders=removed, left_folders=tuple(left))

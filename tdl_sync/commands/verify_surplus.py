@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 
 from tdl_sync.commands.login import at_a_terminal
 from tdl_sync.commands.verify_comparison import Double
-from tdl_sync.commands.verify_text import MOST_SHOWN, double_text
+from tdl_sync.commands.verify_text import MOST_SHOWN, double_text, empty_folders_text
 from tdl_sync.core.model import ListedFile
 from tdl_sync.core.naming import path_of
 from tdl_sync.core.text import counted, printable
+from tdl_sync.remote.double_folders import EmptyDoubles
 from tdl_sync.remote.surplus_removal import NotRemoved
 
 WITHOUT_A_YES = "nobody agreed to remove them (it is asked at a terminal, or say --yes)"
@@ -19,15 +20,25 @@ WITHOUT_A_YES = "nobody agreed to remove them (it is asked at a terminal, or say
 
 def is_agreed_to(surplus: Sequence[Double], remote: str) -> bool:
     """Ask the person at the terminal. False where there is none. Main thread only."""
+    files = "this file" if len(surplus) == 1 else f"these {len(surplus)} files"
+    return _is_agreed([double_text(each) for each in surplus], f"Remove {files} from {remote}?")
+
+
+def is_agreed_to_folders(doubles: Sequence[EmptyDoubles]) -> bool:
+    """The same for empty folders."""
+    lines = [empty_folders_text(each) for each in doubles]
+    return _is_agreed(lines, "Put these empty folders into the bin?")
+
+
+def _is_agreed(lines: Sequence[str], question: str) -> bool:
     if not at_a_terminal():
         return False
-    lines = [f"  {double_text(each)}" for each in surplus[:MOST_SHOWN]]
-    if len(surplus) > MOST_SHOWN:
-        lines.append(f"  and {len(surplus) - MOST_SHOWN} more")
-    for line in lines:
+    shown = [f"  {line}" for line in lines[:MOST_SHOWN]]
+    if len(lines) > MOST_SHOWN:
+        shown.append(f"  and {len(lines) - MOST_SHOWN} more")
+    for line in shown:
         sys.stderr.write(printable(line) + "\n")
-    files = "this file" if len(surplus) == 1 else f"these {len(surplus)} files"
-    sys.stderr.write(printable(f"Remove {files} from {remote}? [y/N] "))
+    sys.stderr.write(printable(f"{question} [y/N] "))
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

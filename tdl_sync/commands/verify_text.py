@@ -22,6 +22,7 @@ from tdl_sync.core.model import FIRST, Chat, FileNumber, ListedFile
 from tdl_sync.core.naming import path_of
 from tdl_sync.core.reports import Outcome
 from tdl_sync.core.text import counted, human_bytes, printable
+from tdl_sync.remote.double_folders import EmptyDoubles
 from tdl_sync.reporting.summary import unseen_words
 
 VERSION = 1
@@ -34,7 +35,8 @@ class Verdict:
     """What was found of one chat. ``folder`` is ``None`` where the remote has none for it.
 
     ``repaired`` are recorded for the next run, ``removed`` were surplus copies; ``left`` says why
-    others were not.
+    others were not. ``empty_folders`` stand beside the chat's or the remote's; ``removed_folders``
+    of them were put into the bin, and ``left_folders`` says why others were not.
     """
 
     chat: Chat
@@ -45,6 +47,9 @@ class Verdict:
     removed: int = 0
     left: str = ""
     balance: Balance | None = None
+    empty_folders: tuple[EmptyDoubles, ...] = ()
+    removed_folders: int = 0
+    left_folders: tuple[str, ...] = ()
 
 
 def report_lines(verdict: Verdict) -> list[str]:
@@ -85,6 +90,10 @@ def report_lines(verdict: Verdict) -> list[str]:
         lines.append(f"  {verdict.removed} surplus copies removed from the remote")
     if verdict.left:
         lines.append(f"  {verdict.left}")
+    lines += [f"  beside it: {empty_folders_text(each)}" for each in verdict.empty_folders]
+    if verdict.removed_folders:
+        lines.append(f"  {verdict.removed_folders} empty folders put into the bin")
+    lines += [f"  {line}" for line in verdict.left_folders]
     return [printable(line) for line in lines]
 
 
@@ -169,8 +178,23 @@ def json_record(verdict: Verdict) -> dict[str, Any]:
         "unknown": [{**_file_record(each.file), "why": each.why} for each in findings.unknown],
         "repaired": verdict.repaired,
         **({"removed": verdict.removed} if verdict.removed else {}),
+        **_folders_record(verdict),
         "balance": balance_record(verdict.balance),
     }
+
+
+def empty_folders_text(doubles: EmptyDoubles) -> str:
+    count = len(doubles.empty_ids)
+    folders = "an empty folder" if count == 1 else f"{count} empty folders"
+    note = doubles.kept_because and f" ({doubles.kept_because})"
+    return f"{folders} of the same path {doubles.path!r}{note or ', which --repair removes'}"
+
+
+def _folders_record(verdict: Verdict) -> dict[str, Any]:
+    if not verdict.empty_folders:
+        return {}
+    folders = {each.path: len(each.empty_ids) for each in verdict.empty_folders}
+    return {"empty_folders": folders, "removed_folders": verdict.removed_folders}
 
 
 def _file_record(file: ListedFile) -> dict[str, Any]:

@@ -341,6 +341,17 @@ class HandOffFailed(ItemFailed):
         super().__init__(f"rclone did not move it: {why}; the next run tries again")
 
 
+class FolderFull(HandOffFailed):
+    """The folder on the remote takes no more; another one may. ``refusal`` is what holds where none
+    does."""
+
+    spends_an_attempt = False
+
+    def __init__(self, refusal: RemoteRefuses) -> None:
+        self.refusal = refusal
+        super().__init__(str(refusal))
+
+
 class RcloneEnded(HandOffFailed):
     """rclone died or hung before it answered: the file is there or not."""
 

@@ -161,5 +161,10 @@ class Keeping:
     template: NameTemplate = PLAIN_NAMES
     with_sidecar: bool = False
 
+    @property
+    def things(self) -> int:
+        """So many are put on the remote for each file."""
+        return 2 if self.with_sidecar else 1
+
 
 PLAIN_KEEPING = Keeping()

@@ -64,6 +64,15 @@ _DRIVES_BY_OTHER_NAMES = frozenset({DRIVE, "alias", "combine"})
 """Below these a file is one file of Drive, with its hash and its id. (A union may have it twice,
 and changes both.)"""
 
+MOST_IN_DRIVE_FOLDER = 100_000
+"""Drive refuses more than 500,000 things in a folder, and more than 400,000 in a shared drive. A
+folder is counted when a run begins, and by what that run puts there itself, sidecars included: so
+four machines that all begin with an empty folder, and see nothing of each other, stay below. And
+one of Drive's listings shows a thousand of them at a time.
+
+https://support.google.com/a/users/answer/7338880
+"""
+
 Result = TypeVar("Result")
 
 # Without quotes, in which a colon would not be the one that ends it.
@@ -168,6 +177,11 @@ class CheckedRemote:
         return Remote(head + self.once_options + path, 1, configured=self.remote)
 
     @property
+    def most_in_folder(self) -> int | None:
+        """So much is put into one folder, ``None`` for any number."""
+        return MOST_IN_DRIVE_FOLDER if self.on_drive else None
+
+    @property
     def root(self) -> DriveParent:
         """What the path begins in, as a folder in which others are made."""
         head = name_and_options(self.remote)
@@ -200,6 +214,16 @@ class CheckedRemote:
     def inside_once(self, folder_id: str) -> Remote:
         """The same, in which no request is tried again."""
         return Remote(self._with_id(folder_id, _SEND_ONCE), 1, configured=self.remote)
+
+    def with_bin(self, folder_id: str) -> Remote:
+        """The folder with this id, or what the path begins in for none; what is removed from it
+        goes into the bin, whatever the user says elsewhere. No request is tried again."""
+        into_bin = "use_trash=true"
+        if folder_id:
+            text = self._with_id(folder_id, _SEND_ONCE, into_bin)
+        else:
+            text = f"{name_and_options(self.remote)}{self.once_options},{into_bin}:"
+        return Remote(text, 1, configured=self.remote)
 
     def _with_id(self, folder_id: str, *options: str) -> str:
         # Of several values of one option the last counts. A shortcut to a folder is listed with

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from tdl_sync.core.errors import (
+    FolderFull,
     HandOffFailed,
     RcloneEnded,
     StagingFailed,
@@ -297,6 +298,8 @@ class RcloneHandOff:
 
     def _move_error(self, staged: StagedFile, name: str, failure: RcloneFailure) -> TdlSyncError:
         error = self._transfer_error(name, failure)
+        if isinstance(error, FolderFull):
+            return error  # nothing has arrived
         if isinstance(error, StorageFull):
             free = free_bytes(self._control, self._remote.base)
             return StorageFull(failure.remote, failure.last_error, staged.item.size_bytes, free)

@@ -18,6 +18,7 @@ from tdl_sync.core.errors import (
     AccessTokenRefused,
     ConfigurationError,
     CorruptedInTransfer,
+    FolderFull,
     HandOffFailed,
     QuotaExceeded,
     RateLimited,
@@ -33,6 +34,7 @@ from tdl_sync.core.text import printable
 
 _NOT_FOUND = 404
 _CORRUPTED = "corrupted on transfer"
+_FOLDER_FULL = "numChildrenInNonRootLimitExceeded"
 _QUOTA_DAY = timedelta(hours=24)
 
 _RATE_LIMIT = (
@@ -128,6 +130,8 @@ def classified(failure: RcloneFailure) -> TdlSyncError | None:
 def transfer_error(failure: RcloneFailure) -> TdlSyncError:
     """What a failed transfer is: for the whole run, or for its file alone."""
     of_the_run = classified(failure)
+    if isinstance(of_the_run, RemoteRefuses) and _FOLDER_FULL in failure.last_error:
+        return FolderFull(of_the_run)
     if of_the_run is not None:
         return of_the_run
     corrupted = _CORRUPTED in failure.last_error
@@ -283,10 +287,11 @@ _REASONS = (
     _reason("storageQuotaExceeded|quotaExceeded", _storage_full),
     _reason("dailyLimitExceeded(?:Unreg)?", _daily_calls),
     _reason(
-        "numChildrenInNonRootLimitExceeded",
+        _FOLDER_FULL,
         _refuses(
             "has as many files in the chat's folder as Google Drive lets a folder have",
-            'put files into folders below it, such as with --name "{date:%Y-%m}/{file_name}"',
+            "move some of them on Drive into a folder in it that is called 'part 2', into which "
+            "further ones will go",
         ),
     ),
     _reason(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,6 +48,9 @@ _SPARING_GC_PERCENT = 5
 _SPARING_LIMIT_BYTES = 60 * 1024 * 1024
 """Less than rclone needs for a long listing: so it gives back at once what it no longer needs."""
 _NO_LIMIT_BYTES = 2**63 - 1
+
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
+"""With as many digits of a second as there are, of which old Pythons read three or six."""
 
 _ALL_HAVE_HASHES = ("Local file system", "Google drive")
 """How rclone names these; an alias is named as what it stands for."""
@@ -85,6 +90,15 @@ class Folder:
 
 
 @dataclass(frozen=True)
+class DatedFolder:
+    """``changed_at`` is when it was made, or changed since; ``None`` where that is not told."""
+
+    name: str
+    drive_id: str
+    changed_at: datetime | None
+
+
+@dataclass(frozen=True)
 class Features:
     """``hashes`` it can tell of a file; ``lists_hashes``: without reading the file for that;
     ``all_have_hashes``: of every file that rclone has put there.
@@ -106,7 +120,7 @@ class FoundFile:
     hashes: Mapping[str, str]
 
 
-Entry = TypeVar("Entry", Folder, ListedFile)
+Entry = TypeVar("Entry", Folder, DatedFolder, ListedFile)
 
 Sections = Mapping[str, Mapping[str, str]]
 """Of the configuration, by the remote's name. They hold secrets."""
@@ -269,6 +283,12 @@ class RemoteControl:
         options = {"dirsOnly": True}
         return self._listed(remote, "", options, timeout_seconds, Folder, _folder)
 
+    def dated_folders(self, remote: Remote) -> list[DatedFolder]:
+        """Those in ``remote``, not below; none where there is no such path."""
+        options = {"dirsOnly": True, "noModTime": False}
+        listed = self._listed(remote, "", options, LISTING_SECONDS, DatedFolder, _dated_folder)
+        return listed or []
+
     def holds_anything(self, remote: Remote) -> bool:
         """A file, or a folder."""
         return bool(self._listed(remote, "", {}, LISTING_SECONDS, Folder, _folder))
@@ -351,6 +371,12 @@ class RemoteControl:
         self._open(remote)
         parameters = {"fs": remote.text, "remote": path, **_config(remote)}
         self.rclone.call("operations/mkdir", parameters)
+
+    def remove_empty_folder(self, remote: Remote, path: str) -> None:
+        """Of several with one name any that is empty; one in which something is stays, and is an
+        error. Raises ``OutcomeUnknown``."""
+        self._open(remote)
+        self.rclone.call("operations/rmdir", {"fs": remote.text, "remote": path, **_config(remote)})
 
     def rename(self, remote: Remote, path: str, new_path: str) -> None:
         """A file of this name, where it is; of several with one name any. Raises
@@ -604,6 +630,16 @@ def _folder(entry: Mapping[str, object]) -> Folder:
         case {"Name": str(name)}:
             return Folder(name, str(entry.get("ID") or ""))
     raise ValueError("no folder")
+
+
+def _dated_folder(entry: Mapping[str, object]) -> DatedFolder:
+    folder = _folder(entry)
+    told = _MOMENT.fullmatch(str(entry.get("ModTime")))
+    moment = None
+    if told is not None:
+        zone = told[2].replace("Z", "+00:00")
+        moment = datetime.fromisoformat(f"{told[1]}{zone}")
+    return DatedFolder(folder.name, folder.drive_id, moment)
 
 
 def _file(entry: Mapping[str, Any], prefix: str) -> ListedFile:

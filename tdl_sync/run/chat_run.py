@@ -158,7 +158,7 @@ class ChatRun:
         adopted = adopted_of(
             self._chat, task.remote, stages.marks, listing, read, hand_off.elsewhere
         )
-        job = replace(resumption.job(point, listing), adopted=adopted)
+        job = replace(resumption.job(point, listing, stages.most_in_folder), adopted=adopted)
         if not self._scope.shard.is_whole:
             stages.progress.message(
                 f"only part {self._scope.shard} of {self._chat.title!r} is moved (--shard)"

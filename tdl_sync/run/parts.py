@@ -115,6 +115,7 @@ class AllParts:
             hand_off=opened.hand_off,
             downloader=self.stages.downloader.until(opened.stop),
             stop=opened.stop,
+            most_in_folder=opened.most_in_folder,
         )
         return Parts(self.telegram, stages, opened.free_bytes)
 

@@ -55,6 +55,7 @@ class OpenedRemote:
 
     hand_off: RcloneHandOff
     free_bytes: int | None
+    most_in_folder: int | None
     cleaning: Future[tuple[str, ...]]
     stop: StopFlag
 
@@ -177,8 +178,15 @@ class OpeningRemotes:
             config.running.on_quota,
             proven.folders,
             began_at,
+            others_at_work=any(
+                group.task.remote == config.task.remote and not group.task.choice.shard.is_whole
+                for group in self._config.groups
+            ),
         )
-        return OpenedRemote(hand_off, proven.remote.free_bytes, proven.cleaning, stop)
+        checked = proven.remote
+        return OpenedRemote(
+            hand_off, checked.free_bytes, checked.most_in_folder, proven.cleaning, stop
+        )
 
     def _tell_of_cleaning(self, stop: StopFlag, cleaning: Future[tuple[str, ...]]) -> None:
         error = cleaning.exception()

@@ -43,6 +43,7 @@ from tdl_sync.state.state_message import OTHER_REASONS
 from tdl_sync.state.state_store import LoadedState, StateStore
 from tdl_sync.transfer.adopted import Places, adopted_files
 from tdl_sync.transfer.again import of_messages
+from tdl_sync.transfer.folder_room import FolderRoom
 from tdl_sync.transfer.job import Job
 from tdl_sync.transfer.known import given_up
 from tdl_sync.transfer.ledger import Ledger, Position
@@ -247,8 +248,14 @@ class Resumption:
             ):
                 yield failure
 
-    def job(self, point: ResumePoint, listing: list[ListedFile]) -> Job:
-        """What is to be moved; ``listing`` is the chat's folder on the remote."""
+    def job(
+        self,
+        point: ResumePoint,
+        listing: list[ListedFile],
+        most_in_folder: int | None = None,
+    ) -> Job:
+        """What is to be moved; ``listing`` is the chat's folder on the remote, of which one takes
+        ``most_in_folder``."""
         task = self._task
         after_id = up_to_id = point.after_id
         if not task.retry_failed:
@@ -272,6 +279,7 @@ class Resumption:
             sidecar_folders=sidecar_folders(point.folder, listing),
             seen=point.seen if after_id == point.after_id else None,
             lower_bound=self._scope.lower_bound,
+            room=FolderRoom(most_in_folder, listing),
         )
 
     def later_job(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tdl_sync.core.model import (
     AdoptedFile,
@@ -20,11 +20,12 @@ from tdl_sync.core.model import (
 from tdl_sync.core.ports import ChatReader, HandOff, Marks, ProgressListener
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.choice import WHOLE_CHAT, Choice, Replacing
-from tdl_sync.options.name_template import PLAIN_KEEPING, Keeping
+from tdl_sync.options.name_template import PLAIN_KEEPING, Keeping, RemotePlace
 from tdl_sync.transfer.disk.budget import DiskBudget
 from tdl_sync.transfer.disk.leftovers import Leftovers
 from tdl_sync.transfer.disk.staging import Staging
 from tdl_sync.transfer.download import Downloader
+from tdl_sync.transfer.folder_room import FolderRoom
 
 
 @dataclass
@@ -50,7 +51,8 @@ class Job:
     sidecars are that the remote has; each upload adds its own (one assignment, which needs no
     lock). ``adopted`` are files that other programs have moved, were taken for done, and lie where
     they lay (``transfer.adopted``). ``relied_on`` is shared by all rounds of a run. ``seen`` are
-    the messages up to ``after_id`` by kind, ``None`` where that is not known.
+    the messages up to ``after_id`` by kind, ``None`` where that is not known. ``room``
+    is how full the folders are, shared by all rounds, too.
     """
 
     chat: Chat
@@ -72,11 +74,22 @@ class Job:
     lower_bound: int = 0
     adopted: Mapping[FileNumber, AdoptedFile] = field(default_factory=dict)
     relied_on: ReliedOn = field(default_factory=ReliedOn, compare=False)
+    room: FolderRoom = field(default_factory=FolderRoom, compare=False)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to be listed and nothing to be tried again."""
         return self.up_to_id <= self.after_id and not self.again
+
+    def place(self, item: MediaItem) -> RemotePlace:
+        """Where on the remote a file goes that has no place yet."""
+        place = self.keeping.template.place(item, self.chat)
+        return replace(place, folders=self.room.of(place.folders))
+
+    def path(self, item: MediaItem) -> str:
+        """The same as a path below the chat's folder."""
+        place = self.place(item)
+        return "/".join((*place.folders, place.name))
 
     @property
     def scope(self) -> Scope:
@@ -90,7 +103,8 @@ class Stages:
 
     ``on_moved`` is told of each file that was moved, when it is marked and before the watermark
     passes it; ``on_there`` of each that was found to be there, and is marked. Both must return at
-    once and never raise.
+    once and never raise. ``most_in_folder`` is how much is to go into one folder of the remote,
+    ``None`` for any number.
     """
 
     reader: ChatReader
@@ -104,3 +118,4 @@ class Stages:
     stop: StopFlag
     on_moved: Callable[[DoneMark], None] = lambda mark: None
     on_there: Callable[[MediaItem], None] = lambda item: None
+    most_in_folder: int | None = None

@@ -123,7 +123,7 @@ class KnownFiles:
     def _path_instead_of(self, replaced: MarkedFile | None, item: MediaItem) -> str | None:
         """``None`` where its own path is free."""
         job = self._job
-        path = job.keeping.template.path(item, job.chat)
+        path = job.path(item)
         whole_path = f"{job.folder}/{path}"
         if replaced is not None and whole_path == f"{replaced.folder}/{replaced.name}":
             if job.replacing is Replacing.OVER and self._may_give_way(item):

@@ -7,11 +7,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from tdl_sync.core.errors import StagingFailed
-from tdl_sync.core.model import DoneMark, FormerFile, MediaItem, RemoteFile, StagedFile
+from tdl_sync.core.errors import FolderFull, ItemFailed, StagingFailed
+from tdl_sync.core.model import (
+    DoneMark,
+    FormerFile,
+    MediaItem,
+    MessageKey,
+    RemoteFile,
+    StagedFile,
+)
 from tdl_sync.core.retry import with_attempts
 from tdl_sync.core.steps import Steps, TriedAgain, UploadBegan, Uploaded, UploadEnded
 from tdl_sync.options.name_template import RemotePlace
@@ -46,6 +54,7 @@ class Uploader:
         self._wait_until_not_lapsed = wait_until_not_lapsed
         self._former = former
         self._is_marked = is_marked
+        self._full_places: set[tuple[MessageKey, str]] = set()
 
     def upload(self, staged: StagedFile) -> DoneMark:
         """Hand off one file, then mark it; blocks until the mark is durable.
@@ -80,7 +89,12 @@ class Uploader:
         remote_path = f"{self._job.remote}/{folder}/{place.name}"
         self._steps.tell(UploadBegan(item, staged.path.name, remote_path))
         try:
-            return self._move(staged, place, folder)
+            moved = self._move(staged, place, folder)
+            self._job.room.put(place.folders, self._job.keeping.things)
+            return moved
+        except FolderFull as full:
+            self._goes_elsewhere(item, place, folder, full)
+            raise
         finally:
             self._steps.tell(UploadEnded(item))
 
@@ -104,11 +118,25 @@ class Uploader:
     def _chosen_path(self, item: MediaItem) -> str | None:
         """Of an earlier attempt, in this run or another: what that has left is there."""
         attempt = self._stages.leftovers.attempt(item)
-        return (attempt and attempt.path) or self._path_before(item)
+        path = (attempt and attempt.path) or self._path_before(item)
+        return None if (item.key, path) in self._full_places else path
+
+    def _goes_elsewhere(
+        self, item: MediaItem, place: RemotePlace, folder: str, full: FolderFull
+    ) -> None:
+        """The folder takes no more, so nothing of this file is there, but for a sidecar perhaps.
+        Raises what holds for every further file, where another folder would not help."""
+        if not self._job.room.refused(place.folders):
+            raise full.refusal from full
+        self._full_places.add((item.key, "/".join((*place.folders, place.name))))
+        job = self._job
+        if job.keeping.with_sidecar and job.sidecar_folders.get(item.number) != folder:
+            with suppress(ItemFailed):
+                self._stages.hand_off.remove(folder, sidecar_name(item.number))
 
     def _place(self, item: MediaItem, path: str | None) -> RemotePlace:
         if path is None:
-            return self._job.keeping.template.place(item, self._job.chat)
+            return self._job.place(item)
         *folders, name = path.split("/")
         return RemotePlace(tuple(folders), name)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from ..files.world import Node, World, parent_for_new
+from ..refusals import MESSAGES
 from ..shaping import Shaping
 from ..web.api_error import ApiError, UnknownRequest, bad_request, not_found
 from ..web.http import Request, Response
@@ -29,6 +30,7 @@ from .query import QueryError, parse_query
 from .resources import about_resource, file_resource, shared_drive_resource
 from .tokens import Account
 
+_FOLDER_FULL = "numChildrenInNonRootLimitExceeded"
 _COMMON_PARAMETERS = frozenset({"alt", "fields", "prettyPrint"})
 _DEFAULT_FILE_FIELDS = "kind,id,name,mimeType"
 _WRITABLE = frozenset("name mimeType parents createdTime modifiedTime trashed description".split())
@@ -75,13 +77,17 @@ class Access:
         return node
 
     def parent(self, metadata: dict[str, Any], request: Request, account: Account) -> Node:
-        """Where a new file goes. Raises ApiError."""
+        """Where a new file or folder goes. Raises ApiError."""
         parents = metadata.get("parents", ["root"])
         if len(parents) != 1:
             raise ApiError(
                 403, "cannotAddParent", "Increasing the number of parents is not allowed"
             )
-        return parent_for_new(self.node(parents[0], request, account), parents[0])
+        parent = parent_for_new(self.node(parents[0], request, account), parents[0])
+        is_root = parent.parent is None
+        if not is_root and self.world.children_count(parent) >= self.world.most_in_folder:
+            raise ApiError(403, _FOLDER_FULL, MESSAGES[_FOLDER_FULL])
+        return parent
 
     def _tops(self, request: Request, account: Account) -> list[Node]:
         tops = [self.world.tops[account]]

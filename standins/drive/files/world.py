@@ -102,6 +102,7 @@ class World:
             "service": self._add("My Drive", FOLDER, None, _top_id()),
         }
         self.shared_drive_name = "Stand-in's shared drive"
+        self.most_in_folder = 500_000
 
     # What queries use (an Index)
 
@@ -124,6 +125,10 @@ class World:
                 for node in self._nodes.values()
                 if node.content and node.top is top and (not trashed_only or node.is_trashed())
             )
+
+    def children_count(self, folder: Node) -> int:
+        with self.lock:
+            return sum(not child.is_trashed() for child in self._children[folder.file_id])
 
     # Changes
 

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from standins.drive.faults import Fault
+from standins.drive.files.world import DriveFile
 from standins.drive.server import DriveStandIn
 from standins.drive.shaping import Shaping
 from tdl_sync.core.errors import HandOffFailed
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.remote import drive_folder, handoff
+from tdl_sync.remote import drive_folder, handoff, one_of_several
 from tdl_sync.remote.check import CheckedRemote, check_remote, look_at_remote, prove_remote
 from tdl_sync.remote.handoff import RcloneHandOff
+from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.remote_control import RemoteControl
 from tests.contract.places import CHAT_ID, OBSCURED_PASSWORD, hand_off, ignore_bytes, stage
@@ -116,6 +118,77 @@ def test_the_chats_folder_is_found_among_those_that_the_check_has_listed_and_lat
     assert run.prepare_folder(FOLDER) == []
     by_hand(control, "mkdir", f"gdrive:a/Another [{other_id}]")
     assert run.find_folder(other_id) == f"Another [{other_id}]"
+
+
+@pytest.mark.parametrize(("below", "others_at_work"), [("", False), ("/x", True)])
+def test_nothing_is_put_into_a_new_folder_before_all_machines_know_which_one_counts(
+    drive: DriveStandIn,
+    control: RemoteControl,
+    staging: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    below: str,
+    others_at_work: bool,
+) -> None:
+    """Another machine's, made at the same time, may have the lower id. Below the chat's folder
+    others make folders only where several machines move one chat."""
+    remote = check_remote(control, "gdrive:a")
+    pace = Pace(StopFlag(), lambda *_: None)
+    warnings: list[str] = []
+    run = RcloneHandOff(control, remote, pace, warnings.append, others_at_work=others_at_work)
+    assert run.prepare_folder(FOLDER) == []
+    if below:
+        run.put(b"text", FOLDER, "messages.jsonl")
+    monkeypatch.setattr(one_of_several, "WAIT_SECONDS", 4.0)
+    if not below:
+        assert run.prepare_folder(FOLDER) == []
+    moving = in_thread(
+        lambda: run.move(stage(staging, b"new", 1), FOLDER + below, "1_new", ignore_bytes)
+    )
+
+    def made() -> list[DriveFile]:
+        return [file for file in drive.files("user") if file.path == f"a/{FOLDER}{below}"]
+
+    until(lambda: bool(made()) or moving.done())
+    ours = made()[0]
+    while min(file.file_id for file in made()) == ours.file_id:
+        drive.put_folder(ours.parents[0], ours.name)
+    result_of(moving)
+    (file,) = [file for file in drive.files("user") if file.name == "1_new"]
+    assert file.parents == (min(file.file_id for file in made()),)
+    (warning,) = warnings
+    assert "the others are empty" in warning
+
+
+def test_nobody_waits_for_other_machines_where_something_is_in_the_folders(
+    drive: DriveStandIn, control: RemoteControl, staging: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_hand(control, "rcat", f"gdrive:a/{FOLDER}/1_old", b"old")
+    monkeypatch.setattr(one_of_several, "WAIT_SECONDS", 3600.0)
+    run = hand_off(control, check_remote(control, "gdrive:a"))
+    assert [file.name for file in run.prepare_folder(FOLDER)] == ["1_old"]
+    run.move(stage(staging, b"new", 2), FOLDER, "2_new", ignore_bytes)
+    run.move(stage(staging, b"new", 3), f"{FOLDER}/x", "3_new", ignore_bytes)
+    assert len(present(drive)) == 6
+
+
+def test_of_several_folders_with_the_remotes_path_all_take_the_one_in_which_something_is(
+    drive: DriveStandIn, control: RemoteControl, staging: Path
+) -> None:
+    """By the path alone rclone would take the first one that Drive lists."""
+    used = drive.put_folder("root", "a")
+    chat = drive.put_folder(used, FOLDER)
+    drive.put_file(chat, "1_old", b"old")
+    empty = [drive.put_folder("root", "a") for _ in range(2)]
+    remote = check_remote(control, "gdrive:a")
+    run = hand_off(control, remote)
+    assert [file.name for file in run.prepare_folder(FOLDER)] == ["1_old"]
+    run.move(stage(staging, b"new", 2), FOLDER, "2_new", ignore_bytes)
+    look = RemoteLook(control, look_at_remote(control, "gdrive:a"))
+    assert look.find_folder(CHAT_ID) == FOLDER
+    assert [file.name for file in look.files(FOLDER)] == ["2_new", "1_old"]
+    assert look.read(FOLDER, "1_old") == b"old"
+    inside = {file.path for file in drive.files("user") if set(file.parents) & set(empty)}
+    assert inside == set()
 
 
 def thrown_away(control: RemoteControl, remote: CheckedRemote, folder: str) -> None:

@@ -153,7 +153,6 @@ def test_a_file_that_arrives_corrupted_each_time_fails_and_the_others_do_not(
 
 FOR_ALL_FILES = {
     "storageQuotaExceeded": (2, "has no storage of its own", "use a shared drive"),
-    "numChildrenInNonRootLimitExceeded": (2, "as many files in the chat's folder", "--name"),
     "insufficientParentPermissions": (2, "lets its account not write there", "as an editor"),
     "appNotAuthorizedToFile": (2, "only where rclone itself has made the folder", "scope = drive"),
     "accessNotConfigured": (2, "project does not use Google's Drive API", "enable that API"),
