@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.benchmark import downloads, job, memory, remotes, scale, side_by_side, uploads
+from scripts.benchmark import downloads, job, memory, remotes, scale, shards, side_by_side, uploads
 from scripts.benchmark.frame import BenchFailed, Case, Plan, Row
 from scripts.benchmark.plot import svg
 from scripts.reaper import end_with_this_process
@@ -21,6 +21,7 @@ CASES: tuple[Case, ...] = (
     *uploads.CASES,
     *remotes.CASES,
     *job.CASES,
+    *shards.CASES,
     *memory.CASES,
     *scale.CASES,
 )

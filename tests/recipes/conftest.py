@@ -18,7 +18,8 @@ from tests.recipes.hosts import SIZES, Dockerfile, Host, Workflow, machine_varia
 __all__ = ["stage"]
 
 # All but the notes for Windows are for Linux, and use what is only there (`install -D`).
-collect_ignore_glob = [] if sys.platform == "linux" else ["test_linters.py", "test_runs.py"]
+_FOR_LINUX = ["test_kubernetes.py", "test_linters.py", "test_runs.py", "test_slurm.py"]
+collect_ignore_glob = [] if sys.platform == "linux" else _FOR_LINUX
 
 NewHost: TypeAlias = Callable[[str], Host]
 

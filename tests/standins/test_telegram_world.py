@@ -274,6 +274,15 @@ def test_a_world_of_files_holds_exactly_these_in_order() -> None:
     assert {item.file.dc_id for item in items} == {4}
 
 
+def test_a_world_of_files_may_have_talk_between_them() -> None:
+    channel = worlds.files(sizes=[10, 20, 30], apart=1000).source
+    held = [(item.message_id, item.file.size_bytes) for item in channel.items()]
+    assert held == [(1, 10), (1001, 20), (2001, 30)]
+    assert channel.newest_id() == 2001
+    assert getattr(channel.message(1000), "message", "") == "Text of message 1000"
+    assert worlds.files(sizes=[], apart=10).source.newest_id() == 0
+
+
 def test_a_sparse_world_has_one_file_in_so_many_messages() -> None:
     channel = worlds.sparse(messages=7_001, media_every=100).source
     assert sum(1 for _ in channel.items()) == pytest.approx(70, abs=2)

@@ -189,26 +189,32 @@ def _caption(number: int) -> str:
 
 @dataclass(frozen=True)
 class ListedFiles:
-    """Message 1 holds the first file, message 2 the second, and so on."""
+    """Message 1 holds the first file, and each ``apart`` messages later one holds the next; between
+    them is talk."""
 
     seed: int
     files: tuple[FilePlan, ...]
+    apart: int = 1
 
     @property
     def newest_id(self) -> int:
-        return len(self.files)
+        return max(0, len(self.files) - 1) * self.apart + min(1, len(self.files))
 
     def kinds(self) -> list[str]:
-        return [file.kind for file in self.files]
+        return [self.kind(message_id) for message_id in range(1, self.newest_id + 1)]
 
     def kind(self, message_id: int) -> str:
-        return self.files[message_id - 1].kind
+        number, rest = divmod(message_id - 1, self.apart)
+        return "text" if rest else self.files[number].kind
 
     def date(self, message_id: int) -> int:
         return message_date(message_id, self.newest_id, self.seed)
 
     def plan(self, message_id: int) -> MessagePlan:
-        file = self.files[message_id - 1]
+        number, rest = divmod(message_id - 1, self.apart)
+        if rest:
+            return MessagePlan("text", self.date(message_id), _text("text", message_id))
+        file = self.files[number]
         return MessagePlan(file.kind, self.date(message_id), file=file)
 
 

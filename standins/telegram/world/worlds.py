@@ -78,11 +78,13 @@ def files(
     times: int = 1,
     names: Sequence[str | None] | None = None,
     file_kind: str = "document",
+    apart: int = 1,
     dc_id: int | None = None,
     kind: str = "channel",
     home_dc_id: int = 2,
 ) -> World:
-    """Exactly these files (so many times over) and nothing else: message 1 holds the first.
+    """Exactly these files (so many times over) and nothing else: message 1 holds the first, and
+    so many messages apart are the others, with talk between them.
 
     Sizes are in bytes. Names are "file-<n>.bin" unless given; photos, voice and round video have
     none. `dc_id` is the home data centre unless given.
@@ -96,7 +98,7 @@ def files(
         recipes.listed_file(file_kind, size, name, dc_id)
         for size, name in zip(sizes, names, strict=True)
     )
-    recipe = recipes.ListedFiles(seed=seed, files=plans)
+    recipe = recipes.ListedFiles(seed=seed, files=plans, apart=apart)
     return _world_with(recipe, seed=seed, kind=kind, home_dc_id=home_dc_id)
 
 
