@@ -2,7 +2,7 @@
 
     python3 scripts/build_executable.py               into dist/, and checked
     python3 scripts/build_executable.py --keep DIR    leaves it unpacked there, too
-    python3 scripts/build_executable.py --kills 40    and kills it so often in the end
+    .venv/bin/python scripts/build_executable.py --kills 40     and kills it so often in the end
 
 PyInstaller makes it, of what the lock files name, in an environment of its own
 (``.venv-executable``). It is a folder and no single file: that would have to unpack itself at each
@@ -14,7 +14,7 @@ start, and after ``kill -9`` what it has started runs on, with all it has unpack
 - ``notices/`` has the licence of everything in it; what has none there is not built.
 
 Then it is unpacked in an empty directory and checked (``scripts/executable/check.py``). Standard
-library only; the checks of whole runs need the packages of ``requirements-dev.txt``.
+library only, but for the kills, which need the environment of the tests.
 """
 
 from __future__ import annotations
