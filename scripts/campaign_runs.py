@@ -68,11 +68,15 @@ def make_local_remote(places: Places, dice: random.Random) -> dict[str, str]:
     return variables
 
 
+THIS_PROGRAM = (sys.executable, str(ROOT / "tdl_sync.py"))
+"""How the program of this checkout is called."""
+
+
 def start_run(
     places: Places,
     remote: str,
     environment: Mapping[str, str],
-    program: Sequence[str] = (sys.executable, str(ROOT / "tdl_sync.py")),
+    program: Sequence[str] = THIS_PROGRAM,
     options: Sequence[str] = (),
     words: Sequence[str] = ("-u", worlds.SOURCE_USERNAME),
 ) -> subprocess.Popen[bytes]:

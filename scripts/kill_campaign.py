@@ -29,6 +29,7 @@ from scripts.campaign_runs import (
     RUN_SECONDS,
     SHAPING,
     SIGN_OF_LIFE_SECONDS,
+    THIS_PROGRAM,
     last_words,
     lives_for,
     make_local_remote,
@@ -82,6 +83,7 @@ class Plan:
     seed: int
     messages: int = 366
     longest_work_seconds: float = 2.5
+    program: tuple[str, ...] = THIS_PROGRAM
 
 
 @dataclass
@@ -178,7 +180,7 @@ class _Channel:
                 process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return start_run(self._places, LOCAL_REMOTE, self._environment)
+        return start_run(self._places, LOCAL_REMOTE, self._environment, self._plan.program)
 
     def _reaches_its_moment(self, process: subprocess.Popen[bytes]) -> bool:
         """Wait for a random moment; false if the program ended before."""

@@ -26,6 +26,7 @@ LOCKS = {
     "requirements.lock": ("requirements.txt",),
     "requirements-rclone.lock": ("requirements-rclone.txt",),
     "requirements-fast.lock": ("requirements-fast.txt",),
+    "requirements-executable.lock": ("requirements-executable.txt",),
     # All that the tests' environment holds, so that one version of each fits both.
     "requirements-dev.lock": ("requirements.txt", "requirements-dev.txt"),
 }

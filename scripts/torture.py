@@ -38,6 +38,7 @@ from typing import Generic, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from scripts.campaign_runs import THIS_PROGRAM
 from scripts.drive_campaign import (
     DriveFigures,
     DrivePlan,
@@ -71,6 +72,11 @@ def parse(arguments: Sequence[str]) -> AnyPlan:
         "--wipe", action="store_true", help="wipe staging and data directory at each kill"
     )
     parser.add_argument(
+        "--program",
+        metavar="PATH",
+        help="with --kills: not this checkout's, but an executable that trusts the stand-in's key",
+    )
+    parser.add_argument(
         "--rclone", type=int, metavar="N", help="strike N times at rclone and not at the program"
     )
     parser.add_argument(
@@ -95,7 +101,8 @@ def parse(arguments: Sequence[str]) -> AnyPlan:
         return DrivePlan(kills=parsed.drive, seed=parsed.seed)
     if parsed.rclone is not None:
         return RclonePlan(blows=parsed.rclone, kinds=parsed.blows, seed=parsed.seed)
-    return Plan(kills=parsed.kills, wipe=parsed.wipe, seed=parsed.seed)
+    program = THIS_PROGRAM if parsed.program is None else (parsed.program,)
+    return Plan(kills=parsed.kills, wipe=parsed.wipe, seed=parsed.seed, program=program)
 
 
 def _blows(text: str) -> tuple[Blow, ...]:

@@ -25,6 +25,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
+from .telegram.inject.standin_public_key import FINGERPRINT
 from .telegram.world import worlds
 from .telegram.world.channel import ItemKey, WorldItem
 from .telegram.world.world import World
@@ -52,6 +53,8 @@ COMMAND_COLUMNS = 70
 STAND_INS = __package__ or "standins"
 """What this package is called: another name in a checkout than where it is installed."""
 IS_INSTALLED = "." in STAND_INS
+IS_UNPACKED = getattr(sys, "frozen", False)
+"""Or a program to unpack and run (``scripts/build_executable.py``), which is its own Python."""
 CHECKOUT = Path(__file__).resolve().parent.parent
 INSTALLED_COMMAND = "tdl-sync"
 
@@ -92,7 +95,19 @@ class Places:
 
 def make_world() -> World:
     """The world that the stand-in serves, too: both compute it from the same seed."""
-    return worlds.mixed(**WORLD_PARAMETERS)
+    return worlds.mixed(**_parameters())
+
+
+def _parameters() -> dict[str, Any]:
+    """A program to unpack and run trusts nobody but Telegram's own data centres, and a key is made
+    with each but the one of the session: there all files lie in that one."""
+    return {**WORLD_PARAMETERS, "foreign_files": not IS_UNPACKED or _trusts_stand_in()}
+
+
+def _trusts_stand_in() -> bool:
+    from pyrogram.crypto import rsa
+
+    return FINGERPRINT in rsa.server_public_keys
 
 
 class HoldsItems(Protocol):
@@ -124,7 +139,7 @@ def temporary_places() -> Iterator[Places]:
 def running_stand_in(places: Places) -> Iterator[dict[str, str]]:
     """Start the stand-in; gives the variables that point the program at it."""
     command = [sys.executable, "-m", f"{STAND_INS}.telegram", "--world", "mixed"]
-    command += ["--parameters", json.dumps(WORLD_PARAMETERS)]
+    command += ["--parameters", json.dumps(_parameters())]
     with places.stand_in_log.open("wb") as log:
         process = subprocess.Popen(
             command,
@@ -223,6 +238,7 @@ def run_program(places: Places, stand_in_variables: Mapping[str, str]) -> int:
         cwd=places.working_directory,
         env={**own, **RCLONE_VARIABLES, **stand_in_variables},
     )
+    guard = _guarding(process.pid, places)
     try:
         while True:
             try:
@@ -231,6 +247,18 @@ def run_program(places: Places, stand_in_variables: Mapping[str, str]) -> int:
                 continue  # It got the same signal, saves its state and ends.
     finally:
         stop(process)
+        guard.kill()
+        guard.wait()
+
+
+def _guarding(process_id: int, places: Places) -> subprocess.Popen[bytes]:
+    """Of whoever kills the demo nothing is left behind: neither its run nor its directory."""
+    return subprocess.Popen(
+        [sys.executable, "-m", f"{STAND_INS}.guard", str(process_id), str(places.root)],
+        cwd=places.working_directory,
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
 
 
 def shown(options_of_run: list[str], places: Places) -> str:
@@ -313,6 +341,8 @@ def _installed_command() -> str:
     called = Path(sys.argv[0])
     if called.stem != INSTALLED_COMMAND:
         return f"{sys.executable} -m tdl_sync"
+    if IS_UNPACKED:
+        return sys.executable
     return INSTALLED_COMMAND if shutil.which(INSTALLED_COMMAND) else str(called)
 
 

@@ -89,6 +89,8 @@ def gather(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
     except DocoptExit:
         # Its text prints every value.
         raise UsageError(f"the command line can't be understood; {SEE_HELP}") from None
+    if command == "demo":  # it shows the program, whatever the user has set, right or wrong
+        return Arguments(command, None, (), {}, NO_FILE, {})
     settings = _from_environment(environ)
     for option in OPTIONS.values():
         value = parsed.get(option.name)

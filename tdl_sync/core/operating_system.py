@@ -10,6 +10,7 @@ of Windows itself, has a name of its own, so that it is tested everywhere:
 | a lock that ends with its process | ``flock`` | ``msvcrt.locking`` of one byte |
 | the same of a directory | of the directory itself | ``lock_in_its_name`` |
 | to open a file by its very name | ``O_NOFOLLOW`` | ``open_after_a_look`` |
+| paths of 260 signs and more | as ever | ``of_any_length`` |
 | to replace or remove what another has open | as ever | ``patiently``, some seconds |
 | that a rename outlives a power cut | the directory is synced | NTFS's own journal |
 | whose a file is, and who may write it | owner and mode | not asked: access lists |
@@ -28,6 +29,7 @@ import ctypes
 import errno
 import hashlib
 import io
+import ntpath
 import os
 import signal
 import socket
@@ -142,10 +144,23 @@ else:
 
 def in_utf8(path: Path) -> Path:
     """The path whose name on the disk is this text in UTF-8, as rclone writes names whatever the
-    locale is. Where that is another encoding Python would look for another name, or for none."""
+    locale is. Where that is another encoding Python would look for another name, or for none. On
+    Windows, where rclone writes paths of any length, the one by which others find it."""
     if sys.platform == "win32":
-        return path
+        return Path(of_any_length(str(path)))
     return Path(os.fsdecode(str(path).encode("utf-8", "surrogateescape")))
+
+
+def of_any_length(path: str) -> str:
+    r"""A whole path of Windows, spelt so that its calls find it with 260 signs and more, too:
+    ``\\?\C:\…`` and ``\\?\UNC\server\share\…``
+    (https://learn.microsoft.com/windows/win32/fileio/maximum-file-path-limitation). Such a path is
+    taken as it stands: without ``/``, ``.`` and ``..``."""
+    whole = ntpath.normpath(path)
+    drive, rest = ntpath.splitdrive(whole)
+    if whole.startswith(("\\\\?\\", "\\\\.\\")) or not rest.startswith("\\"):
+        return whole
+    return f"\\\\?\\UNC{whole[1:]}" if drive.startswith("\\\\") else f"\\\\?\\{whole}"
 
 
 def unspellable(error: BaseException) -> UnicodeEncodeError | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,30 @@ from tdl_sync.core.operating_system import CREATION_FLAGS
 
 _HOOK_LOOK_SECONDS = 0.1
 _LAST_WORDS_BYTES = 2000
+
+
+_OF_BUNDLE = ("_PYI_", "_MEIPASS")
+"""By these the program to unpack and run tells itself what it is; another of its kind would believe
+them."""
+
+_LIBRARY_PATHS = ("LD_LIBRARY_PATH", "LIBPATH")
+"""Where other programs look for libraries; while ours runs they name its own, and with ``_ORIG`` at
+the end what the user has set."""
+
+
+def of_the_user(environment: Mapping[str, str], *, is_bundle: bool | None = None) -> dict[str, str]:
+    """The variables for a child. Of a program to unpack and run they are as if its user had started
+    the child: another program would find our libraries in the place of its own
+    (https://pyinstaller.org/en/stable/runtime-information.html)."""
+    if not (getattr(sys, "frozen", False) if is_bundle is None else is_bundle):
+        return dict(environment)
+    given = {name: value for name, value in environment.items() if not name.startswith(_OF_BUNDLE)}
+    for name in _LIBRARY_PATHS:
+        original = given.pop(f"{name}_ORIG", None)
+        given.pop(name, None)
+        if original is not None:
+            given[name] = original
+    return given
 
 
 class Unanswered(Exception):
@@ -34,7 +59,7 @@ def start(
     """
     return subprocess.Popen(
         list(arguments),
-        env=dict(environment),
+        env=of_the_user(environment),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -52,7 +77,7 @@ def output_of(
     try:
         return subprocess.run(
             list(arguments),
-            env=dict(environment),
+            env=of_the_user(environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout_seconds,
@@ -67,7 +92,7 @@ def run_at_terminal(arguments: Sequence[str], environment: Mapping[str, str]) ->
 
     Ctrl-C reaches both; raises ``KeyboardInterrupt`` then.
     """
-    return subprocess.run(list(arguments), env=dict(environment), check=False).returncode
+    return subprocess.run(list(arguments), env=of_the_user(environment), check=False).returncode
 
 
 def has_ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
@@ -115,7 +140,7 @@ def run_hook(
     with tempfile.TemporaryFile() as words:
         process = subprocess.Popen(
             list(arguments),
-            env=dict(environment),
+            env=of_the_user(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=words,

@@ -57,5 +57,5 @@ def test_one_action_has_one_commit_in_all_workflows() -> None:
 def test_every_script_that_a_step_calls_is_there() -> None:
     text = "".join(path.read_text("utf-8") for path in WORKFLOWS)
     called = set(re.findall(r"python (scripts/\w+\.py)", text))
-    assert len(called) == 4
+    assert len(called) == 5
     assert [name for name in called if not (ROOT / name).is_file()] == []

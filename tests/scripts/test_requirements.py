@@ -11,6 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
+from scripts.build_executable import REQUIREMENTS
 from scripts.environment import (
     FAST_REQUIREMENT,
     RCLONE_REQUIREMENT,
@@ -83,9 +84,8 @@ def test_pip_takes_no_file_that_is_not_the_one_that_was_seen_then(lock: str) -> 
 
 
 def test_all_that_the_scripts_install_is_locked() -> None:
-    assert {*RUN_REQUIREMENTS, *TEST_REQUIREMENTS, RCLONE_REQUIREMENT, FAST_REQUIREMENT} == set(
-        LOCKS
-    )
+    installed = {*RUN_REQUIREMENTS, *TEST_REQUIREMENTS, *REQUIREMENTS}
+    assert {*installed, RCLONE_REQUIREMENT, FAST_REQUIREMENT} == set(LOCKS)
 
 
 def test_what_the_wheel_asks_for_has_an_upper_bound_and_a_lower_one() -> None:

@@ -139,6 +139,9 @@ def test_the_demo_runs_without_a_checkout_and_names_the_command_that_is_installe
     installed: Path, tmp_path: Path
 ) -> None:
     """Here with a small channel; of the whole one see scripts/installed.py."""
+    settings = tmp_path / ".config" / "tdl-sync" / "config.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("no such option = [")
     code = "import sys; sys.argv[0] = sys.argv.pop(1)\n"
     code += "import tdl_sync.standins.demonstration as demo; from tdl_sync.cli.main import main\n"
     code += "demo.WORLD_PARAMETERS.update(messages=8, mean_size_bytes=2000)\n"
@@ -147,7 +150,14 @@ def test_the_demo_runs_without_a_checkout_and_names_the_command_that_is_installe
     shown = subprocess.run(
         [str(installed / "python"), "-c", code, str(installed / "tdl-sync")],
         cwd=tmp_path,
-        env={**reaper.mark(), "HOME": str(tmp_path), "PATH": os.pathsep.join(directories)},
+        env={
+            **reaper.mark(),
+            "HOME": str(tmp_path),
+            "PATH": os.pathsep.join(directories),
+            # What its user has set, right or wrong, is not for it.
+            "TDL_SYNC_WORKERS": "none",
+            "TDL_SYNC_REMOTE": "nowhere:",
+        },
         capture_output=True,
         text=True,
     )

@@ -19,6 +19,7 @@ from tdl_sync.core.operating_system import (
     LockHeld,
     kill_descendants,
     lock_in_its_name,
+    of_any_length,
     open_after_a_look,
     patiently,
     remove_file,
@@ -132,6 +133,25 @@ def test_a_look_before_refuses_what_a_link_leads_to(tmp_path: Path) -> None:
     assert not target.exists()
     os.close(open_after_a_look(target, os.O_WRONLY | os.O_CREAT))
     os.close(open_after_a_look(target, os.O_RDONLY))
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        (r"C:\box\Title [-100]\1_a.bin", r"\\?\C:\box\Title [-100]\1_a.bin"),
+        ("C:/box/./a/../1_a.bin", r"\\?\C:\box\1_a.bin"),
+        (r"\\nas\share\box\1_a.bin", r"\\?\UNC\nas\share\box\1_a.bin"),
+        (r"\\?\C:\box", r"\\?\C:\box"),
+        (r"\\.\pipe\x", r"\\.\pipe\x"),
+        (r"box\1_a.bin", r"box\1_a.bin"),
+        ("C:box", "C:box"),
+    ],
+)
+def test_on_windows_what_rclone_wrote_is_found_however_long_its_path_is(
+    path: str, found: str
+) -> None:
+    assert of_any_length(path) == found
+    assert of_any_length(found) == found
 
 
 def test_one_process_at_a_time_has_the_lock_of_a_directory(tmp_path: Path) -> None:
