@@ -112,6 +112,11 @@ class Figures:
         met |= {Met.DOWNLOAD} if steps & _DOWNLOADED else set()
         self.met.update(met or {Met.SOMETHING_ELSE})
 
+    def lack(self, kills: int) -> bool:
+        """Whether there are to be more than were done of so many. By chance none may have met an
+        upload yet; then the campaign goes on, up to twice as many more."""
+        return self.kills < kills or (not self.met[Met.UPLOAD] and self.kills < 3 * kills)
+
     def conclude(self) -> None:
         """A campaign that is over has shown nothing of uploads if none was ever killed."""
         if self.kills and not self.met[Met.UPLOAD]:
@@ -121,7 +126,7 @@ class Figures:
 def run_campaign(plan: Plan, root: Path, figures: Figures, tell: Callable[[str], None]) -> None:
     """Move channel after channel until so many kills are done, and the last one is complete."""
     dice = random.Random(plan.seed)
-    while figures.kills < plan.kills and not figures.problems:
+    while figures.lack(plan.kills) and not figures.problems:
         number = figures.channels + 1
         world = worlds.mixed(
             seed=plan.seed + number,
@@ -170,7 +175,7 @@ class _Channel:
         while not self._figures.problems:
             process = self._start()
             try:
-                if self._figures.kills < self._plan.kills and self._reaches_its_moment(process):
+                if self._figures.lack(self._plan.kills) and self._reaches_its_moment(process):
                     self._kill(process)
                 else:
                     self._check_end(process)

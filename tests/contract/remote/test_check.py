@@ -16,9 +16,11 @@ from tdl_sync.core.errors import (
     ConfigurationError,
     CorruptedInTransfer,
     CredentialsRefused,
+    FolderFull,
     HandOffFailed,
     QuotaExceeded,
     RateLimited,
+    RemoteAccountRefused,
     RemoteCredentialsRefused,
     RemoteRefuses,
     RemoteUnreachable,
@@ -235,6 +237,7 @@ def test_an_old_rclone_on_the_path_does_not_hide_the_one_beside_python(
 REASONS: dict[str, type[Exception]] = {
     **dict.fromkeys(MESSAGES, RemoteRefuses),
     "dailyLimitExceeded": QuotaExceeded,
+    "numChildrenInNonRootLimitExceeded": FolderFull,
     "insufficientPermissions": RemoteCredentialsRefused,
     "quotaExceeded": StorageFull,
     "sharingRateLimitExceeded": RateLimited,
@@ -249,7 +252,7 @@ SAID = tuple(MESSAGES.items())
     [
         ('oauth2: "invalid_grant" "Token has been expired"', RemoteCredentialsRefused),
         ("couldn't fetch token - maybe it has expired?", RemoteCredentialsRefused),
-        ('oauth2: "invalid_grant" "Invalid JWT Signature."', CredentialsRefused),
+        ('oauth2: "invalid_grant" "Invalid JWT Signature."', RemoteAccountRefused),
         ("googleapi: Error 401: Invalid Credentials, authError", AccessTokenRefused),
         (
             "googleapi: Error 403: User rate limit exceeded., userRateLimitExceeded",
