@@ -28,9 +28,10 @@ TELEGRAM, REMOTE = "telegram.jsonl", "remote.jsonl"
 CALLS = frozenset(
     """
     config/dump config/listremotes config/providers config/update core/bwlimit core/version
-    debug/set-gc-percent debug/set-soft-memory-limit fscache/clear operations/about operations/copyfile operations/deletefile
-    operations/fsinfo operations/list operations/mkdir operations/movefile operations/stat
-    operations/uploadfile options/info options/local
+    debug/set-gc-percent debug/set-soft-memory-limit fscache/clear operations/about
+    operations/copyfile operations/deletefile operations/fsinfo operations/list
+    operations/mkdir operations/movefile operations/stat operations/uploadfile options/info
+    options/local
     """.split()
 )
 _GOOGLE = re.compile(r"googleapi: Error (\d{3}):.*, (\w+)\Z", re.DOTALL)
