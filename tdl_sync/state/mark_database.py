@@ -65,7 +65,7 @@ class TextDisk(diskcache.Disk):  # type: ignore[misc]
         return _found_text(value)
 
 
-_PAGES = 256
+_PAGES = 64
 """Of 4 KB, which each thread keeps of the database."""
 
 
