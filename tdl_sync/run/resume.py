@@ -5,7 +5,7 @@ that it leaves in its turn.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -196,7 +196,9 @@ class Resumption:
             key=lambda each: (each.up_to_id, each.seen is not None),
         )
         folder = loaded.state.folder if loaded else self._find_folder(self._chat.id)
-        self._learn_posts(loaded)
+        others = self._states.of_other_parts(scope, loaded)
+        told = [*([loaded.state] if loaded else []), *others]
+        self._learn_posts(told)
         recorded = self.failures()
         waiting = waiting_of(scope, self._marks, self.holds)
         return ResumePoint(
@@ -205,7 +207,7 @@ class Resumption:
             folder=folder or folder_name(self._chat),
             after_id=read.up_to_id,
             recorded_failures=tuple(recorded),
-            told_failures=tuple(self._told_failures(loaded, recorded)),
+            told_failures=tuple(self._told_failures(told, recorded)),
             recorded_waiting=tuple(waiting),
             told_waiting=tuple(_told_waiting(loaded, waiting)),
             seen=read.seen,
@@ -219,32 +221,40 @@ class Resumption:
         """Of the scope's own messages."""
         return failures_of(self._scope, self._marks, self.holds)
 
-    def _learn_posts(self, loaded: LoadedState | None) -> None:
+    def _learn_posts(self, told: Iterable[RunState]) -> None:
         """Of comments on record, whoever's: under which posts they stand, and so whose they are."""
         scope = self._scope
         if scope.shard.is_whole or self._chat.comments_on_id is None:
             return
         ids = {each.key.message_id for each in self._marks.failures(scope.remote, scope.chat_id, 0)}
         ids.update(each.message_id for each in self._marks.waiting(scope.remote, scope.chat_id, 0))
-        if loaded is not None:
-            ids.update(number.message_id for number in loaded.state.failed_numbers)
-            ids.update(loaded.state.waiting_ids)
+        for state in told:
+            ids.update(number.message_id for number in state.failed_numbers)
+            ids.update(state.waiting_ids)
         if ids:
             self._reader.fetch(self._chat, sorted(ids), scope.shard)
 
     def _told_failures(
-        self, loaded: LoadedState | None, recorded: Iterable[Failure]
+        self, told: Sequence[RunState], recorded: Iterable[Failure]
     ) -> Iterator[Failure]:
-        """Without those of messages that the chat never had: what says so was edited."""
-        if loaded is None or not loaded.state.failed_ids:
+        """Of the scope's own messages, without those that the chat never had: what says so was
+        edited. Where the chat was parted otherwise before, the states of those parts tell, too:
+        else a file that is not to be believed would be, by its name and size."""
+        if not any(state.failed_ids for state in told):
             return
         known = {failure.key for failure in recorded}
         newest_id = self._reader.newest_message_id(self._chat)
-        for failure in failed_elsewhere(loaded.state):
-            if failure.key.message_id > newest_id:
+        failures: dict[MessageKey, Failure] = {}
+        for failure in (each for state in told for each in failed_elsewhere(state)):
+            if failure.key not in failures or failure.distrusted:
+                failures[failure.key] = failure
+        for key, failure in sorted(failures.items()):
+            if key.message_id > newest_id:
                 return
-            if failure.key not in known and not self._marks.is_done(
-                self._scope.remote, failure.key
+            if (
+                key not in known
+                and self.holds(key.message_id)
+                and not self._marks.is_done(self._scope.remote, key)
             ):
                 yield failure
 
