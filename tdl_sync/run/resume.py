@@ -31,7 +31,7 @@ from tdl_sync.core.model import (
     Waiting,
     scope_key,
 )
-from tdl_sync.core.naming import folder_name, number_of
+from tdl_sync.core.naming import folder_name, number_of, path_of
 from tdl_sync.core.ports import ChatReader, MarkReader, Marks, SavedMessages
 from tdl_sync.core.shards import WHOLE
 from tdl_sync.core.stop import StopFlag
@@ -57,7 +57,9 @@ class ResumePoint:
 
     ``told_failures`` are those that only the state message knows of. A run records them at once
     (``inherit``): its own message would forget them if it ended before it came to try them. So it
-    is with ``told_waiting``, messages that may hold a file by now.
+    is with ``told_waiting``, messages that may hold a file by now. ``disputed`` are told, too, and
+    marked as done here: what they say may be older than the mark, or what ``verify --repair`` has
+    found elsewhere since.
     ``seen`` are the messages up to ``after_id`` by kind. ``is_read_again``: a version that may not
     have seen all had come further, so the chat is listed once more.
     """
@@ -68,6 +70,7 @@ class ResumePoint:
     after_id: int
     recorded_failures: tuple[Failure, ...]
     told_failures: tuple[Failure, ...]
+    disputed: tuple[Failure, ...] = ()
     recorded_waiting: tuple[Waiting, ...] = ()
     told_waiting: tuple[Waiting, ...] = ()
     seen: Mapping[MediaType, int] | None = None
@@ -200,6 +203,8 @@ class Resumption:
         told = [*([loaded.state] if loaded else []), *others]
         self._learn_posts(told)
         recorded = self.failures()
+        told_failures = list(self._told_failures(told, recorded))
+        marked = {each.key for each in told_failures if self._marks.is_done(scope.remote, each.key)}
         waiting = waiting_of(scope, self._marks, self.holds)
         return ResumePoint(
             scope=scope,
@@ -207,7 +212,8 @@ class Resumption:
             folder=folder or folder_name(self._chat),
             after_id=read.up_to_id,
             recorded_failures=tuple(recorded),
-            told_failures=tuple(self._told_failures(told, recorded)),
+            told_failures=tuple(each for each in told_failures if each.key not in marked),
+            disputed=tuple(each for each in told_failures if each.key in marked),
             recorded_waiting=tuple(waiting),
             told_waiting=tuple(_told_waiting(loaded, waiting)),
             seen=read.seen,
@@ -251,12 +257,21 @@ class Resumption:
         for key, failure in sorted(failures.items()):
             if key.message_id > newest_id:
                 return
-            if (
-                key not in known
-                and self.holds(key.message_id)
-                and not self._marks.is_done(self._scope.remote, key)
-            ):
+            if key not in known and self.holds(key.message_id):
                 yield failure
+
+    def lost(self, point: ResumePoint, listing: Iterable[ListedFile]) -> list[Failure]:
+        """Of what is disputed, that of which the chat's folder does not show what its mark says:
+        that mark is not to be believed any more."""
+        there = {(f"{point.folder}/{path_of(each)}", each.size_bytes) for each in listing}
+        found = []
+        for failure in point.disputed:
+            marked = self._marks.marked(self._scope.remote, failure.key)
+            if marked is None or marked.adopted_from is not None:
+                continue
+            if (f"{marked.folder}/{marked.name}", marked.size_bytes) not in there:
+                found.append(failure)
+        return found
 
     def job(
         self,

@@ -14,10 +14,12 @@ from tdl_sync.core.balance import NOT_COMPARED, Balance, Shortfall
 from tdl_sync.core.failures import NOT_RIGHT
 from tdl_sync.core.model import (
     READER,
+    DoneMark,
     FileNumber,
     ListedFile,
     MediaType,
     Reading,
+    RemoteFile,
     Scope,
     Waiting,
     scope_key,
@@ -216,3 +218,20 @@ def test_what_failed_where_the_chat_was_parted_otherwise_is_not_believed_by_its_
     assert told(replace(SCOPE, filters="x")) == []
     assert told(SCOPE, replace(STATE, timestamp=NOON - timedelta(hours=1))) == [(1001, True)]
     assert told(SCOPE, replace(STATE, timestamp=NOON + timedelta(hours=1))) == []
+
+
+def test_a_mark_is_not_believed_against_a_failure_told_of_what_the_remote_does_not_show(
+    tmp_path: Path,
+) -> None:
+    """Such as another machine's ``verify --repair`` has found; where the file is there the mark
+    is the newer of the two."""
+    outside = Outside(FakeChatReader.of(ITEMS))
+    listed = ListedFile("1_a.bin", 10)
+    outside.marks.write(DoneMark(REMOTE, RemoteFile.listed(ITEMS[0], "A channel", listed)))
+    state = replace(STATE, folder="A channel", last_message_id=5, failed_ids=(1,), failed_files=())
+    resumption = resumption_of(tmp_path, outside, SCOPE, state)
+    point = resumption.point()
+    assert point.told_failures == ()
+    assert [each.key.message_id for each in resumption.lost(point, [])] == [1]
+    assert [each.key.message_id for each in resumption.lost(point, [replace(listed, size_bytes=9)])]
+    assert resumption.lost(point, [listed]) == []
