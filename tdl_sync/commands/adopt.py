@@ -53,7 +53,15 @@ from tdl_sync.reporting.numbers import Waiting as WaitsFor
 from tdl_sync.reporting.stderr import teller
 from tdl_sync.run.in_turn import FoundChat, InTurn
 from tdl_sync.run.parts import PartsToLook, parts_to_look
-from tdl_sync.run.resume import ResumePoint, Resumption, adopted_of, inherit
+from tdl_sync.run.resume import (
+    ResumePoint,
+    Resumption,
+    adopted_of,
+    failures_of,
+    inherit,
+    waiting_of,
+    whole_scope_key,
+)
 from tdl_sync.run.wanted_chats import wanted_chats
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.exclusive import exclusive
@@ -105,7 +113,8 @@ def _adopt_one(
     with DoneMarks(config.places.marks) as marks:
         adopter = Adopter(config, chat, found.lower_bound, parts.telegram.reader, look, marks)
         saved_messages = parts.telegram.saved_messages
-        # As a run: what another one moves meanwhile would be moved and adopted.
+        # As a run: what another one moves meanwhile would be moved and adopted. All of the chat,
+        # whatever part is adopted: there is one record of it.
         with exclusive(
             chat,
             config.task.remote,
@@ -125,7 +134,7 @@ def _adopt_one(
                 write_record(looked, hand_off)
                 lease.check_claim()
                 write_marks(looked, config.task.remote, marks)
-                save(looked, adopter.scope, config, marks, saved_messages)
+                save(looked, adopter, marks, saved_messages)
             report.tell(looked.outcome)
 
 
@@ -210,6 +219,10 @@ class Adopter:
             )
         return Looked(self.chat, self.source, point, self._matched(lying, names, job))
 
+    def holds(self, message_id: int) -> bool:
+        """Whether a message belongs to the part that was asked for."""
+        return self.reader.holds(self.chat, self.scope.shard, message_id)
+
     def _read(self, folder: str, name: str) -> bytes:
         return self.look.read(folder, name) or b""
 
@@ -225,7 +238,11 @@ class Adopter:
             }
             for entry in page.entries:
                 if isinstance(entry, MediaItem):
-                    is_wanted = entry.key in wanted and entry.message_id >= self.lower_bound
+                    is_wanted = (
+                        entry.key in wanted
+                        and entry.message_id >= self.lower_bound
+                        and self.holds(entry.message_id)
+                    )
                     is_done = isinstance(known.of(entry), Done)
                     matching.take(entry, is_done=is_done, is_wanted=is_wanted)
         return matching.outcome()
@@ -295,16 +312,16 @@ def write_marks(looked: Looked, remote: str, marks: DoneMarks) -> None:
 
 def save(
     looked: Looked,
-    scope: Scope,
-    config: Config,
+    adopter: Adopter,
     marks: MarkReader,
     saved_messages: SavedMessages,
 ) -> None:
     """The scope's state, wherever that is kept: the next run goes on from where it would have gone
     on, and what failed and is adopted has not failed any more."""
     point, now = looked.point, datetime.now(timezone.utc)
-    failures = marks.failures(scope.remote, scope.chat_id, 0)
-    waiting = marks.waiting(scope.remote, scope.chat_id, 0)
+    scope, config = adopter.scope, adopter.config
+    failures = failures_of(scope, marks, adopter.holds)
+    waiting = waiting_of(scope, marks, adopter.holds)
     ids = {each.item.message_id for each in looked.outcome.taken}
     failed_ids = tuple(sorted({each.key.message_id for each in failures}))
     loaded = point.loaded.state if point.loaded else None
@@ -328,6 +345,8 @@ def save(
         lower_bound=scope.lower_bound,
         reader=READER,
         seen=point.seen,
+        shard=scope.shard,
+        whole_scope_key=whole_scope_key(scope),
     )
     done_above = {each for each in {*before.done_above_ids, *ids} if each > before.last_message_id}
     state = replace(

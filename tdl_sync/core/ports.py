@@ -266,6 +266,9 @@ class Marks(MarkReader, Protocol):
     def record_failures(self, remote: str, failures: Iterable[Failure]) -> list[Failure]:
         """The same for many at once: all are durable together, or none."""
 
+    def replace_mark(self, remote: str, failure: Failure) -> None:
+        """Remove the mark of a message and record why: both are durable, or neither."""
+
     def wait_for(
         self, remote: str, chat_id: int, topic_id: int, messages: Iterable[Waiting]
     ) -> None:

@@ -145,6 +145,10 @@ class ChatRun:
         else:
             counting.set_result(NOT_COUNTED)
         listing = stages.hand_off.prepare_folder(point.folder)
+        if lost := resumption.lost(point, listing):
+            for failure in lost:
+                stages.marks.replace_mark(task.remote, failure)
+            point = replace(point, recorded_failures=(*point.recorded_failures, *lost))
         known = stages.marks.former_files(task.remote, self._chat.id, 0)
         former = {f"{each.file.folder}/{each.file.name}" for each in known}
         told = [each for each in listing if f"{point.folder}/{path_of(each)}" not in former]

@@ -5,7 +5,7 @@ that it leaves in its turn.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -31,7 +31,7 @@ from tdl_sync.core.model import (
     Waiting,
     scope_key,
 )
-from tdl_sync.core.naming import folder_name, number_of
+from tdl_sync.core.naming import folder_name, number_of, path_of
 from tdl_sync.core.ports import ChatReader, MarkReader, Marks, SavedMessages
 from tdl_sync.core.shards import WHOLE
 from tdl_sync.core.stop import StopFlag
@@ -57,7 +57,9 @@ class ResumePoint:
 
     ``told_failures`` are those that only the state message knows of. A run records them at once
     (``inherit``): its own message would forget them if it ended before it came to try them. So it
-    is with ``told_waiting``, messages that may hold a file by now.
+    is with ``told_waiting``, messages that may hold a file by now. ``disputed`` are told, too, and
+    marked as done here: what they say may be older than the mark, or what ``verify --repair`` has
+    found elsewhere since.
     ``seen`` are the messages up to ``after_id`` by kind. ``is_read_again``: a version that may not
     have seen all had come further, so the chat is listed once more.
     """
@@ -68,6 +70,7 @@ class ResumePoint:
     after_id: int
     recorded_failures: tuple[Failure, ...]
     told_failures: tuple[Failure, ...]
+    disputed: tuple[Failure, ...] = ()
     recorded_waiting: tuple[Waiting, ...] = ()
     told_waiting: tuple[Waiting, ...] = ()
     seen: Mapping[MediaType, int] | None = None
@@ -196,8 +199,12 @@ class Resumption:
             key=lambda each: (each.up_to_id, each.seen is not None),
         )
         folder = loaded.state.folder if loaded else self._find_folder(self._chat.id)
-        self._learn_posts(loaded)
+        others = self._states.of_other_parts(scope, loaded)
+        told = [*([loaded.state] if loaded else []), *others]
+        self._learn_posts(told)
         recorded = self.failures()
+        told_failures = list(self._told_failures(told, recorded))
+        marked = {each.key for each in told_failures if self._marks.is_done(scope.remote, each.key)}
         waiting = waiting_of(scope, self._marks, self.holds)
         return ResumePoint(
             scope=scope,
@@ -205,7 +212,8 @@ class Resumption:
             folder=folder or folder_name(self._chat),
             after_id=read.up_to_id,
             recorded_failures=tuple(recorded),
-            told_failures=tuple(self._told_failures(loaded, recorded)),
+            told_failures=tuple(each for each in told_failures if each.key not in marked),
+            disputed=tuple(each for each in told_failures if each.key in marked),
             recorded_waiting=tuple(waiting),
             told_waiting=tuple(_told_waiting(loaded, waiting)),
             seen=read.seen,
@@ -219,34 +227,51 @@ class Resumption:
         """Of the scope's own messages."""
         return failures_of(self._scope, self._marks, self.holds)
 
-    def _learn_posts(self, loaded: LoadedState | None) -> None:
+    def _learn_posts(self, told: Iterable[RunState]) -> None:
         """Of comments on record, whoever's: under which posts they stand, and so whose they are."""
         scope = self._scope
         if scope.shard.is_whole or self._chat.comments_on_id is None:
             return
         ids = {each.key.message_id for each in self._marks.failures(scope.remote, scope.chat_id, 0)}
         ids.update(each.message_id for each in self._marks.waiting(scope.remote, scope.chat_id, 0))
-        if loaded is not None:
-            ids.update(number.message_id for number in loaded.state.failed_numbers)
-            ids.update(loaded.state.waiting_ids)
+        for state in told:
+            ids.update(number.message_id for number in state.failed_numbers)
+            ids.update(state.waiting_ids)
         if ids:
             self._reader.fetch(self._chat, sorted(ids), scope.shard)
 
     def _told_failures(
-        self, loaded: LoadedState | None, recorded: Iterable[Failure]
+        self, told: Sequence[RunState], recorded: Iterable[Failure]
     ) -> Iterator[Failure]:
-        """Without those of messages that the chat never had: what says so was edited."""
-        if loaded is None or not loaded.state.failed_ids:
+        """Of the scope's own messages, without those that the chat never had: what says so was
+        edited. Where the chat was parted otherwise before, the states of those parts tell, too:
+        else a file that is not to be believed would be, by its name and size."""
+        if not any(state.failed_ids for state in told):
             return
         known = {failure.key for failure in recorded}
         newest_id = self._reader.newest_message_id(self._chat)
-        for failure in failed_elsewhere(loaded.state):
-            if failure.key.message_id > newest_id:
+        failures: dict[MessageKey, Failure] = {}
+        for failure in (each for state in told for each in failed_elsewhere(state)):
+            if failure.key not in failures or failure.distrusted:
+                failures[failure.key] = failure
+        for key, failure in sorted(failures.items()):
+            if key.message_id > newest_id:
                 return
-            if failure.key not in known and not self._marks.is_done(
-                self._scope.remote, failure.key
-            ):
+            if key not in known and self.holds(key.message_id):
                 yield failure
+
+    def lost(self, point: ResumePoint, listing: Iterable[ListedFile]) -> list[Failure]:
+        """Of what is disputed, that of which the chat's folder does not show what its mark says:
+        that mark is not to be believed any more."""
+        there = {(f"{point.folder}/{path_of(each)}", each.size_bytes) for each in listing}
+        found = []
+        for failure in point.disputed:
+            marked = self._marks.marked(self._scope.remote, failure.key)
+            if marked is None or marked.adopted_from is not None:
+                continue
+            if (f"{marked.folder}/{marked.name}", marked.size_bytes) not in there:
+                found.append(failure)
+        return found
 
     def job(
         self,

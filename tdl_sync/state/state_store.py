@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tdl_sync.core.errors import StateUnreadable, TdlSyncError
 from tdl_sync.core.model import Scope, scope_key
 from tdl_sync.core.ports import SavedMessages, SavedMessagesReader, SavedText
+from tdl_sync.core.shards import WHOLE
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunState
 from tdl_sync.state.saved_texts import Broken, Claim, State, parsed
@@ -40,6 +41,7 @@ class StateStore:
         self._saved_messages = saved_messages
         self._local_states = local_states
         self._messages = found
+        self._parsed: Sequence[State | Claim | Broken] = ()
 
     def load(self, scope: Scope) -> LoadedState | None:
         """The most advanced state of this scope, ``None`` if there is none.
@@ -68,10 +70,24 @@ class StateStore:
         advanced = kept.state if local is None else max(kept.state, local, key=advance)
         return LoadedState(advanced, kept.message.message_id, stale_ids)
 
+    def of_other_parts(self, scope: Scope, loaded: LoadedState | None) -> list[RunState]:
+        """After ``load``, whose answer is ``loaded``: what was saved since of the same scope in
+        other parts, of however many, or as a whole. Some of its messages are this scope's, too."""
+        return [
+            each.state
+            for each in self._parsed
+            if isinstance(each, State)
+            and each.scope_key != scope_key(scope)
+            and _whole_key(each.state) == scope_key(replace(scope, shard=WHOLE))
+            and _is_of_another(each.state, scope) is None
+            and (loaded is None or each.state.timestamp > loaded.state.timestamp)
+        ]
+
     def _found(self, key: str) -> list[State]:
         """This scope's messages; raises where a broken one is, or may be, this scope's."""
         texts = self._messages
         messages = list(parsed(self._saved_messages.find(HEADER) if texts is None else texts))
+        self._parsed = messages
         found = [each for each in messages if isinstance(each, State) and each.scope_key == key]
         for each in messages:
             if isinstance(each, Broken) and (
@@ -79,6 +95,10 @@ class StateStore:
             ):
                 raise _named(each.message, str(each.why)) from each.why
         return found
+
+
+def _whole_key(state: RunState) -> str:
+    return state.scope_key if state.shard.is_whole else state.whole_scope_key
 
 
 def _is_of_another(state: RunState, scope: Scope) -> str | None:

@@ -62,10 +62,12 @@ class GivingWay:
         return FormerFile(item.key, before, gives_way=self.may(item))
 
     def finish(self) -> None:
-        """What earlier runs did not live to remove, whatever this one is asked to do."""
-        job, marks = self._job, self._stages.marks
+        """What earlier runs did not live to remove, whatever this one is asked to do: of the
+        messages of its part. What becomes of the others their run knows, which may be at it."""
+        job, marks, reader = self._job, self._stages.marks, self._stages.reader
         for former in marks.former_files(job.remote, job.chat.id, 0):
-            if former.gives_way:
+            is_own = reader.holds(job.chat, job.choice.shard, former.key.message_id)
+            if former.gives_way and is_own:
                 self._finish(former)
 
     def _finish(self, former: FormerFile) -> None:

@@ -190,6 +190,11 @@ class FakeMarks:
     def record_failures(self, remote: str, failures: Iterable[Failure]) -> list[Failure]:
         return [self.record_failure(remote, failure) for failure in failures]
 
+    def replace_mark(self, remote: str, failure: Failure) -> None:
+        self.record_failure(remote, failure)
+        with self._lock:
+            self.marks.pop((remote, failure.key), None)
+
     def forget_failures(self, remote: str, keys: Iterable[MessageKey]) -> None:
         for key in keys:
             self.forget_failure(remote, key)

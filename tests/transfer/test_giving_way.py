@@ -17,6 +17,7 @@ from tdl_sync.core.errors import HandOffFailed
 from tdl_sync.core.failures import Failure
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.naming import file_name
+from tdl_sync.core.shards import Shard
 from tdl_sync.options.choice import WHOLE_CHAT, Choice, Replacing
 from tdl_sync.options.filters import Filters
 from tdl_sync.options.name_template import Keeping
@@ -161,6 +162,20 @@ def test_what_can_not_be_removed_is_tried_again_by_the_next_run(line: MortalLine
     assert "not today; the next run tries again" in str(ended.progress.calls("message"))
     run(line)
     line.assert_all_moved()
+
+
+def test_the_run_of_another_part_leaves_it_to_the_one_that_has_the_message(
+    line: MortalLine,
+) -> None:
+    run(line)
+    edited(line, 5, 50, "other.bin")
+    line.upload_errors["remove"] = [HandOffFailed("not today")]
+    over(line)
+    before = contents(line)
+    run(line, Choice(shard=Shard(2, 2)))
+    assert contents(line) == before >= {original(5)}
+    run(line, Choice(shard=Shard(1, 2)))
+    assert original(5) not in contents(line)
 
 
 def test_the_chat_is_read_for_that_once_a_run_however_many_rounds_that_has(

@@ -282,3 +282,17 @@ def test_a_second_adoption_adds_to_the_first_and_a_place_that_is_not_known_ends_
     dry = run_here(other, "-u", SOURCE, "--dry-run", "--json")
     would = [json.loads(line)["would"] for line in dry.stdout.splitlines()]
     assert would == ["there"] * 5 + ["move"] * 3
+
+
+def test_of_a_part_no_other_is_adopted_and_its_state_says_which_part_it_is(stage: Stage) -> None:
+    """All eight messages belong to the first part of two."""
+    scene, _ = scene_with_old_files(stage)
+    machine = scene.machine
+    other = adopt(machine, "--shard", "2/2")
+    assert other.stdout.splitlines()[-1].startswith("result: status=complete taken=0 left=9 ")
+    assert adopt(machine, "--shard", "1/2").stdout.count("done  ") == 4
+    assert (the_state(scene.world)["shard"], the_state(scene.world)["done_above"]) == ("1/2", "1-4")
+    (state,) = json.loads(run_here(machine, "status", "--json").stdout)
+    assert state["shard"] == "1/2"
+    ended = run_here(machine, "-u", SOURCE, "--shard", "1/2", "--resume")
+    assert (ended.exit_status, ended.numbers()["done"]) == (0, 8), ended.stderr

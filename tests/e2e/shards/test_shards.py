@@ -236,3 +236,19 @@ def test_the_older_part_and_the_comments_are_parted_as_well(stage: Stage) -> Non
             )
         ]
         assert_on_remote(machine, *chats)
+
+
+def test_what_verify_finds_on_another_machine_is_moved_again_by_the_one_that_had_moved_it(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """A part's own run, whose marks say that it is there."""
+    scene = stage(world_with((1, 1001)))
+    source, first = scene.world.source, scene.machine
+    looking = another(tmp_path / "second", scene.telegram, first)
+    for shard in ("1/2", "2/2"):
+        assert_done(run(first, "--shard", shard), 1)
+    (lost,) = first.remote_directory.rglob("1001_*")
+    lost.unlink()
+    assert run_here(looking, "verify", "-u", SOURCE, "--repair").exit_status == 3
+    assert_done(run(first, "--shard", "2/2"), 1)
+    assert_on_remote(first, (source, wanted(source)))

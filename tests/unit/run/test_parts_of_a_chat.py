@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from tdl_sync.core.balance import NOT_COMPARED, Balance, Shortfall
+from tdl_sync.core.failures import NOT_RIGHT
 from tdl_sync.core.model import (
     READER,
+    DoneMark,
     FileNumber,
     ListedFile,
     MediaType,
     Reading,
+    RemoteFile,
+    Scope,
     Waiting,
     scope_key,
 )
@@ -35,6 +40,7 @@ from tdl_sync.transfer.ledger import Ledger
 from tdl_sync.transfer.tally import Tally
 from tdl_sync.transfer.watermark import OldestFirst
 from tests.fakes.chat import CHAT_ID, FakeChatReader, item_of
+from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.run.test_resume import (
     CHAT,
     REMOTE,
@@ -179,3 +185,53 @@ def test_where_it_can_not_be_known_nothing_is_told() -> None:
     assert told([1, 7, 1001], shard=Shard(1, 2)) is None
     assert told([1, 7], replace(state(WHOLE, 0), done_above_ids=(1,))) is None
     assert told([7], replace(state(WHOLE, 0), failed_ids=(7,), failures_by_reason={"x": 1})) is None
+
+
+def test_what_failed_where_the_chat_was_parted_otherwise_is_not_believed_by_its_name_and_size(
+    tmp_path: Path,
+) -> None:
+    """Of one half on another machine, whose marks are not here: by the whole chat and by a third
+    that holds the message, unless that has saved something since."""
+    outside = Outside(FakeChatReader.of(ITEMS))
+    half = replace(
+        STATE,
+        scope_key=scope_key(PART),
+        shard=SECOND,
+        whole_scope_key=scope_key(SCOPE),
+        failed_ids=(1001,),
+        failed_files=(),
+        failures_by_reason={NOT_RIGHT: 1},
+        timestamp=NOON,
+    )
+
+    def told(scope: Scope, own: RunState | None = None) -> list[tuple[int, bool]]:
+        saved = FakeSavedMessages()
+        saved.put(encode(half))
+        task = Task(REMOTE, Choice(shard=scope.shard))
+        resumption = resumption_of(tmp_path, outside, scope, own, task, saved=saved)
+        found = resumption.point().told_failures
+        return [(each.key.message_id, each.distrusted) for each in found]
+
+    assert told(SCOPE) == [(1001, True)]
+    assert told(replace(SCOPE, shard=Shard(2, 3))) == [(1001, True)]
+    assert told(replace(SCOPE, shard=Shard(1, 3))) == []
+    assert told(replace(SCOPE, filters="x")) == []
+    assert told(SCOPE, replace(STATE, timestamp=NOON - timedelta(hours=1))) == [(1001, True)]
+    assert told(SCOPE, replace(STATE, timestamp=NOON + timedelta(hours=1))) == []
+
+
+def test_a_mark_is_not_believed_against_a_failure_told_of_what_the_remote_does_not_show(
+    tmp_path: Path,
+) -> None:
+    """Such as another machine's ``verify --repair`` has found; where the file is there the mark
+    is the newer of the two."""
+    outside = Outside(FakeChatReader.of(ITEMS))
+    listed = ListedFile("1_a.bin", 10)
+    outside.marks.write(DoneMark(REMOTE, RemoteFile.listed(ITEMS[0], "A channel", listed)))
+    state = replace(STATE, folder="A channel", last_message_id=5, failed_ids=(1,), failed_files=())
+    resumption = resumption_of(tmp_path, outside, SCOPE, state)
+    point = resumption.point()
+    assert point.told_failures == ()
+    assert [each.key.message_id for each in resumption.lost(point, [])] == [1]
+    assert [each.key.message_id for each in resumption.lost(point, [replace(listed, size_bytes=9)])]
+    assert resumption.lost(point, [listed]) == []

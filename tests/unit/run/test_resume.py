@@ -58,9 +58,10 @@ def resumption_of(
     state: RunState | None = None,
     task: Task = TASK,
     chat: Chat = CHAT,
+    saved: FakeSavedMessages | None = None,
 ) -> Resumption:
-    """``state`` is what the state message says."""
-    saved = FakeSavedMessages()
+    """``state`` is what the state message says, beside what is ``saved``."""
+    saved = saved or FakeSavedMessages()
     if state is not None:
         saved.put(encode(replace(state, scope_key=scope_key(scope))))
     return Resumption(
