@@ -25,7 +25,8 @@ program="$HOME/.local/bin/tdl-sync"
 settings="$HOME/.config/tdl-sync/settings.env"
 session="$HOME/.config/tdl-sync/sessions/$shard"
 # On the node's own disk: records of the program are for no network file system.
-place="/tmp/tdl-sync-$(id -un)/$shard"
+own="/tmp/tdl-sync-$(id -un)"
+place="$own/$shard"
 most_restarts=20
 
 set -u
@@ -39,6 +40,14 @@ set -a
 TDL_SYNC_SESSION_STRING=$(cat "$session")
 set +a
 mkdir -p "$place" || exit
+# Anybody may make what has that name: whose it is decides what is written over there, and removed.
+# (A link's own mode is 777.)
+for each in "$own" "$place"; do
+    if [ ! -O "$each" ] || [ "$(stat -c %a "$each")" != 700 ]; then
+        echo "$each: another user may have made it, or may write to it; remove it" >&2
+        exit 2
+    fi
+done
 
 running=
 stopped=no

@@ -131,7 +131,9 @@ class FolderChoice(Generic[Content]):
 
     def _make(self) -> None:
         if len(self._failures) == _TRIES:
-            raise folder_error("make the folder", self._failures[-1])
+            # Who waits then and goes on, as after a rate limit, has as many tries again.
+            last, self._failures = self._failures[-1], []
+            raise folder_error("make the folder", last)
         self._before_making()
         looked_at = time.monotonic()
         failure = _failure_to_make(self._control, self._parent, self._name)

@@ -167,9 +167,11 @@ class ChatFolders:
                 f"{several}; files go into the one with the id {found.counts}, those in the others "
                 "count as moved. What is in the others may be moved into that one on Drive"
             )
+        # Below the chat's folder that does not look.
+        mend = "may be removed on Drive" if "/" in folder else "verify --repair removes them"
         return (
             f"{several}; files go into the one with the id {found.counts}, the others are empty, "
-            "and verify --repair removes them"
+            f"and {mend}"
         )
 
     def target(self, size_bytes: int, folder: str, name: str) -> Target:
@@ -274,8 +276,11 @@ class ChatFolders:
                 ids[self._folders[folder].drive_id or ""] = folder
         if gone_from(self._control, self._remote.base, [known.drive_id or ""]):
             self._tell_that_it_is_gone(chat_folder)
+            self._forget_choices_below(chat_folder)
             if self._remote.parts:  # with that above it, for all that is known
                 base_id, _ = made_base(self._control, self._remote, self._wait)
+                if base_id != self._remote.base_id:
+                    self._choices.clear()
                 self._remote = replace(self._remote, base_id=base_id)
             self.prepare(chat_folder)
             for folder in (each for ids in ids_in.values() for each in ids.values()):
@@ -287,7 +292,13 @@ class ChatFolders:
                 gone = gone_from(self._control, self._remote.inside(parent.drive_id or ""), ids)
             for folder_id in gone:
                 del self._folders[ids[folder_id]]
+                self._forget_choices_below(ids[folder_id])
         known.seen_at = time.monotonic()
+
+    def _forget_choices_below(self, gone: str) -> None:
+        """Those of folders that would be made in one that is in the bin."""
+        for folder in [each for each in self._choices if each.startswith(f"{gone}/")]:
+            del self._choices[folder]
 
     def _wait(self, _: str, seconds: float) -> None:
         wait_beside(self._control, seconds)

@@ -88,10 +88,20 @@ class RcloneFailure:
         return _go_seconds(asked[1]) if asked else 0.0
 
 
+_SEVERAL_WORDS = re.compile(r"[A-Za-z0-9][^A-Za-z0-9]+[A-Za-z0-9]")
+
+
 def without_names(last_error: str, *names: str) -> str:
-    """What rclone said, without these: a file's or a chat's name must not pass for an error."""
-    for hostile in filter(None, names):
-        last_error = last_error.replace(printable(hostile), "…")
+    """What rclone said, without these: a file's or a chat's name must not pass for an error.
+
+    Nor may one make the error another: a folder can be called ``03``, ``x`` or ``Error``. So a name
+    is taken out wherever it stands, but one that is a word, or less than that, in a path only.
+    """
+    for hostile in filter(None, map(printable, names)):
+        whole = re.escape(hostile)
+        if not _SEVERAL_WORDS.search(hostile):
+            whole = rf"(?<=[/\\'\"`]){whole}(?![A-Za-z0-9])|(?<![A-Za-z0-9]){whole}(?=[/\\'\"`])"
+        last_error = re.sub(whole, "…", last_error)
     return last_error
 
 

@@ -3,6 +3,7 @@ and what becomes of each end of the program."""
 
 from __future__ import annotations
 
+import getpass
 import os
 import signal
 import subprocess
@@ -163,3 +164,23 @@ def test_what_the_script_asks_of_slurm_is_what_the_program_needs() -> None:
     # --time is 24 hours; what is left then has to show as status=more before.
     assert "--time=24:00:00" in asked
     assert "${MAX_RUNTIME:-23h30m}" in recipe("slurm.sh")
+
+
+@pytest.mark.parametrize("planted", ["link", "open to others"])
+def test_a_place_on_the_node_that_others_could_have_made_is_not_used(
+    tmp_path: Path, planted: str
+) -> None:
+    """Else what they put there, links, say what is written over."""
+    node = Node(tmp_path)
+    own = tmp_path / "disk" / f"tdl-sync-{getpass.getuser()}"
+    own.parent.mkdir()
+    elsewhere = own if planted == "open to others" else tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    elsewhere.chmod(0o777)
+    if planted == "link":
+        own.symlink_to(elsewhere)
+    process = node.start("echo called")
+    _, said = process.communicate()
+    assert process.returncode == 2
+    assert "another user may have made it" in said
+    assert node.called == []

@@ -16,6 +16,7 @@ from tdl_sync.core.errors import HandOffFailed
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.remote import drive_folder, handoff, one_of_several
 from tdl_sync.remote.check import CheckedRemote, check_remote, look_at_remote, prove_remote
+from tdl_sync.remote.folders import ChatFolders
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.pace import Pace
@@ -156,7 +157,8 @@ def test_nothing_is_put_into_a_new_folder_before_all_machines_know_which_one_cou
     (file,) = [file for file in drive.files("user") if file.name == "1_new"]
     assert file.parents == (min(file.file_id for file in made()),)
     (warning,) = warnings
-    assert "the others are empty" in warning
+    mend = "may be removed on Drive" if below else "verify --repair removes them"
+    assert f"the others are empty, and {mend}" in warning
 
 
 def test_nobody_waits_for_other_machines_where_something_is_in_the_folders(
@@ -289,6 +291,43 @@ def test_a_rate_limit_is_no_reason_to_give_up_a_new_folder(
     run = RcloneHandOff(control, remote, Pace(StopFlag(), lambda *_: None), lambda _: None)
     assert run.prepare_folder(FOLDER) == []
     assert present(drive) == ["a", f"a/{FOLDER}"]
+
+
+def test_a_rate_limit_that_lasts_is_waited_for_where_a_folder_below_is_made(
+    drive: DriveStandIn, control: RemoteControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often the folder was tried for in vain before."""
+    monkeypatch.setattr(drive_folder, "LISTING_LAG_SECONDS", 0.0)
+    waits: list[str] = []
+    pace = Pace(StopFlag(), lambda _, why, until: waits.append(why))
+    run = RcloneHandOff(control, check_remote(control, "gdrive:a"), pace, lambda _: None)
+    run.prepare_folder(FOLDER)
+    drive.faults.add(Fault("rate_limit", call="files.create", times=4))
+    result_of(in_thread(lambda: run.put(b"text", f"{FOLDER}/x", "1.json")))
+    assert present(drive) == ["a", f"a/{FOLDER}", f"a/{FOLDER}/x", f"a/{FOLDER}/x/1.json"]
+    assert waits != []
+
+
+@pytest.mark.parametrize("gone", ["a", f"a/{FOLDER}", f"a/{FOLDER}/x"])
+def test_a_folder_that_is_waited_for_is_not_made_in_one_that_is_in_the_bin_by_now(
+    drive: DriveStandIn, control: RemoteControl, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    monkeypatch.setattr(drive_folder, "LISTING_LAG_SECONDS", 0.0)
+    monkeypatch.setattr(one_of_several, "WAIT_SECONDS", 0.0)
+    lines: list[str] = []
+    remote = check_remote(control, "gdrive:a")
+    folders = ChatFolders(control, remote, lines.append, None, others_at_work=True)
+    folders.prepare(FOLDER)
+    wanted = f"{FOLDER}/x/y"
+    while folders.seconds_until_ready(f"{FOLDER}/x"):
+        pass
+    with monkeypatch.context() as waiting:
+        waiting.setattr(one_of_several, "WAIT_SECONDS", 3600.0)
+        assert folders.seconds_until_ready(wanted) > 0
+    by_hand(control, "purge", f"gdrive:{gone}")
+    folders.look_again(FOLDER, 0.0)
+    until(lambda: not folders.seconds_until_ready(wanted))
+    assert present(drive) == ["a", f"a/{FOLDER}", f"a/{FOLDER}/x", f"a/{wanted}"]
 
 
 def test_in_a_long_round_the_chats_folder_is_looked_for_again_now_and_then(
