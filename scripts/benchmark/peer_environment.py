@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.benchmark.frame import BenchFailed
@@ -22,20 +23,20 @@ PACKAGES = (
 """As their pages have them installed, with the fastest decryption that there is for them."""
 
 
-def peer_python() -> Path:
-    """Its Python. Raises ``BenchFailed`` where it can't be made."""
+def peer_python(packages: Sequence[str] = PACKAGES) -> Path:
+    """The Python of one that holds these. Raises ``BenchFailed`` where it can't be made."""
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    digest = hashlib.sha256("\n".join((version, *PACKAGES)).encode()).hexdigest()[:12]
+    digest = hashlib.sha256("\n".join((version, *packages)).encode()).hexdigest()[:12]
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     directory = Path(base) / "tdl-sync-tests" / f"peers-{digest}"
     python = directory / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     done = directory / "done"
     if done.exists():
         return python
-    print(f"installing {', '.join(PACKAGES)} into {directory}", file=sys.stderr, flush=True)
+    print(f"installing {', '.join(packages)} into {directory}", file=sys.stderr, flush=True)
     venv.create(directory, with_pip=True, clear=True)
     installed = subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", *PACKAGES],
+        [python, "-m", "pip", "install", "--quiet", *packages],
         capture_output=True,
         text=True,
     )

@@ -31,7 +31,7 @@ FaultKind = Literal[
     "flipped_byte",  # one byte of the file is stored wrong
 ]
 
-_UPLOAD_BEGINS = ("upload.multipart", "upload.start")
+_UPLOAD_BEGINS = ("upload.multipart", "upload.media", "upload.start")
 _CALLS_OF_KIND: dict[str, tuple[str, ...]] = {
     "daily_quota": _UPLOAD_BEGINS,
     "storage_full": _UPLOAD_BEGINS,

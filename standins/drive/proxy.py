@@ -97,6 +97,9 @@ class ProxyConnection(BaseHTTPRequestHandler):
             self._service.sleep(self._service.shaping.connect_seconds)
             self.send_response_only(200)
             self.end_headers()
+            # Python's own client (so requests, too) asks for the tunnel in HTTP/1.0, which says
+            # nothing of what is sent through it.
+            self.close_connection = False
             self._begin_tls(host)
 
     def do_any(self) -> None:

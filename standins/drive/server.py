@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import threading
 from datetime import datetime, timedelta, timezone
@@ -53,7 +54,7 @@ class DriveStandIn:
 
     def start(self) -> None:
         """Returns when clients can connect."""
-        self._ca_file.write_bytes(self._authority.certificate_pem)
+        self.ca_file.write_bytes(self._authority.certificate_pem)
         self._thread.start()
 
     def stop(self) -> None:
@@ -92,8 +93,30 @@ class DriveStandIn:
             "HTTP_PROXY": proxy,
             "NO_PROXY": "",
             "no_proxy": "",
-            "RCLONE_CA_CERT": str(self._ca_file),
+            "RCLONE_CA_CERT": str(self.ca_file),
         }
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate, in PEM, of the authority that a client has to trust; there from `start`
+        to `stop`."""
+        return Path(self._directory.name, "ca.pem")
+
+    def authorized_user(self) -> dict[str, str]:
+        """The user's refresh token and the OAuth client that it is of, as Google's libraries take
+        them (``Credentials.from_authorized_user_info``)."""
+        tokens = self._service.tokens
+        return {
+            "type": "authorized_user",
+            "client_id": tokens.client_id,
+            "client_secret": tokens.client_secret,
+            "refresh_token": tokens.refresh_token,
+        }
+
+    def service_account(self) -> dict[str, str]:
+        """A service account's key file, parsed (``Credentials.from_service_account_info``)."""
+        key_file: dict[str, str] = json.loads(self._service.tokens.service_account_json())
+        return key_file
 
     def rclone_config(self, directory: Path, *, token_seconds: int = ACCESS_TOKEN_SECONDS) -> Path:
         """Write an rclone.conf there, 0600; returns its path.
@@ -186,10 +209,6 @@ class DriveStandIn:
     def drop_connections(self) -> int:
         """Break all connections now; how many there were."""
         return self._server.close_connections()
-
-    @property
-    def _ca_file(self) -> Path:
-        return Path(self._directory.name, "ca.pem")
 
     def _run(self) -> None:
         self._server.serve_forever(poll_interval=_STOP_CHECK_SECONDS)

@@ -60,6 +60,16 @@ class Page:
         ]
         return [block for block in blocks if _begins_with_a_command(block)]
 
+    def python_files(self) -> dict[str, str]:
+        """Those that it shows whole, by the name that stands in their first line."""
+        blocks = [
+            token.content
+            for token in self._tokens()
+            if token.type == "fence" and token.info == "python"
+        ]
+        named = [(re.match(r"# (\w+\.py)\n", block), block) for block in blocks]
+        return {match[1]: block for match, block in named if match is not None}
+
     def commands(self) -> list[list[str]]:
         """The program's own among them, and those that are shown with what they print, as the
         words behind its name."""

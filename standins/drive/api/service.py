@@ -185,7 +185,7 @@ class Service:
             raise UnknownRequest(name)
         file_id = match[1] or ""
         if "upload_id" in request.parameters and request.method in ("PUT", "POST"):
-            content_range = ContentRange.parse(request.headers.get("Content-Range", ""))
+            content_range = ContentRange.of(request.headers)
             call = "upload.finish" if content_range.is_last else "upload.chunk"
             call = "upload.query" if content_range.first is None else call
             return self._authorised(call, uploads.chunk, request, file_id)
@@ -193,6 +193,8 @@ class Service:
             raise UnknownRequest(name)
         if kind == "multipart":
             return self._authorised("upload.multipart", uploads.multipart, request, file_id)
+        if kind == "media":
+            return self._authorised("upload.media", uploads.media, request, file_id)
         if kind == "resumable":
             return self._authorised("upload.start", uploads.start, request, file_id)
         raise UnknownRequest(name)
@@ -222,7 +224,7 @@ def _upload_bytes(request: Request) -> int | None:
     if not request.path.startswith("/upload/"):
         return None
     if "upload_id" in request.parameters:
-        return ContentRange.parse(request.headers["Content-Range"]).total_bytes
+        return ContentRange.of(request.headers).total_bytes
     length = request.headers.get("X-Upload-Content-Length")
     return None if length is None else int(length)
 

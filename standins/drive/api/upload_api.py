@@ -55,6 +55,17 @@ class UploadApi:
         session.writer.write(media)
         return self._finish(session, request)
 
+    def media(
+        self, request: Request, account: Account, file_id: str, *, flip_a_byte: bool = False
+    ) -> Response:
+        """Content alone, which says no more of itself than its type."""
+        check_parameters(request, _PARAMETERS)
+        media, media_type = request.body.read_all(), request.headers.get("Content-Type", "")
+        self._on_content(len(media))
+        session = self._session(request, account, file_id, {}, media_type, len(media), flip_a_byte)
+        session.writer.write(media)
+        return self._finish(session, request)
+
     def start(
         self, request: Request, account: Account, file_id: str, *, flip_a_byte: bool = False
     ) -> Response:
@@ -77,7 +88,7 @@ class UploadApi:
     def chunk(self, request: Request, account: Account, _: str) -> Response:
         """Also the question how much has arrived, which has no content."""
         check_parameters(request, {"uploadType", "upload_id"})
-        content_range = ContentRange.parse(request.headers.get("Content-Range", ""))
+        content_range = ContentRange.of(request.headers)
         session = self._sessions.find(request.parameters["upload_id"])
         with session.lock:
             if session.answer is None and content_range.first is not None:

@@ -9,6 +9,7 @@ import json
 import re
 import secrets
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from typing import Any
@@ -37,6 +38,18 @@ class ContentRange:
             raise bad_request(f"Failed to parse Content-Range header {header!r}.")
         first, last = (None if text is None else int(text) for text in match.groups()[:2])
         return cls(first, last, None if match[3] == "*" else int(match[3]))
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> ContentRange:
+        """The one that a request's headers hold; without it the body is the whole file. Raises
+        ApiError."""
+        header = headers.get("Content-Range")
+        if header is not None:
+            return cls.parse(header)
+        length = headers.get("Content-Length", "")
+        if not length.isdecimal():
+            raise bad_request("Neither Content-Range nor Content-Length.")
+        return cls(0, int(length) - 1, int(length))
 
     @property
     def is_last(self) -> bool:
@@ -108,21 +121,24 @@ class UploadSessions:
 def split_multipart(content_type: str, body: bytes) -> tuple[dict[str, Any], str, bytes]:
     """Metadata, the content's own type, and the content. Raises ApiError.
 
-    RFC 2387, with the two parts that Drive wants.
+    RFC 2387, with the two parts that Drive wants. As with Drive lines may end in LF alone: Google's
+    client for Python sends them so.
     """
     message = Message()
     message["Content-Type"] = content_type
     boundary = message.get_param("boundary")
     if message.get_content_type() != "multipart/related" or not isinstance(boundary, str):
         raise bad_request(f"Malformed multipart body: {content_type}")
-    delimiter = b"\r\n--" + boundary.encode()
-    parts = (b"\r\n" + body).split(delimiter + b"\r\n")[1:]
+    first_line = b"--" + boundary.encode()
+    line_end = b"\n" if body.startswith(first_line + b"\n") else b"\r\n"
+    delimiter, blank_line = line_end + first_line, line_end * 2
+    parts = (line_end + body).split(delimiter + line_end)[1:]
     if len(parts) != 2:
         raise bad_request(f"Malformed multipart body: {len(parts)} parts")
     media_part, closing, _ = parts[1].rpartition(delimiter + b"--")
     if not closing:
         raise bad_request("Missing end boundary in multipart body.")
-    _, _, metadata_text = parts[0].partition(b"\r\n\r\n")
-    media_header, _, media = media_part.partition(b"\r\n\r\n")
+    _, _, metadata_text = parts[0].partition(blank_line)
+    media_header, _, media = media_part.partition(blank_line)
     media_type = re.search(rb"(?im)^content-type:\s*([^\r\n]+)", media_header)
     return json.loads(metadata_text), media_type[1].decode() if media_type else "", media

@@ -17,8 +17,12 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
+from pyrogram.raw.all import layer as pyrogram_layer
+from telethon.tl.alltlobjects import LAYER as telethon_layer
 
 from scripts import reaper
+from scripts.benchmark.frame import BenchFailed
+from scripts.benchmark.peer_environment import peer_python
 from scripts.release import build
 from standins.telegram.world import worlds
 from tdl_sync.cli.completion.scripts import completion_script
@@ -28,6 +32,7 @@ from tdl_sync.core.program import VERSION
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_on_remote, wanted
 from tests.e2e.program import RCLONE, ROOT, SOURCE
+from tests.pages.markdown import Page
 
 PAPERS = ("README.md", "CHANGELOG.md", "SECURITY.md", "rclone.conf.example")
 COMPLETION = {
@@ -167,6 +172,66 @@ def test_the_demo_runs_without_a_checkout_and_names_the_command_that_is_installe
     assert "files are there once, each with the right SHA-256" in shown.stdout
     assert "after `tdl-sync login` and `rclone config`" in shown.stdout
     assert shown.stdout.endswith("    tdl-sync -u <channel> --max-disk 50\n\n")
+
+
+OF_GOOGLE = ("google-api-python-client==2.202.0", "PySocks==1.7.1")
+
+
+def of_the_stand_ins_page(installed: Path, directory: Path, names: set[str], *more: str) -> str:
+    """What pytest says to these files of docs/stand-ins.md, with the stand-ins of the wheel."""
+    shown = Page(ROOT / "docs" / "stand-ins.md").python_files()
+    for name in names:
+        (directory / name).write_text(shown[name])
+    code = (
+        "import pytest, sys; sys.path += sys.argv[2:]; sys.exit(pytest.main(sys.argv[1].split()))"
+    )
+    ran = subprocess.run(
+        [str(installed / "python"), "-c", code, "-q -p no:cacheprovider", *more],
+        cwd=directory,
+        env={
+            **reaper.mark(),
+            "HOME": str(directory),
+            "PATH": os.pathsep.join([str(Path(RCLONE).parent), os.environ["PATH"]]),
+        },
+        capture_output=True,
+        text=True,
+    )
+    return ran.stdout + ran.stderr
+
+
+def test_every_file_of_python_on_the_page_of_the_stand_ins_is_run_here() -> None:
+    shown = Page(ROOT / "docs" / "stand-ins.md").python_files()
+    assert shown.keys() == {*WITH_CLIENTS_OF_THE_TESTS, *WITH_GOOGLES}
+
+
+WITH_CLIENTS_OF_THE_TESTS = {
+    "test_with_telethon.py",
+    "test_with_kurigram.py",
+    "test_with_rclone.py",
+}
+WITH_GOOGLES = {"test_with_google.py"}
+
+
+@pytest.mark.skipif(
+    telethon_layer != pyrogram_layer, reason="Telethon speaks another layer than the stand-in"
+)
+def test_what_the_page_of_the_stand_ins_shows_runs_with_telethon_kurigram_and_rclone(
+    installed: Path, tmp_path: Path
+) -> None:
+    said = of_the_stand_ins_page(installed, tmp_path, WITH_CLIENTS_OF_THE_TESTS)
+    assert "\n5 passed in " in said, said
+
+
+def test_what_the_page_of_the_stand_ins_shows_runs_with_googles_own_client(
+    installed: Path, tmp_path: Path
+) -> None:
+    try:
+        python = peer_python(OF_GOOGLE)
+    except BenchFailed as error:
+        pytest.skip(f"NOT TESTED: {error}")
+    (packages,) = python.parent.parent.glob("lib/python*/site-packages")
+    said = of_the_stand_ins_page(installed, tmp_path, WITH_GOOGLES, str(packages))
+    assert "\n5 passed in " in said, said
 
 
 def test_the_sdist_holds_the_papers_and_the_pages_but_no_tests(published: Path) -> None:
