@@ -25,6 +25,7 @@ from tdl_sync.core.model import (
     ListedFile,
     MediaItem,
     Scope,
+    folder_and_name,
     path_at,
     scope_key,
 )
@@ -246,6 +247,9 @@ class ChatCatalogue:
         known = self._stages.marks.marked(self._remote, item.key)
         if known is not None:
             return _row(item, known.folder, known.name, known.sha256)
+        adopted = job.adopted.get(item.number)
+        if adopted is not None and adopted.is_of(item):
+            return _row(item, *folder_and_name(adopted), adopted.sha256)
         for listed in job.on_remote.get(item.number, ()):
             if listed.size_bytes == item.size_bytes:
                 folder = "/".join(filter(None, (job.folder, listed.subfolder)))

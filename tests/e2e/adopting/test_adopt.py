@@ -18,6 +18,7 @@ from tdl_sync.core.model import Scope, scope_key
 from tdl_sync.state.exclusive import ChatLock
 from tdl_sync.state.run_identity import this_run
 from tests.e2e.choosing.posts import Post, world_of
+from tests.e2e.choosing.test_catalogue import catalogue_of, rows_in
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import remote_files, the_state
 from tests.e2e.program import SOURCE, Ended, Machine
@@ -156,6 +157,9 @@ def assert_another_machine_knows(scene: Scene, tmp_path: Path) -> None:
     other = Machine(tmp_path / "other", scene.telegram, scene.machine.remote_directory)
     found = record_of(scene, other)
     assert (found["there"], found["adopted"], found["missing"]) == (8, 4, [])
+    assert_its_catalogue_is_whole(
+        Machine(tmp_path / "third", scene.telegram, other.remote_directory)
+    )
     for number in range(1, saved.newest_id() + 1):
         saved.delete([number])
     scene.telegram.statistics.reset()
@@ -164,6 +168,16 @@ def assert_another_machine_knows(scene: Scene, tmp_path: Path) -> None:
     ended = run_here(other, "-u", SOURCE)
     assert (ended.exit_status, ended.numbers()["done"]) == (0, 8), ended.stderr
     assert scene.telegram.statistics.counts().file_bytes == 0
+
+
+def assert_its_catalogue_is_whole(machine: Machine) -> None:
+    """By the state and the record, since it has no marks."""
+    ended = run_here(machine, "-u", SOURCE, "--catalogue")
+    assert ended.exit_status == 0, ended.stderr
+    rows = rows_in(catalogue_of(machine))
+    assert [row["message_id"] for row in rows] == list(range(1, 9))
+    whole = [row["path"] for row in rows if row["path"].startswith("box:old/")]
+    assert len(whole) == 4
 
 
 def assert_again_nothing_is_taken(machine: Machine) -> None:
