@@ -22,7 +22,7 @@ from tdl_sync.run.cataloguing import Cataloguing, ChatCatalogue, NoCatalogue
 from tdl_sync.run.chat_session import ChatSession, ChatStart
 from tdl_sync.run.following import Following
 from tdl_sync.run.parts import Parts
-from tdl_sync.run.resume import Resumption, adopted_of, inherit
+from tdl_sync.run.resume import ResumePoint, Resumption, adopted_of, inherit
 from tdl_sync.run.time_left import Deadline
 from tdl_sync.run.unexplained import unexplained_line
 from tdl_sync.state.exclusive import exclusive
@@ -30,6 +30,7 @@ from tdl_sync.state.lease import Lease
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import this_run
 from tdl_sync.state.state_store import StateMessage, StateStore
+from tdl_sync.transfer.job import Job
 from tdl_sync.transfer.text_archive import TextArchive
 
 
@@ -163,15 +164,8 @@ class ChatRun:
             self._chat, task.remote, stages.marks, listing, read, hand_off.elsewhere
         )
         job = replace(resumption.job(point, listing, stages.most_in_folder), adopted=adopted)
-        if not self._scope.shard.is_whole:
-            stages.progress.message(
-                f"only part {self._scope.shard} of {self._chat.title!r} is moved (--shard)"
-            )
-        elif lease.follows_a_clean_end:
-            loaded = None if point.loaded is None else point.loaded.state
-            line = unexplained_line(job, lease.found, loaded)
-            if line is not None:
-                stages.progress.message(line)
+        if (line := _told_of_what_is_there(job, lease, point)) is not None:
+            stages.progress.message(line)
         catalogue = self._catalogue(point.folder, listing)
         start = ChatStart(
             self._chat,
@@ -234,6 +228,16 @@ class ChatRun:
             self._parts.stages.progress.message(
                 f"how much {self._chat.title!r} holds is not known, and not shown: {error}"
             )
+
+
+def _told_of_what_is_there(job: Job, lease: Lease, point: ResumePoint) -> str | None:
+    """What of the chat this run is about, or what in its folder it can't explain."""
+    shard = job.choice.shard
+    if not shard.is_whole:
+        return f"only part {shard} of {job.chat.title!r} is moved (--shard)"
+    if not lease.follows_a_clean_end:
+        return None
+    return unexplained_line(job, lease.found, point.loaded.state if point.loaded else None)
 
 
 def _both(
