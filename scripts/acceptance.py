@@ -11,8 +11,6 @@ stand-ins to play. Standard library only: sets up the virtual environment, then 
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -21,27 +19,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from scripts.environment import (
     ROOT,
     RUN_REQUIREMENTS,
-    Environment,
     SetUpFailed,
     prepare_environment,
 )
 
 
-def hand_over(environment: Environment) -> int:
-    """Go on in the environment's Python. On POSIX in this very process, so that signals fit."""
-    command = [str(environment.python), "-m", "scripts.contact", *sys.argv[1:]]
-    variables = {**environment.variables(), "PYTHONPATH": str(ROOT)}
-    if os.name == "posix":
-        os.execve(command[0], command, variables)
-    return subprocess.call(command, env=variables)
-
-
 def main() -> int:
     try:
-        return hand_over(prepare_environment(RUN_REQUIREMENTS))
+        environment = prepare_environment(RUN_REQUIREMENTS)
     except SetUpFailed as error:
         print(f"acceptance: {error}", file=sys.stderr)
         return 1
+    return environment.go_on("-m", "scripts.contact", *sys.argv[1:], PYTHONPATH=str(ROOT))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ an environment of their own, in the cache.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -32,11 +31,8 @@ def main() -> int:
     except SetUpFailed as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    command = [str(environment.python), "-m", "scripts.benchmark", *sys.argv[1:]]
     os.chdir(ROOT)
-    if os.name == "posix":
-        os.execve(command[0], command, environment.variables())
-    return subprocess.call(command, env=environment.variables())
+    return environment.go_on("-m", "scripts.benchmark", *sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ Sets up the virtual environment, then runs ``standins/demonstration.py`` in it.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,27 +16,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from scripts.environment import (
     ROOT,
     RUN_REQUIREMENTS,
-    Environment,
     SetUpFailed,
     prepare_environment,
 )
 
 
-def hand_over(environment: Environment) -> int:
-    """Go on in the environment's Python. On POSIX in this very process, so that signals fit."""
-    command = [str(environment.python), "-m", "scripts.demonstrate"]
-    os.chdir(ROOT)
-    if os.name == "posix":
-        os.execve(command[0], command, environment.variables())
-    return subprocess.call(command, env=environment.variables())
-
-
 def main() -> int:
     try:
-        return hand_over(prepare_environment(RUN_REQUIREMENTS))
+        environment = prepare_environment(RUN_REQUIREMENTS)
     except SetUpFailed as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
+    os.chdir(ROOT)
+    return environment.go_on("-m", "scripts.demonstrate")
 
 
 if __name__ == "__main__":

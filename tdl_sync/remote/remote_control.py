@@ -479,12 +479,12 @@ class RemoteControl:
         MB where it tidies up sooner, and 110 MB from then on where it is to do with little. For
         long that would cost it CPU, even if uploads whose buffers fill 390 MB were no slower. A
         limit of the user's own stays. Old versions can't be told."""
-        with self._listings_lock:
-            self._listings += 1
-            if self._listings == 1:
-                with suppress(CallFailed):
-                    self._spare_memory()
         try:
+            with self._listings_lock:
+                self._listings += 1
+                if self._listings == 1:
+                    with suppress(CallFailed):
+                        self._spare_memory()
             yield
         finally:
             with self._listings_lock:
