@@ -31,6 +31,7 @@ from tdl_sync.telegram.session.session_copy import session_string_of
 
 MARK = "tdl-sync-acceptance-"
 MADE = "made.json"
+INTERRUPTED = 128 + signal.SIGINT
 
 ASK = """\
 This makes a private channel in the Telegram account of this session, and a folder on the remote:
@@ -90,6 +91,8 @@ def main(words: Sequence[str] | None = None) -> int:
     except TdlSyncError as error:
         print(f"acceptance: {error}", file=sys.stderr)
         return error.exit_status
+    except KeyboardInterrupt:  # before anything was made, or a second one, in the cleaning up
+        return INTERRUPTED
 
 
 def _rclone() -> str:
@@ -115,12 +118,14 @@ def tried(given: argparse.Namespace) -> int:
     Made(folder, _title(folder)).write(work)
     record = None if given.record is None else Record(given.record)
     findings: list[Finding] = []
+    interrupted = False
     try:
         with record.listening() if record else nullcontext():
             for finding in _findings(given, work, folder):
                 print(finding.line, flush=True)
                 findings.append(finding)
     except KeyboardInterrupt:
+        interrupted = True
         findings.append(Finding("the whole was run", Verdict.NOT_SEEN, "interrupted"))
     except NotTaken as error:
         findings.append(Finding("the test channel can be made", Verdict.BROKEN, str(error)))
@@ -130,6 +135,8 @@ def tried(given: argparse.Namespace) -> int:
         elif cleaned(given, work) == 0:
             shutil.rmtree(work, ignore_errors=True)
     print(report(findings))
+    if interrupted:
+        return INTERRUPTED
     return 1 if any(each.verdict is Verdict.BROKEN for each in findings) else 0
 
 
@@ -178,7 +185,7 @@ def cleaned(given: argparse.Namespace, work: Path) -> int:
     if MARK not in made.folder.rpartition("/")[2].rpartition(":")[2]:
         print("acceptance: that names no folder of ours", file=sys.stderr)
         return 2
-    print("cleaning up …", flush=True)
+    print(f"cleaning up … (--clean {work} does it again, should this be cut short)", flush=True)
     left = []
     Remote(made.folder, given.rclone, given.rclone_config).remove()
     try:

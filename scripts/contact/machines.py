@@ -21,6 +21,9 @@ from tdl_sync.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_SECONDS = 1800.0
+SIGNALLED = 128
+"""An exit status above it says that a signal has ended a run, as shells have it."""
+
 _OWN = re.compile(r"TDL_SYNC_")
 _KEPT = ("TDL_SYNC_API_ID", "TDL_SYNC_API_HASH", "TDL_SYNC_PROXY")
 
@@ -109,7 +112,11 @@ class Machine:
         self._environment["TDL_SYNC_RCLONE_CONFIG"] = config
 
     def run(self, *words: str) -> Ended:
-        """In this process, so that what is asked can be recorded."""
+        """In this process, so that what is asked can be recorded.
+
+        Raises ``KeyboardInterrupt`` for a run that a signal has ended: while it is at work signals
+        are its own, and whoever sent one means all that is tried here.
+        """
         out, err = io.StringIO(), io.StringIO()
         before, mask = os.getcwd(), os.umask(0o022)
         try:
@@ -124,10 +131,23 @@ class Machine:
             os.chdir(before)
             os.umask(mask)
         self._keep(out.getvalue(), err.getvalue())
+        if status > SIGNALLED:
+            raise KeyboardInterrupt
         return _ended(status, out.getvalue())
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """As a process, to be killed or to run beside another."""
+    @contextlib.contextmanager
+    def started(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+        """As a process, to be killed or to run beside another. At the end of this block it is
+        killed if it runs: where it is left early, nobody waits for the run."""
+        process = self._start(words)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+                process.wait()
+
+    def _start(self, words: tuple[str, ...]) -> subprocess.Popen[bytes]:
         self._outputs += 1
         outputs = [self.directory / f"{self._outputs}.{kind}" for kind in ("out", "err")]
         with outputs[0].open("wb") as out, outputs[1].open("wb") as err:
@@ -148,14 +168,10 @@ class Machine:
     def killed_when(self, condition: Callable[[], bool], *words: str) -> bool:
         """Start a run and kill it as if the machine had lost its power, as soon as that is so;
         whether the kill came before its end."""
-        process = self.start(*words)
-        try:
+        with self.started(*words) as process:
             while process.poll() is None and not condition():
                 time.sleep(0.01)
-        finally:
             was_running = process.poll() is None
-            process.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
-            process.wait()
         return was_running
 
     @property

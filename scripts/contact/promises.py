@@ -168,14 +168,12 @@ class Trial:
 
     def _both_at_once(self) -> Iterator[Finding]:
         self._post_documents(3, times=8)
-        held = self._first.start(*self._words)
-        try:
+        with self._first.started(*self._words) as held:
             while held.poll() is None and not self._first.staged_files:
                 time.sleep(0.01)
             # Else it might have ended before the other one is there.
             with suspended(held):
                 other = self._second.run(*self._words)
-        finally:
             ended = self._first.ended(held)
         promise = "of two machines at once one works, and the other leaves it alone"
         if other.exit_status == EXIT_HELD or (ended.exit_status == EXIT_HELD and other.is_complete):

@@ -394,7 +394,8 @@ _SYMPTOMS = (
         r"invalid_grant|invalid_client|unauthorized_client|empty token found|no refresh token|"
         # Not where no answer came, or one that says nothing of who we are: the network, then.
         r"couldn't fetch token(?!.*(?:dial tcp|no such host|unreachable|no route to host|"
-        r"proxyconnect|handshake timeout|deadline exceeded|i/o timeout|connection reset|EOF))",
+        r"proxyconnect|handshake timeout|deadline exceeded|i/o timeout|connection reset|"
+        r"broken pipe|closed network connection|closed idle connection|forcibly closed|EOF))",
         _credentials,
     ),
     _symptom(r"error 401|authError", _access_token),

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -86,13 +87,26 @@ def test_every_promise_is_kept_on_the_stand_ins_and_nothing_is_left_or_told(
     assert "other" not in {each["call"] for each in (*telegram, *remote)}
 
 
-def test_ctrl_c_removes_what_was_made_by_then(scene: SetScene, tmp_path: Path) -> None:
+def has_posted(on: DriveScene, channels: int) -> bool:
+    return len(on.world.channels) > channels
+
+
+def has_moved_a_file(on: DriveScene, channels: int) -> bool:
+    """A run of the program is at work, to which the signals of its process belong."""
+    return bool(on.present())
+
+
+@pytest.mark.parametrize("met", [has_posted, has_moved_a_file])
+def test_ctrl_c_ends_it_wherever_it_is_and_removes_what_was_made_by_then(
+    scene: SetScene, tmp_path: Path, met: Callable[[DriveScene, int], bool]
+) -> None:
     on = set_up(scene)
     before = len(on.world.channels)
     running = start(on, "--yes", "--work", str(tmp_path / "work"))
-    until(lambda: len(on.world.channels) > before)
+    until(lambda: met(on, before))
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=120)
+    assert running.returncode == 130, out + err
     assert "interrupted" in out, out + err
     assert_all_is_as_before(on, before)
 

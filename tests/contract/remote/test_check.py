@@ -32,6 +32,7 @@ from tdl_sync.remote.rclone_errors import RcloneFailure, transfer_error
 from tdl_sync.remote.remote_control import Remote, RemoteControl
 from tests.contract.places import OBSCURED_PASSWORD
 from tests.contract.rclones import opened_control, opened_rclone
+from tests.contract.remote.remote_control.raw_rclone import BROKEN_OFF
 
 
 def rclone_config(directory: Path) -> Path:
@@ -283,6 +284,14 @@ def test_every_reason_of_rclone_has_its_class(last_error: str, expected: type[Ex
     assert type(error) is expected
     assert last_error in str(error) or expected is ConfigurationError
     assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("ending", [*BROKEN_OFF, ": dial tcp: i/o timeout"])
+def test_a_token_that_a_broken_connection_did_not_bring_is_no_matter_of_credentials(
+    ending: str,
+) -> None:
+    said = f'couldn\'t fetch token: Post "https://oauth2.googleapis.com/token"{ending}'
+    assert type(transfer_error(RcloneFailure("gdrive:x", 500, said))) is RemoteUnreachable
 
 
 @pytest.mark.parametrize(

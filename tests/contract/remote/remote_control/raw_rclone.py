@@ -31,6 +31,15 @@ REMOTE_CONTROL = ("--rc", "--rc-addr=127.0.0.1:0")
 LOG = ("-vv", "--stats=500ms", "--use-json-log")
 
 
+BROKEN_OFF = (
+    ": EOF",
+    ": connection reset by peer",
+    ": broken pipe",
+    ": use of closed network connection",
+    ": http: server closed idle connection",
+)
+
+
 @dataclass(frozen=True)
 class Answer:
     """``said`` is what it answered; of a failed call ``error`` is the text."""
@@ -45,6 +54,12 @@ class Answer:
     @property
     def error(self) -> str:
         return str(self.said.get("error", ""))
+
+    @property
+    def was_broken_off(self) -> bool:
+        """The other side has closed the connection. Which words Go has for it depends on which of
+        its threads sees that first."""
+        return self.error.endswith(BROKEN_OFF)
 
 
 class RawRclone:
