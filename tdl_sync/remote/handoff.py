@@ -25,6 +25,8 @@ from tdl_sync.remote.call_options import Comparison
 from tdl_sync.remote.check import CheckedRemote, free_bytes
 from tdl_sync.remote.drive_folder import LISTING_LAG_SECONDS, seconds_until_listed
 from tdl_sync.remote.folders import LOOK_AGAIN_SECONDS, ChatFolders, Target
+from tdl_sync.remote.folders_by_id import FoldersById
+from tdl_sync.remote.folders_by_path import FoldersByPath
 from tdl_sync.remote.listing import listed_elsewhere
 from tdl_sync.remote.listing_lag import ListingLag
 from tdl_sync.remote.pace import Pace
@@ -73,8 +75,10 @@ class RcloneHandOff:
         ``others_at_work``: other machines move the same chats at the same time."""
         self._control = control
         self._remote = remote
-        self._folders = ChatFolders(
-            control, remote, on_line, folders, others_at_work=others_at_work
+        self._folders: ChatFolders = (
+            FoldersById(control, remote, on_line, folders, others_at_work=others_at_work)
+            if remote.takes_folder_ids
+            else FoldersByPath(control, remote, on_line, folders)
         )
         self._turns = Turns(pace, TokenRenewal(control, remote.remote), on_quota)
         self._remnants = RemnantRemoval(control, remote.base, on_line)

@@ -106,7 +106,6 @@ MOST_CLASS_LINES = 200
 MOST_ATTRIBUTES = 12
 LARGE_CLASSES = {
     "RcloneHandOff": "one port's methods, and all that makes a move's outcome known",
-    "ChatFolders": "folders that go by id and those that go by path are asked the same questions",
     "Resumption": "what earlier runs have left to do: one answer out of marks, state and listing",
     "Rclone": "call and answer, and all that makes an answer count for the one that was asked",
     "DoneMarks": "a port's methods over one table, whose transactions hold it together",

@@ -16,7 +16,7 @@ from tdl_sync.core.errors import HandOffFailed
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.remote import drive_folder, handoff, one_of_several
 from tdl_sync.remote.check import CheckedRemote, check_remote, look_at_remote, prove_remote
-from tdl_sync.remote.folders import ChatFolders
+from tdl_sync.remote.folders_by_id import FoldersById
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.listing import RemoteLook
 from tdl_sync.remote.pace import Pace
@@ -316,7 +316,7 @@ def test_a_folder_that_is_waited_for_is_not_made_in_one_that_is_in_the_bin_by_no
     monkeypatch.setattr(one_of_several, "WAIT_SECONDS", 0.0)
     lines: list[str] = []
     remote = check_remote(control, "gdrive:a")
-    folders = ChatFolders(control, remote, lines.append, None, others_at_work=True)
+    folders = FoldersById(control, remote, lines.append, None, others_at_work=True)
     folders.prepare(FOLDER)
     wanted = f"{FOLDER}/x/y"
     while folders.seconds_until_ready(f"{FOLDER}/x"):
