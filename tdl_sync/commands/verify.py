@@ -269,7 +269,8 @@ class Verifier:
             balance = balanced_in_time(self.reader, chat, read, StopFlag())
         empty_folders: tuple[EmptyDoubles, ...] = ()
         if folder is not None and self.double_folders is not None:
-            empty_folders = tuple(self.double_folders.of(folder))
+            looks_below = any(each.subfolder for each in listing)
+            empty_folders = tuple(self.double_folders.of(folder, looks_below=looks_below))
         findings = comparison.findings()
         return Verdict(chat, remote, folder, findings, balance=balance, empty_folders=empty_folders)
 
@@ -365,5 +366,5 @@ class Verifier:
         if not self.config.yes and not is_agreed_to_folders(removable):
             return replace(verdict, left_folders=(f"empty folders left: {WITHOUT_A_YES}",))
         check_claim()
-        removed, left = self.double_folders.remove(verdict.folder)
+        removed, left = self.double_folders.remove(verdict.folder, verdict.empty_folders)
         return replace(verdict, removed_folders=removed, left_folders=tuple(left))

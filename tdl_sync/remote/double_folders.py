@@ -8,7 +8,7 @@ others it hits. One whose turn does not come is tried by the other end of Drive'
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -19,7 +19,7 @@ from tdl_sync.remote.check import CheckedRemote
 from tdl_sync.remote.drive_folder import folder_error
 from tdl_sync.remote.one_of_several import one_that_counts
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
-from tdl_sync.remote.remote_control import DatedFolder, RemoteControl
+from tdl_sync.remote.remote_control import DatedFolder, Remote, RemoteControl
 
 OLDEST_RACE = timedelta(hours=1)
 """Who makes a folder knows long before that which one counts."""
@@ -54,41 +54,61 @@ class DoubleFolders:
         self._remote = remote
         self._now = now
 
-    def of(self, chat_folder: str) -> list[EmptyDoubles]:
-        """Beside each folder on the way to the chat's, and beside that one."""
+    def of(self, chat_folder: str, *, looks_below: bool) -> list[EmptyDoubles]:
+        """Beside each folder on the way to the chat's, beside that one, and beside those below it
+        if asked to: that lists all that is there once more. Below folders of one path it does not
+        look, until one is left of them."""
         remote = self._remote
         if not remote.takes_folder_ids:
             return []
-        found, parent_id, path = [], "", remote.root.path
+        found: list[EmptyDoubles] = []
+        parent_id, path = "", remote.root.path
         for number, name in enumerate((*remote.parts, chat_folder)):
             path += name if not number else f"/{name}"
             several = self._several(parent_id, name)
             if not several:
-                break
-            shows_something = {each.drive_id: self._holds_anything(each) for each in several}
-            counts = one_that_counts(shows_something)
-            empty = [
-                each
-                for each in several
-                if each.drive_id != counts and not shows_something[each.drive_id]
-            ]
-            if empty:
-                why = "" if shows_something[counts] else "nothing is in any of them yet"
-                why = why or self._why_not_old(empty)
-                ids = frozenset(each.drive_id for each in empty)
-                found.append(EmptyDoubles(path, name, parent_id, counts, ids, why))
+                return found
+            counts, doubles = self._among(several, path, parent_id)
+            found += doubles
             parent_id = counts
-        return found
+        return [*found, *self._below(parent_id, path)] if looks_below else found
 
-    def remove(self, chat_folder: str) -> tuple[int, list[str]]:
-        """Into the bin, those that may be removed, and are seen to be empty twice; how many that
-        were, and in a line each why others were not."""
-        first = self.of(chat_folder)
-        if any(not each.kept_because for each in first):
+    def _below(self, chat_folder_id: str, path: str) -> Iterator[EmptyDoubles]:
+        by_path: dict[str, list[DatedFolder]] = {}
+        for each in self._listed(self._remote.inside(chat_folder_id), below=True):
+            by_path.setdefault(each.path, []).append(each)
+        for inner, several in sorted(by_path.items()):
+            above = by_path.get(inner.rpartition("/")[0], [])
+            if len(several) > 1 and len(above) < 2:
+                parent_id = above[0].drive_id if above else chat_folder_id
+                yield from self._among(several, f"{path}/{inner}", parent_id)[1]
+
+    def _among(
+        self, several: Sequence[DatedFolder], path: str, parent_id: str
+    ) -> tuple[str, list[EmptyDoubles]]:
+        """The one of these that counts, and those that are empty beside it, if any are."""
+        shows_something = {each.drive_id: self._holds_anything(each) for each in several}
+        counts = one_that_counts(shows_something)
+        empty = [
+            each
+            for each in several
+            if each.drive_id != counts and not shows_something[each.drive_id]
+        ]
+        if not empty:
+            return counts, []
+        why = "" if shows_something[counts] else "nothing is in any of them yet"
+        why = why or self._why_not_old(empty)
+        ids = frozenset(each.drive_id for each in empty)
+        return counts, [EmptyDoubles(path, several[0].name, parent_id, counts, ids, why)]
+
+    def remove(self, chat_folder: str, found: Sequence[EmptyDoubles]) -> tuple[int, list[str]]:
+        """Put those that may be removed into the bin, of what ``of`` has found before, if they are
+        seen to be empty once more; how many were, and in a line each why others were not."""
+        if any(not each.kept_because for each in found):
             wait_beside(self._control, one_of_several.LAG_SECONDS)
-        again = {each.path: each for each in self.of(chat_folder)}
+        again = {each.path: each for each in self.of(chat_folder, looks_below=True)}
         removed, left = 0, []
-        for doubles in first:
+        for doubles in found:
             why = doubles.kept_because
             if not why and again.get(doubles.path) != doubles:
                 why = "they have changed meanwhile"
@@ -132,11 +152,15 @@ class DoubleFolders:
     def _several(self, parent_id: str, name: str) -> Sequence[DatedFolder]:
         remote = self._remote
         parent = remote.inside(parent_id) if parent_id else remote.root.looked_at
+        return [each for each in self._listed(parent) if each.name == name]
+
+    def _listed(self, parent: Remote, *, below: bool = False) -> list[DatedFolder]:
+        look = self._control.dated_folders_below if below else self._control.dated_folders
         try:
-            folders = self._control.dated_folders(parent)
+            return look(parent)
         except CallFailed as failed:
-            raise folder_error("list the folders", failed.failure(remote.remote)) from failed
-        return [each for each in folders if each.name == name]
+            error = failed.failure(self._remote.remote)
+            raise folder_error("list the folders", error) from failed
 
     def _holds_anything(self, folder: DatedFolder) -> bool:
         try:

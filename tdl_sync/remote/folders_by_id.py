@@ -122,11 +122,9 @@ class FoldersById(ChatFolders):
                 f"{several}; files go into the one with the id {found.counts}, those in the others "
                 "count as moved. What is in the others may be moved into that one on Drive"
             )
-        # Below the chat's folder that does not look.
-        mend = "may be removed on Drive" if "/" in folder else "verify --repair removes them"
         return (
             f"{several}; files go into the one with the id {found.counts}, the others are empty, "
-            f"and {mend}"
+            "and verify --repair removes them"
         )
 
     def target(self, size_bytes: int, folder: str, name: str) -> Target:

@@ -91,11 +91,13 @@ class Folder:
 
 @dataclass(frozen=True)
 class DatedFolder:
-    """``changed_at`` is when it was made, or changed since; ``None`` where that is not told."""
+    """``path`` is below the folder that was listed. ``changed_at`` is when it was made, or changed
+    since; ``None`` where that is not told."""
 
     name: str
     drive_id: str
     changed_at: datetime | None
+    path: str
 
 
 @dataclass(frozen=True)
@@ -285,8 +287,15 @@ class RemoteControl:
 
     def dated_folders(self, remote: Remote) -> list[DatedFolder]:
         """Those in ``remote``, not below; none where there is no such path."""
-        options = {"dirsOnly": True, "noModTime": False}
-        listed = self._listed(remote, "", options, LISTING_SECONDS, DatedFolder, _dated_folder)
+        return self._dated(remote, {})
+
+    def dated_folders_below(self, remote: Remote) -> list[DatedFolder]:
+        """Those in ``remote`` and below them."""
+        return self._dated(remote, {"recurse": True})
+
+    def _dated(self, remote: Remote, options: Mapping[str, object]) -> list[DatedFolder]:
+        said = {"dirsOnly": True, "noModTime": False, **options}
+        listed = self._listed(remote, "", said, LISTING_SECONDS, DatedFolder, _dated_folder)
         return listed or []
 
     def holds_anything(self, remote: Remote) -> bool:
@@ -639,7 +648,7 @@ def _dated_folder(entry: Mapping[str, object]) -> DatedFolder:
     if told is not None:
         zone = told[2].replace("Z", "+00:00")
         moment = datetime.fromisoformat(f"{told[1]}{zone}")
-    return DatedFolder(folder.name, folder.drive_id, moment)
+    return DatedFolder(folder.name, folder.drive_id, moment, str(entry.get("Path")))
 
 
 def _file(entry: Mapping[str, Any], prefix: str) -> ListedFile:

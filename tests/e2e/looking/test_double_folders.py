@@ -67,6 +67,34 @@ def test_they_are_put_into_the_bin_once_somebody_agrees_and_nothing_else_is(
     assert file in on.present()
 
 
+@pytest.mark.parametrize("rclone", ["newest", "oldest"])
+def test_those_below_the_chats_folder_go_as_well_and_what_is_inside_of_one_stays(
+    scene: SetScene, rclone: str
+) -> None:
+    on = scene(worlds.files(sizes=[1000, 1000, 1000]))
+    program = f"--rclone={executable() if rclone == 'newest' else old_rclone()}"
+    assert_moved(on.run(program, "--name=x/y/{file_name}"), 3)
+    chat, x, y = sorted((each for each in on.present() if each.is_folder), key=lambda f: f.path)[2:]
+    assert (x.path, y.path) == (f"{chat.path}/x", f"{chat.path}/x/y")
+    empty = {on.drive.put_folder(x.file_id, "y", TWO_HOURS) for _ in range(2)}
+    lonely = on.drive.put_folder(chat.file_id, "an empty one of another name", TWO_HOURS)
+    there = {each.file_id for each in on.present()}
+
+    looked = verify(on, program, "--json")
+    (record,) = json.loads(looked.stdout)
+    assert record["empty_folders"] == {f"gdrive:{y.path}": 2}
+    repaired = verify(on, program, "--repair", "--yes")
+    assert "2 empty folders put into the bin" in repaired.stdout, repaired.stdout
+    assert {each.file_id for each in on.present()} == there - empty
+    assert lonely in folders(on)
+
+    # Of two that show something both stay, and what is in them is not looked at until one is left.
+    other = on.drive.put_folder(chat.file_id, "x", TWO_HOURS)
+    inside = [on.drive.put_folder(other, "y", TWO_HOURS) for _ in range(2)]
+    assert verify(on, program, "--repair", "--yes").exit_status == 0
+    assert {other, *inside} <= folders(on)
+
+
 def test_none_is_removed_that_may_be_of_a_machine_that_is_just_starting(scene: SetScene) -> None:
     on = scene(worlds.files(sizes=[1000]))
     assert_moved(on.run(), 1)
