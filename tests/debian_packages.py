@@ -29,8 +29,20 @@ def unpacked(name: str, *packages: str) -> Path:
             _download(packages, Path(scratch))
             for package in Path(scratch).glob("*.deb"):
                 _run(["dpkg", "-x", str(package), str(tree)], scratch)
-            tree.rename(kept)  # at once, so that what was broken off counts as nothing
+            keep(tree, kept)
     return kept
+
+
+def keep(made: Path, kept: Path) -> None:
+    """Put in place at once what is whole, so that what was broken off counts as nothing.
+
+    Another process of the tests that has made the same meanwhile is as good.
+    """
+    try:
+        made.rename(kept)
+    except OSError:
+        if not kept.exists():
+            raise
 
 
 def _download(packages: tuple[str, ...], into: Path) -> None:

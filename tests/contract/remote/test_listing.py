@@ -35,7 +35,7 @@ def test_both_of_two_drive_folders_with_one_name_are_seen_with_hashes_by_reading
         assert look.find_folder(CHAT_ID) is None
         assert look.files(FOLDER, with_hashes=True) == []
         (base_id,) = (file.file_id for file in drive.files("user"))
-        drive.shaping = Shaping(listing_lag_seconds=2.0)
+        drive.shaping = Shaping(listing_lag_seconds=3600.0)
         for _ in range(2):  # as two programs do that do not see each other's folder yet
             by_hand.run(["mkdir"], look.remote.inside(base_id).text + FOLDER)
         drive.shaping = Shaping()

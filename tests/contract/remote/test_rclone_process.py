@@ -538,9 +538,11 @@ def test_a_death_counts_once_however_many_wait_for_the_next_one(
     ended(child)
     with ThreadPoolExecutor(8) as pool:
         calls = [pool.submit(rclone.call, "rc/noop", {}) for _ in range(8)]
-    # Who was quick enough to ask the dead one learns that.
+    # Who was quick enough to ask the dead one learns that, which may be all of them.
     told = {type(call.exception()) for call in calls} - {OutcomeUnknown}
-    assert told == {ConfigurationError}
+    assert told <= {ConfigurationError}
+    with pytest.raises(ConfigurationError):
+        rclone.call("rc/noop", {})
 
 
 def test_what_was_answered_does_not_stay_in_its_memory(closing: ExitStack, program: str) -> None:
@@ -556,4 +558,4 @@ def test_what_was_answered_does_not_stay_in_its_memory(closing: ExitStack, progr
         return set(numbers)
 
     at_first = kept()
-    until(lambda: not at_first & kept(), PATIENCE_SECONDS / 2)
+    until(lambda: not at_first & kept(), 45)

@@ -38,6 +38,7 @@ BROKEN_OFF = (
     ": use of closed network connection",
     ": http: server closed idle connection",
 )
+TIMED_OUT = ("timeout awaiting response headers", "i/o timeout")
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,12 @@ class Answer:
         """The other side has closed the connection. Which words Go has for it depends on which of
         its threads sees that first."""
         return self.error.endswith(BROKEN_OFF)
+
+    @property
+    def was_waited_for_too_long(self) -> bool:
+        """The other side has said nothing. Two clocks with the same time tell it: that of the
+        answer, and that of the connection."""
+        return self.error.endswith(TIMED_OUT)
 
 
 class RawRclone:
@@ -187,6 +194,13 @@ class RawRclone:
 
     def read_its_log_again(self) -> None:
         self._read_log.set()
+
+    def catch_up_with_its_log(self) -> None:
+        """Until all is read that it has said before this. An answer may be heard sooner than what
+        was said on the way to it."""
+        last = f"the last of {len(self.log)} lines"
+        assert self.call("rc/noop", text=last).succeeded
+        until(lambda: any("reply" in line and last in line for line in list(self.log)))
 
     def logged(self, text: str) -> list[dict[str, Any]]:
         """The records of its log whose message has that in it."""

@@ -209,8 +209,8 @@ def test_a_folder_that_is_not_there_is_not_found(rclone: RawRclone, tmp_path: Pa
 
 
 def test_two_moves_to_one_name_make_two_files(on_drive: OnDrive, folder: str) -> None:
-    """Where each looks before the other has arrived."""
-    on_drive.drive.shaping = Shaping(call_seconds=0.1)
+    """Where each looks before what the other brings is listed."""
+    on_drive.drive.shaping = Shaping(listing_lag_seconds=3600)
     one, other = on_drive.stage("one", b"one"), on_drive.stage("other", b"other")
 
     first = in_thread(lambda: on_drive.move(one, folder, NAME, _config=AT_ONCE))

@@ -6,6 +6,7 @@ from http.client import HTTPException
 
 import pytest
 
+from standins.drive.faults import Fault
 from standins.drive.shaping import Shaping
 from tests.contract.remote.remote_control.on_drive import AT_ONCE, FOLDER, OnDrive
 from tests.waiting import until
@@ -18,7 +19,7 @@ def test_a_closed_connection_cancels_the_move_and_its_source_is_kept(on_drive: O
     on_drive.start()
     folder = on_drive.make_folder(upload_cutoff="0", chunk_size="256k")
     source = on_drive.stage("source", bytes(MIB))
-    on_drive.drive.shaping = Shaping(total_bytes_per_second=MIB)
+    on_drive.drive.shaping = Shaping(total_bytes_per_second=MIB / 16)
     connection = on_drive.rclone.begin(
         "operations/movefile", **on_drive.of_a_move(source, folder, "name"), _config=AT_ONCE
     )
@@ -36,15 +37,14 @@ def test_a_cancelled_move_keeps_its_source_though_its_file_has_arrived(on_drive:
     on_drive.start()
     folder = on_drive.make_folder()
     source = on_drive.stage("source")
-    on_drive.drive.shaping = Shaping(call_seconds=0.5)
+    on_drive.drive.faults.add(Fault("answer_held", call="upload.multipart"))
     connection = on_drive.rclone.begin(
         "operations/movefile", **on_drive.of_a_move(source, folder, "name"), _config=AT_ONCE
     )
-    until(lambda: on_drive.calls.get("upload.multipart", 0) > 0)
+    until(lambda: len(on_drive.there(PATH)) == 1)
 
     connection.close()
 
-    until(lambda: len(on_drive.there(PATH)) == 1)
     until(lambda: bool(on_drive.rclone.logged('rc: "operations/movefile": error: ')))
     assert source.exists()
 

@@ -167,15 +167,19 @@ def test_one_that_is_stopped_answers_when_it_goes_on(rclone: RawRclone) -> None:
     try:
         until(lambda: process.status() == psutil.STATUS_STOPPED)
         noop = in_thread(lambda: rclone.call("rc/noop"))
-        time.sleep(0.5)  # for what it had said before to be read
-        told = len(rclone.log)
-        time.sleep(1)
+        until(lambda: says_nothing_for_a_second(rclone))  # what it had said before is read
         assert not noop.done()
-        assert len(rclone.log) == told
     finally:
         process.resume()
 
     assert result_of(noop).succeeded
+
+
+def says_nothing_for_a_second(rclone: RawRclone) -> bool:
+    """Twice as long as it takes to the next line of one that runs."""
+    told = len(rclone.log)
+    time.sleep(1)
+    return len(rclone.log) == told
 
 
 def test_rcd_does_not_end_with_its_input(executable: str) -> None:

@@ -65,6 +65,7 @@ def test_the_progress_of_moves_in_the_global_group_is_told_by_the_source_s_name(
     for move in moves:
         assert result_of(move).succeeded
 
+    on_drive.rclone.catch_up_with_its_log()
     told = [
         {task["name"] for task in progress["rclone_output"]["transferring"]}
         for line in on_drive.rclone.log
@@ -82,6 +83,7 @@ def test_the_progress_of_other_moves_is_not_told(on_drive: OnDrive) -> None:
 
     assert on_drive.move(on_drive.stage("source", bytes(MIB)), folder, "name").succeeded
 
+    on_drive.rclone.catch_up_with_its_log()
     assert not any('"transferring"' in line for line in on_drive.rclone.log)
 
 
@@ -92,6 +94,7 @@ def test_why_it_tries_a_call_again_is_told_without_a_name(on_drive: OnDrive) -> 
 
     assert on_drive.look(folder).succeeded
 
+    on_drive.rclone.catch_up_with_its_log()
     told = on_drive.rclone.logged("low level retry 1/10")
     reason = "googleapi: Error 403: Rate Limit Exceeded, rateLimitExceeded"
     assert [(one["object"], one["level"]) for one in told] == [("pacer", "debug")]

@@ -143,7 +143,7 @@ def test_a_string_waits_for_an_answer_as_long_as_the_call_that_opened_it_said(
     named = {**AT_ONCE, "Timeout": said_seconds * SECOND}
     answer = on_drive.look(remote, _config=named)
 
-    assert "timeout awaiting response headers" in answer.error
+    assert answer.was_waited_for_too_long, answer.error
 
 
 @pytest.mark.parametrize("options", [["--dump=headers"]], ids=str)
@@ -157,6 +157,7 @@ def test_a_string_sends_the_headers_of_the_call_that_opened_it(on_drive: OnDrive
     assert on_drive.look(remote, _config=named("first")).succeeded
     assert on_drive.look(remote, _config=named("second")).succeeded
 
+    on_drive.rclone.catch_up_with_its_log()
     assert on_drive.rclone.logged("X-Of: first")
     assert on_drive.rclone.logged("User-Agent: program first")
     assert not on_drive.rclone.logged("X-Of: second")
@@ -289,18 +290,25 @@ def test_a_string_that_has_to_wait_keeps_no_other_waiting(on_drive: OnDrive) -> 
 def test_rclone_s_own_pace_is_slower_than_the_one_that_a_string_may_ask_for(
     on_drive: OnDrive,
 ) -> None:
-    """After a hundred calls."""
+    """After a hundred calls: it lets ten through in a second. (A busy machine may make no more
+    than that by itself: then it is tried again.)"""
+    many = on_drive.drive.put_folder("root", "many")
+    for number in range(160):
+        on_drive.drive.put_folder(many, f"folder {number}")
 
-    def a_hundred_and_twenty(remote: str) -> None:
-        for _ in range(120):
-            assert on_drive.look(remote).succeeded
+    def a_call_for_each(remote: str) -> None:
+        answer = on_drive.look(remote, opt={"recurse": True})
+        assert len(answer.said["list"]) == 161, answer
 
-    own = in_thread(lambda: a_hundred_and_twenty("gdrive:"))
-    asked_for = in_thread(lambda: a_hundred_and_twenty("gdrive,pacer_min_sleep=1ms:"))
-
-    result_of(asked_for)
-    assert not own.done()
-    result_of(own)
+    came_first = False
+    for number in range(10):
+        own = in_thread(partial(a_call_for_each, f"gdrive,description={number}:"))
+        a_call_for_each("gdrive,pacer_min_sleep=1ms:")
+        came_first = not own.done()
+        result_of(own)
+        if came_first:
+            break
+    assert came_first
 
 
 def has_sent(on_drive: OnDrive, chunks: int) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
 from standins.drive.shaping import Shaping
 from tests.contract.remote.remote_control.on_drive import AT_ONCE, EARLIER, OnDrive
 from tests.contract.remote.remote_control.raw_rclone import Answer
-from tests.waiting import in_thread, result_of, until
+from tests.waiting import PATIENCE_SECONDS, in_thread, result_of, until
 
 KIB = 1024
 
@@ -21,7 +23,8 @@ PASSWORD = "of-the-configuration"
 HAS_RUN_OUT = 0
 RUNS_OUT_SECONDS = 10
 """rclone renews a token that has less left."""
-HAS_SOME_TIME_LEFT = RUNS_OUT_SECONDS + 6
+HAVE_SOME_TIME_LEFT = (RUNS_OUT_SECONDS + 6, RUNS_OUT_SECONDS + 20, RUNS_OUT_SECONDS + 50)
+"""Enough for a start and some calls; a busy machine needs more, so the next one is tried."""
 
 FAR = Shaping(call_seconds=0.2)
 """So that what is done side by side meets, on a busy machine, too."""
@@ -74,13 +77,22 @@ def test_at_the_start_one_call_renews_it_for_all(on_drive: OnDrive) -> None:
     assert refreshes(on_drive) == 1
 
 
+def use_a_token_that_has_time_left(on_drive: OnDrive, remotes: Iterable[str]) -> None:
+    """None of these makes it a new one."""
+    for token_seconds in HAVE_SOME_TIME_LEFT:
+        on_drive.forget_calls()
+        on_drive.start(token_seconds=token_seconds)
+        for remote in remotes:
+            assert on_drive.look(remote).succeeded
+        if refreshes(on_drive) == 0:
+            break
+    assert refreshes(on_drive) == 0
+
+
 @pytest.fixture
 def opened(on_drive: OnDrive) -> OnDrive:
     """With eight strings that have all been used, and a token that is about to run out."""
-    on_drive.start(token_seconds=HAS_SOME_TIME_LEFT)
-    for remote in EIGHT:
-        assert on_drive.look(remote).succeeded
-    assert refreshes(on_drive) == 0
+    use_a_token_that_has_time_left(on_drive, EIGHT)
     until(lambda: on_drive.token_ends_in_seconds() < RUNS_OUT_SECONDS - 0.5)
     on_drive.drive.shaping = FAR
     return on_drive
@@ -111,11 +123,7 @@ def test_calls_side_by_side_on_one_opened_string_renew_it_once(opened: OnDrive) 
 
 
 def test_a_token_that_has_more_than_ten_seconds_left_is_not_renewed(on_drive: OnDrive) -> None:
-    on_drive.start(token_seconds=HAS_SOME_TIME_LEFT)
-
-    assert on_drive.look("gdrive:").succeeded
-
-    assert refreshes(on_drive) == 0
+    use_a_token_that_has_time_left(on_drive, ["gdrive:"])
 
 
 @pytest.fixture(params=["", PASSWORD], ids=["open", "encrypted"])
@@ -174,17 +182,34 @@ def test_an_old_time_is_taken_at_once_and_asks_nobody(refused: OnDrive) -> None:
 def test_a_token_may_be_renewed_while_an_upload_runs(on_drive: OnDrive) -> None:
     """It goes on beyond the time when rclone renews the old one, and finds the new one."""
     on_drive.drive.take_refresh_tokens_once()
-    on_drive.start(token_seconds=HAS_SOME_TIME_LEFT)
-    folder = on_drive.make_folder(upload_cutoff="0", chunk_size="256k")
-    seconds = on_drive.token_ends_in_seconds() - RUNS_OUT_SECONDS + 2
+    for token_seconds in HAVE_SOME_TIME_LEFT:
+        on_drive.start(token_seconds=token_seconds)
+        folder = on_drive.make_folder(f"{token_seconds}", upload_cutoff="0", chunk_size="256k")
+        seconds = on_drive.token_ends_in_seconds() - RUNS_OUT_SECONDS
+        if not 1 < seconds < token_seconds:
+            continue  # too late: it has run out before the upload
+        runs_out = time.monotonic() + seconds
+        moving = in_thread(partial(upload_for, on_drive, folder, seconds + 2))
+        until(lambda: on_drive.calls.get("upload.chunk", 0) > 0)
+
+        assert on_drive.make_the_token_old().succeeded
+        assert on_drive.call("fscache/clear").succeeded
+        looked = on_drive.look("gdrive:")
+        in_time = time.monotonic() < runs_out
+
+        moved = result_of(moving, 2 * PATIENCE_SECONDS)
+        if in_time:
+            break
+    assert in_time
+    assert looked.succeeded
+    assert moved.succeeded
+    assert refreshes(on_drive) == 1
+
+
+def upload_for(on_drive: OnDrive, folder: str, seconds: float) -> Answer:
     source = on_drive.stage("source", bytes(8 * 256 * KIB))
     on_drive.drive.shaping = Shaping(total_bytes_per_second=8 * 256 * KIB / seconds)
-    moving = in_thread(lambda: on_drive.move(source, folder, "name"))
-    until(lambda: on_drive.calls.get("upload.chunk", 0) > 0)
-
-    assert on_drive.make_the_token_old().succeeded
-    assert on_drive.call("fscache/clear").succeeded
-    assert on_drive.look("gdrive:").succeeded
-
-    assert result_of(moving).succeeded
-    assert refreshes(on_drive) == 1
+    try:
+        return on_drive.move(source, folder, "name")
+    finally:
+        on_drive.drive.shaping = Shaping()
