@@ -20,6 +20,7 @@ from tdl_sync.remote.remote_control import Sections
 
 DRIVE = "drive"
 LOCAL = "local"
+MEMORY = "memory"
 _ALIAS = "alias"
 _COMBINE = "combine"
 _UNION = "union"

@@ -29,9 +29,11 @@ from tdl_sync.remote.begun_folder import BegunFolder
 from tdl_sync.remote.call_options import Comparison
 from tdl_sync.remote.chain import (
     DRIVE,
+    MEMORY,
     chain,
     drives_side_by_side,
     kinds_below,
+    local_directory,
     name_and_options,
     with_drive_option,
 )
@@ -364,6 +366,7 @@ def _look(control: RemoteControl, remote: str, must_be_drive: bool) -> CheckedRe
     types = configured_types(sections)
     remote_type = _type_of(remote, types)
     _refuse_unsafe_options(control, sections, remote)
+    _refuse_what_keeps_nothing(sections, remote)
     if any(
         link.type == DRIVE and DEFAULT_DRIVE_OPTION in link.section
         for link in chain(sections, remote, control.rclone.arguments)
@@ -419,6 +422,14 @@ def _refuse_unsafe_options(control: RemoteControl, sections: Sections, remote: s
             failed.failure(remote),
             lambda failure: f"rclone can't tell of its options: {failure.last_error}",
         ) from failed
+
+
+def _refuse_what_keeps_nothing(sections: Sections, remote: str) -> None:
+    if MEMORY in kinds_below(sections, remote):
+        raise ConfigurationError(
+            f"{remote!r} keeps files in rclone's memory, where they are lost when the run ends; "
+            "name another with --remote"
+        )
 
 
 def _remote_prefix(remote: str) -> str | None:
@@ -581,6 +592,7 @@ def _move_probe(control: RemoteControl, remote: CheckedRemote, stage_probe: Stag
     def move() -> None:
         nonlocal name, prefix, sent
         staged = stage_probe(content)
+        _must_lie_elsewhere(control, remote, staged.parent)
         prefix = _own_prefix(staged.parent)
         name = _new_name(prefix)  # not of an attempt that may have left a file that is not right
         sent = _read_by_rclone(control, remote, staged, content)
@@ -597,6 +609,16 @@ def _move_probe(control: RemoteControl, remote: CheckedRemote, stage_probe: Stag
 
     _must_work(remote.remote, move)
     return _Probe(name, None if _is_shown(control, remote, name, sent) else sent, prefix)
+
+
+def _must_lie_elsewhere(control: RemoteControl, remote: CheckedRemote, staging: Path) -> None:
+    """Else what was moved would be on the disk that it is to make room on."""
+    directory = local_directory(control.sections(), remote.remote)
+    if directory is not None and directory.resolve().is_relative_to(staging.resolve()):
+        raise ConfigurationError(
+            f"{remote.remote!r} lies in the staging directory {staging}, which is for files on "
+            "their way only; name another place with --remote, or another directory with --staging"
+        )
 
 
 def _read_by_rclone(

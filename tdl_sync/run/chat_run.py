@@ -24,7 +24,7 @@ from tdl_sync.run.following import Following
 from tdl_sync.run.parts import Parts
 from tdl_sync.run.resume import ResumePoint, Resumption, adopted_of, inherit
 from tdl_sync.run.time_left import Deadline
-from tdl_sync.run.unexplained import unexplained_line
+from tdl_sync.run.unexplained import unexplained_files, unexplained_line
 from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.lease import Lease
 from tdl_sync.state.local_state import LocalStates
@@ -164,6 +164,9 @@ class ChatRun:
             self._chat, task.remote, stages.marks, listing, read, hand_off.elsewhere
         )
         job = replace(resumption.job(point, listing, stages.most_in_folder), adopted=adopted)
+        if not lease.follows_a_clean_end:
+            told_of = point.loaded.state if point.loaded else None
+            job = replace(job, unproven=unexplained_files(job, lease.found, told_of))
         if (line := _told_of_what_is_there(job, lease, point)) is not None:
             stages.progress.message(line)
         catalogue = self._catalogue(point.folder, listing)

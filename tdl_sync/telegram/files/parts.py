@@ -17,9 +17,7 @@ from functools import partial
 from pyrogram import raw
 from pyrogram.errors import (
     FileMigrate,
-    FileReferenceEmpty,
-    FileReferenceExpired,
-    FileReferenceInvalid,
+    Flood,
     RPCError,
     TakeoutInvalid,
 )
@@ -42,7 +40,7 @@ from tdl_sync.telegram.session.answers import (
 )
 from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.refusals import Concern, concern_of
-from tdl_sync.telegram.session.tries import PASSING, Tries
+from tdl_sync.telegram.session.tries import Tries, passes
 
 PIECES = 4
 """In so many a large file's first part is asked for, since the first answer shows early what the
@@ -59,7 +57,9 @@ LARGE_FILE_TAILS = 4
 
 REMEMBERED_LOCATIONS = 1000
 
-_EXPIRED = (FileReferenceEmpty, FileReferenceExpired, FileReferenceInvalid)
+_OF_THE_REFERENCE = ("FILE_REFERENCE_", "FILEREF_")
+"""So begin the names of what says that a file is to be asked for by a new reference: in any code,
+and with the number of the file where a call names several."""
 
 
 class TelegramPartSource:
@@ -190,7 +190,8 @@ class TelegramPartSource:
         ended = isinstance(error, SESSION_ENDED)
         if ended and self._telegram.keys.is_home(location.dc_id):
             raise translated(error, "downloading") from error
-        if ended or isinstance(error, (*_EXPIRED, FileMigrate, *PASSING)):
+        expired = _is_expired(error)
+        if ended or expired or isinstance(error, (FileMigrate, Flood)) or passes(error):
             try:
                 await tries.another(error)
             except (RPCError, OSError) as last:
@@ -203,7 +204,7 @@ class TelegramPartSource:
             raise RefusedByTelegram(error_name(error)) from error
         if isinstance(error, FileMigrate):
             self._remember(item.key, replace(location, dc_id=int(str(error.value))))
-        elif isinstance(error, _EXPIRED):
+        elif expired:
             await self._renew(item, location)
 
     async def _ask(
@@ -276,6 +277,10 @@ def _joined(pieces: list[bytes], piece_bytes: int) -> bytes:
     """Where one is not as long as it should be, what comes after it is out of place."""
     wrong = (i for i, piece in enumerate(pieces, start=1) if len(piece) != piece_bytes)
     return b"".join(pieces[: next(wrong, len(pieces))])
+
+
+def _is_expired(error: BaseException) -> bool:
+    return isinstance(error, RPCError) and error_name(error).startswith(_OF_THE_REFERENCE)
 
 
 def _file(item: MediaItem) -> tuple[LocationKind, int, str, int]:

@@ -45,7 +45,7 @@ from tdl_sync.telegram.session.library import (
 from tdl_sync.telegram.session.network import Network, first_of
 from tdl_sync.telegram.session.refusals import Concern, concern_of, connection_refused
 from tdl_sync.telegram.session.transport import PromptTCP, watched_connection
-from tdl_sync.telegram.session.tries import PASSING, Tries
+from tdl_sync.telegram.session.tries import Tries, passes
 from tdl_sync.telegram.session.unnamed_errors import Answers
 from tdl_sync.telegram.session.updates import chats_with_news, edited_messages
 
@@ -377,7 +377,7 @@ class TelegramClient:
             if seconds > longest_wait_seconds:
                 raise error
             await self.wait_as_told(doing, seconds)
-        elif isinstance(error, PASSING):
+        elif passes(error):
             await tries.another(error)
         else:
             raise error

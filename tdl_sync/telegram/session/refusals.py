@@ -25,8 +25,7 @@ from tdl_sync.telegram.session.answers import (
     flood_wait_seconds,
     translated,
 )
-
-_INTERNAL = 500
+from tdl_sync.telegram.session.tries import passes
 
 
 class Concern(Enum):
@@ -141,7 +140,7 @@ def concern_of(error: RPCError) -> Concern:
         return Concern.SESSION
     if flood_wait_seconds(error) is not None:
         return Concern.WAIT
-    if abs(error.CODE or 0) >= _INTERNAL:
+    if passes(error):
         return Concern.PASSING
     return Concern.CHAT if error_name(error) in CHAT_REFUSALS else Concern.CALL
 

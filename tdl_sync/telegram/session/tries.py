@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 
-from pyrogram.errors import InternalServerError, RPCError, ServiceUnavailable
+from pyrogram.errors import RPCError
 
 from tdl_sync.telegram.session.network import Network
 
 TRIES = 5
 FIRST_PAUSE_SECONDS = 0.5
 
-PASSING = (OSError, InternalServerError, ServiceUnavailable)
-"""No answer, and the answers with which Telegram speaks of itself: 500 and -503
+INTERNAL = 500
+"""With this code and higher ones, or with a minus before it, Telegram speaks of itself
 (https://core.telegram.org/api/errors#error-type)."""
+
+
+def passes(error: BaseException) -> bool:
+    """No answer came, or one with which Telegram speaks of itself, whether the library has a class
+    for it (500, -503) or not (502, 504, of servers in between)."""
+    if isinstance(error, RPCError):
+        return abs(error.CODE or 0) >= INTERNAL
+    return isinstance(error, OSError)
 
 
 class Tries:

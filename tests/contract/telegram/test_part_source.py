@@ -255,6 +255,35 @@ def test_a_passing_fault_costs_time_and_no_bytes(kind: str, place: RealPlace, wo
     assert place.standin.faults.strikes() == [(fault, 3)]
 
 
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [(502, "BAD_GATEWAY"), (-504, "GATEWAY_TIMEOUT"), (420, "SLOWMODE_WAIT_1")],
+)
+def test_what_passes_is_told_by_its_code_whatever_its_name_is(
+    code: int, text: str, place: RealPlace, world: World
+) -> None:
+    fault = Fault("error", rpc=GET_FILE, code=code, text=text, times=2)
+    place.standin.faults.add(fault)
+    ask_for_all(place, world, items_of(world))
+    assert place.standin.faults.strikes() == [(fault, 2)]
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (400, "FILE_REFERENCE_0_EXPIRED"),
+        (406, "FILE_REFERENCE_EXPIRED"),
+        (406, "FILEREF_UPGRADE_NEEDED"),
+    ],
+)
+def test_a_reference_that_is_refused_is_renewed_however_telegram_says_so(
+    code: int, text: str, place: RealPlace, world: World
+) -> None:
+    place.standin.faults.add(Fault("error", rpc=GET_FILE, code=code, text=text))
+    ask_for_all(place, world, items_of(world))
+    assert place.calls("channels.GetMessages") == 1
+
+
 def test_a_fault_that_does_not_pass_fails_the_item_for_now(
     place: RealPlace, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -182,3 +182,36 @@ def test_a_remote_that_keeps_something_else_than_what_arrived_is_refused(
     )
     assert ended.exit_status == 2
     assert ended.result["done"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("remote", "why"),
+    [
+        (":memory:x", "keeps files in rclone's memory, where they are lost when the run ends"),
+        ("above:x", "keeps files in rclone's memory, where they are lost when the run ends"),
+        (
+            "{staging}",
+            "lies in the staging directory {staging}, which is for files on their way only",
+        ),
+        (
+            "staged:",
+            "lies in the staging directory {staging}, which is for files on their way only",
+        ),
+    ],
+)
+def test_a_remote_that_does_not_keep_what_it_takes_is_refused(
+    stage: Stage, remote: str, why: str
+) -> None:
+    """No proof at the start would show it."""
+    scene = stage(worlds.files(sizes=[1000]))
+    machine = scene.machine
+    with machine.rclone_config.open("a") as config:
+        config.write(
+            "\n[above]\ntype = alias\nremote = below:\n[below]\ntype = memory\n"
+            f"[staged]\ntype = alias\nremote = {machine.staging_directory}/x\n"
+        )
+    remote = remote.format(staging=machine.staging_directory)
+    ended = run_here(machine, "-u", SOURCE, "--remote", remote)
+    assert ended.exit_status == 2
+    assert f"{remote!r} {why.format(staging=machine.staging_directory)}" in ended.said
+    assert scene.telegram.statistics.counts().file_bytes == 0
