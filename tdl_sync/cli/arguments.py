@@ -81,12 +81,13 @@ class Arguments:
 
 def gather(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
     """``argv`` is without the program's name. Raises ``UsageError``."""
+    argv, sought = _sought_apart(list(argv))
     command = _command_of(argv)
-    if list(argv)[-1:] == ["find"]:
-        raise UsageError(f"find takes the words to look for; {SEE_HELP}")
     try:
-        parsed = docopt(PATTERNS[command], list(argv), default_help=False)
+        parsed = docopt(PATTERNS[command], [*argv, *sought[:1]], default_help=False)
     except DocoptExit:
+        if command == "find":
+            raise _no_words() from None
         # Its text prints every value.
         raise UsageError(f"the command line can't be understood; {SEE_HELP}") from None
     if command == "demo":  # it shows the program, whatever the user has set, right or wrong
@@ -101,8 +102,23 @@ def gather(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
             settings[option.name] = Setting(texts, option.name, Source.COMMAND_LINE)
     shell = next((name for name in SHELLS if parsed.get(name)), None)
     file = NO_FILE if shell is not None else settings_file(_named_file(settings, environ), environ)
-    words = tuple(parsed.get("WORD") or ())
+    words = (*(parsed.get("WORD") or ())[: -1 if sought else None], *sought[1:])
+    if command == "find" and not any(word.strip() for word in words):
+        raise _no_words()
     return Arguments(command, shell, words, settings, file, _credentials(environ, file))
+
+
+def _sought_apart(argv: list[str]) -> tuple[list[str], list[str]]:
+    """What stands behind ``find ... --`` is looked for, however it begins. A word for docopt is put
+    in front of it: it wants one."""
+    if "--" not in argv:
+        return argv, []
+    at = argv.index("--")
+    return (argv[:at], ["word", *argv[at + 1 :]]) if "find" in argv[:at] else (argv, [])
+
+
+def _no_words() -> UsageError:
+    return UsageError(f"find takes the words to look for; {SEE_HELP}")
 
 
 def _credentials(environ: Mapping[str, str], file: SettingsFile) -> dict[str, Credential]:

@@ -105,13 +105,17 @@ PAGES: Mapping[str, Page] = {
         "Matches what lies somewhere on a remote, moved by tdl or telegram_media_downloader, with "
         "the chat's messages, by ids in the names, sizes, and hashes where they are known. What is "
         "certain is taken for done where it lies; no run moves it again, and nothing ever moves or "
-        "deletes it. What is not certain is left and told. Try it with --dry-run first.",
-        ("adopt -u CHAT --from REMOTE:PATH [--dry-run] [options]",),
+        "deletes it. What is not certain is left and told. Try it with --dry-run first. --undo "
+        "takes it back.",
+        (
+            "adopt -u CHAT --from REMOTE:PATH [--dry-run] [options]",
+            "adopt -u CHAT --undo [--from REMOTE:PATH] [--dry-run] [options]",
+        ),
         (
             "adopt -u @channel --from gdrive:downloads --dry-run",
             "adopt -u @channel --from box: --template '{message_id}.{ext}'",
         ),
-        tuple("--url --from --template --remote --dry-run --json".split()),
+        tuple("--url --from --template --undo --remote --dry-run --json".split()),
     ),
     "find": Page(
         "search what was moved, by its catalogues",

@@ -22,7 +22,7 @@ from tdl_sync.cli.option_values import (
 )
 from tdl_sync.cli.setting import Source
 from tdl_sync.cli.settings_shown import settings_in_force
-from tdl_sync.cli.usage import OF_COMMAND, OPTIONS
+from tdl_sync.cli.usage import OF_COMMAND, OPTIONS, WHICH_FILES
 from tdl_sync.core.errors import UsageError
 from tdl_sync.core.program import PROGRAM
 from tdl_sync.core.shards import Shard
@@ -123,6 +123,7 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         session_import=given.optional("--import", _import_source(environ), secret=True),
         adopt_from=given.optional("--from", parse_remote),
         adopt_template=given.optional("--template", parse_adopt_template),
+        undo=given.switch("--undo"),
         apart=found.apart,
         left_out=found.left_out,
     )
@@ -144,17 +145,31 @@ def parse_config(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
             "no chat is given: say which with -u, for example "
             f"{PROGRAM} verify -u @channel; {SEE_HELP}"
         )
-    if config.command is Command.ADOPT and (config.adopt_from is None or not config.names_chats):
-        raise UsageError(
-            "adopt needs the chat and where its files lie, for example "
-            f"{PROGRAM} adopt -u @channel --from gdrive:downloads; {SEE_HELP}"
-        )
+    if config.command is Command.ADOPT:
+        _refuse_vague_adoption(config, given)
     agreed = given.setting("--yes")
     if agreed is not None and agreed.from_command_line and not config.repair:
         raise UsageError(
             f"--yes answers what verify --repair asks; give --repair, too, or {SEE_HELP}"
         )
     return config
+
+
+def _refuse_vague_adoption(config: Config, given: Given) -> None:
+    if not config.names_chats or (config.adopt_from is None and not config.undo):
+        raise UsageError(
+            "adopt needs the chat and where its files lie, for example "
+            f"{PROGRAM} adopt -u @channel --from gdrive:downloads; {SEE_HELP}"
+        )
+    if not config.undo:
+        return
+    for name in sorted((WHICH_FILES | {"--template"}) - {"--url", "--chats"}):
+        setting = given.setting(name)
+        if setting is not None and setting.from_command_line:
+            raise UsageError(
+                f"{name} and --undo exclude each other: all that was adopted of the chat is taken "
+                "back, or what of it lies where --from says; give only one of them"
+            )
 
 
 def _refuse_copies_in_shards(config: Config) -> None:

@@ -173,7 +173,7 @@ def _setting(option: Option, value: Any, origin: str, source: Source) -> Setting
         if not texts:
             raise UsageError(f"{origin}: the list is empty; leave the line out for none")
         return Setting(texts, origin, source)
-    if option.name == "--chats" and isinstance(value, list):
+    if option.name == "--chats" and isinstance(value, (list, dict)):
         raise UsageError(
             f"{origin}: expected a file with a chat in each line; chats themselves are named with "
             "url, and those with options of their own in tables [[chat]]"
@@ -188,8 +188,9 @@ def _text(value: Any, origin: str) -> str:
             raise UsageError(f"{origin}: the value is empty; leave the line out for none")
         return value
     if isinstance(value, (bool, list, dict, time)):
-        kind = "true or false" if isinstance(value, bool) else "something else"
-        raise UsageError(f'{origin}: expected a text in quotes ("…") or a number, found {kind}')
+        raise UsageError(
+            f'{origin}: expected a text in quotes ("…") or a number, found {_kind_of(value)}'
+        )
     if isinstance(value, datetime):
         if value.tzinfo is not None:
             value = value.astimezone(timezone.utc).replace(tzinfo=None)
@@ -197,6 +198,18 @@ def _text(value: Any, origin: str) -> str:
     if isinstance(value, date):
         return value.isoformat()
     return str(value)
+
+
+def _kind_of(value: bool | list[Any] | dict[str, Any] | time) -> str:
+    match value:
+        case bool():
+            return "true or false"
+        case list():
+            return "a list"
+        case dict():
+            return "a table"
+        case _:
+            return "a time"
 
 
 def _found(option: Option, value: Any) -> str:

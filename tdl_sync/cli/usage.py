@@ -145,6 +145,8 @@ State and stopping (DUR is in seconds, or like 90s, 5m, 1h30m):
 
 What another program has moved (adopt; docs/adopt.md):
   --from REMOTE:PATH       where it lies: anything that rclone knows
+  --undo                   take back what was adopted, or what of it lies there:
+                           the next run moves it; nothing is touched
   --template TEMPLATE      how it was named, if not by the defaults of tdl or of
                            telegram_media_downloader: as tdl has it, such as
                            "{{ .MessageID }}/{{ .FileName }}", or with fields:
@@ -305,7 +307,7 @@ ABOUT_THE_PROGRAM = frozenset({"--help", "--version"})
 FOR_EACH = ABOUT_THE_PROGRAM | {"--config"}
 LOGIN_ONLY = frozenset({"--qr", "--import", "--print-session"})
 LOOKING_ONLY = frozenset({"--json", "--repair", "--yes"})
-ADOPT_ONLY = frozenset({"--from", "--template"})
+ADOPT_ONLY = frozenset({"--from", "--template", "--undo"})
 WHICH_FILES = frozenset(
     "--url --chats --topic --comments --shard --takeout --from-id --type --include --exclude "
     "--min-size --max-size --since --until --match --caption --filter --to-id --dedupe".split()

@@ -4,27 +4,30 @@ where it is.
 What is taken is written down three times, in this order: in the chat's folder on the remote, for
 machines that have no marks; as done-marks on this machine; and the scope's state, so that
 ``--resume`` and ``status`` know of the chat. Whatever ends this half-way leaves less known than is
-there, never more, and adopting again goes on.
+there, never more, and adopting again goes on. ``adopt_undo`` takes it back.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
 from tdl_sync.commands.adopt_matching import Left, Matching, Outcome, Taken
 from tdl_sync.commands.adopt_names import Names, where
+from tdl_sync.commands.adopt_record import (
+    Saving,
+    opened_hand_off,
+    own_record,
+    write_record,
+)
+from tdl_sync.commands.adopt_undo import undo
 from tdl_sync.commands.output import StandardOutput
 from tdl_sync.core.errors import ConfigurationError, TdlSyncError, UsageError
-from tdl_sync.core.failures import reasons_for_others
 from tdl_sync.core.model import (
     FIRST,
-    READER,
     AdoptedFile,
     Chat,
     DoneMark,
@@ -34,7 +37,6 @@ from tdl_sync.core.model import (
     RemoteFile,
     Scope,
     path_at,
-    scope_key,
 )
 from tdl_sync.core.naming import path_of
 from tdl_sync.core.ports import ChatReader, MarkReader, RemoteFiles, SavedMessages
@@ -43,24 +45,14 @@ from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import counted, human_bytes, printable
 from tdl_sync.options.choice import Choice
 from tdl_sync.options.config import Config
-from tdl_sync.remote.begun_folder import BegunFolder
-from tdl_sync.remote.check import prove_remote
-from tdl_sync.remote.handoff import RcloneHandOff
-from tdl_sync.remote.pace import Pace
-from tdl_sync.remote.remote_control import RemoteControl
-from tdl_sync.reporting.lines import waiting_line
-from tdl_sync.reporting.numbers import Waiting as WaitsFor
 from tdl_sync.reporting.stderr import teller
 from tdl_sync.run.in_turn import FoundChat, InTurn
 from tdl_sync.run.parts import PartsToLook, parts_to_look
 from tdl_sync.run.resume import (
+    Adopted,
     ResumePoint,
     Resumption,
-    adopted_of,
-    failures_of,
     inherit,
-    waiting_of,
-    whole_scope_key,
 )
 from tdl_sync.run.wanted_chats import wanted_chats
 from tdl_sync.state.done_marks import DoneMarks
@@ -69,10 +61,12 @@ from tdl_sync.state.lease import Lease
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.read_only import MarksToRead
 from tdl_sync.state.run_identity import this_run
-from tdl_sync.state.run_state import RunState, RunStatus, files_of_several
-from tdl_sync.state.state_message import encode, json_in
-from tdl_sync.state.state_store import StateMessage, StateStore
-from tdl_sync.transfer.adopted import RECORD_NAME, has_record, read_record, record_text
+from tdl_sync.state.state_store import StateStore
+from tdl_sync.transfer.adopted import (
+    Adoption,
+    AdoptionRecord,
+    read_records,
+)
 from tdl_sync.transfer.job import Job
 from tdl_sync.transfer.known import Done, KnownFiles
 
@@ -90,7 +84,10 @@ def adopt(config: Config, output: StandardOutput) -> Sequence[TdlSyncError]:
         on_line = teller(config.telling)
         with parts_to_look(config, on_a_copy=config.dry_run) as parts:
             for found in InTurn(wanted, parts.telegram, on_line, errors.append):
-                _adopt_one(found, parts, on_line, output)
+                if config.undo:
+                    undo(found, parts, on_line, output)
+                else:
+                    _adopt_one(found, parts, on_line, output)
     except TdlSyncError as error:
         errors.append(error)
     return errors
@@ -131,10 +128,13 @@ def _adopt_one(
             if looked.outcome.taken:
                 lease.check_claim()
                 hand_off = opened_hand_off(config, parts.control, on_line)
-                write_record(looked, hand_off)
+                name = own_record(parts.telegram.client.account_id, adopter.scope)
+                record = write_record(looked.point.folder, hand_off, name, looked.added_to)
                 lease.check_claim()
                 write_marks(looked, config.task.remote, marks)
-                save(looked, adopter, marks, saved_messages)
+                saving = Saving(config, chat, adopter.scope, looked.point, marks, adopter.holds)
+                done_ids = {each.item.message_id for each in looked.outcome.taken}
+                saving.save(saved_messages, record, looked.known, done_ids)
             report.tell(looked.outcome)
 
 
@@ -146,6 +146,8 @@ class Looked:
     source: str
     point: ResumePoint
     outcome: Outcome
+    known: Collection[AdoptedFile] = ()
+    """What was adopted before, and no mark on this machine knows."""
 
     @property
     def adopted(self) -> list[AdoptedFile]:
@@ -160,6 +162,9 @@ class Looked:
             )
             for each in self.outcome.taken
         ]
+
+    def added_to(self, record: AdoptionRecord) -> list[Adoption]:
+        return [record.adopted(file) for file in self.adopted]
 
 
 @dataclass(frozen=True)
@@ -203,9 +208,9 @@ class Adopter:
                 "names: a run without adopt takes those for done that are there"
             )
         listing = self.look.files(point.folder)
-        read = partial(self._read, point.folder)
-        adopted = adopted_of(self.chat, task.remote, self.marks, listing, read, self.look.elsewhere)
-        job = replace(resumption.job(point, listing), adopted=adopted)
+        record = read_records(listing, partial(self.look.read, point.folder))
+        unmarked = Adopted(self.chat, task.remote, self.marks, record).unmarked(self.look.elsewhere)
+        job = replace(resumption.job(point, listing), adopted=unmarked)
         names = Names(self.chat, self.source, self.config.adopt_template)
         lying = [
             each
@@ -217,14 +222,12 @@ class Adopter:
                 f"there are no files in {self.source!r}; is it spelt as rclone has it? "
                 f"(rclone lsf {self.source!r} shows what is there)"
             )
-        return Looked(self.chat, self.source, point, self._matched(lying, names, job))
+        outcome = self._matched(lying, names, job)
+        return Looked(self.chat, self.source, point, outcome, unmarked.values())
 
     def holds(self, message_id: int) -> bool:
         """Whether a message belongs to the part that was asked for."""
         return self.reader.holds(self.chat, self.scope.shard, message_id)
-
-    def _read(self, folder: str, name: str) -> bytes:
-        return self.look.read(folder, name) or b""
 
     def _matched(self, lying: Sequence[ListedFile], names: Names, job: Job) -> Outcome:
         """The whole chat is read, whatever is left out: a file that nothing else fits is only of
@@ -268,110 +271,11 @@ def _wanted(entries: Sequence[Any], choice: Choice, chat: Chat) -> list[MediaIte
     ]
 
 
-# --- what is written -------------------------------------------------------------------------
-
-
-def opened_hand_off(
-    config: Config, control: RemoteControl, on_line: Callable[[str], None]
-) -> RcloneHandOff:
-    """The way to the remote, which is proven as for a run: its folder is made."""
-    remote, stop = config.task.remote, StopFlag()
-    proven = prove_remote(
-        control,
-        remote,
-        must_be_drive=config.rclone.must_be_drive,
-        begun=BegunFolder(config.places.begun_folders, remote),
-    )
-    for warning in proven.cleaning.result():
-        on_line(f"warning: {warning}")
-
-    def on_wait(what: str, why: str, until: datetime | None) -> None:
-        on_line(waiting_line(WaitsFor(what, why, until)))
-
-    return RcloneHandOff(
-        control, proven.remote, Pace(stop, on_wait), on_line, config.running.on_quota
-    )
-
-
-def write_record(looked: Looked, hand_off: RcloneHandOff) -> None:
-    """With what the record says already."""
-    folder = looked.point.folder
-    listing = hand_off.prepare_folder(folder)
-    before = []
-    if has_record(listing):
-        before = read_record(hand_off.read(folder, RECORD_NAME))
-    hand_off.put(record_text([*before, *looked.adopted]), folder, RECORD_NAME)
-
-
 def write_marks(looked: Looked, remote: str, marks: DoneMarks) -> None:
     marks.write_all(
         DoneMark(remote, RemoteFile.adopted(taken.item, adopted))
         for taken, adopted in zip(looked.outcome.taken, looked.adopted, strict=True)
     )
-
-
-def save(
-    looked: Looked,
-    adopter: Adopter,
-    marks: MarkReader,
-    saved_messages: SavedMessages,
-) -> None:
-    """The scope's state, wherever that is kept: the next run goes on from where it would have gone
-    on, and what failed and is adopted has not failed any more."""
-    point, now = looked.point, datetime.now(timezone.utc)
-    scope, config = adopter.scope, adopter.config
-    failures = failures_of(scope, marks, adopter.holds)
-    waiting = waiting_of(scope, marks, adopter.holds)
-    ids = {each.item.message_id for each in looked.outcome.taken}
-    failed_ids = tuple(sorted({each.key.message_id for each in failures}))
-    loaded = point.loaded.state if point.loaded else None
-    before = loaded or RunState(
-        scope_key=scope_key(scope),
-        channel_id=looked.chat.id,
-        channel_name=looked.chat.title,
-        last_message_id=point.after_id,
-        total_downloaded=0,
-        total_uploaded=0,
-        total_size_bytes=0,
-        timestamp=now,
-        status=RunStatus.STOPPED,
-        remote=scope.remote,
-        folder=point.folder,
-        started=now,
-        done_above_ids=(),
-        failed_ids=(),
-        failures_by_reason={},
-        run=this_run(config.running.save_interval_seconds),
-        lower_bound=scope.lower_bound,
-        reader=READER,
-        seen=point.seen,
-        shard=scope.shard,
-        whole_scope_key=whole_scope_key(scope),
-    )
-    done_above = {each for each in {*before.done_above_ids, *ids} if each > before.last_message_id}
-    state = replace(
-        before,
-        done_above_ids=tuple(sorted(done_above.difference(failed_ids))),
-        failed_ids=failed_ids,
-        failed_files=files_of_several(each.key.number for each in failures),
-        failures_by_reason=Counter(reasons_for_others(failures)),
-        waiting_ids=tuple(each.message_id for each in waiting),
-        status=RunStatus.STOPPED,
-        run=this_run(config.running.save_interval_seconds),
-        timestamp=now,
-    )
-    text, key = encode(state), state.scope_key
-    local_states = LocalStates(config.places.states)
-    message_id = point.loaded.message_id if point.loaded else None
-    if local_states.read(key) is not None:
-        try:
-            local_states.write(key, json_in(text))
-        except OSError as error:
-            raise ConfigurationError(
-                f"the saved state {local_states.path(key)} cannot be written: {error.strerror}. "
-                "Make it writable for you, and adopt again"
-            ) from error
-    StateMessage(saved_messages, key, message_id).write(text)
 
 
 # --- what is told ----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -36,11 +37,12 @@ from tdl_sync.remote.remnants import is_under_way
 from tdl_sync.reporting.stderr import teller
 from tdl_sync.run.in_turn import InTurn
 from tdl_sync.run.parts import PartsToLook, parts_to_look
-from tdl_sync.run.resume import Resumption, adopted_of
+from tdl_sync.run.resume import Adopted, Resumption
 from tdl_sync.run.wanted_chats import chats_to_move
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.read_only import MarksToRead
 from tdl_sync.state.state_store import StateStore
+from tdl_sync.transfer.adopted import read_records
 from tdl_sync.transfer.disk.budget import DiskBudget
 from tdl_sync.transfer.disk.staging import Room
 from tdl_sync.transfer.duplicates import DUPLICATE
@@ -154,15 +156,12 @@ class Looker:
         listing = self.remote_files.files(point.folder)
         whole = [file for file in listing if not is_under_way(file.name)]
         files = self.remote_files
-        adopted = adopted_of(
-            chat,
-            task.remote,
-            self.marks,
-            whole,
-            lambda name: files.read(point.folder, name) or b"",
-            files.elsewhere,
+        record = read_records(whole, partial(files.read, point.folder))
+        adopted = Adopted(chat, task.remote, self.marks, record)
+        job = replace(
+            resumption.job(point, whole, self.most_in_folder),
+            adopted=adopted.unmarked(files.elsewhere),
         )
-        job = replace(resumption.job(point, whole, self.most_in_folder), adopted=adopted)
         prospect = Prospect(
             chat,
             task.remote,

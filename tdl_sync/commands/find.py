@@ -20,6 +20,7 @@ from tdl_sync.core.text import human_bytes, printable
 from tdl_sync.options.config import Config
 from tdl_sync.remote.drive_folder import listed_folders
 from tdl_sync.remote.listing import RemoteLook
+from tdl_sync.reporting.stderr import teller
 from tdl_sync.run.remote_side import looked_at, opened_rclone
 from tdl_sync.state.catalogue import (
     FILE_NAME,
@@ -69,10 +70,18 @@ def find(config: Config, output: StandardOutput) -> Sequence[TdlSyncError]:
         if config.as_json:
             output.json_array(map(_record, hits))
             return errors
+        is_found = False
         for hit in hits:
+            is_found = True
             for line in _lines(hit):
                 output.line(line)
+    if not is_found and not errors:
+        teller(config.telling)(f"nothing found in {_counted(len(paths))}")
     return errors
+
+
+def _counted(catalogues: int) -> str:
+    return "1 catalogue" if catalogues == 1 else f"{catalogues} catalogues"
 
 
 def _fetched(config: Config, directory: Path, errors: list[TdlSyncError]) -> Iterator[Path]:

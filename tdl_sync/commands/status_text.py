@@ -9,6 +9,7 @@ from typing import Any
 
 from tdl_sync.commands.status_facts import Activity, ScopeShards, ScopeStatus
 from tdl_sync.core.balance import Balance
+from tdl_sync.core.model import Moved
 from tdl_sync.core.text import (
     human_bytes,
     human_seconds,
@@ -54,6 +55,7 @@ def rows(status: ScopeStatus, now: datetime) -> list[tuple[str, str]]:
         ("state", _activity(status, now)),
         ("read", _read(status)),
         ("moved", _moved(status)),
+        ("adopted", _adopted(state.adopted)),
         ("speed", _speed(status)),
         ("failed", _failed(state.failures_by_reason)),
         ("", _message_ids(state.failed_ids)),
@@ -74,12 +76,17 @@ def rows_of_shards(shards: ScopeShards, now: datetime) -> list[tuple[str, str]]:
         sum(state.total_uploaded for state in states),
         sum(state.total_size_bytes for state in states),
     )
+    adopted = Moved(
+        sum(state.adopted.files for state in states),
+        sum(state.adopted.size_bytes for state in states),
+    )
     found = (
         ("to", _place(states[0].remote, states[0].folder)),
         ("of it", ", ".join([f"in {shards.count} parts (--shard)", *_filtered(first)])),
         *((str(each.saved.state.shard), _shard(each, now)) for each in shards.statuses),
         ("unknown", _without_state(shards)),
         ("moved", f"{moved} in all, since {_time(min(state.started for state in states))}"),
+        ("adopted", _adopted(adopted)),
         ("failed", _failed(failures)),
         ("", _message_ids(each for state in states for each in state.failed_ids)),
         ("waiting", _waiting([each for state in states for each in state.waiting_ids])),
@@ -175,6 +182,12 @@ def _moved(status: ScopeStatus) -> str:
     return f"{moved}, since {_time(state.started)}"
 
 
+def _adopted(adopted: Moved) -> str:
+    if not adopted.files:
+        return ""
+    return f"{_amount(adopted.files, adopted.size_bytes)}, where another program has put them"
+
+
 def _amount(files: int, size_bytes: int) -> str:
     return f"{_files(files)}, {human_bytes(size_bytes)}"
 
@@ -255,6 +268,8 @@ def record(status: ScopeStatus) -> dict[str, Any]:
         "files_above": len(state.done_above_ids),
         "files_moved": state.total_uploaded,
         "bytes_moved": state.total_size_bytes,
+        "files_adopted": state.adopted.files,
+        "bytes_adopted": state.adopted.size_bytes,
         "started": utc_text(state.started),
         "saved": utc_text(saved.heard_at),
         "saved_in": "local file" if saved.message_id is None else "saved messages",

@@ -51,7 +51,7 @@ from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import this_run
 from tdl_sync.state.saved_texts import State, parsed
 from tdl_sync.state.state_store import LoadedState, StateStore
-from tdl_sync.transfer.adopted import RECORD_NAME, Places, has_record, read_record
+from tdl_sync.transfer.adopted import Places, read_records
 from tdl_sync.transfer.sidecar import described_file, sidecar_folders, sidecar_name
 
 
@@ -275,10 +275,10 @@ class Verifier:
         return Verdict(chat, remote, folder, findings, balance=balance, empty_folders=empty_folders)
 
     def _adopted(self, folder: str | None, listing: Sequence[ListedFile]) -> AdoptedFiles:
-        recorded = []
-        if folder is not None and has_record(listing):
-            recorded = read_record(self.look.read(folder, RECORD_NAME) or b"")
-        return AdoptedFiles(recorded, Places(self.look.elsewhere))
+        if folder is None:
+            return AdoptedFiles([], Places(self.look.elsewhere))
+        record = read_records(listing, partial(self.look.read, folder))
+        return AdoptedFiles(record.files, Places(self.look.elsewhere))
 
     def _hash_in_sidecar(self, number: FileNumber, folder: str | None) -> str | None:
         if folder is None:

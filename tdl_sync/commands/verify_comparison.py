@@ -28,7 +28,7 @@ from tdl_sync.core.model import (
 from tdl_sync.core.naming import file_name, number_of, path_of
 from tdl_sync.remote.remnants import is_under_way
 from tdl_sync.remote.surplus_removal import is_renamed
-from tdl_sync.transfer.adopted import RECORD_NAME, is_unchanged
+from tdl_sync.transfer.adopted import is_record, is_unchanged
 from tdl_sync.transfer.duplicates import DUPLICATE
 from tdl_sync.transfer.sidecar import is_sidecar
 
@@ -37,10 +37,8 @@ HELD_BEFORE = "its message holds another file by now, which is not here"
 UNFINISHED = "an upload that rclone did not finish"
 NO_MESSAGE = "the chat has no file with this message's id"
 
-_OF_THE_CHAT = re.compile(
-    r"(?:messages|catalogue)(?:-topic-[0-9]+)?\.(?:jsonl|sqlite)|" + re.escape(RECORD_NAME)
-)
-"""What ``--text``, ``--catalogue`` and ``adopt`` write."""
+_OF_THE_CHAT = re.compile(r"(?:messages|catalogue)(?:-topic-[0-9]+)?\.(?:jsonl|sqlite)")
+"""What ``--text`` and ``--catalogue`` write; ``adopt`` writes what ``is_record``."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +190,9 @@ class Comparison:
                 self._under_way[number].append(file)
             elif number is not None:
                 self._files[number].append(file)
-            elif not is_sidecar(file.name) and not _OF_THE_CHAT.fullmatch(file.name):
+            elif not (
+                is_sidecar(file.name) or is_record(file.name) or _OF_THE_CHAT.fullmatch(file.name)
+            ):
                 self._found.unknown.append(Unknown(file, NO_ID))
 
     def take(self, entry: HistoryEntry) -> None:

@@ -26,6 +26,9 @@ OTHER_CONTENT = "other content on the remote"
 REPLACED = "replaced in its message"
 """What was moved is as it was; its message holds another file by now."""
 
+TAKEN_BACK = "adoption taken back"
+"""By ``adopt --undo``; the file lies where another program has put it, and is to be moved."""
+
 NOT_RIGHT = "not right on the remote"
 """Of a file that may not be one of ours."""
 

@@ -14,13 +14,16 @@ from decimal import Decimal
 KIB = 1024
 _DAY_MINUTES = 24 * 60
 _POWERS = {letter: KIB**power for power, letter in enumerate("bkmgtpe")}
-_RATE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?|\.[0-9]{1,18})(?:([bkmgtpe])|([kmgtpe])ib?)?")
+_RATE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:([bkmgtpe])|([kmgtpe])ib?)?")
 _TIME = re.compile(r"(?:(?P<day>[a-z]+)-)?(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})", re.IGNORECASE)
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _EXPECTED = (
     "a rate as rclone has it, such as 10M, 8M:off (up:down), or a timetable such as "
     '"08:00,512k 19:00,off" or "Mon-08:00,512k Sat-00:00,off"'
 )
+_NO_LIMIT_BYTES_PER_SECOND = 2**60
+"""What is faster than anything, and more than some versions of rclone can count."""
+
 _LEAST_BYTES_PER_SECOND = KIB
 """Less is a slip of the pen: `10B` for `10M`."""
 
@@ -61,7 +64,7 @@ def parse_bandwidth(text: str) -> Bandwidth:
     if " " not in stripped and "," not in stripped:
         return Bandwidth(((0, _rates(stripped)),))
     slots: dict[int, Rates] = {}
-    for token in re.split("[ ;]+", stripped):
+    for token in re.split("[ ;]+", stripped.strip(" ;")):
         when, comma, rates = token.partition(",")
         time = _TIME.fullmatch(when)
         if not comma or time is None:
@@ -97,7 +100,7 @@ def _rate(text: str) -> int | None:
     if match is None:
         raise ValueError(_EXPECTED)
     rate = int(Decimal(match[1]) * _POWERS[match[2] or match[3] or "k"])
-    if rate == 0:
+    if rate == 0 or rate >= _NO_LIMIT_BYTES_PER_SECOND:
         return None
     if rate < _LEAST_BYTES_PER_SECOND:
         raise ValueError("rates of 1k (1,024 bytes a second) and more, or off")

@@ -250,6 +250,7 @@ class Config:
     adopt_from: str | None = None
     """Where ``adopt`` looks: any place that rclone knows."""
     adopt_template: AdoptTemplate | None = None
+    undo: bool = False
     session_import: str | None = None
     """The file with another program's session that ``login`` takes over, ``-`` for standard
     input."""

@@ -11,13 +11,15 @@ repetition in it, and what ``matches`` searches with is given up after a while (
 from __future__ import annotations
 
 import ast
+import math
 import operator
+import re
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from tdl_sync.core.model import MediaItem
+from tdl_sync.core.model import MediaItem, MediaType
 from tdl_sync.core.naming import name_without_id
 from tdl_sync.options.expressions import Expression
 
@@ -44,6 +46,8 @@ class Field:
     kind: Kind
     of: _Evaluated
     changes: bool = False
+    never: Callable[[str], str | None] = lambda text: None
+    """What to write instead of a text that it never is."""
 
 
 def _number(read: Callable[[MediaItem], int | float | None]) -> Field:
@@ -63,11 +67,21 @@ def _ext(item: MediaItem) -> str:
     return ext.casefold() if dot and stem else ""
 
 
+def _no_type(text: str) -> str | None:
+    types = [each.value for each in MediaType]
+    return None if text in types else f"one of the types {', '.join(types)}"
+
+
+def _no_ext(text: str) -> str | None:
+    right = text.removeprefix(".").casefold()
+    return None if text == right else f"an ending in small letters and without its dot ({right!r})"
+
+
 FIELDS: Mapping[str, Field] = {
     "message_id": _number(lambda item: item.message_id),
-    "type": _text(lambda item: item.media_type.value),
+    "type": replace(_text(lambda item: item.media_type.value), never=_no_type),
     "name": _text(name_without_id),
-    "ext": _text(_ext),
+    "ext": replace(_text(_ext), never=_no_ext),
     "size": _number(lambda item: item.size_bytes),
     "date": _text(lambda item: f"{item.date:%Y-%m-%dT%H:%M:%S}"),
     "duration": _number(lambda item: item.shape.duration_seconds),
@@ -87,7 +101,10 @@ FIELDS: Mapping[str, Field] = {
 }
 """What a message does not say is 0, or an empty text."""
 
-SIZES: Mapping[str, int] = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+SIZES: Mapping[str, int] = {
+    **{"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12},
+    **{"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40},
+}
 
 _CONTROLS = frozenset(map(chr, range(32))) - {"\n", "\t"}
 """What a backslash makes of a letter that was meant for the regular expression."""
@@ -131,8 +148,7 @@ class FileFilter:
                 warnings.simplefilter("ignore")  # of "\." in a text, which means what it seems to
                 tree = ast.parse(stripped, mode="eval")
         except (SyntaxError, ValueError, MemoryError, RecursionError):
-            hint = " (write and, or, not)" if any(sign in text for sign in "&|!;") else ""
-            raise ValueError(f"an expression such as {EXAMPLE}{hint}") from None
+            raise ValueError(f"an expression such as {EXAMPLE}{_hint(text)}") from None
         reader = _Reader()
         try:
             kind, passes = reader.read(tree.body)
@@ -145,6 +161,12 @@ class FileFilter:
     def passes(self, item: MediaItem) -> bool:
         """Raises ``ExpressionTooSlow``."""
         return bool(self._passes(item))
+
+
+def _hint(text: str) -> str:
+    if any(sign in text for sign in "&|!;"):
+        return " (write and, or, not)"
+    return " (write == to compare)" if re.search("(?<![=<>])=(?!=)", text) else ""
 
 
 EXAMPLE = 'views > 1000 and matches(caption, "film")'
@@ -187,7 +209,10 @@ class _Reader:
             size = SIZES[name]
             return Kind.NUMBER, lambda item: size
         if name not in FIELDS:
-            raise ValueError(f"one of the fields {', '.join(FIELDS)}; found {name[:40]!r}")
+            raise ValueError(
+                f"one of the fields {', '.join(FIELDS)}, or of {', '.join(SIZES)}; "
+                f"found {name[:40]!r}"
+            )
         self.names.add(name)
         return FIELDS[name].kind, FIELDS[name].of
 
@@ -210,7 +235,14 @@ class _Reader:
     ) -> _Evaluated:
         one = self._of_kind(Kind.NUMBER, left, "+ - *")
         other = self._of_kind(Kind.NUMBER, right, "+ - *")
-        return lambda item: calculate(one(item), other(item))  # type: ignore[arg-type]
+
+        def calculated(item: MediaItem) -> Value:
+            try:
+                return calculate(one(item), other(item))  # type: ignore[arg-type]
+            except OverflowError:  # of hundreds of digits, and no whole number
+                return math.nan  # of which no comparison is true
+
+        return calculated
 
     def _compared(self, node: ast.Compare) -> _Evaluated:
         steps = []
@@ -228,6 +260,9 @@ class _Reader:
         if type(op) not in _COMPARISONS:
             raise ValueError(f"== to compare {_shown(left)} with {_shown(right)}, not is")
         other = self._of_kind(kind, right, _spelt(left))
+        if isinstance(op, (ast.Eq, ast.NotEq)):
+            _refuse_what_it_never_is(left, right)
+            _refuse_what_it_never_is(right, left)
         if kind is Kind.FLAG and not isinstance(op, (ast.Eq, ast.NotEq)):
             raise ValueError(f"a number or a text to compare; {_shown(left)} is {kind.value}")
         compare = _COMPARISONS[type(op)]
@@ -236,6 +271,8 @@ class _Reader:
     def _is_in(self, kind: Kind, one: _Evaluated, left: ast.expr, right: ast.expr) -> _Evaluated:
         if isinstance(right, (ast.Tuple, ast.List, ast.Set)):
             others = [self._of_kind(kind, each, _spelt(left)) for each in right.elts]
+            for each in right.elts:
+                _refuse_what_it_never_is(left, each)
             return lambda item: any(one(item) == other(item) for other in others)
         if kind is not Kind.TEXT:
             raise ValueError(f"a list such as (1, 2) behind in; found {_shown(right)}")
@@ -255,6 +292,14 @@ class _Reader:
         raise ValueError(
             'matches(field, "regular expression") or lower(field); there are no other functions'
         )
+
+
+def _refuse_what_it_never_is(where: ast.expr, text: ast.expr) -> None:
+    """Else all files would be left out, without a word."""
+    match where, text:
+        case ast.Name(id=name), ast.Constant(value=str() as value):
+            if (instead := FIELDS[name].never(value)) is not None:
+                raise ValueError(f"{instead} beside {name!r}; found {value[:40]!r}")
 
 
 def _kind_of(value: Value) -> Kind:

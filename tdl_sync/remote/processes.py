@@ -13,11 +13,15 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from tdl_sync.core import operating_system
 from tdl_sync.core.operating_system import CREATION_FLAGS
 
 _HOOK_LOOK_SECONDS = 0.1
+_MOST_WORDS_BYTES = 1_000_000
+"""A hook that never stops complaining fills no disk."""
+
 _LAST_WORDS_BYTES = 2000
 
 
@@ -137,6 +141,7 @@ def run_hook(
     Raises ``OSError`` if it can't be started.
     """
     # A file, no pipe: what it leaves behind in the background would hold that open.
+    before = b""
     with tempfile.TemporaryFile() as words:
         process = subprocess.Popen(
             list(arguments),
@@ -149,9 +154,18 @@ def run_hook(
         )
         end_at = time.monotonic() + timeout_seconds
         while not has_ended_within(process, _HOOK_LOOK_SECONDS):
+            if os.fstat(words.fileno()).st_size > _MOST_WORDS_BYTES:
+                before = _last_of(words)
+                # Its place in the file is the hook's, too, which goes on from there.
+                words.seek(0)
+                words.truncate()
             if time.monotonic() >= end_at or is_to_end():
                 kill(process)
                 process.wait()
                 return HookEnd(None)
-        words.seek(max(0, words.seek(0, os.SEEK_END) - _LAST_WORDS_BYTES))
-        return HookEnd(process.returncode, words.read())
+        return HookEnd(process.returncode, (before + _last_of(words))[-_LAST_WORDS_BYTES:])
+
+
+def _last_of(words: IO[bytes]) -> bytes:
+    words.seek(max(0, words.seek(0, os.SEEK_END) - _LAST_WORDS_BYTES))
+    return words.read()

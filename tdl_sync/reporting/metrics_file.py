@@ -14,7 +14,7 @@ from tdl_sync.core.private_directory import planted_link
 from tdl_sync.core.reports import Outcome
 from tdl_sync.core.steps import Step
 from tdl_sync.reporting.metrics import Figures
-from tdl_sync.reporting.rates import write_whole
+from tdl_sync.reporting.rates import refuse_what_is_no_file, write_whole
 
 RENEWED_SECONDS = 10.0
 MODE = 0o644
@@ -34,8 +34,7 @@ def write_metrics(path: Path, text: bytes | None) -> None:
         )
     try:
         real = Path(os.path.realpath(path))
-        if real.is_dir():
-            raise IsADirectoryError(None, "it is a directory")
+        refuse_what_is_no_file(real)
         if text is None:
             with tempfile.TemporaryFile(dir=real.parent):
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -27,8 +28,18 @@ class Rate:
     up_bytes: int
 
 
+def refuse_what_is_no_file(path: Path) -> None:
+    """What is written whole takes the place of what is there: of ``/dev/null``, too, for a root.
+
+    Raises ``OSError``.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is there, and is no file")
+
+
 def write_whole(path: Path, content: bytes, mode: int) -> None:
     """Whoever reads it finds all of it, or what was there before. Raises ``OSError``."""
+    refuse_what_is_no_file(path)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with open(descriptor, "wb") as file:

@@ -22,7 +22,7 @@ from tdl_sync.run.cataloguing import Cataloguing, ChatCatalogue, NoCatalogue
 from tdl_sync.run.chat_session import ChatSession, ChatStart
 from tdl_sync.run.following import Following
 from tdl_sync.run.parts import Parts
-from tdl_sync.run.resume import ResumePoint, Resumption, adopted_of, inherit
+from tdl_sync.run.resume import Adopted, ResumePoint, Resumption, inherit
 from tdl_sync.run.time_left import Deadline
 from tdl_sync.run.unexplained import unexplained_files, unexplained_line
 from tdl_sync.state.exclusive import exclusive
@@ -30,6 +30,7 @@ from tdl_sync.state.lease import Lease
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_identity import this_run
 from tdl_sync.state.state_store import StateMessage, StateStore
+from tdl_sync.transfer.adopted import read_records
 from tdl_sync.transfer.job import Job
 from tdl_sync.transfer.text_archive import TextArchive
 
@@ -146,7 +147,10 @@ class ChatRun:
         else:
             counting.set_result(NOT_COUNTED)
         listing = stages.hand_off.prepare_folder(point.folder)
-        if lost := resumption.lost(point, listing):
+        hand_off = stages.hand_off
+        record = read_records(listing, partial(hand_off.read, point.folder))
+        adopted = Adopted(self._chat, task.remote, stages.marks, record)
+        if lost := [*resumption.lost(point, listing), *adopted.taken_back()]:
             for failure in lost:
                 stages.marks.replace_mark(task.remote, failure)
             point = replace(point, recorded_failures=(*point.recorded_failures, *lost))
@@ -158,12 +162,9 @@ class ChatRun:
         message_id = point.loaded.message_id if point.loaded else None
         lease.hold_by(StateMessage(saved_messages, scope_key(self._scope), message_id))
         texts = TextArchive(self._chat, task.remote, point.folder, listing)
-        hand_off = stages.hand_off
-        read = partial(hand_off.read, point.folder)
-        adopted = adopted_of(
-            self._chat, task.remote, stages.marks, listing, read, hand_off.elsewhere
-        )
-        job = replace(resumption.job(point, listing, stages.most_in_folder), adopted=adopted)
+        unmarked = adopted.unmarked(hand_off.elsewhere)
+        point = replace(point, adopted=adopted.amount(unmarked.values(), resumption.holds))
+        job = replace(resumption.job(point, listing, stages.most_in_folder), adopted=unmarked)
         if not lease.follows_a_clean_end:
             told_of = point.loaded.state if point.loaded else None
             job = replace(job, unproven=unexplained_files(job, lease.found, told_of))

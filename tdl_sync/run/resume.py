@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 
 from tdl_sync.core.balance import Balance
 from tdl_sync.core.errors import ConfigurationError, TdlSyncError
-from tdl_sync.core.failures import Failure, is_distrusting, reasons_for_others
+from tdl_sync.core.failures import TAKEN_BACK, Failure, is_distrusting, reasons_for_others
 from tdl_sync.core.model import (
     MAY_OPEN,
     READER,
@@ -41,7 +41,7 @@ from tdl_sync.run.time_left import TimeLeft
 from tdl_sync.state.run_state import RunIdentity, RunState, RunStatus, files_of_several
 from tdl_sync.state.state_message import OTHER_REASONS
 from tdl_sync.state.state_store import LoadedState, StateStore
-from tdl_sync.transfer.adopted import Places, adopted_files
+from tdl_sync.transfer.adopted import AdoptionRecord, Places, adopted_files
 from tdl_sync.transfer.again import of_messages
 from tdl_sync.transfer.folder_room import FolderRoom
 from tdl_sync.transfer.job import Job
@@ -62,6 +62,7 @@ class ResumePoint:
     found elsewhere since.
     ``seen`` are the messages up to ``after_id`` by kind. ``is_read_again``: a version that may not
     have seen all had come further, so the chat is listed once more.
+    ``adopted`` is how much was taken for done that another program has moved (``Adopted.amount``).
     """
 
     scope: Scope
@@ -75,6 +76,7 @@ class ResumePoint:
     told_waiting: tuple[Waiting, ...] = ()
     seen: Mapping[MediaType, int] | None = None
     is_read_again: bool = False
+    adopted: Moved = field(default_factory=Moved)
 
     @property
     def waiting(self) -> tuple[Waiting, ...]:
@@ -136,20 +138,53 @@ def inherit(point: ResumePoint, marks: Marks, saved_messages: SavedMessages) -> 
         saved_messages.delete(point.loaded.stale_ids)
 
 
-def adopted_of(
-    chat: Chat,
-    remote: str,
-    marks: MarkReader,
-    listing: list[ListedFile],
-    read: Callable[[str], bytes],
-    elsewhere: Callable[[str], list[ListedFile]],
-) -> dict[FileNumber, AdoptedFile]:
-    """For a job: what no mark on this machine knows. See ``adopted_files``."""
+@dataclass(frozen=True)
+class Adopted:
+    """What the chat's records say of files that other programs have moved, beside the marks of this
+    machine."""
 
-    def is_marked(number: FileNumber) -> bool:
-        return marks.is_done(remote, MessageKey(chat.id, 0, number.message_id, number.index))
+    chat: Chat
+    remote: str
+    marks: MarkReader
+    record: AdoptionRecord
 
-    return adopted_files(listing, read, Places(elsewhere), is_marked)
+    def unmarked(
+        self, elsewhere: Callable[[str], list[ListedFile]]
+    ) -> dict[FileNumber, AdoptedFile]:
+        """For a job: what no mark knows. See ``adopted_files``."""
+        return adopted_files(self.record, Places(elsewhere), self._is_marked)
+
+    def taken_back(self) -> list[Failure]:
+        """What is marked as adopted here, and was taken back, on whatever machine: of such a file
+        the mark is not to be believed any more."""
+        found = []
+        for number in sorted(self.record.taken_back):
+            marked = self.marks.marked(self.remote, self._key(number))
+            if marked is not None and marked.adopted_from is not None:
+                found.append(failure_of_taken_back(self._key(number)))
+        return found
+
+    def amount(self, unmarked: Iterable[AdoptedFile], holds: Callable[[int], bool]) -> Moved:
+        """How much of the scope's messages is done by that, and by no upload of ours."""
+        files = [*unmarked, *(each for each in self.record.files if self._is_marked_so(each))]
+        own = {each.number: each.size_bytes for each in files if holds(each.number.message_id)}
+        return Moved(len(own), sum(own.values()))
+
+    def _is_marked(self, number: FileNumber) -> bool:
+        return self.marks.is_done(self.remote, self._key(number))
+
+    def _is_marked_so(self, file: AdoptedFile) -> bool:
+        marked = self.marks.marked(self.remote, self._key(file.number))
+        return marked is not None and marked.adopted_from is not None
+
+    def _key(self, number: FileNumber) -> MessageKey:
+        return MessageKey(self.chat.id, 0, number.message_id, number.index)
+
+
+def failure_of_taken_back(key: MessageKey) -> Failure:
+    """By which every run finds the file again, whatever its watermark has passed."""
+    detail = f"{TAKEN_BACK}: what another program has moved counts no more"
+    return Failure(key, TAKEN_BACK, detail, attempts=0, for_good=False)
 
 
 class Resumption:
@@ -469,6 +504,7 @@ class ChatState:
             reader=READER,
             seen=position.seen,
             balance=self.balance or (earlier.balance if earlier else None),
+            adopted=self.resume_point.adopted,
             shard=scope.shard,
             whole_scope_key=whole_scope_key(scope),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import diskcache
@@ -13,7 +13,6 @@ from tdl_sync.core.model import (
     FIRST,
     DoneMark,
     FileIdentity,
-    FileNumber,
     FormerFile,
     MediaItem,
     MediaType,
@@ -24,7 +23,6 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.state.mark_database import MarkDatabase
 from tdl_sync.state.mark_records import (
-    FURTHER,
     failure_text,
     file_key,
     file_of_several_key,
@@ -33,12 +31,10 @@ from tdl_sync.state.mark_records import (
     former_path_key,
     former_text,
     group_of,
-    group_prefix,
     key_text,
     mark_text,
     moved_key,
     moved_text,
-    number_of,
     number_text,
     read_failure,
     read_mark,
@@ -173,17 +169,6 @@ class DoneMarks(RecordedMarks):
         """What could be learnt of marks that did not say their file was learnt; durable."""
         with self._writing, self._database.transaction() as cache:
             cache.set(files_known_key(remote, chat_id, topic_id), "{}")
-
-    def all_done(self, remote: str, chat_id: int, topic_id: int) -> Iterator[FileNumber]:
-        """All marked files, in no order; lazily, in the thread that iterates.
-
-        Reads their keys alone, see ``MarkDatabase.keys``.
-        """
-        for kind in ("done", FURTHER["done"]):
-            prefix = group_prefix(kind, remote, chat_id, topic_id)
-            with self._database.errors_named():
-                for key in self._database.keys(prefix):
-                    yield number_of(key, prefix)
 
     def save_watermark(
         self, scope: Scope, message_id: int, seen: Mapping[MediaType, int] | None = None

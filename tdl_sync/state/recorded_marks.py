@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -20,11 +20,14 @@ from tdl_sync.core.model import (
     Waiting,
 )
 from tdl_sync.state.mark_records import (
+    FURTHER,
     file_key,
     file_of_several_key,
     group_of,
+    group_prefix,
     key_text,
     moved_key,
+    number_of,
     read_failure_with_key,
     read_former,
     read_id,
@@ -92,6 +95,17 @@ class RecordedMarks:
         with self._database.errors_named():
             text = self._database.text(key_text("done", remote, key))
             return None if text is None else read_mark(text)
+
+    def all_done(self, remote: str, chat_id: int, topic_id: int) -> Iterator[FileNumber]:
+        """All marked files, in no order; lazily, in the thread that iterates.
+
+        Reads their keys alone, see ``MarkDatabase.keys``.
+        """
+        for kind in ("done", FURTHER["done"]):
+            prefix = group_prefix(kind, remote, chat_id, topic_id)
+            with self._database.errors_named():
+                for key in self._database.keys(prefix):
+                    yield number_of(key, prefix)
 
     def file_with(
         self, remote: str, chat_id: int, topic_id: int, file: FileIdentity

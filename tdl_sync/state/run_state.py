@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
 from tdl_sync.core.balance import Balance
 from tdl_sync.core.failures import is_for_good
-from tdl_sync.core.model import FIRST, FileNumber, MediaType, Reading
+from tdl_sync.core.model import FIRST, FileNumber, MediaType, Moved, Reading
 from tdl_sync.core.shards import WHOLE, Shard
 
 
@@ -50,6 +50,7 @@ class RunState:
     ``run_bytes`` in its ``run_seconds``.
     ``reader`` has read all up to ``last_message_id`` (``model.READER``; 1 for versions that do not
     say it), and ``seen`` are the messages up to there by kind, ``None`` where that is not known.
+    ``adopted`` is what is done of it by another program, and not by us (``adopt``).
     ``balance`` is what the last comparison with Telegram's counts came to, if there was one.
     ``shard`` is the part of the chat that the scope is about, and ``whole_scope_key`` then the key
     of the same scope over the whole chat: all shards of it have that one.
@@ -80,6 +81,7 @@ class RunState:
     reader: int = 1
     seen: Mapping[MediaType, int] | None = None
     balance: Balance | None = None
+    adopted: Moved = field(default_factory=Moved)
     shard: Shard = WHOLE
     whole_scope_key: str = ""
 

@@ -20,7 +20,7 @@ from datetime import datetime
 
 from tdl_sync.core.balance import Balance, Shortfall
 from tdl_sync.core.errors import ConfigurationError, StateUnreadable
-from tdl_sync.core.model import FileNumber, MediaType
+from tdl_sync.core.model import FileNumber, MediaType, Moved
 from tdl_sync.core.shards import WHOLE, Shard, parse_shard
 from tdl_sync.core.text import MOST_UNITS, human_bytes, inert, ranked, utc_text, utf16_units
 from tdl_sync.state import id_ranges
@@ -215,6 +215,7 @@ def _text(state: RunState, ids: _Ids) -> str:
         "run_bytes": state.run_bytes,
         "run_seconds": state.run_seconds,
         **_reading(state, ids.last_message_id),
+        **_adopted(state.adopted),
         "run": run_record(state.run),
     }
     return f"{HEADER}\n{_json(record)}\n{lines_for_people(state, ids.last_message_id)}"
@@ -226,6 +227,20 @@ def _shard(state: RunState) -> dict[str, object]:
     if state.shard.is_whole:
         return {}
     return {"shard": str(state.shard), "whole_scope": state.whole_scope_key}
+
+
+def _adopted(adopted: Moved) -> dict[str, object]:
+    """Earlier versions leave it alone, and write none; it serves people alone."""
+    if not adopted.files:
+        return {}
+    return {"adopted": {"files": adopted.files, "bytes": adopted.size_bytes}}
+
+
+def _adopted_in(fields: Fields) -> Moved:
+    if not fields.has("adopted"):
+        return Moved()
+    counts = fields.object("adopted")
+    return Moved(counts.whole("files", _GREATEST_COUNT), counts.whole("bytes", _GREATEST_COUNT))
 
 
 def _reading(state: RunState, last_message_id: int) -> dict[str, object]:
@@ -355,6 +370,7 @@ def _state(fields: Fields) -> RunState:
         reader=fields.whole("reader", _GREATEST_COUNT, if_missing=1),
         seen=_kinds_in(fields, "seen") if fields.has("seen") else None,
         balance=_balance_in(fields.object("balance")) if fields.has("balance") else None,
+        adopted=_adopted_in(fields),
         shard=shard,
         whole_scope_key=(
             "" if shard.is_whole else fields.hexadecimal("whole_scope", SCOPE_KEY_DIGITS)

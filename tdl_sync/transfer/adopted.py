@@ -1,19 +1,25 @@
-"""What other programs had moved, and ``adopt`` has taken for done: the record of it in the chat's
+"""What other programs had moved, and ``adopt`` has taken for done: the records of it in the chat's
 folder on the remote, and whether it lies where it lay.
 
 Such files lie wherever their program has put them, under names of its own, so that no listing of
-the chat's folder shows them. The record is for machines that have no marks of them. It is not
-believed alone: what it names is looked for, and no file is done by it that is gone or changed.
+the chat's folder shows them. The records are for machines that have no marks of them. They are not
+believed alone: what they name is looked for, and no file is done by them that is gone or changed.
+
+Two accounts know nothing of each other, and may adopt at once. So each has a record of its own,
+which nobody else writes, and all of them count together: of each message's file the line of the
+highest revision. One that is taken back is such a line, too.
 
 A line for each file, in JSON (docs/adopt.md); whoever changes it here changes ``VERSION`` and that.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from tdl_sync.core.errors import ConfigurationError
@@ -26,45 +32,118 @@ from tdl_sync.core.model import (
 )
 from tdl_sync.core.naming import path_of
 
-RECORD_NAME = "adopted.jsonl"
 VERSION = 1
 
+_RECORD_NAME = re.compile(r"adopted(?:-[0-9a-f]{8})?\.jsonl")
 _SHA256 = re.compile("[0-9a-f]{64}")
+_MOST_REVISIONS = 2**53
 _NOT_OURS = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
 
 
-def has_record(listing: Iterable[ListedFile]) -> bool:
-    """``listing`` is that of the chat's folder."""
-    return any(each.name == RECORD_NAME and not each.subfolder for each in listing)
+def record_name(account_id: int, scope_key: str) -> str:
+    """Whoever holds the claim of this account on this chat and remote (``scope_key``) writes it,
+    and nobody else does at the same time."""
+    writer = hashlib.sha256(f"{account_id} {scope_key}".encode()).hexdigest()
+    return f"adopted-{writer[:8]}.jsonl"
 
 
-def record_text(files: Iterable[AdoptedFile]) -> bytes:
-    """Of each message's file the last one counts."""
-    by_number = {each.number: each for each in files}
+def is_record(name: str) -> bool:
+    return _RECORD_NAME.fullmatch(name) is not None
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """What a record says of a message's file: ``file`` is ``None`` where it was taken back."""
+
+    number: FileNumber
+    file: AdoptedFile | None
+    revision: int = 0
+
+    @property
+    def rank(self) -> tuple[int, bool]:
+        """Of several the greatest counts. Where two were written at once, rather one that is there:
+        it is looked for."""
+        return self.revision, self.file is not None
+
+
+@dataclass(frozen=True)
+class AdoptionRecord:
+    """What records say together."""
+
+    by_number: Mapping[FileNumber, Adoption] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, adoptions: Iterable[Adoption]) -> AdoptionRecord:
+        by_number: dict[FileNumber, Adoption] = {}
+        for each in adoptions:
+            before = by_number.get(each.number)
+            if before is None or each.rank >= before.rank:
+                by_number[each.number] = each
+        return cls(by_number)
+
+    @property
+    def files(self) -> list[AdoptedFile]:
+        return [each.file for each in self.by_number.values() if each.file is not None]
+
+    @property
+    def taken_back(self) -> frozenset[FileNumber]:
+        return frozenset(each.number for each in self.by_number.values() if each.file is None)
+
+    def adopted(self, file: AdoptedFile) -> Adoption:
+        """What is to be written of a file, so that it counts."""
+        return Adoption(file.number, file, self._next_revision(file.number))
+
+    def without(self, number: FileNumber) -> Adoption:
+        return Adoption(number, None, self._next_revision(number))
+
+    def _next_revision(self, number: FileNumber) -> int:
+        before = self.by_number.get(number)
+        return 1 if before is None else before.revision + 1
+
+
+def read_records(
+    listing: Iterable[ListedFile], read: Callable[[str], bytes | None]
+) -> AdoptionRecord:
+    """``listing`` is that of the chat's folder, where ``read`` reads. Raises what that raises, and
+    ``ConfigurationError``: what a record names may be all that there is of it."""
+    names = sorted({each.name for each in listing if is_record(each.name) and not each.subfolder})
+    return AdoptionRecord.of(
+        adoption for name in names for adoption in read_record(read(name) or b"", name)
+    )
+
+
+def record_text(adoptions: Iterable[Adoption]) -> bytes:
+    by_number = AdoptionRecord.of(adoptions).by_number
     head = {"adopted": "by tdl_sync", "version": VERSION}
     records = [head, *(_record(by_number[number]) for number in sorted(by_number))]
     return "".join(json.dumps(each) + "\n" for each in records).encode()
 
 
-def read_record(text: bytes) -> list[AdoptedFile]:
-    """Raises ``ConfigurationError``: what it names may be all that there is of it."""
+def read_record(text: bytes, name: str) -> list[Adoption]:
+    """Raises ``ConfigurationError``."""
     try:
         head, *lines = text.decode().splitlines()
         if json.loads(head)["version"] != VERSION:
             raise ValueError("it was written by another version")
-        return [_file(json.loads(line)) for line in lines if line]
+        return [_adoption(json.loads(line)) for line in lines if line]
     except _NOT_OURS as error:
         raise ConfigurationError(
-            f"{RECORD_NAME} in the chat's folder on the remote, which says what was adopted, can't "
+            f"{name} in the chat's folder on the remote, which says what was adopted, can't "
             f"be read ({error}); put back what was there, or remove it: then what it named is "
             "moved again, unless this machine knows it"
         ) from error
 
 
-def _record(file: AdoptedFile) -> dict[str, Any]:
-    number, identity = file.number, file.identity
+def _record(adoption: Adoption) -> dict[str, Any]:
+    number, file = adoption.number, adoption.file
+    record: dict[str, Any] = {"message": [number.message_id, number.index]}
+    if adoption.revision:
+        record["revision"] = adoption.revision
+    if file is None:
+        return {**record, "taken_back": True}
+    identity = file.identity
     return {
-        "message": [number.message_id, number.index],
+        **record,
         "from": file.source,
         "path": file.path,
         "size_bytes": file.size_bytes,
@@ -73,24 +152,33 @@ def _record(file: AdoptedFile) -> dict[str, Any]:
     }
 
 
-def _file(record: Any) -> AdoptedFile:
+def _adoption(record: Any) -> Adoption:
     message_id, index = record["message"]
+    revision = record.get("revision", 0)
+    _check(all(type(each) is int for each in (message_id, index, revision)))
+    _check(message_id >= 1 and index >= 1 and 0 <= revision <= _MOST_REVISIONS)
+    number = FileNumber(message_id, index)
+    if "taken_back" in record:
+        _check(record["taken_back"] is True)
+        return Adoption(number, None, revision)
+    return Adoption(number, _file(number, record), revision)
+
+
+def _file(number: FileNumber, record: Any) -> AdoptedFile:
     source, path, size_bytes = record["from"], record["path"], record["size_bytes"]
     sha256, file = record.get("sha256"), record.get("file")
     texts = [source, path] if sha256 is None else [source, path, sha256]
-    numbers = [message_id, index, size_bytes, *([] if file is None else [file[1]])]
-    if not all(isinstance(each, str) for each in texts) or not all(
-        type(each) is int for each in numbers
-    ):
-        raise ValueError("a line that this program does not write")
-    if message_id < 1 or index < 1 or size_bytes < 0 or not (sha256 is None or _is_hash(sha256)):
-        raise ValueError("a line that this program does not write")
+    numbers = [size_bytes, *([] if file is None else [file[1]])]
+    _check(all(isinstance(each, str) for each in texts))
+    _check(all(type(each) is int for each in numbers))
+    _check(size_bytes >= 0 and (sha256 is None or _SHA256.fullmatch(sha256) is not None))
     identity = None if file is None else FileIdentity(LocationKind(file[0]), file[1], size_bytes)
-    return AdoptedFile(FileNumber(message_id, index), source, path, size_bytes, sha256, identity)
+    return AdoptedFile(number, source, path, size_bytes, sha256, identity)
 
 
-def _is_hash(text: str) -> bool:
-    return _SHA256.fullmatch(text) is not None
+def _check(is_ours: bool) -> None:
+    if not is_ours:
+        raise ValueError("a line that this program does not write")
 
 
 class Places:
@@ -124,17 +212,9 @@ def is_unchanged(file: AdoptedFile, listed: ListedFile) -> bool:
 
 
 def adopted_files(
-    listing: Iterable[ListedFile],
-    read: Callable[[str], bytes],
-    places: Places,
-    is_known: Callable[[FileNumber], bool],
+    record: AdoptionRecord, places: Places, is_known: Callable[[FileNumber], bool]
 ) -> dict[FileNumber, AdoptedFile]:
     """What was adopted of a chat and lies where it lay, without what ``is_known`` to be done: for
-    that alone nothing is asked. ``listing`` is of the chat's folder, where ``read`` reads.
-
-    Raises what these raise, and ``ConfigurationError``.
-    """
-    if not has_record(listing):
-        return {}
-    files = [each for each in read_record(read(RECORD_NAME)) if not is_known(each.number)]
+    that alone nothing is asked. Raises what listing the places raises."""
+    files = [each for each in record.files if not is_known(each.number)]
     return {each.number: each for each in files if places.shows(each)}

@@ -22,6 +22,7 @@ from tdl_sync.core.model import (
     DoneMark,
     FileNumber,
     FormerFile,
+    ListedFile,
     MarkedFile,
     MediaType,
     Moved,
@@ -36,6 +37,7 @@ from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.mark_database import MarkDatabase
 from tdl_sync.state.mark_records import read_mark
 from tdl_sync.state.state_message import decode, encode, json_in
+from tdl_sync.transfer.adopted import Adoption, read_record, read_records, record_text
 from tests.fakes.chat import CHAT_ID, further_of, item_of
 from tests.kept.places import HERE
 from tests.kept.test_further_files import KEYS_OF_0_1_0, PREFIXES_OF_0_1_0
@@ -67,6 +69,9 @@ STATE = replace(
     balance=Balance((Shortfall(MediaType.VIDEO, 5, 3),), (MediaType.VOICE,)),
 )
 
+
+WITH_ADOPTED = replace(STATE, adopted=Moved(4, 38_500))
+ADOPTIONS = [Adoption(ADOPTED.number, ADOPTED_FILE, 1), Adoption(FileNumber(12, 2), None, 3)]
 
 PART_SCOPE = replace(SCOPE, shard=Shard(2, 4))
 PART = replace(STATE, shard=Shard(2, 4), whole_scope_key="00112233aabbccdd")
@@ -169,6 +174,27 @@ def test_a_state_with_all_the_new_keys_is_written_and_read_as_it_is_kept() -> No
     text = (HERE / "unreleased" / "state.txt").read_text("utf-8")
     assert encode(STATE) == text
     assert decode(text) == STATE
+
+
+def test_a_state_with_what_was_adopted_is_written_and_read_as_it_is_kept() -> None:
+    """A version that does not know that key leaves it out."""
+    text = (HERE / "unreleased" / "state-with-adopted.txt").read_text("utf-8")
+    assert encode(WITH_ADOPTED) == text
+    assert decode(text) == WITH_ADOPTED
+    record = json.loads(json_in(text))
+    assert record.keys() - json.loads(json_in(encode(STATE))).keys() == {"adopted"}
+
+
+def test_the_records_of_what_was_adopted_are_written_and_read_as_they_are_kept() -> None:
+    """The first ones had no revision, and one name for all accounts."""
+    text = (HERE / "unreleased" / "adopted-2f9ff3b5.jsonl").read_bytes()
+    assert record_text(ADOPTIONS) == text
+    first = (HERE / "unreleased" / "adopted.jsonl").read_bytes()
+    assert read_record(first, "adopted.jsonl") == [replace(ADOPTIONS[0], revision=0)]
+    texts = {"adopted.jsonl": first, "adopted-2f9ff3b5.jsonl": text}
+    record = read_records([ListedFile(name, 1) for name in texts], texts.get)
+    assert list(record.by_number.values()) == ADOPTIONS
+    assert record.files == [ADOPTED_FILE]
 
 
 def test_the_released_version_reads_of_that_state_what_it_knows() -> None:

@@ -234,6 +234,62 @@ def assert_a_machine_without_marks_believes_none_of_them(scene: Scene, tmp_path:
     assert moved == [1, 2, 3]
 
 
+def test_what_was_adopted_is_taken_back_and_moved_wherever_the_next_run_is(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """Everything is read already when it is taken back, and one machine has marks of it."""
+    scene, old = scene_with_old_files(stage)
+    machine = scene.machine
+    nothing = run_here(machine, "adopt", "-u", SOURCE, "--undo")
+    assert nothing.stdout.splitlines()[-1] == "result: status=complete taken_back=0 bytes=0"
+    assert adopt(machine).exit_status == 0
+    assert run_here(machine, "-u", SOURCE).exit_status == 0
+    assert "adopted 4 files, 38 kB, where another program has put them" in told_by_status(machine)
+    other = Machine(tmp_path / "other", scene.telegram, machine.remote_directory)
+    assert run_here(other, "-u", SOURCE, "--restart").numbers()["done"] == 8
+    before = everything_in(machine.remote_directory)
+
+    dry = run_here(machine, "adopt", "-u", SOURCE, "--undo", "--dry-run")
+    elsewhere = run_here(machine, "adopt", "-u", SOURCE, "--undo", "--from", "box:older")
+    assert elsewhere.stdout.splitlines()[-1] == "result: status=complete taken_back=0 bytes=0"
+    assert everything_in(machine.remote_directory) == before
+    ended = run_here(machine, "adopt", "-u", SOURCE, "--undo", "--from", "box:old/")
+    assert ended.exit_status == 0, ended.stderr
+    assert [each for each in ended.stdout.splitlines() if each.startswith("back  ")] == [
+        each for each in dry.stdout.splitlines() if each.startswith("back  ")
+    ]
+    assert "back  box:old/plain/notes_ a_b_.txt (2.5 kB): message 4" in ended.stdout.splitlines()
+    assert ended.stdout.splitlines()[-1] == "result: status=complete taken_back=4 bytes=38500"
+    after = everything_in(machine.remote_directory)
+    assert {path: content for path, content in after.items() if path in before} == {
+        path: after[path] if "adopted-" in path else content for path, content in before.items()
+    }
+    status = told_by_status(machine)
+    assert "adopted " not in status
+    assert "4: adoption taken back 4" in status
+
+    third = Machine(tmp_path / "third", scene.telegram, machine.remote_directory)
+    dry = run_here(third, "-u", SOURCE, "--dry-run", "--json")
+    would = {each["message_id"]: each["would"] for each in map(json.loads, dry.stdout.splitlines())}
+    assert [number for number, fate in would.items() if fate == "move"] == [1, 2, 3, 4]
+    scene.telegram.statistics.reset()
+    ended = run_here(other, "-u", SOURCE)
+    assert (ended.exit_status, ended.numbers()["done"]) == (0, 4), ended.stderr
+    assert scene.telegram.statistics.counts().file_bytes == 38_500
+    found = record_of(scene)
+    assert (found["there"], found["missing"], found["wrong"]) == (8, [], [])
+    assert "adopted" not in found
+    assert everything_in(old) == {
+        path.removeprefix("old/"): content
+        for path, content in before.items()
+        if path.startswith("old/")
+    }
+
+
+def told_by_status(machine: Machine) -> str:
+    return " ".join(run_here(machine, "status").stdout.split())
+
+
 @contextmanager
 def a_run_at_work(scene: Scene) -> Iterator[None]:
     machine, chat_id = scene.machine, scene.world.source.chat_id
@@ -259,6 +315,8 @@ def a_run_at_work(scene: Scene) -> Iterator[None]:
             "--template: expected a template as tdl has it",
         ),
         (["-u", SOURCE, "--from", "box:old"], "--from belongs to the command adopt"),
+        (["adopt", "--undo"], "adopt needs the chat"),
+        (["adopt", "-u", SOURCE, "--undo", "--type", "video"], "--type and --undo exclude each"),
     ],
 )
 def test_what_makes_no_sense_is_a_line(module_scene: Scene, words: list[str], said: str) -> None:

@@ -369,11 +369,31 @@ def test_variables_that_resemble_none_are_left_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("command_line", "words"),
+    [
+        ("find beach 2024", ("beach", "2024")),
+        ("find -- -x --json", ("-x", "--json")),
+        ("find a -- -- -b", ("a", "--", "-b")),
+        ("find --json a --", ("a",)),
+    ],
+)
+def test_what_stands_behind_two_dashes_is_looked_for_however_it_begins(
+    command_line: str, words: tuple[str, ...]
+) -> None:
+    assert parse(command_line).words == words
+
+
+@pytest.mark.parametrize(
     ("command_line", "answer"),
     [
         ("--wrokers 3 -u me", "unknown option '--wrokers'; did you mean --workers?"),
         ("--max-disc=3 -u me", "unknown option '--max-disc'; did you mean --max-disk?"),
         ("-x", "unknown option '-x'; see tdl_sync.py --help"),
+        ("find -x", "unknown option '-x'; see tdl_sync.py --help"),
+        ("find", "find takes the words to look for"),
+        ("find --json", "find takes the words to look for"),
+        ("find --", "find takes the words to look for"),
+        ("find -- ''", "find takes the words to look for"),
         ("--work 3 -u me", "unknown option '--work'; did you mean --workers?"),
         (
             "sycn -u me",

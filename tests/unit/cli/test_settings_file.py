@@ -244,7 +244,11 @@ def test_a_home_without_a_file_or_without_a_home_is_no_error(tmp_path: Path) -> 
         ("max_disk = 3", "did you mean 'max-disk'?"),
         ("[chat]\nurl = '@aaa'", "begins with [[chat]], in double brackets"),
         ("[[chats]]\nurl = '@aaa'", "chats: expected a file with a chat in each line"),
-        ("[chats.films]\nurl = '@aaa'", "chats: expected a text"),
+        ("[chats.films]\nurl = '@aaa'", "chats: expected a file with a chat in each line"),
+        (
+            "max-disk = [1, 2]",
+            'expected a text in quotes ("…") or a number, found a list',
+        ),
         ("[[channel]]\nurl = '@aaa'", "unknown key 'channel'; did you mean '[[chat]]'?"),
         ("[[chat]]\nremote = 'a:b'", "[[chat]] 1: it names no chat; add a line such as url"),
         (

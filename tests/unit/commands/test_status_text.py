@@ -360,6 +360,8 @@ def test_a_record_has_the_documented_keys() -> None:
         "files_above": 4,
         "files_moved": 1234,
         "bytes_moved": 56_700_000_001,
+        "files_adopted": 0,
+        "bytes_adopted": 0,
         "started": "2024-05-06T07:00:07Z",
         "saved": "2024-05-06T12:00:07Z",
         "saved_in": "saved messages",

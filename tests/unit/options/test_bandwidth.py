@@ -28,6 +28,9 @@ def at(text: str, day: int = 0, hour: int = 0, minute: int = 0) -> Rates:
         ("0", None, None),
         ("1Gi:2GiB", 1024 * MIB, 2048 * MIB),
         ("4096B", 4096, 4096),
+        ("5.", 5 * 1024, 5 * 1024),
+        ("9999999E:1P", None, 2**50),
+        ("00:00,1M:2M;", MIB, 2 * MIB),
     ],
 )
 def test_a_rate_is_for_each_leg_or_for_both(text: str, up: int | None, down: int | None) -> None:

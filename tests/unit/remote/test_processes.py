@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -67,3 +68,37 @@ def test_nobody_else_starts_processes() -> None:
     room = Path(processes.__file__).parent
     importing = [p.name for p in room.glob("*.py") if "import subprocess" in p.read_text("utf-8")]
     assert importing == ["processes.py"]
+
+
+COMPLAINS = """
+import os, time
+for _ in range(30):
+    os.write(2, b"no" * 500_000)
+    time.sleep(0.02)
+os.write(2, b"that was all")
+raise SystemExit(3)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_hook_that_never_stops_complaining_fills_no_disk_and_its_last_words_are_told() -> None:
+    before, sizes = unnamed_files(), [0]
+
+    def look() -> bool:
+        sizes.extend(size for name, size in unnamed_files().items() if name not in before)
+        return False
+
+    end = processes.run_hook([sys.executable, "-c", COMPLAINS], os.environ, 60, look)
+    assert end.status == 3
+    assert end.last_words.endswith(b"that was all")
+    assert min(sizes[-3:]) < 15_000_000
+
+
+def unnamed_files() -> dict[str, int]:
+    """Those that this process has open, and their sizes."""
+    found = {}
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if " (deleted)" in os.readlink(each):
+                found[each.name] = each.stat().st_size
+    return found

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tdl_sync.core.balance import Balance, Shortfall
 from tdl_sync.core.errors import StateUnreadable
-from tdl_sync.core.model import READER, FileNumber, MediaType, Scope, scope_key
+from tdl_sync.core.model import READER, FileNumber, MediaType, Moved, Scope, scope_key
 from tdl_sync.core.shards import Shard
 from tdl_sync.core.text import MOST_UNITS, utf16_units
 from tdl_sync.state import id_ranges
@@ -59,6 +59,7 @@ PLAIN = RunState(
     reader=READER,
     seen={MediaType.VIDEO: 500, MediaType.PHOTO: 734},
     balance=Balance((Shortfall(MediaType.VIDEO, 520, 500),), (MediaType.VOICE,)),
+    adopted=Moved(4, 38_500),
 )
 PART = replace(PLAIN, shard=Shard(2, 4), whole_scope_key=PLAIN.scope_key)
 
@@ -96,6 +97,7 @@ def test_the_text_has_the_documented_shape() -> None:
             "seen": {"video": 500},
             "not_compared": {"voice": 1},
         },
+        "adopted": {"files": 4, "bytes": 38_500},
         "run": {
             "host": "runner-7",
             "pid": 4711,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tdl_sync.core.errors import ConfigurationError
@@ -17,13 +21,17 @@ from tdl_sync.core.model import (
     folder_and_name,
 )
 from tdl_sync.transfer.adopted import (
-    RECORD_NAME,
+    Adoption,
+    AdoptionRecord,
     Places,
     adopted_files,
     read_record,
+    read_records,
+    record_name,
     record_text,
 )
 
+NAME = record_name(7, "key")
 SOURCES = ["gdrive:", "gdrive:old", "/mnt/old", "/", ":local:/x", "a,b=c:d/e"]
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
@@ -45,10 +53,72 @@ def files(draw: st.DrawFn) -> AdoptedFile:
     )
 
 
-@given(st.lists(files(), max_size=5))
-def test_what_is_written_is_read_and_of_a_file_the_last_counts(written: list[AdoptedFile]) -> None:
-    by_number = {each.number: each for each in written}
-    assert read_record(record_text(written)) == [by_number[each] for each in sorted(by_number)]
+@st.composite
+def adoptions(draw: st.DrawFn) -> Adoption:
+    file = draw(files())
+    return Adoption(file.number, draw(st.sampled_from([None, file])), draw(st.integers(0, 9)))
+
+
+@settings(max_examples=30)
+@given(st.lists(adoptions(), max_size=5))
+def test_what_is_written_is_read(written: list[Adoption]) -> None:
+    record = AdoptionRecord.of(written)
+    assert AdoptionRecord.of(read_record(record_text(written), NAME)) == record
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.booleans(), st.integers(1, 2)), max_size=8))
+def test_what_accounts_write_that_see_each_other_counts_in_the_order_in_which_they_wrote(
+    acts: list[tuple[str, bool, int]],
+) -> None:
+    """Whoever comes later has read what was there, and is the one whose word counts."""
+    texts: dict[str, bytes] = {}
+    counts: dict[FileNumber, AdoptedFile | None] = {}
+    for account, takes_back, message_id in acts:
+        file = replace(ADOPTED, number=FileNumber(message_id))
+        before = read_all(texts)
+        name = record_name(ord(account), "key")
+        own = read_record(texts[name], name) if name in texts else []
+        added = before.without(file.number) if takes_back else before.adopted(file)
+        texts[name] = record_text([*own, added])
+        counts[file.number] = None if takes_back else file
+    record = read_all(texts)
+    assert {number: each.file for number, each in record.by_number.items()} == counts
+
+
+@settings(max_examples=30)
+@given(st.lists(files(), max_size=4), st.lists(files(), max_size=4), st.lists(files(), max_size=4))
+def test_of_what_two_accounts_adopt_at_once_nothing_is_lost(
+    before: list[AdoptedFile], one: list[AdoptedFile], other: list[AdoptedFile]
+) -> None:
+    """Both have read the same before either wrote."""
+    mine, others = record_name(1, "key"), record_name(2, "key")
+    own = [AdoptionRecord().adopted(each) for each in before]
+    seen = AdoptionRecord.of(own)
+    texts = {
+        mine: record_text([*own, *(seen.adopted(each) for each in one)]),
+        others: record_text(seen.adopted(each) for each in other),
+    }
+    numbers = {each.number for each in read_all(texts).files}
+    assert numbers == {each.number for each in (*before, *one, *other)}
+
+
+def read_all(texts: Mapping[str, bytes]) -> AdoptionRecord:
+    return read_records([ListedFile(name, len(text)) for name, text in texts.items()], texts.get)
+
+
+def test_only_what_is_in_the_chats_own_folder_is_a_record_and_the_one_of_before_is() -> None:
+    text = record_text([Adoption(ADOPTED.number, ADOPTED)])
+    listing = [ListedFile(each, 1) for each in ("adopted.jsonl", "adopted-x.jsonl", "adopted.json")]
+    listing.append(ListedFile(NAME, 1, "a folder"))
+    asked: list[str] = []
+
+    def read(name: str) -> bytes:
+        asked.append(name)
+        return text
+
+    assert read_records(listing, read).files == [ADOPTED]
+    assert asked == ["adopted.jsonl"]
 
 
 @given(files())
@@ -72,16 +142,20 @@ def test_a_mark_names_the_place_and_the_path_below_it(file: AdoptedFile) -> None
         b'{"version": 1}\n{"message": [1, 1], "from": "a:", "path": "b", "size_bytes": 1, '
         b'"sha256": "x"}\n',
         b'{"version": 1}\n{"message": [1, 1], "from": "a:", "path": "b", "size_bytes": 1',
+        b'{"version": 1}\n{"message": [1, 1], "taken_back": false}\n',
+        b'{"version": 1}\n{"message": [1, 1], "taken_back": true, "revision": -1}\n',
+        b'{"version": 1}\n{"message": [1, 1], "taken_back": true, "revision": "1"}\n',
         b"\xff",
         b"[" * 100_000,
     ],
 )
 def test_a_record_that_is_not_ours_is_never_taken_for_an_empty_one(text: bytes) -> None:
-    with pytest.raises(ConfigurationError, match=r"adopted\.jsonl"):
-        read_record(text)
+    with pytest.raises(ConfigurationError, match=re.escape(NAME)):
+        read_record(text, NAME)
 
 
 ADOPTED = AdoptedFile(FileNumber(7), "box:old", "a/b.mp4", 10, "0f" * 32)
+RECORD = AdoptionRecord.of([Adoption(ADOPTED.number, ADOPTED)])
 
 
 @pytest.mark.parametrize(
@@ -99,13 +173,7 @@ ADOPTED = AdoptedFile(FileNumber(7), "box:old", "a/b.mp4", 10, "0f" * 32)
 def test_what_is_gone_or_changed_or_there_twice_is_not_done_by_its_record(
     listed: list[ListedFile], counts: bool
 ) -> None:
-    text = record_text([ADOPTED])
-    found = adopted_files(
-        [ListedFile(RECORD_NAME, len(text))],
-        lambda name: text,
-        Places(lambda source: listed),
-        lambda number: False,
-    )
+    found = adopted_files(RECORD, Places(lambda source: listed), lambda number: False)
     assert list(found) == ([ADOPTED.number] if counts else [])
 
 
@@ -113,7 +181,5 @@ def test_where_all_is_known_no_place_is_asked() -> None:
     def must_not(source: str) -> list[ListedFile]:
         raise AssertionError(source)
 
-    text = record_text([ADOPTED])
-    listing = [ListedFile(RECORD_NAME, 1)]
-    assert not adopted_files(listing, lambda _: text, Places(must_not), lambda _: True)
-    assert not adopted_files([], lambda _: text, Places(must_not), lambda _: False)
+    assert not adopted_files(RECORD, Places(must_not), lambda _: True)
+    assert not adopted_files(AdoptionRecord(), Places(must_not), lambda _: False)
