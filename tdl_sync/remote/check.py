@@ -586,7 +586,9 @@ def _move_probe(control: RemoteControl, remote: CheckedRemote, stage_probe: Stag
         sent = _read_by_rclone(control, remote, staged, content)
         compare = Comparison.BY_HASH if remote.shares_hash else Comparison.ALWAYS_SEND
         try:
-            control.move(staged, remote.base, name, compare)
+            # As of any new file of a run: where Drive has ids rclone looks once, and not twice.
+            look_first = not remote.takes_folder_ids
+            control.move(staged, remote.base, name, compare, look_first=look_first)
         except CallFailed as failed:
             if staged.name in failed.reason:
                 raise _no_way_through(control, staged.parent, failed.reason) from failed
