@@ -17,7 +17,7 @@ from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
 from tdl_sync.options.filters import Filters
-from tdl_sync.run.books import reads_on_to_the_end
+from tdl_sync.run.books import Counts, is_whole, reads_on_to_the_end
 from tdl_sync.run.cataloguing import Cataloguing, ChatCatalogue, NoCatalogue
 from tdl_sync.run.chat_session import ChatSession, ChatStart
 from tdl_sync.run.following import Following
@@ -145,6 +145,7 @@ class ChatRun:
             counting.add_done_callback(self._compare_with_room)
         else:
             counting.set_result(NOT_COUNTED)
+        for_balance = self._counted_early(point, newest)
         listing = stages.hand_off.prepare_folder(point.folder)
         if lost := resumption.lost(point, listing):
             for failure in lost:
@@ -176,6 +177,7 @@ class ChatRun:
             texts,
             lease,
             self._identity,
+            for_balance,
             none_is_there=not listing,
             catalogue=catalogue,
         )
@@ -193,6 +195,17 @@ class ChatRun:
             self._following,
             self.stays,
         )
+
+    def _counted_early(
+        self, point: ResumePoint, newest: Future[int] | None
+    ) -> Future[Counts] | None:
+        """For the balance, beside the remote's listing: where the chat has nothing new, nothing is
+        read before the books are balanced."""
+        if newest is None or not is_whole(self._scope, self._config.task.choice):
+            return None
+        if newest.result() > point.after_id:
+            return None
+        return in_thread(partial(self._parts.stages.reader.counts, self._chat), "counts")
 
     def _catalogue(self, folder: str, listing: Sequence[ListedFile]) -> Cataloguing:
         task, stages = self._config.task, self._parts.stages

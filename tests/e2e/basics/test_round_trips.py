@@ -15,7 +15,6 @@ IN_A_ROW = (
     "channels.GetChannels",  # whether the chat still bears its name
     "messages.SendMessage",  # the claim
     "messages.Search",  # claims and states: two searches and the history at once
-    "messages.GetSearchCounters",  # the balance
     "messages.GetMessages",  # the claim is still there
     "messages.EditMessage",  # the state message
     "messages.DeleteMessages",  # the claim, which that has replaced
@@ -29,7 +28,7 @@ BESIDE = Counter(
         "help.GetConfig": 1,  # addresses for files
         "messages.GetHistory": 2,  # the newest message, beside the claim; Saved Messages'
         "messages.Search": 3,  # the other search there, and two samples of the chat's files
-        "messages.GetSearchCounters": 1,  # how much the chat holds, for the display
+        "messages.GetSearchCounters": 2,  # for the balance, and for the display
     }
 )
 """What it asks for beside that. Of what serves the display some may come too late to be asked."""
