@@ -9,7 +9,7 @@ from functools import partial
 from threading import Event
 
 from tdl_sync.core.doubles import told_of_doubles
-from tdl_sync.core.errors import ChatUnreadable, TdlSyncError
+from tdl_sync.core.errors import ChatUnreadable, Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import NOT_COUNTED, Chat, ChatTotals, DoneMark, ListedFile, scope_key
 from tdl_sync.core.naming import path_of
@@ -167,6 +167,8 @@ class ChatRun:
         job = replace(resumption.job(point, listing, stages.most_in_folder), adopted=adopted)
         if (line := _told_of_what_is_there(job, lease, point)) is not None:
             stages.progress.message(line)
+        # All that can be wrong with the remote is found before the first byte is downloaded.
+        self._parts.remote.wait_until_proven()
         catalogue = self._catalogue(point.folder, listing)
         start = ChatStart(
             self._chat,
@@ -224,7 +226,10 @@ class ChatRun:
         if error is not None:
             self._not_counted(error)
             return
-        totals, free_bytes = counting.result(), self._parts.remote_free_bytes
+        try:
+            totals, free_bytes = counting.result(), self._parts.remote.free_bytes()
+        except Stopped:
+            return
         leaves_out = bool(self._scope.filters)  # then less is to come, and nobody knows how much
         if free_bytes is not None and free_bytes < totals.estimated_bytes and not leaves_out:
             self._parts.stages.progress.message(
