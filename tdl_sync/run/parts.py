@@ -260,7 +260,9 @@ class Opening:
             client = TelegramClient(
                 loop, config.telegram, stop, progress.waiting, progress.message, self._on_news
             )
-            client.start(check)
+            # The chat's own question shows as much; a run without one asks for its state first.
+            beside = config.names_chats and not config.running.takeout
+            client.start(check, account_beside=beside)
             watch_session(client, stop)
             known = KnownChats(config.places.chats)
             return TelegramToMove(client, config.running, known, names_topics=config.names_topics)

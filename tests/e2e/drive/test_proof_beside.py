@@ -99,6 +99,7 @@ def test_who_hears_nothing_of_telegram_is_told_at_once_what_is_wrong_with_the_re
     assert ended.exit_status == 2, ended.stderr
     (line,) = ended.said.splitlines()
     assert "lets its account not write" in line
+    assert on.telegram.statistics.counts().calls["users.GetUsers"] == 1  # and is not asked again
 
 
 def test_of_a_chat_that_is_not_there_nothing_is_said_where_the_remote_does_not_take_files(
