@@ -10,12 +10,23 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.benchmark import downloads, job, memory, remotes, scale, shards, side_by_side, uploads
+from scripts.benchmark import (
+    downloads,
+    job,
+    memory,
+    remotes,
+    scale,
+    shards,
+    side_by_side,
+    start,
+    uploads,
+)
 from scripts.benchmark.frame import BenchFailed, Case, Plan, Row
 from scripts.benchmark.plot import svg
 from scripts.reaper import end_with_this_process
 
 CASES: tuple[Case, ...] = (
+    *start.CASES,
     *downloads.CASES,
     *side_by_side.CASES,
     *uploads.CASES,
@@ -112,6 +123,8 @@ def main() -> int:
             failures.append(f"{case.name} could not be measured: {error}")
     minutes = (time.monotonic() - began) / 60
     print(table(rows))
+    if start.TIMELINES:
+        print(f"\n{start.table()}")
     print(
         f"\nRound trip 80 ms, medians of {plan.runs}, {minutes:.0f} minutes; "
         f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}."

@@ -72,6 +72,10 @@ COMMANDS: dict[str, Callable[[DriveStandIn, Any], Any]] = {
     "drop_connections": lambda drive, _: drive.drop_connections(),  # true: how many there were
     "statistics": _statistics,  # true
     "flow": lambda drive, _: drive.statistics.flow(),  # true: uploads' bytes by tenths of a second
+    "note_calls": lambda drive, _: drive.statistics.note_calls(),  # true: from now on, afresh
+    "noted_calls": lambda drive, _: drive.statistics.noted_calls(),
+    # true: of each call its name, and when it began and ended (0 for not yet), by this machine's
+    # monotonic clock
     "files": _files,  # true: all files and folders, without their contents
 }
 

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..calls_noted import CallsNoted, NotedCall
 from ..flow import Flow
 
 
@@ -49,6 +50,7 @@ class Statistics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._in_flight: Counter[str] = Counter()
+        self._noted = CallsNoted()
         self.reset()
 
     def reset(self) -> None:
@@ -77,6 +79,7 @@ class Statistics:
         with self._lock:
             self._calls[name] += 1
             self._in_flight[name] += 1
+            self._noted.began(name)
             uploads = sum(self._in_flight[upload] for upload in _WITH_CONTENT)
             self._most_calls = max(self._most_calls, sum(self._in_flight.values()))
             self._most_uploads = max(self._most_uploads, uploads)
@@ -84,6 +87,16 @@ class Statistics:
     def call_ended(self, name: str) -> None:
         with self._lock:
             self._in_flight[name] -= 1
+            self._noted.ended(name)
+
+    def note_calls(self) -> None:
+        """From now on, each with its times; ``noted_calls`` has them."""
+        with self._lock:
+            self._noted.begin()
+
+    def noted_calls(self) -> list[NotedCall]:
+        with self._lock:
+            return self._noted.calls()
 
     def error_answered(self, text: str) -> None:
         with self._lock:

@@ -89,6 +89,10 @@ COMMANDS: dict[str, Callable[[StandIn, Any], Any]] = {
     "network_down": _set_network_down,  # true or false
     "statistics": _statistics,  # true
     "flow": lambda t, _: t.statistics.flow(),  # true: bytes of file parts by tenths of a second
+    "note_calls": lambda t, _: t.statistics.note_calls(),  # true: from now on, afresh
+    "noted_calls": lambda t, _: t.statistics.noted_calls(),
+    # true: of each call its name, and when it began and ended (0 for not yet), by this machine's
+    # monotonic clock
     "drop_connections": lambda t, value: t.drop_connections(_chosen(value)),
     "stall_connections": lambda t, value: t.stall_connections(_chosen(value)),
     # both: true, or {"dc_id": ...} and/or {"number": ...}; answered with how many there were
@@ -96,6 +100,7 @@ COMMANDS: dict[str, Callable[[StandIn, Any], Any]] = {
     "rotate_salts": lambda t, _: t.rotate_salts(),
     "forget_auth_keys": lambda t, _: t.forget_auth_keys(),
     "expire_file_references": _expire_file_references,  # true
+    "saved_messages_id": lambda t, _: t.world.own_user_id,  # true: that chat's id
     "append": _append,  # {"text": ..., "chat_id": ...}; the new message's id
     "accept_login_token": lambda t, link: t.accept_login_token(link),
     "session_string": lambda t, _: t.session_string(),  # true: a new one

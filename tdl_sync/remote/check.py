@@ -249,6 +249,16 @@ class ProvenRemote:
     cleaning: Future[tuple[str, ...]]
 
 
+@dataclass(frozen=True)
+class BegunProof:
+    """A remote that is there, with its folder. ``proof`` ends as ``prove_remote`` does: until then
+    nothing else is put there. ``folders`` are as in `ProvenRemote`."""
+
+    remote: CheckedRemote
+    folders: list[Folder] | None
+    proof: Future[ProvenRemote]
+
+
 StageProbe = Callable[[bytes], Path]
 """Makes a file with this content where downloads wait for rclone, and says which one it is."""
 
@@ -292,21 +302,60 @@ def prove_remote(
     on_line: Callable[[str], None] = lambda line: None,
 ) -> ProvenRemote:
     """The same, but it returns as soon as the remote has taken the file."""
+    seen = _found(control, remote, must_be_drive, begun, on_line)
+    return _proven(control, *seen, stage_probe)
 
+
+def begin_proof(
+    control: RemoteControl,
+    remote: str,
+    *,
+    must_be_drive: bool = False,
+    stage_probe: StageProbe | None = None,
+    begun: BegunFolder | None = None,
+    on_line: Callable[[str], None] = lambda line: None,
+) -> BegunProof:
+    """The same, but it returns as soon as the remote and its folder are found; the rest goes on
+    beside."""
+    seen, folders = _found(control, remote, must_be_drive, begun, on_line)
+    proof = in_thread(lambda: _proven(control, seen, folders, stage_probe), "proof of the remote")
+    return BegunProof(seen, folders, proof)
+
+
+def _found(
+    control: RemoteControl,
+    remote: str,
+    must_be_drive: bool,
+    begun: BegunFolder | None,
+    on_line: Callable[[str], None],
+) -> tuple[CheckedRemote, list[Folder] | None]:
+    """With its folder, which is made; ``free_bytes`` is not asked for."""
+
+    def find() -> tuple[CheckedRemote, list[Folder] | None]:
+        seen = _look(control, remote, must_be_drive)
+        return _made_base(control, seen, begun, _told_wait(control, on_line))
+
+    return _with_a_token_that_is_taken(control, remote, find)
+
+
+def _proven(
+    control: RemoteControl,
+    seen: CheckedRemote,
+    folders: list[Folder] | None,
+    stage_probe: StageProbe | None,
+) -> ProvenRemote:
     def prove() -> ProvenRemote:
-        looked_at = _look(control, remote, must_be_drive)
-        looked_at, folders = _made_base(control, looked_at, begun, _told_wait(control, on_line))
         with ThreadPoolExecutor(1, "remote check") as pool:
-            free = pool.submit(free_bytes, control, looked_at.base)
+            free = pool.submit(free_bytes, control, seen.base)
             if stage_probe is None:
-                probe = _put_probe(control, looked_at)
+                probe = _put_probe(control, seen)
             else:
-                probe = _move_probe(control, looked_at, stage_probe)
-        checked = replace(looked_at, free_bytes=free.result())
+                probe = _move_probe(control, seen, stage_probe)
+        checked = replace(seen, free_bytes=free.result())
         cleaning = in_thread(lambda: _remove_probe(control, checked, probe), "removing the probe")
         return ProvenRemote(checked, folders, cleaning)
 
-    return _with_a_token_that_is_taken(control, remote, prove)
+    return _with_a_token_that_is_taken(control, seen.remote, prove)
 
 
 def look_at_remote(
@@ -598,7 +647,9 @@ def _move_probe(control: RemoteControl, remote: CheckedRemote, stage_probe: Stag
         sent = _read_by_rclone(control, remote, staged, content)
         compare = Comparison.BY_HASH if remote.shares_hash else Comparison.ALWAYS_SEND
         try:
-            control.move(staged, remote.base, name, compare)
+            # As of any new file of a run: where Drive has ids rclone looks once, and not twice.
+            look_first = not remote.takes_folder_ids
+            control.move(staged, remote.base, name, compare, look_first=look_first)
         except CallFailed as failed:
             if staged.name in failed.reason:
                 raise _no_way_through(control, staged.parent, failed.reason) from failed

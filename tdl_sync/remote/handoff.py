@@ -69,12 +69,15 @@ class RcloneHandOff:
         began_at: float | None = None,
         *,
         others_at_work: bool = False,
+        before_making: Callable[[], None] = lambda: None,
     ) -> None:
         """``folders`` are those on the remote, if they were listed a moment ago. ``began_at``, by
         the monotonic clock: since then no rclone of an earlier run lives here; ``None``: now.
-        ``others_at_work``: other machines move the same chats at the same time."""
+        ``others_at_work``: other machines move the same chats at the same time. ``before_making``
+        is called before a chat's folder is made that may not be there: it may wait, and raise."""
         self._control = control
         self._remote = remote
+        self._before_making = before_making
         self._folders: ChatFolders = (
             FoldersById(control, remote, on_line, folders, others_at_work=others_at_work)
             if remote.takes_folder_ids
@@ -166,6 +169,8 @@ class RcloneHandOff:
         """
         _check_names(folder)
         self._turns.token.in_time()
+        if not (self._remote.takes_folder_ids and self._folders.is_seen(folder)):
+            self._before_making()
         self._lag.before_listing(folder)
         listing = self._folders.prepare(folder)
         if listing:

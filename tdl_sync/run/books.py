@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import Future
 from functools import partial
 
 from tdl_sync.core.balance import NOT_COMPARED, Balance, compared
@@ -36,19 +37,32 @@ BALANCE_SECONDS = 30.0
 """So long Telegram's counts are waited for, which move nothing."""
 
 
+Counts = Mapping[MediaType, int | None]
+
+
 def balanced_in_time(
-    reader: ChatReader, chat: Chat, read: Mapping[Shard, Reading], stop: StopFlag
+    reader: ChatReader,
+    chat: Chat,
+    read: Mapping[Shard, Reading],
+    stop: StopFlag,
+    counting: Future[Counts] | None = None,
 ) -> Balance:
     """``balanced``, or not compared where Telegram takes its time: it may ask for a pause of hours,
     and nothing waits for figures. Raises ``Stopped``."""
-    balancing = in_thread(partial(balanced, reader, chat, read), "balance")
+    balancing = in_thread(partial(balanced, reader, chat, read, counting), "balance")
     stop.wait_beside(balancing, BALANCE_SECONDS)
     stop.check()
     return balancing.result() if balancing.done() else NOT_COMPARED
 
 
-def balanced(reader: ChatReader, chat: Chat, read: Mapping[Shard, Reading]) -> Balance:
-    """``read`` are shards that make up the chat, with what was seen of each. Blocks; raises
+def balanced(
+    reader: ChatReader,
+    chat: Chat,
+    read: Mapping[Shard, Reading],
+    counting: Future[Counts] | None = None,
+) -> Balance:
+    """``read`` are shards that make up the chat, with what was seen of each; ``counting`` gives
+    what Telegram counts, if it was asked since it was known how far is to be read. Blocks; raises
     ``Stopped`` only: what Telegram refuses to tell is not compared."""
     seen: Counter[MediaType] = Counter()
     for each in read.values():
@@ -56,7 +70,7 @@ def balanced(reader: ChatReader, chat: Chat, read: Mapping[Shard, Reading]) -> B
             return NOT_COMPARED
         seen.update(each.seen)
     try:
-        counted = reader.counts(chat)
+        counted = reader.counts(chat) if counting is None else counting.result()
         balance = compared(counted, seen)
         if balance.fewer:
             # What was posted meanwhile is counted, and was not to be read.

@@ -9,7 +9,7 @@ from functools import partial
 from threading import Event
 
 from tdl_sync.core.doubles import told_of_doubles
-from tdl_sync.core.errors import ChatUnreadable, TdlSyncError
+from tdl_sync.core.errors import ChatUnreadable, Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import NOT_COUNTED, Chat, ChatTotals, DoneMark, ListedFile, scope_key
 from tdl_sync.core.naming import path_of
@@ -17,7 +17,7 @@ from tdl_sync.core.reports import RunReport
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
 from tdl_sync.options.filters import Filters
-from tdl_sync.run.books import reads_on_to_the_end
+from tdl_sync.run.books import Counts, is_whole, reads_on_to_the_end
 from tdl_sync.run.cataloguing import Cataloguing, ChatCatalogue, NoCatalogue
 from tdl_sync.run.chat_session import ChatSession, ChatStart
 from tdl_sync.run.following import Following
@@ -146,6 +146,7 @@ class ChatRun:
             counting.add_done_callback(self._compare_with_room)
         else:
             counting.set_result(NOT_COUNTED)
+        for_balance = self._counted_early(point, newest)
         listing = stages.hand_off.prepare_folder(point.folder)
         hand_off = stages.hand_off
         record = read_records(listing, partial(hand_off.read, point.folder))
@@ -170,6 +171,8 @@ class ChatRun:
             job = replace(job, unproven=unexplained_files(job, lease.found, told_of))
         if (line := _told_of_what_is_there(job, lease, point)) is not None:
             stages.progress.message(line)
+        # All that can be wrong with the remote is found before the first byte is downloaded.
+        self._parts.remote.wait_until_proven()
         catalogue = self._catalogue(point.folder, listing)
         start = ChatStart(
             self._chat,
@@ -180,6 +183,7 @@ class ChatRun:
             texts,
             lease,
             self._identity,
+            for_balance,
             none_is_there=not listing,
             catalogue=catalogue,
         )
@@ -198,6 +202,17 @@ class ChatRun:
             self.stays,
         )
 
+    def _counted_early(
+        self, point: ResumePoint, newest: Future[int] | None
+    ) -> Future[Counts] | None:
+        """For the balance, beside the remote's listing: where the chat has nothing new, nothing is
+        read before the books are balanced."""
+        if newest is None or not is_whole(self._scope, self._config.task.choice):
+            return None
+        if newest.result() > point.after_id:
+            return None
+        return in_thread(partial(self._parts.stages.reader.counts, self._chat), "counts")
+
     def _catalogue(self, folder: str, listing: Sequence[ListedFile]) -> Cataloguing:
         task, stages = self._config.task, self._parts.stages
         if not task.catalogue:
@@ -215,7 +230,10 @@ class ChatRun:
         if error is not None:
             self._not_counted(error)
             return
-        totals, free_bytes = counting.result(), self._parts.remote_free_bytes
+        try:
+            totals, free_bytes = counting.result(), self._parts.remote.free_bytes()
+        except Stopped:
+            return
         leaves_out = bool(self._scope.filters)  # then less is to come, and nobody knows how much
         if free_bytes is not None and free_bytes < totals.estimated_bytes and not leaves_out:
             self._parts.stages.progress.message(

@@ -28,7 +28,7 @@ from tdl_sync.core.steps import Steps
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
 from tdl_sync.run.admission import cut_when_lapsed, wait_until_not_lapsed, wait_until_ours
-from tdl_sync.run.books import balanced_in_time, is_whole
+from tdl_sync.run.books import Counts, balanced_in_time, is_whole
 from tdl_sync.run.cataloguing import Cataloguing
 from tdl_sync.run.following import Following, LaterRounds
 from tdl_sync.run.resume import ChatState, ResumePoint, Resumption
@@ -57,7 +57,8 @@ Result = TypeVar("Result")
 @dataclass(frozen=True)
 class ChatStart:
     """What is known when a chat's run begins to move. ``job`` is the first round's; ``counting``
-    gives what Telegram counts in the chat, some time or never."""
+    gives what Telegram counts in the chat, some time or never. ``for_balance`` gives that, too,
+    where nothing is to be read before the books are balanced."""
 
     chat: Chat
     resumption: Resumption
@@ -67,6 +68,7 @@ class ChatStart:
     texts: TextArchive
     lease: Lease
     identity: RunIdentity
+    for_balance: Future[Counts] | None
     none_is_there: bool
     """The chat's folder on the remote shows no file."""
     catalogue: Cataloguing
@@ -213,7 +215,7 @@ class ChatSession:
         up_to_id = max(start.job.up_to_id, position.watermark)
         reader, stop = self._stages.reader, self._stages.stop
         read = {WHOLE: Reading(up_to_id, READER, position.seen)}
-        self._balance = balanced_in_time(reader, start.chat, read, stop)
+        self._balance = balanced_in_time(reader, start.chat, read, stop, start.for_balance)
         self._state.balance = self._balance
         for line in self._balance.lines:
             self._stages.progress.message(f"warning: {start.chat.title!r}: {line}")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass
 
-from tdl_sync.core.errors import ComeBackLater, TdlSyncError
+from tdl_sync.core.errors import ComeBackLater, TdlSyncError, TimeIsUp
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.reports import RunReport
 from tdl_sync.core.stop import StopFlag
@@ -93,8 +93,9 @@ def sent_in_time(send: Callable[[], None], stop: StopFlag) -> str | None:
     sending = in_thread(send, "note")
     began_at = time.monotonic()
     while not sending.done():
-        stopped = stop.is_set
-        if time.monotonic() - began_at >= (SEND_AFTER_STOP_SECONDS if stopped else SEND_SECONDS):
+        # An error that has stopped the run is what the note is there to tell.
+        hurried = stop.is_set and (stop.cause is None or isinstance(stop.cause, TimeIsUp))
+        if time.monotonic() - began_at >= (SEND_AFTER_STOP_SECONDS if hurried else SEND_SECONDS):
             return "Telegram does not answer in time"
         wait((sending,), _LOOK_SECONDS)
     error = sending.exception()

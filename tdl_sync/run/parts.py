@@ -1,10 +1,10 @@
-"""The parts, opened: those of a run, whose remote is proven while Telegram is connected, and those
-of a command that only looks at both sides.
+"""The parts, opened: those of a run, whose remote is proven while Telegram is asked, and those of
+a command that only looks at both sides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
 from tdl_sync.core import open_files
-from tdl_sync.core.errors import Stopped
+from tdl_sync.core.errors import Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import DoneMark
 from tdl_sync.core.ports import OnNews
@@ -90,12 +90,11 @@ def parts_to_look(config: Config, *, on_a_copy: bool = False) -> Iterator[PartsT
 
 @dataclass(frozen=True)
 class Parts:
-    """What all chats of a run share that go to one remote. ``remote_free_bytes`` is ``None`` where
-    it does not say."""
+    """What all chats of a run share that go to one remote, whose proof may be under way."""
 
     telegram: TelegramSide
     stages: Stages
-    remote_free_bytes: int | None
+    remote: OpenedRemote
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,12 @@ class AllParts:
             stop=opened.stop,
             most_in_folder=opened.most_in_folder,
         )
-        return Parts(self.telegram, stages, opened.free_bytes)
+        return Parts(self.telegram, stages, opened)
+
+    def wait_until_proven(self) -> None:
+        """Raises ``Stopped`` where a remote can't be proven: that ends the run."""
+        for opened in self.remotes.values():
+            opened.wait_until_proven()
 
 
 def _budget(staging: Staging, stop: StopFlag, on_line: Callable[[str], None]) -> DiskBudget:
@@ -186,17 +190,17 @@ class Opening:
         for line in staging.lines:
             progress.message(line)
         closing.callback(self._remotes.close)
-        proving = in_thread(partial(self._remotes.proven, staging), "remote check")
+        proving = in_thread(partial(self._remotes.found, staging), "remote check")
         opening = self._opening_telegram(closing)
         # What is wrong with the remote is told first, whatever Telegram says meanwhile.
         remotes = self._result(proving)
         for remote in remotes.values():
-            closing.callback(stop.wait_beside, remote.cleaning)
+            closing.callback(remote.wait_until_cleaned)
         budget = _budget(staging, stop, progress.message)
         for remote in remotes.values():
             budget.heed(remote.stop)
         marks = closing.enter_context(DoneMarks(places.marks))
-        telegram = self._result(opening)
+        telegram = self._telegram_unless_unproven(opening, remotes.values())
         if self._config.running.takeout:
             telegram.begin_takeout(closing, progress.message, self._success)
         partials = PartialFiles(staging, places.partial)
@@ -213,6 +217,18 @@ class Opening:
             on_moved=self._on_moved,
         )
         return AllParts(telegram, stages, remotes, self.stops)
+
+    def _telegram_unless_unproven(
+        self, opening: Future[TelegramToMove], remotes: Iterable[OpenedRemote]
+    ) -> TelegramToMove:
+        try:
+            return self._result(opening)
+        except Stopped:
+            raise
+        except TdlSyncError:
+            for remote in remotes:
+                remote.wait_until_proven()
+            raise
 
     def _result(self, work: Future[Result]) -> Result:
         """Wait for what goes on in another thread. Raises ``Stopped`` as soon as the run stops."""
@@ -244,7 +260,9 @@ class Opening:
             client = TelegramClient(
                 loop, config.telegram, stop, progress.waiting, progress.message, self._on_news
             )
-            client.start(check)
+            # The chat's own question shows as much; a run without one asks for its state first.
+            beside = config.names_chats and not config.running.takeout
+            client.start(check, account_beside=beside)
             watch_session(client, stop)
             known = KnownChats(config.places.chats)
             return TelegramToMove(client, config.running, known, names_topics=config.names_topics)

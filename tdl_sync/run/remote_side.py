@@ -1,4 +1,4 @@
-"""The remotes of a run: the one rclone that reaches them, each of them proven, and what ends all
+"""The remotes of a run: the one rclone that reaches them, the proof of each, and what ends all
 that goes to one of them. Also for a command that only looks."""
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from threading import Event
 
-from tdl_sync.core.errors import ConfigurationError, TdlSyncError
+from tdl_sync.core.errors import ConfigurationError, Stopped, TdlSyncError
 from tdl_sync.core.stop import StopFlag, StopOfRemote
 from tdl_sync.options.config import Config
 from tdl_sync.remote.begun_folder import BegunFolder
-from tdl_sync.remote.check import CheckedRemote, look_at_remote, prove_remote
+from tdl_sync.remote.check import CheckedRemote, ProvenRemote, begin_proof, look_at_remote
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.program import told_of_dropped_variables
@@ -51,13 +51,39 @@ def looked_at(config: Config, control: RemoteControl) -> dict[str, CheckedRemote
 
 @dataclass(frozen=True)
 class OpenedRemote:
-    """One that was proven, and the way to it. ``stop`` ends what goes there."""
+    """One that is there, and the way to it. ``stop`` ends what goes there.
+
+    ``proof`` goes on beside what is asked of Telegram meanwhile; nothing is put there before it has
+    ended, and what it fails of ends all.
+    """
 
     hand_off: RcloneHandOff
-    free_bytes: int | None
     most_in_folder: int | None
-    cleaning: Future[tuple[str, ...]]
+    proof: Future[ProvenRemote]
     stop: StopFlag
+
+    def wait_until_proven(self) -> None:
+        """Raises ``Stopped`` where it can't be proven, too."""
+        _wait_until_proven(self.proof, self.stop)
+
+    def wait_until_cleaned(self) -> None:
+        """Until the proof is removed again, or the run stops."""
+        self.stop.wait_beside(self.proof)
+        if self.proof.done() and self.proof.exception() is None:
+            self.stop.wait_beside(self.proof.result().cleaning)
+
+    def free_bytes(self) -> int | None:
+        """``None`` where the remote does not say. Waits for the proof, as the others do."""
+        self.wait_until_proven()
+        return self.proof.result().remote.free_bytes
+
+
+def _wait_until_proven(proof: Future[ProvenRemote], stop: StopFlag) -> None:
+    stop.wait_beside(proof)
+    if proof.done() and proof.exception() is None:
+        return  # what has stopped all that goes there came later
+    stop.check()
+    proof.result()
 
 
 class RemoteStops:
@@ -93,7 +119,7 @@ class RemoteStops:
 
 
 class OpeningRemotes:
-    """``proven`` once; ``abandon`` and ``close`` from any thread."""
+    """``found`` once; ``abandon`` and ``close`` from any thread."""
 
     def __init__(self, config: Config, stop: StopFlag, progress: Reporter) -> None:
         self._config = config
@@ -120,9 +146,10 @@ class OpeningRemotes:
         if self._rclone is not None:
             self._rclone.close()
 
-    def proven(self, staging: Staging) -> dict[str, OpenedRemote]:
-        """All that take files, each asked for what has to be right of it. Raises as
-        ``Rclone.open`` and ``prove_remote`` do, and ``Stopped``."""
+    def found(self, staging: Staging) -> dict[str, OpenedRemote]:
+        """All that take files, each asked for what has to be right of it; the proof that it takes
+        them goes on, unless there are several: they share an rclone, which one that is looked at
+        may have started anew. Raises as ``Rclone.open`` and ``begin_proof`` do, and ``Stopped``."""
         config, on_line = self._config, self._progress.message
         began_at = time.monotonic()
         for line in told_of_dropped_variables():
@@ -139,27 +166,32 @@ class OpeningRemotes:
             }
             self._stop.check()
             return opened
-        finally:
+        except BaseException:
             staging.remove_probes()
+            raise
 
     def _opened_unless_out(
         self, config: Config, control: RemoteControl, staging: Staging, began_at: float
     ) -> OpenedRemote | None:
         """A wrong setting is told before anything is moved; what ails one remote stops others no
         more at the start than later."""
+        are_several = len(self._config.by_remote) > 1
         try:
-            return self._opened_remote(config, control, staging, began_at)
+            opened = self._opened_remote(config, control, staging, began_at)
+            if are_several:
+                opened.proof.result()
         except TdlSyncError as error:
-            if not error.of_remote or len(self._config.by_remote) == 1:
+            if not error.of_remote or not are_several:
                 raise
             self.stops.of(config.task.remote).set(error)
             return None
+        return opened
 
     def _opened_remote(
         self, config: Config, control: RemoteControl, staging: Staging, began_at: float
     ) -> OpenedRemote:
         self._stop.check()
-        proven = prove_remote(
+        begun = begin_proof(
             control,
             config.task.remote,
             must_be_drive=config.rclone.must_be_drive,
@@ -168,25 +200,31 @@ class OpeningRemotes:
             on_line=self._progress.message,
         )
         stop = self.stops.of(config.task.remote)
-        proven.cleaning.add_done_callback(partial(self._tell_of_cleaning, stop))
-        pace = Pace(stop, self._progress.waiting)
+        begun.proof.add_done_callback(partial(self._proof_ended, stop, staging))
         hand_off = RcloneHandOff(
             control,
-            proven.remote,
-            pace,
+            begun.remote,
+            Pace(stop, self._progress.waiting),
             self._progress.message,
             config.running.on_quota,
-            proven.folders,
+            begun.folders,
             began_at,
             others_at_work=any(
                 group.task.remote == config.task.remote and not group.task.choice.shard.is_whole
                 for group in self._config.groups
             ),
+            before_making=partial(_wait_until_proven, begun.proof, stop),
         )
-        checked = proven.remote
-        return OpenedRemote(
-            hand_off, checked.free_bytes, checked.most_in_folder, proven.cleaning, stop
-        )
+        return OpenedRemote(hand_off, begun.remote.most_in_folder, begun.proof, stop)
+
+    def _proof_ended(self, stop: StopFlag, staging: Staging, proof: Future[ProvenRemote]) -> None:
+        """What it has failed of ends whatever is waited for meanwhile, and so is told first."""
+        staging.remove_probes()
+        error = proof.exception()
+        if error is None:
+            proof.result().cleaning.add_done_callback(partial(self._tell_of_cleaning, stop))
+        elif not isinstance(error, Stopped):
+            stop.set(error)
 
     def _tell_of_cleaning(self, stop: StopFlag, cleaning: Future[tuple[str, ...]]) -> None:
         error = cleaning.exception()

@@ -28,7 +28,7 @@ from tdl_sync.run.hooks import Hooks
 from tdl_sync.run.in_turn import InTurn
 from tdl_sync.run.notice import Ending, note, sent_in_time
 from tdl_sync.run.out_remotes import OutRemotes
-from tdl_sync.run.parts import Opening
+from tdl_sync.run.parts import AllParts, Opening
 from tdl_sync.run.time_left import Deadline
 from tdl_sync.run.wanted_chats import chats_to_move
 
@@ -135,10 +135,24 @@ class Sync:
     def _run_all(self, closing: ExitStack) -> None:
         self._hooks.check()
         parts = self._opening.parts(closing)
+        try:
+            self._run_chats(parts)
+        except Stopped:
+            raise
+        except TdlSyncError:
+            parts.wait_until_proven()  # what is wrong with the remote is told first, and alone
+            raise
+        parts.wait_until_proven()  # with no chat at all, too
+
+    def _run_chats(self, parts: AllParts) -> None:
         telegram, on_line = parts.telegram, self._progress.message
         with Followers(self._stop, on_line) as followers:
             wanted = chats_to_move(self._config, telegram.saved_messages, on_line)
-            on_error = self._errors.append
+
+            def on_error(error: ChatError) -> None:
+                parts.wait_until_proven()
+                self._errors.append(error)
+
             for found in InTurn(wanted, telegram, on_line, on_error):
                 self._stop.check()
                 remote = found.config.task.remote
@@ -163,6 +177,7 @@ class Sync:
                     self._stop.check()
                     self._out.ended(remote, found.chat.title)
                 except TdlSyncError as error:
+                    parts.wait_until_proven()
                     if error.of_remote:
                         self._opening.stops.of(remote).set(error)
                         self._stop.check()

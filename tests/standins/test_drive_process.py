@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,6 +78,18 @@ def test_rclone_needs_nothing_but_the_environment(drive: Process) -> None:
     statistics = drive.tell(statistics=True)["statistics"]
     assert statistics["received_bytes"] == 4
     assert statistics["unknown_requests"] == []
+
+
+def test_calls_are_noted_with_their_times_from_when_that_is_asked_for(drive: Process) -> None:
+    assert drive.rclone("rcat", "gdrive:before") == 0
+    drive.tell(shaping={"call_seconds": 0.01}, note_calls=True)
+    began = time.monotonic()
+    assert drive.rclone("rcat", "gdrive:file") == 0
+    ended = time.monotonic()
+    noted = drive.tell(noted_calls=True)["noted_calls"]
+    assert Counter(name for name, *_ in noted)["upload.multipart"] == 1, noted
+    for _, call_began, call_ended in noted:
+        assert began < call_began <= call_ended - 0.01 < ended
 
 
 def test_faults_and_shaping_are_set_by_a_line_each(drive: Process) -> None:

@@ -112,11 +112,15 @@ def test_faults_and_shaping_are_set_by_a_line_each() -> None:
     with stand_in_process("--world", "files", "--parameters", parameters) as telegram:
         assert telegram.tell(shaping={"round_trip_seconds": 0.01}) == {"shaping": None}
         fault = {"kind": "short_part", "keep_bytes": 5}
-        assert telegram.tell(faults=[fault]) == {"faults": None}
+        assert telegram.tell(faults=[fault], note_calls=True)["faults"] is None
         client = run_client(telegram.started["environment"])
         assert (client.returncode, client.stdout) == (0, "5\n"), client.stderr
         assert telegram.tell(strikes=True) == {"strikes": [1]}
         assert telegram.tell(drop_connections={"dc_id": 2}) == {"drop_connections": 0}
+        noted = telegram.tell(noted_calls=True)["noted_calls"]
+        times = {name: (began, ended) for name, began, ended in noted}
+        assert times["upload.GetFile"][1] - times["upload.GetFile"][0] >= 0.01
+        assert times["connection"][1] == 0.0  # which is no call, and has no answer
 
 
 @pytest.mark.parametrize(

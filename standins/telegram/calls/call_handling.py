@@ -81,15 +81,15 @@ class HandledCall:
         self._connection_number = connection_number
         self._call = call
         self._request = read_call(call, body)
-        self._name = "unreadable"
+        self.name = "unreadable"
         if not isinstance(self._request, Unreadable):
-            self._name = name_of(self._request)
+            self.name = name_of(self._request)
         self._statistics = call.service.statistics
-        self._statistics.call_began(self._name, call.dc_id)
+        self._statistics.call_began(self.name, call.dc_id)
         self.is_ended_by_another = False
 
     def end(self) -> None:
-        self._statistics.call_ended(self._name)
+        self._statistics.call_ended(self.name)
 
     def ends_later(self) -> Callable[[], None]:
         """Take over the duty to report the call's end: whoever gets this must call it once."""
@@ -115,7 +115,7 @@ class HandledCall:
             self._statistics.error_answered(error.text)
             body = raw.types.RpcError(error_code=error.code, error_message=error.text).write()
         except Exception:  # noqa: BLE001 - a bug of the stand-in must not look like Telegram
-            self._call.service.report_unknown(f"{self._name} failed:\n{traceback.format_exc()}")
+            self._call.service.report_unknown(f"{self.name} failed:\n{traceback.format_exc()}")
             body = raw.types.RpcError(error_code=400, error_message="METHOD_INVALID").write()
         kind = fault.kind if fault else None
         return Outcome(
@@ -129,7 +129,7 @@ class HandledCall:
         """What a record holds for this call, if one is played. Raises its error, as late as that
         came."""
         playback = self._call.service.playback
-        reply = None if playback is None else playback.next(self._name)
+        reply = None if playback is None else playback.next(self.name)
         if playback is None or reply is None:
             return None
         await asyncio.sleep(reply.took_seconds / playback.speed)
@@ -141,7 +141,7 @@ class HandledCall:
         registered = handler_of(request)
         auth_key = self._call.auth_key
         if registered is None:
-            self._call.service.report_unknown(self._name)
+            self._call.service.report_unknown(self.name)
             raise RpcError(400, "METHOD_INVALID")
         if auth_key.dead_error is not None:
             raise RpcError(*auth_key.dead_error)
@@ -152,7 +152,7 @@ class HandledCall:
     def _facts(self, request: TlObject, registered: Registered) -> CallFacts:
         file_id = file_id_of(request)
         return CallFacts(
-            rpc=self._name,
+            rpc=self.name,
             needs_login=registered.needs_login,
             chat_ids=chats_named(self._call.world, request, file_id),
             username=username_in(request),

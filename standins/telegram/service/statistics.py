@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ...calls_noted import CONNECTION, CallsNoted, NotedCall
 from ...flow import Flow
 
 
@@ -47,6 +48,7 @@ class Statistics:
         self._lock = threading.Lock()
         self._open = 0
         self._in_flight: Counter[str] = Counter()
+        self._noted = CallsNoted()
         self.reset()
 
     def reset(self) -> None:
@@ -69,6 +71,7 @@ class Statistics:
         with self._lock:
             self._connections += 1
             self._open += 1
+            self._noted.began(CONNECTION)
             return self._connections
 
     def connection_closed(self) -> None:
@@ -84,6 +87,7 @@ class Statistics:
             self._calls[name] += 1
             self._calls_by_dc[dc_id] += 1
             self._in_flight[name] += 1
+            self._noted.began(name)
             self._most_in_flight = max(self._most_in_flight, self._in_flight.total())
             self._most_file_parts_in_flight = max(
                 self._most_file_parts_in_flight, self._in_flight["upload.GetFile"]
@@ -92,6 +96,16 @@ class Statistics:
     def call_ended(self, name: str) -> None:
         with self._lock:
             self._in_flight[name] -= 1
+            self._noted.ended(name)
+
+    def note_calls(self) -> None:
+        """From now on, each with its times; ``noted_calls`` has them."""
+        with self._lock:
+            self._noted.begin()
+
+    def noted_calls(self) -> list[NotedCall]:
+        with self._lock:
+            return self._noted.calls()
 
     def error_answered(self, text: str) -> None:
         with self._lock:

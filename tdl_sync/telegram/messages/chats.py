@@ -9,7 +9,7 @@ from typing import Any
 from pyrogram import raw
 from pyrogram.raw.core import TLObject
 
-from tdl_sync.core.errors import ChatUnreadable
+from tdl_sync.core.errors import ChatUnreadable, TdlSyncError
 from tdl_sync.core.model import Chat, ChatKind
 from tdl_sync.options.chat_spelling import ByMarkedId, ChatSpelling, OwnSavedMessages
 from tdl_sync.telegram.messages.finding import Asker, Finder
@@ -39,6 +39,15 @@ class ChatBook:
     def resolve(self, spelling: ChatSpelling) -> Chat:
         """Find the chat. Raises ``ChatUnreadable`` with the reason and the spellings that work;
         ``ChatFoundLater`` where a flood wait would have to be waited for."""
+        try:
+            found = self._resolved(spelling)
+        except TdlSyncError:
+            self._telegram.check_account()  # a session that has ended is told as what it is
+            raise
+        self._telegram.check_account()
+        return found
+
+    def _resolved(self, spelling: ChatSpelling) -> Chat:
         if isinstance(spelling, OwnSavedMessages):
             return self._own(spelling)
         return self._readable(spelling, self._finder.find(spelling))

@@ -99,6 +99,7 @@ class TelegramClient:
         self._on_news = on_news
         self.sessions: set[Session] = set()
         self._account_id: int | None = None
+        self._asking_account: Future[None] | None = None
         self._beside: set[Future[Any]] = set()
         self._refused = asyncio.Event()
         self._refusal: RPCError | None = None
@@ -121,11 +122,17 @@ class TelegramClient:
         """How long ago an answer has shown that Telegram still accepts the session."""
         return time.monotonic() - self._answered_at
 
-    def start(self, check: Callable[[], None] | None = None) -> None:
+    def start(
+        self, check: Callable[[], None] | None = None, *, account_beside: bool = False
+    ) -> None:
         """Connect with the saved session. Blocks; any thread but the loop's.
 
         What ``check`` raises, which is called a few times a second, ends the wait; then ``stop``
         the loop. By default that is the end of the run.
+
+        Telegram is asked whether the session still counts, and whose it is. With
+        ``account_beside`` that is not waited for where the session itself names the account: then
+        ``check_account`` before anything is believed or done.
 
         Raises ``CredentialsRefused`` (no session, ended session), ``NetworkUnreachable`` or
         ``ConfigurationError`` (a session string that is none).
@@ -142,9 +149,19 @@ class TelegramClient:
                 "the module tgcrypto is missing, and without it decryption runs at 0.4 MB/s; "
                 "install it: python3 -m pip install tgcrypto-pyrofork"
             )
-        self._result(self.loop.submit(self._start), check or self._stop_flag.check)
+        check = check or self._stop_flag.check
+        self._result(self.loop.submit(self._start), check)
+        self._asking_account = self.loop.submit(self._ask_account)
+        if not account_beside or self._account_id is None:
+            self._result(self._asking_account, check)
         # Once for all waits: a wake-up for each flood wait would pile up over a long run.
         self._stop_flag.on_set(lambda: self.loop.wake(self._stopping))
+
+    def check_account(self) -> None:
+        """Wait until Telegram has said that the session counts. Raises as ``start``, and
+        ``Stopped``."""
+        if self._asking_account is not None:
+            self._result(self._asking_account, self._stop_flag.check)
 
     def stop(self) -> None:
         """Disconnect. Never raises for a network that is gone."""
@@ -193,6 +210,9 @@ class TelegramClient:
         self.network.watch()
         if (warning := clock.warning(client)) is not None:
             self._on_line(warning)
+        self._account_id = await library.account_id(client)
+
+    async def _ask_account(self) -> None:
         own_account = raw.functions.users.GetUsers(id=[raw.types.InputUserSelf()])
         with translating("connecting"):
             users: Any = await self.invoke(own_account, "connecting")

@@ -321,3 +321,9 @@ def _own(client: Client) -> Session:
     if client.session is None:
         raise ConnectionError("the Telegram client is closed")
     return client.session
+
+
+async def account_id(client: Client) -> int | None:
+    """Whose session it is, where it says so itself."""
+    storage: Any = client.storage
+    return int(await storage.user_id() or 0) or None

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import Counter
 
+import pytest
+
+from standins.telegram.calls.call_handling import HandledCall, Outcome
+from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
 from tests.e2e.conftest import Stage
 from tests.e2e.program import SOURCE
 from tests.in_process import run_here
+from tests.waiting import PATIENCE_SECONDS
 
 IN_A_ROW = (
     "help.GetConfig",  # with which the library opens its connection
-    "users.GetUsers",  # whose account it is, and whether its session still counts
     "channels.GetChannels",  # whether the chat still bears its name
     "messages.SendMessage",  # the claim
     "messages.Search",  # claims and states: two searches and the history at once
-    "messages.GetSearchCounters",  # the balance
     "messages.GetMessages",  # the claim is still there
     "messages.EditMessage",  # the state message
     "messages.DeleteMessages",  # the claim, which that has replaced
 )
 """What a run with nothing new waits for, one after the other."""
 
-MOST_IN_A_ROW = 12
+MOST_IN_A_ROW = 7
 
 BESIDE = Counter(
     {
         "help.GetConfig": 1,  # addresses for files
+        "users.GetUsers": 1,  # whose account it is, and whether its session still counts
         "messages.GetHistory": 2,  # the newest message, beside the claim; Saved Messages'
         "messages.Search": 3,  # the other search there, and two samples of the chat's files
-        "messages.GetSearchCounters": 1,  # how much the chat holds, for the display
+        "messages.GetSearchCounters": 2,  # for the balance, and for the display
     }
 )
 """What it asks for beside that. Of what serves the display some may come too late to be asked."""
@@ -48,3 +54,43 @@ def test_a_run_with_nothing_new_asks_for_so_much_and_no_more(stage: Stage) -> No
     missing = Counter(IN_A_ROW) - asked
     assert not missing, "it is not asked for any more: take it off the list"
     assert len(IN_A_ROW) <= MOST_IN_A_ROW
+
+
+def test_the_chat_is_asked_for_before_it_is_known_whether_the_session_counts(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session says itself whose it is; nothing is claimed before Telegram has said so, too."""
+    scene = stage(worlds.files(sizes=[1000]))
+    counts, outcome = scene.telegram.statistics.counts, HandledCall.outcome
+    asked_when_answered = list[dict[str, int]]()
+
+    async def held_back(call: HandledCall) -> Outcome:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while call.name == "users.GetUsers" and time.monotonic() < deadline:
+            if "contacts.ResolveUsername" in counts().calls:
+                await asyncio.sleep(0.5)  # a claim would come in this time
+                asked_when_answered.append(counts().calls)
+                break
+            await asyncio.sleep(0.01)
+        return await outcome(call)
+
+    monkeypatch.setattr(HandledCall, "outcome", held_back)
+    assert run_here(scene.machine, "-u", SOURCE).numbers()["done"] == 1
+    (asked,) = asked_when_answered
+    assert "messages.SendMessage" not in asked
+
+
+def test_a_session_that_has_ended_is_told_as_such_also_where_the_chat_is_asked_for_first(
+    stage: Stage,
+) -> None:
+    scene = stage(worlds.files(sizes=[1000]))
+    scene.telegram.faults.add(Fault("session_revoked", rpc="users.GetUsers", times=None))
+    scene.telegram.faults.add(
+        Fault("error", rpc="contacts.ResolveUsername", text="USERNAME_NOT_OCCUPIED", code=400)
+    )
+    ended = run_here(scene.machine, "-u", SOURCE)
+    assert (ended.exit_status, ended.said) == (
+        4,
+        "tdl_sync: Telegram: it does not accept this session any more (SESSION_REVOKED). "
+        "Please log in again: tdl_sync.py login\n",
+    )
