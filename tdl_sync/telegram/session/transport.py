@@ -43,50 +43,80 @@ class PromptTCP(TCPAbridged):
             if connection is not None:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether what was sent just now may have gone out. The library's ``send`` says nothing
+        where there is no connection (yet, or any more)."""
+        return self.writer is not None and not self.writer.is_closing()
+
+
+class WatchedConnection(Connection):
+    """One that reports how it fares; ``watched_connection`` says to whom."""
+
+    _network: Network
+    _keys: Keys
+    _on_end: Callable[[Connection], None]
+
+    _is_closed_by_us = False
+    _has_ended = False
+    """Nothing that comes is read any more."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        self.made_at_seconds = time.monotonic()
+        super().__init__(*arguments, **settings)
+
+    async def connect(self) -> None:
+        # What was sent in the moment in which the session's last connection ended went with it.
+        self._on_end(self)
+        try:
+            await super().connect()
+        except OSError:
+            self._network.failed()
+            await self._network.rest()
+            raise
+
+    async def send(self, data: bytes) -> None:
+        """Raises ``OSError`` where nobody will hear of the answer. The library says nothing of it,
+        and whoever has sent after ``on_end`` was called would wait for a minute."""
+        await super().send(data)
+        protocol: Any = self.protocol
+        if self._has_ended or not protocol.is_open:
+            raise ConnectionError("the connection has ended")
+
+    async def recv(self) -> bytes | None:
+        packet: bytes | None = await super().recv()
+        if packet is None:
+            self._has_ended = True
+            if not self._is_closed_by_us:
+                self._network.ended(self)
+            self._on_end(self)
+            return None
+        self._network.heard(self)
+        if len(packet) == _TRANSPORT_ERROR_BYTES:
+            self._has_ended = True
+            if -int.from_bytes(packet, "little", signed=True) == _AUTH_KEY_UNKNOWN:
+                self._keys.refused(self.dc_id, self.made_at_seconds)
+            self._on_end(self)
+        return packet
+
+    async def close(self) -> None:
+        self._is_closed_by_us = True
+        self._network.closed(self)
+        await super().close()
+
 
 def watched_connection(
     network: Network, keys: Keys, on_end: Callable[[Connection], None]
 ) -> type[Connection]:
-    """A class of connections that report to ``network`` how they fare.
+    """A class of connections that report to ``network`` how they fare, over ``PromptTCP``.
 
     ``on_end(connection)`` is called on the loop when the peer closed the connection, fell silent
     or sent a transport error; of one that refuses the key ``keys`` is told before.
     """
 
-    class WatchedConnection(Connection):
-        _is_closed_by_us = False
+    class Watched(WatchedConnection):
+        _network = network
+        _keys = keys
+        _on_end = staticmethod(on_end)
 
-        def __init__(self, *arguments: Any, **settings: Any) -> None:
-            self.made_at_seconds = time.monotonic()
-            super().__init__(*arguments, **settings)
-
-        async def connect(self) -> None:
-            # What was sent in the moment in which the session's last connection ended went with it.
-            on_end(self)
-            try:
-                await super().connect()
-            except OSError:
-                network.failed()
-                await network.rest()
-                raise
-
-        async def recv(self) -> bytes | None:
-            packet: bytes | None = await super().recv()
-            if packet is None:
-                if not self._is_closed_by_us:
-                    network.ended(self)
-                on_end(self)
-                return None
-            network.heard(self)
-            if len(packet) == _TRANSPORT_ERROR_BYTES:
-                if -int.from_bytes(packet, "little", signed=True) == _AUTH_KEY_UNKNOWN:
-                    keys.refused(self.dc_id, self.made_at_seconds)
-                on_end(self)
-            return packet
-
-        async def close(self) -> None:
-            self._is_closed_by_us = True
-            network.closed(self)
-            await super().close()
-
-    return WatchedConnection
+    return Watched
