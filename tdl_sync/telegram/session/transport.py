@@ -1,4 +1,5 @@
-"""Pyrogram's connections, watched: no waiting for the kernel, and an end that is noticed.
+"""Pyrogram's connections, watched: no waiting for the kernel, nothing copied twice, and an end
+that is noticed.
 
 The library gives both classes as settings of its client (``connection_factory`` and
 ``protocol_factory``), so nothing of it is patched.
@@ -9,19 +10,23 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from python_socks import ProxyError
 
 from tdl_sync.telegram.session.keys import Keys
 from tdl_sync.telegram.session.library import Connection, TCPAbridged
 from tdl_sync.telegram.session.network import Network
+from tdl_sync.telegram.session.reception import Reception
 
 _AUTH_KEY_UNKNOWN = 404
 """The transport error of a server that does not know our key
 (https://core.telegram.org/mtproto/mtproto-transports#transport-errors)."""
 
 _TRANSPORT_ERROR_BYTES = 4
+
+_LONG = 0x7F
+"""Three bytes follow that say how long the packet is."""
 
 
 class PromptTCP(TCPAbridged):
@@ -31,6 +36,8 @@ class PromptTCP(TCPAbridged):
     refuses is an ``OSError`` like every other failure of the network.
     """
 
+    _reception: Reception | None = None
+
     async def connect(self, address: tuple[str, int]) -> None:
         try:
             await super().connect(address)
@@ -38,16 +45,34 @@ class PromptTCP(TCPAbridged):
             # No OSError, so the library would not try again: its session would end in silence,
             # and whoever waits for it would wait for ever.
             raise ConnectionError(f"the proxy refuses the connection: {error}") from error
-        if self.writer is not None:
+        if self.reader is not None and self.writer is not None:
             connection = self.writer.get_extra_info("socket")
             if connection is not None:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._reception = await Reception.in_place_of(self.reader, self.writer, self.TIMEOUT)
 
     @property
     def is_open(self) -> bool:
         """Whether what was sent just now may have gone out. The library's ``send`` says nothing
         where there is no connection (yet, or any more)."""
         return self.writer is not None and not self.writer.is_closing()
+
+    async def recv(self, length: int = 0) -> bytes | None:
+        """A packet (https://core.telegram.org/mtproto/mtproto-transports#abridged); ``None`` at the
+        connection's end, and when it is silent for the library's time-out."""
+        if self._reception is None:
+            return None
+        words = await self._reception.read(1)
+        while words is not None and words[0] > _LONG:
+            # The token of a quick acknowledgement, of four bytes; we never ask for one.
+            token = await self._reception.read(3)
+            words = token and await self._reception.read(1)
+        if words is not None and words[0] == _LONG:
+            words = await self._reception.read(3)
+        if words is None:
+            return None
+        # A bytearray, which is read like bytes, and would be copied to become some.
+        return cast("bytes | None", await self._reception.read(int.from_bytes(words, "little") * 4))
 
 
 class WatchedConnection(Connection):

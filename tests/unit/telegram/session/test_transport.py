@@ -80,6 +80,17 @@ def test_packets_are_read_one_after_the_other_whatever_their_length() -> None:
     connected(work)
 
 
+def test_an_acknowledgement_that_nobody_has_asked_for_is_passed_over() -> None:
+    async def work(place: Place, connection: Connection, far: asyncio.StreamWriter) -> None:
+        far.write(b"\x80\x7f\x01\x02" + b"\xff\xff\xff\xff" + framed(b"a packet"))
+        assert await connection.recv() == b"a packet"
+        far.write(b"\x80\x7f")
+        far.close()
+        assert await connection.recv() is None
+
+    connected(work)
+
+
 @pytest.mark.parametrize("cut", [b"", b"\x02", b"\x02half", b"\x7f\x00", b"\x7f\xff\xff\xffhalf"])
 def test_an_end_is_noticed_wherever_it_comes(cut: bytes) -> None:
     async def work(place: Place, connection: Connection, far: asyncio.StreamWriter) -> None:
