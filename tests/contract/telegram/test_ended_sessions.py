@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
+from pyrogram import raw
 
 from standins.telegram.mtproto.auth_keys import AuthKey
 from standins.telegram.service.faults import Fault
@@ -127,6 +128,27 @@ def test_a_forgotten_session_fails_all_that_is_under_way_at_once(
     for waiting in under_way:
         with pytest.raises(SessionEnded, match="it does not know its key any more"):
             result_of(waiting)
+
+
+def test_what_is_sent_when_the_end_has_been_told_is_not_waited_for(
+    telegram: ConnectedTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection has told whom it owes an answer that there will be none: not the one who was
+    about to ask."""
+    monkeypatch.setattr("tdl_sync.telegram.session.client.CALL_SECONDS", 3600.0)
+    session: Any = telegram.client.client.session
+    create = session.msg_factory.create
+
+    async def create_late(query: Any) -> Any:
+        if isinstance(query, raw.functions.InvokeWithoutUpdates):
+            telegram.standin.forget_auth_keys(drop=False)
+            await session.connection.send(b"a packet of no key of ours..")
+            await telegram.client.keys.session_unknown.wait()
+        return await create(query)
+
+    monkeypatch.setattr(session.msg_factory, "create", create_late)
+    with pytest.raises(SessionEnded, match="it does not know its key any more"):
+        finished(lambda: telegram.reader.newest_message_id(telegram.chat))
 
 
 def test_an_ended_session_is_said_where_another_data_centre_is_to_be_reached(
