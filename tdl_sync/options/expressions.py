@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import regex
-
 from tdl_sync.core.errors import ConfigurationError
 
 MOST_CHARACTERS = 500
@@ -44,6 +42,8 @@ class Expression:
         """Raises ``ValueError`` with what is expected."""
         if len(text) > MOST_CHARACTERS:
             raise ValueError(f"a regular expression of at most {MOST_CHARACTERS} characters")
+        import regex  # only where there is one: a start would wait for it
+
         try:
             return cls(text, regex.compile(text, regex.IGNORECASE))
         except (regex.error, OverflowError, RecursionError) as error:

@@ -755,6 +755,20 @@ def _unwritable(failure: RcloneFailure) -> TdlSyncError:
 def _remove_probe(control: RemoteControl, remote: CheckedRemote, probe: _Probe) -> tuple[str, ...]:
     """Returns warnings for the user. Raises ``ConfigurationError`` if it is not what was sent,
     ``NetworkUnreachable`` and ``Stopped``."""
+    with ThreadPoolExecutor(1, "older probes") as pool:
+        older = pool.submit(_older_probes, control, remote, probe)
+        if (warning := _warning_of_own_probe(control, remote, probe)) is not None:
+            return (warning,)
+        with suppress(CallFailed):  # the next start tries again
+            for name in older.result():
+                control.delete_file(remote.base, name)
+    return ()
+
+
+def _warning_of_own_probe(
+    control: RemoteControl, remote: CheckedRemote, probe: _Probe
+) -> str | None:
+    """Remove it, unless that can't be; then a line for the user."""
     unseen = probe.unseen
     deadline = time.monotonic() + LISTING_LAG_SECONDS
     while True:
@@ -762,21 +776,19 @@ def _remove_probe(control: RemoteControl, remote: CheckedRemote, probe: _Probe) 
             unseen = None
         try:
             control.delete_file(remote.base, probe.name)
-            break
+            return None
         except CallFailed as failed:
             if not failed.is_missing or time.monotonic() > deadline:
                 # Who may add files to a shared drive may not always delete them: no reason not to
                 # run.
                 path = f"{remote.remote.rstrip('/')}/{probe.name}"
-                return (f"the probe file {path!r} can't be deleted: {failed.reason}",)
+                return f"the probe file {path!r} can't be deleted: {failed.reason}"
         time.sleep(_LOOK_AGAIN_SECONDS)
-    if probe.left_by:
-        _remove_older_probes(control, remote, probe.left_by)
-    return ()
 
 
-def _remove_older_probes(control: RemoteControl, remote: CheckedRemote, prefix: str) -> None:
-    """Those that runs have left which were killed; the next start tries again what fails."""
-    with suppress(CallFailed):
-        for name in control.names_beginning_with(remote.base, prefix):
-            control.delete_file(remote.base, name)
+def _older_probes(control: RemoteControl, remote: CheckedRemote, probe: _Probe) -> list[str]:
+    """The names of those that attempts and runs before have left, which were killed."""
+    if not probe.left_by:
+        return []
+    names = control.names_beginning_with(remote.base, probe.left_by)
+    return [name for name in names if name != probe.name]

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rclone_python.utils import extract_rclone_progress
-
 from tdl_sync.core.text import printable
 
 _SERVING = re.compile(r"Serving remote control on http://127\.0\.0\.1:(\d{1,5})/")
@@ -111,6 +109,11 @@ def _told(level: str, message: str) -> Told | None:
 
 
 def _sent(text: str) -> SentSoFar | None:
+    if '"transferring":' not in text:
+        return None
+    # Only where something is sent: it brings all of rich along, which a start would wait for.
+    from rclone_python.utils import extract_rclone_progress
+
     try:
         told, progress = extract_rclone_progress(text)
         if not told or progress is None:

@@ -6,7 +6,6 @@ import os
 from typing import TextIO
 
 from tdl_sync.options.config import Telling, Verbosity
-from tdl_sync.reporting.bars import BarsOutlet
 from tdl_sync.reporting.events import Level, as_json, as_text
 from tdl_sync.reporting.log_file import LogFile
 from tdl_sync.reporting.outlets import LineOutlet, Output
@@ -37,8 +36,13 @@ def progress_for(stream: TextIO, telling: Telling) -> Reporter:
         and telling.verbosity is not Verbosity.QUIET
         and not telling.lines_as_json
     )
-    lines = LineOutlet(Output(stream), style, least)
-    outlets: list[Outlet] = [BarsOutlet(stream, least) if has_bars else lines]
+    outlets: list[Outlet] = []
+    if has_bars:
+        from tdl_sync.reporting.bars import BarsOutlet  # only on a terminal: it brings tqdm along
+
+        outlets.append(BarsOutlet(stream, least))
+    else:
+        outlets.append(LineOutlet(Output(stream), style, least))
     if telling.log_file is not None:
         file = LogFile(telling.log_file, reporter.message)
         outlets.append(LineOutlet(file, style, min(least, Level.INFO)))
