@@ -265,6 +265,7 @@ class MediaConnections:
             filter(self._flood_waits.may_ask, media or self._turns),
             key=lambda session: (
                 not connected(session).is_set(),
+                not self._flood_waits.has_waited(session),
                 self._finish(session, size_bytes),
             ),
             default=None,

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
 import pytest
+from pyrogram import raw
 from pyrogram.errors import FileReferenceExpired, FloodPremiumWait, FloodWait
 
 from tdl_sync.core.errors import Stopped
@@ -54,6 +55,13 @@ class CountingTelegram:
         self.pauses_said: list[int] = []
         self.is_stopping = False
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+        self.pings: list[asyncio.Future[None]] = []
+
+    async def ask(self, session: CountedSession, query: object, seconds: float) -> None:
+        """Nothing but pings is sent."""
+        assert isinstance(query, raw.functions.Ping)
+        self.pings.append(asyncio.get_running_loop().create_future())
+        await self.pings[-1]
 
     def say_pause(self, doing: str, seconds: int) -> None:
         self.pauses_said.append(seconds)
@@ -141,6 +149,12 @@ class Traffic:
     async def pass_time(self, seconds: float) -> None:
         self.telegram.now += seconds
         self.telegram.wake()
+        await self._settle()
+
+    async def pong(self, took_seconds: float) -> None:
+        """What was asked last to come back comes back."""
+        self.telegram.now += took_seconds
+        self.telegram.pings[-1].set_result(None)
         await self._settle()
 
     async def give_up_as_it_begins(self, seconds: float) -> None:
@@ -382,6 +396,69 @@ def test_nothing_is_asked_during_a_pause_and_then_one_request_before_the_others(
         await traffic.end_oldest()
         assert len(traffic.under_way) == under_way
         assert traffic.telegram.pauses_said == [PAUSE_SECONDS]
+
+    run(test)
+
+
+async def feels_its_way(traffic: Traffic) -> int:
+    """One request, after a pause; how many were under way before."""
+    await traffic.open_the_window()
+    await traffic.ask(VIDEO, times=60)
+    under_way = await traffic.refuse_all(PAUSE_SECONDS)
+    await traffic.pass_time(PAUSE_SECONDS)
+    assert len(traffic.under_way) == 1
+    return under_way
+
+
+def test_the_others_follow_when_a_refusal_would_have_been_there() -> None:
+    """Not when the whole answer is: a refusal takes no longer than a pong."""
+
+    async def test(traffic: Traffic) -> None:
+        under_way = await feels_its_way(traffic)
+        await traffic.pong(0.2)
+        await traffic.pass_time(0.1)
+        assert len(traffic.under_way) == 1
+        await traffic.pass_time(0.02)
+        assert len(traffic.under_way) == under_way
+
+    run(test)
+
+
+def test_a_refusal_that_comes_before_that_is_heard() -> None:
+    async def test(traffic: Traffic) -> None:
+        await feels_its_way(traffic)
+        await traffic.pong(0.2)
+        assert await traffic.refuse_all(PAUSE_SECONDS) == 1
+        await traffic.pass_time(1.0)
+        assert traffic.under_way == []
+
+    run(test)
+
+
+def test_where_a_refusal_came_later_than_a_pong_each_answer_is_waited_for() -> None:
+    async def test(traffic: Traffic) -> None:
+        under_way = await feels_its_way(traffic)
+        await traffic.pong(0.2)
+        await traffic.pass_time(0.2)
+        assert await traffic.refuse_all(PAUSE_SECONDS) == under_way
+        pings = len(traffic.telegram.pings)
+        await traffic.pass_time(PAUSE_SECONDS)
+        assert len(traffic.under_way) == 1
+        assert len(traffic.telegram.pings) == pings
+        await traffic.end_oldest()
+        assert len(traffic.under_way) == under_way
+
+    run(test)
+
+
+def test_who_gives_up_before_its_pong_is_there_shows_nothing() -> None:
+    async def test(traffic: Traffic) -> None:
+        await feels_its_way(traffic)
+        pong = traffic.telegram.pings[-1]
+        await traffic.cancel_oldest()
+        pong.set_result(None)
+        await traffic.pass_time(1.0)
+        assert len(traffic.under_way) == 1
 
     run(test)
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from tdl_sync.telegram.files.pauses import Pauses
 
 FIRST, SECOND, THIRD = "first", "second", "third"
+ELSEWHERE, UNDER_WAY = "elsewhere", "under way"
 
 
 class Line:
-    """Requests over connections, which are sent and answered at given moments."""
+    """Requests over connections, which are sent and answered at given moments, while another is
+    under way."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.pauses = Pauses(lambda: self.now)
+        self.pauses.asked(ELSEWHERE, UNDER_WAY)
 
     def refuse(self, connection: str, *, sent: float, heard: float, seconds: int = 10) -> None:
         self.now = heard
@@ -25,6 +28,16 @@ class Line:
         request = (connection, sent)
         self.pauses.answered(connection, request, sent)
         self.pauses.ended(request)
+
+    def ask(self, connection: str) -> tuple[str, float]:
+        """One that is under way from now on."""
+        request = (connection, self.now)
+        self.pauses.asked(connection, request)
+        return request
+
+    def all_is_over(self) -> None:
+        """Nothing else is under way any more."""
+        self.pauses.ended(UNDER_WAY)
 
     def free(self) -> set[str]:
         return {each for each in (FIRST, SECOND, THIRD) if self.pauses.may_ask(each)}
@@ -111,9 +124,11 @@ def test_until_several_in_a_row_are_refused_what_was_sent_later() -> None:
     assert line.free() == {THIRD}
     line.refuse("fifth", sent=13.2, heard=13.4)
     assert line.free() == set()
-    line.now = 23.35
-    assert line.free() == set()  # to the end of the last that was told
-    line.now = 23.4
+    line.now = 23.05
+    assert line.free() == set()
+    line.now = 23.1  # the end that the first of them was told, who was refused the same
+    assert line.free() == {THIRD}
+    line.now = 23.3
     assert line.free() == {FIRST, SECOND, THIRD}
 
 
@@ -121,6 +136,7 @@ def test_one_that_is_answered_in_between_ends_the_row() -> None:
     line = with_a_limit_of_one()
     for number in range(2, 10):
         line.refuse(f"another {number}", sent=number, heard=number + 0.1)
+        assert line.free() == {SECOND, THIRD}
         line.answer(SECOND, sent=number + 0.2, heard=number + 0.3)
     assert line.free() == {SECOND, THIRD}
 
@@ -139,3 +155,98 @@ def test_a_connection_that_is_closed_takes_its_pause_with_it() -> None:
     line = with_a_limit_of_one()
     line.pauses.forget(FIRST)
     assert line.pauses.are_none
+
+
+def refused_while_others_had_less() -> Line:
+    """Nothing that is under way shows whom it means, nor does anything else."""
+    line = Line()
+    line.answer(FIRST, sent=0.5, heard=0.6)
+    line.refuse(FIRST, sent=1.0, heard=1.1)
+    return line
+
+
+def test_where_nothing_under_way_can_show_whom_a_refusal_means_one_request_asks() -> None:
+    line = refused_while_others_had_less()
+    assert line.free() == set()
+    line.all_is_over()
+    assert line.free() == {SECOND, THIRD}
+    line.ask(SECOND)
+    assert line.free() == set()
+
+
+def test_where_that_is_taken_one_connection_is_meant() -> None:
+    line = refused_while_others_had_less()
+    line.all_is_over()
+    asked = line.ask(SECOND)
+    line.pauses.taken(SECOND, asked, 1.1)
+    assert line.free() == {SECOND, THIRD}
+
+
+def test_where_that_is_refused_nothing_else_is_asked_before_the_end() -> None:
+    line = refused_while_others_had_less()
+    line.all_is_over()
+    line.ask(SECOND)
+    line.refuse(SECOND, sent=1.1, heard=1.2)
+    assert line.free() == set()
+    line.now = 11.0
+    assert line.free() == set()
+
+
+def test_where_that_comes_to_nothing_the_next_asks() -> None:
+    line = refused_while_others_had_less()
+    line.all_is_over()
+    line.pauses.ended(line.ask(SECOND))
+    assert line.free() == {SECOND, THIRD}
+
+
+def test_a_connection_that_has_taken_as_much_as_the_one_that_was_refused_shows_nothing() -> None:
+    """Each may have come to the same limit of its own."""
+    line = Line()
+    for connection in (FIRST, SECOND):
+        line.answer(connection, sent=0.5, heard=0.6)
+    line.refuse(FIRST, sent=1.0, heard=1.1)
+    line.all_is_over()
+    assert line.free() == {THIRD}
+
+
+def test_the_more_were_in_vain_the_rarer_one_asks_during_a_pause() -> None:
+    """Where a limit is the account's it is found out a few times, not in each pause."""
+    line = Line()
+    line.all_is_over()
+    asked_during = []
+    for pause in range(20):
+        began = pause * 100.0
+        line.answer(FIRST, sent=began, heard=began + 0.1)
+        line.refuse(FIRST, sent=began + 1, heard=began + 1.1)
+        if line.free():
+            asked_during.append(pause)
+            line.ask(SECOND)
+            line.refuse(SECOND, sent=began + 1.1, heard=began + 1.2)
+        line.now = began + 20
+        feeler = line.ask(FIRST)
+        line.pauses.answered(FIRST, feeler, line.now)
+        line.pauses.ended(feeler)
+    assert asked_during == [0, 2, 6, 14]
+
+
+def test_of_ends_that_are_less_than_a_second_apart_the_first_is_that_of_all() -> None:
+    """Waits are told in whole seconds. Each connection waits for its own all the same."""
+    line = Line()
+    line.refuse(FIRST, sent=1.0, heard=1.1)
+    line.refuse(SECOND, sent=1.0, heard=1.9)
+    line.now = 11.0
+    assert line.free() == set()
+    line.now = 11.1
+    assert line.free() == {FIRST, THIRD}
+    feeler = line.ask(FIRST)
+    line.pauses.taken(FIRST, feeler, 11.1)
+    assert line.free() == {FIRST, THIRD}
+    line.now = 11.9
+    assert line.free() == {FIRST, SECOND, THIRD}
+
+
+def test_who_was_refused_feels_the_way() -> None:
+    """Another connection may have come to a limit of its own meanwhile, and may have met none."""
+    line = Line()
+    line.refuse(SECOND, sent=1.0, heard=1.1)
+    assert [line.pauses.has_waited(each) for each in (FIRST, SECOND, THIRD)] == [False, True, False]
