@@ -26,7 +26,7 @@ RCLONE = shutil.which("rclone") or str(Path(sys.executable).parent / "rclone")
 
 SOURCE = "@stand_in_source"
 REMOTE = "box:files"
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 300.0
 WHOLE_SCHEMA = "TESTS_IMPORT_THE_WHOLE_SCHEMA"
 """Set for the tests, all types of Telegram's schema are imported at the start, here and in what is
 started: ``tdl_sync/telegram/session/schema_on_demand.py`` is left out."""
@@ -80,7 +80,8 @@ class Running:
 
     @property
     def stderr(self) -> str:
-        return self._stderr.read_text()
+        """What it has said so far, of which the last letter may be half there."""
+        return self._stderr.read_text(errors="replace")
 
     def wait_for(self, text: str) -> None:
         """Until standard error holds ``text``."""

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fcntl import ioctl
 from pathlib import Path
@@ -57,6 +57,12 @@ class Terminal:
         while (found := self.shown.find(text, self._read_to)) < 0:
             assert self._read(deadline), f"never showed {text!r}:\n{self.shown}"
         self._read_to = found + len(text)
+
+    def read_until(self, condition: Callable[[], bool]) -> None:
+        """Until it is true of what was sent so far."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            assert self._read(deadline), f"it never came true:\n{self.shown}"
 
     def type(self, text: str) -> None:
         """``\\n`` is the Enter key, ``\\x03`` is Ctrl-C."""

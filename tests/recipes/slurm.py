@@ -27,7 +27,7 @@ import psutil
 
 from scripts import reaper
 from standins.telegram.server import StandIn
-from tests.e2e.program import PROGRAM, RCLONE, ROOT, SOURCE, Machine
+from tests.e2e.program import PATIENCE_SECONDS, PROGRAM, RCLONE, ROOT, SOURCE, Machine
 
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "munged", "unshare")
@@ -59,10 +59,9 @@ SwitchType=switch/none
 MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
-# With the defaults it takes minutes until a lost node's jobs begin on another one.
-SlurmdTimeout=4
-MessageTimeout=2
-TCPTimeout=1
+SlurmdTimeout={lost_seconds}
+MessageTimeout={message_seconds}
+TCPTimeout={message_seconds}
 SchedulerType=sched/backfill
 SchedulerParameters=bf_interval=1,sched_interval=1,sched_min_interval=0
 PartitionName=all Nodes={nodes} Default=YES MaxTime=INFINITE State=UP
@@ -137,12 +136,16 @@ def _free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def slurm() -> Iterator[Slurm]:
-    """Ready to take jobs. All of it has ended, and is removed, on leaving."""
+def slurm(lost_seconds: int = 120) -> Iterator[Slurm]:
+    """Ready to take jobs. All of it has ended, and is removed, on leaving.
+
+    A node that says nothing for so long is lost, and its jobs begin on another one: where a test
+    loses none, a busy machine has minutes to answer.
+    """
     with ExitStack() as stack:
         # A socket's path is short.
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slurm-")))
-        _write(directory)
+        _write(directory, lost_seconds)
 
         def start(*command: str) -> subprocess.Popen[bytes]:
             with (directory / "output.log").open("ab") as output:
@@ -175,7 +178,7 @@ def slurm() -> Iterator[Slurm]:
         yield cluster
 
 
-def _write(directory: Path) -> None:
+def _write(directory: Path, lost_seconds: int) -> None:
     (directory / "munge").mkdir(mode=0o700)
     key = directory / "munge" / "key"
     key.touch(0o600)
@@ -187,6 +190,8 @@ def _write(directory: Path) -> None:
         controller_port=controller_port,
         directory=directory,
         nodes=",".join(NODES),
+        lost_seconds=lost_seconds,
+        message_seconds=lost_seconds // 2,
     )
     for name, port in zip(NODES, ports, strict=True):
         text += f"NodeName={name} NodeAddr=127.0.0.1 Port={port} CPUs={CPUS} RealMemory=8000\n"
@@ -200,7 +205,7 @@ def _idle_nodes(cluster: Slurm) -> int:
 
 
 def _until(condition: Callable[[], bool], what: str, logs: Callable[[], str] = str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not come up\n{logs()}"
         time.sleep(0.1)

@@ -82,7 +82,7 @@ def follow(submitted: Submitted, shards: set[str], story: Story) -> None:
 def run(directory: Path) -> None:
     world = worlds.sparse(messages=SHARDS * 1000, media_every=80, mean_size_bytes=40_000)
     story = Story()
-    with StandIn(world, SLOW) as telegram, slurm() as cluster:
+    with StandIn(world, SLOW) as telegram, slurm(lost_seconds=4) as cluster:
         machine = Machine(directory / "machine", telegram)
         settings = (f"TDL_SYNC_SAVE_INTERVAL={SAVE_INTERVAL}", "PAUSE_SECONDS=8")
         submitted = Submitted.set_up(cluster, machine, telegram, *settings)

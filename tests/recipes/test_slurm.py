@@ -16,6 +16,7 @@ from scripts import reaper
 from standins.telegram.world import worlds
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_on_remote, wanted
+from tests.e2e.program import PATIENCE_SECONDS
 from tests.recipes.hosts import needed_to_stop_seconds, recipe
 from tests.recipes.slurm import PACKAGES, Submitted, missing, slurm
 from tests.waiting import until
@@ -34,7 +35,7 @@ def test_four_shards_on_two_nodes_move_a_chat_and_one_with_work_left_begins_agai
         submitted = Submitted.set_up(
             cluster, scene.machine, scene.telegram, "PAUSE_SECONDS=0", once
         )
-        submitted.wait(120)
+        submitted.wait(PATIENCE_SECONDS)
         told = submitted.told()
         assert {state for state, _ in cluster.jobs().values()} == {"COMPLETED"}, told
         assert {node for _, node in cluster.jobs().values()} == {"node-a", "node-b"}, told

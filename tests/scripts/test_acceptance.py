@@ -62,7 +62,7 @@ def test_every_promise_is_kept_on_the_stand_ins_and_nothing_is_left_or_told(
     before = len(on.world.channels)
     record, work = tmp_path / "record", tmp_path / "work"
     running = start(on, "--yes", "--record", str(record), "--work", str(work))
-    out, err = running.communicate(timeout=180)
+    out, err = running.communicate(timeout=600)
     assert running.returncode == 0, out + err
     assert "\n10 kept, 0 BROKEN, 0 not seen" in out, out
     assert_all_is_as_before(on, before)
@@ -103,9 +103,9 @@ def test_ctrl_c_ends_it_wherever_it_is_and_removes_what_was_made_by_then(
     on = set_up(scene)
     before = len(on.world.channels)
     running = start(on, "--yes", "--work", str(tmp_path / "work"))
-    until(lambda: met(on, before))
+    until(lambda: met(on, before), 300)
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=120)
+    out, err = running.communicate(timeout=600)
     assert running.returncode == 130, out + err
     assert "interrupted" in out, out + err
     assert_all_is_as_before(on, before)
@@ -115,6 +115,6 @@ def test_without_a_yes_nothing_is_made(scene: SetScene) -> None:
     on = set_up(scene)
     before = len(on.world.channels)
     running = start(on)
-    out, _ = running.communicate(timeout=120)
+    out, _ = running.communicate(timeout=600)
     assert (running.returncode, len(on.world.channels)) == (2, before)
     assert "Go on? [y/N]" in out

@@ -15,6 +15,7 @@ from typing import Any
 
 from standins.drive.files.world import DriveFile, DriveName
 from standins.drive.server import DriveStandIn
+from tests.waiting import PATIENCE_SECONDS
 
 # One attempt of each kind, no pauses between calls: what a fault does is seen at once.
 IMPATIENT = {
@@ -56,7 +57,7 @@ class RcloneOnDrive:
             env=self.environment,
             input=stdin,
             capture_output=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         return Ran(process.returncode, process.stdout.decode(), process.stderr.decode())

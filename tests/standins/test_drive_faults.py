@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from standins.drive.faults import Fault, Faults
 from standins.drive.shaping import Shaping
 from tests.standins.rclone_on_drive import Ran, RcloneOnDrive, rclone_on_drive, rclone_version
+from tests.waiting import PATIENCE_SECONDS, until
 
 MOVE = ["moveto", "--checksum", "--drive-stop-on-upload-limit"]
 IN_CHUNKS = "--drive-upload-cutoff=256k"
@@ -221,7 +221,7 @@ def test_moves_into_a_folder_that_no_listing_shows_yet_make_several(rclone: Rclo
 @pytest.mark.parametrize("call", ["files.list", "upload.multipart"])
 def test_a_stall_is_ended_by_rclone_s_own_time_limit(rclone: RcloneOnDrive, call: str) -> None:
     rclone.drive.faults.add(Fault("stall", call=call, body_bytes=20))
-    ran = move(rclone, SMALL, "--timeout=500ms")
+    ran = move(rclone, SMALL, "--timeout=2s")
     assert ran.exit_status == 0, ran.stderr
     assert_arrived_once(rclone, SMALL)
 
@@ -230,7 +230,7 @@ def test_rclone_killed_in_mid_upload_leaves_nothing_half(rclone: RcloneOnDrive) 
     rclone.drive.shaping = Shaping(total_bytes_per_second=100_000)
     source = rclone.local_file("file", THREE_CHUNKS)
     with rclone.start(*MOVE, IN_CHUNKS, str(source), "gdrive:file") as process:
-        wait_until(lambda: rclone.drive.statistics.received_bytes > 0)
+        until(lambda: rclone.drive.statistics.received_bytes > 0)
         process.kill()
     assert_kept(rclone)
 
@@ -242,7 +242,7 @@ def test_uploads_share_the_bandwidth_and_are_counted_at_once(rclone: RcloneOnDri
             source = rclone.local_file(f"{number}", THREE_CHUNKS)
             command = [*MOVE, IN_CHUNKS, str(source), f"gdrive:{number}"]
             stack.enter_context(rclone.start(*command))
-        wait_until(lambda: rclone.drive.statistics.counts().most_uploads_at_once == 3)
+        until(lambda: rclone.drive.statistics.counts().most_uploads_at_once == 3)
         rclone.drive.shaping = Shaping()
     assert rclone.paths() == ["0", "1", "2"]
 
@@ -264,7 +264,7 @@ def test_of_an_answer_that_is_held_the_work_is_done(rclone: RcloneOnDrive) -> No
     assert move(rclone, SMALL, to="gdrive:small").exit_status == 0
     source = rclone.local_file("file", THREE_CHUNKS)
     with rclone.start(*MOVE, IN_CHUNKS, str(source), "gdrive:file") as process:
-        wait_until(lambda: len(rclone.there()) == 2)
+        until(lambda: len(rclone.there()) == 2)
         assert process.poll() is None
         process.kill()
     assert source.exists()
@@ -275,9 +275,9 @@ def test_dropped_connections_are_made_again(rclone: RcloneOnDrive) -> None:
     rclone.drive.faults.add(Fault("stall", call="upload.multipart"))
     source = rclone.local_file("file", SMALL)
     with rclone.start(*MOVE, str(source), "gdrive:file") as process:
-        wait_until(lambda: rclone.drive.faults.strikes()[0][1] == 1)
+        until(lambda: rclone.drive.faults.strikes()[0][1] == 1)
         assert rclone.drive.drop_connections() >= 1
-        assert process.wait(timeout=30) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
     assert_arrived_once(rclone, SMALL)
 
 
@@ -304,10 +304,3 @@ def test_a_fault_of_one_upload_is_told_from_others_by_its_length() -> None:
 
 def test_a_fault_that_is_to_strike_no_times_does_not() -> None:
     assert Faults([Fault("rate_limit", times=0)]).strike("files.list", 0) is None
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.01)

@@ -17,6 +17,7 @@ from typing import IO, Any
 import pytest
 
 from tests.standins.rclone_on_drive import IMPATIENT, executable
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +37,11 @@ class Process:
     def rclone(self, *arguments: str) -> int:
         environment = {**os.environ, **IMPATIENT, **self.started["environment"]}
         return subprocess.run(
-            [executable(), *arguments], env=environment, input=b"data", timeout=60, check=False
+            [executable(), *arguments],
+            env=environment,
+            input=b"data",
+            timeout=PATIENCE_SECONDS,
+            check=False,
         ).returncode
 
     @property
@@ -120,10 +125,10 @@ def test_a_line_that_makes_no_sense_is_answered_with_what_is_wrong(
 
 def test_it_ends_with_its_input(drive: Process) -> None:
     drive.stdin.close()
-    assert drive.process.wait(timeout=30) == 0
+    assert drive.process.wait(PATIENCE_SECONDS) == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
 def test_it_ends_on_sigterm(drive: Process) -> None:
     drive.process.send_signal(signal.SIGTERM)
-    assert drive.process.wait(timeout=30) == 0
+    assert drive.process.wait(PATIENCE_SECONDS) == 0

@@ -197,7 +197,7 @@ def test_a_slow_connection_keeps_its_own_rate_and_the_others_theirs(
     telegram: StandIn, connect: Connect
 ) -> None:
     """Each answer is there in the end, so a time tells them apart: the slow one is the last."""
-    fault = Fault("slow", rpc="upload.GetFile", bytes_per_second=MIB)
+    fault = Fault("slow", rpc="upload.GetFile", bytes_per_second=MIB // 4)
     telegram.faults.add(fault)
     order: list[str] = []
 

@@ -24,6 +24,7 @@ from pyrogram.qrlogin import QRLogin
 from standins.telegram.server import API_HASH, API_ID, StandIn
 from standins.telegram.world import worlds
 from tests.standins.conftest import Connect, StartStandIn, proxy_of
+from tests.waiting import PATIENCE_SECONDS
 
 PASSWORD = "correct horse \N{GRINNING FACE}"
 
@@ -170,7 +171,7 @@ def test_a_qr_code_that_a_phone_accepts_logs_in(
             waiting = asyncio.ensure_future(login.wait())
             await listening(client)
             await asyncio.to_thread(telegram.accept_login_token, login.url)
-            user = await asyncio.wait_for(waiting, 10)
+            user = await asyncio.wait_for(waiting, PATIENCE_SECONDS)
             assert (await client.get_me()).id == user.id
             return int(user.id)
 

@@ -15,6 +15,7 @@ from typing import IO, Any
 import pytest
 
 from standins.telegram.inject import standin_public_key
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,7 +91,7 @@ def run_client(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 
@@ -144,14 +145,14 @@ def test_a_line_that_makes_no_sense_is_answered_with_what_is_wrong(
 def test_it_ends_with_its_input() -> None:
     with stand_in_process("--messages", "5") as telegram:
         telegram.end_input()
-        assert telegram.process.wait(timeout=30) == 0
+        assert telegram.process.wait(PATIENCE_SECONDS) == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
 def test_it_ends_on_sigterm() -> None:
     with stand_in_process("--messages", "5") as telegram:
         telegram.process.send_signal(signal.SIGTERM)
-        assert telegram.process.wait(timeout=30) == 0
+        assert telegram.process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_a_python_without_pyrogram_is_left_alone() -> None:
@@ -161,5 +162,5 @@ def test_a_python_without_pyrogram_is_left_alone() -> None:
         [sys.executable, "-c", script],
         env={**os.environ, "PYTHONPATH": str(inject)},
         check=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )

@@ -17,6 +17,7 @@ from standins.telegram.world.channel import Channel
 from standins.telegram.world.world import World
 from standins.telegram.world.worlds import INVITE_JOINED, INVITE_NOT_JOINED
 from tests.standins.conftest import Connect, StartStandIn
+from tests.waiting import PATIENCE_SECONDS
 
 MIB = 1024 * 1024
 KIB = 1024
@@ -472,7 +473,7 @@ def test_an_unknown_auth_key_gets_minus_404_and_no_connection(telegram: StandIn)
         reader, writer = await connect_abridged(telegram)
         body = stranger.new_auth_key().key_id + bytes(16 + 64)
         writer.write(bytes([len(body) // 4]) + body)
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
         writer.close()
         return answer
 

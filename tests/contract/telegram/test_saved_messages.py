@@ -125,6 +125,7 @@ def test_a_message_is_read_as_it_is_now_until_it_is_gone(place: Place) -> None:
 def test_an_edit_changes_the_text_in_place(place: Place) -> None:
     sent = place.saved.send_pinned(f"{HEADER} 1")
     assert place.saved.edit(sent.message_id, f"{HEADER} **2**")
+    until(lambda: all(each.pinned for each in place.saved.find(HEADER)))  # which nobody waits for
     (found,) = place.saved.find(HEADER)
     assert (found.message_id, found.text, found.pinned) == (
         sent.message_id,

@@ -135,6 +135,7 @@ def test_reading_and_parts_wait_for_the_network_however_often_it_goes(
         assert result_of(reading) == 2
         for offset, part in asked.items():
             assert result_of(part) == record_in(world, item).read(offset, PART_BYTES)
+        until(lambda said=2 * outage: len(telegram.lines) == said)  # type: ignore[misc]
     gone, back, *again = telegram.lines
     assert gone.startswith("warning: the network is gone: no connection to Telegram can be opened;")
     assert back.startswith("the network is back after ")

@@ -31,6 +31,7 @@ def test_a_killed_upload_that_left_the_whole_size_with_holes_is_replaced_by_what
     rclone = f"--rclone={executable() if version == 'newest' else old_rclone()}"
     running = machine.start("-u", SOURCE, rclone, "--rclone-arg=--bwlimit-file=200k")
     running.wait_until(lambda: bool(uploads_below(running.process.pid, machine.staging_directory)))
+    running.wait_until(lambda: any(machine.remote_directory.rglob("*]")))
     children = running.children()
     running.kill()
     for child in children:

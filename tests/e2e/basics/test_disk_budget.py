@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from standins.shaping import Shaping
@@ -14,8 +17,9 @@ from tdl_sync.core.text import human_bytes
 from tests.e2e.conftest import Stage
 from tests.e2e.disk import Sampler, fill, free_bytes, small_disk
 from tests.e2e.expectations import assert_moved, assert_on_remote, wanted
-from tests.e2e.program import SOURCE
+from tests.e2e.program import SOURCE, Running
 from tests.in_process import run_here
+from tests.waiting import until
 
 MIB = 1024 * 1024
 FILE_BYTES = MIB - 100
@@ -34,7 +38,7 @@ def test_eight_downloads_at_once_never_hold_more_than_three_files_of_room(stage:
     assert_moved(ended, 20)
     assert sampler.most_bytes <= BUDGET_BYTES
     assert sampler.most_files >= 2
-    assert sampler.samples > 200
+    assert sampler.samples > 50
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
 
 
@@ -45,8 +49,10 @@ def test_a_disk_of_exactly_the_budget_is_enough(stage: Stage, tmp_path: Path) ->
         staging = disk / "staging"
         running = scene.machine.start("-u", SOURCE, "--downloads=8", BUDGET, f"--staging={staging}")
         running.wait_for("staging at most 3.1 MB")
-        fill(disk / "ballast", free_bytes(disk) - BUDGET_BYTES)
-        assert free_bytes(disk) == BUDGET_BYTES
+        with standing_still(running):
+            has_bytes = sum(path.stat().st_blocks * 512 for path in staging.iterdir())
+            fill(disk / "ballast", free_bytes(disk) - (BUDGET_BYTES - has_bytes))
+            assert free_bytes(disk) == BUDGET_BYTES - has_bytes
         scene.telegram.shaping = Shaping()
         with Sampler(staging) as sampler:
             ended = running.wait()
@@ -60,6 +66,17 @@ def test_a_disk_of_exactly_the_budget_is_enough(stage: Stage, tmp_path: Path) ->
             fill(disk / "too large", BUDGET_BYTES + BLOCK_BYTES)
         assert caught.value.errno == errno.ENOSPC
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
+
+
+@contextmanager
+def standing_still(running: Running) -> Iterator[None]:
+    process = psutil.Process(running.process.pid)
+    process.suspend()
+    try:
+        until(lambda: process.status() == psutil.STATUS_STOPPED)
+        yield
+    finally:
+        process.resume()
 
 
 def test_what_a_killed_run_left_counts_and_is_not_downloaded_again(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import signal
 import sys
@@ -107,7 +108,8 @@ def test_an_rclone_that_is_killed_whenever_it_begins_ends_the_run_which_goes_on_
         while not over.wait(0.02):
             for each in uploads_below(running.process.pid, scene.machine.staging_directory):
                 killed.add(each.pid)
-                each.send_signal(signal.SIGKILL)
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    each.send_signal(signal.SIGKILL)
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()

@@ -63,7 +63,8 @@ def watched(running: Running, staging: Path) -> Iterator[Seen]:
                     # Between fork and exec a child still is the program itself: so its name first.
                     if b"rclone" in Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")[0]:
                         environment = Path(f"/proc/{number}/environ").read_bytes()
-                        seen.environments.add(environment.decode(errors="replace"))
+                        if environment:  # one that ends has none
+                            seen.environments.add(environment.decode(errors="replace"))
                 seen.uploads |= running.uploads(staging)
             except OSError:
                 continue  # it has ended meanwhile
@@ -110,7 +111,7 @@ def whole_run(module_stage: Stage) -> Watched:
         SOURCE,
         "-v",
         f"--log-file={log_file(scene)}",
-        "--rclone-arg=--bwlimit-file=4M",
+        "--rclone-arg=--bwlimit-file=1M",
         variables={"TDL_SYNC_PROXY": proxy, "RCLONE_TPSLIMIT": "1000"},
     )
     with watched(running, scene.machine.staging_directory) as seen:

@@ -215,6 +215,8 @@ def test_resume_alone_goes_on_with_every_unfinished_chat(stage: Stage) -> None:
     assert_moved(run_here(machine, "-u", f"https://t.me/+{worlds.INVITE_JOINED}"), 1)
     running = machine.start("-u", SOURCE, "--workers=1", "--rclone-arg=--bwlimit-file=100k")
     running.wait_for("moved 1_file-1.bin")
+    claimed = " claim\n"
+    running.wait_until(lambda: claimed not in "".join(state_texts(scene.world).values()))
     running.kill()
     post(invited)
     ended = run_here(machine, "--resume")

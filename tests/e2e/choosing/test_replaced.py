@@ -14,6 +14,7 @@ from standins.telegram.service.faults import Fault as TelegramFault
 from standins.telegram.world.plan import FilePlan
 from tests.e2e.choosing.posts import Post, world_of
 from tests.e2e.conftest import DriveScene, Scene, SetScene, Stage
+from tests.e2e.drive.test_outcomes_unknown import kill_both
 from tests.e2e.expectations import assert_on_remote, remote_files, wanted
 from tests.e2e.program import SOURCE
 from tests.e2e.state.machines import another
@@ -137,10 +138,7 @@ def test_a_run_that_is_killed_while_it_removes_the_old_one_leaves_that_to_the_ne
     on.drive.faults.add(Fault("stall", call="files.update", times=None))
     on.telegram.faults.clear()
     running.wait_until(lambda: removals(on) > 2 * at_start)
-    children = running.children()
-    running.kill()
-    for child in children:
-        child.kill()
+    kill_both(running)
     on.drive.faults.clear()
     assert len([each for each in on.present() if not each.is_folder]) == 2
     ended = on.run()

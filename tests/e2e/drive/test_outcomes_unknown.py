@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,7 @@ def test_what_was_cancelled_by_a_stop_may_have_arrived(scene: SetScene) -> None:
     on.drive.statistics.reset()
     running = on.start("--grace=0s", "--sidecar")
     running.wait_until(lambda: on.drive.statistics.counts().calls.get("upload.start", 0) >= 2)
-    on.drive.shaping = Shaping(call_seconds=1.0, listing_lag_seconds=6.0)
+    on.drive.shaping = Shaping(call_seconds=2.0, listing_lag_seconds=6.0)
     running.wait_until(lambda: on.drive.statistics.counts().calls.get("upload.finish", 0) >= 1)
     running.signal(signal.SIGINT)
     assert running.wait().exit_status == 130
@@ -146,8 +147,11 @@ def test_what_was_cancelled_by_a_stop_may_have_arrived(scene: SetScene) -> None:
     assert names == ["1.json", "1_file-1.bin"]
 
 
-def cancel_what_it_does(rclone: psutil.Process) -> str:
-    """As its own limits of time do. What it says of what was cancelled."""
+Call = Callable[..., dict[str, Any]]
+
+
+def remote_control_of(rclone: psutil.Process) -> Call:
+    """Who may look into its environment may do with it what the run does."""
     (port,) = {
         each.laddr.port
         for each in rclone.net_connections("tcp")
@@ -167,6 +171,11 @@ def cancel_what_it_does(rclone: psutil.Process) -> str:
             said: dict[str, Any] = json.load(connection.getresponse())
         return said
 
+    return call
+
+
+def cancel_what_it_does(call: Call) -> str:
+    """As its own limits of time do. What it says of what was cancelled."""
     jobs = call("job/list")["jobids"]
     (running,) = (job for job in jobs if not call("job/status", jobid=job)["finished"])
     call("job/stop", jobid=running)
@@ -186,10 +195,11 @@ def test_what_rclone_has_cancelled_may_arrive_all_the_same(scene: SetScene, rclo
 
     def cancel() -> str:
         until(lambda: uploads() >= PROBE)
+        (process,) = rclones_below(os.getpid())
+        call = remote_control_of(process)
         on.drive.shaping = Shaping(call_seconds=1.0, listing_lag_seconds=6.0)
         until(lambda: uploads() > PROBE)
-        (process,) = rclones_below(os.getpid())
-        error = cancel_what_it_does(process)
+        error = cancel_what_it_does(call)
         on.drive.shaping = Shaping(listing_lag_seconds=6.0)
         return error
 

@@ -86,7 +86,7 @@ def test_a_clock_that_is_set_during_a_run_costs_nothing(stage: Stage, seconds: i
     scene = stage(worlds.files(sizes=[MIB] * 8), Shaping(total_bytes_per_second=3 * MIB))
     clock, shift = set_clock(scene.machine.directory / "clock")
     running = scene.machine.start("-u", SOURCE, "--downloads=1", variables=clock)
-    running.wait_for("moved 1_file-1.bin")
+    running.wait_for("moved 2_file-2.bin")  # each connection has been opened by now
     connections = scene.telegram.statistics.counts().connections
     new = shift.with_name("new")
     new.write_text(str(seconds))

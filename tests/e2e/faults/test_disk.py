@@ -27,11 +27,11 @@ def names_on_remote(machine: Machine) -> set[str]:
 def test_downloads_rest_while_the_disk_is_full_and_uploads_go_on(stage: Stage) -> None:
     """It is filled in the midst of a part; no part is asked for twice, no attempt is counted."""
     scene = stage(
-        worlds.files(sizes=[7 * MIB, 20 * MIB, 3 * MIB]), Shaping(total_bytes_per_second=8 * MIB)
+        worlds.files(sizes=[7 * MIB, 14 * MIB, 3 * MIB]), Shaping(total_bytes_per_second=8 * MIB)
     )
     with small_disk(scene.machine.staging_directory, 64 * MIB) as disk:
         running = scene.machine.start(
-            *("-u", SOURCE, "--downloads=2", "--workers=1", "--rclone-arg=--bwlimit-file=2M")
+            *("-u", SOURCE, "--downloads=2", "--workers=1", "--rclone-arg=--bwlimit-file=1280k")
         )
         second = scene.world.source.item(2)
         assert second is not None

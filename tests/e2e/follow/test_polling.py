@@ -44,14 +44,18 @@ def test_without_updates_new_messages_are_found_by_looking(scene: Scene, stay: S
 
 def test_a_look_without_news_costs_one_call(scene: Scene, stay: Stay) -> None:
     staying = stay(scene)
-    scene.telegram.statistics.reset()
 
     def looks() -> int:
         return scene.telegram.statistics.counts().calls.get("messages.GetHistory", 0)
 
-    staying.until(lambda: looks() >= 4)
     saving = {"messages.GetMessages", "messages.EditMessage"}
-    assert scene.telegram.statistics.counts().calls.keys() - saving == {"messages.GetHistory"}
+    for _ in range(5):  # what the start leaves to do comes a moment later
+        scene.telegram.statistics.reset()
+        staying.until(lambda: looks() >= 4)
+        calls = scene.telegram.statistics.counts().calls.keys() - saving
+        if calls == {"messages.GetHistory"}:
+            break
+    assert calls == {"messages.GetHistory"}
     staying.ended()
 
 

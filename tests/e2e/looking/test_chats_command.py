@@ -36,6 +36,10 @@ def test_a_reader_that_has_seen_enough_ends_it_without_a_word(stage: Stage) -> N
     process.stderr.close()
 
 
+STOP_SECONDS = 40.0
+"""Much less than what it would wait for an answer."""
+
+
 def test_ctrl_c_ends_it_at_once(stage: Stage) -> None:
     scene = stage(worlds.files(sizes=[10]))
     scene.telegram.faults.add(Fault("no_answer", rpc="messages.GetHistory", times=None))
@@ -43,5 +47,5 @@ def test_ctrl_c_ends_it_at_once(stage: Stage) -> None:
     calls = scene.telegram.statistics.counts
     running.wait_until(lambda: calls().calls.get("messages.GetHistory", 0) > 0)
     running.signal(signal.SIGINT)
-    ended = running.wait(10)
+    ended = running.wait(STOP_SECONDS)
     assert (ended.exit_status, ended.stderr) == (128 + signal.SIGINT, "")

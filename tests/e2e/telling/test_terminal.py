@@ -35,6 +35,8 @@ def test_a_person_sees_what_goes_on_what_is_waited_for_and_what_came_of_it(stage
         terminal.expect("checking box:files …\n")
         terminal.expect(f"connecting to Telegram through {proxy} …\n")
         terminal.expect(" %, waiting")
+        downloads = ["↓ "] * FILES  # the last rows of a picture, which may come in pieces
+        terminal.read_until(lambda: [row[:2] for row in screen(terminal)[-FILES:]] == downloads)
         told = screen(terminal)
         (main,) = (row for row in told if row.startswith(f"{title}: "))
         assert main.endswith(" %, waiting")
@@ -43,7 +45,7 @@ def test_a_person_sees_what_goes_on_what_is_waited_for_and_what_came_of_it(stage
         assert set(told[at + 1]) <= {"━", "╌"}
         assert told[at + 2].startswith(f"0 of {FILES} files   ↓ {FILES}  ↑ 0   ")
         assert told[at + 3].startswith(pause)
-        assert [row[:2] for row in told[at + 4 :]] == ["↓ "] * FILES
+        assert [row[:2] for row in told[at + 4 :]] == downloads
         assert any(row.startswith(pause) for row in told[:at])  # above the bars, to stay
         assert " left" not in "".join(told[at:])
         assert "\x1b[33mdownloading waits" in terminal.sent

@@ -106,7 +106,7 @@ def test_nothing_waits_while_all_goes_well(pace: Pace, told: Told) -> None:
         for _ in range(1000):
             pace.went_well(pace.take_turn())
 
-    finished(many, 5)
+    finished(many)
     assert told.lines == []
 
 
@@ -177,4 +177,4 @@ def test_a_stop_ends_the_wait(pace: Pace, stop: StopFlag) -> None:
     waiting = in_thread(pace.take_turn)
     stop.set()
     with pytest.raises(Stopped):
-        result_of(waiting, 5)
+        result_of(waiting)

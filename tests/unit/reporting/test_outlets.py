@@ -62,6 +62,7 @@ from tdl_sync.reporting.reporter import Outlet, Reporter
 from tdl_sync.reporting.summary import result_line, summary
 from tdl_sync.transfer.tally import Tally
 from tests.fakes.progress import RecordingProgress, Shown
+from tests.waiting import PATIENCE_SECONDS, until
 
 HOSTILE = "\x1b[31mred\x07\x1b]0;title\x07\r\n\N{RIGHT-TO-LEFT OVERRIDE}gpj.exe"
 CHAT = Chat(-1001, f"Films {HOSTILE}", ChatKind.CHANNEL)
@@ -400,14 +401,14 @@ def test_a_log_has_every_message_one_line_for_repeated_waits_and_the_summary() -
 
 
 class Lines(io.StringIO):
-    """Tells when it was written to for the third time."""
+    """Tells each time that it was written to."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.third = threading.Semaphore(0)
+        self.written = threading.Semaphore(0)
 
     def write(self, text: str) -> int:
-        self.third.release()
+        self.written.release()
         return super().write(text)
 
 
@@ -415,25 +416,22 @@ def test_a_log_says_how_far_the_run_is_though_nothing_happens() -> None:
     stream = Lines()
     log = reporter(LineOutlet(Output(stream), as_text, Level.INFO), interval_seconds=0.01)
     begun(log)
-    for _ in range(3):
-        assert stream.third.acquire(timeout=20)
+    until(lambda: stream.getvalue().count("0 of 5 files by Telegram's count") >= 3)
     log.close()
-    assert stream.getvalue().count("0 of 5 files by Telegram's count") >= 3
 
 
 def test_a_log_says_nothing_while_the_run_waits_for_new_messages() -> None:
     stream = Lines()
     log = reporter(LineOutlet(Output(stream), as_text, Level.INFO), interval_seconds=0.01)
     begun(log)
-    assert stream.third.acquire(timeout=20)
+    assert stream.written.acquire(timeout=PATIENCE_SECONDS)
     log.idle("waiting for new messages (--follow)")
-    while stream.third.acquire(blocking=False):
-        pass
-    assert not stream.third.acquire(timeout=0.2)
+    # Twenty times as long as between its lines. One may have been on its way.
+    until(lambda: not stream.written.acquire(timeout=0.2))
     begun(log, ChatTotals(0, 0, 0)).tell(Seen(3))
     # Telegram's counters say nothing of what has come since.
     while "0 of 3 files; " not in stream.getvalue():
-        assert stream.third.acquire(timeout=20)
+        assert stream.written.acquire(timeout=PATIENCE_SECONDS)
     log.close()
 
 

@@ -173,7 +173,7 @@ def test_what_is_on_its_way_counts_with_what_is_left_of_it() -> None:
     run.time_left.told(upload_began(first))
     run.now += 180
     run.time_left.told(Uploaded(first, 200 * MIB))
-    assert result_of(run.asked_in_thread(300 * MIB), seconds=20)
+    assert result_of(run.asked_in_thread(300 * MIB))
 
 
 def test_a_wait_ends_at_once_when_the_run_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +184,7 @@ def test_a_wait_ends_at_once_when_the_run_is_stopped(monkeypatch: pytest.MonkeyP
     waiting = run.asked_in_thread(400 * MIB)
     run.stop.set()
     with pytest.raises(Stopped):
-        result_of(waiting, seconds=20)
+        result_of(waiting)
 
 
 def test_what_would_not_fit_into_a_whole_run_fails_once_a_rate_is_known() -> None:

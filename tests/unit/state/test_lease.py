@@ -517,7 +517,7 @@ def test_a_release_does_not_wait_for_a_network_that_hangs(saved: FakeSavedMessag
     here = Runner(saved, HERE)
     here.take()
     saved.hanging["delete"] = threading.Event()
-    finished(here.lease.release, seconds=20)
+    finished(here.lease.release, seconds=60)
     saved.hanging["delete"].set()
 
 

@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -31,6 +30,7 @@ from tdl_sync.state.state_store import LoadedState, StateMessage, StateStore
 from tests.durability import DurableSteps
 from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.state.test_state_message import NEXT_STEP, NOON, PLAIN, SCOPE
+from tests.waiting import until
 
 KEY = scope_key(SCOPE)
 FURTHER = replace(PLAIN, last_message_id=20_000, done_above_ids=())
@@ -317,14 +317,6 @@ class ManualTime:
             return self._waits_until == until
 
 
-def eventually(holds: object) -> None:
-    assert callable(holds)
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to hold"
-        time.sleep(0.002)
-
-
 @dataclass
 class Messages:
     """The part of ``ports.ProgressListener`` that the saver speaks to."""
@@ -365,26 +357,26 @@ def saver_of(run: Run) -> Iterator[StateSaver]:
 
 def test_the_state_is_saved_by_itself_after_the_interval(run: Run) -> None:
     with saver_of(run):
-        eventually(lambda: run.time.reached(1300))
+        until(lambda: run.time.reached(1300))
         assert run.saved.texts == []
         run.time.advance_to(1300)
-        eventually(lambda: run.time.reached(1600))
+        until(lambda: run.time.reached(1600))
         assert run.saved.texts == [encode(PLAIN)]
         run.state = FURTHER
         run.time.advance_to(1600)
-        eventually(lambda: run.time.reached(1900))
+        until(lambda: run.time.reached(1900))
         assert run.saved.texts == [encode(FURTHER)]
 
 
 def test_the_state_is_saved_when_ten_files_have_finished(run: Run) -> None:
     with saver_of(run) as saver:
-        eventually(lambda: run.time.reached(1300))
+        until(lambda: run.time.reached(1300))
         for _ in range(10):
             saver.file_finished()
-        eventually(lambda: run.time.reached(1030))
+        until(lambda: run.time.reached(1030))
         assert run.saved.texts == []
         run.time.advance_to(1030)
-        eventually(lambda: run.time.reached(1330))
+        until(lambda: run.time.reached(1330))
         assert run.saved.texts == [encode(PLAIN)]
 
 
@@ -394,11 +386,11 @@ def test_files_that_finish_while_a_save_is_under_way_count_for_the_next_one(run:
     run.saved.hanging = {"send_pinned": sending}
     with saver_of(run) as saver:
         run.time.advance_to(1300)
-        eventually(lambda: "send_pinned" in run.saved.calls)
+        until(lambda: "send_pinned" in run.saved.calls)
         for _ in range(10):
             saver.file_finished()
         sending.set()
-        eventually(lambda: run.time.reached(1330))
+        until(lambda: run.time.reached(1330))
 
 
 def test_what_is_asked_for_while_a_save_is_under_way_gets_one_of_its_own(run: Run) -> None:
@@ -406,11 +398,11 @@ def test_what_is_asked_for_while_a_save_is_under_way_gets_one_of_its_own(run: Ru
     run.saved.hanging = {"send_pinned": sending}
     with saver_of(run) as saver:
         saver.save_soon()
-        eventually(lambda: "send_pinned" in run.saved.calls)
+        until(lambda: "send_pinned" in run.saved.calls)
         run.state = FURTHER
         saver.save_soon()
         sending.set()
-        eventually(lambda: run.saved.texts == [encode(FURTHER)])
+        until(lambda: run.saved.texts == [encode(FURTHER)])
 
 
 def test_the_copy_on_this_disk_stays_until_telegram_has_the_state(run: Run) -> None:
@@ -421,7 +413,7 @@ def test_the_copy_on_this_disk_stays_until_telegram_has_the_state(run: Run) -> N
         run.saved.hanging = {"send_pinned": sending}
         tried = run.saved.calls.count("send_pinned")
         saver.save_soon()
-        eventually(lambda: run.saved.calls.count("send_pinned") > tried)
+        until(lambda: run.saved.calls.count("send_pinned") > tried)
         assert run.local.path(KEY).exists()
         sending.set()
         assert saver.save_now() is SavedIn.TELEGRAM
@@ -448,11 +440,11 @@ def test_attempts_of_the_timer_are_apart(run: Run) -> None:
     with saver_of(run):
         run.saved.fail(2)
         run.time.advance_to(1300)
-        eventually(lambda: run.time.reached(1302))
+        until(lambda: run.time.reached(1302))
         run.time.advance_to(1302)
-        eventually(lambda: run.time.reached(1310))
+        until(lambda: run.time.reached(1310))
         run.time.advance_to(1310)
-        eventually(lambda: run.saved.texts == [encode(PLAIN)])
+        until(lambda: run.saved.texts == [encode(PLAIN)])
 
 
 def test_after_three_the_same_json_is_on_this_disk_and_the_run_goes_on(run: Run) -> None:
@@ -517,13 +509,13 @@ def test_a_stop_is_durable_in_time_though_telegram_hangs(run: Run) -> None:
         assert saver.save_now(timeout_seconds=0.05) is SavedIn.LOCAL_FILE
         # The old text that hung arrives late: the newer copy stays until Telegram has it, too.
         sending.set()
-        eventually(lambda: "edit" in run.saved.calls)
+        until(lambda: "edit" in run.saved.calls)
         assert decode(run.saved.texts[0]) == PLAIN
         assert load(run.saved, run.local) == LoadedState(FURTHER, 101)
         assert saver.save_now(timeout_seconds=0.05) is SavedIn.LOCAL_FILE
     # Leaving did not wait for the call that hangs; when it comes back, all is in order.
     editing.set()
-    eventually(lambda: all(one.name != "state saver" for one in threading.enumerate()))
+    until(lambda: all(one.name != "state saver" for one in threading.enumerate()))
     assert load(run.saved, run.local) == LoadedState(FURTHER, 101)
     assert not local_file.exists()
 

@@ -94,7 +94,7 @@ def test_who_waits_for_all_that_is_on_its_way_is_woken_by_its_end_or_by_a_stop(
     if is_stopped:
         books.stop.set()
         with pytest.raises(Stopped):
-            result_of(waiting, seconds=20)
+            result_of(waiting)
     else:
         books.ledger.left(item_of(1, 10))
-        result_of(waiting, seconds=20)
+        result_of(waiting)
