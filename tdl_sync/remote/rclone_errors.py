@@ -52,7 +52,13 @@ _FULL = (
     r"storage_cap_exceeded|"
     # Dropbox, OneDrive, Box, pCloud, MEGA, Yandex.
     r"insufficient_space|quotaLimitReached|storage_limit_exceeded|over quota|"
-    r"DiskNotEnoughFreeSpace"
+    r"DiskNotEnoughFreeSpace|"
+    # Servers' own words: FTP, SMB, Swift, HDFS, Seafile, Jottacloud, PikPak and whoever else has
+    # them. With a metric named Google limits calls.
+    r"\bdisk (?:is )?full\b|STATUS_DISK_FULL|out of (?:disk |storage )?(?:quota|space)\b|"
+    r"DSQuotaExceeded|over ?quota|file_space_not_enough|not enough (?:storage |free )?space|"
+    r"(?:storage|space|disk) (?:quota|limit) (?:has been |is |was )?(?:exceeded|reached)|"
+    r"insufficient (?:storage |free |disk )?space|\bquota exceeded\b(?! for quota metric)"
 )
 
 
