@@ -169,7 +169,8 @@ class Looked:
 
 @dataclass(frozen=True)
 class Adopter:
-    """The parts that a look at a chat and a place needs. It writes nothing. Blocks."""
+    """The parts that a look at a chat and a place needs. Where it may write marks it forgets those
+    that another machine has taken back; else it writes nothing. Blocks."""
 
     config: Config
     chat: Chat
@@ -209,7 +210,11 @@ class Adopter:
             )
         listing = self.look.files(point.folder)
         record = read_records(listing, partial(self.look.read, point.folder))
-        unmarked = Adopted(self.chat, task.remote, self.marks, record).unmarked(self.look.elsewhere)
+        adopted = Adopted(self.chat, task.remote, self.marks, record)
+        if isinstance(self.marks, DoneMarks):
+            for failure in adopted.taken_back():
+                self.marks.replace_mark(task.remote, failure)
+        unmarked = adopted.unmarked(self.look.elsewhere)
         job = replace(resumption.job(point, listing), adopted=unmarked)
         names = Names(self.chat, self.source, self.config.adopt_template)
         lying = [

@@ -268,6 +268,10 @@ def test_what_was_adopted_is_taken_back_and_moved_wherever_the_next_run_is(
     assert "adopted " not in status
     assert "4: adoption taken back 4" in status
 
+    again = adopt(other)  # it has marks of them, which count no more
+    assert again.stdout.splitlines()[-1].startswith("result: status=complete taken=4 left=5 ")
+    ended = run_here(machine, "adopt", "-u", SOURCE, "--undo", "--json")
+    assert [each["message_id"] for each in json.loads(ended.stdout)] == [1, 2, 3, 4]
     third = Machine(tmp_path / "third", scene.telegram, machine.remote_directory)
     dry = run_here(third, "-u", SOURCE, "--dry-run", "--json")
     would = {each["message_id"]: each["would"] for each in map(json.loads, dry.stdout.splitlines())}
