@@ -40,8 +40,9 @@ _FLAGS = (
     # Else an answer is cut after an hour, and with it the move that was called for.
     *("--rc-server-read-timeout=10000h", "--rc-server-write-timeout=10000h"),
     # Every call that has ended is kept with its answer for a minute: that of a large chat, or those
-    # of some ten thousand small files. We wait for each answer and never ask for one again.
-    *("--rc-job-expire-duration=1s", "--rc-job-expire-interval=1s"),
+    # of some ten thousand small files. We wait for each answer and never ask for one again. Within
+    # a second the text of a long listing is made, beside which the listing would be there still.
+    *("--rc-job-expire-duration=50ms", "--rc-job-expire-interval=50ms"),
     # What it has opened stays: opened anew without our knowing it would be opened by many at once.
     "--fs-cache-expire-duration=10000h",
     # -vv: only there it says why it tries a call again, which it may do for half an hour.

@@ -49,6 +49,16 @@ def test_one_that_is_cut_is_none(names: list[str], cuts: list[int], missing: int
     assert json_object(pieces(cut, cuts)) is None
 
 
+def test_a_list_is_believed_no_byte_before_its_end() -> None:
+    listed = {"list": [{"Name": "a]}", "Size": 1}, {"Name": "b", "Hashes": {"md5": "c"}}]}
+    text = json.dumps(listed, indent="\t")
+    for end in range(len(text)):
+        for size in (1, 7, len(text)):
+            in_pieces = (text[at : min(at + size, end)] for at in range(0, end, size))
+            assert json_object(in_pieces, lambda entry: entry) is None, text[:end]
+    assert json_object(iter(text), lambda entry: entry) == listed
+
+
 @pytest.mark.parametrize(
     "text",
     [
