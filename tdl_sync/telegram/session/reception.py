@@ -12,9 +12,9 @@ from typing import Any
 SPARE_BYTES = 64 * 1024
 """Room for what comes before it is asked for: heads of packets, and small ones."""
 
-TRUSTED_BYTES = 1024 * 1024 + SPARE_BYTES
-"""So much room a packet gets for its bare word: the largest answer there is, with what is around
-it. A longer one gets more as it comes."""
+PIECE_BYTES = 256 * 1024
+"""So much room a packet gets for its bare word, and as much more whenever that is filled: what
+comes over many connections at once, or only says that it is long, takes no more than that."""
 
 
 class Reception(asyncio.BufferedProtocol):
@@ -53,22 +53,21 @@ class Reception(asyncio.BufferedProtocol):
             reception._lay_down(await reader.read())
         return reception
 
-    async def read(self, count_bytes: int) -> bytearray | None:
+    async def read(self, count_bytes: int) -> bytes | None:
         """So many bytes; ``None`` where the connection has ended before, or is silent.
 
         Who gets ``None``, or gives up waiting, has lost where a packet begins, so that nothing
         more is to be had of this connection.
         """
-        packet = bytearray(min(count_bytes, TRUSTED_BYTES))
-        filled_bytes = 0
+        pieces: list[bytearray] = []
         while True:
-            with memoryview(packet) as room, room[filled_bytes:] as rest:
-                if not await self._fill(rest):
+            pieces.append(bytearray(min(count_bytes, PIECE_BYTES)))
+            with memoryview(pieces[-1]) as room:
+                if not await self._fill(room):
                     return None
-            filled_bytes = len(packet)
-            if filled_bytes == count_bytes:
-                return packet
-            packet.extend(bytes(min(filled_bytes, count_bytes - filled_bytes)))
+            count_bytes -= len(pieces[-1])
+            if count_bytes == 0:
+                return b"".join(pieces)
 
     async def _fill(self, room: memoryview) -> bool:
         """Whether it could be filled."""

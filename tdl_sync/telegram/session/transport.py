@@ -1,5 +1,5 @@
-"""Pyrogram's connections, watched: no waiting for the kernel, nothing copied twice, and an end
-that is noticed.
+"""Pyrogram's connections, watched: no waiting for the kernel, nothing asked for piece by piece, and
+an end that is noticed.
 
 The library gives both classes as settings of its client (``connection_factory`` and
 ``protocol_factory``), so nothing of it is patched.
@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from python_socks import ProxyError
 
@@ -71,8 +71,7 @@ class PromptTCP(TCPAbridged):
             words = await self._reception.read(3)
         if words is None:
             return None
-        # A bytearray, which is read like bytes, and would be copied to become some.
-        return cast("bytes | None", await self._reception.read(int.from_bytes(words, "little") * 4))
+        return await self._reception.read(int.from_bytes(words, "little") * 4)
 
 
 class WatchedConnection(Connection):

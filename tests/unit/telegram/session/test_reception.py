@@ -85,11 +85,6 @@ def with_clock(work: Callable[[Transport, Reception, list[float]], Awaitable[Ans
         loop.close()
 
 
-async def came(reception: Reception, count_bytes: int) -> bytes | None:
-    found = await reception.read(count_bytes)
-    return None if found is None else bytes(found)
-
-
 async def at_once(work: Coroutine[Any, Any, Answer]) -> Answer:
     """What it returns without waiting for anything."""
     task = asyncio.ensure_future(work)
@@ -221,7 +216,7 @@ def test_what_nobody_asks_for_is_left_to_the_kernel() -> None:
         transport.bring(bytes(SPARE_BYTES))
         assert not transport.is_reading
         transport.bring(b"and more")  # which a system had read before it heard of the pause
-        assert await came(reception, SPARE_BYTES) == bytes(SPARE_BYTES)
+        assert await reception.read(SPARE_BYTES) == bytes(SPARE_BYTES)
         assert not transport.is_reading
         found = await reception.read(8)
         assert transport.is_reading
@@ -303,10 +298,10 @@ def test_it_is_so_on_a_real_connection() -> None:
         place.writer.write(b"request")
         await place.writer.drain()
         assert await place.far_reader.readexactly(7) == b"request"
-        assert await came(reception, 4) == head
-        assert await came(reception, len(body)) == body
+        assert await reception.read(4) == head
+        assert await reception.read(len(body)) == body
         await sending
-        assert await came(reception, 4) is None
+        assert await reception.read(4) is None
 
     on_a_real_connection(work)
 
@@ -319,18 +314,18 @@ def test_what_was_heard_before_is_not_lost() -> None:
         while not place.reader._buffer:
             await asyncio.sleep(0.002)
         reception = await place.take_over()
-        assert await came(reception, 3 * SPARE_BYTES) == bytes(3 * SPARE_BYTES)
+        assert await reception.read(3 * SPARE_BYTES) == bytes(3 * SPARE_BYTES)
 
     async def end_first(place: Place) -> None:
         place.far.close()
         while not place.reader.at_eof():
             await asyncio.sleep(0.002)
-        assert await came(await place.take_over(), 1) is None
+        assert await (await place.take_over()).read(1) is None
 
     async def lost_first(place: Place) -> None:
         place.writer.transport.abort()
         await asyncio.sleep(0)
-        assert await came(await place.take_over(), 1) is None
+        assert await (await place.take_over()).read(1) is None
 
     for work in (bytes_first, end_first, lost_first):
         on_a_real_connection(work)
@@ -358,7 +353,7 @@ def test_what_nobody_reads_stays_with_who_sends_it() -> None:
         for _ in range(20):
             await asyncio.sleep(0.002)
         assert not sending.done()
-        assert await came(reception, len(much)) == much
+        assert await reception.read(len(much)) == much
         await sending
 
     on_a_real_connection(work)
