@@ -23,4 +23,5 @@ def test_a_connection_is_no_call_that_is_waited_for() -> None:
 
 def test_a_silence_is_what_lies_between_answers_and_what_is_asked_next() -> None:
     run = timeline(("one", 1.0, 4.0), ("beside it", 1.0, 2.0), ("after both", 4.5, 5.0))
-    assert run.longest_silence_seconds == 0.5
+    assert run.longest_silence_seconds("Telegram") == 0.5
+    assert run.longest_silence_seconds("Drive") == 0.0
