@@ -208,6 +208,16 @@ LIMITS = (
         {"requests": 20, "seconds": 2, "shape": "bucket"},
     ),
     Limited(
+        "a bucket of 10, 10 a second, one 32 MB file",
+        (LARGE_BYTES // 2,),
+        {"requests": 10, "seconds": 1, "shape": "bucket"},
+    ),
+    Limited(
+        "3 requests in 4 s on each connection, one 48 MB file",
+        (LARGE_BYTES * 3 // 4,),
+        {"requests": 3, "seconds": 4, "scope": "connection"},
+    ),
+    Limited(
         "5 requests in 3 s on each connection, one 64 MB file",
         (LARGE_BYTES,),
         {"requests": 5, "seconds": 3, "scope": "connection"},

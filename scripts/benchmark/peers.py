@@ -5,9 +5,8 @@
     python -m scripts.benchmark.peers obedient CHAT
     python -m scripts.benchmark.peers script CHAT REMOTE:PATH
 
-``obedient`` knows nothing of limits: it asks for whole parts over as many connections as this
-program opens, and waits as long as it is told, with all that the limit is of. ``script`` is how
-people do the whole job today: download one file, ``rclone moveto`` it, next.
+``obedient`` does nothing but obey each wait. ``script`` is how people do the whole job today:
+download one file, ``rclone moveto`` it, next.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import base64
 import os
 import struct
 import subprocess
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,17 +24,15 @@ from typing import Any
 
 import pyrogram
 from pyrogram import raw
-from pyrogram.errors import FloodPremiumWait, FloodWait
 from pyrogram.file_id import FileId
 from pyrogram.session import Session
 
 from scripts.benchmark.child import Meter
 from scripts.benchmark.frame import temporary_directory
 from scripts.benchmark.meter_downloads import Download, download_all
+from scripts.benchmark.obedient import CONNECTIONS, get_all
 
 PART_BYTES = 1024 * 1024
-CONNECTIONS = 8
-AT_ONCE_PER_CONNECTION = 2
 
 API_ID, API_HASH = 1, "0" * 32
 PYROGRAM_SESSION = ">BI?256sQ?"
@@ -105,25 +101,13 @@ async def obedient(client: Any, messages: list[Any], scope: str) -> None:
         for offset in range(0, message.document.file_size, PART_BYTES)
     ]
     moved_bytes = 0
-    resume_at = dict.fromkeys(sessions, 0.0)
 
-    async def ask(session: Any) -> None:
+    async def get(session: Any, part: tuple[Any, int]) -> None:
         nonlocal moved_bytes
-        while wanted:
-            if (left_seconds := resume_at[session] - time.monotonic()) > 0:
-                await asyncio.sleep(left_seconds)
-                continue
-            document, offset = wanted.pop(0)
-            try:
-                answer = await session.send(_part_of(document, offset), timeout=60)
-                moved_bytes += len(answer.bytes)
-            except (FloodWait, FloodPremiumWait) as error:
-                wanted.insert(0, (document, offset))
-                until = time.monotonic() + float(error.seconds or 1)
-                for each in [session] if scope == "connection" else sessions:
-                    resume_at[each] = max(resume_at[each], until)
+        answer = await session.send(_part_of(*part), timeout=60)
+        moved_bytes += len(answer.bytes)
 
-    await asyncio.gather(*(ask(each) for each in sessions for _ in range(AT_ONCE_PER_CONNECTION)))
+    await get_all(sessions, wanted, get, scope)
     meter.report(moved_bytes)
     await asyncio.gather(*(session.stop() for session in sessions))
 

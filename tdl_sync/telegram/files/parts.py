@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -72,9 +73,11 @@ class TelegramPartSource:
         connections: int,
         takeout: Takeout | None = None,
         bandwidth: Bandwidth = UNLIMITED,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Files are read within ``takeout`` as long as that is open."""
-        self._limit = DownloadLimit(bandwidth)
+        self._clock = clock
+        self._limit = DownloadLimit(bandwidth, clock)
         self._takeout = takeout or Takeout()
         self._telegram = telegram
         self._reader = reader
@@ -241,7 +244,7 @@ class TelegramPartSource:
     def _data_centre(self, dc_id: int) -> MediaConnections:
         if dc_id not in self._data_centres:
             self._data_centres[dc_id] = MediaConnections(
-                self._telegram, self._addresses, dc_id, self._connections, self._limit
+                self._telegram, self._addresses, dc_id, self._connections, self._limit, self._clock
             )
         return self._data_centres[dc_id]
 

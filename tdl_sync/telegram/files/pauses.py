@@ -116,7 +116,7 @@ class Pauses:
             and pause.may_be_probed
             and not self._under_way
             and connection not in pause.ends
-            and self._taken[connection] < pause.had_taken
+            and self._taken[connection] != pause.had_taken
             and self._clock() < pause.until_seconds
         )
 
