@@ -20,8 +20,8 @@ from tdl_sync.commands.adopt_names import Names, where
 from tdl_sync.commands.adopt_record import (
     Saving,
     opened_hand_off,
-    own_record,
     write_record,
+    writer_of,
 )
 from tdl_sync.commands.adopt_undo import undo
 from tdl_sync.commands.output import StandardOutput
@@ -128,8 +128,8 @@ def _adopt_one(
             if looked.outcome.taken:
                 lease.check_claim()
                 hand_off = opened_hand_off(config, parts.control, on_line)
-                name = own_record(parts.telegram.client.account_id, adopter.scope)
-                record = write_record(looked.point.folder, hand_off, name, looked.added_to)
+                writer = writer_of(parts.telegram.client.account_id, adopter.scope)
+                record = write_record(looked.point.folder, hand_off, writer, looked.added_to)
                 lease.check_claim()
                 write_marks(looked, config.task.remote, marks)
                 saving = Saving(config, chat, adopter.scope, looked.point, marks, adopter.holds)

@@ -13,7 +13,7 @@ from functools import partial
 from tdl_sync.core.errors import ConfigurationError
 from tdl_sync.core.failures import reasons_for_others
 from tdl_sync.core.model import READER, AdoptedFile, Chat, Scope, scope_key
-from tdl_sync.core.ports import MarkReader, SavedMessages
+from tdl_sync.core.ports import HandOff, MarkReader, SavedMessages
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.config import Config
 from tdl_sync.remote.begun_folder import BegunFolder
@@ -38,15 +38,16 @@ from tdl_sync.state.state_store import StateMessage
 from tdl_sync.transfer.adopted import (
     Adoption,
     AdoptionRecord,
+    RecordWriter,
+    read_record,
     read_records,
-    record_name,
     record_text,
 )
 
 
-def own_record(account_id: int, scope: Scope) -> str:
-    """Its name. The claim, under which it is written, is on all scopes of a chat on a remote."""
-    return record_name(account_id, scope_key(Scope(scope.remote, scope.chat_id)))
+def writer_of(account_id: int, scope: Scope) -> RecordWriter:
+    """The claim, under which it writes, is on all scopes of a chat on a remote."""
+    return RecordWriter.of(account_id, scope_key(Scope(scope.remote, scope.chat_id)))
 
 
 def opened_hand_off(
@@ -73,18 +74,19 @@ def opened_hand_off(
 
 def write_record(
     folder: str,
-    hand_off: RcloneHandOff,
-    name: str,
+    hand_off: HandOff,
+    writer: RecordWriter,
     added_to: Callable[[AdoptionRecord], Sequence[Adoption]],
 ) -> AdoptionRecord:
     """Add to our own record, which nobody else writes, what is to count from now on beside all
     that is on record; all of it is returned."""
     listing = hand_off.prepare_folder(folder)
     before = read_records(listing, partial(hand_off.read, folder))
-    own = [each for each in listing if each.name == name]
-    own_before = read_records(own, partial(hand_off.read, folder))
+    name = writer.record_among(listing)
+    own_before = [] if name is None else read_record(hand_off.read(folder, name), name)
     added = added_to(before)
-    hand_off.put(record_text([*own_before.by_number.values(), *added]), folder, name)
+    text = record_text([*own_before, *added])
+    hand_off.put(text, folder, name or writer.new_record())
     return AdoptionRecord.of([*before.by_number.values(), *added])
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from tdl_sync.commands.adopt_record import Saving, opened_hand_off, own_record, write_record
+from tdl_sync.commands.adopt_record import Saving, opened_hand_off, write_record, writer_of
 from tdl_sync.commands.output import StandardOutput
 from tdl_sync.core.model import FIRST, AdoptedFile, Chat, MessageKey, Moved, path_at
 from tdl_sync.core.ports import ChatReader, RemoteFiles, SavedMessages
@@ -69,8 +69,8 @@ def undo(
             inherit(what.point, marks, saved_messages)
             lease.check_claim()
             hand_off = opened_hand_off(config, parts.control, on_line)
-            name = own_record(parts.telegram.client.account_id, what.point.scope)
-            record = write_record(what.point.folder, hand_off, name, what.taken_from)
+            writer = writer_of(parts.telegram.client.account_id, what.point.scope)
+            record = write_record(what.point.folder, hand_off, writer, what.taken_from)
             lease.check_claim()
             undoing.write_marks(what, marks)
             scope = what.point.scope

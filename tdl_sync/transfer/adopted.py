@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,17 +35,34 @@ from tdl_sync.core.naming import path_of
 
 VERSION = 1
 
-_RECORD_NAME = re.compile(r"adopted(?:-[0-9a-f]{8})?\.jsonl")
+_RECORD_NAME = re.compile(r"adopted(?:-[0-9a-f]{8}){0,2}\.jsonl")
 _SHA256 = re.compile("[0-9a-f]{64}")
 _MOST_REVISIONS = 2**53
 _NOT_OURS = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
 
 
-def record_name(account_id: int, scope_key: str) -> str:
-    """Whoever holds the claim of this account on this chat and remote (``scope_key``) writes it,
-    and nobody else does at the same time."""
-    writer = hashlib.sha256(f"{account_id} {scope_key}".encode()).hexdigest()
-    return f"adopted-{writer[:8]}.jsonl"
+@dataclass(frozen=True)
+class RecordWriter:
+    """Whoever holds the claim of an account on a chat and remote. Nobody else writes its records at
+    the same time."""
+
+    key: str
+
+    @classmethod
+    def of(cls, account_id: int, scope_key: str) -> RecordWriter:
+        return cls(hashlib.sha256(f"{account_id} {scope_key}".encode()).hexdigest()[:8])
+
+    def record_among(self, listing: Iterable[ListedFile]) -> str | None:
+        """Its name, where one is listed."""
+        names = (each.name for each in listing if not each.subfolder and is_record(each.name))
+        return min(
+            (name for name in names if name.startswith(f"adopted-{self.key}-")), default=None
+        )
+
+    def new_record(self) -> str:
+        """One of before may be there and not be listed yet, as on Drive, where a second one of its
+        name would hide it."""
+        return f"adopted-{self.key}-{secrets.token_hex(4)}.jsonl"
 
 
 def is_record(name: str) -> bool:
@@ -94,7 +112,8 @@ class AdoptionRecord:
         return Adoption(file.number, file, self._next_revision(file.number))
 
     def without(self, number: FileNumber) -> Adoption:
-        return Adoption(number, None, self._next_revision(number))
+        """It counts even if there is one more that is not listed yet."""
+        return Adoption(number, None, self._next_revision(number) + 1)
 
     def _next_revision(self, number: FileNumber) -> int:
         before = self.by_number.get(number)

@@ -187,11 +187,11 @@ def test_a_state_with_what_was_adopted_is_written_and_read_as_it_is_kept() -> No
 
 def test_the_records_of_what_was_adopted_are_written_and_read_as_they_are_kept() -> None:
     """The first ones had no revision, and one name for all accounts."""
-    text = (HERE / "unreleased" / "adopted-2f9ff3b5.jsonl").read_bytes()
+    text = (HERE / "unreleased" / "adopted-2f9ff3b5-0a1b2c3d.jsonl").read_bytes()
     assert record_text(ADOPTIONS) == text
     first = (HERE / "unreleased" / "adopted.jsonl").read_bytes()
     assert read_record(first, "adopted.jsonl") == [replace(ADOPTIONS[0], revision=0)]
-    texts = {"adopted.jsonl": first, "adopted-2f9ff3b5.jsonl": text}
+    texts = {"adopted.jsonl": first, "adopted-2f9ff3b5-0a1b2c3d.jsonl": text}
     record = read_records([ListedFile(name, 1) for name in texts], texts.get)
     assert list(record.by_number.values()) == ADOPTIONS
     assert record.files == [ADOPTED_FILE]

@@ -24,14 +24,14 @@ from tdl_sync.transfer.adopted import (
     Adoption,
     AdoptionRecord,
     Places,
+    RecordWriter,
     adopted_files,
     read_record,
     read_records,
-    record_name,
     record_text,
 )
 
-NAME = record_name(7, "key")
+NAME = RecordWriter.of(7, "key").new_record()
 SOURCES = ["gdrive:", "gdrive:old", "/mnt/old", "/", ":local:/x", "a,b=c:d/e"]
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
@@ -77,7 +77,8 @@ def test_what_accounts_write_that_see_each_other_counts_in_the_order_in_which_th
     for account, takes_back, message_id in acts:
         file = replace(ADOPTED, number=FileNumber(message_id))
         before = read_all(texts)
-        name = record_name(ord(account), "key")
+        writer = RecordWriter.of(ord(account), "key")
+        name = writer.record_among(listing_of(texts)) or writer.new_record()
         own = read_record(texts[name], name) if name in texts else []
         added = before.without(file.number) if takes_back else before.adopted(file)
         texts[name] = record_text([*own, added])
@@ -92,19 +93,25 @@ def test_of_what_two_accounts_adopt_at_once_nothing_is_lost(
     before: list[AdoptedFile], one: list[AdoptedFile], other: list[AdoptedFile]
 ) -> None:
     """Both have read the same before either wrote."""
-    mine, others = record_name(1, "key"), record_name(2, "key")
+    writers = [RecordWriter.of(account_id, "key") for account_id in (1, 2)]
+    mine, others = (each.new_record() for each in writers)
     own = [AdoptionRecord().adopted(each) for each in before]
     seen = AdoptionRecord.of(own)
     texts = {
         mine: record_text([*own, *(seen.adopted(each) for each in one)]),
         others: record_text(seen.adopted(each) for each in other),
     }
+    assert [each.record_among(listing_of(texts)) for each in writers] == [mine, others]
     numbers = {each.number for each in read_all(texts).files}
     assert numbers == {each.number for each in (*before, *one, *other)}
 
 
 def read_all(texts: Mapping[str, bytes]) -> AdoptionRecord:
-    return read_records([ListedFile(name, len(text)) for name, text in texts.items()], texts.get)
+    return read_records(listing_of(texts), texts.get)
+
+
+def listing_of(texts: Mapping[str, bytes]) -> list[ListedFile]:
+    return [ListedFile(name, len(text)) for name, text in texts.items()]
 
 
 def test_only_what_is_in_the_chats_own_folder_is_a_record_and_the_one_of_before_is() -> None:
