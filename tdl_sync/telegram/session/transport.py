@@ -105,7 +105,8 @@ class WatchedConnection(Connection):
         await super().send(data)
         protocol: Any = self.protocol
         if self._has_ended or not protocol.is_open:
-            raise ConnectionError("the connection has ended")
+            # No ConnectionError, for which the library gives up an exchange of keys.
+            raise OSError("the connection has ended")
 
     async def recv(self) -> bytes | None:
         packet: bytes | None = await super().recv()

@@ -128,20 +128,20 @@ def test_what_is_sent_after_the_end_is_refused() -> None:
     async def hung_up(place: Place, connection: Connection, far: asyncio.StreamWriter) -> None:
         far.close()
         assert await connection.recv() is None
-        with pytest.raises(ConnectionError):
+        with pytest.raises(OSError, match="has ended"):
             await connection.send(b"a packet")
 
     async def key_unknown(place: Place, connection: Connection, far: asyncio.StreamWriter) -> None:
         far.write(framed(AUTH_KEY_UNKNOWN))
         assert await connection.recv() == AUTH_KEY_UNKNOWN
         assert place.keys.session_unknown.is_set()
-        with pytest.raises(ConnectionError):
+        with pytest.raises(OSError, match="has ended"):
             await connection.send(b"a packet")
 
     async def closed(place: Place, connection: Connection, far: asyncio.StreamWriter) -> None:
         await connection.send(b"a packet")
         await connection.close()
-        with pytest.raises(ConnectionError):
+        with pytest.raises(OSError, match="has ended"):
             await connection.send(b"a packet")
 
     for work in (hung_up, key_unknown, closed):
@@ -155,7 +155,7 @@ def test_what_is_sent_while_the_connection_is_being_opened_is_refused() -> None:
         connection = place.connection(server.sockets[0].getsockname()[1])
         connecting = asyncio.ensure_future(connection.connect())
         await asyncio.sleep(0)
-        with pytest.raises(ConnectionError):
+        with pytest.raises(OSError, match="has ended"):
             await connection.send(b"a packet")
         await connecting
         await connection.send(b"a packet")
