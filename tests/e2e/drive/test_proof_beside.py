@@ -9,6 +9,7 @@ from standins.drive.refusals import refusal
 from standins.telegram.service.faults import Fault as TelegramFault
 from standins.telegram.world import worlds
 from tdl_sync.state import own_claim
+from tdl_sync.telegram.session import client, session_watch
 from tests.e2e.conftest import REMOTE, DriveScene, SetScene
 from tests.e2e.expectations import assert_moved, state_texts
 from tests.in_process import run_here
@@ -90,8 +91,10 @@ def test_nothing_new_is_downloaded_before_the_remote_is_proven(
 
 
 def test_who_hears_nothing_of_telegram_is_told_at_once_what_is_wrong_with_the_remote(
-    scene: SetScene,
+    scene: SetScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(client, "CALL_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(session_watch, "QUIET_SECONDS", PATIENCE_SECONDS)
     on = scene(worlds.files(sizes=[1000]))
     on.drive.faults.add(refusal("insufficientParentPermissions", call=PROOF))
     on.telegram.faults.add(TelegramFault("stall", rpc="users.GetUsers", times=None))
