@@ -10,6 +10,8 @@ What clients that download files report of ``upload.getFile``:
   each told in whole seconds although less would do.
 - Accounts without Premium are told FLOOD_PREMIUM_WAIT instead, and both kinds may come at once, of
   5, 10 and 70 s (grammers).
+- More connections get more, each until it is told to wait (TelegramFileManager). The official
+  library lets each request wait that was refused, and no other (TDLib).
 - Which limit it was is not said: one of the account, of a connection or of a data centre.
 """
 
