@@ -63,7 +63,8 @@ class ChatUnreadableNow(ChatUnreadable):
 
 
 class ChatFoundLater(ChatUnreadableNow):
-    """Telegram asks for a pause before it says which chat is meant; others can be read now."""
+    """Telegram asks for a pause before it says which chat is meant, or what more is in it; others
+    can be read now."""
 
     def __init__(self, spelling: str, seconds: int, title: str = "") -> None:
         self.spelling = spelling

@@ -46,7 +46,7 @@ class _OlderPart:
     named_ids: bool
 
 
-_Wanted = WantedChat | _OlderPart
+_Wanted = WantedChat | _OlderPart | FoundChat
 
 
 class InTurn:
@@ -75,6 +75,9 @@ class InTurn:
                 self._wait()
                 continue
             wanted = self._to_find.popleft()
+            if isinstance(wanted, FoundChat):
+                yield wanted
+                continue
             try:
                 found = self._older(wanted) if isinstance(wanted, _OlderPart) else self._own(wanted)
             except ChatFoundLater as error:
@@ -84,6 +87,15 @@ class InTurn:
             else:
                 if found is not None:
                     yield found
+
+    @property
+    def has_others(self) -> bool:
+        """Whether there is a chat to go on with now, beside the one that came last."""
+        return any(not isinstance(each, _OlderPart) for each in self._to_find)
+
+    def put_off(self, found: FoundChat, error: ChatFoundLater) -> None:
+        """It came, and can't be read for a while: it comes again, after others that can."""
+        self._put_off(found, error)
 
     # --- finding ---------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from tdl_sync.core.errors import (
     EXIT_BUG,
     EXIT_COME_BACK_LATER,
     ChatError,
+    ChatFoundLater,
     ComeBackLater,
     HeldByAnotherRun,
     Stopped,
@@ -31,6 +33,9 @@ from tdl_sync.run.out_remotes import OutRemotes
 from tdl_sync.run.parts import AllParts, Opening
 from tdl_sync.run.time_left import Deadline
 from tdl_sync.run.wanted_chats import chats_to_move
+
+GIVES_WAY_SECONDS = 300.0
+"""A chat whose reading is to pause for longer gives way to the others."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +158,12 @@ class Sync:
                 parts.wait_until_proven()
                 self._errors.append(error)
 
-            for found in InTurn(wanted, telegram, on_line, on_error):
+            in_turn = InTurn(wanted, telegram, on_line, on_error)
+            for found in in_turn:
                 self._stop.check()
+                # Those that are followed are at work side by side.
+                gives_way = self._following is None and in_turn.has_others
+                telegram.reader.longest_wait_seconds = GIVES_WAY_SECONDS if gives_way else math.inf
                 remote = found.config.task.remote
                 if self._out.leaves(remote, found.chat.title):
                     continue
@@ -176,6 +185,8 @@ class Sync:
                 except Stopped:
                     self._stop.check()
                     self._out.ended(remote, found.chat.title)
+                except ChatFoundLater as error:
+                    in_turn.put_off(found, error)
                 except TdlSyncError as error:
                     parts.wait_until_proven()
                     if error.of_remote:

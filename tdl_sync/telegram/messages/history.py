@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
@@ -19,7 +20,12 @@ from pyrogram.errors import (
 )
 from pyrogram.raw.core import TLObject
 
-from tdl_sync.core.errors import ChatUnreadable, NetworkUnreachable, TdlSyncError
+from tdl_sync.core.errors import (
+    ChatFoundLater,
+    ChatUnreadable,
+    NetworkUnreachable,
+    TdlSyncError,
+)
 from tdl_sync.core.model import (
     Chat,
     ChatTotals,
@@ -48,7 +54,7 @@ from tdl_sync.telegram.messages.queries import history, newest_id, newest_shown_
 from tdl_sync.telegram.messages.takeout import LARGEST_FILE_BYTES, Takeout, TakeoutEnded
 from tdl_sync.telegram.messages.windows import END, PAGE_MESSAGES, Steps, Window
 from tdl_sync.telegram.session import refusals
-from tdl_sync.telegram.session.answers import error_name
+from tdl_sync.telegram.session.answers import error_name, flood_wait_seconds
 from tdl_sync.telegram.session.client import TelegramClient
 
 _READING = "reading the chat"
@@ -91,6 +97,8 @@ class TelegramChatReader:
         """Of what was read, the messages with something in them that go with a post of another
         block, so that not their own id says which shard has them."""
         self._names_topics = names_topics
+        self.longest_wait_seconds = math.inf
+        """A longer flood wait is ``ChatFoundLater``: for who has other chats to go on with."""
 
     def newest_message_id(self, chat: Chat) -> int:
         newest_id = self._newest_shown(chat)
@@ -432,10 +440,13 @@ class TelegramChatReader:
         than itself."""
         named, title = _named(chat)
         try:
-            return self._telegram.call(query, _READING)
+            return self._telegram.call(query, _READING, self.longest_wait_seconds)
         except TakeoutInvalid as error:
             raise TakeoutEnded(_READING, error_name(error)) from error
         except RPCError as error:
+            seconds = flood_wait_seconds(error)
+            if seconds is not None:
+                raise ChatFoundLater(named, seconds, title) from error
             if if_refused is not None and refusals.concern_of(error) in _OF_THE_CALL_ALONE:
                 return if_refused
             raise self._refused(chat, error) from error

@@ -11,6 +11,7 @@ from standins.telegram.world import worlds
 from standins.telegram.world.channel import Channel
 from standins.telegram.world.plan import FilePlan
 from standins.telegram.world.world import World
+from tdl_sync.run import sync
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_on_remote, wanted
 from tests.e2e.program import SOURCE
@@ -85,6 +86,33 @@ def test_a_chat_that_is_refused_in_mid_history_keeps_what_it_moved_and_no_other_
     assert ended.numbers()["done"] >= 40
     scene.telegram.faults.clear()
     assert run_here(scene.machine, "-u", SOURCE, "-u", NEWS).exit_status == 0
+    assert_on_remote(scene.machine, (source, wanted(source)), (news, wanted(news)))
+
+
+@pytest.mark.parametrize("pages_before", [0, 2], ids=["at the start", "in mid-history"])
+def test_a_chat_whose_reading_is_to_pause_for_long_lets_the_others_go_first(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, pages_before: int
+) -> None:
+    monkeypatch.setattr(sync, "GIVES_WAY_SECONDS", 1.0)
+    scene = stage(worlds.files(sizes=[100] * 250))
+    source, news = scene.world.source, news_of(scene.world)
+    pause = Fault(
+        "flood_wait",
+        rpc="messages.GetHistory",
+        chat_id=source.chat_id,
+        seconds=4,
+        after_calls=pages_before,
+    )
+    scene.telegram.faults.add(pause)
+    ended = run_here(scene.machine, "-u", SOURCE, "-u", NEWS)
+    assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
+    assert scene.telegram.faults.strikes() == [(pause, 1)]
+    (said,) = (line for line in ended.log if "the other chats come first" in line)
+    told = [line for line in ended.log if line == said or line.startswith("moved ")]
+    assert told.index(said) < len(told) - 2
+    assert {"moved 4_0.bin (300 B)", "moved 5_1.bin (301 B)"} <= set(
+        told[told.index(said) + 1 : told.index(said) + 3]
+    )
     assert_on_remote(scene.machine, (source, wanted(source)), (news, wanted(news)))
 
 
