@@ -48,6 +48,9 @@ import psutil
 DEFAULT_BLOCK_BYTES = 4096
 _M_ARENA_MAX = -8
 _ARENAS = 2
+_M_MMAP_THRESHOLD = -3
+_LARGE_BYTES = 128 * 1024
+"""What glibc begins with, and raises to megabytes when such blocks come and go."""
 
 T = TypeVar("T")
 
@@ -56,15 +59,29 @@ T = TypeVar("T")
 
 
 def share_freed_memory() -> None:
-    """Let threads share what they free; to be called before they are started.
+    """Let threads share what they free, and give back large blocks at once; to be called before
+    they are started.
 
     By default glibc gives each of many threads an arena of its own, in which the copies of parts
-    of a file stay after they were freed. Other C libraries do not, and are left alone
+    of a file stay after they were freed; and what is large lies between what is small and stays,
+    so that memory grows for hours. Other C libraries do not, and are left alone
     (https://man7.org/linux/man-pages/man3/mallopt.3.html).
     """
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError, OSError):
-            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
+            library = ctypes.CDLL(None)
+            library.mallopt(_M_ARENA_MAX, _ARENAS)
+            library.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
+def give_back_freed_memory() -> None:
+    """To the system, which of itself glibc does only with what lies above all that is in use. Takes
+    a few milliseconds. Other C libraries can't be told, and are left alone
+    (https://man7.org/linux/man-pages/man3/malloc_trim.3.html).
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(AttributeError, OSError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def steady_seconds() -> float:

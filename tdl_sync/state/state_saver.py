@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Protocol
 
 from tdl_sync.core.errors import CredentialsRefused, HeldByAnotherRun, Stopped, TdlSyncError
-from tdl_sync.core.operating_system import steady_seconds
+from tdl_sync.core.operating_system import give_back_freed_memory, steady_seconds
 from tdl_sync.core.ports import Notices
 from tdl_sync.state.local_state import LocalStates
 from tdl_sync.state.run_state import RunState, RunStatus
@@ -292,6 +292,8 @@ class StateSaver:
                     self._schedule.save_ended(self._clock(), saved_in)
                     self._saved_in = saved_in
                     self._changed.notify_all()
+                # What saves, downloads and listings have freed piled up to some megabytes.
+                give_back_freed_memory()
         finally:
             with self._changed:
                 self._ended = True

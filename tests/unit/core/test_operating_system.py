@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import errno
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -205,6 +206,25 @@ def test_with_a_process_all_that_it_has_started_is_killed() -> None:
         child.wait(PATIENCE_SECONDS)
         assert process.wait() != 0
     kill_descendants(process.pid)  # nobody is left, and nobody is told
+
+
+FREES_LARGE_BLOCKS = """
+import psutil
+from tdl_sync.core.operating_system import share_freed_memory
+share_freed_memory()
+bytes(4_000_000)  # one that comes and goes, from which glibc would learn
+blocks = [bytes([1]) * 500_000 for _ in range(200)]
+full_bytes = psutil.Process().memory_info().rss
+blocks = blocks[9::10]
+print(full_bytes - psutil.Process().memory_info().rss)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others are left alone")
+def test_large_blocks_go_back_to_the_system_when_they_are_freed() -> None:
+    program = [sys.executable, "-c", FREES_LARGE_BLOCKS]
+    given_back = subprocess.run(program, stdout=subprocess.PIPE, cwd=ROOT, check=True).stdout
+    assert int(given_back) > 60_000_000
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 import stat
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tdl_sync.core.errors import (
@@ -353,6 +355,18 @@ def saver_of(run: Run) -> Iterator[StateSaver]:
         run.time.wait,
     ) as saver:
         yield saver
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others can't be told")
+def test_with_each_save_what_was_freed_goes_back_to_the_system(run: Run) -> None:
+    own = psutil.Process()
+    blocks = [bytes([1]) * 100_000 for _ in range(600)]  # too small to be given back by itself
+    blocks = blocks[9::10]  # and never all that lie side by side
+    with saver_of(run) as saver:
+        resident_bytes = own.memory_info().rss
+        assert saver.save_now() is SavedIn.TELEGRAM
+        eventually(lambda: own.memory_info().rss < resident_bytes - 30_000_000)
+    assert len(blocks) == 60
 
 
 def test_the_state_is_saved_by_itself_after_the_interval(run: Run) -> None:
