@@ -25,8 +25,13 @@ import pytest
 
 from standins.telegram.inject import standin_public_key
 from tdl_sync.cli import main as cli
+from tdl_sync.telegram.session import client
 from tests.e2e.program import Ended, Machine, Variables
 from tests.waiting import in_thread, until
+
+client.SILENCE_SECONDS = 50.0
+"""A busy machine may need longer to answer than a person is to wait without a word, and here all
+that is said counts."""
 
 
 @dataclass(frozen=True)
