@@ -24,7 +24,7 @@ from tdl_sync.run.following import Following
 from tdl_sync.run.parts import Parts
 from tdl_sync.run.resume import Adopted, ResumePoint, Resumption, inherit
 from tdl_sync.run.time_left import Deadline
-from tdl_sync.run.unexplained import unexplained_files, unexplained_line
+from tdl_sync.run.unexplained import unexplained_line
 from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.lease import Lease
 from tdl_sync.state.local_state import LocalStates
@@ -166,9 +166,6 @@ class ChatRun:
         unmarked = adopted.unmarked(hand_off.elsewhere)
         point = replace(point, adopted=adopted.amount(unmarked.values(), resumption.holds))
         job = replace(resumption.job(point, listing, stages.most_in_folder), adopted=unmarked)
-        if not lease.follows_a_clean_end:
-            told_of = point.loaded.state if point.loaded else None
-            job = replace(job, unproven=unexplained_files(job, lease.found, told_of))
         if (line := _told_of_what_is_there(job, lease, point)) is not None:
             stages.progress.message(line)
         # All that can be wrong with the remote is found before the first byte is downloaded.

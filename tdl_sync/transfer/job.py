@@ -51,9 +51,8 @@ class Job:
     sidecars are that the remote has; each upload adds its own (one assignment, which needs no
     lock). ``adopted`` are files that other programs have moved, were taken for done, and lie where
     they lay (``transfer.adopted``). ``relied_on`` is shared by all rounds of a run. ``seen`` are
-    the messages up to ``after_id`` by kind, ``None`` where that is not known. ``unproven`` are
-    those of ``on_remote`` that a run may have sent which did not come to its end, so that their
-    names and sizes prove nothing. ``room`` is how full the folders are, shared by all rounds, too.
+    the messages up to ``after_id`` by kind, ``None`` where that is not known. ``room``
+    is how full the folders are, shared by all rounds, too.
     """
 
     chat: Chat
@@ -74,7 +73,6 @@ class Job:
     seen: Mapping[MediaType, int] | None = None
     lower_bound: int = 0
     adopted: Mapping[FileNumber, AdoptedFile] = field(default_factory=dict)
-    unproven: frozenset[FileNumber] = frozenset()
     relied_on: ReliedOn = field(default_factory=ReliedOn, compare=False)
     room: FolderRoom = field(default_factory=FolderRoom, compare=False)
 

@@ -35,9 +35,8 @@ directory, "staged" is ``m….staged``; the mark is the one of ``done_marks.py``
 8.  rclone deletes the staged file.
     *Dies here:* its journal knows path and hash. If the remote shows it there, with that hash where
     it tells one, it is marked. Where the journal was lost, too, only the listing knows, and a
-    sidecar, with whose hash it is compared (``sidecar_proofs``). Without one it is downloaded
-    again and compared, if no state tells of it (``unexplained``): it may be from 6. Else id and
-    size are there, so it is marked, and counted as believed.
+    sidecar, with whose hash it is compared (``sidecar_proofs``). Without one: id and size
+    are there, so it is marked, and counted as believed.
 9.  rclone has exited 0: the mark is written, in one transaction with the removal of a failure, and
     then the journal is removed.
     What the message held before and is to give way (``giving_way``) is on record by the same

@@ -57,13 +57,11 @@ class Remaining:
         self._known = KnownFiles(stages.marks, job, failures, self._giving_way.may)
         self._proofs = SidecarProofs(job, stages.hand_off)
         self._taken_up: set[MessageKey] = set()
-        self._compared_at: dict[MessageKey, str] = {}
 
     def path_before(self, item: MediaItem) -> str | None:
         """See ``KnownFiles``; any thread may ask. Of what was staged and is listed all the same it
         is where it is listed: it is compared with that, and not put beside it."""
         path = self._known.path_before(item) or self._proofs.wrong_path(item)
-        path = path or self._compared_at.get(item.key)
         if path is None and item.key in self._taken_up:
             twin = self._known.twin(item)
             return None if twin is None else path_of(twin)
@@ -260,27 +258,8 @@ class Remaining:
                 "its sidecar says: it is moved again"
             )
             return None
-        if listed.sha256 is None and self._may_be_anything(item):
-            self._is_to_be_compared(item)
-            return None
         file = RemoteFile.listed(item, self._job.folder, listed)
         return DoneByListing(replace(file, sha256=listed.sha256))
-
-    def _may_be_anything(self, item: MediaItem) -> bool:
-        """Whether what is listed may be what a run has left there that did not come to its end. It
-        is downloaded once more then, and compared by rclone; where there is no room for that its
-        name and size have to do."""
-        return item.number in self._job.unproven and self._stages.budget.fits(item)
-
-    def _is_to_be_compared(self, item: MediaItem) -> None:
-        if not self._compared_at:
-            self._stages.progress.message(
-                "an earlier run did not come to its end, and what it may have sent last is on the "
-                "remote without a proof: such files are downloaded again, and compared with that"
-            )
-        paths = [path_of(each) for each in self._known.fitting(item)]
-        own = self._job.path(item)
-        self._compared_at[item.key] = own if own in paths else paths[0]
 
     def _compared(
         self, item: MediaItem, attempt: Attempt, known: DoneByListing | GivenUp | None

@@ -119,6 +119,8 @@ LARGE_CLASSES = {
     "Reporter": "as long as the listener that it implements",
     "Pipeline": "the whole life of a file, to be read in one place",
     "ProgressNumbers": "what the display shows of one chat, changed and copied under one lock",
+    "Reception": "one buffered protocol: who reads and what comes share where the bytes go",
+    "ChatRun": "all that is found out of one chat before anything of it moves, in one order",
     "ChatSession": "rounds, stops and saves of one chat's run, which know each other's state",
 }
 """Classes beyond the bounds, and why they stay whole."""

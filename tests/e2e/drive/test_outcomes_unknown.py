@@ -280,31 +280,6 @@ def test_of_a_message_that_was_edited_while_its_file_lay_staged_the_new_file_is_
     assert on.staged() == []
 
 
-@pytest.mark.parametrize("is_lost", [False, True], ids=["rolled back", "lost"])
-def test_what_a_killed_run_has_sent_is_compared_though_the_disk_knows_nothing_of_it(
-    scene: SetScene, tmp_path: Path, *, is_lost: bool
-) -> None:
-    """A bad copy of the right size stays where the account may add but not remove. What the saved
-    state tells of is believed."""
-    on = scene(worlds.files(sizes=SIZES))
-    assert on.run("--limit=1").result["status"] == "more"
-    kept = snapshot(on.machine, tmp_path / "kept")
-    on.drive.faults.add(Fault("flipped_byte", times=1, after_calls=PROBE), KEEPS_WHAT_IS_WRONG)
-    running = on.start("--workers=1")
-    running.wait_until(lambda: any(file.name.startswith("2_") for file in on.present()))
-    kill_both(running)
-    on.drive.faults.clear()
-    roll_back(on.machine, kept)
-    if is_lost:
-        shutil.rmtree(on.machine.data_directory)
-    before = served(on)
-    ended = on.run("--restart", "--name={type}/{file_name}")
-    assert_moved(ended, 3)
-    assert "an earlier run did not come to its end" in ended.stderr
-    assert_each_once(on)
-    assert served(on) - before == sum(SIZES[1:])
-
-
 # --- a machine that slept ------------------------------------------------------------------------
 
 OF_SHORT_LEASE = """

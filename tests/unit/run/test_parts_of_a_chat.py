@@ -32,11 +32,7 @@ from tdl_sync.options.choice import Choice
 from tdl_sync.options.config import Task
 from tdl_sync.run.books import balanced, is_whole
 from tdl_sync.run.resume import ChatState
-from tdl_sync.run.unexplained import (
-    MOST_SENT_BETWEEN_SAVES,
-    unexplained_files,
-    unexplained_line,
-)
+from tdl_sync.run.unexplained import unexplained_line
 from tdl_sync.state.run_state import RunState
 from tdl_sync.state.state_message import encode
 from tdl_sync.transfer.job import Job
@@ -139,8 +135,8 @@ def test_all_parts_together_are_held_against_the_count_with_what_came_since(
 # --- files that nobody here has brought ----------------------------------------------------------
 
 
-def job_of(listed: Sequence[int], shard: Shard = WHOLE) -> Job:
-    return Job(
+def told(listed: Sequence[int], *states: RunState, shard: Shard = WHOLE) -> str | None:
+    job = Job(
         chat=CHAT,
         remote=REMOTE,
         folder="A channel",
@@ -151,22 +147,11 @@ def job_of(listed: Sequence[int], shard: Shard = WHOLE) -> Job:
         retry_failed_for_good=False,
         choice=Choice(shard=shard),
     )
-
-
-def saved(states: Sequence[RunState]) -> list[SavedText]:
-    return [
+    messages = [
         SavedText(number, encode(state), NOON, pinned=True)
         for number, state in enumerate(states, 1)
     ]
-
-
-def told(listed: Sequence[int], *states: RunState, shard: Shard = WHOLE) -> str | None:
-    return unexplained_line(job_of(listed, shard), saved(states), None)
-
-
-def unproven(listed: Sequence[int], *states: RunState, shard: Shard = WHOLE) -> list[int]:
-    found = unexplained_files(job_of(listed, shard), saved(states), None)
-    return sorted(each.message_id for each in found)
+    return unexplained_line(job, messages, None)
 
 
 def state(shard: Shard, last_message_id: int) -> RunState:
@@ -200,22 +185,6 @@ def test_where_it_can_not_be_known_nothing_is_told() -> None:
     assert told([1, 7, 1001], shard=Shard(1, 2)) is None
     assert told([1, 7], replace(state(WHOLE, 0), done_above_ids=(1,))) is None
     assert told([7], replace(state(WHOLE, 0), failed_ids=(7,), failures_by_reason={"x": 1})) is None
-
-
-def test_what_a_run_may_have_sent_that_did_not_come_to_its_end_is_what_no_state_tells_of() -> None:
-    assert unproven([1, 7, 1001]) == [1, 7, 1001]
-    assert unproven([1, 7, 1001], state(WHOLE, 6)) == [7, 1001]
-    assert unproven([1, 7, 1001], replace(state(WHOLE, 0), done_above_ids=(7,))) == [1, 1001]
-    assert unproven([1, 7, 1001], state(Shard(1, 2), 2000)) == [1001]
-    assert unproven([1, 7, 1001], shard=SECOND) == [1001]
-    assert unproven([1, 7], replace(state(WHOLE, 7), channel_id=CHAT_ID - 1)) == [1, 7]
-
-
-def test_no_run_can_have_sent_more_than_a_number_of_files_without_telling_so() -> None:
-    """What others have put there by the ten thousand is not downloaded again."""
-    many = range(1, MOST_SENT_BETWEEN_SAVES + 2)
-    assert len(unproven(many[1:])) == MOST_SENT_BETWEEN_SAVES
-    assert unproven(many) == []
 
 
 def test_what_failed_where_the_chat_was_parted_otherwise_is_not_believed_by_its_name_and_size(

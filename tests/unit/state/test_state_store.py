@@ -365,7 +365,7 @@ def test_with_each_save_what_was_freed_goes_back_to_the_system(run: Run) -> None
     with saver_of(run) as saver:
         resident_bytes = own.memory_info().rss
         assert saver.save_now() is SavedIn.TELEGRAM
-        eventually(lambda: own.memory_info().rss < resident_bytes - 30_000_000)
+        until(lambda: own.memory_info().rss < resident_bytes - 30_000_000)
     assert len(blocks) == 60
 
 

@@ -103,6 +103,9 @@ class Telegram:
     def __post_init__(self) -> None:
         self._up_to_date = self._service(self.drawn)
 
+    def check_account(self) -> None:
+        """The session counts."""
+
     @property
     def world(self) -> World:
         return self._up_to_date.world
