@@ -5,6 +5,7 @@ python -m tests.recipes.slurm_campaign
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import time
@@ -43,7 +44,9 @@ class Story:
 
 def shards_with_files(machine: Machine) -> Counter[str]:
     """How many files of each shard are on the remote."""
-    ids = [int(path.name.partition("_")[0].partition(".")[0]) for path in remote_files(machine)]
+    names = [path.name for path in remote_files(machine)]
+    # What proves the remote, for a moment, begins with a dot.
+    ids = [int(re.split(r"[_.]", name)[0]) for name in names if not name.startswith(".")]
     return Counter(
         str(number)
         for number in range(1, SHARDS + 1)

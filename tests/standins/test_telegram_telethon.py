@@ -57,7 +57,7 @@ async def telethon(telegram: StandIn) -> AsyncIterator[Any]:
 
 
 def test_telethon_reads_the_history_and_downloads_every_file(
-    start_stand_in: StartStandIn,
+    start_stand_in: StartStandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     telegram = start_stand_in(worlds.mixed(messages=150, too_large_bytes=None))
     source = telegram.world.source
@@ -81,7 +81,9 @@ def test_telethon_reads_the_history_and_downloads_every_file(
     count, hashes = asyncio.run(run())
     assert count == source.page(0, 0, 0, 1, 0, 0)[1]
     assert hashes == expected
-    assert telegram.statistics.counts().key_exchanges == 4
+    # One key of 256 begins with a byte of zero, which Telethon leaves out: it tries again then.
+    again = sum("new auth_key failed" in record.message for record in caplog.records)
+    assert telegram.statistics.counts().key_exchanges == 4 + again
 
 
 @pytest.mark.parametrize("dc_id", [2, 5])

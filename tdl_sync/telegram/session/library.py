@@ -160,6 +160,17 @@ class TellingSession(Session):
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.results = self.answers_kind()
+        self._opening_again: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """The library opens a connection again whose end it sees while the session counts as
+        started. One that has ended a moment before would stay as it is: nothing is read from it,
+        and whatever is sent is refused."""
+        starting: Any = super().start
+        await starting()
+        if getattr(self.connection, "has_ended", False):
+            restarting: Any = self.restart
+            self._opening_again = asyncio.get_running_loop().create_task(restarting())
 
     async def send(
         self, data: TLObject[Any], wait_response: bool = True, timeout: float = Session.WAIT_TIMEOUT

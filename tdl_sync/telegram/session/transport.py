@@ -83,11 +83,15 @@ class WatchedConnection(Connection):
 
     _is_closed_by_us = False
     _has_ended = False
-    """Nothing that comes is read any more."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         self.made_at_seconds = time.monotonic()
         super().__init__(*arguments, **settings)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing that comes is read any more."""
+        return self._has_ended
 
     async def connect(self) -> None:
         # What was sent in the moment in which the session's last connection ended went with it.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyrogram.session import Session
 
 from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
@@ -181,6 +182,34 @@ def test_one_connection_that_breaks_is_not_the_network(
     assert finished(lambda: telegram.reader.newest_message_id(telegram.chat)) == 2
     result_of(parts.fetch_part(item, PART_BYTES, PART_BYTES))
     assert telegram.lines == []
+
+
+def test_a_connection_that_ends_while_it_is_being_opened_is_opened_again(
+    telegram: ConnectedTelegram,
+    parts: TelegramPartSource,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The library looks for its end only in one that is open."""
+    item = first_item(world)
+    start = Session.start
+    struck: list[Session] = []
+
+    async def start_and_lose_it(session: Any) -> None:
+        await start(session)
+        if not struck:
+            struck.append(session)
+            session.is_started.clear()
+            telegram.standin.drop_connections()
+            await session.recv_task
+            session.is_started.set()
+
+    monkeypatch.setattr(Session, "start", start_and_lose_it)
+    telegram.standin.drop_connections()
+    for offset in (0, PART_BYTES):
+        result_of(parts.fetch_part(item, offset, PART_BYTES))
+    assert finished(lambda: telegram.reader.newest_message_id(telegram.chat)) == 2
+    assert len(struck) == 1
 
 
 def test_a_note_whose_answer_was_lost_is_there_once_and_no_error(
