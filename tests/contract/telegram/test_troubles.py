@@ -192,7 +192,7 @@ def test_a_connection_that_ends_while_it_is_being_opened_is_opened_again(
 ) -> None:
     """The library looks for its end only in one that is open."""
     item = first_item(world)
-    start = Session.start
+    start: Any = Session.start
     struck: list[Session] = []
 
     async def start_and_lose_it(session: Any) -> None:
