@@ -38,6 +38,9 @@ NAME = f"{BELOW[1:]}{{file_name}}"
 CALL_SECONDS = 0.05
 
 
+NOTHING_SHOWN = "no folder was ever made by more than one machine"
+
+
 @dataclass(frozen=True)
 class FoldersPlan:
     """How often so many machines start ``within_seconds``, each of these once in a round.
@@ -67,7 +70,7 @@ class FoldersFigures:
     def conclude(self) -> None:
         """Where no machine ever made a folder that another had made, nothing was shown."""
         if max(self.folders, default=0) < 2:
-            self.problems.append("no folder was ever made by more than one machine")
+            self.problems.append(NOTHING_SHOWN)
 
 
 def run_folders_campaign(

@@ -52,9 +52,11 @@ class Made:
     access_hash: int = 0
 
     def write(self, directory: Path) -> None:
-        path = directory / MADE
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(asdict(self)))
+        # Whole or not at all: who is interrupted here must know what was made before.
+        written = directory / f"{MADE}.new"
+        written.touch(mode=0o600)
+        written.write_text(json.dumps(asdict(self)))
+        written.replace(directory / MADE)
 
     @classmethod
     def read(cls, directory: Path) -> Made:

@@ -19,7 +19,12 @@ from scripts.drive_campaign import (
     Trouble,
     run_drive_campaign,
 )
-from scripts.folders_campaign import FoldersFigures, FoldersPlan, run_folders_campaign
+from scripts.folders_campaign import (
+    NOTHING_SHOWN,
+    FoldersFigures,
+    FoldersPlan,
+    run_folders_campaign,
+)
 from scripts.kill_campaign import Figures, Killing, Met, Plan, run_campaign
 from scripts.kill_snapshot import Step
 from scripts.rclone_campaign import (
@@ -124,11 +129,17 @@ def test_blows_that_met_no_upload_have_shown_nothing_either() -> None:
 def test_machines_that_start_at_once_on_a_fresh_drive_put_all_files_into_one_folder(
     tmp_path: Path,
 ) -> None:
-    """Each sees some of the folders that the others have just made, and others not."""
-    figures = FoldersFigures()
-    plan = FoldersPlan(
-        rounds=1, seed=2, within_seconds=(0.1,), most_lag_seconds=0.75, wait_seconds=3.5
-    )
-    run_folders_campaign(plan, tmp_path, figures, print)
+    """Each sees some of the folders that the others have just made, and others not. (On a busy
+    machine they may be so far apart that none makes what another has made: then once more.)"""
+    for seed in range(2, 7):
+        figures = FoldersFigures()
+        plan = FoldersPlan(
+            rounds=1, seed=seed, within_seconds=(0.1,), most_lag_seconds=0.75, wait_seconds=3.5
+        )
+        directory = tmp_path / str(seed)
+        directory.mkdir()
+        run_folders_campaign(plan, directory, figures, print)
+        if figures.problems != [NOTHING_SHOWN]:
+            break
     assert figures.problems == []
     assert figures.files == 12

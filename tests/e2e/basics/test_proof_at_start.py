@@ -162,7 +162,8 @@ def test_a_remote_that_keeps_something_else_than_what_arrived_is_refused(
 
     def move_and_change(control: RemoteControl, source: Path, *to: Any, **how: Any) -> None:
         move(control, source, *to, **how)
-        (arrived,) = remote_files(machine)
+        name = str(to[1]).rpartition("/")[2]
+        (arrived,) = [each for each in remote_files(machine) if each.name == name]
         content = arrived.read_bytes()
         arrived.write_bytes(content[:-1] + (b"" if change == "cut" else b"?"))
 
