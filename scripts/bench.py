@@ -2,8 +2,8 @@
 
     python3 scripts/bench.py                   everything (about 40 minutes)
     python3 scripts/bench.py --quick           smaller and each thing once (about 8 minutes)
-    python3 scripts/bench.py downloads         one group: start, downloads, peers, uploads, remotes,
-                                               job, shards, memory or scale
+    python3 scripts/bench.py downloads         one group: start, commands, downloads, peers,
+                                               uploads, remotes, job, shards, memory or scale
     python3 scripts/bench.py start             where each tenth of a second goes in a short run
     python3 scripts/bench.py peers             beside what others have published (installs it)
     python3 scripts/bench.py downloads --only 100kb --runs 5

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.benchmark import (
+    commands,
     downloads,
     job,
     memory,
@@ -27,6 +28,7 @@ from scripts.reaper import end_with_this_process
 
 CASES: tuple[Case, ...] = (
     *start.CASES,
+    *commands.CASES,
     *downloads.CASES,
     *side_by_side.CASES,
     *uploads.CASES,

@@ -135,6 +135,16 @@ class HandOff(Protocol):
         own records say, may not be listed yet. To be called before ``prepare_folder``; nothing is
         sent then before it is listed."""
 
+    def nobody_else_makes(self, folder: str) -> None:
+        """No other run makes this folder, the chat's, nor has made it just now, as far as anybody
+        can tell: where it is not there it is made without waiting for what others make. To be
+        called before ``prepare_folder``."""
+
+    def shows(self, file: MarkedFile) -> bool:
+        """Whether the remote has this file, by its name and size, in a chat's folder of which it
+        has one. Much less is asked than by ``prepare_folder``, and nothing is made or waited for.
+        ``False``, too, where that can't be told so."""
+
     def held_back_while(self, is_so: Callable[[], bool]) -> AbstractContextManager[None]:
         """In this block nothing is sent while ``is_so``: it is asked after every wait, for the
         remote's pace or the day's limit, right before something is sent."""
@@ -199,6 +209,10 @@ class MarkReader(Protocol):
 
     def marked(self, remote: str, key: MessageKey) -> MarkedFile | None:
         """What the mark of this file says, ``None`` if there is none."""
+
+    def all_done(self, remote: str, chat_id: int, topic_id: int) -> Iterator[FileNumber]:
+        """All marked files, in no order but the same each time; lazily, so that the first few cost
+        no more where there are many."""
 
     def file_with(
         self, remote: str, chat_id: int, topic_id: int, file: FileIdentity

@@ -48,6 +48,7 @@ class ChatFolders(ABC):
         self._remote = remote
         self._on_line = on_line
         self._seen = seen
+        self._ours_alone: set[str] = set()
         self._making = threading.RLock()
 
     def find(self, chat_id: int) -> str | None:
@@ -59,6 +60,19 @@ class ChatFolders(ABC):
     def is_seen(self, folder: str) -> bool:
         """Whether the chat's folder was among those that were listed at the start."""
         return self._seen is not None and any(each.name == folder for each in self._seen)
+
+    def nobody_else_makes(self, folder: str) -> None:
+        """See ``ports.HandOff.nobody_else_makes``."""
+        self._ours_alone.add(folder)
+
+    def seen_place(self, folder: str, name: str) -> tuple[Remote, str] | None:
+        """Where a file of this chat's folder, or of one below it, would be, by the folders that
+        were listed at the start; ``None`` unless the chat's was among them, and once."""
+        chat_folder, _, below = folder.partition("/")
+        found = [each for each in self._seen or () if each.name == chat_folder]
+        if len(found) != 1:
+            return None
+        return self._place_in(found[0], f"{below}/{name}" if below else name)
 
     def forget_seen(self) -> None:
         """What was listed at the start is not all that is there."""
@@ -108,6 +122,10 @@ class ChatFolders(ABC):
     @abstractmethod
     def may_hold(self, folder: str, name: str) -> None:
         """It may be there already, whatever its listing has shown."""
+
+    @abstractmethod
+    def _place_in(self, chat_folder: Folder, path: str) -> tuple[Remote, str]:
+        """Where a path in this folder is."""
 
     @abstractmethod
     def _seen_at(self, chat_folder: str) -> float | None:

@@ -17,7 +17,7 @@ from tdl_sync.remote.drive_folder import FolderChoice, Several, gone_from
 from tdl_sync.remote.folders import ChatFolders, Target, told_of_several
 from tdl_sync.remote.listing import listed_files
 from tdl_sync.remote.one_of_several import Choosing
-from tdl_sync.remote.remote_control import Folder, RemoteControl
+from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl
 
 _SHORTEST_WAIT_SECONDS = 0.01
 
@@ -46,7 +46,8 @@ class FoldersById(ChatFolders):
         others_at_work: bool = False,
     ) -> None:
         """``others_at_work``: other machines move the same chat, and may make the folders below its
-        own at the same time; that one, and the remote's, any machine may make."""
+        own at the same time; that one any machine may make unless it is known that none does, and
+        the remote's any machine."""
         super().__init__(control, remote, on_line, seen)
         self._remote = remote
         """With another id of its base folder once that was made again."""
@@ -112,8 +113,9 @@ class FoldersById(ChatFolders):
             place = remote.inside(folder_id)
             return listed_files(self._control, place, hash_kinds=hash_kinds)
 
-        alone = bool(parent_folder) and not self._others_at_work
-        return FolderChoice(self._control, parent, name, inside, Choosing(alone=alone), seen)
+        others_make_it = self._others_at_work if parent_folder else folder not in self._ours_alone
+        choosing = Choosing(alone=not others_make_it)
+        return FolderChoice(self._control, parent, name, inside, choosing, seen)
 
     def _told_of_several(self, found: Several[list[ListedFile]], folder: str) -> str:
         several = told_of_several(self._remote, len(found.inside), folder)
@@ -157,6 +159,9 @@ class FoldersById(ChatFolders):
         while (known := self._folders.get(folder)) is None:
             wait_beside(self._control, self.seconds_until_ready(folder))
         return known
+
+    def _place_in(self, chat_folder: Folder, path: str) -> tuple[Remote, str]:
+        return self._remote.inside(chat_folder.drive_id), path
 
     def _seen_at(self, chat_folder: str) -> float | None:
         known = self._folders.get(chat_folder)

@@ -13,7 +13,7 @@ from tdl_sync.remote.folders import ChatFolders, Target, told_of_several
 from tdl_sync.remote.listing import listed_files
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure
-from tdl_sync.remote.remote_control import Folder, RemoteControl
+from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl
 
 _TRIES = 3
 
@@ -64,6 +64,9 @@ class FoldersByPath(ChatFolders):
             if folder not in self._made_at:
                 self._be_there(folder.rpartition("/")[0])
                 self._make(folder)
+
+    def _place_in(self, chat_folder: Folder, path: str) -> tuple[Remote, str]:
+        return self._remote.base, f"{chat_folder.name}/{path}"
 
     def _seen_at(self, chat_folder: str) -> float | None:
         return self._made_at.get(chat_folder)

@@ -19,7 +19,7 @@ from tdl_sync.core.errors import (
     StorageFull,
     TdlSyncError,
 )
-from tdl_sync.core.model import ListedFile, RemoteFile, StagedFile
+from tdl_sync.core.model import ListedFile, MarkedFile, RemoteFile, StagedFile
 from tdl_sync.options.config import OnQuota
 from tdl_sync.remote.call_options import Comparison
 from tdl_sync.remote.check import CheckedRemote, free_bytes
@@ -134,6 +134,21 @@ class RcloneHandOff:
     def expect_more(self) -> None:
         """See ``ports.HandOff.expect_more``."""
         self._lag.expect_more()
+
+    def nobody_else_makes(self, folder: str) -> None:
+        """See ``ports.HandOff.nobody_else_makes``."""
+        self._folders.nobody_else_makes(folder)
+
+    def shows(self, file: MarkedFile) -> bool:
+        """See ``ports.HandOff.shows``."""
+        place = self._folders.seen_place(file.folder, file.name)
+        if place is None:
+            return False
+        try:
+            found = self._control.file(*place, hash_kinds=())
+        except (CallFailed, OutcomeUnknown):
+            return False  # whoever lists the folder then is told why
+        return found is not None and found.size_bytes == file.size_bytes
 
     def _look_once(self, folder: str, name: str) -> ListedFile | None:
         target = self._folders.target(1, folder, name)

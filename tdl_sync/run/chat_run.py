@@ -25,6 +25,7 @@ from tdl_sync.run.parts import Parts
 from tdl_sync.run.resume import Adopted, ResumePoint, Resumption, inherit
 from tdl_sync.run.time_left import Deadline
 from tdl_sync.run.unexplained import unexplained_line
+from tdl_sync.run.unlisted import Known, is_as_it_was_left, one_of_many
 from tdl_sync.state.exclusive import exclusive
 from tdl_sync.state.lease import Lease
 from tdl_sync.state.local_state import LocalStates
@@ -125,9 +126,14 @@ class ChatRun:
             stages.hand_off.find_folder,
             newest,
         )
-        if not lease.follows_a_clean_end:
-            stages.hand_off.expect_more()
+        hand_off = stages.hand_off
+        if not lease.before.all_ended:
+            hand_off.expect_more()
         point = resumption.point()
+        if lease.before.was_quiet and self._scope.shard.is_whole:
+            # Another account's runs are not known; but unless they move another part each, all that
+            # they move is moved twice, whatever the folder.
+            hand_off.nobody_else_makes(point.folder)
         inherit(point, stages.marks, saved_messages)
         if point.is_read_again:
             first_id = point.after_id + 1
@@ -147,8 +153,8 @@ class ChatRun:
         else:
             counting.set_result(NOT_COUNTED)
         for_balance = self._counted_early(point, newest)
-        listing = stages.hand_off.prepare_folder(point.folder)
-        hand_off = stages.hand_off
+        is_listed = not self._is_as_it_was_left(point, lease, newest)
+        listing = hand_off.prepare_folder(point.folder) if is_listed else []
         record = read_records(listing, partial(hand_off.read, point.folder))
         adopted = Adopted(self._chat, task.remote, stages.marks, record)
         if lost := [*resumption.lost(point, listing), *adopted.taken_back()]:
@@ -181,7 +187,7 @@ class ChatRun:
             lease,
             self._identity,
             for_balance,
-            none_is_there=not listing,
+            none_is_there=is_listed and not listing,
             catalogue=catalogue,
         )
         stages = replace(
@@ -198,6 +204,22 @@ class ChatRun:
             self._following,
             self.stays,
         )
+
+    def _is_as_it_was_left(
+        self, point: ResumePoint, lease: Lease, newest: Future[int] | None
+    ) -> bool:
+        stages, task = self._parts.stages, self._config.task
+        known = Known(
+            point,
+            lease.before.all_ended,
+            None if newest is None else newest.result(),
+            has_leftovers=bool(stages.leftovers.leftovers_of(self._chat.id)),
+        )
+        if self._following is not None or not is_as_it_was_left(task, known):
+            return False
+        one = one_of_many(stages.marks, task.remote, self._chat.id)
+        # Whether somebody has emptied the folder is seen by any one of its files.
+        return one is not None and stages.hand_off.shows(one)
 
     def _counted_early(
         self, point: ResumePoint, newest: Future[int] | None
@@ -254,7 +276,7 @@ def _told_of_what_is_there(job: Job, lease: Lease, point: ResumePoint) -> str | 
     shard = job.choice.shard
     if not shard.is_whole:
         return f"only part {shard} of {job.chat.title!r} is moved (--shard)"
-    if not lease.follows_a_clean_end:
+    if not lease.before.all_ended:
         return None
     return unexplained_line(job, lease.found, point.loaded.state if point.loaded else None)
 

@@ -121,6 +121,7 @@ class ChatSession:
             self._first.ledger,
             self._time_left,
             partial(stages.reader.holds, start.chat, start.point.scope.shard),
+            partial(stages.leftovers.has_begun_attempts, start.chat.id),
         )
 
     def report(self) -> RunReport:

@@ -452,7 +452,8 @@ def _told_waiting(loaded: LoadedState | None, recorded: Iterable[Waiting]) -> It
 class ChatState:
     """``ledger`` is the one of the round that is on. ``status`` may be set by any thread, and
     ``save_watermark_and_snapshot`` be called by any. ``holds`` says which messages are the
-    scope's."""
+    scope's; ``is_sending``, whether hand-offs of this run have begun of which nobody knows how they
+    ended."""
 
     chat: Chat
     resume_point: ResumePoint
@@ -463,6 +464,7 @@ class ChatState:
     ledger: Ledger
     time_left: TimeLeft | None
     holds: Callable[[int], bool]
+    is_sending: Callable[[], bool] = lambda: False
     status: RunStatus = RunStatus.RUNNING
     balance: Balance | None = None
     begun_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
@@ -507,6 +509,7 @@ class ChatState:
             adopted=self.resume_point.adopted,
             shard=scope.shard,
             whole_scope_key=whole_scope_key(scope),
+            cut_short=self.status is not RunStatus.RUNNING and self.is_sending(),
         )
 
     def _upload_bytes_per_second(self, earlier: RunState | None) -> int:

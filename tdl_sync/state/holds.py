@@ -12,8 +12,12 @@ from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.state.claims import Subject
 from tdl_sync.state.run_state import RunIdentity
 from tdl_sync.state.saved_texts import Broken, Claim, State, parsed
+from tdl_sync.state.state_message import names_remote
 
 INTERVALS_TO_LAPSE = 3
+
+QUIET_SECONDS = 60.0
+"""What a run has done on the remote is seen there by everybody after this time, with room."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,20 @@ def holds_among(messages: Iterable[SavedText], subject: Subject) -> list[Hold]:
 
 
 @dataclass(frozen=True)
+class Before:
+    """What Saved Messages say of other runs, when the chat has become ours. What is on this machine
+    may be older than its last run.
+
+    ``all_ended``: none is known that did not come to its end by itself, nor one that was stopped
+    just now while it was sending. ``was_quiet``: nor one that moved the chat to the same remote
+    within the last ``QUIET_SECONDS``, in whatever scope and however it ended.
+    """
+
+    all_ended: bool = False
+    was_quiet: bool = False
+
+
+@dataclass(frozen=True)
 class Others:
     """The other runs that hold, or claim, what this run works on.
 
@@ -76,6 +94,31 @@ class Others:
             for hold in self.among(messages)
             if not (hold.is_claim and hold.message_id > own_id > 0)
         ]
+
+    def found_before(
+        self, others: Iterable[Hold], messages: Iterable[SavedText], now: datetime
+    ) -> Before:
+        """What the messages say of other runs, where ours has a claim; ``now`` is by Telegram's
+        clock, and ``others`` are those ``before`` us."""
+        lately = list(self._states_since(now - timedelta(seconds=QUIET_SECONDS), messages))
+        cut_short = any(isinstance(each, State) and each.state.cut_short for each in lately)
+        none_died = not list(others)
+        return Before(all_ended=none_died and not cut_short, was_quiet=none_died and not lately)
+
+    def _states_since(
+        self, moment: datetime, messages: Iterable[SavedText]
+    ) -> Iterator[State | Broken]:
+        """What runs that move the chat to this remote have written since then; also what can't be
+        read, which may be of such a run."""
+        subject = self.subject
+        for each in parsed(messages):
+            if isinstance(each, Claim) or each.message.edited_at < moment:
+                continue
+            if isinstance(each, Broken) or (
+                each.state.channel_id == subject.chat_id
+                and names_remote(each.state, subject.remote)
+            ):
+                yield each
 
     def living(self, holds: Iterable[Hold], now: datetime) -> Iterator[Hold]:
         return (hold for hold in holds if hold.lives(now, self.is_gone))

@@ -32,7 +32,7 @@ from tdl_sync.core.errors import CredentialsRefused, HeldByAnotherRun, TdlSyncEr
 from tdl_sync.core.operating_system import steady_seconds
 from tdl_sync.core.ports import SavedMessages, SavedText
 from tdl_sync.core.stop import StopFlag
-from tdl_sync.state.holds import INTERVALS_TO_LAPSE, Others
+from tdl_sync.state.holds import INTERVALS_TO_LAPSE, Before, Others
 from tdl_sync.state.own_claim import OwnClaim
 from tdl_sync.state.saved_texts import State, parsed
 from tdl_sync.state.state_message import HEADER
@@ -145,9 +145,8 @@ class Lease:
         self._in_the_message = False
         self.found: tuple[SavedText, ...] = ()
         """All messages as they were when the chat had become ours."""
-        self.follows_a_clean_end = False
-        """Whether, after ``take``, no other run is known that did not come to its end by itself,
-        by what Saved Messages say: what is on this machine may be older than its last run."""
+        self.before = Before()
+        """As of ``take``."""
 
     @property
     def warning(self) -> str | None:
@@ -167,7 +166,8 @@ class Lease:
             self._renewals.need_none()
         self._claimed_at = now
         others = self._others.before(self._claim.message_id or 0, messages)
-        self.follows_a_clean_end = self._claim.message_id is not None and not others
+        claimed = self._claim.message_id is not None
+        self.before = self._others.found_before(others, messages, now) if claimed else Before()
         began_at = now - timedelta(seconds=seconds_since_start)
         for hold in self._others.living(others, now):
             if not (take_over and hold.heard_at < began_at):

@@ -54,6 +54,8 @@ class RunState:
     ``balance`` is what the last comparison with Telegram's counts came to, if there was one.
     ``shard`` is the part of the chat that the scope is about, and ``whole_scope_key`` then the key
     of the same scope over the whole chat: all shards of it have that one.
+    ``cut_short``: the run has ended while files were being sent, and what of them arrives may be
+    listed later only.
     """
 
     scope_key: str
@@ -82,6 +84,7 @@ class RunState:
     seen: Mapping[MediaType, int] | None = None
     balance: Balance | None = None
     adopted: Moved = field(default_factory=Moved)
+    cut_short: bool = False
     shard: Shard = WHOLE
     whole_scope_key: str = ""
 

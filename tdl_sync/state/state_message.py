@@ -216,6 +216,7 @@ def _text(state: RunState, ids: _Ids) -> str:
         "run_seconds": state.run_seconds,
         **_reading(state, ids.last_message_id),
         **_adopted(state.adopted),
+        **({"cut_short": 1} if state.cut_short else {}),
         "run": run_record(state.run),
     }
     return f"{HEADER}\n{_json(record)}\n{lines_for_people(state, ids.last_message_id)}"
@@ -375,6 +376,7 @@ def _state(fields: Fields) -> RunState:
         whole_scope_key=(
             "" if shard.is_whole else fields.hexadecimal("whole_scope", SCOPE_KEY_DIGITS)
         ),
+        cut_short=fields.whole("cut_short", 1, if_missing=0) == 1,
     )
 
 

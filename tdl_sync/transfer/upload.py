@@ -141,12 +141,10 @@ class Uploader:
         return RemotePlace(tuple(folders), name)
 
     def _begin(self, item: MediaItem, attempt: Attempt) -> None:
-        leftovers = self._stages.leftovers
-        if leftovers.attempt(item) != attempt:
-            try:
-                leftovers.begin_attempt(item, attempt)
-            except OSError as error:
-                raise StagingFailed(error.strerror or str(error)) from error
+        try:
+            self._stages.leftovers.begin_attempt(item, attempt)
+        except OSError as error:
+            raise StagingFailed(error.strerror or str(error)) from error
 
     def _put_sidecar(self, item: MediaItem, place: RemotePlace, folder: str, sha256: str) -> None:
         """It names the copies that a sidecar from before names."""

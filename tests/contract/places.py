@@ -24,9 +24,10 @@ from tdl_sync.core.model import (
 from tdl_sync.core.ports import HandOff
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.remote.check import CheckedRemote, check_remote
+from tdl_sync.remote.drive_folder import listed_folders
 from tdl_sync.remote.handoff import RcloneHandOff
 from tdl_sync.remote.pace import Pace
-from tdl_sync.remote.remote_control import RemoteControl
+from tdl_sync.remote.remote_control import Folder, RemoteControl
 from tests.contract.rclone_servers import S3_KEY, S3_SECRET, served
 from tests.contract.rclones import Looker, looker_beside, opened_control
 from tests.fakes.handoff import FakeHandOff
@@ -45,12 +46,18 @@ class Place(Protocol):
     @property
     def handoff(self) -> HandOff: ...
 
+    def as_started_again(self) -> HandOff:
+        """One that has just listed the remote's folders, as at a run's start."""
+
     def content(self, folder: str, name: str) -> bytes: ...
 
 
 @dataclass
 class FakePlace:
     handoff: FakeHandOff
+
+    def as_started_again(self) -> FakeHandOff:
+        return self.handoff
 
     def content(self, folder: str, name: str) -> bytes:
         return self.handoff.folders[folder][name]
@@ -61,6 +68,9 @@ class RclonePlace:
     control: RemoteControl
     handoff: RcloneHandOff
     remote: CheckedRemote
+
+    def as_started_again(self) -> RcloneHandOff:
+        return hand_off(self.control, self.remote, listed_folders(self.control, self.remote.base))
 
     @property
     def shares_hash(self) -> bool:
@@ -86,13 +96,16 @@ class RclonePlace:
         return self.looker.run(["cat"], self.path(folder, name))
 
 
-def hand_off(control: RemoteControl, remote: CheckedRemote) -> RcloneHandOff:
+def hand_off(
+    control: RemoteControl, remote: CheckedRemote, folders: list[Folder] | None = None
+) -> RcloneHandOff:
     """As a run makes it, for moves of which neither a wait nor a warning is expected."""
 
     def unexpected(*told: object) -> None:
         raise AssertionError(told)
 
-    return RcloneHandOff(control, remote, Pace(StopFlag(), unexpected), unexpected)
+    pace = Pace(StopFlag(), unexpected)
+    return RcloneHandOff(control, remote, pace, unexpected, folders=folders)
 
 
 class Remotes:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from tdl_sync.core.errors import StagingFailed, Stopped, TdlSyncError
-from tdl_sync.core.model import ListedFile, RemoteFile, StagedFile
+from tdl_sync.core.model import ListedFile, MarkedFile, RemoteFile, StagedFile
 
 
 class FakeHandOff:
@@ -77,6 +77,14 @@ class FakeHandOff:
 
     def expect_more(self) -> None:
         """All is listed at once."""
+
+    def nobody_else_makes(self, folder: str) -> None:
+        """Nobody does here."""
+
+    def shows(self, file: MarkedFile) -> bool:
+        with self._changed:
+            content = self.folders.get(file.folder, {}).get(file.name)
+        return content is not None and len(content) == file.size_bytes
 
     def held_back_while(self, is_so: Callable[[], bool]) -> AbstractContextManager[None]:
         return nullcontext()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from tdl_sync.core.errors import TdlSyncError
@@ -66,6 +66,12 @@ class FakeMarks:
             has_copies,
             file.adopted_from,
         )
+
+    def all_done(self, remote: str, chat_id: int, topic_id: int) -> Iterator[FileNumber]:
+        with self._lock:
+            keys = [key for of, key in self.marks if of == remote]
+        group = (key for key in keys if (key.chat_id, key.topic_id) == (chat_id, topic_id))
+        yield from (FileNumber(key.message_id, key.index) for key in group)
 
     def write(
         self, mark: DoneMark, moved_in: Scope | None = None, former: FormerFile | None = None

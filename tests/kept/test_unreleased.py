@@ -36,6 +36,7 @@ from tdl_sync.state.claims import claim_text, decode_claim
 from tdl_sync.state.done_marks import DoneMarks
 from tdl_sync.state.mark_database import MarkDatabase
 from tdl_sync.state.mark_records import read_mark
+from tdl_sync.state.run_state import RunStatus
 from tdl_sync.state.state_message import decode, encode, json_in
 from tdl_sync.transfer.adopted import Adoption, read_record, read_records, record_text
 from tests.fakes.chat import CHAT_ID, further_of, item_of
@@ -71,6 +72,7 @@ STATE = replace(
 
 
 WITH_ADOPTED = replace(STATE, adopted=Moved(4, 38_500))
+CUT_SHORT = replace(STATE, status=RunStatus.STOPPED, cut_short=True)
 ADOPTIONS = [Adoption(ADOPTED.number, ADOPTED_FILE, 1), Adoption(FileNumber(12, 2), None, 3)]
 
 PART_SCOPE = replace(SCOPE, shard=Shard(2, 4))
@@ -183,6 +185,15 @@ def test_a_state_with_what_was_adopted_is_written_and_read_as_it_is_kept() -> No
     assert decode(text) == WITH_ADOPTED
     record = json.loads(json_in(text))
     assert record.keys() - json.loads(json_in(encode(STATE))).keys() == {"adopted"}
+
+
+def test_a_state_of_a_run_that_was_cut_short_is_written_and_read_as_it_is_kept() -> None:
+    """A version that does not know that key takes it for one that ended by itself, as it did."""
+    text = (HERE / "unreleased" / "state-cut-short.txt").read_text("utf-8")
+    assert encode(CUT_SHORT) == text
+    assert decode(text) == CUT_SHORT
+    record = json.loads(json_in(text))
+    assert record.keys() - json.loads(json_in(encode(STATE))).keys() == {"cut_short"}
 
 
 def test_the_records_of_what_was_adopted_are_written_and_read_as_they_are_kept() -> None:

@@ -72,6 +72,10 @@ class Leftovers:
         """See ``PartialFiles``."""
         self._partials.begin_attempt(item, attempt)
 
+    def has_begun_attempts(self, chat_id: int) -> bool:
+        """See ``PartialFiles``."""
+        return self._partials.has_begun_attempts(chat_id)
+
     def marked(self, key: MessageKey) -> None:
         """The mark of this message is written: what was known of its file is in there."""
         self._partials.forget(key)

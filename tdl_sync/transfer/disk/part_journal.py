@@ -136,6 +136,7 @@ class PartialFiles:
         self._staging = staging
         self.directory = directory
         self._attempts: dict[MessageKey, tuple[tuple[object, ...], Attempt]] = {}
+        self._begun: set[MessageKey] = set()
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._look_through()
@@ -176,9 +177,16 @@ class PartialFiles:
         file, attempt = self._attempts.get(item.key, (None, None))
         return None if file == _file_of(item) else attempt
 
+    def has_begun_attempts(self, chat_id: int) -> bool:
+        """Of this chat: whether of a hand-off of this run it is not known that it ended well."""
+        return any(key.chat_id == chat_id for key in tuple(self._begun))
+
     def begin_attempt(self, item: MediaItem, attempt: Attempt) -> None:
         """A hand-off of the item's staged file begins when this returns: that is durable then.
         Raises ``OSError``."""
+        self._begun.add(item.key)
+        if self.attempt(item) == attempt:
+            return
         path = self.journal_path(item.key)
         line = json.dumps({"path": attempt.path, "sha256": attempt.sha256}).encode("ascii") + b"\n"
         first_line = self._first_line(item)
@@ -223,6 +231,7 @@ class PartialFiles:
 
     def forget(self, key: MessageKey) -> None:
         """Remove the journal of a file that is gone, or whose mark is written."""
+        self._begun.discard(key)
         self._attempts.pop(key, None)
         path = self.journal_path(key)
         remove_file(path)

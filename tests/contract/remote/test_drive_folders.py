@@ -172,6 +172,21 @@ def test_nobody_waits_for_other_machines_where_something_is_in_the_folders(
     assert len(present(drive)) == 6
 
 
+def test_a_chats_new_folder_that_nobody_else_makes_is_taken_when_it_is_shown(
+    drive: DriveStandIn, control: RemoteControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not another chat's, of which that was not said."""
+    by_hand(control, "rcat", "gdrive:a/something", b"old")
+    monkeypatch.setattr(one_of_several, "WAIT_SECONDS", 3600.0)
+    other = f"Another [{CHAT_ID - 1}]"
+    folders = FoldersById(control, check_remote(control, "gdrive:a"), lambda _: None, None)
+    folders.nobody_else_makes(FOLDER)
+    assert folders.prepare(FOLDER) == folders.prepare(other) == []
+    assert folders.is_ready(FOLDER)
+    assert not folders.is_ready(other)
+    assert {FOLDER, other} < {file.name for file in drive.files("user")}
+
+
 def test_of_several_folders_with_the_remotes_path_all_take_the_one_in_which_something_is(
     drive: DriveStandIn, control: RemoteControl, staging: Path
 ) -> None:

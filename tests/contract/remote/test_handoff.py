@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tdl_sync.core.errors import StagingFailed, Stopped
-from tdl_sync.core.model import RemoteFile
+from tdl_sync.core.model import MarkedFile, RemoteFile
 from tests.contract.places import CHAT_ID, FOLDER, Place, RclonePlace, hand_off, ignore_bytes, stage
 
 HOSTILE_NAMES = [
@@ -150,6 +150,23 @@ def test_one_file_is_looked_at_with_its_hash_where_the_remote_can_tell_it(
     assert found.sha256 in (None, hashlib.sha256(content).hexdigest())
     if isinstance(place, RclonePlace) and place.remote.type in ("local", "alias"):
         assert found.sha256 is not None
+
+
+def test_a_file_that_the_chats_folder_has_is_shown_without_listing_all(
+    place: Place, staging: Path
+) -> None:
+    """By its name and size, also below the chat's folder; what is not there is not."""
+    place.handoff.prepare_folder(FOLDER)
+    for number, folder in enumerate([FOLDER, f"{FOLDER}/2026"], 1):
+        place.handoff.move(stage(staging, b"abc", number), folder, f"{number}_a", ignore_bytes)
+    again = place.as_started_again()
+    there = MarkedFile(FOLDER, "1_a", 3, None)
+    below = MarkedFile(f"{FOLDER}/2026", "2_a", 3, None)
+    assert again.shows(there)
+    assert again.shows(below)
+    assert not again.shows(replace(there, size_bytes=4))
+    assert not again.shows(replace(there, name="2_a"))
+    assert not again.shows(replace(there, folder="Another [-5]"))
 
 
 def test_a_file_that_gives_way_to_a_new_one_is_removed_alone_and_one_that_is_gone_is_no_error(

@@ -67,6 +67,15 @@ def test_a_mark_counts_for_one_message_on_one_remote(marks: Marks) -> None:
     assert not marks.is_done(REMOTE, MessageKey(CHAT_ID - 1, 0, 7))
 
 
+def test_all_that_is_done_of_a_chat_on_a_remote_is_told(marks: Marks) -> None:
+    for message_id in (7, 12, 9):
+        marks.write(mark_of(message_id))
+    marks.write(mark_of(8, "gdrive:other"))
+    assert set(marks.all_done(REMOTE, CHAT_ID, 0)) == {FileNumber(id_) for id_ in (7, 9, 12)}
+    assert list(marks.all_done(REMOTE, CHAT_ID, 3)) == []
+    assert list(marks.all_done(REMOTE, CHAT_ID - 1, 0)) == []
+
+
 def test_marking_again_changes_nothing(marks: Marks) -> None:
     marks.write(mark_of(7))
     marks.write(mark_of(7))

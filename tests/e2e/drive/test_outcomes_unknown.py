@@ -147,6 +147,27 @@ def test_what_was_cancelled_by_a_stop_may_have_arrived(scene: SetScene) -> None:
     assert names == ["1.json", "1_file-1.bin"]
 
 
+def test_what_a_stop_has_cut_short_is_not_sent_again_by_a_disk_that_was_rolled_back(
+    scene: SetScene, tmp_path: Path
+) -> None:
+    """That a run was stopped is a clean end, unless its state says that it was sending."""
+    on = scene(worlds.files(sizes=SIZES[:2]))
+    on.drive.shaping = Shaping(listing_lag_seconds=6.0)
+    assert on.run("--limit=1").result["status"] == "more"
+    kept = snapshot(on.machine, tmp_path / "kept")
+    on.drive.statistics.reset()
+    running = on.start("--grace=0s")
+    running.wait_until(lambda: on.drive.statistics.counts().calls.get("upload.start", 0) >= 2)
+    on.drive.shaping = Shaping(call_seconds=1.0, listing_lag_seconds=6.0)
+    running.wait_until(lambda: on.drive.statistics.counts().calls.get("upload.finish", 0) >= 1)
+    running.signal(signal.SIGINT)
+    assert running.wait().exit_status == 130
+    on.drive.shaping = Shaping(listing_lag_seconds=6.0)
+    roll_back(on.machine, kept)
+    assert on.run().result["status"] == "complete"
+    assert_each_once(on)
+
+
 Call = Callable[..., dict[str, Any]]
 
 

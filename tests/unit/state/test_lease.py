@@ -14,7 +14,7 @@ from tdl_sync.core.model import Scope, scope_key
 from tdl_sync.core.ports import SavedText
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.claims import CLAIM_HEADER, Subject, claim_text
-from tdl_sync.state.holds import Others
+from tdl_sync.state.holds import QUIET_SECONDS, Others
 from tdl_sync.state.lease import Lease
 from tdl_sync.state.run_state import RunIdentity, RunStatus
 from tdl_sync.state.state_message import HEADER, decode, encode, is_state_message
@@ -25,6 +25,7 @@ from tests.unit.state.test_state_message import PLAIN, SCOPE
 from tests.waiting import finished, in_thread, result_of, until
 
 SUBJECT = Subject(SCOPE.remote, SCOPE.chat_id, PLAIN.scope_key, PLAIN.channel_name)
+COMPLETE = replace(PLAIN, status=RunStatus.COMPLETE)
 INTERVAL_SECONDS = 300
 HERE = RunIdentity("here", 1, "here-1", "m1", 1_714_990_000, INTERVAL_SECONDS)
 THERE = RunIdentity("there", 2, "there-2", "m2", 1_714_990_000, INTERVAL_SECONDS)
@@ -116,6 +117,43 @@ def test_the_second_run_is_told_who_has_it_since_when_and_until_when(
         "--take-over"
     )
     assert writer(saved) == HERE
+
+
+@pytest.mark.parametrize(
+    ("cut_short", "seconds_ago", "all_ended"),
+    [(True, 10, False), (True, QUIET_SECONDS + 60, True), (False, 10, True)],
+)
+def test_a_run_that_was_stopped_while_it_sent_did_not_end_by_itself_until_all_is_listed(
+    saved: FakeSavedMessages, cut_short: bool, seconds_ago: float, all_ended: bool
+) -> None:
+    saved.put(encode(replace(PLAIN, status=RunStatus.STOPPED, cut_short=cut_short)))
+    saved.now += timedelta(seconds=seconds_ago)
+    here = Runner(saved, HERE)
+    here.lease.take(seconds_since_start=1, take_over=False)
+    assert here.lease.before.all_ended is all_ended
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds_ago", "was_quiet"),
+    [
+        (encode(COMPLETE), QUIET_SECONDS + 60, True),
+        (encode(COMPLETE), QUIET_SECONDS / 2, False),  # what it has made may not be seen yet
+        (encode(replace(COMPLETE, scope_key="0" * 16)), 10, False),
+        (encode(replace(COMPLETE, remote="b2:x", scope_key="0" * 16)), 10, True),
+        (encode(replace(COMPLETE, channel_id=-100777, scope_key="0" * 16)), 10, True),
+        (f"{HEADER}\n{{", 10, False),  # nobody can tell of whom it is
+        (encode(replace(PLAIN, run=THERE)), 86_400, False),  # it did not come to its end
+    ],
+)
+def test_a_chat_was_quiet_where_no_other_run_had_to_do_with_it_just_now(
+    saved: FakeSavedMessages, text: str, seconds_ago: float, was_quiet: bool
+) -> None:
+    """To the same remote, in whatever scope, and however it ended."""
+    saved.put(text)
+    saved.now += timedelta(seconds=seconds_ago)
+    here = Runner(saved, HERE)
+    here.lease.take(seconds_since_start=1, take_over=False)
+    assert here.lease.before.was_quiet is was_quiet
 
 
 def test_of_two_that_claim_before_either_looks_the_first_claim_works(
@@ -378,12 +416,12 @@ def test_only_what_saved_messages_say_tells_that_no_run_was_cut_off(
     for ends_by_itself in (True, False):
         here = Runner(saved, replace(HERE, run_id=f"here-{ends_by_itself}"))
         here.take()
-        assert here.lease.follows_a_clean_end
+        assert here.lease.before.all_ended
         here.save(RunStatus.STOPPED if ends_by_itself else RunStatus.RUNNING)
         here.lease.release()
     after = Runner(saved, THERE, gone={"here-False"})
     after.take()
-    assert not after.lease.follows_a_clean_end
+    assert not after.lease.before.all_ended
 
 
 def test_a_claim_that_no_save_has_replaced_is_one_of_a_run_that_was_cut_off(
@@ -392,7 +430,7 @@ def test_a_claim_that_no_save_has_replaced_is_one_of_a_run_that_was_cut_off(
     saved.put(claim_text(SUBJECT, HERE))
     there = Runner(saved, THERE, gone={HERE.run_id})
     there.take()
-    assert not there.lease.follows_a_clean_end
+    assert not there.lease.before.all_ended
 
 
 def test_a_lease_counts_from_when_it_was_asked_for_however_late_the_answer_is(
@@ -452,7 +490,8 @@ def test_where_telegram_takes_no_claim_the_run_goes_on_and_says_what_that_means(
         "run, so start none there for this chat and remote"
     )
     # Whether an earlier run was cut off can't be told by a claim that isn't there.
-    assert not here.lease.follows_a_clean_end
+    assert not here.lease.before.all_ended
+    assert not here.lease.before.was_quiet
     here.seconds = 10 * INTERVAL_SECONDS
     assert here.lease.admits
     here.save()

@@ -61,7 +61,7 @@ PLAIN = RunState(
     balance=Balance((Shortfall(MediaType.VIDEO, 520, 500),), (MediaType.VOICE,)),
     adopted=Moved(4, 38_500),
 )
-PART = replace(PLAIN, shard=Shard(2, 4), whole_scope_key=PLAIN.scope_key)
+PART = replace(PLAIN, shard=Shard(2, 4), whole_scope_key=PLAIN.scope_key, cut_short=True)
 
 
 def test_the_text_has_the_documented_shape() -> None:
