@@ -110,7 +110,8 @@ class ChatSession:
             stages.progress,
             config.running.save_interval_seconds,
         )
-        self._first = self._pipeline(start.job)
+        self._for_balance = start.for_balance
+        self._first = self._pipeline(start.job, self._count_for_balance)
         self._state = ChatState(
             start.chat,
             start.point,
@@ -184,7 +185,7 @@ class ChatSession:
             self._stages.stop,
         )
 
-    def _pipeline(self, job: Job) -> Pipeline:
+    def _pipeline(self, job: Job, on_listed: Callable[[], None] = lambda: None) -> Pipeline:
         return Pipeline(
             job,
             self._stages,
@@ -195,6 +196,7 @@ class ChatSession:
             partial(wait_until_ours, self._start.lease, self._stages.stop, self._stages.progress),
             self._time_left,
             partial(wait_until_not_lapsed, self._start.lease, self._stages.stop),
+            on_listed,
         )
 
     def _moved_before(self) -> Amount:
@@ -207,16 +209,26 @@ class ChatSession:
         moved_bytes = state.total_size_bytes * files // max(state.total_uploaded, 1)
         return Amount(files, moved_bytes)
 
+    @property
+    def _is_to_be_balanced(self) -> bool:
+        scope = self._start.point.scope
+        return not self._task.retry_failed and is_whole(scope, self._task.choice)
+
+    def _count_for_balance(self) -> None:
+        """Beside the last files that are on their way: all that is counted has been read."""
+        if self._for_balance is None and self._is_to_be_balanced:
+            counts = partial(self._stages.reader.counts, self._start.chat)
+            self._for_balance = in_thread(counts, "counts")
+
     def _balance_books(self) -> None:
         """The first round is over. It changes nothing of how the run ends."""
         start, position = self._start, self._state.ledger.position()
-        ended_early = self._task.retry_failed or self._more
-        if ended_early or not is_whole(start.point.scope, self._task.choice):
+        if self._more or not self._is_to_be_balanced:
             return
         up_to_id = max(start.job.up_to_id, position.watermark)
         reader, stop = self._stages.reader, self._stages.stop
         read = {WHOLE: Reading(up_to_id, READER, position.seen)}
-        self._balance = balanced_in_time(reader, start.chat, read, stop, start.for_balance)
+        self._balance = balanced_in_time(reader, start.chat, read, stop, self._for_balance)
         self._state.balance = self._balance
         for line in self._balance.lines:
             self._stages.progress.message(f"warning: {start.chat.title!r}: {line}")

@@ -55,8 +55,10 @@ class Pipeline:
         wait_until_ours: Callable[[], None],
         gate: OpenGate | None = None,
         wait_until_not_lapsed: Callable[[], None] = lambda: None,
+        on_listed: Callable[[], None] = lambda: None,
     ) -> None:
-        """``on_settled`` is called after each item that was moved, failed or found gone.
+        """``on_settled`` is called after each item that was moved, failed or found gone;
+        ``on_listed`` once, when all messages were read and what they hold is on its way.
 
         ``wait_until_ours`` is called before an item begins: it blocks while another run may have
         taken the chat, and raises ``Stopped``. ``wait_until_not_lapsed``, before a hand-off, blocks
@@ -66,6 +68,7 @@ class Pipeline:
         self._stages = stages
         self._steps = steps
         self._wait_until_ours = wait_until_ours
+        self._on_listed = on_listed
         self._gate = gate or OpenGate()
         self._pools = DownloadPools(downloads, stages.stop)
         self._hand_offs = ThreadPoolExecutor(workers, "hand-off")
@@ -144,6 +147,7 @@ class Pipeline:
                 self._move(item)
                 taken += 1
             self.ended_early |= taken == limit
+            self._on_listed()
         except ChatUnreadable as error:
             self._given_up = error
         self.ledger.wait_for_all()

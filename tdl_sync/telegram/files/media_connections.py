@@ -62,8 +62,10 @@ class Waiter:
 class MediaConnections:
     """The media connections to one data centre. Lives on the loop.
 
-    A request waits for its turn in ``session``: first come first served within a file, and turn
-    by turn between files, so that a large file does not keep small ones waiting.
+    A request waits for its ``turn``: first come first served within a file, and turn by turn
+    between files, so that a large file does not keep small ones waiting. The oldest message has
+    two turns one after the other: files of one size that began together would end together, and
+    nothing would be uploaded before.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class MediaConnections:
         self._opening: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._waiting: OrderedDict[MessageKey, deque[Waiter]] = OrderedDict()
+        self._last_served: MessageKey | None = None
         self._stopped: Stopped | None = None
         self._flood_waits = FloodWaits(telegram, clock, self.serve, self._stop)
         self._late_requests = LateRequests(telegram, self, self._times, self._flood_waits, clock)
@@ -286,6 +289,9 @@ class MediaConnections:
         waiter = waiters.popleft()
         if waiters:
             self._waiting[key] = waiters
+            if key == min(self._waiting) and key != self._last_served:
+                self._waiting.move_to_end(key, last=False)
+        self._last_served = key
         return waiter
 
     # --- opening -------------------------------------------------------------------------------

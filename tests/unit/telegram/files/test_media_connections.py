@@ -304,14 +304,20 @@ def test_a_large_file_does_not_keep_small_ones_waiting() -> None:
     run(test)
 
 
-def test_files_take_turns() -> None:
+def test_files_take_turns_and_the_oldest_one_takes_two() -> None:
+    """So that it ends before the others, and is uploaded while they are downloaded."""
+
     async def test(traffic: Traffic) -> None:
         await traffic.ask(VIDEO)
+        first, *others = PHOTOS[:3]
         for key in PHOTOS[:3]:
             await traffic.ask(key, times=10)
         while traffic.under_way:
             await traffic.end_oldest()
-        assert traffic.served == [VIDEO, *PHOTOS[:3] * 10]
+        second, third = others
+        while_first = [first, first, second, third] * 4 + [first, first]
+        while_second = [second, second, third] * 3
+        assert traffic.served == [VIDEO, *while_first, *while_second, third, third, third]
 
     run(test)
 
