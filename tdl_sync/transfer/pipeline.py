@@ -147,7 +147,8 @@ class Pipeline:
                 self._move(item)
                 taken += 1
             self.ended_early |= taken == limit
-            self._on_listed()
+            if not self.ended_early:
+                self._on_listed()
         except ChatUnreadable as error:
             self._given_up = error
         self.ledger.wait_for_all()

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from standins.telegram.calls.call_handling import HandledCall, Outcome
 from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
+from tdl_sync.core.model import RemoteFile
+from tdl_sync.remote.handoff import RcloneHandOff
 from tests.e2e.conftest import Stage
 from tests.e2e.program import SOURCE
 from tests.in_process import run_here
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, until
 
 IN_A_ROW = (
     "help.GetConfig",  # with which the library opens its connection
@@ -54,6 +57,21 @@ def test_a_run_with_nothing_new_asks_for_so_much_and_no_more(stage: Stage) -> No
     missing = Counter(IN_A_ROW) - asked
     assert not missing, "it is not asked for any more: take it off the list"
     assert len(IN_A_ROW) <= MOST_IN_A_ROW
+
+
+def test_what_telegram_counts_is_asked_for_while_the_last_file_is_on_its_way(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The display and the balance ask for it; none of the two waits for the end of all uploads."""
+    scene = stage(worlds.files(sizes=[1000]))
+    counts, move = scene.telegram.statistics.counts, RcloneHandOff.move
+
+    def held_back(hand_off: RcloneHandOff, *arguments: Any) -> RemoteFile:
+        until(lambda: counts().calls.get("messages.GetSearchCounters", 0) >= 2)
+        return move(hand_off, *arguments)
+
+    monkeypatch.setattr(RcloneHandOff, "move", held_back)
+    assert run_here(scene.machine, "-u", SOURCE).numbers()["done"] == 1
 
 
 def test_the_chat_is_asked_for_before_it_is_known_whether_the_session_counts(

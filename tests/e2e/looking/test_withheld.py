@@ -4,6 +4,7 @@ all the same; that it counts more is told wherever one looks, and changes nothin
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +15,9 @@ from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
 from standins.telegram.world.plan import FilePlan
 from standins.telegram.world.world import World
+from tdl_sync.core.balance import Balance
 from tdl_sync.core.model import Scope, scope_key
-from tdl_sync.run import books
+from tdl_sync.run import books, chat_session
 from tdl_sync.state.run_state import RunState, RunStatus
 from tdl_sync.state.state_message import encode
 from tests.e2e.conftest import Scene, Stage
@@ -163,12 +165,19 @@ NO_COUNTS = Fault("no_answer", rpc="messages.GetSearchCounters", times=None)
 
 
 def test_a_stop_while_the_counts_are_waited_for_saves_that_the_run_was_stopped(
-    stage: Stage,
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """They are asked for while the last files are on their way; this is after those."""
     scene = stage(posted())
     scene.telegram.faults.add(NO_COUNTS)
-    asked = scene.telegram.statistics
-    balancing = SignalWhen(lambda: asked.counts().calls.get("messages.GetSearchCounters", 0) > 1)
+    waited_for = threading.Event()
+
+    def waits(*arguments: Any) -> Balance:
+        waited_for.set()
+        return books.balanced_in_time(*arguments)
+
+    monkeypatch.setattr(chat_session, "balanced_in_time", waits)
+    balancing = SignalWhen(waited_for.is_set)
     ended = run_here(scene.machine, "-u", SOURCE, signal_when=balancing)
     assert (ended.exit_status, ended.result["status"]) == (130, "stopped"), ended.stderr
     assert ended.numbers()["done"] == 20
