@@ -29,7 +29,7 @@ from tests.contract.places import (
 )
 from tests.contract.rclones import opened_control
 from tests.contract.remote.on_drive import AT_ONCE, OnDrive, on_drive
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, until
 
 MakePlace = Callable[[str], RclonePlace]
 
@@ -114,6 +114,7 @@ def test_a_rate_limit_is_waited_out_and_is_not_taken_for_the_days_quota(
     here.drive.faults.add(Fault("user_rate_limit", call="upload.start"))
     handoff.move(stage(staging, b"content"), FOLDER, "1_a", ignore_bytes)
     assert here.names == ["1_a"]
+    until(lambda: bool(here.waits))  # it is in what rclone logs
     (why,) = here.waits
     assert why.startswith("the remote limits the rate (googleapi: Error 403: User Rate Limit Exc")
 
@@ -126,6 +127,7 @@ def test_a_rate_limit_is_told_while_rclone_itself_waits_for_its_end(
     here.drive.faults.add(Fault("rate_limit", call="upload.start"))
     handoff.move(stage(staging, b"content"), FOLDER, "1_a", ignore_bytes)
     assert here.names == ["1_a"]
+    until(lambda: bool(here.waits))  # it is in what rclone logs
     (why,) = here.waits
     assert why.startswith("the remote limits the rate (googleapi: Error 403: Rate Limit Exceeded")
 
