@@ -101,7 +101,7 @@ def words_in(text: str) -> set[str]:
 @example(("authError", 10**9))
 @example(("ConnectionError", 10**9))
 def test_nothing_of_what_is_asked_or_answered_gets_into_the_record(secret: tuple[str, int]) -> None:
-    """But for the words that are in it whatever the secret is, and those of Drive for its reasons."""
+    """But for the words that are in it whatever the secret is, and Drive's for its reasons."""
     name, number = secret
     text = recorded_of(name, number)
     assert str(number) not in text
