@@ -12,6 +12,7 @@ from tdl_sync.core.model import Chat, ChatKind, HistoryPage, Scope
 from tdl_sync.core.steps import Steps
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.run.resume import ChatState, ResumePoint
+from tdl_sync.state.run_state import RunStatus
 from tdl_sync.transfer.ledger import Ledger, Position
 from tdl_sync.transfer.tally import Tally
 from tdl_sync.transfer.watermark import OldestFirst
@@ -79,3 +80,28 @@ def test_a_file_that_fails_while_the_state_is_looked_at_is_failed_or_above_the_w
     assert marks.watermark(SCOPE) == saved.last_message_id
     saved = state.save_watermark_and_snapshot()
     assert (saved.failed_ids, saved.last_message_id) == ((7,), 7)
+
+
+@pytest.mark.parametrize("status", RunStatus)
+@pytest.mark.parametrize("is_sending", [True, False])
+def test_a_run_that_ends_while_it_sends_says_so_in_its_state(
+    status: RunStatus, is_sending: bool
+) -> None:
+    """One that goes on has not ended: whoever finds it dead knows by its claim."""
+    marks, stop, tally = WatchedMarks(), StopFlag(), Tally()
+    steps = Steps(tally.told)
+    state = ChatState(
+        Chat(CHAT_ID, "A channel", ChatKind.CHANNEL),
+        ResumePoint(SCOPE, None, "A channel", 0, (), ()),
+        PLAIN.run,
+        marks,
+        stop,
+        tally,
+        WatchedLedger(REMOTE, OldestFirst(), marks, steps, stop, nothing),
+        None,
+        SCOPE.shard.holds,
+        lambda: is_sending,
+    )
+    state.status = status
+    saved = state.save_watermark_and_snapshot()
+    assert saved.cut_short is (is_sending and status is not RunStatus.RUNNING)
