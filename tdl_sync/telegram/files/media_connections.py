@@ -9,6 +9,7 @@ pause nothing is sent (``flood_waits``).
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -43,6 +44,8 @@ from tdl_sync.telegram.session.library import (
 
 Answer = TypeVar("Answer")
 
+MOST_REMEMBERED_FILES = 1000
+
 SMALLEST_REQUEST_BYTES = PART_BYTES // 16
 """What the smallest request counts for, so that even tiny files are not asked for without end."""
 
@@ -63,9 +66,9 @@ class MediaConnections:
     """The media connections to one data centre. Lives on the loop.
 
     A request waits for its ``turn``: first come first served within a file, and turn by turn
-    between files, so that a large file does not keep small ones waiting. The oldest message has
-    two turns one after the other: files of one size that began together would end together, and
-    nothing would be uploaded before.
+    between files, so that a large file does not keep small ones waiting. The file that began first
+    has two turns one after the other: files of one size that began together would end together,
+    and nothing would be uploaded before.
     """
 
     def __init__(
@@ -95,6 +98,8 @@ class MediaConnections:
         self._closing: set[asyncio.Task[None]] = set()
         self._waiting: OrderedDict[MessageKey, deque[Waiter]] = OrderedDict()
         self._last_served: MessageKey | None = None
+        self._first_asked: dict[MessageKey, int] = {}
+        self._numbers = itertools.count()
         self._stopped: Stopped | None = None
         self._flood_waits = FloodWaits(telegram, clock, self.serve, self._stop)
         self._late_requests = LateRequests(telegram, self, self._times, self._flood_waits, clock)
@@ -134,6 +139,7 @@ class MediaConnections:
         counted_bytes = max(size_bytes, SMALLEST_REQUEST_BYTES)
         given: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
         waiter = Waiter(counted_bytes, size_bytes, most_bytes, is_piece, given)
+        self._remember(key)
         self._waiting.setdefault(key, deque()).append(waiter)
         self.serve()
         try:
@@ -284,12 +290,18 @@ class MediaConnections:
         )
         return (self._busy_bytes(session) + size_bytes) * weight
 
+    def _remember(self, key: MessageKey) -> None:
+        """Which file began before which: of those that wait, and some more."""
+        if len(self._first_asked) >= MOST_REMEMBERED_FILES:
+            self._first_asked = {each: self._first_asked[each] for each in self._waiting}
+        self._first_asked.setdefault(key, next(self._numbers))
+
     def _next_waiter(self) -> Waiter:
         key, waiters = self._waiting.popitem(last=False)
         waiter = waiters.popleft()
         if waiters:
             self._waiting[key] = waiters
-            if key == min(self._waiting) and key != self._last_served:
+            if key == min(self._waiting, key=self._first_asked.__getitem__) != self._last_served:
                 self._waiting.move_to_end(key, last=False)
         self._last_served = key
         return waiter

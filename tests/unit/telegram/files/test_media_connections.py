@@ -304,17 +304,17 @@ def test_a_large_file_does_not_keep_small_ones_waiting() -> None:
     run(test)
 
 
-def test_files_take_turns_and_the_oldest_one_takes_two() -> None:
+@pytest.mark.parametrize("keys", [PHOTOS[:3], PHOTOS[2::-1]], ids=["oldest first", "newest first"])
+def test_files_take_turns_and_the_one_that_began_first_takes_two(keys: list[MessageKey]) -> None:
     """So that it ends before the others, and is uploaded while they are downloaded."""
 
     async def test(traffic: Traffic) -> None:
         await traffic.ask(VIDEO)
-        first, *others = PHOTOS[:3]
-        for key in PHOTOS[:3]:
+        first, second, third = keys
+        for key in keys:
             await traffic.ask(key, times=10)
         while traffic.under_way:
             await traffic.end_oldest()
-        second, third = others
         while_first = [first, first, second, third] * 4 + [first, first]
         while_second = [second, second, third] * 3
         assert traffic.served == [VIDEO, *while_first, *while_second, third, third, third]
