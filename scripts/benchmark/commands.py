@@ -21,6 +21,7 @@ from scripts.benchmark.downloads import LARGE_BYTES, SMALL_BYTES
 from scripts.benchmark.frame import (
     MEGABYTE,
     ROUND_TRIP_SECONDS,
+    BenchFailed,
     Case,
     Plan,
     Row,
@@ -82,7 +83,8 @@ def _elsewhere() -> Iterator[Path]:
 def _moved(place: Place, remote: Path, files: int, size_bytes: int) -> Timeline:
     run = place.run(remote=str(remote))
     there = [path.stat().st_size for path in remote.rglob("*") if path.is_file()]
-    assert (len(there), sum(there)) == (files, size_bytes), run.said
+    if (len(there), sum(there)) != (files, size_bytes):
+        raise BenchFailed(f"{len(there)} files with {sum(there)} bytes arrived:\n{run.said}")
     shutil.rmtree(remote)
     return run
 

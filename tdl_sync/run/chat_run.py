@@ -153,7 +153,7 @@ class ChatRun:
         else:
             counting.set_result(NOT_COUNTED)
         for_balance = self._counted_early(point, newest)
-        is_listed = not self._is_as_it_was_left(point, lease, newest)
+        is_listed = not self._needs_no_listing(point, lease, newest)
         listing = hand_off.prepare_folder(point.folder) if is_listed else []
         record = read_records(listing, partial(hand_off.read, point.folder))
         adopted = Adopted(self._chat, task.remote, stages.marks, record)
@@ -205,7 +205,7 @@ class ChatRun:
             self.stays,
         )
 
-    def _is_as_it_was_left(
+    def _needs_no_listing(
         self, point: ResumePoint, lease: Lease, newest: Future[int] | None
     ) -> bool:
         stages, task = self._parts.stages, self._config.task

@@ -105,7 +105,9 @@ def test_nothing_of_what_is_asked_or_answered_gets_into_the_record(secret: tuple
     name, number = secret
     text = recorded_of(name, number)
     assert str(number) not in text
-    assert name not in words_in(text) - words_in(recorded_of("no secret", 7)) - REASONS
+    always = recorded_of("no secret", 7)
+    assert name not in words_in(text) - words_in(always) - REASONS
+    assert len(name) < 12 or name in always or name in REASONS or name not in text
 
 
 def test_what_matters_of_an_answer_is_in_the_record() -> None:

@@ -45,6 +45,7 @@ from tdl_sync.telegram.session.library import (
 Answer = TypeVar("Answer")
 
 MOST_REMEMBERED_FILES = 1000
+"""Then those that wait for nothing are forgotten: one of them that asks again begins anew."""
 
 SMALLEST_REQUEST_BYTES = PART_BYTES // 16
 """What the smallest request counts for, so that even tiny files are not asked for without end."""
@@ -291,7 +292,7 @@ class MediaConnections:
         return (self._busy_bytes(session) + size_bytes) * weight
 
     def _remember(self, key: MessageKey) -> None:
-        """Which file began before which: of those that wait, and some more."""
+        """Which file began before which."""
         if len(self._first_asked) >= MOST_REMEMBERED_FILES:
             self._first_asked = {each: self._first_asked[each] for each in self._waiting}
         self._first_asked.setdefault(key, next(self._numbers))

@@ -25,7 +25,7 @@ EMPTIED = "of 3 files (6.0 kB) that earlier runs have moved none is there now"
 def test_what_is_in_a_large_folder_is_looked_at_when_there_is_something_to_do(
     scene: SetScene, monkeypatch: pytest.MonkeyPatch, listed_at_once: int, is_listed: bool
 ) -> None:
-    """That all of it is gone is seen all the same, by any one of its files."""
+    """Until then a name that is there twice is not told; in a small folder it always is."""
     monkeypatch.setattr(unlisted, "LISTED_AT_ONCE_FILES", listed_at_once)
     on = scene(worlds.files(sizes=[1000, 2000, 3000]))
     del on.machine.variables["RCLONE_DISABLE"]  # for disks: nobody has Drive rename nothing
@@ -46,6 +46,7 @@ def test_what_is_in_a_large_folder_is_looked_at_when_there_is_something_to_do(
 def test_a_large_folder_that_somebody_has_emptied_is_noticed_though_nothing_is_new(
     scene: SetScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By any one of its files."""
     monkeypatch.setattr(unlisted, "LISTED_AT_ONCE_FILES", 2)
     on = scene(worlds.files(sizes=[1000, 2000, 3000]))
     assert_moved(on.run(), 3)

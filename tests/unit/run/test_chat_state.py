@@ -46,6 +46,27 @@ class WatchedLedger(Ledger):
         return found
 
 
+def state_of(
+    marks: WatchedMarks,
+    stop: StopFlag,
+    tally: Tally,
+    ledger: WatchedLedger,
+    is_sending: Callable[[], bool] = lambda: False,
+) -> ChatState:
+    return ChatState(
+        Chat(CHAT_ID, "A channel", ChatKind.CHANNEL),
+        ResumePoint(SCOPE, None, "A channel", 0, (), ()),
+        PLAIN.run,
+        marks,
+        stop,
+        tally,
+        ledger,
+        None,
+        SCOPE.shard.holds,
+        is_sending,
+    )
+
+
 @pytest.mark.parametrize("moment", ["after_position", "after_failures"])
 def test_a_file_that_fails_while_the_state_is_looked_at_is_failed_or_above_the_watermark(
     moment: str,
@@ -64,17 +85,7 @@ def test_a_file_that_fails_while_the_state_is_looked_at_is_failed_or_above_the_w
 
     watched: WatchedMarks | WatchedLedger = ledger if moment == "after_position" else marks
     setattr(watched, moment, fails)
-    state = ChatState(
-        Chat(CHAT_ID, "A channel", ChatKind.CHANNEL),
-        ResumePoint(SCOPE, None, "A channel", 0, (), ()),
-        PLAIN.run,
-        marks,
-        stop,
-        tally,
-        ledger,
-        None,
-        SCOPE.shard.holds,
-    )
+    state = state_of(marks, stop, tally, ledger)
     saved = state.save_watermark_and_snapshot()
     assert 7 in saved.failed_ids or saved.last_message_id < 7
     assert marks.watermark(SCOPE) == saved.last_message_id
@@ -90,18 +101,8 @@ def test_a_run_that_ends_while_it_sends_says_so_in_its_state(
     """One that goes on has not ended: whoever finds it dead knows by its claim."""
     marks, stop, tally = WatchedMarks(), StopFlag(), Tally()
     steps = Steps(tally.told)
-    state = ChatState(
-        Chat(CHAT_ID, "A channel", ChatKind.CHANNEL),
-        ResumePoint(SCOPE, None, "A channel", 0, (), ()),
-        PLAIN.run,
-        marks,
-        stop,
-        tally,
-        WatchedLedger(REMOTE, OldestFirst(), marks, steps, stop, nothing),
-        None,
-        SCOPE.shard.holds,
-        lambda: is_sending,
-    )
+    ledger = WatchedLedger(REMOTE, OldestFirst(), marks, steps, stop, nothing)
+    state = state_of(marks, stop, tally, ledger, lambda: is_sending)
     state.status = status
     saved = state.save_watermark_and_snapshot()
     assert saved.cut_short is (is_sending and status is not RunStatus.RUNNING)
