@@ -163,15 +163,17 @@ def test_newest_first_with_a_limit_moves_the_newest_and_no_watermark(stage: Stag
 
 
 def test_a_run_newest_first_to_its_end_leaves_nothing_and_the_full_watermark(stage: Stage) -> None:
-    scene = stage(worlds.sparse(messages=130, media_every=13, mean_size_bytes=500))
+    messages = 1040
+    scene = stage(worlds.sparse(messages=messages, media_every=13, mean_size_bytes=500))
     source = scene.world.source
     ended = run_here(scene.machine, "-u", SOURCE, "--desc")
     assert (ended.exit_status, ended.result["status"]) == (0, "complete"), ended.stderr
     assert_on_remote(scene.machine, (source, wanted(source)))
-    assert the_state(scene.world)["last_message_id"] == 130
+    assert the_state(scene.world)["last_message_id"] == messages
     assert the_state(scene.world)["done_above"] == ""
+    # Twenty small files are under way at once, of which any may be moved first.
     moved = [line for line in ended.log if line.startswith("moved ")]
-    assert int(moved[0].split()[1].partition("_")[0]) > 90
+    assert int(moved[0].split()[1].partition("_")[0]) > messages / 2
 
 
 def test_newest_first_killed_in_the_middle_moves_each_file_once(stage: Stage) -> None:
