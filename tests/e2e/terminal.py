@@ -81,7 +81,9 @@ class Terminal:
 
     def _read(self, deadline: float) -> bool:
         """A little more; ``False`` when the program has closed its terminal."""
-        ready, _, _ = select.select([self._descriptor], [], [], deadline - time.monotonic())
+        seconds = deadline - time.monotonic()
+        assert seconds > 0.0, f"it went on for too long:\n{self.shown}"
+        ready, _, _ = select.select([self._descriptor], [], [], seconds)
         assert ready, f"nothing more was shown, and it did not end:\n{self.shown}"
         try:
             more = os.read(self._descriptor, 65536)
