@@ -417,12 +417,23 @@ def _state_of_another(number: int) -> str:
 
 def five_files_drive(plan: Plan) -> list[Row]:
     """Into a folder that is there and holds another chat's, and which has none of this chat."""
-    what = f"{SMALL_FILES} files into a fresh folder, Drive"
+    what = f"{SMALL_FILES} files into a chat's fresh folder, Drive"
     runs = []
     for _ in range(plan.runs):
         with to_drive(_small_files()) as place:
             place.quick()
             place.run("--limit", "1", remote=f"{place.remote}/other")
+            place.far()
+            runs.append(place.run())
+    return [_five(what, runs, MOST_FIVE_FILES_SECONDS, beside_wire=False)]
+
+
+def five_files_fresh_drive(plan: Plan) -> list[Row]:
+    """On which nothing is there."""
+    what = f"{SMALL_FILES} files onto a fresh Drive"
+    runs = []
+    for _ in range(plan.runs):
+        with to_drive(_small_files()) as place:
             place.far()
             runs.append(place.run())
     return [_five(what, runs, MOST_FIVE_FILES_SECONDS, beside_wire=False)]
@@ -457,4 +468,5 @@ CASES = (
     Case("start", "start-much", nothing_new_much),
     Case("start", "start-five-directory", five_files_directory),
     Case("start", "start-five-drive", five_files_drive),
+    Case("start", "start-five-fresh", five_files_fresh_drive),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Protocol
 
 from tdl_sync.core.errors import Stopped
@@ -21,7 +21,7 @@ from tdl_sync.remote.drive_folder import (
     folder_error,
     listed_folders,
 )
-from tdl_sync.remote.one_of_several import Choosing, one_that_counts
+from tdl_sync.remote.one_of_several import Choosing, Others, one_that_counts
 from tdl_sync.remote.rclone import CallFailed
 from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl
 
@@ -63,14 +63,17 @@ def made_base(
     seen: Sequence[Folder] | None = None,
     begun: BegunFolder | None = None,
     listed_at: float = 0.0,
+    others: Callable[[], Others] = Others,
 ) -> tuple[str, Sequence[Folder]]:
     """The id of the remote's folder, which is made if it is not there, and the folders in it. Only
     of a remote that has ``parts``. Whoever makes it, or finds that nothing is in it yet,
-    waits, so that all machines take the same.
+    waits, so that all machines take the same, unless ``others`` says that there are none, which is
+    asked once, and only where it counts.
 
     ``seen`` are the folders in which the path begins, if they were just listed. ``begun`` is told
     before a folder is made; what was begun before is ``listed_at``. Raises as ``FolderChoice``.
     """
+    others = cache(others)
     parent, path = remote.root, remote.root.path
     folders, folder_id = seen, ""
     for number, name in enumerate(remote.parts):
@@ -82,6 +85,7 @@ def made_base(
             Choosing(make_after=listed_at),
             folders,
             begun.begin if begun is not None else lambda: None,
+            others,
         )
         path += name if not number else f"/{name}"
         found = choice.chosen(partial(wait, path))

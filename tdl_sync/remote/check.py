@@ -45,6 +45,7 @@ from tdl_sync.remote.drive_folder import (
     listed_folders_by,
     make_drive_path,
 )
+from tdl_sync.remote.one_of_several import Others
 from tdl_sync.remote.program import DEFAULT_DRIVE_OPTION
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure, classified, is_missing_remote, unexpected
@@ -314,10 +315,11 @@ def begin_proof(
     stage_probe: StageProbe | None = None,
     begun: BegunFolder | None = None,
     on_line: Callable[[str], None] = lambda line: None,
+    others: Callable[[], Others] = Others,
 ) -> BegunProof:
     """The same, but it returns as soon as the remote and its folder are found; the rest goes on
-    beside."""
-    seen, folders = _found(control, remote, must_be_drive, begun, on_line)
+    beside. ``others`` is asked where that folder is not there, or empty: see ``made_base``."""
+    seen, folders = _found(control, remote, must_be_drive, begun, on_line, others)
     proof = in_thread(lambda: _proven(control, seen, folders, stage_probe), "proof of the remote")
     return BegunProof(seen, folders, proof)
 
@@ -328,12 +330,13 @@ def _found(
     must_be_drive: bool,
     begun: BegunFolder | None,
     on_line: Callable[[str], None],
+    others: Callable[[], Others] = Others,
 ) -> tuple[CheckedRemote, list[Folder] | None]:
     """With its folder, which is made; ``free_bytes`` is not asked for."""
 
     def find() -> tuple[CheckedRemote, list[Folder] | None]:
         seen = _look(control, remote, must_be_drive)
-        return _made_base(control, seen, begun, _told_wait(control, on_line))
+        return _made_base(control, seen, begun, _told_wait(control, on_line), others)
 
     return _with_a_token_that_is_taken(control, remote, find)
 
@@ -572,7 +575,11 @@ def _told_wait(control: RemoteControl, on_line: Callable[[str], None]) -> Wait:
 
 
 def _made_base(
-    control: RemoteControl, remote: CheckedRemote, begun: BegunFolder | None, wait: Wait
+    control: RemoteControl,
+    remote: CheckedRemote,
+    begun: BegunFolder | None,
+    wait: Wait,
+    others: Callable[[], Others],
 ) -> tuple[CheckedRemote, list[Folder] | None]:
     """Make the base folder where it is not there; the remote with its id if it has one, and the
     folders in it, if known.
@@ -591,7 +598,7 @@ def _made_base(
 
     if remote.parts:
         seen = _listed(control, remote.remote, remote.root.looked_at) or []
-        base_id, in_base = made_base(control, remote, wait, seen, begun, listed_at)
+        base_id, in_base = made_base(control, remote, wait, seen, begun, listed_at, others)
         remote, folders = replace(remote, base_id=base_id), list(in_base)
     else:
         if not remote.takes_folder_ids:

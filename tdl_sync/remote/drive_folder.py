@@ -14,7 +14,16 @@ from typing import Generic, TypeVar
 
 from tdl_sync.core.errors import RateLimited, RemoteNotNow, RemoteUnfit, TdlSyncError
 from tdl_sync.remote import one_of_several
-from tdl_sync.remote.one_of_several import Choosing, LookAgain, Make, NotShown
+from tdl_sync.remote.one_of_several import (
+    MOST_BETWEEN_SECONDS,
+    AskForOthers,
+    Choosing,
+    LookAgain,
+    Make,
+    NotShown,
+    Others,
+    Take,
+)
 from tdl_sync.remote.rclone import CallFailed, OutcomeUnknown
 from tdl_sync.remote.rclone_errors import RcloneFailure, classified, was_answered
 from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl
@@ -74,10 +83,12 @@ class FolderChoice(Generic[Content]):
         choosing: Choosing,
         seen: Iterable[Folder] | None = None,
         before_making: Callable[[], None] = lambda: None,
+        others: Callable[[], Others] = Others,
     ) -> None:
         """``inside`` lists what is in the folder with this id, and is false for nothing. ``seen``
         is what ``listed_folders`` has shown of the parent; it may be some seconds old: rclone
-        looks, too, before it makes a folder."""
+        looks, too, before it makes a folder. ``others`` is what ``choosing`` asks for, if it
+        does: by the monotonic clock."""
         self._control = control
         self._parent = parent
         self._name = name
@@ -85,6 +96,7 @@ class FolderChoice(Generic[Content]):
         self._choosing = choosing
         self._seen = seen
         self._before_making = before_making
+        self._others = others
         self._failures: list[RcloneFailure] = []
         self._look_at = 0.0
         self.found: Several[Content] | None = None
@@ -111,14 +123,20 @@ class FolderChoice(Generic[Content]):
             ids = {each.drive_id for each in folders if each.name == self._name}
             self.shown = {each: self._inside(each) for each in sorted(ids)}
             shows_something = {each: bool(inside) for each, inside in self.shown.items()}
-            step = self._choosing.looked(shows_something, time.monotonic())
+            looked_at = time.monotonic()
+            step = self._choosing.looked(shows_something, looked_at)
+            if isinstance(step, AskForOthers):
+                self._choosing.told(self._others())
+                if time.monotonic() > looked_at + MOST_BETWEEN_SECONDS:
+                    continue
+                step = self._choosing.looked(shows_something, looked_at)
             if isinstance(step, Make):
                 self._make()
             elif isinstance(step, LookAgain):
                 self._look_at = step.at
             elif isinstance(step, NotShown):
                 raise not_shown(self._parent, self._name)
-            else:
+            elif isinstance(step, Take):
                 self.found = Several(self.shown, step.folder_id)
         return self.found is not None
 

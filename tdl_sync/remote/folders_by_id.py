@@ -16,7 +16,7 @@ from tdl_sync.remote.check import CheckedRemote
 from tdl_sync.remote.drive_folder import FolderChoice, Several, gone_from
 from tdl_sync.remote.folders import ChatFolders, Target, told_of_several
 from tdl_sync.remote.listing import listed_files
-from tdl_sync.remote.one_of_several import Choosing
+from tdl_sync.remote.one_of_several import NOBODY, Choosing, Others
 from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl
 
 _SHORTEST_WAIT_SECONDS = 0.01
@@ -114,7 +114,7 @@ class FoldersById(ChatFolders):
             return listed_files(self._control, place, hash_kinds=hash_kinds)
 
         others_make_it = self._others_at_work if parent_folder else folder not in self._ours_alone
-        choosing = Choosing(alone=not others_make_it)
+        choosing = Choosing(Others() if others_make_it else NOBODY)
         return FolderChoice(self._control, parent, name, inside, choosing, seen)
 
     def _told_of_several(self, found: Several[list[ListedFile]], folder: str) -> str:

@@ -11,10 +11,13 @@ machines agree, though a listing shows a new folder late, and each folder differ
 - What a folder shows was put there by one that had waited. Where one shows something nobody has to
   wait, so that one counts; of several the one with the lowest id, as among those that are empty: it
   is the same for all, and does not change, as the order of Drive's listings does.
+- Who knows that no other machine is at it waits for nothing (`Others`). Whoever comes next knows of
+  that one, and makes none before what it may have made is listed.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,6 +29,9 @@ MOST_BETWEEN_SECONDS = 2.0
 waits longer."""
 
 WAIT_SECONDS = 2 * LAG_SECONDS + MOST_BETWEEN_SECONDS
+
+ALONE_SECONDS = 10.0
+"""So long after it has asked for others may one that is alone make a folder without waiting."""
 
 SHOWN_WITHIN_SECONDS = 60.0
 """Longer than any listing was seen to lag: what was made and is not shown by then is not there."""
@@ -57,7 +63,39 @@ class NotShown:
     """It was made, and the listings have not shown it in time."""
 
 
-Step = Make | LookAgain | Take | NotShown
+@dataclass(frozen=True)
+class AskForOthers:
+    """It counts now whether other machines may make it, too."""
+
+
+Step = Make | LookAgain | Take | NotShown | AskForOthers
+
+
+@dataclass(frozen=True)
+class Others:
+    """What is known of other machines that may make the folder as well.
+
+    ``none_until``: whatever is made or found by then is ours alone. ``make_after``: what one makes
+    that thinks so of itself is listed then.
+    """
+
+    none_until: float = -math.inf
+    make_after: float = 0.0
+
+    @classmethod
+    def before_us(cls, answered_at: float, *, may_be_alone: bool) -> Others:
+        """There are some who asked whether there are others before we did, as we know since
+        ``answered_at``."""
+        made_by = answered_at + ALONE_SECONDS
+        return cls(make_after=made_by + LAG_SECONDS) if may_be_alone else cls()
+
+    @classmethod
+    def none(cls, asked_at: float) -> Others:
+        """There were none at ``asked_at`` or later, and whoever asks after us knows of us."""
+        return cls(none_until=asked_at + ALONE_SECONDS)
+
+
+NOBODY = Others(none_until=math.inf)
 
 
 def one_that_counts(shown: Mapping[str, bool]) -> str:
@@ -69,10 +107,10 @@ def one_that_counts(shown: Mapping[str, bool]) -> str:
 class Choosing:
     """Tell it of each look and of each making; moments are of one clock that only goes forward."""
 
-    def __init__(self, *, alone: bool = False, make_after: float = 0.0) -> None:
-        """``alone``: no other machine makes this folder, so nothing is waited for but that it is
-        shown. ``make_after``: an earlier run may have made it, and it is listed then."""
-        self._alone = alone
+    def __init__(self, others: Others | None = None, *, make_after: float = 0.0) -> None:
+        """``others``: ``None`` if that is to be asked for once it counts. ``make_after``: an
+        earlier run may have made it, and it is listed then."""
+        self._others = others
         self._make_after = make_after
         self._decided_at: float | None = None
         self._shown_by: float | None = None
@@ -85,29 +123,36 @@ class Choosing:
         if any(shown.values()):
             self.is_there = True
             return Take(one_that_counts(shown))
+        if self._others is None:
+            return AskForOthers()
         if not shown:
             return self._none_is_shown(at)
         self.is_there = True
         if self._decided_at is None:
-            self._decided_at = at + self._wait_seconds(0.0)
+            self._decided_at = at + self._wait_seconds(at, 0.0)
         if at < self._decided_at:
             return LookAgain(self._decided_at)
         return Take(one_that_counts(shown))
+
+    def told(self, others: Others) -> None:
+        """The answer to ``AskForOthers``; then ``looked`` again."""
+        self._others = others
+        self._make_after = max(self._make_after, others.make_after)
 
     def made(self, looked_at: float, at: float) -> None:
         """It was made, or was there: by a call that had looked at ``looked_at`` at the earliest and
         had ended ``at``."""
         self.is_there = True
-        self._decided_at = at + self._wait_seconds(at - looked_at)
+        self._decided_at = at + self._wait_seconds(at, at - looked_at)
         self._shown_by = max(at + SHOWN_WITHIN_SECONDS, self._decided_at)
 
     def may_be_made(self, looked_at: float, at: float, listed_at: float) -> None:
         """The same call has failed, and what it may have made is listed at ``listed_at``."""
-        self._decided_at = at + self._wait_seconds(at - looked_at)
+        self._decided_at = at + self._wait_seconds(at, at - looked_at)
         self._make_after = listed_at
 
-    def _wait_seconds(self, between_seconds: float) -> float:
-        if self._alone:
+    def _wait_seconds(self, at: float, between_seconds: float) -> float:
+        if self._others is not None and at <= self._others.none_until:
             return 0.0
         return WAIT_SECONDS + max(0.0, between_seconds - MOST_BETWEEN_SECONDS)
 

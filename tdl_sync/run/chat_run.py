@@ -102,6 +102,7 @@ class ChatRun:
             take_over=self._config.running.take_over,
             shard=self._scope.shard,
         ) as lease:
+            in_thread(self._parts.remote.folder_claim.release, "release of the folder's claim")
             if lease.warning is not None:
                 self._parts.stages.progress.message(lease.warning)
             progress = self._parts.stages.progress

@@ -16,7 +16,7 @@ from tdl_sync.core import open_files
 from tdl_sync.core.errors import Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import DoneMark
-from tdl_sync.core.ports import OnNews
+from tdl_sync.core.ports import OnNews, SavedMessages
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import human_bytes
 from tdl_sync.options.config import Config
@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 CLOSE_AFTER_STOP_SECONDS = 1.0
+
+_SOON_SECONDS = 3.0
+"""Who is longer about it would hardly be quicker than who waits for all machines."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ class Opening:
         self._progress = progress
         self._on_news = on_news
         self._success = success
-        self._remotes = OpeningRemotes(config, stop, progress)
+        self._remotes = OpeningRemotes(config, stop, progress, self._saved_messages_soon)
         self.telegram: Future[TelegramToMove] | None = None
         """As soon as it is begun to be opened."""
 
@@ -190,8 +193,9 @@ class Opening:
         for line in staging.lines:
             progress.message(line)
         closing.callback(self._remotes.close)
-        proving = in_thread(partial(self._remotes.found, staging), "remote check")
         opening = self._opening_telegram(closing)
+        closing.callback(self._remotes.release_claims)
+        proving = in_thread(partial(self._remotes.found, staging), "remote check")
         # What is wrong with the remote is told first, whatever Telegram says meanwhile.
         remotes = self._result(proving)
         for remote in remotes.values():
@@ -217,6 +221,14 @@ class Opening:
             on_moved=self._on_moved,
         )
         return AllParts(telegram, stages, remotes, self.stops)
+
+    def _saved_messages_soon(self) -> SavedMessages | None:
+        """``None`` where Telegram is not there in time."""
+        assert self.telegram is not None
+        self._stop.wait_beside(self.telegram, _SOON_SECONDS)
+        if not self.telegram.done() or self.telegram.exception() is not None:
+            return None
+        return self.telegram.result().saved_messages
 
     def _telegram_unless_unproven(
         self, opening: Future[TelegramToMove], remotes: Iterable[OpenedRemote]

@@ -4,7 +4,7 @@ that goes to one of them. Also for a command that only looks."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,11 +12,14 @@ from functools import partial
 from threading import Event
 
 from tdl_sync.core.errors import ConfigurationError, Stopped, TdlSyncError
+from tdl_sync.core.ports import SavedMessages
+from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.core.stop import StopFlag, StopOfRemote
 from tdl_sync.options.config import Config
 from tdl_sync.remote.begun_folder import BegunFolder
 from tdl_sync.remote.check import CheckedRemote, ProvenRemote, begin_proof, look_at_remote
 from tdl_sync.remote.handoff import RcloneHandOff
+from tdl_sync.remote.one_of_several import Others
 from tdl_sync.remote.pace import Pace
 from tdl_sync.remote.program import told_of_dropped_variables
 from tdl_sync.remote.rclone import Rclone
@@ -24,6 +27,9 @@ from tdl_sync.remote.rclone_config import use_writable_config
 from tdl_sync.remote.remote_control import RemoteControl
 from tdl_sync.remote.upload_limit import UploadLimit
 from tdl_sync.reporting.reporter import Reporter
+from tdl_sync.state.folder_claim import FolderClaim
+from tdl_sync.state.run_identity import this_run
+from tdl_sync.state.run_state import RunIdentity
 from tdl_sync.transfer.disk.staging import Staging
 
 
@@ -49,6 +55,55 @@ def looked_at(config: Config, control: RemoteControl) -> dict[str, CheckedRemote
     }
 
 
+SavedMessagesSoon = Callable[[], SavedMessages | None]
+"""``None`` where Telegram is not there in time. It waits, and raises nothing."""
+
+
+class ClaimOfFolder:
+    """That of a run on the folder of one remote, if there is any need for it. Any thread."""
+
+    def __init__(
+        self,
+        remote: str,
+        shard: Shard,
+        run: RunIdentity,
+        saved_messages: SavedMessagesSoon,
+        on_line: Callable[[str], None],
+    ) -> None:
+        """``shard`` is one that is moved there: runs of others are to be expected then."""
+        self._remote = remote
+        self._shard = shard
+        self._run = run
+        self._saved_messages = saved_messages
+        self._on_line = on_line
+        self._claim: FolderClaim | None = None
+
+    def others(self) -> Others:
+        """What is known of other machines that may make it now. Raises ``Stopped``."""
+        saved_messages = self._saved_messages()
+        if saved_messages is None:
+            return Others()
+        self._claim = FolderClaim(saved_messages, self._remote, self._run, self._shard)
+        asked_at = time.monotonic()
+        runs = self._claim.take()
+        if runs is None:
+            return Others()
+        if not runs.are_there:
+            return Others.none(asked_at) if self._shard.is_whole else Others()
+        if runs.may_be_alone:
+            self._on_line(
+                f"nothing is in {self._remote!r} yet, and another run of this account is at work: "
+                "waiting for the folder that it may make"
+            )
+        return Others.before_us(time.monotonic(), may_be_alone=runs.may_be_alone)
+
+    def release(self) -> None:
+        """The chat is claimed, or there is none. Quick."""
+        claim, self._claim = self._claim, None
+        if claim is not None:
+            claim.release()
+
+
 @dataclass(frozen=True)
 class OpenedRemote:
     """One that is there, and the way to it. ``stop`` ends what goes there.
@@ -61,6 +116,7 @@ class OpenedRemote:
     most_in_folder: int | None
     proof: Future[ProvenRemote]
     stop: StopFlag
+    folder_claim: ClaimOfFolder
 
     def wait_until_proven(self) -> None:
         """Raises ``Stopped`` where it can't be proven, too."""
@@ -121,10 +177,19 @@ class RemoteStops:
 class OpeningRemotes:
     """``found`` once; ``abandon`` and ``close`` from any thread."""
 
-    def __init__(self, config: Config, stop: StopFlag, progress: Reporter) -> None:
+    def __init__(
+        self,
+        config: Config,
+        stop: StopFlag,
+        progress: Reporter,
+        saved_messages: SavedMessagesSoon,
+    ) -> None:
         self._config = config
         self._stop = stop
         self._progress = progress
+        self._saved_messages = saved_messages
+        self._run = this_run(config.running.save_interval_seconds)
+        self._claims: list[ClaimOfFolder] = []
         self._abandoned = Event()
         self._rclone: Rclone | None = None
         self.stops = RemoteStops(tuple(config.by_remote), stop)
@@ -140,6 +205,11 @@ class OpeningRemotes:
         self._rclone = rclone
         if self._abandoned.is_set():
             rclone.kill()
+
+    def release_claims(self) -> None:
+        """Those that no chat's claim has replaced. Quick."""
+        for claim in self._claims:
+            claim.release()
 
     def close(self) -> None:
         self._abandoned.set()
@@ -191,31 +261,36 @@ class OpeningRemotes:
         self, config: Config, control: RemoteControl, staging: Staging, began_at: float
     ) -> OpenedRemote:
         self._stop.check()
+        remote, on_line = config.task.remote, self._progress.message
+        shards = {
+            each.task.choice.shard for each in self._config.groups if each.task.remote == remote
+        }
+        shard = next((each for each in shards if not each.is_whole), WHOLE)
+        claim = ClaimOfFolder(remote, shard, self._run, self._saved_messages, on_line)
+        self._claims.append(claim)
         begun = begin_proof(
             control,
-            config.task.remote,
+            remote,
             must_be_drive=config.rclone.must_be_drive,
-            begun=BegunFolder(config.places.begun_folders, config.task.remote),
+            begun=BegunFolder(config.places.begun_folders, remote),
             stage_probe=staging.stage_probe if staging.has_room_for_a_probe else None,
-            on_line=self._progress.message,
+            on_line=on_line,
+            others=claim.others,
         )
-        stop = self.stops.of(config.task.remote)
+        stop = self.stops.of(remote)
         begun.proof.add_done_callback(partial(self._proof_ended, stop, staging))
         hand_off = RcloneHandOff(
             control,
             begun.remote,
             Pace(stop, self._progress.waiting),
-            self._progress.message,
+            on_line,
             config.running.on_quota,
             begun.folders,
             began_at,
-            others_at_work=any(
-                group.task.remote == config.task.remote and not group.task.choice.shard.is_whole
-                for group in self._config.groups
-            ),
+            others_at_work=not shard.is_whole,
             before_making=partial(_wait_until_proven, begun.proof, stop),
         )
-        return OpenedRemote(hand_off, begun.remote.most_in_folder, begun.proof, stop)
+        return OpenedRemote(hand_off, begun.remote.most_in_folder, begun.proof, stop, claim)
 
     def _proof_ended(self, stop: StopFlag, staging: Staging, proof: Future[ProvenRemote]) -> None:
         """What it has failed of ends whatever is waited for meanwhile, and so is told first."""

@@ -4,18 +4,29 @@ not listed, and a chat's first folder waits for no other machine where none is a
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 
+from standins.drive.shaping import Shaping
 from standins.telegram.world import worlds
 from standins.telegram.world.plan import FilePlan
 from tdl_sync.remote import one_of_several
 from tdl_sync.run import unlisted
+from tdl_sync.state.claims import Subject, claim_text
+from tdl_sync.state.run_state import RunIdentity
 from tests.contract.rclones import Looker
-from tests.e2e.conftest import SetScene
-from tests.e2e.expectations import assert_moved
+from tests.e2e.conftest import REMOTE, SetScene
+from tests.e2e.expectations import assert_moved, the_state
+from tests.e2e.program import Machine
 from tests.standins.rclone_on_drive import executable
 
 TOLD = "there is more than one file in gdrive:a/b"
+NEWS = "stand_in_news"
+ELSEWHERE = Subject("other:place", 7, "0123456789abcdef", "Another")
+ANOTHER_RUN = RunIdentity("there", 2, "there-2", "another machine", 1_714_990_000, 300)
 EMPTIED = "of 3 files (6.0 kB) that earlier runs have moved none is there now"
 
 
@@ -58,12 +69,57 @@ def test_a_large_folder_that_somebody_has_emptied_is_noticed_though_nothing_is_n
     assert EMPTIED in on.run().stderr
 
 
-def test_a_chats_first_folder_waits_for_no_other_machine_where_none_is_at_work(
-    scene: SetScene, monkeypatch: pytest.MonkeyPatch
+FOLDERS_THERE = {
+    "nothing": (),
+    "half of the path": ("a",),
+    "an empty folder": ("a", "b"),
+    "another chat": ("a", "b", "Another chat [-1001]"),
+}
+
+
+@pytest.mark.parametrize("there", FOLDERS_THERE.values(), ids=FOLDERS_THERE)
+def test_a_first_run_waits_for_no_other_machine_where_none_is_at_work(
+    scene: SetScene, monkeypatch: pytest.MonkeyPatch, there: Sequence[str]
 ) -> None:
-    """In a remote's folder in which there is something already."""
+    """Whatever is there of the remote's folder. What the run has claimed it releases."""
     on = scene(worlds.files(sizes=[1000, 2000]))
-    base = on.drive.put_folder(on.drive.put_folder("root", "a"), "b")
-    on.drive.put_folder(base, "Another chat [-1001]")
+    parent = "root"
+    for name in there:
+        parent = on.drive.put_folder(parent, name)
     monkeypatch.setattr(one_of_several, "WAIT_SECONDS", 3600.0)
     assert_moved(on.run(), 2)
+    assert the_state(on.world)["status"] == "complete"
+
+
+def test_a_first_run_waits_where_another_run_may_be_making_the_remotes_folder(
+    scene: SetScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on = scene(worlds.files(sizes=[1000, 2000]))
+    on.world.saved_messages.append(text=claim_text(ELSEWHERE, ANOTHER_RUN))
+    monkeypatch.setattr(one_of_several, "ALONE_SECONDS", 0.5)
+    monkeypatch.setattr(one_of_several, "WAIT_SECONDS", 2.0)
+    ended = on.run()
+    assert_moved(ended, 2)
+    assert "'gdrive:a/b' yet, and another run of this account is at work: waiting" in ended.stderr
+    assert "nothing is in the folder 'gdrive:a' yet: waiting 2 s" in ended.stderr
+
+
+def test_two_first_runs_of_one_account_make_one_folder_for_their_two_chats(
+    scene: SetScene, tmp_path: Path
+) -> None:
+    """They start at once, and Drive shows each what the other has made late."""
+    on = scene(worlds.files(sizes=[1000, 2000]))
+    on.drive.shaping = Shaping(0.05, listing_lag_seconds=0.75, lags_differ=True)
+    (news,) = (each for each in on.world.channels.values() if each.username == NEWS)
+    news.append(file=FilePlan("document", 4000, "news.bin", "application/octet-stream", 2))
+    other = Machine(tmp_path / "other", on.telegram)
+    other.variables.update(on.machine.variables)
+    shutil.copyfile(on.rclone_config, other.rclone_config)
+    for machine in (on.machine, other):
+        machine.variables["TESTS_FOLDER_WAIT_SECONDS"] = "3.5"
+    for running in [on.start(), other.start("-u", f"@{NEWS}", "--remote", REMOTE)]:
+        ended = running.wait()
+        assert ended.exit_status == 0, ended.stderr
+    folders = [each.path for each in on.present() if each.is_folder]
+    assert sorted(set(folders)) == sorted(folders)
+    assert len(folders) == 4  # the path's two, and the chats'

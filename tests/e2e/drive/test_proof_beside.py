@@ -96,6 +96,8 @@ def test_who_hears_nothing_of_telegram_is_told_at_once_what_is_wrong_with_the_re
     monkeypatch.setattr(client, "CALL_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(session_watch, "QUIET_SECONDS", PATIENCE_SECONDS)
     on = scene(worlds.files(sizes=[1000]))
+    assert_moved(on.run(), 1)  # else Telegram is asked who else may make the folder
+    on.telegram.statistics.reset()
     on.drive.faults.add(refusal("insufficientParentPermissions", call=PROOF))
     on.telegram.faults.add(TelegramFault("stall", rpc="users.GetUsers", times=None))
     ended = on.run()

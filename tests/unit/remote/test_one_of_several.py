@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from unittest import mock
 
@@ -14,13 +14,17 @@ from hypothesis import strategies as st
 
 from tdl_sync.remote import one_of_several
 from tdl_sync.remote.one_of_several import (
+    ALONE_SECONDS,
     LAG_SECONDS,
     MOST_BETWEEN_SECONDS,
+    NOBODY,
     SHOWN_WITHIN_SECONDS,
+    AskForOthers,
     Choosing,
     LookAgain,
     Make,
     NotShown,
+    Others,
     Take,
     one_that_counts,
 )
@@ -65,7 +69,7 @@ Rule = Callable[[LaggingDrive, int, float], Machine]
 
 
 def by_the_rule(drive: LaggingDrive, machine: int, longest_between: float) -> Machine:
-    choosing = Choosing()
+    choosing = Choosing(Others())
     while True:
         looked_at = drive.now
         shown = drive.look(machine)
@@ -89,6 +93,64 @@ def by_the_rule(drive: LaggingDrive, machine: int, longest_between: float) -> Ma
             yield drive.dice.uniform(0.0, 30.0)
             drive.filled_at.setdefault(step.folder_id, drive.now)
             return
+
+
+@dataclass
+class Account:
+    """Its messages are seen by all as soon as they were sent, in one order. Those that move a part
+    of the chat never take themselves for alone. Any machine may stand still at any moment."""
+
+    sharded: Collection[int]
+    longest_pause: float
+    claimed: set[int] = field(default_factory=set)
+
+    def pause(self, drive: LaggingDrive) -> float:
+        return drive.dice.choice([0.0, 0.0, 1.0]) * drive.dice.uniform(0.0, self.longest_pause)
+
+    def others(
+        self, drive: LaggingDrive, machine: int
+    ) -> Generator[float, None, tuple[Others, float]]:
+        """What it knows of others once it has claimed the folder."""
+        asked_at = drive.now
+        yield self.pause(drive)
+        self.claimed.add(machine)
+        yield self.pause(drive)
+        others = self.claimed - {machine}
+        yield self.pause(drive)
+        if others:
+            may_be_alone = bool(others - set(self.sharded))
+            return Others.before_us(drive.now, may_be_alone=may_be_alone), drive.now
+        return Others() if machine in self.sharded else Others.none(asked_at), drive.now
+
+    def rule(self, drive: LaggingDrive, machine: int, longest_between: float) -> Machine:
+        """The same, where all machines claim it with one account before they make it."""
+        choosing = Choosing()
+        while True:
+            shown = drive.look(machine)
+            yield drive.dice.uniform(0.0, 0.3)
+            looked_at = drive.now
+            step = choosing.looked(shown, looked_at)
+            if isinstance(step, AskForOthers):
+                others, told_at = yield from self.others(drive, machine)
+                choosing.told(others)
+                if told_at > looked_at + MOST_BETWEEN_SECONDS:
+                    continue
+                step = choosing.looked(shown, looked_at)
+            if isinstance(step, Make):
+                making_at = drive.now
+                yield self.pause(drive)
+                if not drive.look(machine):
+                    drive.make()
+                yield self.pause(drive)
+                choosing.made(making_at, drive.now)
+            elif isinstance(step, LookAgain):
+                yield max(0.0, step.at - drive.now)
+            else:
+                assert isinstance(step, Take)
+                drive.take(machine, step.folder_id)
+                yield drive.dice.uniform(0.0, 30.0)
+                drive.filled_at.setdefault(step.folder_id, drive.now)
+                return
 
 
 def whoever_makes_it_looks_until_one_is_shown(
@@ -150,6 +212,59 @@ def test_machines_that_start_at_once_take_one_folder_whatever_each_is_shown(
     assert len(folders_taken(by_the_rule, seed, machines, within_seconds)) == 1
 
 
+@settings(max_examples=300)
+@given(
+    st.integers(0, 2**32),
+    st.integers(1, 6),
+    st.sampled_from([0.1, 8.0, 20.0, 60.0]),
+    st.sampled_from([0.1, 1.0, 5.0, 15.0, 60.0]),
+    st.sets(st.integers(0, 5)),
+)
+def test_machines_of_one_account_take_one_folder_though_who_is_alone_waits_for_nothing(
+    seed: int, machines: int, within_seconds: float, longest_pause: float, sharded: set[int]
+) -> None:
+    rule = Account(sharded, longest_pause).rule
+    assert len(folders_taken(rule, seed, machines, within_seconds)) == 1
+
+
+def splits_of_two(seeds: int) -> int:
+    return sum(
+        len(folders_taken(Account((), 12.0).rule, seed, 2, 8.0)) > 1 for seed in range(seeds)
+    )
+
+
+def test_two_machines_of_one_account_never_part_where_they_would_if_less_were_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert splits_of_two(5000) == 0
+
+    def too_early(answered_at: float, *, may_be_alone: bool) -> Others:
+        return Others(make_after=answered_at + ALONE_SECONDS)
+
+    def for_ever(asked_at: float) -> Others:
+        return NOBODY
+
+    for name, less in [("before_us", too_early), ("none", for_ever)]:
+        with monkeypatch.context() as changed:
+            changed.setattr(Others, name, less)
+            assert splits_of_two(5000) > 0, name
+
+
+def test_who_knows_that_it_is_alone_waits_for_nothing_until_that_is_long_ago() -> None:
+    for shown, made_at, step in [
+        ({"b": False}, None, Take("b")),
+        ({}, 14.0, Take("a")),
+        ({}, 14.1, LookAgain(14.1 + WAIT + 14.1 - 5.0 - MOST_BETWEEN_SECONDS)),
+    ]:
+        choosing = Choosing()
+        assert choosing.looked(shown, 5.0) == AskForOthers()
+        choosing.told(Others(none_until=14.0))
+        if made_at is not None:
+            assert choosing.looked(shown, 5.0) == Make()
+            choosing.made(5.0, made_at)
+        assert choosing.looked(shown or {"a": False}, made_at or 5.0) == step
+
+
 @pytest.mark.parametrize(
     "rule", [whoever_makes_it_looks_until_one_is_shown, only_who_makes_it_waits]
 )
@@ -177,23 +292,23 @@ def wait_of_the_program() -> Iterator[None]:
 
 
 def test_nobody_waits_where_something_is_in_the_folder() -> None:
-    assert steps(Choosing(), ({"b": True}, 5.0)) == [Take("b")]
+    assert steps(Choosing(Others()), ({"b": True}, 5.0)) == [Take("b")]
 
 
 def test_who_finds_an_empty_folder_waits_and_takes_the_lowest() -> None:
     looks = ({"b": False}, 5.0), ({"b": False}, 7.0), ({"b": False, "a": False}, 5.0 + WAIT)
     again = LookAgain(5.0 + WAIT)
-    assert steps(Choosing(), *looks) == [again, again, Take("a")]
+    assert steps(Choosing(Others()), *looks) == [again, again, Take("a")]
 
 
 def test_one_in_which_something_is_counts_more_than_a_lower_one() -> None:
     assert one_that_counts({"a": False, "c": True, "b": True}) == "b"
-    assert steps(Choosing(), ({"a": False, "b": True}, 5.0)) == [Take("b")]
+    assert steps(Choosing(Others()), ({"a": False, "b": True}, 5.0)) == [Take("b")]
 
 
 def test_who_makes_it_waits_from_then_on_and_longer_where_that_took_long() -> None:
     for took, wait in [(1.0, WAIT), (9.0, WAIT + 9.0 - MOST_BETWEEN_SECONDS)]:
-        choosing = Choosing()
+        choosing = Choosing(Others())
         assert choosing.looked({}, 5.0) == Make()
         choosing.made(5.0, 5.0 + took)
         again = LookAgain(5.0 + took + wait)
@@ -202,7 +317,7 @@ def test_who_makes_it_waits_from_then_on_and_longer_where_that_took_long() -> No
 
 
 def test_what_an_earlier_run_may_have_made_is_waited_for_before_another_is_made() -> None:
-    choosing = Choosing(make_after=8.0)
+    choosing = Choosing(Others(), make_after=8.0)
     looks: list[Look] = [({}, 5.0), ({}, 7.9), ({}, 8.0)]
     assert steps(choosing, *looks) == [LookAgain(5.5), LookAgain(8.0), Make()]
     choosing.may_be_made(8.0, 9.0, 14.0)  # and so is what a call that failed may have made
@@ -211,7 +326,7 @@ def test_what_an_earlier_run_may_have_made_is_waited_for_before_another_is_made(
 
 
 def test_what_was_made_is_made_once_however_long_it_is_not_shown() -> None:
-    choosing = Choosing()
+    choosing = Choosing(Others())
     choosing.made(0.0, 1.0)
     decided, late = 1.0 + WAIT, 1.0 + SHOWN_WITHIN_SECONDS
     looks: list[Look] = [({}, 1.0), ({}, decided), ({}, late - 0.1), ({}, late)]
@@ -220,7 +335,7 @@ def test_what_was_made_is_made_once_however_long_it_is_not_shown() -> None:
 
 
 def test_who_is_alone_waits_for_nothing_but_that_it_is_shown() -> None:
-    assert steps(Choosing(alone=True), ({"b": False}, 5.0)) == [Take("b")]
-    choosing = Choosing(alone=True)
+    assert steps(Choosing(NOBODY), ({"b": False}, 5.0)) == [Take("b")]
+    choosing = Choosing(NOBODY)
     choosing.made(0.0, 1.0)
     assert steps(choosing, ({}, 1.0), ({"b": False}, 1.5)) == [LookAgain(1.5), Take("b")]
