@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 import pyrogram.client
-from pyrogram import Client
+from pyrogram import Client, raw
 from pyrogram.connection import Connection
 from pyrogram.connection.transport import TCPAbridged
 from pyrogram.crypto import aes
@@ -175,10 +175,20 @@ class TellingSession(Session):
     async def send(
         self, data: TLObject[Any], wait_response: bool = True, timeout: float = Session.WAIT_TIMEOUT
     ) -> Any:
-        try:
+        """While a connection is opened its first call goes out at once. The library would have a
+        ping answered before, a round trip, to learn the key's salt and Telegram's time: what
+        refuses the call for want of those tells them as well, and it is sent again."""
+        if self.state is not SessionState.STARTING:
             return await super().send(data, wait_response, timeout)
+        if isinstance(data, raw.functions.Ping):
+            return None
+        try:
+            answer = await super().send(data, wait_response, timeout)
+            if isinstance(answer, raw.types.BadMsgNotification):  # Telegram's time is known now
+                answer = await super().send(data, wait_response, timeout)
+            return answer
         except RPCError as error:
-            if self.state is SessionState.STARTING and isinstance(self.client, SteadyClient):
+            if isinstance(self.client, SteadyClient):
                 await self.client.connection_refused(error, for_files=self.is_media)
             raise
 
