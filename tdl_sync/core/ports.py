@@ -53,6 +53,11 @@ class ChatReader(Protocol):
     def newest_message_id(self, chat: Chat) -> int:
         """The id of the newest message, 0 for an empty chat."""
 
+    def read_ahead(self, chat: Chat, after_id: int) -> Future[Sequence[HistoryEntry]]:
+        """Begin to read the page with which ``pages`` of the whole chat will begin after this
+        message, which then takes it, or what it has failed of. Returns at once; the future gives
+        what is in it, for who prepares for that."""
+
     def totals(self, chat: Chat) -> ChatTotals:
         """How many files the chat holds, and about how many bytes."""
 
@@ -94,6 +99,10 @@ class ChatReader(Protocol):
 
 class PartSource(Protocol):
     """Fetches the bytes of items."""
+
+    def expect(self, items: Sequence[MediaItem]) -> None:
+        """Parts of these are likely to be fetched soon: what has to be opened for that is opened
+        now. Returns at once."""
 
     def fetch_part(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> Future[bytes]:
         """Ask for one part. ``offset_bytes`` is a multiple of ``PART_BYTES``.

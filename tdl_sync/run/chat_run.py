@@ -21,6 +21,7 @@ from tdl_sync.run.books import Counts, is_whole, reads_on_to_the_end
 from tdl_sync.run.cataloguing import Cataloguing, ChatCatalogue, NoCatalogue
 from tdl_sync.run.chat_session import ChatSession, ChatStart
 from tdl_sync.run.following import Following
+from tdl_sync.run.look_ahead import look_ahead
 from tdl_sync.run.parts import Parts
 from tdl_sync.run.resume import Adopted, ResumePoint, Resumption, inherit
 from tdl_sync.run.time_left import Deadline
@@ -89,9 +90,7 @@ class ChatRun:
             self._has_ended = True
 
     def _run_held(self) -> None:
-        # Beside the claim, whoever will have the chat: what comes after it is for the next round.
-        work = partial(self._parts.stages.reader.newest_message_id, self._chat)
-        newest = None if self._config.task.retry_failed else in_thread(work, "newest")
+        newest = look_ahead(self._chat, self._scope, self._config.task, self._parts.stages)
         with exclusive(
             self._chat,
             self._config.task.remote,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack
 from pathlib import Path
@@ -60,6 +61,10 @@ class Downloader:
         if stop is self._stop:
             return self
         return Downloader(self._parts, self._staging, self._partials, self._notices, stop)
+
+    def expect(self, items: Sequence[MediaItem]) -> None:
+        """See ``PartSource.expect``."""
+        self._parts.expect(items)
 
     def download(self, reservation: Reservation, steps: Steps) -> StagedFile:
         """Download one item; blocks until its staged file is complete and durable.

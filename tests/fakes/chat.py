@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -100,6 +101,12 @@ class FakeChatReader:
         self._call()
         with self._lock:
             return max(self.messages, default=0)
+
+    def read_ahead(self, chat: Chat, after_id: int) -> Future[Sequence[HistoryEntry]]:
+        """What it would have to open is always open."""
+        nothing: Future[Sequence[HistoryEntry]] = Future()
+        nothing.set_result(())
+        return nothing
 
     def totals(self, chat: Chat) -> ChatTotals:
         self._call()

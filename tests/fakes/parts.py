@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from standins.telegram.world.content import FileRecord
@@ -64,6 +64,9 @@ class FakePartSource:
         self._random = random.Random(1)
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(8, "fake-parts")
+
+    def expect(self, items: Sequence[MediaItem]) -> None:
+        """What it would have to open is always open."""
 
     def fetch_part(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> Future[bytes]:
         if self.on_fetch is not None:

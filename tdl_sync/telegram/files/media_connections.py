@@ -94,6 +94,7 @@ class MediaConnections:
         self._starter: Session | None = None
         self._turns: dict[Session, list[Turn]] = {}
         self._under_way = 0
+        self._expected = 0
         self._times = AnswerTimes(clock)
         self._opening: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
@@ -104,6 +105,11 @@ class MediaConnections:
         self._stopped: Stopped | None = None
         self._flood_waits = FloodWaits(telegram, clock, self.serve, self._stop)
         self._late_requests = LateRequests(telegram, self, self._times, self._flood_waits, clock)
+
+    def expect(self, requests: int) -> None:
+        """So many will come soon, so what is opened for them is opened now."""
+        self._expected = max(self._expected, requests)
+        self._open_what_is_wanted()
 
     async def ask(
         self,
@@ -209,7 +215,7 @@ class MediaConnections:
 
     def serve(self) -> None:
         """Give connections to those who wait, as many as the window allows."""
-        if self._waiting:
+        if self._waiting or self._expected:
             self._open_what_is_wanted()
         while self._waiting:
             first = next(iter(self._waiting.values()))[0]
@@ -237,6 +243,7 @@ class MediaConnections:
         self.serve()
 
     def begun(self, session: Session, size_bytes: int, answer_bytes: int) -> Turn:
+        self._expected = 0
         turn = Turn(session, self._window.sent(), size_bytes, answer_bytes)
         self._turns[session].append(turn)
         self._limit.asked(answer_bytes)
@@ -310,12 +317,13 @@ class MediaConnections:
     # --- opening -------------------------------------------------------------------------------
 
     def _open_what_is_wanted(self) -> None:
-        """A connection for each request that waits or is under way, all of them side by side."""
+        """A connection for each request that is expected, or waits or is under way, all of them
+        side by side."""
         if self._address is None:
             if not self._opening:
                 self._begin(self._find())
             return
-        wanted = self._under_way + sum(map(len, self._waiting.values()))
+        wanted = max(self._under_way + sum(map(len, self._waiting.values())), self._expected)
         media = sum(session is not self._starter for session in self._turns)
         for _ in range(min(wanted, self._connections) - media - len(self._opening)):
             self._begin(self._open(self._address))

@@ -25,6 +25,7 @@ from pyrogram.errors import (
 
 from tdl_sync.core.errors import DownloadFailed, FileReplaced, MessageGone, RefusedByTelegram
 from tdl_sync.core.model import FileLocation, LocationKind, MediaItem, MessageKey, SkippedItem
+from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.options.bandwidth import UNLIMITED, Bandwidth
 from tdl_sync.telegram.files.addresses import DataCentreAddresses
 from tdl_sync.telegram.files.download_limit import DownloadLimit
@@ -89,6 +90,16 @@ class TelegramPartSource:
         self._counting = threading.Lock()
         self._under_way: Counter[MessageKey] = Counter()
         telegram.loop.submit(self._addresses.learn)
+
+    def expect(self, items: Sequence[MediaItem]) -> None:
+        parts: Counter[int] = Counter()
+        for item in items:
+            parts[self._location_of(item).dc_id] += item.size_bytes // PART_BYTES + 1
+        for dc_id, count in parts.items():
+            self._telegram.loop.submit(self._expect, dc_id, count)
+
+    async def _expect(self, dc_id: int, requests: int) -> None:
+        self._data_centre(dc_id).expect(requests)
 
     def fetch_part(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> Future[bytes]:
         with self._counting:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -26,6 +27,7 @@ from tdl_sync.core.errors import (
     NetworkUnreachable,
     TdlSyncError,
 )
+from tdl_sync.core.futures import in_thread
 from tdl_sync.core.model import (
     Chat,
     ChatTotals,
@@ -97,8 +99,21 @@ class TelegramChatReader:
         """Of what was read, the messages with something in them that go with a post of another
         block, so that not their own id says which shard has them."""
         self._names_topics = names_topics
+        self._ahead: dict[tuple[int, int, int], Future[Any]] = {}
+        """What was asked for before its turn, by chat, topic and the first message."""
         self.longest_wait_seconds = math.inf
         """A longer flood wait is ``ChatFoundLater``: for who has other chats to go on with."""
+
+    def read_ahead(self, chat: Chat, after_id: int) -> Future[Sequence[HistoryEntry]]:
+        offset_id = _first_asked_for(after_id)
+        asked = in_thread(partial(self._answer_from, chat, offset_id), "first page")
+        self._ahead = {(chat.id, chat.topic_id, offset_id): asked}
+
+        def shown() -> Sequence[HistoryEntry]:
+            newer = [each for each in asked.result().messages if each.id > after_id]
+            return [entry for each in newer for entry in entries_of(each, chat.id)]
+
+        return in_thread(shown, "what is in it")
 
     def newest_message_id(self, chat: Chat) -> int:
         newest_id = self._newest_shown(chat)
@@ -216,8 +231,7 @@ class TelegramChatReader:
         """Messages, oldest first, and which ids among them the page is about."""
         steps = self._steps(chat, up_to_id)
         read_up_to_id = after_id
-        # The messages before tell the caption of an album that the last run has broken off in.
-        offset_id = max(after_id + 1 - ALBUM_NEIGHBOURS, 1)
+        offset_id = _first_asked_for(after_id)
         while read_up_to_id < up_to_id:
             window = steps.up(offset_id, up_to_id)
             messages: Sequence[Any] = window.messages
@@ -247,11 +261,15 @@ class TelegramChatReader:
         return self._caught_up(partial(self._seen_from, chat, offset_id), ends_too_early)
 
     def _seen_from(self, chat: Chat, offset_id: int) -> Window:
-        # A negative add_offset turns the page upwards.
-        answer = self._answer(chat, PAGE_MESSAGES, offset_id=offset_id, add_offset=-PAGE_MESSAGES)
+        ahead = self._ahead.pop((chat.id, chat.topic_id, offset_id), None)
+        answer = self._answer_from(chat, offset_id) if ahead is None else ahead.result()
         found = answer.messages
         ends = len(found) < PAGE_MESSAGES and 0 < self._newest_known(chat) <= newest_id(found)
         return Window.upwards(found, offset_id, is_all=_is_all(answer), ends=ends)
+
+    def _answer_from(self, chat: Chat, offset_id: int) -> Any:
+        # A negative add_offset turns the page upwards.
+        return self._answer(chat, PAGE_MESSAGES, offset_id=offset_id, add_offset=-PAGE_MESSAGES)
 
     def _window_below(self, chat: Chat, up_to_id: int, offset_id: int) -> Window:
         """What is shown below ``offset_id``; ``up_to_id`` is the highest that is wanted."""
@@ -499,6 +517,11 @@ def _date(message: Any) -> int:
 def _is_all(answer: Any) -> bool:
     """Only what is not all there is comes as a slice, or as a channel's."""
     return isinstance(answer, raw.types.messages.Messages)
+
+
+def _first_asked_for(after_id: int) -> int:
+    """The messages before tell the caption of an album that the last run has broken off in."""
+    return max(after_id + 1 - ALBUM_NEIGHBOURS, 1)
 
 
 def _is_read_by_blocks(chat: Chat, shard: Shard) -> bool:

@@ -36,7 +36,8 @@ BESIDE = Counter(
     {
         "help.GetConfig": 1,  # addresses for files
         "users.GetUsers": 1,  # whose account it is, and whether its session still counts
-        "messages.GetHistory": 2,  # the newest message, beside the claim; Saved Messages'
+        "messages.GetHistory": 3,  # beside the claim the newest message, and the first page of
+        # what may be new by the records of this machine; Saved Messages'
         "messages.Search": 3,  # the other search there, and two samples of the chat's files
         "messages.GetSearchCounters": 2,  # for the balance, and for the display
     }
