@@ -10,8 +10,6 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
-from wcwidth import iter_graphemes, width
-
 _PREFIXES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 MOST_UNITS = 4096
@@ -65,6 +63,10 @@ def columns_of(text: str) -> int:
     """How wide a terminal draws it. Characters of East Asia and emoji take two columns, marks that
     are drawn over the one before and tones of skin none
     (https://www.unicode.org/reports/tr11/)."""
+    if text.isascii() and text.isprintable():
+        return len(text)
+    from wcwidth import width  # its tables take 20 ms to load, and many a run needs none
+
     return width(text, control_codes="ignore")
 
 
@@ -73,6 +75,8 @@ def cut_to_columns(text: str, most_columns: int) -> str:
     sign stays whole."""
     if columns_of(text) <= most_columns:
         return text
+    from wcwidth import iter_graphemes
+
     kept, left = [], most_columns - 1
     for sign in iter_graphemes(text):
         left -= columns_of(sign)

@@ -9,8 +9,6 @@ from tdl_sync.options.config import Telling, Verbosity
 from tdl_sync.reporting.events import Level, as_json, as_text
 from tdl_sync.reporting.log_file import LogFile
 from tdl_sync.reporting.outlets import LineOutlet, Output
-from tdl_sync.reporting.page_outlet import PageOutlet
-from tdl_sync.reporting.rates import RateHistory
 from tdl_sync.reporting.reporter import Outlet, Reporter
 
 _LEAST = {
@@ -47,13 +45,16 @@ def progress_for(stream: TextIO, telling: Telling) -> Reporter:
         file = LogFile(telling.log_file, reporter.message)
         outlets.append(LineOutlet(file, style, min(least, Level.INFO)))
     if telling.page is not None:
+        # Only here, as the metrics below: a run without it does not pay for what it brings along.
+        from tdl_sync.reporting.page_outlet import PageOutlet
+        from tdl_sync.reporting.rates import RateHistory
+
         history = RateHistory(telling.page.rates)
         outlets.append(
             PageOutlet(telling.page.file, history, reporter.message, lambda: reporter.last_words)
         )
     reporter.tell_to(*outlets)
     if telling.metrics is not None:
-        # Only here: a run without it does not pay for its library.
         from tdl_sync.reporting.metrics import Figures
         from tdl_sync.reporting.metrics_file import MetricsFile
 
