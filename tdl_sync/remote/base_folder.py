@@ -82,6 +82,7 @@ def made_base(
             parent,
             name,
             lambda each: _inside(control, remote.inside(each)),
+            Inside(()),
             Choosing(make_after=listed_at),
             folders,
             begun.begin if begun is not None else lambda: None,

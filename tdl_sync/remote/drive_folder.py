@@ -8,7 +8,7 @@ make meanwhile is told from ours by `one_of_several`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -80,19 +80,21 @@ class FolderChoice(Generic[Content]):
         parent: DriveParent,
         name: str,
         inside: Callable[[str], Content],
+        nothing: Content,
         choosing: Choosing,
         seen: Iterable[Folder] | None = None,
         before_making: Callable[[], None] = lambda: None,
         others: Callable[[], Others] = Others,
     ) -> None:
-        """``inside`` lists what is in the folder with this id, and is false for nothing. ``seen``
-        is what ``listed_folders`` has shown of the parent; it may be some seconds old: rclone
-        looks, too, before it makes a folder. ``others`` is what ``choosing`` asks for, if it
-        does: by the monotonic clock."""
+        """``inside`` lists what is in the folder with this id, and gives ``nothing``, which is
+        false, for one in which nothing is. ``seen`` is what ``listed_folders`` has shown of the
+        parent; it may be some seconds old: rclone looks, too, before it makes a folder. ``others``
+        is what ``choosing`` asks for, if it does: by the monotonic clock."""
         self._control = control
         self._parent = parent
         self._name = name
         self._inside = inside
+        self._nothing = nothing
         self._choosing = choosing
         self._seen = seen
         self._before_making = before_making
@@ -121,7 +123,7 @@ class FolderChoice(Generic[Content]):
             if folders is None:
                 folders = listed_folders(self._control, self._parent.looked_at) or []
             ids = {each.drive_id for each in folders if each.name == self._name}
-            self.shown = {each: self._inside(each) for each in sorted(ids)}
+            self.shown = self._contents(sorted(ids))
             shows_something = {each: bool(inside) for each, inside in self.shown.items()}
             looked_at = time.monotonic()
             step = self._choosing.looked(shows_something, looked_at)
@@ -139,6 +141,11 @@ class FolderChoice(Generic[Content]):
             elif isinstance(step, Take):
                 self.found = Several(self.shown, step.folder_id)
         return self.found is not None
+
+    def _contents(self, ids: Sequence[str]) -> Mapping[str, Content]:
+        if len(ids) == 1 and self._choosing.is_new:
+            return {ids[0]: self._nothing}
+        return {each: self._inside(each) for each in ids}
 
     def chosen(self, wait: Callable[[float], None]) -> Several[Content]:
         """The same until it is; ``wait`` is told for how long."""

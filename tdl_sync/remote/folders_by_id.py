@@ -115,7 +115,7 @@ class FoldersById(ChatFolders):
 
         others_make_it = self._others_at_work if parent_folder else folder not in self._ours_alone
         choosing = Choosing(Others() if others_make_it else NOBODY)
-        return FolderChoice(self._control, parent, name, inside, choosing, seen)
+        return FolderChoice(self._control, parent, name, inside, [], choosing, seen)
 
     def _told_of_several(self, found: Several[list[ListedFile]], folder: str) -> str:
         several = told_of_several(self._remote, len(found.inside), folder)

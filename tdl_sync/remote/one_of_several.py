@@ -116,6 +116,8 @@ class Choosing:
         self._shown_by: float | None = None
         self.is_there = False
         """It was seen, or made for certain."""
+        self.is_new = False
+        """It was made by us, and by nobody else: nothing is in it."""
 
     def looked(self, shown: Mapping[str, bool], at: float) -> Step:
         """``shown`` are those of the name, and whether each shows something; ``at`` is when the
@@ -143,6 +145,7 @@ class Choosing:
         """It was made, or was there: by a call that had looked at ``looked_at`` at the earliest and
         had ended ``at``."""
         self.is_there = True
+        self.is_new = self._is_ours_alone(at)
         self._decided_at = at + self._wait_seconds(at, at - looked_at)
         self._shown_by = max(at + SHOWN_WITHIN_SECONDS, self._decided_at)
 
@@ -151,8 +154,11 @@ class Choosing:
         self._decided_at = at + self._wait_seconds(at, at - looked_at)
         self._make_after = listed_at
 
+    def _is_ours_alone(self, at: float) -> bool:
+        return self._others is not None and at <= self._others.none_until
+
     def _wait_seconds(self, at: float, between_seconds: float) -> float:
-        if self._others is not None and at <= self._others.none_until:
+        if self._is_ours_alone(at):
             return 0.0
         return WAIT_SECONDS + max(0.0, between_seconds - MOST_BETWEEN_SECONDS)
 

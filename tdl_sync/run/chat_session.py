@@ -31,6 +31,7 @@ from tdl_sync.run.admission import cut_when_lapsed, wait_until_not_lapsed, wait_
 from tdl_sync.run.books import Counts, balanced_in_time, is_whole
 from tdl_sync.run.cataloguing import Cataloguing
 from tdl_sync.run.following import Following, LaterRounds
+from tdl_sync.run.last_files import LastFiles
 from tdl_sync.run.resume import ChatState, ResumePoint, Resumption
 from tdl_sync.run.time_left import Deadline, TimeLeft
 from tdl_sync.state.lease import Lease
@@ -102,7 +103,10 @@ class ChatSession:
         self._time_left = None if deadline is None else self._begun_time_left(deadline)
         self._tally = Tally()
         measuring = () if self._time_left is None else (self._time_left.told,)
-        self._steps = Steps(self._tally.told, *measuring, stages.progress.told)
+        self._last_files = LastFiles(self._look_before_the_end)
+        self._steps = Steps(
+            self._tally.told, *measuring, stages.progress.told, self._last_files.told
+        )
         self._saver = StateSaver(
             start.lease,
             local_states,
@@ -111,7 +115,7 @@ class ChatSession:
             config.running.save_interval_seconds,
         )
         self._for_balance = start.for_balance
-        self._first = self._pipeline(start.job, self._count_for_balance)
+        self._first = self._pipeline(start.job, self._all_is_read)
         self._state = ChatState(
             start.chat,
             start.point,
@@ -214,11 +218,16 @@ class ChatSession:
         scope = self._start.point.scope
         return not self._task.retry_failed and is_whole(scope, self._task.choice)
 
-    def _count_for_balance(self) -> None:
+    def _all_is_read(self) -> None:
         """Beside the last files that are on their way: all that is counted has been read."""
+        self._last_files.all_are_begun()
         if self._for_balance is None and self._is_to_be_balanced:
             counts = partial(self._stages.reader.counts, self._start.chat)
             self._for_balance = in_thread(counts, "counts")
+
+    def _look_before_the_end(self) -> None:
+        """Beside the last upload: a round trip less after it."""
+        in_thread(self._start.lease.look, "look at the lease")
 
     def _balance_books(self) -> None:
         """The first round is over. It changes nothing of how the run ends."""

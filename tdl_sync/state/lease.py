@@ -21,6 +21,7 @@ alone: how old a message is, is its edit date against the date of the claim just
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
@@ -39,6 +40,11 @@ from tdl_sync.state.state_message import HEADER
 from tdl_sync.state.state_store import StateMessage
 
 INTERVALS_TO_PAUSE = 2
+
+FRESH_SECONDS = 2.0
+"""A save need not look whether the chat is still ours where that was seen so short a time ago: a
+hold that lives is taken over by nobody but ``--take-over``, and the run that does so against a run
+that lives ends with its own next save at the latest."""
 
 
 class Renewals:
@@ -74,6 +80,25 @@ class Renewals:
     @property
     def _seconds_ago(self) -> float:
         return self._clock() - self._renewed_at
+
+
+class LastLook:
+    """When the chat was seen to be ours, for the save that comes next. One thread at a time."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._looked_at = -math.inf
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        began_at = self._clock()
+        yield
+        self._looked_at = began_at
+
+    def serves(self) -> bool:
+        """Whether a save need not look again. It serves no further one."""
+        looked_at, self._looked_at = self._looked_at, -math.inf
+        return self._clock() - looked_at < FRESH_SECONDS
 
 
 class Loss:
@@ -143,6 +168,7 @@ class Lease:
         self._writing = threading.Lock()
         self._message: StateMessage | None = None
         self._in_the_message = False
+        self._last_look = LastLook(clock)
         self.found: tuple[SavedText, ...] = ()
         """All messages as they were when the chat had become ours."""
         self.before = Before()
@@ -208,7 +234,8 @@ class Lease:
                     # give way as well if it saw us renewed.
                     self._look_for_another(None)
                 if self._in_the_message:
-                    self._check_still_ours()
+                    if not self._last_look.serves():
+                        self._check_still_ours()
                 else:
                     self._check_claim()
                 self._written.write(text)
@@ -216,6 +243,15 @@ class Lease:
                     self._look_for_another(None)  # who claimed it meanwhile has not seen us
             self._in_the_message = True
             self._claim.remove()
+
+    def look(self) -> None:
+        """For a save that is likely to follow at once, which then looks no more. What ails
+        Telegram meets that save as well."""
+        with self._writing:
+            if not self._in_the_message:
+                return
+            with contextlib.suppress(TdlSyncError), self._loss.noticed(), self._last_look.looking():
+                self._check_still_ours()
 
     def idle(self) -> AbstractContextManager[None]:
         """Nothing of this chat is moved meanwhile, so a lease that is lost ends this chat alone:

@@ -13,6 +13,7 @@ from standins.telegram.calls.call_handling import HandledCall, Outcome
 from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
 from tdl_sync.core.model import RemoteFile
+from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.remote.handoff import RcloneHandOff
 from tests.e2e.conftest import Stage
 from tests.e2e.program import SOURCE
@@ -31,6 +32,8 @@ IN_A_ROW = (
 """What a run with nothing new waits for, one after the other."""
 
 MOST_IN_A_ROW = 7
+
+CONNECTIONS = 3
 
 BESIDE = Counter(
     {
@@ -73,6 +76,63 @@ def test_what_telegram_counts_is_asked_for_while_the_last_file_is_on_its_way(
 
     monkeypatch.setattr(RcloneHandOff, "move", held_back)
     assert run_here(scene.machine, "-u", SOURCE).numbers()["done"] == 1
+
+
+def test_that_the_chat_is_still_ours_is_looked_for_while_the_last_file_is_being_uploaded(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that after it nothing is asked but to edit the state."""
+    scene = stage(worlds.files(sizes=[1000]))
+    counts, outcome, move = (
+        scene.telegram.statistics.counts,
+        HandledCall.outcome,
+        RcloneHandOff.move,
+    )
+    asked_before: Counter[str] = Counter()
+
+    async def held_back_until_the_first_save(call: HandledCall) -> Outcome:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while call.name == "upload.GetFile" and time.monotonic() < deadline:
+            if "messages.DeleteMessages" in counts().calls:  # the claim, which that has replaced
+                break
+            await asyncio.sleep(0.01)
+        return await outcome(call)
+
+    def held_back(hand_off: RcloneHandOff, *arguments: Any) -> RemoteFile:
+        until(lambda: counts().calls.get("messages.GetMessages", 0) >= 2)  # the claim, and it
+        moved = move(hand_off, *arguments)
+        asked_before.update(counts().calls)
+        return moved
+
+    monkeypatch.setattr(HandledCall, "outcome", held_back_until_the_first_save)
+    monkeypatch.setattr(RcloneHandOff, "move", held_back)
+    assert run_here(scene.machine, "-u", SOURCE).numbers()["done"] == 1
+    after = Counter(counts().calls) - asked_before
+    assert set(after) <= {"messages.EditMessage", "messages.GetMessages"}
+    assert after["messages.EditMessage"] == 1
+
+
+def test_the_first_page_is_asked_for_beside_the_claim_and_connections_are_opened_for_its_files(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it is not asked for again."""
+    scene = stage(worlds.files(sizes=[20 * PART_BYTES]))
+    counts, outcome = scene.telegram.statistics.counts, HandledCall.outcome
+
+    async def held_back(call: HandledCall) -> Outcome:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while call.name == "messages.SendMessage" and time.monotonic() < deadline:
+            asked = counts()
+            if asked.calls.get("messages.GetHistory", 0) >= 2 and asked.connections > CONNECTIONS:
+                break
+            await asyncio.sleep(0.01)
+        return await outcome(call)
+
+    monkeypatch.setattr(HandledCall, "outcome", held_back)
+    ended = run_here(scene.machine, "-u", SOURCE, "--connections", str(CONNECTIONS))
+    assert ended.numbers()["done"] == 1
+    assert counts().calls["messages.GetHistory"] == 3  # Saved Messages' as well
+    assert counts().connections == 1 + CONNECTIONS
 
 
 def test_the_chat_is_asked_for_before_it_is_known_whether_the_session_counts(

@@ -339,3 +339,14 @@ def test_who_is_alone_waits_for_nothing_but_that_it_is_shown() -> None:
     choosing = Choosing(NOBODY)
     choosing.made(0.0, 1.0)
     assert steps(choosing, ({}, 1.0), ({"b": False}, 1.5)) == [LookAgain(1.5), Take("b")]
+
+
+def test_nothing_is_in_what_one_that_is_alone_has_made_and_only_there() -> None:
+    for others, at, is_new in [(NOBODY, 1.0, True), (Others.none(0.0), 11.0, False)]:
+        choosing = Choosing(others)
+        assert not choosing.is_new
+        choosing.made(0.0, at)
+        assert choosing.is_new is is_new
+    choosing = Choosing(Others())
+    choosing.made(0.0, 1.0)
+    assert not choosing.is_new

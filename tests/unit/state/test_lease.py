@@ -15,7 +15,7 @@ from tdl_sync.core.ports import SavedText
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.claims import CLAIM_HEADER, Subject, claim_text
 from tdl_sync.state.holds import QUIET_SECONDS, Others
-from tdl_sync.state.lease import Lease
+from tdl_sync.state.lease import FRESH_SECONDS, Lease
 from tdl_sync.state.run_state import RunIdentity, RunStatus
 from tdl_sync.state.state_message import HEADER, decode, encode, is_state_message
 from tdl_sync.state.state_store import StateMessage
@@ -587,6 +587,56 @@ def test_a_claim_that_telegram_shows_late_is_waited_for(saved: FakeSavedMessages
     assert len(searches) > 2
     with pytest.raises(HeldByAnotherRun):
         Runner(saved, THERE).take()
+
+
+# --- a look before the save at the end ------------------------------------------------------------
+
+
+def begun(saved: FakeSavedMessages) -> Runner:
+    here = Runner(saved, HERE)
+    here.take()
+    here.save()
+    saved.calls.clear()
+    return here
+
+
+def test_what_was_looked_for_a_moment_ago_the_next_save_does_not_look_for(
+    saved: FakeSavedMessages,
+) -> None:
+    here = begun(saved)
+    here.lease.look()
+    here.seconds += FRESH_SECONDS - 0.1
+    here.save()
+    assert saved.calls == ["read", "edit"]
+    here.save()
+    assert saved.calls == ["read", "edit", "read", "edit"], "it serves one"
+    here.lease.look()
+    here.seconds += FRESH_SECONDS
+    here.save()
+    assert saved.calls[4:] == ["read", "read", "edit"], "it is too long ago"
+
+
+def test_a_look_that_finds_another_run_ends_ours_and_one_that_fails_is_none(
+    saved: FakeSavedMessages,
+) -> None:
+    here, there = begun(saved), Runner(saved, THERE)
+    saved.fail(1)
+    here.lease.look()
+    assert not here.stop.is_set
+    saved.now += timedelta(seconds=20)
+    there.take(take_over=True, seconds_since_start=5)
+    there.save()
+    here.lease.look()
+    assert isinstance(here.stop.cause, HeldByAnotherRun)
+    assert_ended_and_has_written_nothing(here, there)
+
+
+def test_before_the_first_save_nothing_is_looked_for(saved: FakeSavedMessages) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    saved.calls.clear()
+    here.lease.look()
+    assert saved.calls == []
 
 
 # --- a start that lasts: from the claim to the first save -----------------------------------------
