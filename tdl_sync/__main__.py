@@ -16,8 +16,10 @@ def start_program() -> None:
     text = about_itself(sys.argv[1:])
     if text is not None and _printed(text):
         return
-    from tdl_sync.cli.main import run_program
+    from tdl_sync.core.imports import nothing_collected
 
+    with nothing_collected():
+        from tdl_sync.cli.main import run_program
     run_program()
 
 

@@ -17,6 +17,7 @@ from tdl_sync.remote.begun_folder import BegunFolder
 from tdl_sync.remote.drive_folder import (
     DriveParent,
     FolderChoice,
+    Look,
     Several,
     folder_error,
     listed_folders,
@@ -81,8 +82,7 @@ def made_base(
             control,
             parent,
             name,
-            lambda each: _inside(control, remote.inside(each)),
-            Inside(()),
+            Look(lambda each: _inside(control, remote.inside(each)), Inside(())),
             Choosing(make_after=listed_at),
             folders,
             begun.begin if begun is not None else lambda: None,

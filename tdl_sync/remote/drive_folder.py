@@ -69,6 +69,15 @@ class Several(Generic[Content]):
         return {each: inside for each, inside in self.inside.items() if each != self.counts}
 
 
+@dataclass(frozen=True)
+class Look(Generic[Content]):
+    """``into`` lists what is in the folder with this id. It gives ``nothing``, which is false, for
+    one in which nothing is."""
+
+    into: Callable[[str], Content]
+    nothing: Content
+
+
 class FolderChoice(Generic[Content]):
     """The one folder of a name that this and all other machines put things into; it is made if
     there is none. One thread at a time. All raises ``TdlSyncError`` classes, each one line with
@@ -79,22 +88,19 @@ class FolderChoice(Generic[Content]):
         control: RemoteControl,
         parent: DriveParent,
         name: str,
-        inside: Callable[[str], Content],
-        nothing: Content,
+        look: Look[Content],
         choosing: Choosing,
         seen: Iterable[Folder] | None = None,
         before_making: Callable[[], None] = lambda: None,
         others: Callable[[], Others] = Others,
     ) -> None:
-        """``inside`` lists what is in the folder with this id, and gives ``nothing``, which is
-        false, for one in which nothing is. ``seen`` is what ``listed_folders`` has shown of the
-        parent; it may be some seconds old: rclone looks, too, before it makes a folder. ``others``
-        is what ``choosing`` asks for, if it does: by the monotonic clock."""
+        """``seen`` is what ``listed_folders`` has shown of the parent; it may be some seconds old:
+        rclone looks, too, before it makes a folder. ``others`` is what ``choosing`` asks for, if it
+        does: by the monotonic clock."""
         self._control = control
         self._parent = parent
         self._name = name
-        self._inside = inside
-        self._nothing = nothing
+        self._look = look
         self._choosing = choosing
         self._seen = seen
         self._before_making = before_making
@@ -144,8 +150,8 @@ class FolderChoice(Generic[Content]):
 
     def _contents(self, ids: Sequence[str]) -> Mapping[str, Content]:
         if len(ids) == 1 and self._choosing.is_new:
-            return {ids[0]: self._nothing}
-        return {each: self._inside(each) for each in ids}
+            return {ids[0]: self._look.nothing}
+        return {each: self._look.into(each) for each in ids}
 
     def chosen(self, wait: Callable[[float], None]) -> Several[Content]:
         """The same until it is; ``wait`` is told for how long."""

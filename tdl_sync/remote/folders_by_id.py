@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from tdl_sync.core.model import ListedFile
 from tdl_sync.remote.base_folder import made_base, wait_beside
 from tdl_sync.remote.check import CheckedRemote
-from tdl_sync.remote.drive_folder import FolderChoice, Several, gone_from
+from tdl_sync.remote.drive_folder import FolderChoice, Look, Several, gone_from
 from tdl_sync.remote.folders import ChatFolders, Target, told_of_several
 from tdl_sync.remote.listing import listed_files
 from tdl_sync.remote.one_of_several import NOBODY, Choosing, Others
@@ -115,7 +115,7 @@ class FoldersById(ChatFolders):
 
         others_make_it = self._others_at_work if parent_folder else folder not in self._ours_alone
         choosing = Choosing(Others() if others_make_it else NOBODY)
-        return FolderChoice(self._control, parent, name, inside, [], choosing, seen)
+        return FolderChoice(self._control, parent, name, Look(inside, []), choosing, seen)
 
     def _told_of_several(self, found: Several[list[ListedFile]], folder: str) -> str:
         several = told_of_several(self._remote, len(found.inside), folder)

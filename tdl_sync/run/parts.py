@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tdl_sync.core import open_files
 from tdl_sync.core.errors import Stopped, TdlSyncError
 from tdl_sync.core.futures import in_thread
+from tdl_sync.core.imports import nothing_collected
 from tdl_sync.core.model import DoneMark
 from tdl_sync.core.ports import OnNews, SavedMessages
 from tdl_sync.core.stop import StopFlag
@@ -262,10 +263,11 @@ class Opening:
 
         def open_it() -> TelegramToMove:
             # Only now: while the library is imported, rclone starts.
-            from tdl_sync.run.telegram_side import TelegramToMove
-            from tdl_sync.telegram.messages.known_chats import KnownChats
-            from tdl_sync.telegram.session.client import TelegramClient
-            from tdl_sync.telegram.session.session_watch import watch_session
+            with nothing_collected():
+                from tdl_sync.run.telegram_side import TelegramToMove
+                from tdl_sync.telegram.messages.known_chats import KnownChats
+                from tdl_sync.telegram.session.client import TelegramClient
+                from tdl_sync.telegram.session.session_watch import watch_session
 
             check()
             config, stop, progress = self._config, self._stop, self._progress
