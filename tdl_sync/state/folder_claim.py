@@ -9,13 +9,12 @@ claim, or the chat's that replaces it, or the state that replaces that one.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tdl_sync.core.errors import Stopped, TdlSyncError
 from tdl_sync.core.model import Scope, scope_key
-from tdl_sync.core.ports import SavedMessages, SavedText
+from tdl_sync.core.ports import SavedMessages
 from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.state.claims import Subject
 from tdl_sync.state.holds import QUIET_SECONDS, Hold
@@ -31,7 +30,7 @@ _NO_CHAT = 0
 class OtherRuns:
     """``are_there``: those that live, and those that were heard of a moment ago, whatever they
     move where, since one folder has many spellings. ``may_be_alone``: one of them may think that it
-    is."""
+    is, and make the folder yet."""
 
     are_there: bool
     may_be_alone: bool
@@ -73,17 +72,12 @@ class FolderClaim:
             raise
         except TdlSyncError:
             return None
-        shards = list(self._shards_of_others(messages, now))
-        return OtherRuns(bool(shards), any(shard.is_whole for shard in shards))
+        others = [each for each in parsed(messages) if self._counts(each, now)]
+        return OtherRuns(bool(others), any(map(_may_be_alone, others)))
 
     def release(self) -> None:
         """See ``OwnClaim.release``."""
         self._claim.release()
-
-    def _shards_of_others(self, messages: Sequence[SavedText], now: datetime) -> Iterator[Shard]:
-        for each in parsed(messages):
-            if self._counts(each, now):
-                yield WHOLE if isinstance(each, Broken) else each.shard
 
     def _counts(self, found: State | Claim | Broken, now: datetime) -> bool:
         lately = found.message.edited_at >= now - timedelta(seconds=QUIET_SECONDS)
@@ -91,5 +85,12 @@ class FolderClaim:
             return lately
         if found.run.run_id == self._run.run_id:
             return False
-        may_live = isinstance(found, Claim) or found.state.status is RunStatus.RUNNING
-        return lately or (may_live and Hold.of(found).lives(now, is_gone))
+        return lately or (not _has_ended(found) and Hold.of(found).lives(now, is_gone))
+
+
+def _has_ended(found: State | Claim) -> bool:
+    return isinstance(found, State) and found.state.status is not RunStatus.RUNNING
+
+
+def _may_be_alone(found: State | Claim | Broken) -> bool:
+    return isinstance(found, Broken) or (found.shard.is_whole and not _has_ended(found))

@@ -21,6 +21,8 @@ from tests.unit.state.test_state_message import PLAIN
 
 NOBODY = OtherRuns(are_there=False, may_be_alone=False)
 OF_A_PART = OtherRuns(are_there=True, may_be_alone=False)
+ONE_THAT_MAKES_NOTHING = OF_A_PART
+"""Any more, but what it has made may not be listed yet."""
 ONE_THAT_MAY_BE_ALONE = OtherRuns(are_there=True, may_be_alone=True)
 LAPSE_SECONDS = INTERVALS_TO_LAPSE * INTERVAL_SECONDS
 ELSEWHERE = Subject("other:place", 7, "0123456789abcdef", "Another")
@@ -47,9 +49,9 @@ def state(status: RunStatus, shard: Shard = WHOLE) -> str:
         (state(RunStatus.RUNNING), LAPSE_SECONDS - 1, ONE_THAT_MAY_BE_ALONE),
         (state(RunStatus.RUNNING, PART), 1, OF_A_PART),
         (state(RunStatus.RUNNING), LAPSE_SECONDS, NOBODY),
-        (state(RunStatus.COMPLETE), QUIET_SECONDS - 1, ONE_THAT_MAY_BE_ALONE),
+        (state(RunStatus.COMPLETE), QUIET_SECONDS - 1, ONE_THAT_MAKES_NOTHING),
         (state(RunStatus.COMPLETE), QUIET_SECONDS + 1, NOBODY),
-        (state(RunStatus.STOPPED, PART), QUIET_SECONDS - 1, OF_A_PART),
+        (state(RunStatus.STOPPED, PART), QUIET_SECONDS - 1, ONE_THAT_MAKES_NOTHING),
         (f"{HEADER}\nof a later version", QUIET_SECONDS - 1, ONE_THAT_MAY_BE_ALONE),
         (f"{HEADER}\nof a later version", QUIET_SECONDS + 1, NOBODY),
         ("a message of the user's", 1, NOBODY),
