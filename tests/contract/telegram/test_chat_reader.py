@@ -20,6 +20,7 @@ from tdl_sync.telegram.messages import history
 from tests.connected import ConnectedTelegram, ConnectTelegram
 from tests.fakes.chat import FakeChatReader
 from tests.fakes.from_world import messages_of
+from tests.waiting import result_of
 
 READING = ("messages.GetHistory", "channels.GetMessages", "messages.GetMessages")
 
@@ -407,6 +408,58 @@ def test_a_newest_message_that_was_deleted_is_not_looked_for_for_long(
     # Where the stretch ends before the newest, nothing is looked for.
     assert len(list(getattr(place.reader, listing)(place.chat, 0, 40))) == 1
     assert place.calls() == 1 + 3 + 2 + 1
+
+
+# --- read ahead -----------------------------------------------------------------------------------
+
+
+def test_a_page_that_was_read_ahead_is_not_asked_for_again_and_tells_what_is_in_it(
+    connect_telegram: ConnectTelegram,
+) -> None:
+    place = RealPlace(connect_telegram(worlds.files(sizes=[1] * 250)))
+    for after_id in (0, 40, 245):
+        expected = read_all(place, after_id=after_id)
+        before = place.calls()
+        ahead = place.reader.read_ahead(place.chat, after_id)
+        assert read_all(place, after_id=after_id) == expected
+        assert place.calls() - before == len(expected) + 1  # and for the newest message
+        shown = sorted(entry.key.message_id for entry in result_of(ahead))
+        assert shown == [*range(after_id + 1, 251)][: len(shown)]
+        assert len(shown) >= min(90, 250 - after_id)
+        before = place.calls()
+        assert read_all(place, after_id=after_id) == expected, "it serves once"
+        assert place.calls() - before == len(expected) + 1
+
+
+def test_what_was_read_ahead_for_another_place_is_not_taken(
+    connect_telegram: ConnectTelegram,
+) -> None:
+    place = RealPlace(connect_telegram(worlds.files(sizes=[1] * 150)))
+    result_of(place.reader.read_ahead(place.chat, 0))
+    assert ids_in(read_all(place, after_id=100)) == list(range(101, 151))
+
+
+def test_a_page_that_was_read_ahead_from_a_server_that_lags_is_asked_for_again(
+    connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "LAG_PAUSES_SECONDS", (0.0, 0.0))
+    telegram = connect_telegram(worlds.files(sizes=[1] * 5))
+    place = RealPlace(telegram)
+    telegram.standin.faults.add(Fault("history_lags", rpc="messages.GetHistory"))
+    result_of(place.reader.read_ahead(place.chat, 0))
+    assert ids_in(read_all(place)) == [1, 2, 3, 4, 5]
+
+
+def test_what_a_page_that_is_read_ahead_fails_of_meets_who_takes_it(
+    connect_telegram: ConnectTelegram,
+) -> None:
+    place = RealPlace(connect_telegram(worlds.files(sizes=[1] * 5)))
+    newest_id = place.reader.newest_message_id(place.chat)
+    place.shut_out()
+    with pytest.raises(ChatUnreadable):
+        result_of(place.reader.read_ahead(place.chat, 0))
+    with pytest.raises(ChatUnreadable):
+        list(place.reader.pages(place.chat, 0, newest_id))
 
 
 def test_a_long_quiet_history_costs_one_call_for_a_hundred_messages(

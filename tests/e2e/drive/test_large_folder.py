@@ -4,13 +4,13 @@ not listed, and a chat's first folder waits for no other machine where none is a
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from standins.drive.shaping import Shaping
+from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
 from standins.telegram.world.plan import FilePlan
 from tdl_sync.remote import one_of_several
@@ -19,7 +19,7 @@ from tdl_sync.state.claims import Subject, claim_text
 from tdl_sync.state.run_state import RunIdentity
 from tests.contract.rclones import Looker
 from tests.e2e.conftest import REMOTE, SetScene
-from tests.e2e.expectations import assert_moved, the_state
+from tests.e2e.expectations import assert_moved, state_texts, the_state
 from tests.e2e.program import Machine
 from tests.standins.rclone_on_drive import executable
 
@@ -104,6 +104,28 @@ def test_a_first_run_waits_where_another_run_may_be_making_the_remotes_folder(
     assert "nothing is in the folder 'gdrive:a' yet: waiting 2 s" in ended.stderr
 
 
+def test_a_first_run_of_a_part_waits_for_the_other_parts_runs(
+    scene: SetScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be another account's, and not seen."""
+    on = scene(worlds.files(sizes=[1000, 2000]))
+    monkeypatch.setattr(one_of_several, "WAIT_SECONDS", 2.0)
+    ended = on.run("--shard", "1/2")
+    assert_moved(ended, 2)
+    assert "nothing is in the folder 'gdrive:a' yet: waiting 2 s" in ended.stderr
+
+
+def test_a_first_run_that_comes_to_no_chat_leaves_no_claim(scene: SetScene) -> None:
+    on = scene(worlds.files(sizes=[1000]))
+    on.telegram.faults.add(
+        Fault("error", rpc="contacts.ResolveUsername", text="USERNAME_NOT_OCCUPIED", code=400)
+    )
+    ended = on.run()
+    assert ended.exit_status == 2, ended.stderr
+    assert "messages.SendMessage" in on.telegram.statistics.counts().calls
+    assert state_texts(on.world) == {}
+
+
 def test_two_first_runs_of_one_account_make_one_folder_for_their_two_chats(
     scene: SetScene, tmp_path: Path
 ) -> None:
@@ -113,9 +135,11 @@ def test_two_first_runs_of_one_account_make_one_folder_for_their_two_chats(
     (news,) = (each for each in on.world.channels.values() if each.username == NEWS)
     news.append(file=FilePlan("document", 4000, "news.bin", "application/octet-stream", 2))
     other = Machine(tmp_path / "other", on.telegram)
-    other.variables.update(on.machine.variables)
-    shutil.copyfile(on.rclone_config, other.rclone_config)
+    other.rclone_config.unlink()
+    on.drive.rclone_config(other.directory)
     for machine in (on.machine, other):
+        machine.variables.update(on.drive.environment())
+        machine.variables["RCLONE_DRIVE_PACER_MIN_SLEEP"] = "1ms"
         machine.variables["TESTS_FOLDER_WAIT_SECONDS"] = "3.5"
     for running in [on.start(), other.start("-u", f"@{NEWS}", "--remote", REMOTE)]:
         ended = running.wait()
