@@ -10,11 +10,9 @@ from contextlib import contextmanager
 @contextmanager
 def nothing_collected() -> Iterator[None]:
     """While modules are imported nothing becomes free. To look for that again and again, through
-    all that was imported so far, takes a fourteenth of the time; and later on nobody looks there.
-    """
+    all that was imported so far, takes a fourteenth of the time."""
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
         gc.enable()

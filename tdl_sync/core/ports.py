@@ -55,8 +55,8 @@ class ChatReader(Protocol):
 
     def read_ahead(self, chat: Chat, after_id: int) -> Future[Sequence[HistoryEntry]]:
         """Begin to read the page with which ``pages`` of the whole chat will begin after this
-        message, which then takes it, or what it has failed of. Returns at once; the future gives
-        what is in it, for who prepares for that."""
+        message, which then takes it, unless it has failed. Returns at once; the future gives what
+        is in it, in no order, for who prepares for that."""
 
     def totals(self, chat: Chat) -> ChatTotals:
         """How many files the chat holds, and about how many bytes."""

@@ -13,10 +13,12 @@ from functools import cache, partial
 from typing import Protocol
 
 from tdl_sync.core.errors import Stopped
+from tdl_sync.core.operating_system import steady_seconds
 from tdl_sync.remote.begun_folder import BegunFolder
 from tdl_sync.remote.drive_folder import (
     DriveParent,
     FolderChoice,
+    Listed,
     Look,
     Several,
     folder_error,
@@ -76,7 +78,8 @@ def made_base(
     """
     others = cache(others)
     parent, path = remote.root, remote.root.path
-    folders, folder_id = seen, ""
+    listed, folder_id = None if seen is None else Listed(seen, steady_seconds()), ""
+    folders: Sequence[Folder] = ()
     for number, name in enumerate(remote.parts):
         choice = FolderChoice(
             control,
@@ -84,15 +87,16 @@ def made_base(
             name,
             Look(lambda each: _inside(control, remote.inside(each)), Inside(())),
             Choosing(make_after=listed_at),
-            folders,
+            listed,
             begun.begin if begun is not None else lambda: None,
             others,
         )
         path += name if not number else f"/{name}"
         found = choice.chosen(partial(wait, path))
         folder_id, folders = found.counts, found.inside[found.counts].folders
+        listed = Listed(folders, steady_seconds())
         parent = remote.parent_inside(folder_id, path)
-    return folder_id, folders or ()
+    return folder_id, folders
 
 
 def found_base(control: RemoteControl, remote: DrivePath) -> str:

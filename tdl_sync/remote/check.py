@@ -23,7 +23,7 @@ from tdl_sync.core.errors import (
     TdlSyncError,
 )
 from tdl_sync.core.futures import in_thread
-from tdl_sync.core.operating_system import is_drive_letter
+from tdl_sync.core.operating_system import is_drive_letter, steady_seconds
 from tdl_sync.remote.base_folder import Wait, found_base, made_base, wait_beside
 from tdl_sync.remote.begun_folder import BegunFolder
 from tdl_sync.remote.call_options import Comparison
@@ -592,7 +592,7 @@ def _made_base(
         if folders is None:
             _must_work(remote.remote, lambda: control.make_folder(remote.base, ""))
         return remote, folders
-    listed_at = time.monotonic()
+    listed_at = steady_seconds()
     if begun is not None and begun.is_begun:
         listed_at += ARRIVING_SECONDS + LISTING_LAG_SECONDS
 
@@ -615,7 +615,7 @@ def _made_on_drive(
     control: RemoteControl, remote: CheckedRemote, begun: BegunFolder | None, listed_at: float
 ) -> list[Folder]:
     folders = _listed(control, remote.remote, remote.base)
-    if folders is None and time.monotonic() < listed_at:
+    if folders is None and steady_seconds() < listed_at:
         folders = listed_folders_by(control, remote.base, listed_at)
     if folders is None:
         if begun is not None:

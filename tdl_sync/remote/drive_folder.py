@@ -8,11 +8,12 @@ make meanwhile is told from ours by `one_of_several`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from tdl_sync.core.errors import RateLimited, RemoteNotNow, RemoteUnfit, TdlSyncError
+from tdl_sync.core.operating_system import steady_seconds
 from tdl_sync.remote import one_of_several
 from tdl_sync.remote.one_of_several import (
     MOST_BETWEEN_SECONDS,
@@ -70,6 +71,14 @@ class Several(Generic[Content]):
 
 
 @dataclass(frozen=True)
+class Listed:
+    """What a folder has shown, and when, by `steady_seconds`."""
+
+    folders: Sequence[Folder]
+    at: float
+
+
+@dataclass(frozen=True)
 class Look(Generic[Content]):
     """``into`` lists what is in the folder with this id. It gives ``nothing``, which is false, for
     one in which nothing is."""
@@ -90,13 +99,13 @@ class FolderChoice(Generic[Content]):
         name: str,
         look: Look[Content],
         choosing: Choosing,
-        seen: Iterable[Folder] | None = None,
+        seen: Listed | None = None,
         before_making: Callable[[], None] = lambda: None,
         others: Callable[[], Others] = Others,
     ) -> None:
-        """``seen`` is what ``listed_folders`` has shown of the parent; it may be some seconds old:
-        rclone looks, too, before it makes a folder. ``others`` is what ``choosing`` asks for, if it
-        does: by the monotonic clock."""
+        """``seen`` is what the parent has shown; it may be old: rclone looks, too, before it makes
+        a folder. ``others`` is what ``choosing`` asks for, if it does. All moments are by
+        `steady_seconds`, which goes on while the machine sleeps."""
         self._control = control
         self._parent = parent
         self._name = name
@@ -120,24 +129,26 @@ class FolderChoice(Generic[Content]):
     @property
     def seconds_left(self) -> float:
         """Until it can be decided, as far as that is known."""
-        return 0.0 if self.found else max(0.0, self._look_at - time.monotonic())
+        return 0.0 if self.found else max(0.0, self._look_at - steady_seconds())
 
     def go_on(self) -> bool:
         """Look, if it is time to, and make one, if it is time to. Whether it is chosen by now."""
         while self.found is None and not self.seconds_left:
-            folders, self._seen = self._seen, None
-            if folders is None:
+            listed, self._seen = self._seen, None
+            if listed is None:
+                asked_at = steady_seconds()
                 folders = listed_folders(self._control, self._parent.looked_at) or []
-            ids = {each.drive_id for each in folders if each.name == self._name}
+                listed = Listed(folders, asked_at)
+            ids = {each.drive_id for each in listed.folders if each.name == self._name}
             self.shown = self._contents(sorted(ids))
             shows_something = {each: bool(inside) for each, inside in self.shown.items()}
-            looked_at = time.monotonic()
-            step = self._choosing.looked(shows_something, looked_at)
+            looked_at = steady_seconds()
+            step = self._choosing.looked(shows_something, looked_at, listed.at)
             if isinstance(step, AskForOthers):
                 self._choosing.told(self._others())
-                if time.monotonic() > looked_at + MOST_BETWEEN_SECONDS:
+                if steady_seconds() > looked_at + MOST_BETWEEN_SECONDS:
                     continue
-                step = self._choosing.looked(shows_something, looked_at)
+                step = self._choosing.looked(shows_something, looked_at, listed.at)
             if isinstance(step, Make):
                 self._make()
             elif isinstance(step, LookAgain):
@@ -166,9 +177,9 @@ class FolderChoice(Generic[Content]):
             last, self._failures = self._failures[-1], []
             raise folder_error("make the folder", last)
         self._before_making()
-        looked_at = time.monotonic()
+        looked_at = steady_seconds()
         failure = _failure_to_make(self._control, self._parent, self._name)
-        ended_at = time.monotonic()
+        ended_at = steady_seconds()
         if failure is None:
             self._choosing.made(looked_at, ended_at)
             return
@@ -250,8 +261,8 @@ def listed_folders(control: RemoteControl, remote: Remote) -> list[Folder] | Non
 def listed_folders_by(
     control: RemoteControl, remote: Remote, deadline: float
 ) -> list[Folder] | None:
-    """The same; a path that is not there is looked for until then, by the monotonic clock."""
-    return _wait_for(lambda: listed_folders(control, remote), deadline - time.monotonic())
+    """The same; a path that is not there is looked for until then, by `steady_seconds`."""
+    return _wait_for(lambda: listed_folders(control, remote), deadline - steady_seconds())
 
 
 def folder_error(what: str, failure: RcloneFailure) -> TdlSyncError:

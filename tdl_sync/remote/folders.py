@@ -14,13 +14,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tdl_sync.core.model import ListedFile
+from tdl_sync.core.operating_system import steady_seconds
 from tdl_sync.remote.check import CheckedRemote
+from tdl_sync.remote.drive_folder import Listed
 from tdl_sync.remote.listing import chat_folder_among, find_chat_folder
 from tdl_sync.remote.remote_control import Folder, Remote, RemoteControl
 
 LOOK_AGAIN_SECONDS = 3600.0
 """After this time a chat's folders are looked for again. What lies in the bin is taken for a folder
 without a word, by its id and by rclone's memory of it."""
+
+
+SEEN_SECONDS = 60.0
+"""For so long what was listed at the start is believed."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +53,20 @@ class ChatFolders(ABC):
         self._control = control
         self._remote = remote
         self._on_line = on_line
-        self._seen = seen
+        self._listed = None if seen is None else Listed(seen, steady_seconds())
         self._ours_alone: set[str] = set()
         self._making = threading.RLock()
 
     def find(self, chat_id: int) -> str | None:
         """See ``ports.HandOff.find_folder``."""
         if self._seen is not None:
-            return chat_folder_among(self._seen, chat_id)
+            return chat_folder_among(self._seen.folders, chat_id)
         return find_chat_folder(self._control, self._remote, chat_id)
 
     def is_seen(self, folder: str) -> bool:
         """Whether the chat's folder was among those that were listed at the start."""
-        return self._seen is not None and any(each.name == folder for each in self._seen)
+        seen = self._seen
+        return seen is not None and any(each.name == folder for each in seen.folders)
 
     def nobody_else_makes(self, folder: str) -> None:
         """See ``ports.HandOff.nobody_else_makes``."""
@@ -69,14 +76,23 @@ class ChatFolders(ABC):
         """Where a file of this chat's folder, or of one below it, would be, by the folders that
         were listed at the start; ``None`` unless the chat's was among them, and once."""
         chat_folder, _, below = folder.partition("/")
-        found = [each for each in self._seen or () if each.name == chat_folder]
+        seen = self._seen
+        found = [each for each in (seen.folders if seen else ()) if each.name == chat_folder]
         if len(found) != 1:
             return None
         return self._place_in(found[0], f"{below}/{name}" if below else name)
 
     def forget_seen(self) -> None:
         """What was listed at the start is not all that is there."""
-        self._seen = None
+        self._listed = None
+
+    @property
+    def _seen(self) -> Listed | None:
+        """What was listed at the start, unless that is long ago: of several chats, or of a chat
+        that has to wait, others may have made the folder since."""
+        if self._listed is not None and steady_seconds() > self._listed.at + SEEN_SECONDS:
+            self._listed = None
+        return self._listed
 
     def is_due(self, chat_folder: str, after_seconds: float) -> bool:
         """Whether it is to be looked for again: it was seen so long ago."""

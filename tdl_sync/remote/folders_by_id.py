@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from tdl_sync.core.model import ListedFile
 from tdl_sync.remote.base_folder import made_base, wait_beside
 from tdl_sync.remote.check import CheckedRemote
-from tdl_sync.remote.drive_folder import FolderChoice, Look, Several, gone_from
+from tdl_sync.remote.drive_folder import FolderChoice, Listed, Look, Several, gone_from
 from tdl_sync.remote.folders import ChatFolders, Target, told_of_several
 from tdl_sync.remote.listing import listed_files
 from tdl_sync.remote.one_of_several import NOBODY, Choosing, Others
@@ -101,7 +101,7 @@ class FoldersById(ChatFolders):
     def _choice(
         self,
         folder: str,
-        seen: list[Folder] | None = None,
+        seen: Listed | None = None,
         hash_kinds: Collection[str] = (),
     ) -> Choice:
         parent_folder, _, name = folder.rpartition("/")

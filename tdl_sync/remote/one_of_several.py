@@ -112,16 +112,20 @@ class Choosing:
         earlier run may have made it, and it is listed then."""
         self._others = others
         self._make_after = make_after
+        self._none_shown_at = -math.inf
         self._decided_at: float | None = None
         self._shown_by: float | None = None
         self.is_there = False
         """It was seen, or made for certain."""
         self.is_new = False
-        """It was made by us, and by nobody else: nothing is in it."""
+        """It was made by us, and by nobody else: nothing is in it. Not said of what was there by
+        then, which a look that was long ago has not shown."""
 
-    def looked(self, shown: Mapping[str, bool], at: float) -> Step:
+    def looked(self, shown: Mapping[str, bool], at: float, listed_at: float | None = None) -> Step:
         """``shown`` are those of the name, and whether each shows something; ``at`` is when the
-        look had ended."""
+        look had ended, ``listed_at`` when Drive was asked where that is longer ago."""
+        if not shown:
+            self._none_shown_at = at if listed_at is None else listed_at
         if any(shown.values()):
             self.is_there = True
             return Take(one_that_counts(shown))
@@ -145,7 +149,7 @@ class Choosing:
         """It was made, or was there: by a call that had looked at ``looked_at`` at the earliest and
         had ended ``at``."""
         self.is_there = True
-        self.is_new = self._is_ours_alone(at)
+        self.is_new = self._is_ours_alone(at) and at <= self._none_shown_at + ALONE_SECONDS
         self._decided_at = at + self._wait_seconds(at, at - looked_at)
         self._shown_by = max(at + SHOWN_WITHIN_SECONDS, self._decided_at)
 

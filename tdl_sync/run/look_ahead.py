@@ -18,30 +18,39 @@ def look_ahead(chat: Chat, scope: Scope, task: Task, stages: Stages) -> Future[i
     """The id of the newest message; ``None`` where nothing newer is read. What comes after it is
     for the next round.
 
-    For the files of the first page connections are opened already. Where the state in Telegram says
-    that the run begins elsewhere, that page is not the first one, and nobody takes it.
+    For the files of the first page connections are opened already. In a chat that was read before
+    it is asked for only if there is something newer: most runs over those find nothing. Where the
+    state in Telegram says that the run begins elsewhere nobody takes it.
     """
     if task.retry_failed:
         return None
     newest = in_thread(partial(stages.reader.newest_message_id, chat), "newest")
-    if scope.shard.is_whole and not task.choice.newest_first:
-        ahead = stages.reader.read_ahead(chat, _begins_after(scope, task, stages))
+    if not scope.shard.is_whole or task.choice.newest_first:
+        return newest
+    first = max(scope.lower_bound - 1, 0)
+    after_id = max(first, _read_up_to(scope, task, stages))
+
+    def look() -> None:
+        if after_id > first and newest.result() <= after_id:
+            return
+        page = stages.reader.read_ahead(chat, after_id)
         if task.choice.filters == ALL_BUT_STICKERS:
-            ahead.add_done_callback(partial(_expect, task.remote, stages))
+            _expect(page.result(), task, stages)
+
+    in_thread(look, "first page")  # whoever takes the page meets what it has failed of
     return newest
 
 
-def _begins_after(scope: Scope, task: Task, stages: Stages) -> int:
-    first = max(scope.lower_bound - 1, 0)
+def _read_up_to(scope: Scope, task: Task, stages: Stages) -> int:
+    """By the records of this machine."""
     if task.restart or task.replaced is not None:
-        return first
+        return 0
     reading = stages.marks.reading(scope)
-    return max(first, reading.up_to_id) if reading.is_whole else first
+    return reading.up_to_id if reading.is_whole else 0
 
 
-def _expect(remote: str, stages: Stages, ahead: Future[Sequence[HistoryEntry]]) -> None:
-    if ahead.exception() is not None:
-        return  # whoever takes the page meets it
-    wanted = ALL_BUT_STICKERS.without_left_out(list(ahead.result()))
+def _expect(entries: Sequence[HistoryEntry], task: Task, stages: Stages) -> None:
+    wanted = ALL_BUT_STICKERS.without_left_out(list(entries))
     files = [each for each in wanted if isinstance(each, MediaItem)]
-    stages.downloader.expect([each for each in files if not stages.marks.is_done(remote, each.key)])
+    new = [each for each in files if not stages.marks.is_done(task.remote, each.key)]
+    stages.downloader.expect(new[: task.choice.limit])

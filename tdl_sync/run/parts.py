@@ -54,7 +54,7 @@ Result = TypeVar("Result")
 CLOSE_AFTER_STOP_SECONDS = 1.0
 
 _SOON_SECONDS = 3.0
-"""Who is longer about it would hardly be quicker than who waits for all machines."""
+"""Usually it is there before the remote is asked. What is wrong with that is told no later."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from functools import partial
 from threading import Event
 
 from tdl_sync.core.errors import ConfigurationError, Stopped, TdlSyncError
+from tdl_sync.core.operating_system import steady_seconds
 from tdl_sync.core.ports import SavedMessages
 from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.core.stop import StopFlag, StopOfRemote
@@ -77,15 +78,21 @@ class ClaimOfFolder:
         self._saved_messages = saved_messages
         self._on_line = on_line
         self._claim: FolderClaim | None = None
+        self._is_needed = True
 
     def others(self) -> Others:
         """What is known of other machines that may make it now. Raises ``Stopped``."""
         saved_messages = self._saved_messages()
         if saved_messages is None:
             return Others()
-        self._claim = FolderClaim(saved_messages, self._remote, self._run, self._shard)
-        asked_at = time.monotonic()
-        runs = self._claim.take()
+        self._drop()  # an earlier try's
+        claim = self._claim = FolderClaim(saved_messages, self._remote, self._run, self._shard)
+        asked_at = steady_seconds()
+        try:
+            runs = claim.take()
+        finally:
+            if not self._is_needed:  # it was on its way when it was released
+                claim.release()
         if runs is None:
             return Others()
         if not runs.are_there:
@@ -95,10 +102,14 @@ class ClaimOfFolder:
                 f"nothing is in {self._remote!r} yet, and another run of this account is at work: "
                 "waiting for the folder that it may make"
             )
-        return Others.before_us(time.monotonic(), may_be_alone=runs.may_be_alone)
+        return Others.before_us(steady_seconds(), may_be_alone=runs.may_be_alone)
 
     def release(self) -> None:
         """The chat is claimed, or there is none. Quick."""
+        self._is_needed = False
+        self._drop()
+
+    def _drop(self) -> None:
         claim, self._claim = self._claim, None
         if claim is not None:
             claim.release()

@@ -9,12 +9,13 @@ claim, or the chat's that replaces it, or the state that replaces that one.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tdl_sync.core.errors import Stopped, TdlSyncError
 from tdl_sync.core.model import Scope, scope_key
-from tdl_sync.core.ports import SavedMessages
+from tdl_sync.core.ports import SavedMessages, SavedText
 from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.state.claims import Subject
 from tdl_sync.state.holds import QUIET_SECONDS, Hold
@@ -30,7 +31,7 @@ _NO_CHAT = 0
 class OtherRuns:
     """``are_there``: those that live, and those that were heard of a moment ago, whatever they
     move where, since one folder has many spellings. ``may_be_alone``: one of them may think that it
-    is, and make the folder yet."""
+    is, and make the folder yet: none that has saved a state, which comes after that."""
 
     are_there: bool
     may_be_alone: bool
@@ -46,8 +47,8 @@ class FolderClaim:
         says so."""
         self._saved_messages = saved_messages
         self._run = run
-        self._key = scope_key(Scope(remote, _NO_CHAT))
-        subject = Subject(remote, _NO_CHAT, self._key, remote, shard)
+        self._remote = remote
+        subject = Subject(remote, _NO_CHAT, _key(remote), remote, shard)
         self._claim = OwnClaim(saved_messages, subject, run, time.sleep)
 
     def take(self) -> OtherRuns | None:
@@ -58,16 +59,9 @@ class FolderClaim:
             messages, now = self._claim.send()
             if self._claim.message_id is None:
                 return None
-            dead = [
-                each.message.message_id
-                for each in parsed(messages)
-                if isinstance(each, Claim)
-                and each.subject_key == self._key
-                and not self._counts(each, now)
-                and each.run != self._run
-            ]
-            if dead:
-                self._saved_messages.delete(dead)
+            lapsed = lapsed_claims(self._remote, messages, now)
+            if lapsed:
+                self._saved_messages.delete(lapsed)
         except Stopped:
             raise
         except TdlSyncError:
@@ -85,12 +79,24 @@ class FolderClaim:
             return lately
         if found.run.run_id == self._run.run_id:
             return False
-        return lately or (not _has_ended(found) and Hold.of(found).lives(now, is_gone))
+        may_live = isinstance(found, Claim) or found.state.status is RunStatus.RUNNING
+        return lately or (may_live and Hold.of(found).lives(now, is_gone))
 
 
-def _has_ended(found: State | Claim) -> bool:
-    return isinstance(found, State) and found.state.status is not RunStatus.RUNNING
+def lapsed_claims(remote: str, messages: Iterable[SavedText], now: datetime) -> list[int]:
+    """The messages by which runs have claimed this remote's folder that have died since then."""
+    return [
+        each.message.message_id
+        for each in parsed(messages)
+        if isinstance(each, Claim)
+        and each.subject_key == _key(remote)
+        and now >= Hold.of(each).lapses_at
+    ]
+
+
+def _key(remote: str) -> str:
+    return scope_key(Scope(remote, _NO_CHAT))
 
 
 def _may_be_alone(found: State | Claim | Broken) -> bool:
-    return isinstance(found, Broken) or (found.shard.is_whole and not _has_ended(found))
+    return isinstance(found, Broken) or (isinstance(found, Claim) and found.shard.is_whole)

@@ -33,6 +33,7 @@ from tdl_sync.core.errors import CredentialsRefused, HeldByAnotherRun, TdlSyncEr
 from tdl_sync.core.operating_system import steady_seconds
 from tdl_sync.core.ports import SavedMessages, SavedText
 from tdl_sync.core.stop import StopFlag
+from tdl_sync.state.folder_claim import lapsed_claims
 from tdl_sync.state.holds import INTERVALS_TO_LAPSE, Before, Others
 from tdl_sync.state.own_claim import OwnClaim
 from tdl_sync.state.saved_texts import State, parsed
@@ -200,6 +201,7 @@ class Lease:
                 self.release()
                 raise self._others.held(hold, take_over=take_over)
         dead_claims = [hold.message_id for hold in others if hold.is_claim]
+        dead_claims += lapsed_claims(self._others.subject.remote, messages, now)
         if dead_claims:
             self._saved_messages.delete(dead_claims)
 
@@ -234,7 +236,7 @@ class Lease:
                     # give way as well if it saw us renewed.
                     self._look_for_another(None)
                 if self._in_the_message:
-                    if not self._last_look.serves():
+                    if may_have_lapsed or not self._last_look.serves():
                         self._check_still_ours()
                 else:
                     self._check_claim()

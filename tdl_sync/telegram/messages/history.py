@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias
@@ -39,6 +39,7 @@ from tdl_sync.core.model import (
     SkippedItem,
     TextMessage,
 )
+from tdl_sync.core.operating_system import steady_seconds
 from tdl_sync.core.shards import WHOLE, Shard
 from tdl_sync.telegram.messages.blocks import Blocks
 from tdl_sync.telegram.messages.chats import ChatBook
@@ -65,6 +66,9 @@ LAG_PAUSES_SECONDS = (0.5, 2.0)
 """Before a page is asked for again that lacks the newest message. One of Telegram's servers may
 know of it before another does; or else it was deleted in between, so no more than these."""
 
+AHEAD_SECONDS = 60.0
+"""A page that was read ahead, and not taken for so long, is asked for again."""
+
 _OF_THE_CALL_ALONE = (refusals.Concern.CALL, refusals.Concern.PASSING)
 
 _VISUAL = (raw.types.InputMessagesFilterPhotos, raw.types.InputMessagesFilterVideo)
@@ -73,6 +77,18 @@ _VISUAL = (raw.types.InputMessagesFilterPhotos, raw.types.InputMessagesFilterVid
 _Listed: TypeAlias = tuple[Sequence[Any], Container[int], int]
 """Messages in the order of the reading, which ids among them a page is about, and how far all was
 read."""
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """A page from ``offset_id`` on that was asked for before its turn."""
+
+    offset_id: int
+    asked_at: float
+    asked: Future[Any]
+
+    def serves(self, now: float) -> bool:
+        return now < self.asked_at + AHEAD_SECONDS
 
 
 class TelegramChatReader:
@@ -99,15 +115,19 @@ class TelegramChatReader:
         """Of what was read, the messages with something in them that go with a post of another
         block, so that not their own id says which shard has them."""
         self._names_topics = names_topics
-        self._ahead: dict[tuple[int, int, int], Future[Any]] = {}
-        """What was asked for before its turn, by chat, topic and the first message."""
+        self._ahead: dict[tuple[int, int], _Ahead] = {}
+        """What was asked for before its turn, by chat and topic."""
         self.longest_wait_seconds = math.inf
         """A longer flood wait is ``ChatFoundLater``: for who has other chats to go on with."""
 
     def read_ahead(self, chat: Chat, after_id: int) -> Future[Sequence[HistoryEntry]]:
         offset_id = _first_asked_for(after_id)
-        asked = in_thread(partial(self._answer_from, chat, offset_id), "first page")
-        self._ahead = {(chat.id, chat.topic_id, offset_id): asked}
+        asked = in_thread(partial(self._answer_from, chat, offset_id), "page ahead")
+        now = steady_seconds()
+        # Those that nobody has taken are of no use any more.
+        for key in [key for key, each in list(self._ahead.items()) if not each.serves(now)]:
+            self._ahead.pop(key, None)
+        self._ahead[chat.id, chat.topic_id] = _Ahead(offset_id, now, asked)
 
         def shown() -> Sequence[HistoryEntry]:
             newer = [each for each in asked.result().messages if each.id > after_id]
@@ -261,11 +281,19 @@ class TelegramChatReader:
         return self._caught_up(partial(self._seen_from, chat, offset_id), ends_too_early)
 
     def _seen_from(self, chat: Chat, offset_id: int) -> Window:
-        ahead = self._ahead.pop((chat.id, chat.topic_id, offset_id), None)
-        answer = self._answer_from(chat, offset_id) if ahead is None else ahead.result()
+        answer = self._taken_ahead(chat, offset_id)
+        if answer is None:
+            answer = self._answer_from(chat, offset_id)
         found = answer.messages
         ends = len(found) < PAGE_MESSAGES and 0 < self._newest_known(chat) <= newest_id(found)
         return Window.upwards(found, offset_id, is_all=_is_all(answer), ends=ends)
+
+    def _taken_ahead(self, chat: Chat, offset_id: int) -> Any:
+        """``None`` where that was not asked for, or long ago, or has failed."""
+        ahead = self._ahead.pop((chat.id, chat.topic_id), None)
+        if ahead is None or ahead.offset_id != offset_id or not ahead.serves(steady_seconds()):
+            return None
+        return None if ahead.asked.exception() is not None else ahead.asked.result()
 
     def _answer_from(self, chat: Chat, offset_id: int) -> Any:
         # A negative add_offset turns the page upwards.

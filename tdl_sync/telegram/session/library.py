@@ -161,6 +161,7 @@ class TellingSession(Session):
         super().__init__(*arguments, **settings)
         self.results = self.answers_kind()
         self._opening_again: asyncio.Task[None] | None = None
+        self._refusal: RPCError | None = None
 
     async def start(self) -> None:
         """The library opens a connection again whose end it sees while the session counts as
@@ -188,7 +189,9 @@ class TellingSession(Session):
                 answer = await super().send(data, wait_response, timeout)
             return answer
         except RPCError as error:
-            if isinstance(self.client, SteadyClient):
+            # Once: a call that is sent again for its salt is sent by this method.
+            if isinstance(self.client, SteadyClient) and error is not self._refusal:
+                self._refusal = error
                 await self.client.connection_refused(error, for_files=self.is_media)
             raise
 

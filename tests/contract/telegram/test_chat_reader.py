@@ -450,16 +450,29 @@ def test_a_page_that_was_read_ahead_from_a_server_that_lags_is_asked_for_again(
     assert ids_in(read_all(place)) == [1, 2, 3, 4, 5]
 
 
-def test_what_a_page_that_is_read_ahead_fails_of_meets_who_takes_it(
+def test_a_page_that_could_not_be_read_ahead_is_asked_for_when_its_turn_comes(
     connect_telegram: ConnectTelegram,
 ) -> None:
-    place = RealPlace(connect_telegram(worlds.files(sizes=[1] * 5)))
-    newest_id = place.reader.newest_message_id(place.chat)
-    place.shut_out()
+    telegram = connect_telegram(worlds.files(sizes=[1] * 5))
+    place = RealPlace(telegram)
+    telegram.standin.world.source.private = True
     with pytest.raises(ChatUnreadable):
         result_of(place.reader.read_ahead(place.chat, 0))
-    with pytest.raises(ChatUnreadable):
-        list(place.reader.pages(place.chat, 0, newest_id))
+    telegram.standin.world.source.private = False
+    assert ids_in(read_all(place)) == [1, 2, 3, 4, 5]
+
+
+def test_a_page_that_nobody_has_taken_for_long_is_asked_for_again(
+    connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a run that stays with a chat in which nothing was new."""
+    place = RealPlace(connect_telegram(worlds.files(sizes=[1] * 5)))
+    result_of(place.reader.read_ahead(place.chat, 5))
+    posted = place.post_file()
+    monkeypatch.setattr(history, "AHEAD_SECONDS", 0.0)
+    before = place.calls()
+    assert ids_in(read_all(place, after_id=5)) == [posted]
+    assert place.calls() - before == 2
 
 
 def test_a_long_quiet_history_costs_one_call_for_a_hundred_messages(

@@ -12,6 +12,7 @@ import pytest
 from standins.telegram.calls.call_handling import HandledCall, Outcome
 from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
+from standins.telegram.world.plan import FilePlan
 from tdl_sync.core.model import RemoteFile
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.remote.handoff import RcloneHandOff
@@ -39,8 +40,7 @@ BESIDE = Counter(
     {
         "help.GetConfig": 1,  # addresses for files
         "users.GetUsers": 1,  # whose account it is, and whether its session still counts
-        "messages.GetHistory": 3,  # beside the claim the newest message, and the first page of
-        # what may be new by the records of this machine; Saved Messages'
+        "messages.GetHistory": 2,  # the newest message, beside the claim; Saved Messages'
         "messages.Search": 3,  # the other search there, and two samples of the chat's files
         "messages.GetSearchCounters": 2,  # for the balance, and for the display
     }
@@ -138,6 +138,18 @@ def test_the_first_page_is_asked_for_beside_the_claim_and_connections_are_opened
     assert ready_when_claimed[0]
     assert counts().calls["messages.GetHistory"] == 3  # Saved Messages' as well
     assert counts().connections == 1 + CONNECTIONS
+
+
+def test_in_a_chat_that_was_read_before_the_page_of_what_is_new_is_asked_for_once(
+    stage: Stage,
+) -> None:
+    scene = stage(worlds.files(sizes=[1000]))
+    assert run_here(scene.machine, "-u", SOURCE).numbers()["done"] == 1
+    scene.world.source.append(file=FilePlan("document", 300, "new.bin", "text/plain", 2))
+    before = scene.telegram.statistics.counts().calls["messages.GetHistory"]
+    assert run_here(scene.machine, "-u", SOURCE).numbers()["done"] == 1
+    asked = scene.telegram.statistics.counts().calls["messages.GetHistory"] - before
+    assert asked == 3  # the newest message, the page, and Saved Messages'
 
 
 def test_the_chat_is_asked_for_before_it_is_known_whether_the_session_counts(

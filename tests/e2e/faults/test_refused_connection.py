@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
+from pyrogram.errors import FloodWait, RPCError
 from pyrogram.session import Session
 
 from standins.telegram.service.faults import Fault
 from standins.telegram.world import worlds
 from tdl_sync.telegram.session import client
+from tdl_sync.telegram.session.library import SteadyClient
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_moved
 from tests.e2e.program import SOURCE
@@ -54,6 +57,23 @@ def test_login_says_it_too_and_keeps_no_session(scene: Scene) -> None:
     ended = run_here(scene.machine, "login", variables=no_session, person=Person())
     assert (ended.exit_status, "it does not accept the api id" in ended.stderr) == (4, True)
     assert not list(scene.machine.data_directory.glob("*.session*"))
+
+
+def test_a_refusal_is_told_of_once_though_its_call_goes_out_a_second_time_for_the_salt(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the pause that it asks for is waited for once."""
+    told: list[RPCError] = []
+    telling: Any = SteadyClient.connection_refused
+
+    async def counted(client: SteadyClient, error: RPCError, *, for_files: bool) -> None:
+        told.append(error)
+        await telling(client, error, for_files=for_files)
+
+    monkeypatch.setattr(SteadyClient, "connection_refused", counted)
+    scene.telegram.faults.add(Fault("flood_wait", rpc=OPENING, seconds=1))
+    assert_moved(run_here(scene.machine, "-u", SOURCE), 1)
+    assert [type(each) for each in told] == [FloodWait]
 
 
 def test_a_refusal_that_passes_is_said_and_waited_for(scene: Scene) -> None:

@@ -342,11 +342,15 @@ def test_who_is_alone_waits_for_nothing_but_that_it_is_shown() -> None:
 
 
 def test_nothing_is_in_what_one_that_is_alone_has_made_and_only_there() -> None:
-    for others, at, is_new in [(NOBODY, 1.0, True), (Others.none(0.0), 11.0, False)]:
+    """What another account has put there since a look that was long ago is no part of that."""
+    for others, listed_at, made_at, is_new in [
+        (NOBODY, 99.0, 101.0, True),
+        (NOBODY, 101.0 - ALONE_SECONDS - 0.1, 101.0, False),
+        (Others.none(90.0), 99.0, 101.0, False),
+        (Others(), 99.0, 101.0, False),
+    ]:
         choosing = Choosing(others)
+        assert choosing.looked({}, 100.0, listed_at) == Make()
         assert not choosing.is_new
-        choosing.made(0.0, at)
+        choosing.made(100.0, made_at)
         assert choosing.is_new is is_new
-    choosing = Choosing(Others())
-    choosing.made(0.0, 1.0)
-    assert not choosing.is_new

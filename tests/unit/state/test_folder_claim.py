@@ -16,7 +16,7 @@ from tdl_sync.state.holds import INTERVALS_TO_LAPSE, QUIET_SECONDS
 from tdl_sync.state.run_state import RunStatus
 from tdl_sync.state.state_message import HEADER, encode
 from tests.fakes.saved_messages import FakeSavedMessages
-from tests.unit.state.test_lease import HERE, INTERVAL_SECONDS, SUBJECT, THERE
+from tests.unit.state.test_lease import HERE, INTERVAL_SECONDS, SUBJECT, THERE, Runner
 from tests.unit.state.test_state_message import PLAIN
 
 NOBODY = OtherRuns(are_there=False, may_be_alone=False)
@@ -46,8 +46,8 @@ def state(status: RunStatus, shard: Shard = WHOLE) -> str:
         (claim_text(replace(SUBJECT, shard=PART), THERE), 1, OF_A_PART),
         (claim_text(SUBJECT, THERE), LAPSE_SECONDS, NOBODY),
         (claim_text(SUBJECT, HERE), 1, NOBODY),  # of another of its remotes
-        (state(RunStatus.RUNNING), LAPSE_SECONDS - 1, ONE_THAT_MAY_BE_ALONE),
-        (state(RunStatus.RUNNING, PART), 1, OF_A_PART),
+        (state(RunStatus.RUNNING), LAPSE_SECONDS - 1, ONE_THAT_MAKES_NOTHING),
+        (state(RunStatus.RUNNING, PART), 1, ONE_THAT_MAKES_NOTHING),
         (state(RunStatus.RUNNING), LAPSE_SECONDS, NOBODY),
         (state(RunStatus.COMPLETE), QUIET_SECONDS - 1, ONE_THAT_MAKES_NOTHING),
         (state(RunStatus.COMPLETE), QUIET_SECONDS + 1, NOBODY),
@@ -97,6 +97,20 @@ def test_a_claim_that_a_dead_run_has_left_is_removed_when_it_has_lapsed() -> Non
     ours.take()
     ours.release()
     assert saved.texts == [of_a_chat]
+
+
+def test_who_claims_a_chat_removes_what_a_dead_run_has_left_of_its_remotes_folder() -> None:
+    """Once something is in the folder nobody claims that any more."""
+    saved = FakeSavedMessages()
+    for remote in (SUBJECT.remote, "another:remote"):
+        FolderClaim(saved, remote, THERE).take()
+    left = list(saved.texts)
+    saved.now += timedelta(seconds=LAPSE_SECONDS)
+    here = Runner(saved, HERE)
+    here.take()
+    here.save()
+    assert saved.texts[0] == left[1]
+    assert len(saved.texts) == 2
 
 
 @pytest.mark.parametrize(

@@ -631,6 +631,15 @@ def test_a_look_that_finds_another_run_ends_ours_and_one_that_fails_is_none(
     assert_ended_and_has_written_nothing(here, there)
 
 
+def test_a_look_is_not_enough_where_the_lease_may_have_lapsed(saved: FakeSavedMessages) -> None:
+    here = begun(saved)
+    here.seconds += 2 * INTERVAL_SECONDS
+    here.lease.look()
+    saved.calls.clear()
+    here.save()
+    assert saved.calls == ["find", "read", "edit", "find"]
+
+
 def test_before_the_first_save_nothing_is_looked_for(saved: FakeSavedMessages) -> None:
     here = Runner(saved, HERE)
     here.take()
