@@ -113,7 +113,6 @@ LARGE_CLASSES = {
     "RemoteControl": "a method for each call of rclone's remote control",
     "Comparison": "what both sides show of each file, held against each other in one pass",
     "Lease": "the one protocol of who may write, in the order of a run",
-    "TelegramPartSource": "a part that is asked for again, whatever the reason, is asked for alike",
     "TelegramClient": "starting, calling and waiting share two events and the library's client",
     "MediaConnections": "choosing a connection and opening one both turn on how busy they are",
     "TelegramChatReader": "one port's methods over one request",

@@ -1,5 +1,5 @@
-"""What a flood wait means for the requests of one data centre: who has to wait and until when, what
-the user is told, and that pieces of a part are no longer asked for."""
+"""What a flood wait means for the requests of one data centre: who has to wait and until when, and
+what the user is told."""
 
 from __future__ import annotations
 
@@ -18,11 +18,6 @@ LATER_THAN_A_PONG = 0.5
 JITTER_SECONDS = 0.01
 """A refusal may come that much later: that share of what the pong took, and a moment of a busy
 machine."""
-
-
-class RequestsAreCounted(Exception):
-    """This piece of a part was not sent, or was refused: Telegram limits how often it is asked,
-    so the part is to be asked for as a whole."""
 
 
 class FloodWaits:
@@ -47,8 +42,6 @@ class FloodWaits:
         """Until one was refused that had counted as taken."""
         self.until_seconds = 0.0
         """When the last of them is over, or was."""
-        self.requests_are_counted = False
-        """Since the first of them: so a part is asked for as a whole."""
 
     @property
     def are_none(self) -> bool:
@@ -90,7 +83,6 @@ class FloodWaits:
             self._telegram.say_pause("downloading", seconds)
         self.until_seconds = max(self.until_seconds, until)
         self._asides.begin(self._go_on_at(until))
-        self.requests_are_counted = True
 
     async def _go_on_at(self, until_seconds: float) -> None:
         try:

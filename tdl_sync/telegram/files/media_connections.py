@@ -26,7 +26,7 @@ from tdl_sync.core.model import MessageKey
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram.files.addresses import Address, DataCentreAddresses
 from tdl_sync.telegram.files.download_limit import DownloadLimit
-from tdl_sync.telegram.files.flood_waits import FloodWaits, RequestsAreCounted
+from tdl_sync.telegram.files.flood_waits import FloodWaits
 from tdl_sync.telegram.files.late_answers import AnswerTimes
 from tdl_sync.telegram.files.late_requests import LateRequests
 from tdl_sync.telegram.files.turns import BYTES_PER_CONNECTION, Turn
@@ -53,13 +53,11 @@ SMALLEST_REQUEST_BYTES = PART_BYTES // 16
 
 @dataclass(frozen=True)
 class Waiter:
-    """A request that waits for its turn: what it counts for, how long its answer will be, how much
-    its connection may then have under way, whether it is but a piece of a part, and who is told."""
+    """A request that waits for its turn: what it counts for, how long its answer will be, and who
+    is told."""
 
     size_bytes: int
     answer_bytes: int
-    most_bytes: int
-    is_piece: bool
     turn: asyncio.Future[Turn]
 
 
@@ -111,41 +109,24 @@ class MediaConnections:
         self._expected = max(self._expected, requests)
         self._open_what_is_wanted()
 
-    async def ask(
-        self,
-        key: MessageKey,
-        query: TLObject[Any],
-        size_bytes: int,
-        most_bytes: int = BYTES_PER_CONNECTION,
-        *,
-        is_piece: bool = False,
-    ) -> Any:
+    async def ask(self, key: MessageKey, query: TLObject[Any], size_bytes: int) -> Any:
         """The answer to one request of this file, which will have so many bytes.
 
-        It goes over a connection that has no more than ``most_bytes`` under way then, and not
-        while Telegram asks for a pause. Raises what ``TelegramClient.ask`` does, ``Stopped``, what
-        opening a connection raised if there is none at all, and ``RequestsAreCounted``.
+        It goes out when a connection has room for it, and not while Telegram asks for a pause.
+        Raises what ``TelegramClient.ask`` does, ``Stopped``, and what opening a connection raised
+        if there is none at all.
         """
-        async with self.turn(key, size_bytes, most_bytes, is_piece=is_piece) as turn:
+        async with self.turn(key, size_bytes) as turn:
             return await self._late_requests.ask(turn, query, size_bytes)
 
     @asynccontextmanager
-    async def turn(
-        self,
-        key: MessageKey,
-        size_bytes: int,
-        most_bytes: int = BYTES_PER_CONNECTION,
-        *,
-        is_piece: bool = False,
-    ) -> AsyncIterator[Turn]:
+    async def turn(self, key: MessageKey, size_bytes: int) -> AsyncIterator[Turn]:
         """A connection for one request, for as long as that is under way, as ``ask`` has it."""
         if self._stopped is not None:
             raise self._stopped
-        if is_piece and self._flood_waits.requests_are_counted:
-            raise RequestsAreCounted
         counted_bytes = max(size_bytes, SMALLEST_REQUEST_BYTES)
         given: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
-        waiter = Waiter(counted_bytes, size_bytes, most_bytes, is_piece, given)
+        waiter = Waiter(counted_bytes, size_bytes, given)
         self._remember(key)
         self._waiting.setdefault(key, deque()).append(waiter)
         self.serve()
@@ -159,8 +140,6 @@ class MediaConnections:
             yield turn
         except (OSError, RPCError) as error:
             self._failed(turn, error)
-            if is_piece and flood_wait_seconds(error) is not None:
-                raise RequestsAreCounted from error
             raise
         else:
             self._late_requests.answered(size_bytes)
@@ -172,20 +151,14 @@ class MediaConnections:
     def _failed(self, turn: Turn, error: OSError | RPCError) -> None:
         seconds = flood_wait_seconds(error)
         if seconds is not None:
-            self._refused(turn.answered_by or turn, seconds)
+            # What arrives is not to blame, so the window stays as it is.
+            self._flood_waits.refused(turn.answered_by or turn, seconds)
         elif isinstance(error, RPCError):
             self._flood_waits.taken(turn.answered_by or turn)
         else:
             self._window.refused()
         if isinstance(error, (KeyUnknown, *SESSION_ENDED)):
             self._need_a_new_key(turn.session)
-
-    def _refused(self, turn: Turn, seconds: int) -> None:
-        """What arrives is not to blame, so the window stays as it is."""
-        self._flood_waits.refused(turn, seconds)
-        for waiter in [each for waiters in self._waiting.values() for each in waiters]:
-            if waiter.is_piece and not waiter.turn.done():
-                waiter.turn.set_exception(RequestsAreCounted())
 
     def _stop(self, stopped: Stopped) -> None:
         self._stopped = stopped
@@ -267,7 +240,7 @@ class MediaConnections:
     def _has_room(self, session: Session, waiter: Waiter) -> bool:
         limit_bytes = self._window.limit_bytes
         # As long as the window is small it is for all of them, not for the first that is open.
-        most_bytes = min(waiter.most_bytes, max(limit_bytes // self._connections, PART_BYTES))
+        most_bytes = min(BYTES_PER_CONNECTION, max(limit_bytes // self._connections, PART_BYTES))
         return (
             sum(map(self._busy_bytes, self._turns)) + waiter.size_bytes <= limit_bytes
             and self._busy_bytes(session) + waiter.size_bytes <= most_bytes

@@ -7,13 +7,11 @@ so parts are asked for here, many at once (https://core.telegram.org/api/files#d
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import partial
 
 from pyrogram import raw
 from pyrogram.errors import (
@@ -29,9 +27,7 @@ from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.options.bandwidth import UNLIMITED, Bandwidth
 from tdl_sync.telegram.files.addresses import DataCentreAddresses
 from tdl_sync.telegram.files.download_limit import DownloadLimit
-from tdl_sync.telegram.files.flood_waits import RequestsAreCounted
 from tdl_sync.telegram.files.media_connections import MediaConnections
-from tdl_sync.telegram.files.turns import BYTES_PER_CONNECTION
 from tdl_sync.telegram.messages.history import TelegramChatReader
 from tdl_sync.telegram.messages.takeout import Takeout
 from tdl_sync.telegram.session.answers import (
@@ -43,19 +39,6 @@ from tdl_sync.telegram.session.answers import (
 from tdl_sync.telegram.session.client import TelegramClient
 from tdl_sync.telegram.session.refusals import Concern, concern_of
 from tdl_sync.telegram.session.tries import Tries, passes
-
-PIECES = 4
-"""In so many a large file's first part is asked for, since the first answer shows early what the
-link carries; and its last parts, since near the end some connections would carry a whole part while
-others have nothing left to carry. Only while no other file is under way, which would fill those:
-pieces of several files took 20 MB more memory. Not where Telegram has asked for a pause since: it
-counts requests, whatever they are for."""
-
-PIECES_AT_ONCE = 2
-"""So many of the last are under way on a connection, and the others for whichever is free first."""
-
-LARGE_FILE_TAILS = 4
-"""A large file is that long, in units of its last parts: for others the requests cost too much."""
 
 REMEMBERED_LOCATIONS = 1000
 
@@ -87,8 +70,6 @@ class TelegramPartSource:
         self._data_centres: dict[int, MediaConnections] = {}
         self._renewed: OrderedDict[MessageKey, FileLocation] = OrderedDict()
         self._renewing: defaultdict[MessageKey, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._counting = threading.Lock()
-        self._under_way: Counter[MessageKey] = Counter()
         telegram.loop.submit(self._addresses.learn)
 
     def expect(self, items: Sequence[MediaItem]) -> None:
@@ -102,96 +83,14 @@ class TelegramPartSource:
         self._data_centre(dc_id).expect(requests)
 
     def fetch_part(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> Future[bytes]:
-        with self._counting:
-            self._under_way[item.key] += 1
-            is_alone = len(self._under_way) == 1
-        if is_alone and self._is_at_an_end(item, offset_bytes, limit_bytes):
-            part = self._in_pieces(item, offset_bytes, limit_bytes)
-        else:
-            part = self._telegram.loop.submit(self._fetch, item, offset_bytes, limit_bytes)
-        part.add_done_callback(partial(self._ended, item.key))
-        return part
+        return self._telegram.loop.submit(self._fetch, item, offset_bytes, limit_bytes)
 
-    def _ended(self, key: MessageKey, _: Future[bytes]) -> None:
-        with self._counting:
-            self._under_way[key] -= 1
-            if not self._under_way[key]:
-                del self._under_way[key]
-
-    def _is_at_an_end(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> bool:
-        """Whether this is the first or one of the last parts of a large file."""
-        tail_bytes = self._connections * limit_bytes
-        is_large = item.size_bytes >= LARGE_FILE_TAILS * tail_bytes
-        left_bytes = item.size_bytes - offset_bytes
-        return is_large and (offset_bytes == 0 or limit_bytes <= left_bytes <= tail_bytes)
-
-    def _in_pieces(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> Future[bytes]:
-        piece_bytes = limit_bytes // PIECES
-        most_bytes = BYTES_PER_CONNECTION if offset_bytes == 0 else PIECES_AT_ONCE * piece_bytes
-        offsets = range(offset_bytes, offset_bytes + limit_bytes, piece_bytes)
-        submit = self._telegram.loop.submit
-        # Each by itself, so that they keep their place in the line.
-        pieces = [
-            submit(self._fetch_piece, item, each, piece_bytes, most_bytes) for each in offsets
-        ]
-        return submit(self._put_together, item, offset_bytes, piece_bytes, pieces)
-
-    async def _put_together(
-        self,
-        item: MediaItem,
-        offset_bytes: int,
-        piece_bytes: int,
-        asked: Sequence[Future[bytes | None]],
-    ) -> bytes:
-        pieces = await asyncio.gather(*map(asyncio.wrap_future, asked))
-        there = await self._completed(item, offset_bytes, piece_bytes, pieces)
-        return _joined(there, piece_bytes)
-
-    async def _fetch_piece(
-        self, item: MediaItem, offset_bytes: int, limit_bytes: int, most_bytes: int
-    ) -> bytes | None:
-        """``None`` where it is not to be asked for by itself any more."""
-        try:
-            return await self._fetch(item, offset_bytes, limit_bytes, most_bytes, is_piece=True)
-        except RequestsAreCounted:
-            return None
-
-    async def _completed(
-        self, item: MediaItem, offset_bytes: int, piece_bytes: int, pieces: Sequence[bytes | None]
-    ) -> list[bytes]:
-        """These pieces, and what is missing between them: by as few requests as may be, each for
-        a whole, a half or a quarter (https://core.telegram.org/api/files#downloading-files)."""
-        missing = [piece is None for piece in pieces]
-        if not any(missing):
-            return [piece for piece in pieces if piece is not None]
-        length_bytes = piece_bytes * len(pieces)
-        if all(missing):
-            whole = await self._fetch(item, offset_bytes, length_bytes)
-            ends = range(0, length_bytes, piece_bytes)
-            return [whole[begin : begin + piece_bytes] for begin in ends]
-        half = len(pieces) // 2
-        halves = await asyncio.gather(
-            self._completed(item, offset_bytes, piece_bytes, pieces[:half]),
-            self._completed(item, offset_bytes + half * piece_bytes, piece_bytes, pieces[half:]),
-        )
-        return [*halves[0], *halves[1]]
-
-    async def _fetch(
-        self,
-        item: MediaItem,
-        offset_bytes: int,
-        limit_bytes: int,
-        most_bytes: int = BYTES_PER_CONNECTION,
-        *,
-        is_piece: bool = False,
-    ) -> bytes:
+    async def _fetch(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> bytes:
         tries = Tries(self._telegram.network)
         while True:
             location = self._location_of(item)
             try:
-                return await self._ask(
-                    item, location, offset_bytes, limit_bytes, most_bytes, is_piece=is_piece
-                )
+                return await self._ask(item, location, offset_bytes, limit_bytes)
             except (RPCError, OSError) as error:
                 await self._mend(item, location, error, tries)
 
@@ -222,14 +121,7 @@ class TelegramPartSource:
             await self._renew(item, location)
 
     async def _ask(
-        self,
-        item: MediaItem,
-        location: FileLocation,
-        offset_bytes: int,
-        limit_bytes: int,
-        most_bytes: int,
-        *,
-        is_piece: bool,
+        self, item: MediaItem, location: FileLocation, offset_bytes: int, limit_bytes: int
     ) -> bytes:
         query = self._takeout.wrapped(
             raw.functions.upload.GetFile(
@@ -241,9 +133,7 @@ class TelegramPartSource:
         answer_bytes = min(limit_bytes, item.size_bytes - offset_bytes)
         connections = self._data_centre(location.dc_id)
         try:
-            answer = await connections.ask(
-                item.key, query, answer_bytes, most_bytes, is_piece=is_piece
-            )
+            answer = await connections.ask(item.key, query, answer_bytes)
         except TakeoutInvalid as error:
             self._takeout.is_over()
             raise ConnectionError("the takeout session is over") from error
@@ -285,12 +175,6 @@ class TelegramPartSource:
         while len(self._renewed) > REMEMBERED_LOCATIONS:
             forgotten, _ = self._renewed.popitem(last=False)
             self._renewing.pop(forgotten, None)
-
-
-def _joined(pieces: list[bytes], piece_bytes: int) -> bytes:
-    """Where one is not as long as it should be, what comes after it is out of place."""
-    wrong = (i for i, piece in enumerate(pieces, start=1) if len(piece) != piece_bytes)
-    return b"".join(pieces[: next(wrong, len(pieces))])
 
 
 def _is_expired(error: BaseException) -> bool:

@@ -63,7 +63,7 @@ class RequestWindow:
         seconds = max(self._clock() - sent.at_seconds, 1e-6)
         self._fastest_seconds = min(self._fastest_seconds, seconds)
         self._round_rates.append((self._arrived_bytes - sent.arrived_bytes) / seconds)
-        # In the first part each answer is news; it may come in pieces.
+        # Until so much is there each answer is news.
         is_first = self._arrived_bytes <= PART_BYTES
         if is_first or self._arrived_bytes - self._round_began_bytes >= self.limit_bytes:
             # Where even the fastest answer took long, waiting need not be queueing.

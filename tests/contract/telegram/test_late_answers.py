@@ -194,8 +194,7 @@ def test_a_flood_wait_makes_nothing_late(fetching: Callable[..., Fetching]) -> N
     files = fetching([30 * PART_BYTES])
     wait = Fault("flood_wait", rpc=GET_FILE, after_calls=9, seconds=4, times=5)
     files.standin.faults.add(wait)
-    # Only the first part is asked for in pieces: it was there before.
-    assert files.all().calls[GET_FILE] == 4 + 29 + 5
+    assert files.all().calls[GET_FILE] == 30 + 5
     assert files.standin.faults.strikes() == [(wait, 5)]
     assert files.served_times() == 1
 
@@ -226,7 +225,7 @@ def test_the_library_keeps_no_answer_that_nobody_waits_for(
         client = files.telegram.client
         for item in messages_of(files.world).values():
             assert isinstance(item, MediaItem)
-            fetch = asyncio.ensure_future(files.source._fetch(item, 0, PART_BYTES, PART_BYTES))
+            fetch = asyncio.ensure_future(files.source._fetch(item, 0, PART_BYTES))
             await asyncio.sleep(0.01)
             fetch.cancel()
         assert any(session.results for session in client.sessions)

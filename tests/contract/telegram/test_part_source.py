@@ -334,8 +334,7 @@ def test_a_flood_wait_costs_only_its_time(
     (counts,) = place.standin.faults.limited()
     statistics = place.standin.statistics.counts()
     parts = sum(item.size_bytes // PART_BYTES + 1 for item in items)
-    first_in_pieces = 3 if kind == "large" else 0
-    assert counts.taken == parts + first_in_pieces
+    assert counts.taken == parts
     assert 0 < counts.refused <= counts.pauses * statistics.most_file_parts_in_flight
     centres = len({item.location.dc_id for item in items})
     assert 0 < len(place.telegram.waits) <= counts.pauses * centres
@@ -391,28 +390,6 @@ def test_no_more_connections_are_opened_than_asked_for(
     before = place.standin.statistics.counts().connections
     ask_for_all(place, world, items_of(world))
     assert place.standin.statistics.counts().connections - before <= 3
-
-
-def test_the_ends_of_a_large_file_come_in_pieces_and_each_part_is_whole(
-    connect_telegram: ConnectTelegram,
-) -> None:
-    """So that near its end all connections have something to carry."""
-    world = worlds.files(sizes=[4 * MIB])
-    place = RealPlace(connect_telegram(world), connections=1)
-    ask_for_all(place, world, items_of(world))
-    assert place.calls(GET_FILE) == 4 + 1 + 1 + 4 + 1  # the last shows that nothing follows
-
-
-def test_nothing_is_put_behind_a_piece_that_is_too_short(connect_telegram: ConnectTelegram) -> None:
-    world = worlds.files(sizes=[4 * MIB])
-    place = RealPlace(connect_telegram(world), connections=1)
-    (item,) = items_of(world)
-    place.standin.faults.add(
-        Fault.from_json({"kind": "short_part", "rpc": GET_FILE, "keep_bytes": 100})
-    )
-    start = record_in(world, item).read(0, 100)
-    assert fetch(place, item) == start
-    assert len(fetch(place, item)) == MIB
 
 
 def test_further_connections_begin_with_the_salt_that_is_known(

@@ -21,7 +21,6 @@ from tdl_sync.core.model import MessageKey
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram.files import media_connections
 from tdl_sync.telegram.files.addresses import Address
-from tdl_sync.telegram.files.flood_waits import RequestsAreCounted
 from tdl_sync.telegram.files.media_connections import MediaConnections
 from tdl_sync.telegram.files.turns import BYTES_PER_CONNECTION, Turn
 from tdl_sync.telegram.session.keys import Keys
@@ -125,12 +124,9 @@ class Traffic:
         key: MessageKey,
         size_bytes: int = PART_BYTES,
         times: int = 1,
-        most_bytes: int = BYTES_PER_CONNECTION,
-        *,
-        is_piece: bool = False,
     ) -> None:
         for _ in range(times):
-            request = self._request(key, size_bytes, most_bytes, is_piece)
+            request = self._request(key, size_bytes)
             self._tasks.append(asyncio.create_task(request))
         await self._settle()
 
@@ -200,12 +196,10 @@ class Traffic:
     def waiting_for(self) -> list[MessageKey]:
         return [key for key, _ in self.under_way]
 
-    async def _request(
-        self, key: MessageKey, size_bytes: int, most_bytes: int, is_piece: bool
-    ) -> None:
+    async def _request(self, key: MessageKey, size_bytes: int) -> None:
         turn = cast(Callable[..., AbstractAsyncContextManager[Turn]], self._connections.turn)
         try:
-            async with turn(key, size_bytes, most_bytes, is_piece=is_piece) as given:
+            async with turn(key, size_bytes) as given:
                 session = cast(CountedSession, given.session)
                 end = asyncio.get_running_loop().create_future()
                 self._ends.append(end)
@@ -213,8 +207,8 @@ class Traffic:
                 self.served.append(key)
                 await end
         except FloodWait:
-            await self._request(key, size_bytes, most_bytes, is_piece)
-        except (OSError, Stopped, RequestsAreCounted) as error:
+            await self._request(key, size_bytes)
+        except (OSError, Stopped) as error:
             self.errors.append(error)
 
     async def _settle(self) -> None:
@@ -261,20 +255,6 @@ def test_all_connections_carry_the_same_and_none_more_than_two_parts() -> None:
         await traffic.ask(VIDEO, times=30)
         parts = BYTES_PER_CONNECTION // PART_BYTES
         assert traffic.load() == {session: parts for session in traffic.telegram.media}
-
-    run(test)
-
-
-def test_the_last_pieces_of_a_file_come_over_all_connections() -> None:
-    """None takes many of them at once, which then would come long after the others' last."""
-
-    async def test(traffic: Traffic) -> None:
-        await traffic.open_the_window()
-        piece_bytes = PART_BYTES // 4
-        await traffic.ask(VIDEO, piece_bytes, times=20, most_bytes=2 * piece_bytes)
-        assert traffic.load() == {session: 2 for session in traffic.telegram.media}
-        await traffic.end_oldest()
-        assert traffic.load() == {session: 2 for session in traffic.telegram.media}
 
     run(test)
 
@@ -561,20 +541,6 @@ def test_a_stop_ends_the_wait_of_all_who_wait_for_the_end_of_a_pause() -> None:
         await traffic.stop()
         await traffic.ask(PHOTOS[0])
         assert [type(error) for error in traffic.errors] == [Stopped] * 4
-
-    run(test)
-
-
-def test_from_the_first_pause_on_nothing_is_asked_for_in_pieces() -> None:
-    async def test(traffic: Traffic) -> None:
-        piece_bytes = PART_BYTES // 4
-        await traffic.ask(VIDEO, piece_bytes, times=8, is_piece=True)
-        assert len(traffic.under_way) == 4
-        await traffic.end_oldest(FloodWait(PAUSE_SECONDS))
-        for _ in range(3):
-            await traffic.end_oldest()
-        await traffic.ask(VIDEO, piece_bytes, is_piece=True)
-        assert [type(error) for error in traffic.errors] == [RequestsAreCounted] * (1 + 4 + 1)
 
     run(test)
 

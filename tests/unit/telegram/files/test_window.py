@@ -57,7 +57,7 @@ def test_it_begins_with_one_part() -> None:
     assert RequestWindow(MOST_BYTES).limit_bytes == PART_BYTES
 
 
-def test_a_first_part_in_pieces_opens_it_before_it_is_whole() -> None:
+def test_a_first_answer_that_is_short_opens_it_as_well() -> None:
     link = Link(4e6, 0.08)
     link.carry([PART_BYTES // 4])
     assert link.window.limit_bytes >= 8 * PART_BYTES
