@@ -249,7 +249,12 @@ class MediaConnections:
     def _soonest(self, size_bytes: int) -> Session | None:
         """The connection that will answer first, be it that it has to answer others before; so a
         slow one gets nothing that one of the others would bring earlier. One that the library is
-        connecting anew counts as the last, and one that Telegram has paused is none."""
+        connecting anew counts as the last, and one that Telegram has paused is none.
+
+        What comes first goes over the connection for calls, which is known to carry something: it
+        is alone under way, so that nothing else would show that it is late."""
+        if self._window.is_untried and self._may_begin_with(self._starter):
+            return self._starter
         media = [session for session in self._turns if session is not self._starter]
         return min(
             filter(self._flood_waits.may_ask, media or self._turns),
@@ -259,6 +264,14 @@ class MediaConnections:
                 self._finish(session, size_bytes),
             ),
             default=None,
+        )
+
+    def _may_begin_with(self, starter: Session | None) -> bool:
+        return (
+            starter is not None
+            and starter in self._turns
+            and connected(starter).is_set()
+            and self._flood_waits.may_ask(starter)
         )
 
     def _finish(self, session: Session, size_bytes: int) -> float:

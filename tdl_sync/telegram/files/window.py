@@ -53,6 +53,11 @@ class RequestWindow:
         """Never less than one part."""
         return int(self._limit_bytes)
 
+    @property
+    def is_untried(self) -> bool:
+        """Whether nothing has arrived yet."""
+        return not self._arrived_bytes
+
     def sent(self) -> Sent:
         """A request goes out now."""
         return Sent(self._clock(), self._arrived_bytes)
