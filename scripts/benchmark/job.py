@@ -74,8 +74,9 @@ class Place:
         return f"gdrive:run-{next(self.numbers)}"
 
     def used_remote(self) -> str:
-        """One in which another chat's folder is already: in a fresh one a run first waits until it
-        is certain which folder all machines take, which is no part of the job."""
+        """One in which another chat's folder is already: in a fresh one a run that begins within a
+        minute of another one's end, as here, first waits until it is certain which folder all
+        machines take, which is no part of the job."""
         remote = self.new_remote()
         environment = {**os.environ, **self.environment}
         command = ["rclone", "mkdir", f"{remote}/Another chat [-1001]"]

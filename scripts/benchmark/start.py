@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -418,35 +418,41 @@ def _state_of_another(number: int) -> str:
 def five_files_drive(plan: Plan) -> list[Row]:
     """Into a folder that is there and holds another chat's, and which has none of this chat."""
     what = f"{SMALL_FILES} files into a chat's fresh folder, Drive"
-    runs = []
-    for _ in range(plan.runs):
-        with to_drive(_small_files()) as place:
-            place.quick()
-            place.run("--limit", "1", remote=f"{place.remote}/other")
-            place.far()
-            runs.append(place.run())
+
+    def use(place: Place) -> None:
+        place.quick()
+        place.run("--limit", "1", remote=f"{place.remote}/other")
+
+    runs = _first_runs(plan, to_drive, use)
     return [_five(what, runs, MOST_FIVE_FILES_SECONDS, beside_wire=False)]
 
 
 def five_files_fresh_drive(plan: Plan) -> list[Row]:
     """On which nothing is there."""
     what = f"{SMALL_FILES} files onto a fresh Drive"
-    runs = []
-    for _ in range(plan.runs):
-        with to_drive(_small_files()) as place:
-            place.far()
-            runs.append(place.run())
+    runs = _first_runs(plan, to_drive)
     return [_five(what, runs, MOST_FIVE_FILES_SECONDS, beside_wire=False)]
 
 
 def five_files_directory(plan: Plan) -> list[Row]:
     what = f"{SMALL_FILES} files into a fresh folder, directory"
+    runs = _first_runs(plan, to_directory)
+    return [_five(what, runs, MOST_BESIDE_THE_WIRE_SECONDS, beside_wire=True)]
+
+
+def _first_runs(
+    plan: Plan,
+    to: Callable[[Mapping[str, object]], AbstractContextManager[Place]],
+    prepare: Callable[[Place], None] = lambda place: None,
+) -> list[Timeline]:
+    """Of five small files, each to a place of its own that was made ready."""
     runs = []
     for _ in range(plan.runs):
-        with to_directory(_small_files()) as place:
+        with to(_small_files()) as place:
+            prepare(place)
             place.far()
             runs.append(place.run())
-    return [_five(what, runs, MOST_BESIDE_THE_WIRE_SECONDS, beside_wire=True)]
+    return runs
 
 
 def _five(what: str, runs: Sequence[Timeline], most: float, *, beside_wire: bool) -> Row:

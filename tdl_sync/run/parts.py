@@ -54,7 +54,8 @@ Result = TypeVar("Result")
 CLOSE_AFTER_STOP_SECONDS = 1.0
 
 _SOON_SECONDS = 3.0
-"""Usually it is there before the remote is asked. What is wrong with that is told no later."""
+"""So long a remote whose folder is missing waits for Telegram, which usually is there before; and
+what is wrong with it is told so much later at most."""
 
 
 @dataclass(frozen=True)

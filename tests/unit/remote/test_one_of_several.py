@@ -68,6 +68,13 @@ class LaggingDrive:
 Rule = Callable[[LaggingDrive, int, float], Machine]
 
 
+def takes(drive: LaggingDrive, machine: int, folder: str) -> Machine:
+    """It puts something there some time later."""
+    drive.take(machine, folder)
+    yield drive.dice.uniform(0.0, 30.0)
+    drive.filled_at.setdefault(folder, drive.now)
+
+
 def by_the_rule(drive: LaggingDrive, machine: int, longest_between: float) -> Machine:
     choosing = Choosing(Others())
     while True:
@@ -89,9 +96,7 @@ def by_the_rule(drive: LaggingDrive, machine: int, longest_between: float) -> Ma
             yield step.at - drive.now
         else:
             assert isinstance(step, Take)
-            drive.take(machine, step.folder_id)
-            yield drive.dice.uniform(0.0, 30.0)
-            drive.filled_at.setdefault(step.folder_id, drive.now)
+            yield from takes(drive, machine, step.folder_id)
             return
 
 
@@ -147,9 +152,7 @@ class Account:
                 yield max(0.0, step.at - drive.now)
             else:
                 assert isinstance(step, Take)
-                drive.take(machine, step.folder_id)
-                yield drive.dice.uniform(0.0, 30.0)
-                drive.filled_at.setdefault(step.folder_id, drive.now)
+                yield from takes(drive, machine, step.folder_id)
                 return
 
 
