@@ -25,6 +25,7 @@ from tdl_sync.core.errors import DownloadFailed, Stopped
 from tdl_sync.core.model import MessageKey
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram.files.addresses import Address, DataCentreAddresses
+from tdl_sync.telegram.files.asides import Asides
 from tdl_sync.telegram.files.download_limit import DownloadLimit
 from tdl_sync.telegram.files.flood_waits import FloodWaits
 from tdl_sync.telegram.files.late_answers import AnswerTimes
@@ -46,6 +47,9 @@ Answer = TypeVar("Answer")
 
 MOST_REMEMBERED_FILES = 1000
 """Then those that wait for nothing are forgotten: one of them that asks again begins anew."""
+
+LOOK_AT_THE_FIRST_SECONDS = 0.02
+"""So often it is seen how much of the first answer is there."""
 
 SMALLEST_REQUEST_BYTES = PART_BYTES // 16
 """What the smallest request counts for, so that even tiny files are not asked for without end."""
@@ -101,6 +105,7 @@ class MediaConnections:
         self._first_asked: dict[MessageKey, int] = {}
         self._numbers = itertools.count()
         self._stopped: Stopped | None = None
+        self._asides = Asides()
         self._flood_waits = FloodWaits(telegram, clock, self.serve, self._stop)
         self._late_requests = LateRequests(telegram, self, self._times, self._flood_waits, clock)
 
@@ -221,7 +226,19 @@ class MediaConnections:
         self._turns[session].append(turn)
         self._limit.asked(answer_bytes)
         self._flood_waits.asked(turn)
+        if self._window.is_untried:
+            self._asides.begin(self._look_at_the_first(turn))
         return turn
+
+    async def _look_at_the_first(self, turn: Turn) -> None:
+        """Others follow when enough of it is there, not when all of it is."""
+        session = turn.session
+        before_bytes = self._telegram.received_bytes(session)
+        while self._window.waits_for_the_first and turn in self._turns.get(session, ()):
+            await self._telegram.sleep(LOOK_AT_THE_FIRST_SECONDS)
+            received_bytes = self._telegram.received_bytes(session) - before_bytes
+            self._window.arriving(turn.sent, received_bytes)
+            self.serve()
 
     def under_way(self) -> Iterator[Turn]:
         return (turn for turns in self._turns.values() for turn in turns)
@@ -340,7 +357,7 @@ class MediaConnections:
 
         The library keeps one connection to each data centre for calls. For a foreign one it
         costs the only key exchange and the only authorization. Until the media connections are
-        open that connection carries the first part, whose answer shows what the link can carry.
+        open that connection carries the first part, which shows as it comes what the link carries.
         """
         calls = await self._addresses.of(self._dc_id, media=False)
         try:

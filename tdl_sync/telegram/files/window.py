@@ -34,7 +34,7 @@ class Sent:
 
 
 class RequestWindow:
-    """Begins with one part, whose answer shows what the link can carry.
+    """Begins with one part, whose answer shows what the link can carry, while it comes.
 
     Not thread-safe: it lives on the event loop.
     """
@@ -55,12 +55,24 @@ class RequestWindow:
 
     @property
     def is_untried(self) -> bool:
-        """Whether nothing has arrived yet."""
-        return not self._arrived_bytes
+        """Whether nothing has shown yet what the link can carry."""
+        return not self._arrived_bytes and self._limit_bytes == PART_BYTES
+
+    @property
+    def waits_for_the_first(self) -> bool:
+        """Whether no answer is whole yet; how much of it is there is told to ``arriving``."""
+        return not self._arrived_bytes and self._limit_bytes < self._most_bytes
 
     def sent(self) -> Sent:
         """A request goes out now."""
         return Sent(self._clock(), self._arrived_bytes)
+
+    def arriving(self, sent: Sent, so_far_bytes: int) -> None:
+        """So much of the first answer is there. It opens as far as that shows already, by the time
+        since it was asked for, which is less than the link carries."""
+        seconds = max(self._clock() - sent.at_seconds, 1e-6)
+        limit_bytes = so_far_bytes / seconds * TARGET_SECONDS
+        self._limit_bytes = min(max(limit_bytes, self._limit_bytes), float(self._most_bytes))
 
     def answered(self, sent: Sent, size_bytes: int) -> None:
         """Its answer of so many bytes is there. Each round of answers moves the limit once."""

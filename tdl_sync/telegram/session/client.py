@@ -422,6 +422,10 @@ class TelegramClient:
             self._answered_at = time.monotonic()
         return answer
 
+    def received_bytes(self, session: Session) -> int:
+        """As many have come over its connection so far, of answers that are not whole, too."""
+        return library.received_bytes(session)
+
     async def _connected(self, session: Session) -> None:
         """Wait until the session has a connection. Raises what ended the session, or ``OSError``
         where it takes too long or has to be another session."""

@@ -282,6 +282,11 @@ async def send(session: Session, query: TLObject[Any], seconds: float) -> Any:
     return await sending(query, timeout=seconds)
 
 
+def received_bytes(session: Session) -> int:
+    """As many have come over the connection that it has now, of answers that are not whole, too."""
+    return int(getattr(session.connection, "received_bytes", 0))
+
+
 def data_centre(session: Session) -> int:
     return session.dc_id
 

@@ -38,6 +38,9 @@ class Reception(asyncio.BufferedProtocol):
         self._waiting: asyncio.Future[None] | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._is_paused = self._has_ended = False
+        self.received_bytes = 0
+        """As many have come so far, of whole packets and of others."""
+
         transport.set_protocol(self)
 
     @classmethod
@@ -132,6 +135,7 @@ class Reception(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self._heard_at = self._loop.time()
+        self.received_bytes += nbytes
         if self._wanted:
             rest = self._wanted[nbytes:]
             self._wanted.release()

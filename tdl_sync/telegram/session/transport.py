@@ -57,6 +57,11 @@ class PromptTCP(TCPAbridged):
         where there is no connection (yet, or any more)."""
         return self.writer is not None and not self.writer.is_closing()
 
+    @property
+    def received_bytes(self) -> int:
+        """As many have come so far, of a packet that is not whole yet, too."""
+        return 0 if self._reception is None else self._reception.received_bytes
+
     async def recv(self, length: int = 0) -> bytes | None:
         """A packet (https://core.telegram.org/mtproto/mtproto-transports#abridged); ``None`` at the
         connection's end, and when it is silent for the library's time-out."""
@@ -92,6 +97,12 @@ class WatchedConnection(Connection):
     def has_ended(self) -> bool:
         """Whether nothing that comes is read any more."""
         return self._has_ended
+
+    @property
+    def received_bytes(self) -> int:
+        """As many have come since it was opened; it may be opened more than once."""
+        protocol: Any = self.protocol
+        return 0 if protocol is None else int(protocol.received_bytes)
 
     async def connect(self) -> None:
         # What was sent in the moment in which the session's last connection ended went with it.

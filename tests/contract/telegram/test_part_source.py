@@ -27,6 +27,7 @@ from tdl_sync.core.errors import (
 )
 from tdl_sync.core.model import MediaItem
 from tdl_sync.core.ports import PART_BYTES, PartSource
+from tdl_sync.telegram.files import late_answers, window
 from tdl_sync.telegram.files.parts import TelegramPartSource
 from tests.connected import ConnectedTelegram, ConnectTelegram
 from tests.fakes.from_world import messages_of, record_in
@@ -34,6 +35,7 @@ from tests.fakes.parts import FakePartSource, empty_part, short_part
 from tests.waiting import result_of, until
 
 MIB = 1024 * 1024
+A_LONG_TIME_SECONDS = 1e5
 SIZES = [0, 1, MIB - 1, MIB, MIB + 1, 3 * MIB + 5]
 
 
@@ -390,6 +392,23 @@ def test_no_more_connections_are_opened_than_asked_for(
     before = place.standin.statistics.counts().connections
     ask_for_all(place, world, items_of(world))
     assert place.standin.statistics.counts().connections - before <= 3
+
+
+def test_others_are_asked_for_while_the_first_answer_still_comes(
+    connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is there of it shows what the line carries."""
+    monkeypatch.setattr(window, "TARGET_SECONDS", A_LONG_TIME_SECONDS)
+    for name in ("UNKNOWN_LATE_SECONDS", "LEAST_LATE_SECONDS"):
+        monkeypatch.setattr(late_answers, name, A_LONG_TIME_SECONDS)
+    world = worlds.files(sizes=[8 * MIB])
+    place = RealPlace(connect_telegram(world))
+    place.standin.faults.add(Fault("slow", rpc="upload.GetFile", bytes_per_second=2000))
+    (item,) = items_of(world)
+    first, *others = (place.parts.fetch_part(item, part * MIB, MIB) for part in range(8))
+    for part, other in enumerate(others, start=1):
+        assert result_of(other) == record_in(world, item).read(part * MIB, MIB)
+    assert not first.done()
 
 
 def test_further_connections_begin_with_the_salt_that_is_known(

@@ -66,6 +66,20 @@ class LimitedSession:
         self.is_started = asyncio.Event()
         self.is_started.set()
         self.results: dict[int, Any] = {}
+        self._answers: list[tuple[float, int]] = []
+
+    def answers(self, now: float, size_bytes: int) -> float:
+        """After all that it has answered before; in how many seconds the last byte is there."""
+        self.free_at_seconds = max(self.free_at_seconds, now)
+        self._answers.append((self.free_at_seconds + ROUND_TRIP_SECONDS / 2, size_bytes))
+        self.free_at_seconds += size_bytes / CONNECTION_BYTES_PER_SECOND
+        return self.free_at_seconds - now + ROUND_TRIP_SECONDS / 2
+
+    def received_bytes(self, now: float) -> int:
+        return sum(
+            min(max(int((now - begins_at) * CONNECTION_BYTES_PER_SECOND), 0), size_bytes)
+            for begins_at, size_bytes in self._answers
+        )
 
 
 @dataclass
@@ -104,11 +118,10 @@ class Server:
         await asyncio.sleep(ROUND_TRIP_SECONDS / 2)
         refusal = self._refusal(session) if is_file else None
         answer = b"" if refusal else bytes(size_bytes)
-        session.free_at_seconds = max(session.free_at_seconds, now())
-        session.free_at_seconds += len(answer) / CONNECTION_BYTES_PER_SECOND
+        answer_seconds = session.answers(now(), len(answer))
         if refusal is not None and refusal.limit in self._heard_of:
             self.refused_in_vain += self._heard_of[refusal.limit].holds(sent_at)
-        await asyncio.sleep(session.free_at_seconds - now() + ROUND_TRIP_SECONDS / 2)
+        await asyncio.sleep(answer_seconds)
         if refusal is not None:
             until = now() + refusal.seconds
             _hear(self._heard_over, session.number, now(), until)
@@ -172,6 +185,9 @@ class LimitedTelegram:
 
     async def get_session(self, dc_id: int, **_: Any) -> LimitedSession:
         return self.session
+
+    def received_bytes(self, session: LimitedSession) -> int:
+        return session.received_bytes(asyncio.get_running_loop().time())
 
     async def ask(self, session: LimitedSession, query: Any, seconds: float) -> Any:
         if isinstance(query, raw.functions.InvokeWithoutUpdates):

@@ -35,6 +35,7 @@ class CountedSession:
 
     def __init__(self) -> None:
         self.results: dict[int, Any] = {}
+        self.received_bytes = 0
         self.is_started = asyncio.Event()
         self.is_started.set()
 
@@ -61,6 +62,9 @@ class CountingTelegram:
         assert isinstance(query, raw.functions.Ping)
         self.pings.append(asyncio.get_running_loop().create_future())
         await self.pings[-1]
+
+    def received_bytes(self, session: CountedSession) -> int:
+        return session.received_bytes
 
     def say_pause(self, doing: str, seconds: int) -> None:
         self.pauses_said.append(seconds)
@@ -234,6 +238,26 @@ def test_the_first_request_goes_over_the_connection_that_is_there() -> None:
     async def test(traffic: Traffic) -> None:
         await traffic.ask(VIDEO)
         assert traffic.under_way == [(VIDEO, traffic.telegram.starter)]
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("so_far_bytes", "after_seconds", "under_way"),
+    [(0, 5, 1), (20_000, 0.1, 1), (75_000, 0.1, 4), (PART_BYTES // 2, 0.1, 9), (75_000, 1, 1)],
+)
+def test_others_follow_as_soon_as_what_is_there_of_the_first_answer_shows_that_they_fit(
+    so_far_bytes: int, after_seconds: float, under_way: int
+) -> None:
+    """As many as come in six seconds at the rate so far, or as the connections take: two each."""
+
+    async def test(traffic: Traffic) -> None:
+        await traffic.ask(VIDEO, times=20)
+        assert len(traffic.under_way) == 1
+        traffic.telegram.starter.received_bytes += so_far_bytes
+        await traffic.pass_time(after_seconds)
+        assert len(traffic.under_way) == under_way
+        assert sum(traffic.load().values()) == under_way
 
     run(test)
 
