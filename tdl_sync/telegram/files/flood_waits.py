@@ -53,6 +53,9 @@ class FloodWaits:
     def has_waited(self, session: Session) -> bool:
         return self._pauses.has_waited(session)
 
+    def has_taken(self, session: Session) -> int:
+        return self._pauses.has_taken(session)
+
     def asked(self, turn: Turn) -> None:
         self._pauses.asked(turn.session, turn)
         if self._silence_tells and self._pauses.wait_for(turn):

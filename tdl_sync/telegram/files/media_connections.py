@@ -279,6 +279,7 @@ class MediaConnections:
                 not connected(session).is_set(),
                 not self._flood_waits.has_waited(session),
                 self._finish(session, size_bytes),
+                self._flood_waits.has_taken(session),
             ),
             default=None,
         )

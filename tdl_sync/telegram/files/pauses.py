@@ -4,9 +4,10 @@ A refusal says for how long, not for whom. Over the connection that it came by n
 until then, and over the others nothing until it shows whom it means. What is under way may show
 that: where most of what was sent later over others is answered all the same, the limit is one of a
 connection (of a server behind it). Where nothing is left under way that could, one request over a
-connection that was not refused itself asks (the probe); the more of these were in vain, the rarer.
-From then on a refusal holds its own connection alone, until several in a row are refused with no
-answer in between.
+connection that was not refused itself asks (the probe). The more of these were in vain, the rarer;
+but it looks like a limit of each, and is probed, where those that had waited are taken again and
+one that had not is refused. From then on a refusal holds its own connection alone, until several in
+a row are refused with no answer in between.
 
 When a pause of all is over one request feels its way (the feeler), since a limit may be reached at
 once again, and the others follow when it is taken. Waits are told in whole seconds, so that one
@@ -88,6 +89,8 @@ class Pauses:
         """Until when each connection was told to wait, whomever that meant."""
         self._limits_are_of_one = False
         self._refused_in_a_row: set[Hashable] = set()
+        self._have_waited: set[Hashable] = set()
+        """The connections that were refused in the last pause of all that is over."""
         self._under_way: set[Hashable] = set()
         self._taken: Counter[Hashable] = Counter()
         """As many requests each connection has had answered since it was refused."""
@@ -124,6 +127,11 @@ class Pauses:
         """Whether it was refused in the pause that a request over it would end: what is taken over
         another may only show that this one was never meant."""
         return self._of_all is not None and connection in self._of_all.ends
+
+    def has_taken(self, connection: Hashable) -> int:
+        """As many as it has had answered since it was refused: the fewer, the less likely is it to
+        be refused next if each has a limit of its own."""
+        return self._taken[connection]
 
     def asked(self, connection: Hashable, request: Hashable) -> None:
         """A request goes out, as ``may_ask`` has allowed: during a pause it is the one that
@@ -174,15 +182,22 @@ class Pauses:
     def _hold_all(self, pause: _Pause) -> None:
         for connection, each in self._of_one.items():
             pause.told(connection, each.until_seconds)
-        if self._of_all is not None:  # its feeler was refused, so this is the same one
-            pause.may_be_probed = False
-        elif self._without_probe:
+        if self._of_all is not None:  # its feeler was refused, so this may be the same one
+            pause.may_be_probed = pause.connection not in self._of_all.ends
+        elif self._without_probe and not self._is_as_if_of_one(pause.connection):
             self._without_probe -= 1
             pause.may_be_probed = False
         self._of_all = pause
         self._of_one.clear()
         self._refused_in_a_row.clear()
         self._limits_are_of_one = False
+
+    def _is_as_if_of_one(self, connection: Hashable) -> bool:
+        """Those that have waited were taken again, and one that had not is refused: so would it be
+        if each had a limit of its own."""
+        return connection not in self._have_waited and any(
+            self._taken[each] for each in self._have_waited
+        )
 
     def answered(self, connection: Hashable, request: Hashable, sent_at_seconds: float) -> None:
         """Telegram has answered a request, whatever its answer was."""
@@ -192,6 +207,7 @@ class Pauses:
     def taken(self, connection: Hashable, request: Hashable, sent_at_seconds: float) -> None:
         """Telegram has taken a request, whatever its answer will be."""
         if self._of_all is not None and self._of_all.feeler == request:
+            self._have_waited = set(self._of_all.ends)
             self._of_all = None
         if self._of_all is not None and self._of_all.probe == request:
             self._hold_each_by_itself(self._of_all)
@@ -228,6 +244,7 @@ class Pauses:
         self._of_one.pop(connection, None)
         self._told.pop(connection, None)
         self._taken.pop(connection, None)
+        self._have_waited.discard(connection)
 
     def _that_hold(self, connection: Hashable) -> list[_Pause]:
         held_by = (self._of_all, self._of_one.get(connection))

@@ -299,11 +299,22 @@ async def theirs(limits: Sequence[RequestLimit], sizes: Sequence[int]) -> Cost:
 LARGE = (64_000_000,)
 SEVERAL = (32_000_000,) * 4
 SMALL = (100_000,) * 200
+FEW_SMALL = (100_000,) * 60
 
 FEW_A_CONNECTION = RequestLimit(3, 4, scope="connection")
 PREMIUM = RequestLimit(60, 3, kind="flood_premium_wait")
 SHAPES: tuple[LimitShape, ...] = ("window", "bucket", "burst")
 QUICK = RequestLimit(10, 1, shape="bucket")
+
+END_OF_A_TURN: tuple[tuple[int, int, LimitShape, tuple[int, ...]], ...] = (
+    (8, 3, "burst", SEVERAL),
+    (5, 5, "burst", SEVERAL),
+    (3, 2, "burst", SEVERAL),
+    (4, 7, "bucket", LARGE),
+    (2, 5, "bucket", LARGE),
+    (6, 3, "burst", FEW_SMALL),
+)
+"""Limits that let some connections take a last part which others would be refused."""
 
 CASES: dict[str, tuple[list[RequestLimit], tuple[int, ...]]] = {
     "account": ([RequestLimit(40, 5)], LARGE),
@@ -318,6 +329,13 @@ CASES: dict[str, tuple[list[RequestLimit], tuple[int, ...]]] = {
     "each connection, several files": ([FEW_A_CONNECTION], SEVERAL),
     "each connection, small files": ([RequestLimit(6, 2, scope="connection")], SMALL),
     "each connection, a burst": ([RequestLimit(4, 3, scope="connection", shape="burst")], SEVERAL),
+    **{
+        f"each connection, {requests} in {seconds} s, {shape}": (
+            [RequestLimit(requests, seconds, scope="connection", shape=shape)],
+            sizes,
+        )
+        for requests, seconds, shape, sizes in END_OF_A_TURN
+    },
     **{
         f"account, {requests} in {seconds} s, {shape}": (
             [RequestLimit(requests, seconds, shape=shape)],
