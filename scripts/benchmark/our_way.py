@@ -20,6 +20,7 @@ from scripts.benchmark.child import Meter
 from scripts.benchmark.frame import temporary_directory
 from tdl_sync.cli.usage import OPTIONS
 from tdl_sync.core.model import MediaItem, Reservation
+from tdl_sync.core.operating_system import share_freed_memory
 from tdl_sync.core.steps import Steps
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.options.chat_spelling import ByUsername
@@ -130,6 +131,7 @@ def main() -> None:
     parser.add_argument("--downloads", type=int, default=shipped("--downloads"))
     parser.add_argument("--connections", type=int, default=shipped("--connections"))
     arguments = parser.parse_args()
+    share_freed_memory()  # as the program does first of all
     with connected(arguments.chat, arguments.downloads, arguments.connections) as parts:
         meter = Meter()
         download_all(parts)

@@ -47,10 +47,13 @@ import psutil
 
 DEFAULT_BLOCK_BYTES = 4096
 _M_ARENA_MAX = -8
-_ARENAS = 2
+_ARENAS = 1
 _M_MMAP_THRESHOLD = -3
-_LARGE_BYTES = 128 * 1024
-"""What glibc begins with, and raises to megabytes when such blocks come and go."""
+_LARGE_BYTES = 4 * 1024 * 1024
+"""Larger than any copy of a part of a file, smaller than a listing."""
+
+_M_TRIM_THRESHOLD = -1
+_KEPT_BYTES = 16 * 1024 * 1024
 
 T = TypeVar("T")
 
@@ -59,12 +62,14 @@ T = TypeVar("T")
 
 
 def share_freed_memory() -> None:
-    """Let threads share what they free, and give back large blocks at once; to be called before
-    they are started.
+    """Let threads share what they free, so that the next copy of a part of a file lies where one
+    lay before; to be called before they are started.
 
-    By default glibc gives each of many threads an arena of its own, in which the copies of parts
-    of a file stay after they were freed; and what is large lies between what is small and stays,
-    so that memory grows for hours. Other C libraries do not, and are left alone
+    By default glibc gives each of many threads an arena of its own, in which such copies stay
+    after they were freed. And what is large it takes from the system and gives back each time: the
+    kernel then clears all its pages anew, which took a third of what a download costs of the
+    processor. What is kept so is given back by ``give_back_freed_memory``, or memory would grow
+    for hours. Other C libraries are left alone
     (https://man7.org/linux/man-pages/man3/mallopt.3.html).
     """
     if sys.platform == "linux":
@@ -72,6 +77,7 @@ def share_freed_memory() -> None:
             library = ctypes.CDLL(None)
             library.mallopt(_M_ARENA_MAX, _ARENAS)
             library.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+            library.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def give_back_freed_memory() -> None:

@@ -210,21 +210,76 @@ def test_with_a_process_all_that_it_has_started_is_killed() -> None:
 
 FREES_LARGE_BLOCKS = """
 import psutil
-from tdl_sync.core.operating_system import share_freed_memory
+from tdl_sync.core.operating_system import give_back_freed_memory, share_freed_memory
 share_freed_memory()
-bytes(4_000_000)  # one that comes and goes, from which glibc would learn
 blocks = [bytes([1]) * 500_000 for _ in range(200)]
 full_bytes = psutil.Process().memory_info().rss
 blocks = blocks[9::10]
+give_back_freed_memory()
 print(full_bytes - psutil.Process().memory_info().rss)
 """
 
+COPIES_PARTS = """
+import resource, threading
+from tdl_sync.core.operating_system import share_freed_memory
+share_freed_memory()
+def copy(times):
+    for _ in range(times):
+        part = bytes([1]) * 1_048_576
+        copies = [bytearray(part), bytearray(part)]
+def in_a_thread(times):
+    thread = threading.Thread(target=copy, args=(times,))
+    thread.start()
+    thread.join()
+in_a_thread(10)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+in_a_thread(100)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others are left alone")
-def test_large_blocks_go_back_to_the_system_when_they_are_freed() -> None:
-    program = [sys.executable, "-c", FREES_LARGE_BLOCKS]
-    given_back = subprocess.run(program, stdout=subprocess.PIPE, cwd=ROOT, check=True).stdout
-    assert int(given_back) > 60_000_000
+MANY_THREADS = """
+import psutil, threading
+from tdl_sync.core.operating_system import share_freed_memory
+share_freed_memory()
+in_turn, all_have, done = threading.Lock(), threading.Barrier(17), threading.Barrier(17)
+def copy():
+    with in_turn:
+        part = bytes([1]) * 1_048_576
+        copies = [bytearray(part), bytearray(part)]
+        del part, copies
+    all_have.wait()
+    done.wait()
+before = psutil.Process().memory_info().rss
+for _ in range(16):
+    threading.Thread(target=copy).start()
+all_have.wait()
+print(psutil.Process().memory_info().rss - before)
+done.wait()
+"""
+
+ONLY_GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others are left alone")
+
+
+def number_of(program: str) -> int:
+    command = [sys.executable, "-c", program]
+    return int(subprocess.run(command, stdout=subprocess.PIPE, cwd=ROOT, check=True).stdout)
+
+
+@ONLY_GLIBC
+def test_what_lies_freed_between_other_things_is_given_back_to_the_system() -> None:
+    assert number_of(FREES_LARGE_BLOCKS) > 60_000_000
+
+
+@ONLY_GLIBC
+def test_a_copy_of_a_part_lies_where_one_lay_before() -> None:
+    """Else the kernel would clear 256 pages for each: 76,800 here."""
+    assert number_of(COPIES_PARTS) < 2_000
+
+
+@ONLY_GLIBC
+def test_many_threads_take_no_more_memory_than_one_needs() -> None:
+    """Each with what it has freed to itself would keep 3 MB."""
+    assert number_of(MANY_THREADS) < 12_000_000
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
