@@ -9,7 +9,7 @@ from typing import Any
 
 from tdl_sync.commands.status_facts import Activity, ScopeShards, ScopeStatus
 from tdl_sync.core.balance import Balance
-from tdl_sync.core.model import Moved
+from tdl_sync.core.model import Moved, path_at
 from tdl_sync.core.text import (
     human_bytes,
     human_seconds,
@@ -50,7 +50,7 @@ def rows(status: ScopeStatus, now: datetime) -> list[tuple[str, str]]:
     """What there is to say, each with its label; an empty one belongs to the row before."""
     state = status.saved.state
     found = (
-        ("to", _place(state.remote, state.folder)),
+        ("to", path_at(state.remote, state.folder)),
         ("of it", _part(status)),
         ("state", _activity(status, now)),
         ("read", _read(status)),
@@ -81,7 +81,7 @@ def rows_of_shards(shards: ScopeShards, now: datetime) -> list[tuple[str, str]]:
         sum(state.adopted.size_bytes for state in states),
     )
     found = (
-        ("to", _place(states[0].remote, states[0].folder)),
+        ("to", path_at(states[0].remote, states[0].folder)),
         ("of it", ", ".join([f"in {shards.count} parts (--shard)", *_filtered(first)])),
         *((str(each.saved.state.shard), _shard(each, now)) for each in shards.statuses),
         ("unknown", _without_state(shards)),
@@ -115,10 +115,6 @@ def read_percent(status: ScopeStatus) -> int | None:
     if not newest_id or not status.counts_every_message:
         return None
     return min(100, 100 * last_id // newest_id)
-
-
-def _place(remote: str, folder: str) -> str:
-    return f"{remote}{folder}" if remote.endswith((":", "/")) else f"{remote}/{folder}"
 
 
 def _part(status: ScopeStatus) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -395,9 +396,14 @@ class AdoptedFile:
         return path_at(self.source, self.path)
 
 
+_WITHOUT_PATH = re.compile(r""":?[^:/,'"]+(?:,(?:[^:'"]|'[^']*'|"[^"]*")*)?:""")
+"""``REMOTE:``, or a connection string (https://rclone.org/docs/#connection-strings)."""
+
+
 def path_at(source: str, path: str) -> str:
-    """A path below ``REMOTE:PATH``, ``REMOTE:`` or a local directory."""
-    between = "" if source.endswith((":", "/")) else "/"
+    """A path below ``REMOTE:PATH``, ``REMOTE:`` or a local directory. The name of a folder may end
+    with a colon, too."""
+    between = "" if source.endswith("/") or _WITHOUT_PATH.fullmatch(source) else "/"
     return f"{source}{between}{path}"
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from tdl_sync.core.errors import RateLimited, RemoteNotNow, RemoteUnfit, TdlSyncError
+from tdl_sync.core.model import path_at
 from tdl_sync.core.operating_system import steady_seconds
 from tdl_sync.remote import one_of_several
 from tdl_sync.remote.one_of_several import (
@@ -216,8 +217,7 @@ def make_path_on_drive(control: RemoteControl, base: DriveParent, path: str) -> 
 
 
 def _below(remote: str, path: str) -> str:
-    separator = "" if not path or remote.endswith((":", "/")) else "/"
-    return f"{remote}{separator}{path}"
+    return path_at(remote, path) if path else remote
 
 
 def gone_from(control: RemoteControl, parent: Remote, folder_ids: Collection[str]) -> set[str]:

@@ -180,7 +180,10 @@ def test_a_second_signal_ends_the_children_and_the_run_at_once(scene: Scene) -> 
 def test_a_stop_before_the_first_file_does_not_wait_for_a_telegram_that_is_silent(
     scene: Scene,
 ) -> None:
-    scene.telegram.faults.add(Fault("no_answer", rpc="messages.GetSearchCounters", times=None))
+    scene.telegram.faults.add(
+        Fault("no_answer", rpc="messages.GetSearchCounters", times=None),
+        Fault("no_answer", rpc="upload.GetFile", times=None),
+    )
     running = scene.machine.start("-u", SOURCE)
     running.wait_until(lambda: scene.telegram.faults.strikes()[0][1] > 0)
     running.signal(signal.SIGTERM)
