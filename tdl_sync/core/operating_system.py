@@ -54,6 +54,7 @@ _LARGE_BYTES = 4 * 1024 * 1024
 
 _M_TRIM_THRESHOLD = -1
 _KEPT_BYTES = 16 * 1024 * 1024
+"""So much may lie free at the end of the memory before some of it is given back at once."""
 
 T = TypeVar("T")
 

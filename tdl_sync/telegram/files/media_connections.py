@@ -237,8 +237,10 @@ class MediaConnections:
         while self._window.waits_for_the_first and turn in self._turns.get(session, ()):
             await self._telegram.sleep(LOOK_AT_THE_FIRST_SECONDS)
             received_bytes = self._telegram.received_bytes(session) - before_bytes
+            limit_bytes = self._window.limit_bytes
             self._window.arriving(turn.sent, received_bytes)
-            self.serve()
+            if self._window.limit_bytes > limit_bytes:  # else connections would be tried each time
+                self.serve()
 
     def under_way(self) -> Iterator[Turn]:
         return (turn for turns in self._turns.values() for turn in turns)

@@ -21,7 +21,7 @@ from tdl_sync.core.model import MessageKey
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram.files import media_connections
 from tdl_sync.telegram.files.addresses import Address
-from tdl_sync.telegram.files.media_connections import MediaConnections
+from tdl_sync.telegram.files.media_connections import LOOK_AT_THE_FIRST_SECONDS, MediaConnections
 from tdl_sync.telegram.files.turns import BYTES_PER_CONNECTION, Turn
 from tdl_sync.telegram.session.keys import Keys
 
@@ -51,6 +51,7 @@ class CountingTelegram:
         self.media: list[CountedSession] = []
         self.refuse_starter = False
         self.refuse_media = False
+        self.media_tried = 0
         self.now = 0.0
         self.pauses_said: list[int] = []
         self.is_stopping = False
@@ -83,6 +84,7 @@ class CountingTelegram:
 
     async def get_session(self, dc_id: int, is_media: bool = False, **_: Any) -> CountedSession:
         await asyncio.sleep(0)
+        self.media_tried += is_media
         if self.refuse_media if is_media else self.refuse_starter:
             raise ConnectionError("refused")
         if not is_media:
@@ -259,6 +261,18 @@ def test_others_follow_as_soon_as_what_is_there_of_the_first_answer_shows_that_t
         await traffic.pass_time(after_seconds)
         assert len(traffic.under_way) == under_way
         assert sum(traffic.load().values()) == under_way
+
+    run(test)
+
+
+def test_what_cannot_be_opened_is_not_tried_again_because_the_first_answer_is_looked_at() -> None:
+    async def test(traffic: Traffic) -> None:
+        traffic.telegram.refuse_media = True
+        await traffic.ask(VIDEO, times=4)
+        tried = traffic.telegram.media_tried
+        for _ in range(20):
+            await traffic.pass_time(LOOK_AT_THE_FIRST_SECONDS)
+        assert traffic.telegram.media_tried == tried > 0
 
     run(test)
 
