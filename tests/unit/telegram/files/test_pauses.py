@@ -209,6 +209,16 @@ def test_a_connection_that_has_taken_as_much_as_the_one_that_was_refused_shows_n
     assert line.free() == {THIRD}
 
 
+def test_a_connection_that_has_taken_more_than_the_one_that_was_refused_may_show_it() -> None:
+    """Its limit, if it has one, is not that of the other."""
+    line = Line()
+    for connection in (FIRST, SECOND, SECOND):
+        line.answer(connection, sent=0.5, heard=0.6)
+    line.refuse(FIRST, sent=1.0, heard=1.1)
+    line.all_is_over()
+    assert line.free() == {SECOND, THIRD}
+
+
 def test_the_more_were_in_vain_the_rarer_one_asks_during_a_pause() -> None:
     """Where a limit is the account's it is found out a few times, not in each pause."""
     line = Line()
