@@ -60,7 +60,8 @@ class RequestWindow:
 
     @property
     def waits_for_the_first(self) -> bool:
-        """Whether no answer is whole yet; how much of it is there is told to ``arriving``."""
+        """Whether no answer is whole yet, and it may open further by what is there of the first:
+        that is told to ``arriving``."""
         return not self._arrived_bytes and self._limit_bytes < self._most_bytes
 
     def sent(self) -> Sent:
