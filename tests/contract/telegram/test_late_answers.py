@@ -166,7 +166,8 @@ def test_a_connection_at_a_tenth_of_the_others_rate_loses_its_share(
     files.all()
     assert files.standin.faults.strikes() == [(slow, 1)]
     fewest, *others = sorted(carried[number] for number in sorted(carried)[-4:])
-    assert 2 * fewest < min(others)
+    # What it has when it becomes slow. It would carry a sixth, being busy for longer, if no more.
+    assert 7 * fewest < min(others)
     assert files.served_times() == 1
 
 
