@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
@@ -61,6 +62,10 @@ class Parts:
     budget: DiskBudget
 
 
+CLAIM_SECONDS = 0.5
+"""So long a run claims its chat while connections for its files are opened: six round trips."""
+
+
 @contextmanager
 def connected(chat_name: str, downloads: int, connections: int) -> Iterator[Parts]:
     with ExitStack() as closing:
@@ -75,14 +80,18 @@ def connected(chat_name: str, downloads: int, connections: int) -> Iterator[Part
         partials = PartialFiles(staging, directory / "partial")
         parts = TelegramPartSource(telegram, reader, connections)
         newest = reader.newest_message_id(chat)
+        items = [
+            entry
+            for page in reader.pages(chat, 0, newest)
+            for entry in page.entries
+            if isinstance(entry, MediaItem)
+        ]
+        downloader = Downloader(parts, staging, partials, Silent(), stop)
+        downloader.expect(items)
+        time.sleep(CLAIM_SECONDS)
         yield Parts(
-            items=[
-                entry
-                for page in reader.pages(chat, 0, newest)
-                for entry in page.entries
-                if isinstance(entry, MediaItem)
-            ],
-            downloader=Downloader(parts, staging, partials, Silent(), stop),
+            items=items,
+            downloader=downloader,
             pools=DownloadPools(downloads, stop),
             budget=DiskBudget(BUDGET_BYTES, staging.block_bytes, stop),
         )

@@ -90,10 +90,11 @@ class MediaConnections:
         self._addresses = addresses
         self._dc_id = dc_id
         self._connections = connections
-        # One more, since the connection for calls carries the first parts.
+        # One more, since the connection for calls may carry the first parts.
         self._window = RequestWindow((connections + 1) * BYTES_PER_CONNECTION, clock)
         self._address: Address | None = None
         self._starter: Session | None = None
+        self._none_opens = False
         self._turns: dict[Session, list[Turn]] = {}
         self._under_way = 0
         self._expected = 0
@@ -268,15 +269,9 @@ class MediaConnections:
     def _soonest(self, size_bytes: int) -> Session | None:
         """The connection that will answer first, be it that it has to answer others before; so a
         slow one gets nothing that one of the others would bring earlier. One that the library is
-        connecting anew counts as the last, and one that Telegram has paused is none.
-
-        What comes first goes over the connection for calls, which is known to carry something: it
-        is alone under way, so that nothing else would show that it is late."""
-        if self._window.is_untried and self._may_begin_with(self._starter):
-            return self._starter
-        media = [session for session in self._turns if session is not self._starter]
+        connecting anew counts as the last, and one that Telegram has paused is none."""
         return min(
-            filter(self._flood_waits.may_ask, media or self._turns),
+            filter(self._flood_waits.may_ask, self._carriers()),
             key=lambda session: (
                 not connected(session).is_set(),
                 not self._flood_waits.has_waited(session),
@@ -286,13 +281,15 @@ class MediaConnections:
             default=None,
         )
 
-    def _may_begin_with(self, starter: Session | None) -> bool:
-        return (
-            starter is not None
-            and starter in self._turns
-            and connected(starter).is_set()
-            and self._flood_waits.may_ask(starter)
-        )
+    def _carriers(self) -> list[Session]:
+        """Over which of the connections files come.
+
+        The one for calls carries them until others are open. At the account's home it does that
+        only where no other can be opened: the chat is read over it and the state is saved, and
+        those answers would come behind a whole part, on a slow line many seconds late."""
+        media = [session for session in self._turns if session is not self._starter]
+        is_for_calls = self._telegram.keys.is_home(self._dc_id) and not self._none_opens
+        return media if media or is_for_calls else list(self._turns)
 
     def _finish(self, session: Session, size_bytes: int) -> float:
         """When it will have answered one more request of this size, in bytes of the others."""
@@ -345,9 +342,15 @@ class MediaConnections:
             return
         error = task.exception()
         if error is None:
+            self._none_opens = False
             self.serve()
-        elif not self._turns and not self._opening:
+        elif self._opening:
+            return
+        elif not self._turns:
             self._fail_all(error)
+        elif not self._none_opens:
+            self._none_opens = True
+            self.serve()
 
     def _fail_all(self, error: BaseException) -> None:
         while self._waiting:
@@ -359,8 +362,7 @@ class MediaConnections:
         """Learn where the data centre serves files.
 
         The library keeps one connection to each data centre for calls. For a foreign one it
-        costs the only key exchange and the only authorization. Until the media connections are
-        open that connection carries the first part, which shows as it comes what the link carries.
+        costs the only key exchange and the only authorization.
         """
         calls = await self._addresses.of(self._dc_id, media=False)
         try:

@@ -4,10 +4,9 @@ A refusal says for how long, not for whom. Over the connection that it came by n
 until then, and over the others nothing until it shows whom it means. What is under way may show
 that: where most of what was sent later over others is answered all the same, the limit is one of a
 connection (of a server behind it). Where nothing is left under way that could, one request over a
-connection that was not refused itself asks (the probe). The more of these were in vain, the rarer;
-but it looks like a limit of each, and is probed, where those that had waited are taken again and
-one that had not is refused. From then on a refusal holds its own connection alone, until several in
-a row are refused with no answer in between.
+connection that was not refused itself asks (the probe). The more of these were in vain, the rarer.
+Once it is known, a refusal holds its own connection alone, until several in a row are refused with
+no answer in between.
 
 When a pause of all is over one request feels its way (the feeler), since a limit may be reached at
 once again, and the others follow when it is taken. Waits are told in whole seconds, so that one
@@ -17,6 +16,8 @@ connection waits for the one that it was told itself.
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
@@ -48,7 +49,7 @@ class _Pause:
     sent_at_seconds: float
     heard_at_seconds: float
     had_taken: int
-    """As many it had taken since it was refused before."""
+    """As many of those that were sent over it before, since it was refused before."""
     ends: dict[Hashable, float]
     """Until when each connection was told to wait that was refused."""
     feeler: Hashable | None = None
@@ -89,11 +90,12 @@ class Pauses:
         """Until when each connection was told to wait, whomever that meant."""
         self._limits_are_of_one = False
         self._refused_in_a_row: set[Hashable] = set()
-        self._have_waited: set[Hashable] = set()
-        """The connections that were refused in the last pause of all that is over."""
-        self._under_way: set[Hashable] = set()
+        self._under_way: dict[Hashable, Hashable] = {}
+        """The requests, in their order, and over which connection each is."""
         self._taken: Counter[Hashable] = Counter()
-        """As many requests each connection has had answered since it was refused."""
+        """As many requests each connection has had answered that were sent after what it was
+        refused."""
+        self._refused_sent_at: dict[Hashable, float] = {}
         self._refused_probes = 0
         self._without_probe = 0
         """So many pauses are not probed."""
@@ -142,7 +144,7 @@ class Pauses:
         else:
             for pause in self._that_hold(connection):
                 pause.feeler = request
-        self._under_way.add(request)
+        self._under_way[request] = connection
 
     def wait_for(self, request: Hashable) -> bool:
         """Whether others go out as soon as it is taken."""
@@ -155,6 +157,7 @@ class Pauses:
         now = self._clock()
         until = now + max(seconds, LEAST_SECONDS)
         self._told[connection] = max(self._told.get(connection, until), until)
+        self._refused_sent_at[connection] = sent_at_seconds
         held_by = self._of_all or self._of_one.get(connection)
         if held_by is not None and held_by.probe == request:
             held_by.probe = None
@@ -165,13 +168,19 @@ class Pauses:
             held_by.told(connection, until)
             held_by.refused += held_by.came_later(connection, sent_at_seconds)
             return self._told[connection]
-        had_taken = self._taken.pop(connection, 0)
+        had_taken = self._taken.pop(connection, 0) + self._before(connection, request)
         pause = _Pause(connection, sent_at_seconds, now, had_taken, {connection: until})
         if self._of_all is not None or not self._limits_are_of_one or self._are_all_meant(pause):
             self._hold_all(pause)
         else:
             self._of_one[connection] = pause
         return self._told[connection]
+
+    def _before(self, connection: Hashable, request: Hashable) -> int:
+        """As many are still under way over it that were sent before: the answer to what is taken
+        comes with its bytes, behind a refusal."""
+        sent_before = itertools.takewhile(lambda each: each != request, self._under_way)
+        return sum(self._under_way[each] == connection for each in sent_before)
 
     def _are_all_meant(self, pause: _Pause) -> bool:
         """After it was found that each has a limit of its own."""
@@ -183,8 +192,8 @@ class Pauses:
         for connection, each in self._of_one.items():
             pause.told(connection, each.until_seconds)
         if self._of_all is not None:  # its feeler was refused, so this may be the same one
-            pause.may_be_probed = pause.connection not in self._of_all.ends
-        elif self._without_probe and not self._is_as_if_of_one(pause.connection):
+            pause.may_be_probed = False
+        elif self._without_probe:
             self._without_probe -= 1
             pause.may_be_probed = False
         self._of_all = pause
@@ -192,22 +201,15 @@ class Pauses:
         self._refused_in_a_row.clear()
         self._limits_are_of_one = False
 
-    def _is_as_if_of_one(self, connection: Hashable) -> bool:
-        """Those that have waited were taken again, and one that had not is refused: so would it be
-        if each had a limit of its own."""
-        return connection not in self._have_waited and any(
-            self._taken[each] for each in self._have_waited
-        )
-
     def answered(self, connection: Hashable, request: Hashable, sent_at_seconds: float) -> None:
         """Telegram has answered a request, whatever its answer was."""
-        self._taken[connection] += 1
+        if sent_at_seconds > self._refused_sent_at.get(connection, -math.inf):
+            self._taken[connection] += 1
         self.taken(connection, request, sent_at_seconds)
 
     def taken(self, connection: Hashable, request: Hashable, sent_at_seconds: float) -> None:
         """Telegram has taken a request, whatever its answer will be."""
         if self._of_all is not None and self._of_all.feeler == request:
-            self._have_waited = set(self._of_all.ends)
             self._of_all = None
         if self._of_all is not None and self._of_all.probe == request:
             self._hold_each_by_itself(self._of_all)
@@ -232,7 +234,7 @@ class Pauses:
 
     def ended(self, request: Hashable) -> None:
         """A request is over. If it was to find out something and had no answer the next one is."""
-        self._under_way.discard(request)
+        self._under_way.pop(request, None)
         for pause in self._all():
             if pause.feeler == request:
                 pause.feeler = None
@@ -244,7 +246,7 @@ class Pauses:
         self._of_one.pop(connection, None)
         self._told.pop(connection, None)
         self._taken.pop(connection, None)
-        self._have_waited.discard(connection)
+        self._refused_sent_at.pop(connection, None)
 
     def _that_hold(self, connection: Hashable) -> list[_Pause]:
         held_by = (self._of_all, self._of_one.get(connection))

@@ -32,7 +32,7 @@ from tdl_sync.telegram.files.parts import TelegramPartSource
 from tests.connected import ConnectedTelegram, ConnectTelegram
 from tests.fakes.from_world import messages_of, record_in
 from tests.fakes.parts import FakePartSource, empty_part, short_part
-from tests.waiting import result_of, until
+from tests.waiting import finished, result_of, until
 
 MIB = 1024 * 1024
 A_LONG_TIME_SECONDS = 1e5
@@ -401,14 +401,34 @@ def test_others_are_asked_for_while_the_first_answer_still_comes(
     monkeypatch.setattr(window, "TARGET_SECONDS", A_LONG_TIME_SECONDS)
     for name in ("UNKNOWN_LATE_SECONDS", "LEAST_LATE_SECONDS"):
         monkeypatch.setattr(late_answers, name, A_LONG_TIME_SECONDS)
-    world = worlds.files(sizes=[8 * MIB])
+    world = worlds.files(sizes=[4 * MIB])
     place = RealPlace(connect_telegram(world))
     place.standin.faults.add(Fault("slow", rpc="upload.GetFile", bytes_per_second=2000))
     (item,) = items_of(world)
-    first, *others = (place.parts.fetch_part(item, part * MIB, MIB) for part in range(8))
+    first, *others = (place.parts.fetch_part(item, part * MIB, MIB) for part in range(4))
     for part, other in enumerate(others, start=1):
         assert result_of(other) == record_in(world, item).read(part * MIB, MIB)
     assert not first.done()
+
+
+def test_no_call_waits_for_a_part_to_be_through(
+    connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the first part on: on a slow line its answer takes many seconds, and a stop saves the
+    state in less."""
+    for name in ("UNKNOWN_LATE_SECONDS", "LEAST_LATE_SECONDS"):
+        monkeypatch.setattr(late_answers, name, A_LONG_TIME_SECONDS)
+    world = worlds.files(sizes=[MIB])
+    telegram = connect_telegram(world)
+    place = RealPlace(telegram)
+    slow = Fault("slow", rpc="upload.GetFile", bytes_per_second=2000)
+    place.standin.faults.add(slow)
+    (item,) = items_of(world)
+    part = place.parts.fetch_part(item, 0, MIB)
+    until(lambda: place.standin.faults.strikes() == [(slow, 1)])
+    newest = finished(partial(telegram.reader.newest_message_id, telegram.chat))
+    assert newest == item.key.message_id
+    assert not part.done()
 
 
 def test_further_connections_begin_with_the_salt_that_is_known(

@@ -35,7 +35,7 @@ class CountedSession:
 
     def __init__(self) -> None:
         self.results: dict[int, Any] = {}
-        self.received_bytes = 0
+        self.received_bytes = 10 * PART_BYTES  # of other answers, before
         self.is_started = asyncio.Event()
         self.is_started.set()
 
@@ -49,6 +49,8 @@ class CountingTelegram:
         self.sessions: set[Any] = set()
         self.starter = CountedSession()
         self.media: list[CountedSession] = []
+        self.media_opens = asyncio.Event()
+        self.media_opens.set()
         self.refuse_starter = False
         self.refuse_media = False
         self.media_tried = 0
@@ -58,8 +60,14 @@ class CountingTelegram:
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
         self.pings: list[asyncio.Future[None]] = []
 
+    async def invoke(self, query: object, doing: str) -> raw.types.auth.ExportedAuthorization:
+        assert isinstance(query, raw.functions.auth.ExportAuthorization)
+        return raw.types.auth.ExportedAuthorization(id=1, bytes=b"")
+
     async def ask(self, session: CountedSession, query: object, seconds: float) -> None:
-        """Nothing but pings is sent."""
+        """Nothing else is sent but pings."""
+        if isinstance(query, raw.functions.auth.ImportAuthorization):
+            return
         assert isinstance(query, raw.functions.Ping)
         self.pings.append(asyncio.get_running_loop().create_future())
         await self.pings[-1]
@@ -85,6 +93,8 @@ class CountingTelegram:
     async def get_session(self, dc_id: int, is_media: bool = False, **_: Any) -> CountedSession:
         await asyncio.sleep(0)
         self.media_tried += is_media
+        if is_media:
+            await self.media_opens.wait()
         if self.refuse_media if is_media else self.refuse_starter:
             raise ConnectionError("refused")
         if not is_media:
@@ -236,17 +246,57 @@ def run(test: Callable[[Traffic], Awaitable[None]], connections: int = 4) -> Non
     asyncio.run(with_traffic())
 
 
-def test_the_first_request_goes_over_the_connection_that_is_there() -> None:
+@pytest.mark.parametrize("is_open", [False, True], ids=["others are opening", "others are open"])
+def test_at_the_accounts_home_no_file_comes_over_the_connection_for_calls(is_open: bool) -> None:
+    """The state is saved over it; on a slow line that would wait for a whole part."""
+
     async def test(traffic: Traffic) -> None:
+        if not is_open:
+            traffic.telegram.media_opens.clear()
+        await traffic.ask(VIDEO, times=3)
+        assert len(traffic.under_way) == (1 if is_open else 0)
+        traffic.telegram.media_opens.set()
+        await traffic.ask(PHOTOS[0], PHOTO_BYTES)
+        while traffic.under_way:
+            assert traffic.telegram.starter not in traffic.load()
+            await traffic.end_oldest()
+        assert traffic.served[0] == VIDEO
+
+    run(test)
+
+
+def test_where_none_can_be_opened_at_home_files_come_over_the_connection_for_calls() -> None:
+    async def test(traffic: Traffic) -> None:
+        traffic.telegram.refuse_media = True
         await traffic.ask(VIDEO)
         assert traffic.under_way == [(VIDEO, traffic.telegram.starter)]
+        traffic.telegram.refuse_media = False
+        await traffic.end_oldest()
+        await traffic.ask(PHOTOS[0], PHOTO_BYTES)
+        await traffic.end_oldest()
+        await traffic.ask(VIDEO, times=3)
+        assert traffic.load()
+        assert traffic.telegram.starter not in traffic.load()
+
+    run(test)
+
+
+def test_elsewhere_files_come_over_the_connection_for_calls_until_others_are_open() -> None:
+    async def test(traffic: Traffic) -> None:
+        traffic.telegram.keys.home_is(1)
+        traffic.telegram.media_opens.clear()
+        await traffic.ask(VIDEO, times=2)
+        assert traffic.under_way == [(VIDEO, traffic.telegram.starter)]
+        traffic.telegram.media_opens.set()
+        await traffic.end_oldest()
+        assert traffic.load() == {traffic.telegram.media[0]: 1}
 
     run(test)
 
 
 @pytest.mark.parametrize(
     ("so_far_bytes", "after_seconds", "under_way"),
-    [(0, 5, 1), (20_000, 0.1, 1), (75_000, 0.1, 4), (PART_BYTES // 2, 0.1, 9), (75_000, 1, 1)],
+    [(0, 5, 1), (20_000, 0.1, 1), (75_000, 0.1, 4), (PART_BYTES // 2, 0.1, 8), (75_000, 1, 1)],
 )
 def test_others_follow_as_soon_as_what_is_there_of_the_first_answer_shows_that_they_fit(
     so_far_bytes: int, after_seconds: float, under_way: int
@@ -254,10 +304,9 @@ def test_others_follow_as_soon_as_what_is_there_of_the_first_answer_shows_that_t
     """As many as come in six seconds at the rate so far, or as the connections take: two each."""
 
     async def test(traffic: Traffic) -> None:
-        traffic.telegram.starter.received_bytes = 10 * PART_BYTES  # of other answers, before
         await traffic.ask(VIDEO, times=20)
-        assert len(traffic.under_way) == 1
-        traffic.telegram.starter.received_bytes += so_far_bytes
+        ((_, session),) = traffic.under_way
+        session.received_bytes += so_far_bytes
         await traffic.pass_time(after_seconds)
         assert len(traffic.under_way) == under_way
         assert sum(traffic.load().values()) == under_way

@@ -219,6 +219,34 @@ def test_a_connection_that_has_taken_more_than_the_one_that_was_refused_may_show
     assert line.free() == {SECOND, THIRD}
 
 
+def test_what_comes_after_a_refusal_was_taken_before_it_if_it_was_sent_before() -> None:
+    """A refusal has few bytes, and overtakes what it was refused behind."""
+    line = Line()
+    earlier = line.ask(FIRST)
+    line.answer(SECOND, sent=0.5, heard=0.6)
+    line.refuse(FIRST, sent=1.0, heard=1.1)
+    line.pauses.answered(FIRST, earlier, 0.0)
+    line.pauses.ended(earlier)
+    line.all_is_over()
+    assert line.free() == {THIRD}  # the second has taken one as well
+
+
+def test_what_a_connection_had_taken_before_it_was_refused_counts_for_no_later_refusal() -> None:
+    line = Line()
+    earlier = line.ask(FIRST)
+    line.refuse(FIRST, sent=1.0, heard=1.1)
+    line.pauses.answered(FIRST, earlier, 0.0)
+    line.pauses.ended(earlier)
+    line.now = 20
+    for connection in (FIRST, SECOND):
+        feeler = line.ask(connection)
+        line.pauses.answered(connection, feeler, line.now)
+        line.pauses.ended(feeler)
+    line.refuse(FIRST, sent=21, heard=21.1)
+    line.all_is_over()
+    assert line.free() == {THIRD}
+
+
 def test_the_more_were_in_vain_the_rarer_one_asks_during_a_pause() -> None:
     """Where a limit is the account's it is found out a few times, not in each pause."""
     line = Line()
