@@ -64,6 +64,12 @@ def kill_both(running: Running) -> None:
     psutil.wait_procs(children, 30)
 
 
+def has_the_last(on: DriveScene) -> bool:
+    """Whether all files are downloaded, so that none is asked for twice after a kill."""
+    staged = (path.name.endswith(f"_{len(SIZES)}.staged") for path in on.staged())
+    return any(staged) or any(file.name.startswith(f"{len(SIZES)}_") for file in on.present())
+
+
 def killed_with_a_file_on_its_way(on: DriveScene, lag_seconds: float, *arguments: str) -> None:
     """Drive has not even read the last bytes of two files when their sender is killed."""
     on.drive.statistics.reset()
@@ -72,6 +78,7 @@ def killed_with_a_file_on_its_way(on: DriveScene, lag_seconds: float, *arguments
     # The first upload is that of the probe.
     running.wait_until(lambda: on.drive.statistics.counts().calls.get("upload.start", 0) >= 3)
     on.drive.shaping = Shaping(call_seconds=1.0, listing_lag_seconds=lag_seconds)
+    running.wait_until(lambda: has_the_last(on))
     running.wait_until(lambda: on.drive.statistics.counts().calls.get("upload.finish", 0) >= 2)
     kill_both(running)
     on.drive.shaping = Shaping(listing_lag_seconds=lag_seconds)
