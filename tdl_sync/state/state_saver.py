@@ -151,17 +151,19 @@ class StatePlaces:
         return self._save_locally(self.snapshot(), failure)
 
     def _telegram_has_it(self, local_saves_before: int) -> None:
-        """Drop the local copy, unless it was written after this state was looked at."""
+        """Drop the local copy, unless it was written after this state was looked at: then what
+        Telegram has is older, and no news for the user."""
         lines = []
         with self._lock:
+            if self._local_saves != local_saves_before:
+                return
             if self._telegram_fails:
                 self._telegram_fails = False
                 lines.append("the state message is saved in Saved Messages again")
-            if self._local_saves == local_saves_before:
-                try:
-                    self.local_states.remove(self.message.scope_key)
-                except OSError as error:
-                    lines.append(f"warning: an old copy of the state stays: {error}")
+            try:
+                self.local_states.remove(self.message.scope_key)
+            except OSError as error:
+                lines.append(f"warning: an old copy of the state stays: {error}")
         for line in lines:
             self.notices.message(line)
 

@@ -527,11 +527,13 @@ def test_a_stop_is_durable_in_time_though_telegram_hangs(run: Run) -> None:
         assert decode(run.saved.texts[0]) == PLAIN
         assert load(run.saved, run.local) == LoadedState(FURTHER, 101)
         assert saver.save_now(timeout_seconds=0.05) is SavedIn.LOCAL_FILE
+        assert len(run.progress.lines) == 1
     # Leaving did not wait for the call that hangs; when it comes back, all is in order.
     editing.set()
     until(lambda: all(one.name != "state saver" for one in threading.enumerate()))
     assert load(run.saved, run.local) == LoadedState(FURTHER, 101)
     assert not local_file.exists()
+    assert run.progress.lines[1:] == ["the state message is saved in Saved Messages again"]
 
 
 def test_a_disk_that_takes_nothing_either_is_named(run: Run) -> None:
