@@ -16,7 +16,7 @@ from concurrent.futures import Future, wait
 
 from tdl_sync.core.errors import ConfigurationError, TimeIsUp
 from tdl_sync.core.links import message_link
-from tdl_sync.core.model import Chat, DoneMark
+from tdl_sync.core.model import Chat, DoneMark, path_at
 from tdl_sync.core.reports import Outcome, RunReport
 from tdl_sync.core.stop import StopFlag
 from tdl_sync.core.text import printable
@@ -130,7 +130,7 @@ class Hooks:
             "EVENT": "file",
             "RESULT": "done",
             "REMOTE": mark.remote,
-            "PATH": f"{mark.remote}/{file.folder}/{file.name}",
+            "PATH": path_at(mark.remote, f"{file.folder}/{file.name}"),
             "FOLDER": file.folder,
             "NAME": file.name,
             "BYTES": item.size_bytes,

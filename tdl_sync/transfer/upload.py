@@ -19,6 +19,7 @@ from tdl_sync.core.model import (
     MessageKey,
     RemoteFile,
     StagedFile,
+    path_at,
 )
 from tdl_sync.core.retry import with_attempts
 from tdl_sync.core.steps import Steps, TriedAgain, UploadBegan, Uploaded, UploadEnded
@@ -86,7 +87,7 @@ class Uploader:
         self._stages.stop.check()
         place = self._place(item, path)
         folder = "/".join((self._job.folder, *place.folders))
-        remote_path = f"{self._job.remote}/{folder}/{place.name}"
+        remote_path = path_at(self._job.remote, f"{folder}/{place.name}")
         self._steps.tell(UploadBegan(item, staged.path.name, remote_path))
         try:
             moved = self._move(staged, place, folder)

@@ -72,6 +72,19 @@ def test_each_moved_file_and_the_end_are_told_by_variables_and_no_secret_is(
     assert not list(tmp_path.rglob("pwned"))
 
 
+def test_where_a_file_is_is_told_as_rclone_takes_it(stage: Stage, tmp_path: Path) -> None:
+    """A slash after the colon would be the root of the server with some remotes."""
+    scene = stage(worlds.files(sizes=[1000]))
+    command, told = teller(tmp_path)
+    ended = run_here(scene.machine, "-u", SOURCE, "--remote=box:", "--exec-file", command, "-v")
+    assert_moved(ended, 1)
+    (about,) = told_in(told)
+    path = f"box:{about['SYNC_FOLDER']}/{about['SYNC_NAME']}"
+    assert about["SYNC_PATH"] == path
+    (line,) = (line for line in ended.stderr.splitlines() if ": moveto " in line)
+    assert line.endswith(f" {path}")
+
+
 def test_a_hook_that_fails_is_a_warning_and_counted_and_no_file_is_lost_by_it(
     stage: Stage, tmp_path: Path
 ) -> None:
