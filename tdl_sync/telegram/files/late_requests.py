@@ -60,6 +60,10 @@ class Lines(Protocol):
 
     def over(self, turn: Turn) -> None: ...
 
+    def owes(self, turn: Turn, answer: asyncio.Task[Any]) -> None:
+        """This turn is over, since its answer came over another connection; its own still comes,
+        before whatever else is asked for over its connection."""
+
 
 class LateRequests:
     """Those to one data centre. Lives on the loop."""
@@ -171,6 +175,7 @@ class LateRequests:
         if first is asked_again:
             turn.answered_by = again.turn
             if not again.is_lost:
+                self._lines.owes(turn, asked)
                 self._times.outrun(turn.session, turn.sent.at_seconds, size_bytes)
             turn.sent = again.turn.sent
         # Never cancelled: the library would keep the answer to what nobody waits for.

@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pyrogram import raw
@@ -96,6 +96,7 @@ class MediaConnections:
         self._starter: Session | None = None
         self._none_opens = False
         self._turns: dict[Session, list[Turn]] = {}
+        self._owed: defaultdict[Session, list[Turn]] = defaultdict(list)
         self._under_way = 0
         self._expected = 0
         self._times = AnswerTimes(clock)
@@ -254,8 +255,23 @@ class MediaConnections:
             turns.remove(turn)
         self.serve()
 
+    def owes(self, turn: Turn, answer: asyncio.Task[Any]) -> None:
+        """See ``late_requests.Lines``. It counts for what its connection can carry, so that this
+        is never given more than may be asked for again."""
+        owed = replace(turn)
+        self._owed[turn.session].append(owed)
+
+        def came(_: asyncio.Task[Any]) -> None:
+            self._owed[turn.session].remove(owed)
+            self.serve()
+
+        answer.add_done_callback(came)
+
     def _busy_bytes(self, session: Session) -> int:
         return sum(turn.size_bytes for turn in self._turns[session])
+
+    def _carried_bytes(self, session: Session) -> int:
+        return self._busy_bytes(session) + sum(turn.size_bytes for turn in self._owed[session])
 
     def _has_room(self, session: Session, waiter: Waiter) -> bool:
         limit_bytes = self._window.limit_bytes
@@ -263,7 +279,7 @@ class MediaConnections:
         most_bytes = min(BYTES_PER_CONNECTION, max(limit_bytes // self._connections, PART_BYTES))
         return (
             sum(map(self._busy_bytes, self._turns)) + waiter.size_bytes <= limit_bytes
-            and self._busy_bytes(session) + waiter.size_bytes <= most_bytes
+            and self._carried_bytes(session) + waiter.size_bytes <= most_bytes
         )
 
     def _soonest(self, size_bytes: int) -> Session | None:
@@ -293,13 +309,13 @@ class MediaConnections:
 
     def _finish(self, session: Session, size_bytes: int) -> float:
         """When it will have answered one more request of this size, in bytes of the others."""
-        oldest = next(iter(self._turns[session]), None)
+        oldest = next(iter((*self._owed[session], *self._turns[session])), None)
         weight = (
             self._times.weight(session)
             if oldest is None
             else self._times.weight(session, oldest.sent.at_seconds, oldest.size_bytes)
         )
-        return (self._busy_bytes(session) + size_bytes) * weight
+        return (self._carried_bytes(session) + size_bytes) * weight
 
     def _remember(self, key: MessageKey) -> None:
         """Which file began before which."""

@@ -148,6 +148,20 @@ def test_what_a_very_slow_connection_carries_comes_over_another(
     assert files.served_times() <= 1.02
 
 
+@pytest.mark.parametrize("connections", [2, 4])
+def test_a_connection_that_crawls_from_the_first_part_on_holds_none_of_the_others(
+    connections: int, fetching: Callable[..., Fetching]
+) -> None:
+    """It is alone under way, so nothing shows by how much it is slower, and it still owes that part
+    when the others are asked for."""
+    files = fetching([PART_BYTES] * 2 + [100_000] * 8 + [20 * PART_BYTES], connections=connections)
+    slow = Fault("slow", rpc=GET_FILE, bytes_per_second=2000)
+    files.standin.faults.add(slow)
+    counts = files.all()
+    assert files.standin.faults.strikes() == [(slow, 1)]
+    assert counts.file_bytes <= files.size_bytes + late_requests.AGAIN_AT_ONCE_BYTES
+
+
 def test_a_connection_at_a_tenth_of_the_others_rate_loses_its_share(
     fetching: Callable[..., Fetching], monkeypatch: pytest.MonkeyPatch
 ) -> None:
