@@ -104,6 +104,10 @@ class PartSource(Protocol):
         """Parts of these are likely to be fetched soon: what has to be opened for that is opened
         now. Returns at once."""
 
+    def expect_some(self) -> None:
+        """There is something new, and nobody knows yet what. A first connection is opened for it
+        where it is likely to be. Returns at once."""
+
     def fetch_part(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> Future[bytes]:
         """Ask for one part. ``offset_bytes`` is a multiple of ``PART_BYTES``.
 

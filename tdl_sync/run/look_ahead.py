@@ -18,7 +18,8 @@ def look_ahead(chat: Chat, scope: Scope, task: Task, stages: Stages) -> Future[i
     """The id of the newest message; ``None`` where nothing newer is read. What comes after it is
     for the next round.
 
-    For the files of the first page connections are opened already. In a chat that was read before
+    For the files of the first page connections are opened already, and a first one while that page
+    is on its way. In a chat that was read before
     it is asked for only if there is something newer: most runs over those find nothing. Where the
     state in Telegram says that the run begins elsewhere nobody takes it.
     """
@@ -35,6 +36,7 @@ def look_ahead(chat: Chat, scope: Scope, task: Task, stages: Stages) -> Future[i
             return
         page = stages.reader.read_ahead(chat, after_id)
         if task.choice.filters == ALL_BUT_STICKERS:
+            stages.downloader.expect_some()
             _expect(page.result(), task, stages)
 
     in_thread(look, "first page")  # whoever takes the page meets what it has failed of

@@ -66,6 +66,10 @@ class Downloader:
         """See ``PartSource.expect``."""
         self._parts.expect(items)
 
+    def expect_some(self) -> None:
+        """See ``PartSource.expect_some``."""
+        self._parts.expect_some()
+
     def download(self, reservation: Reservation, steps: Steps) -> StagedFile:
         """Download one item; blocks until its staged file is complete and durable.
 

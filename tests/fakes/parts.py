@@ -68,6 +68,9 @@ class FakePartSource:
     def expect(self, items: Sequence[MediaItem]) -> None:
         """What it would have to open is always open."""
 
+    def expect_some(self) -> None:
+        """So is what that would need."""
+
     def fetch_part(self, item: MediaItem, offset_bytes: int, limit_bytes: int) -> Future[bytes]:
         if self.on_fetch is not None:
             self.on_fetch(item, offset_bytes)

@@ -79,6 +79,15 @@ class TelegramPartSource:
         for dc_id, count in parts.items():
             self._telegram.loop.submit(self._expect, dc_id, count)
 
+    def expect_some(self) -> None:
+        """It is likely to be at the account's home."""
+        self._telegram.loop.submit(self._expect_some)
+
+    async def _expect_some(self) -> None:
+        dc_id = self._telegram.keys.home_dc_id
+        if dc_id is not None:
+            self._data_centre(dc_id).expect(1)
+
     async def _expect(self, dc_id: int, requests: int) -> None:
         self._data_centre(dc_id).expect(requests)
 

@@ -23,7 +23,7 @@ class Keys:
     """
 
     def __init__(self) -> None:
-        self._home_dc_id: int | None = None
+        self.home_dc_id: int | None = None
         self._unknown: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
         self._renewed_at_seconds: defaultdict[int, float] = defaultdict(float)
         self.session_unknown = asyncio.Event()
@@ -31,10 +31,10 @@ class Keys:
 
     def home_is(self, dc_id: int) -> None:
         """Until this is told, every data centre counts as the account's home."""
-        self._home_dc_id = dc_id
+        self.home_dc_id = dc_id
 
     def is_home(self, dc_id: int) -> bool:
-        return self._home_dc_id in (None, dc_id)
+        return self.home_dc_id in (None, dc_id)
 
     def unknown(self, dc_id: int) -> asyncio.Event:
         """Set when that data centre does not know its key any more."""

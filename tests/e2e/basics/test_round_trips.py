@@ -140,6 +140,28 @@ def test_the_first_page_is_asked_for_beside_the_claim_and_connections_are_opened
     assert counts().connections == 1 + CONNECTIONS
 
 
+def test_a_first_connection_for_files_is_opened_beside_the_first_page(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes two round trips, and the chat is claimed in less after the page."""
+    scene = stage(worlds.files(sizes=[1000]))
+    counts, outcome = scene.telegram.statistics.counts, HandledCall.outcome
+    opened_beside = list[bool]()
+
+    async def held_back(call: HandledCall) -> Outcome:
+        if call.name == "messages.GetHistory":
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while counts().connections < 2 and time.monotonic() < deadline:
+                await asyncio.sleep(0.01)
+            opened_beside.append(counts().connections >= 2)
+        return await outcome(call)
+
+    monkeypatch.setattr(HandledCall, "outcome", held_back)
+    assert run_here(scene.machine, "-u", SOURCE).numbers()["done"] == 1
+    assert opened_beside[0]
+    assert counts().connections == 2
+
+
 def test_in_a_chat_that_was_read_before_the_page_of_what_is_new_is_asked_for_once(
     stage: Stage,
 ) -> None:
