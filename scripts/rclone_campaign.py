@@ -59,7 +59,7 @@ LONGEST_UPLOAD_SECONDS = 0.4
 LONGEST_WORK_SECONDS = 1.5
 LONGEST_PAUSE_SECONDS = 12.0
 MET_BY_CHANCE = 0.2
-MOST_IN_VAIN = 5
+MOST_IN_VAIN = 12
 """So many channels in a row may be moved, on a busy machine, before an upload was seen."""
 
 UNFINISHED = (3, 75)
