@@ -83,11 +83,15 @@ class Others:
     make_after: float = 0.0
 
     @classmethod
-    def before_us(cls, answered_at: float, *, may_be_alone: bool) -> Others:
+    def before_us(
+        cls, answered_at: float, *, may_be_alone: bool, may_have_made_it: bool = False
+    ) -> Others:
         """There are some who asked whether there are others before we did, as we know since
-        ``answered_at``."""
-        made_by = answered_at + ALONE_SECONDS
-        return cls(make_after=made_by + LAG_SECONDS) if may_be_alone else cls()
+        ``answered_at``. One of them may make it yet as if it were alone, or have done so a moment
+        ago."""
+        if may_be_alone:
+            return cls(make_after=answered_at + ALONE_SECONDS + LAG_SECONDS)
+        return cls(make_after=answered_at + LAG_SECONDS) if may_have_made_it else cls()
 
     @classmethod
     def none(cls, asked_at: float) -> Others:

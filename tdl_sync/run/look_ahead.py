@@ -19,9 +19,9 @@ def look_ahead(chat: Chat, scope: Scope, task: Task, stages: Stages) -> Future[i
     for the next round.
 
     For the files of the first page connections are opened already, and a first one while that page
-    is on its way. In a chat that was read before
-    it is asked for only if there is something newer: most runs over those find nothing. Where the
-    state in Telegram says that the run begins elsewhere nobody takes it.
+    is on its way. In a chat that was read before it is asked for only if there is something newer:
+    most runs over those find nothing. Where the state in Telegram says that the run begins
+    elsewhere nobody takes it.
     """
     if task.retry_failed:
         return None

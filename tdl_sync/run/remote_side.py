@@ -102,7 +102,11 @@ class ClaimOfFolder:
                 f"nothing is in {self._remote!r} yet, and another run of this account is at work: "
                 "waiting for the folder that it may make"
             )
-        return Others.before_us(steady_seconds(), may_be_alone=runs.may_be_alone)
+        return Others.before_us(
+            steady_seconds(),
+            may_be_alone=runs.may_be_alone,
+            may_have_made_it=runs.may_have_made_it,
+        )
 
     def release(self) -> None:
         """The chat is claimed, or there is none. Quick."""

@@ -31,10 +31,12 @@ _NO_CHAT = 0
 class OtherRuns:
     """``are_there``: those that live, and those that were heard of a moment ago, whatever they
     move where, since one folder has many spellings. ``may_be_alone``: one of them may think that it
-    is, and make the folder yet: none that has saved a state, which comes after that."""
+    is, and make the folder yet: none that has saved a state, which comes after that.
+    ``may_have_made_it``: one that has saved may have been alone, and have made it just before."""
 
     are_there: bool
     may_be_alone: bool
+    may_have_made_it: bool
 
 
 class FolderClaim:
@@ -67,7 +69,9 @@ class FolderClaim:
         except TdlSyncError:
             return None
         others = [each for each in parsed(messages) if self._counts(each, now)]
-        return OtherRuns(bool(others), any(map(_may_be_alone, others)))
+        return OtherRuns(
+            bool(others), any(map(_may_be_alone, others)), any(map(_may_have_made_it, others))
+        )
 
     def release(self) -> None:
         """See ``OwnClaim.release``."""
@@ -100,3 +104,7 @@ def _key(remote: str) -> str:
 
 def _may_be_alone(found: State | Claim | Broken) -> bool:
     return isinstance(found, Broken) or (isinstance(found, Claim) and found.shard.is_whole)
+
+
+def _may_have_made_it(found: State | Claim | Broken) -> bool:
+    return isinstance(found, State) and found.state.shard.is_whole

@@ -108,6 +108,8 @@ class Account:
     sharded: Collection[int]
     longest_pause: float
     claimed: set[int] = field(default_factory=set)
+    saved: set[int] = field(default_factory=set)
+    """Those whose state is saved, which comes after the folder."""
 
     def pause(self, drive: LaggingDrive) -> float:
         return drive.dice.choice([0.0, 0.0, 1.0]) * drive.dice.uniform(0.0, self.longest_pause)
@@ -120,11 +122,17 @@ class Account:
         yield self.pause(drive)
         self.claimed.add(machine)
         yield self.pause(drive)
-        others = self.claimed - {machine}
+        others, saved = self.claimed - {machine}, set(self.saved)
         yield self.pause(drive)
+        answered_at = drive.now
         if others:
-            may_be_alone = bool(others - set(self.sharded))
-            return Others.before_us(drive.now, may_be_alone=may_be_alone), drive.now
+            whole = others - set(self.sharded)
+            told = Others.before_us(
+                answered_at,
+                may_be_alone=bool(whole - saved),
+                may_have_made_it=bool(whole & saved),
+            )
+            return told, drive.now
         return Others() if machine in self.sharded else Others.none(asked_at), drive.now
 
     def rule(self, drive: LaggingDrive, machine: int, longest_between: float) -> Machine:
@@ -152,6 +160,7 @@ class Account:
                 yield max(0.0, step.at - drive.now)
             else:
                 assert isinstance(step, Take)
+                self.saved.add(machine)
                 yield from takes(drive, machine, step.folder_id)
                 return
 
@@ -241,13 +250,18 @@ def test_two_machines_of_one_account_never_part_where_they_would_if_less_were_wa
 ) -> None:
     assert splits_of_two(5000) == 0
 
-    def too_early(answered_at: float, *, may_be_alone: bool) -> Others:
+    def too_early(answered_at: float, *, may_be_alone: bool, may_have_made_it: bool) -> Others:
         return Others(make_after=answered_at + ALONE_SECONDS)
+
+    def only_alone(answered_at: float, *, may_be_alone: bool, may_have_made_it: bool) -> Others:
+        return before_us(answered_at, may_be_alone=may_be_alone)
+
+    before_us = Others.before_us
 
     def for_ever(asked_at: float) -> Others:
         return NOBODY
 
-    for name, less in [("before_us", too_early), ("none", for_ever)]:
+    for name, less in [("before_us", too_early), ("before_us", only_alone), ("none", for_ever)]:
         with monkeypatch.context() as changed:
             changed.setattr(Others, name, less)
             assert splits_of_two(5000) > 0, name

@@ -19,11 +19,11 @@ from tests.fakes.saved_messages import FakeSavedMessages
 from tests.unit.state.test_lease import HERE, INTERVAL_SECONDS, SUBJECT, THERE, Runner
 from tests.unit.state.test_state_message import PLAIN
 
-NOBODY = OtherRuns(are_there=False, may_be_alone=False)
-OF_A_PART = OtherRuns(are_there=True, may_be_alone=False)
-ONE_THAT_MAKES_NOTHING = OF_A_PART
-"""Any more, but what it has made may not be listed yet."""
-ONE_THAT_MAY_BE_ALONE = OtherRuns(are_there=True, may_be_alone=True)
+NOBODY = OtherRuns(are_there=False, may_be_alone=False, may_have_made_it=False)
+OF_A_PART = OtherRuns(are_there=True, may_be_alone=False, may_have_made_it=False)
+ONE_THAT_HAS_MADE_IT = OtherRuns(are_there=True, may_be_alone=False, may_have_made_it=True)
+"""It may not be listed yet."""
+ONE_THAT_MAY_BE_ALONE = OtherRuns(are_there=True, may_be_alone=True, may_have_made_it=False)
 LAPSE_SECONDS = INTERVALS_TO_LAPSE * INTERVAL_SECONDS
 ELSEWHERE = Subject("other:place", 7, "0123456789abcdef", "Another")
 PART = Shard(2, 3)
@@ -46,12 +46,12 @@ def state(status: RunStatus, shard: Shard = WHOLE) -> str:
         (claim_text(replace(SUBJECT, shard=PART), THERE), 1, OF_A_PART),
         (claim_text(SUBJECT, THERE), LAPSE_SECONDS, NOBODY),
         (claim_text(SUBJECT, HERE), 1, NOBODY),  # of another of its remotes
-        (state(RunStatus.RUNNING), LAPSE_SECONDS - 1, ONE_THAT_MAKES_NOTHING),
-        (state(RunStatus.RUNNING, PART), 1, ONE_THAT_MAKES_NOTHING),
+        (state(RunStatus.RUNNING), LAPSE_SECONDS - 1, ONE_THAT_HAS_MADE_IT),
+        (state(RunStatus.RUNNING, PART), 1, OF_A_PART),
         (state(RunStatus.RUNNING), LAPSE_SECONDS, NOBODY),
-        (state(RunStatus.COMPLETE), QUIET_SECONDS - 1, ONE_THAT_MAKES_NOTHING),
+        (state(RunStatus.COMPLETE), QUIET_SECONDS - 1, ONE_THAT_HAS_MADE_IT),
         (state(RunStatus.COMPLETE), QUIET_SECONDS + 1, NOBODY),
-        (state(RunStatus.STOPPED, PART), QUIET_SECONDS - 1, ONE_THAT_MAKES_NOTHING),
+        (state(RunStatus.STOPPED, PART), QUIET_SECONDS - 1, OF_A_PART),
         (f"{HEADER}\nof a later version", QUIET_SECONDS - 1, ONE_THAT_MAY_BE_ALONE),
         (f"{HEADER}\nof a later version", QUIET_SECONDS + 1, NOBODY),
         ("a message of the user's", 1, NOBODY),
