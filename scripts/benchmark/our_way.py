@@ -39,6 +39,9 @@ from tdl_sync.transfer.pools import DownloadPool, DownloadPools
 
 BUDGET_BYTES = 10**12
 
+CLAIM_SECONDS = 0.5
+"""So long a run claims its chat while connections for its files are opened: six round trips."""
+
 
 def shipped(option: str) -> int:
     """The default of an option that is a number."""
@@ -60,10 +63,6 @@ class Parts:
     downloader: Downloader
     pools: DownloadPools
     budget: DiskBudget
-
-
-CLAIM_SECONDS = 0.5
-"""So long a run claims its chat while connections for its files are opened: six round trips."""
 
 
 @contextmanager

@@ -83,9 +83,7 @@ class Others:
     make_after: float = 0.0
 
     @classmethod
-    def before_us(
-        cls, answered_at: float, *, may_be_alone: bool, may_have_made_it: bool = False
-    ) -> Others:
+    def before_us(cls, answered_at: float, *, may_be_alone: bool, may_have_made_it: bool) -> Others:
         """There are some who asked whether there are others before we did, as we know since
         ``answered_at``. One of them may make it yet as if it were alone, or have done so a moment
         ago."""

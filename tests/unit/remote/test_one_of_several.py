@@ -254,7 +254,7 @@ def test_two_machines_of_one_account_never_part_where_they_would_if_less_were_wa
         return Others(make_after=answered_at + ALONE_SECONDS)
 
     def only_alone(answered_at: float, *, may_be_alone: bool, may_have_made_it: bool) -> Others:
-        return before_us(answered_at, may_be_alone=may_be_alone)
+        return before_us(answered_at, may_be_alone=may_be_alone, may_have_made_it=False)
 
     before_us = Others.before_us
 
