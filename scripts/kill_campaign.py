@@ -76,13 +76,16 @@ class Killing(str, Enum):
 
 @dataclass(frozen=True)
 class Plan:
-    """How often to kill, and how. ``longest_work_seconds`` is what a run gets at most."""
+    """How often to kill, and how. ``longest_work_seconds`` is what a run gets at most. By chance
+    the kills may not have met one of the steps ``to_meet`` yet; then there are more, up to three
+    times as many."""
 
     kills: int
     wipe: bool
     seed: int
     messages: int = 366
     longest_work_seconds: float = 2.5
+    to_meet: frozenset[Step] = frozenset({Step.UPLOADING})
     program: tuple[str, ...] = THIS_PROGRAM
 
 
@@ -112,10 +115,10 @@ class Figures:
         met |= {Met.DOWNLOAD} if steps & _DOWNLOADED else set()
         self.met.update(met or {Met.SOMETHING_ELSE})
 
-    def lack(self, kills: int) -> bool:
-        """Whether there are to be more than were done of so many. By chance none may have met an
-        upload yet; then the campaign goes on, up to twice as many more."""
-        return self.kills < kills or (not self.met[Met.UPLOAD] and self.kills < 3 * kills)
+    def lack(self, plan: Plan) -> bool:
+        """Whether there are to be more kills."""
+        met_all = all(self.steps[step] for step in plan.to_meet)
+        return self.kills < plan.kills or (not met_all and self.kills < 3 * plan.kills)
 
     def conclude(self) -> None:
         """A campaign that is over has shown nothing of uploads if none was ever killed."""
@@ -126,7 +129,7 @@ class Figures:
 def run_campaign(plan: Plan, root: Path, figures: Figures, tell: Callable[[str], None]) -> None:
     """Move channel after channel until so many kills are done, and the last one is complete."""
     dice = random.Random(plan.seed)
-    while figures.lack(plan.kills) and not figures.problems:
+    while figures.lack(plan) and not figures.problems:
         number = figures.channels + 1
         world = worlds.mixed(
             seed=plan.seed + number,
@@ -175,7 +178,7 @@ class _Channel:
         while not self._figures.problems:
             process = self._start()
             try:
-                if self._figures.lack(self._plan.kills) and self._reaches_its_moment(process):
+                if self._figures.lack(self._plan) and self._reaches_its_moment(process):
                     self._kill(process)
                 else:
                     self._check_end(process)
@@ -222,9 +225,11 @@ class _Channel:
         return lives_for(process, self._dice.uniform(0, LONGEST_LAST_PART_SECONDS))
 
     def _signs_of_work(self) -> tuple[int, frozenset[str]]:
+        """The bytes served and the files staged: what a start writes to try the disk is none."""
         staging = self._places.staging
-        names = frozenset(os.listdir(staging)) if staging.exists() else frozenset()
-        return self._telegram.statistics.served_bytes(None), names - {".lock"}
+        names = os.listdir(staging) if staging.exists() else []
+        staged = frozenset(name for name in names if name.endswith((".part", ".staged")))
+        return self._telegram.statistics.served_bytes(None), staged
 
     def _kill(self, process: subprocess.Popen[bytes]) -> None:
         killing = Killing.MACHINE if self._plan.wipe else self._dice.choice(_ON_THIS_MACHINE)
