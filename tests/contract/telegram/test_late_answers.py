@@ -162,29 +162,6 @@ def test_a_connection_that_crawls_from_the_first_part_on_holds_none_of_the_other
     assert counts.file_bytes <= files.size_bytes + late_requests.AGAIN_AT_ONCE_BYTES
 
 
-def test_a_connection_at_a_tenth_of_the_others_rate_loses_its_share(
-    fetching: Callable[..., Fetching], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    files = fetching([80 * PART_BYTES])
-    carried: dict[int, int] = {}
-    strike = files.standin.faults.strike
-
-    def counting(call: Any) -> Fault | None:
-        if call.rpc == GET_FILE:
-            carried[call.connection] = carried.get(call.connection, 0) + 1
-        return strike(call)
-
-    monkeypatch.setattr(files.standin.faults, "strike", counting)
-    slow = Fault("slow", rpc=GET_FILE, after_calls=8, bytes_per_second=8 * PART_BYTES // 10)
-    files.standin.faults.add(slow)
-    files.all()
-    assert files.standin.faults.strikes() == [(slow, 1)]
-    fewest, *others = sorted(carried[number] for number in sorted(carried)[-4:])
-    # What it has when it becomes slow. It would carry a sixth, being busy for longer, if no more.
-    assert 7 * fewest < min(others)
-    assert files.served_times() == 1
-
-
 @pytest.mark.parametrize(
     ("shaping", "connections"),
     [

@@ -27,8 +27,8 @@ def small_disk(directory: Path, size_bytes: int) -> Iterator[Path]:
 
 
 def fill(path: Path) -> None:
-    """Somebody else writes a file until nothing more fits on its disk."""
-    with path.open("wb", buffering=0) as file:
+    """Somebody else writes to a file, or goes on with it, until nothing more fits on its disk."""
+    with path.open("ab", buffering=0) as file:
         for piece in (bytes(65536), b"x"):
             try:
                 while True:

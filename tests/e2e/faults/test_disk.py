@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 import subprocess
+import threading
 
 import pytest
 
-from standins.shaping import Shaping
+from standins.telegram.service.faults import CallFacts, Fault
 from standins.telegram.world import worlds
 from tests.contract.old_rclone import old_rclone
 from tests.contract.places import OBSCURED_PASSWORD
 from tests.e2e.conftest import Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, remote_files, the_state, wanted
 from tests.e2e.faults.small_disk import fill, small_disk
-from tests.e2e.program import SOURCE, Machine
+from tests.e2e.program import PATIENCE_SECONDS, SOURCE, Machine
 from tests.in_process import run_here
 
 MIB = 1024 * 1024
@@ -24,25 +25,37 @@ def names_on_remote(machine: Machine) -> set[str]:
     return {path.name for path in remote_files(machine)}
 
 
-def test_downloads_rest_while_the_disk_is_full_and_uploads_go_on(stage: Stage) -> None:
-    """It is filled in the midst of a part; no part is asked for twice, no attempt is counted."""
-    scene = stage(
-        worlds.files(sizes=[7 * MIB, 14 * MIB, 3 * MIB]), Shaping(total_bytes_per_second=8 * MIB)
-    )
+def test_downloads_rest_while_the_disk_is_full_and_uploads_go_on(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is filled in the midst of a file; no part is asked for twice, no attempt is counted."""
+    scene = stage(worlds.files(sizes=[24 * MIB, 30 * MIB, 3 * MIB]))
+    second = scene.world.source.item(2)
+    assert second is not None
+    in_its_midst, is_full = threading.Event(), threading.Event()
+    strike = scene.telegram.faults.strike
+
+    def standing_still(call: CallFacts) -> Fault | None:
+        """The whole stand-in, so that on no machine the file is there before the disk is full."""
+        if call.file_id == second.file.file_id and call.served_bytes_of_file > 8 * MIB:
+            in_its_midst.set()
+            is_full.wait(PATIENCE_SECONDS)
+        return strike(call)
+
+    monkeypatch.setattr(scene.telegram.faults, "strike", standing_still)
     with small_disk(scene.machine.staging_directory, 64 * MIB) as disk:
         running = scene.machine.start(
-            *("-u", SOURCE, "--downloads=2", "--workers=1", "--rclone-arg=--bwlimit-file=1280k")
+            *("-u", SOURCE, "--downloads=1", "--workers=1", "--rclone-arg=--bwlimit-file=4M")
         )
-        second = scene.world.source.item(2)
-        assert second is not None
-        running.wait_until(
-            lambda: (
-                scene.telegram.statistics.served_bytes(second.file.file_id) > 6 * MIB
-                and list(disk.glob("*.staged")) != []
-            )
-        )
+        running.wait_until(in_its_midst.is_set)
         fill(disk / "foreign")
-        running.wait_for("downloading waits: the disk of ")
+        is_full.set()
+
+        def rests() -> bool:
+            fill(disk / "foreign")  # what an upload may have freed meanwhile
+            return "downloading waits: the disk of " in running.stderr
+
+        running.wait_until(rests)
         running.wait_for("moved 1_file-1.bin")
         # What the upload has freed is taken at once, too.
         fill(disk / "more")
