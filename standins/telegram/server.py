@@ -263,7 +263,10 @@ class StandIn:
         await asyncio.sleep(self.shaping.round_trip_seconds)
         if dc_id is None:
             self._service.report_unknown(f"connection to {host}, no data centre of Telegram")
-        if dc_id is None or self.faults.network_down:
+        if host in self.faults.silent_addresses:
+            await reader.read()  # until the client gives up
+            return
+        if dc_id is None or self.faults.network_down or host in self.faults.refused_addresses:
             socks.refuse(writer)
             return
         socks.accept(writer)

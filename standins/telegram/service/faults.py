@@ -144,6 +144,10 @@ class Faults:
         self._limits: list[ArmedLimit] = []
         self.network_down = False
         """While true every new connection is refused; see also StandIn.drop_connections."""
+        self.refused_addresses: frozenset[str] = frozenset()
+        """New connections to these are refused."""
+        self.silent_addresses: frozenset[str] = frozenset()
+        """Of new connections to these nothing is heard any more, as behind a firewall."""
         self.updates_lost = False
         """While true no client is told of new messages."""
 

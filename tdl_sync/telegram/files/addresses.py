@@ -33,20 +33,30 @@ class DataCentreAddresses:
         """Ask, unless that was done. An error is for whoever needs an address: it asks again."""
         await asyncio.wait({self._config()})
 
-    async def of(self, dc_id: int, *, media: bool) -> Address:
-        """A data centre's address; the one for media where it has one.
+    async def for_calls(self, dc_id: int) -> Address:
+        """Where a data centre answers everything. Raises as ``for_files``."""
+        return (await self.for_files(dc_id))[-1]
+
+    async def for_files(self, dc_id: int) -> tuple[Address, ...]:
+        """Where a data centre serves files, at least one: those for files alone, if it has any, and
+        at last the one for everything. The first are blocked in some networks that let the last
+        one through.
 
         Raises ``DownloadFailed`` for one that does not exist, and what ``TelegramClient.ask`` does.
         """
         # Shielded: who is cancelled must not take the answer from the others.
         config = await asyncio.shield(self._config())
         ipv6 = self._telegram.client.ipv6
-        options = [each for each in config.dc_options if each.id == dc_id and each.ipv6 == ipv6]
-        wanted = [each for each in options if bool(each.media_only) is media and not each.cdn]
-        option = next(iter(wanted or options), None)
-        if option is None:
+        options = [
+            each
+            for each in config.dc_options
+            if each.id == dc_id and bool(each.ipv6) == ipv6 and _takes_plain_connections(each)
+        ]
+        if not options:
             raise DownloadFailed(f"Telegram names no address of data centre {dc_id}")
-        return Address(option.ip_address, option.port)
+        for_all = [each for each in options if not each.media_only][:1]
+        for_files = [each for each in options if each.media_only]
+        return tuple(Address(each.ip_address, each.port) for each in (*for_files, *for_all))
 
     def _config(self) -> asyncio.Task[Any]:
         """The question, asked once; anew after an error."""
@@ -62,3 +72,9 @@ class DataCentreAddresses:
         query = raw.functions.InvokeWithoutUpdates(query=raw.functions.help.GetConfig())
         session: Any = self._telegram.client.session
         return await self._telegram.ask(session, query, CALL_SECONDS)
+
+
+def _takes_plain_connections(option: Any) -> bool:
+    """Not those of a content delivery network, which have keys of their own, and not those that
+    take obfuscated connections alone (https://core.telegram.org/constructor/dcOption)."""
+    return not (option.cdn or option.tcpo_only or option.secret)

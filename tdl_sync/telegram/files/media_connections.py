@@ -42,11 +42,18 @@ from tdl_sync.telegram.session.library import (
     opened_beside,
     session_for_calls,
 )
+from tdl_sync.telegram.session.network import first_of
 
 Answer = TypeVar("Answer")
 
 MOST_REMEMBERED_FILES = 1000
 """Then those that wait for nothing are forgotten: one of them that asks again begins anew."""
+
+ANOTHER_ADDRESS_SECONDS = 10.0
+"""After so long without a connection the next of a data centre's addresses is tried."""
+
+ALONE_SECONDS = 3.0
+"""So long the connection for calls waits for another to be there again before it carries files."""
 
 LOOK_AT_THE_FIRST_SECONDS = 0.02
 """So often it is seen how much of the first answer is there."""
@@ -92,7 +99,10 @@ class MediaConnections:
         self._connections = connections
         # One more, since the connection for calls may carry the first parts.
         self._window = RequestWindow((connections + 1) * BYTES_PER_CONNECTION, clock)
-        self._address: Address | None = None
+        self._places: tuple[Address, ...] = ()
+        self._reached = 0
+        """The first of the places where a connection could be opened."""
+        self._waiting_for_others: asyncio.Task[None] | None = None
         self._starter: Session | None = None
         self._none_opens = False
         self._turns: dict[Session, list[Turn]] = {}
@@ -187,8 +197,8 @@ class MediaConnections:
             and self._flood_waits.may_ask(session)
         ]
         may_open = not others and not self._opening and self._flood_waits.are_none
-        if may_open and self._address is not None:
-            self._begin(self._open(self._address))
+        if may_open and self._places:
+            self._begin(self._open())
         return min(others, key=lambda each: self._finish(each, turn.size_bytes), default=None)
 
     # --- who gets which connection -------------------------------------------------------------
@@ -302,10 +312,24 @@ class MediaConnections:
 
         The one for calls carries them until others are open. At the account's home it does that
         only where no other can be opened: the chat is read over it and the state is saved, and
-        those answers would come behind a whole part, on a slow line many seconds late."""
+        those answers would come behind a whole part, on a slow line many seconds late
+        (https://core.telegram.org/api/files#general-considerations)."""
         media = [session for session in self._turns if session is not self._starter]
         is_for_calls = self._telegram.keys.is_home(self._dc_id) and not self._none_opens
-        return media if media or is_for_calls else list(self._turns)
+        if not media:
+            return [] if is_for_calls else list(self._turns)
+        is_starter_there = self._starter is not None and connected(self._starter).is_set()
+        if not is_starter_there or any(connected(session).is_set() for session in media):
+            self._waiting_for_others = None
+            return media
+        if self._waiting_for_others is None:
+            # The library connects anew what has ended, mostly at once. An address that was blocked
+            # meanwhile stays as it is.
+            others = first_of(*map(connected, media), seconds=ALONE_SECONDS)
+            self._waiting_for_others = self._asides.begin(others)
+            self._waiting_for_others.add_done_callback(lambda _: self.serve())
+        wait = is_for_calls and not self._waiting_for_others.done()
+        return [] if wait else list(self._turns)
 
     def _finish(self, session: Session, size_bytes: int) -> float:
         """When it will have answered one more request of this size, in bytes of the others."""
@@ -338,14 +362,14 @@ class MediaConnections:
     def _open_what_is_wanted(self) -> None:
         """A connection for each request that is expected, or waits or is under way, all of them
         side by side."""
-        if self._address is None:
+        if not self._places:
             if not self._opening:
                 self._begin(self._find())
             return
         wanted = max(self._under_way + sum(map(len, self._waiting.values())), self._expected)
         media = sum(session is not self._starter for session in self._turns)
         for _ in range(min(wanted, self._connections) - media - len(self._opening)):
-            self._begin(self._open(self._address))
+            self._begin(self._open())
 
     def _begin(self, opening: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(opening)
@@ -380,7 +404,7 @@ class MediaConnections:
         The library keeps one connection to each data centre for calls. For a foreign one it
         costs the only key exchange and the only authorization.
         """
-        calls = await self._addresses.of(self._dc_id, media=False)
+        calls = await self._addresses.for_calls(self._dc_id)
         try:
             client = self._telegram.client
             starter = await session_for_calls(client, self._dc_id, calls.host, calls.port)
@@ -397,7 +421,7 @@ class MediaConnections:
                 raise
         self._starter = starter
         self._turns[starter] = []
-        self._address = await self._addresses.of(self._dc_id, media=True)
+        self._places = await self._addresses.for_files(self._dc_id)
 
     async def _authorize(self, session: Session) -> None:
         """Give the key of another data centre the rights of the account
@@ -427,7 +451,8 @@ class MediaConnections:
         self._opening.clear()
         self._close(list(self._turns))
         self._turns.clear()
-        self._starter = self._address = None
+        self._starter = None
+        self._places = ()
 
     def _close(self, sessions: list[Session]) -> None:
         forget_session_for_calls(self._telegram.client, self._dc_id)
@@ -439,9 +464,29 @@ class MediaConnections:
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
-    async def _open(self, address: Address) -> None:
+    async def _open(self) -> None:
         assert self._starter is not None
-        client = self._telegram.client
-        session = await opened_beside(client, self._starter, address.host, address.port)
+        client, starter, network = self._telegram.client, self._starter, self._telegram.network
+        number = self._reached
+        while True:
+            place = self._places[number]
+            is_last = number + 1 == len(self._places)
+            # Without a network it is waited for that, by the library.
+            seconds = None if is_last or not network.is_there else ANOTHER_ADDRESS_SECONDS
+            try:
+                session = await opened_beside(client, starter, place.host, place.port, seconds)
+                break
+            except ConnectionError:
+                if is_last:
+                    raise
+                if network.is_there:
+                    number += 1
         self._telegram.sessions.add(session)
         self._turns[session] = []
+        if number > self._reached and connected(session).is_set():
+            blocked = self._places[self._reached]
+            self._reached = number
+            self._telegram.say(
+                f"warning: {blocked.host}, where Telegram has files, cannot be reached: they come "
+                f"from {place.host}"
+            )

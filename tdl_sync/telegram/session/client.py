@@ -466,6 +466,10 @@ class TelegramClient:
         until = datetime.now(timezone.utc).astimezone() + timedelta(seconds=seconds)
         self.on_wait(doing, f"Telegram asks for a pause of {seconds} s", until)
 
+    def say(self, line: str) -> None:
+        """One line for the user; on the loop."""
+        self._on_line(line)
+
     async def sleep(self, seconds: float) -> None:
         """Sleep, on the loop. Raises ``Stopped`` as soon as the run stops."""
         await first_of(self._stopping, seconds=seconds)

@@ -15,6 +15,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -298,8 +299,13 @@ def fail_what_is_owed(session: Session | None, connection: Connection) -> None:
             result.event.set()
 
 
-async def opened_beside(client: Client, session: Session, host: str, port: int) -> Session:
+async def opened_beside(
+    client: Client, session: Session, host: str, port: int, seconds: float | None = None
+) -> Session:
     """Another session with the key of ``session``, for media; on the loop.
+
+    Raises ``ConnectionError`` if it is not connected after ``seconds``. Without them it may be one
+    that the library only promises to go on connecting, for ever.
 
     It is opened as the library's ``get_session`` does, but with the salt that the key has got
     already. Without one its first request is refused, which costs a round trip
@@ -309,7 +315,14 @@ async def opened_beside(client: Client, session: Session, host: str, port: int) 
         client, session.dc_id, host, port, session.auth_key, session.test_mode, is_media=True
     )
     other.salt = session.salt
-    await start(other)
+    if seconds is None:
+        await start(other)
+        return other
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(start(other), seconds)
+    if not connected(other).is_set():
+        await stop(other)
+        raise ConnectionError(f"{host} cannot be reached")
     return other
 
 

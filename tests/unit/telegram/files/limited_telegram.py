@@ -167,6 +167,8 @@ class LimitedTelegram:
         running = asyncio.get_running_loop()
         return asyncio.run_coroutine_threadsafe(function(*arguments, **named), running)
 
+    is_there = True
+
     async def wait(self) -> None:
         """The network is there."""
 
@@ -185,7 +187,7 @@ class LimitedTelegram:
     async def ask(self, session: LimitedSession, query: Any, seconds: float) -> Any:
         if isinstance(query, raw.functions.InvokeWithoutUpdates):
             here = {"id": session.dc_id, "ip_address": "192.0.2.1", "port": 443}
-            kind = {"ipv6": False, "media_only": False, "cdn": False}
+            kind = dict.fromkeys(("ipv6", "media_only", "cdn", "tcpo_only", "secret"), False)
             return SimpleNamespace(dc_options=[SimpleNamespace(**here, **kind)])
         if isinstance(query, raw.functions.Ping):
             return await self._server.answer(session, 0, is_file=False)

@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -45,6 +46,7 @@ class CountingTelegram:
 
     def __init__(self) -> None:
         self.client = self
+        self.network = SimpleNamespace(is_there=True)
         self.keys = Keys()
         self.sessions: set[Any] = set()
         self.starter = CountedSession()
@@ -102,14 +104,17 @@ class CountingTelegram:
         self.media.append(CountedSession())
         return self.media[-1]
 
-    async def of(self, dc_id: int, *, media: bool) -> Address:
+    async def for_calls(self, dc_id: int) -> Address:
         return Address("192.0.2.1", 443)
+
+    async def for_files(self, dc_id: int) -> tuple[Address, ...]:
+        return (await self.for_calls(dc_id),)
 
 
 @pytest.fixture(autouse=True)
 def media_is_opened_by_the_counting_telegram(monkeypatch: pytest.MonkeyPatch) -> None:
     async def opened_beside(
-        client: CountingTelegram, session: CountedSession, host: str, port: int
+        client: CountingTelegram, session: CountedSession, *_: object
     ) -> CountedSession:
         assert session is client.starter
         return await client.get_session(2, is_media=True)

@@ -1,0 +1,118 @@
+"""Files come, whichever of a data centre's addresses can't be reached: the real source of parts,
+over TCP to a stand-in.
+
+Firewalls and blocks have been seen to take away those that are for files alone, and no others.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+import pytest
+
+from standins.telegram.service.data_centres import ADDRESSES, MEDIA_ADDRESSES
+from standins.telegram.service.faults import CallFacts, Fault
+from standins.telegram.world import worlds
+from tdl_sync.core.model import MediaItem
+from tdl_sync.core.ports import PART_BYTES
+from tdl_sync.telegram.files import media_connections
+from tdl_sync.telegram.files.parts import TelegramPartSource
+from tests.connected import ConnectTelegram
+from tests.fakes.from_world import messages_of, record_in
+from tests.waiting import result_of, until
+
+GET_FILE = "upload.GetFile"
+CONNECTIONS = 4
+HOME, FOREIGN = 2, 4
+SIZES = [12 * PART_BYTES, 100_000, PART_BYTES + 1]
+
+
+class Fetching:
+    """Files of one data centre, and over which connections their parts come."""
+
+    def __init__(
+        self, connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch, dc_id: int
+    ) -> None:
+        self._world = worlds.files(sizes=SIZES, dc_id=dc_id)
+        self._telegram = connect_telegram(self._world)
+        assert self._telegram.chat
+        self.standin = self._telegram.standin
+        self.connections: set[int] = set()
+        strike = self.standin.faults.strike
+
+        def noting(call: CallFacts) -> Fault | None:
+            if call.rpc == GET_FILE:
+                self.connections.add(call.connection)
+            return strike(call)
+
+        monkeypatch.setattr(self.standin.faults, "strike", noting)
+        self._source = TelegramPartSource(
+            self._telegram.client, self._telegram.reader, connections=CONNECTIONS
+        )
+
+    @property
+    def lines(self) -> list[str]:
+        return self._telegram.lines
+
+    def all(self) -> None:
+        """All parts of all files, at once."""
+        asked: list[tuple[MediaItem, int, Future[bytes]]] = [
+            (item, offset, self._source.fetch_part(item, offset, PART_BYTES))
+            for item in messages_of(self._world).values()
+            if isinstance(item, MediaItem)
+            for offset in range(0, item.size_bytes, PART_BYTES)
+        ]
+        for item, offset, part in asked:
+            assert result_of(part) == record_in(self._world, item).read(offset, PART_BYTES)
+
+
+@pytest.mark.parametrize("dc_id", [HOME, FOREIGN])
+@pytest.mark.parametrize("how", ["refused_addresses", "silent_addresses"])
+def test_where_none_for_files_can_be_reached_they_come_from_the_one_for_everything(
+    how: str, dc_id: int, connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over as many connections as else, and one line says so."""
+    monkeypatch.setattr(media_connections, "ANOTHER_ADDRESS_SECONDS", 1.0)
+    files = Fetching(connect_telegram, monkeypatch, dc_id)
+    setattr(files.standin.faults, how, frozenset(MEDIA_ADDRESSES.values()))
+    files.all()
+    until(lambda: len(files.lines) == 1)
+    files.connections.clear()
+    files.all()
+    assert len(files.connections) == CONNECTIONS
+    assert files.lines == [
+        f"warning: {MEDIA_ADDRESSES[dc_id]}, where Telegram has files, cannot be reached: they "
+        f"come from {ADDRESSES[dc_id]}"
+    ]
+
+
+def test_where_no_other_connection_can_be_opened_they_come_over_the_one_for_calls(
+    connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_connections, "ANOTHER_ADDRESS_SECONDS", 1.0)
+    files = Fetching(connect_telegram, monkeypatch, HOME)
+    files.standin.faults.refused_addresses = frozenset({ADDRESSES[HOME], MEDIA_ADDRESSES[HOME]})
+    files.all()
+    assert len(files.connections) == 1
+
+
+def test_what_can_no_longer_be_reached_holds_no_file(
+    connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do files come over the connection for calls any more when it can be again."""
+    files = Fetching(connect_telegram, monkeypatch, HOME)
+    files.all()
+    files.standin.faults.refused_addresses = frozenset({ADDRESSES[HOME], MEDIA_ADDRESSES[HOME]})
+    for_files = frozenset(files.connections)
+    assert files.standin.drop_connections(lambda each: each.number in for_files) == CONNECTIONS
+    files.connections.clear()
+    files.all()
+    (for_calls,) = files.connections
+    files.standin.faults.refused_addresses = frozenset()
+
+    def come_over_others() -> bool:
+        files.connections.clear()
+        files.all()
+        return for_calls not in files.connections
+
+    until(come_over_others)
