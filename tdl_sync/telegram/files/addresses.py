@@ -33,14 +33,10 @@ class DataCentreAddresses:
         """Ask, unless that was done. An error is for whoever needs an address: it asks again."""
         await asyncio.wait({self._config()})
 
-    async def for_calls(self, dc_id: int) -> Address:
-        """Where a data centre answers everything. Raises as ``for_files``."""
-        return (await self.for_files(dc_id))[-1]
-
-    async def for_files(self, dc_id: int) -> tuple[Address, ...]:
+    async def of(self, dc_id: int) -> tuple[Address, ...]:
         """Where a data centre serves files, at least one: those for files alone, if it has any, and
-        at last the one for everything. The first are blocked in some networks that let the last
-        one through.
+        at last the one for everything. Some networks block the first and let the last one through,
+        or the other way.
 
         Raises ``DownloadFailed`` for one that does not exist, and what ``TelegramClient.ask`` does.
         """

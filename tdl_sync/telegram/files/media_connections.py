@@ -39,6 +39,7 @@ from tdl_sync.telegram.session.library import (
     Session,
     connected,
     forget_session_for_calls,
+    give_up_session_for_calls,
     opened_beside,
     session_for_calls,
 )
@@ -404,14 +405,8 @@ class MediaConnections:
         The library keeps one connection to each data centre for calls. For a foreign one it
         costs the only key exchange and the only authorization.
         """
-        calls = await self._addresses.for_calls(self._dc_id)
-        try:
-            client = self._telegram.client
-            starter = await session_for_calls(client, self._dc_id, calls.host, calls.port)
-        except (RPCError, OSError):
-            raise
-        except Exception as error:
-            raise DownloadFailed(f"no connection to data centre {self._dc_id}: {error}") from error
+        places = await self._addresses.of(self._dc_id)
+        starter = await self._started(places)
         if not self._telegram.keys.is_home(self._dc_id):
             self._telegram.sessions.add(starter)
             try:
@@ -421,7 +416,43 @@ class MediaConnections:
                 raise
         self._starter = starter
         self._turns[starter] = []
-        self._places = await self._addresses.for_files(self._dc_id)
+        self._places = places
+
+    async def _started(self, places: tuple[Address, ...]) -> Session:
+        """The connection for calls: the account's own at home, else one at the address for
+        everything, and where that can't be reached at one for files alone."""
+        first, *others = (places[-1], *places[:-1])
+        if not others or self._telegram.keys.is_home(self._dc_id):
+            return await self._started_at(first)
+        try:
+            return await asyncio.wait_for(self._connected_at(first), ANOTHER_ADDRESS_SECONDS)
+        except (ConnectionError, asyncio.TimeoutError):
+            await give_up_session_for_calls(self._telegram.client, self._dc_id)
+            if not self._telegram.network.is_there:
+                raise
+        session = await self._started_at(others[0])
+        self._say_blocked(first, others[0])
+        return session
+
+    async def _started_at(self, place: Address) -> Session:
+        client = self._telegram.client
+        try:
+            return await session_for_calls(client, self._dc_id, place.host, place.port)
+        except (RPCError, OSError):
+            raise
+        except Exception as error:
+            raise DownloadFailed(f"no connection to data centre {self._dc_id}: {error}") from error
+
+    async def _connected_at(self, place: Address) -> Session:
+        session = await self._started_at(place)
+        await connected(session).wait()
+        return session
+
+    def _say_blocked(self, blocked: Address, place: Address) -> None:
+        self._telegram.say(
+            f"warning: {blocked.host}, where Telegram has files, cannot be reached: they come "
+            f"from {place.host}"
+        )
 
     async def _authorize(self, session: Session) -> None:
         """Give the key of another data centre the rights of the account
@@ -484,9 +515,5 @@ class MediaConnections:
         self._telegram.sessions.add(session)
         self._turns[session] = []
         if number > self._reached and connected(session).is_set():
-            blocked = self._places[self._reached]
+            self._say_blocked(self._places[self._reached], place)
             self._reached = number
-            self._telegram.say(
-                f"warning: {blocked.host}, where Telegram has files, cannot be reached: they come "
-                f"from {place.host}"
-            )

@@ -343,6 +343,13 @@ def forget_session_for_calls(client: Client, dc_id: int) -> None:
     client.sessions.pop(dc_id, None)
 
 
+async def give_up_session_for_calls(client: Client, dc_id: int) -> None:
+    """Close the one that could not be connected, if there is one."""
+    session = client.sessions.pop(dc_id, None)
+    if session is not None:
+        await stop(session)
+
+
 async def begin_anew(client: Client) -> None:
     """Replace the account's own session by one that has sent nothing yet."""
     await stop(_own(client))

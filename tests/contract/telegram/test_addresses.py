@@ -86,6 +86,20 @@ def test_where_none_for_files_can_be_reached_they_come_from_the_one_for_everythi
     ]
 
 
+@pytest.mark.parametrize("how", ["refused_addresses", "silent_addresses"])
+def test_where_the_one_for_everything_cannot_be_reached_they_come_from_the_one_for_files(
+    how: str, connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_connections, "ANOTHER_ADDRESS_SECONDS", 1.0)
+    files = Fetching(connect_telegram, monkeypatch, FOREIGN)
+    setattr(files.standin.faults, how, frozenset({ADDRESSES[FOREIGN]}))
+    files.all()
+    assert files.lines == [
+        f"warning: {ADDRESSES[FOREIGN]}, where Telegram has files, cannot be reached: they come "
+        f"from {MEDIA_ADDRESSES[FOREIGN]}"
+    ]
+
+
 def test_where_no_other_connection_can_be_opened_they_come_over_the_one_for_calls(
     connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,11 +104,8 @@ class CountingTelegram:
         self.media.append(CountedSession())
         return self.media[-1]
 
-    async def for_calls(self, dc_id: int) -> Address:
-        return Address("192.0.2.1", 443)
-
-    async def for_files(self, dc_id: int) -> tuple[Address, ...]:
-        return (await self.for_calls(dc_id),)
+    async def of(self, dc_id: int) -> tuple[Address, ...]:
+        return (Address("192.0.2.1", 443),)
 
 
 @pytest.fixture(autouse=True)
