@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from standins.shaping import Shaping
+from standins.telegram.service.data_centres import MEDIA_ADDRESSES
 from standins.telegram.world import worlds
 from tests.e2e.conftest import Scene, Stage
 from tests.e2e.expectations import assert_moved, assert_on_remote, the_state, wanted
@@ -102,6 +103,18 @@ def test_uploads_go_on_while_downloads_wait_and_no_part_is_lost(
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
     assert the_state(scene.world)["status"] == "complete"
     assert saved_states(scene) == []
+
+
+def test_a_network_that_blocks_telegrams_addresses_for_files_costs_seconds(stage: Stage) -> None:
+    scene = stage(worlds.files(sizes=[MIB + 1, 1000]))
+    blocked = MEDIA_ADDRESSES[scene.world.home_dc_id]
+    scene.telegram.faults.refused_addresses = frozenset({blocked})
+    ended = scene.machine.run("-u", SOURCE)
+    assert_moved(ended, 2)
+    assert (
+        len(lines_with(ended.log, f"warning: {blocked}, where Telegram has files, cannot be")) == 1
+    )
+    assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
 
 
 def test_a_stop_while_the_network_is_gone_saves_the_state_on_this_disk(stage: Stage) -> None:
