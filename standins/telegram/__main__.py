@@ -66,10 +66,6 @@ def _set_network_down(telegram: StandIn, value: Any) -> None:
     telegram.faults.network_down = bool(value)
 
 
-def _set_silent_addresses(telegram: StandIn, value: Any) -> None:
-    telegram.faults.silent_addresses = frozenset(value)
-
-
 def _statistics(telegram: StandIn, _: Any) -> dict[str, Any]:
     return {**telegram.statistics.counts().as_json(), "unknown_rpcs": telegram.unknown_rpcs}
 
@@ -91,7 +87,6 @@ COMMANDS: dict[str, Callable[[StandIn, Any], Any]] = {
     "limited": _limited,  # true: what each limit has taken and refused
     "shaping": _set_shaping,  # the fields of Shaping, all at once
     "network_down": _set_network_down,  # true or false
-    "silent_addresses": _set_silent_addresses,  # a list of addresses that never answer
     "statistics": _statistics,  # true
     "flow": lambda t, _: t.statistics.flow(),  # true: bytes of file parts by tenths of a second
     "note_calls": lambda t, _: t.statistics.note_calls(),  # true: from now on, afresh

@@ -314,7 +314,7 @@ class MediaConnections:
         The one for calls carries them until others are open. At the account's home it does that
         only where no other can be opened: the chat is read over it and the state is saved, and
         those answers would come behind a whole part, on a slow line many seconds late
-        (https://core.telegram.org/api/files#general-considerations)."""
+        (https://core.telegram.org/api/files)."""
         media = [session for session in self._turns if session is not self._starter]
         is_for_calls = self._telegram.keys.is_home(self._dc_id) and not self._none_opens
         if not media:
@@ -431,7 +431,8 @@ class MediaConnections:
             if not self._telegram.network.is_there:
                 raise
         session = await self._started_at(others[0])
-        self._say_blocked(first, others[0])
+        if connected(session).is_set():
+            self._say_blocked(first, others[0])
         return session
 
     async def _started_at(self, place: Address) -> Session:

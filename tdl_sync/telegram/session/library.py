@@ -15,7 +15,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -164,6 +163,11 @@ class TellingSession(Session):
         self._opening_again: asyncio.Task[None] | None = None
         self._refusal: RPCError | None = None
 
+    @property
+    def was_refused(self) -> bool:
+        """Whether Telegram has answered its first call with an error."""
+        return self._refusal is not None
+
     async def start(self) -> None:
         """The library opens a connection again whose end it sees while the session counts as
         started. One that has ended a moment before would stay as it is: nothing is read from it,
@@ -304,8 +308,9 @@ async def opened_beside(
 ) -> Session:
     """Another session with the key of ``session``, for media; on the loop.
 
-    Raises ``ConnectionError`` if it is not connected after ``seconds``. Without them it may be one
-    that the library only promises to go on connecting, for ever.
+    Raises ``ConnectionError`` if nothing was heard from there for ``seconds``. Without them, and
+    where Telegram has refused its first call, it may be one that the library only promises to go on
+    connecting, for ever.
 
     It is opened as the library's ``get_session`` does, but with the salt that the key has got
     already. Without one its first request is refused, which costs a round trip
@@ -315,15 +320,18 @@ async def opened_beside(
         client, session.dc_id, host, port, session.auth_key, session.test_mode, is_media=True
     )
     other.salt = session.salt
-    if seconds is None:
-        await start(other)
-        return other
-    with suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(start(other), seconds)
-    if not connected(other).is_set():
-        await stop(other)
-        raise ConnectionError(f"{host} cannot be reached")
-    return other
+    starting = asyncio.ensure_future(start(other))
+    try:
+        await asyncio.wait({starting}, timeout=seconds)
+        may_be_promised = seconds is None or other.was_refused
+        if may_be_promised or starting.done():
+            await starting
+        if may_be_promised or connected(other).is_set():
+            return other
+    finally:
+        starting.cancel()
+    await stop(other)
+    raise ConnectionError(f"{host} cannot be reached")
 
 
 # The client's sessions

@@ -22,6 +22,7 @@ from tests.fakes.from_world import messages_of, record_in
 from tests.waiting import result_of, until
 
 GET_FILE = "upload.GetFile"
+OPENING = "help.GetConfig"
 CONNECTIONS = 4
 HOME, FOREIGN = 2, 4
 SIZES = [12 * PART_BYTES, 100_000, PART_BYTES + 1]
@@ -98,6 +99,21 @@ def test_where_the_one_for_everything_cannot_be_reached_they_come_from_the_one_f
         f"warning: {ADDRESSES[FOREIGN]}, where Telegram has files, cannot be reached: they come "
         f"from {MEDIA_ADDRESSES[FOREIGN]}"
     ]
+
+
+def test_who_is_refused_for_now_waits_and_asks_nowhere_else(
+    connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What answers can be reached."""
+    monkeypatch.setattr(media_connections, "ANOTHER_ADDRESS_SECONDS", 0.5)
+    files = Fetching(connect_telegram, monkeypatch, HOME)
+    calls = files.standin.statistics.counts
+    until(lambda: calls().calls[OPENING] == 2)  # the account's connection, and the addresses
+    refused = Fault("flood_wait", rpc=OPENING, seconds=2, times=CONNECTIONS)
+    files.standin.faults.add(refused)
+    files.all()
+    assert files.standin.faults.strikes() == [(refused, CONNECTIONS)]
+    assert files.lines == ["warning: Telegram refuses the connection (FLOOD_WAIT_X)"]
 
 
 def test_where_no_other_connection_can_be_opened_they_come_over_the_one_for_calls(
