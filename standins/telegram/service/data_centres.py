@@ -37,8 +37,9 @@ def data_centre_of_address(address: str) -> int | None:
 
 
 def dc_options() -> list[raw.types.DcOption]:
-    """What `help.getConfig` tells a client, in Telegram's order: for each data centre the plain
-    address first, and what is for some clients or for files alone behind it."""
+    """What `help.getConfig` tells a client: for each data centre the plain address first, which
+    clients take that look at nothing else, and what is for files alone or for some clients behind
+    it."""
     options = []
     for dc_id, address in sorted(ADDRESSES.items()):
         options.append(_option(dc_id, address, static=True))

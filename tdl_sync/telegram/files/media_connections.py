@@ -102,7 +102,7 @@ class MediaConnections:
         self._window = RequestWindow((connections + 1) * BYTES_PER_CONNECTION, clock)
         self._places: tuple[Address, ...] = ()
         self._reached = 0
-        """The first of the places where a connection could be opened."""
+        """At which of them connections are opened: those before it could not be reached."""
         self._waiting_for_others: asyncio.Task[None] | None = None
         self._starter: Session | None = None
         self._none_opens = False

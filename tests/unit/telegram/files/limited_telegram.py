@@ -49,9 +49,8 @@ class Refusal:
 class LimitedSession:
     """A connection to a server that sends one answer after the other."""
 
-    bytes_per_second = CONNECTION_BYTES_PER_SECOND
-
     dc_id = 2
+    bytes_per_second = CONNECTION_BYTES_PER_SECOND
 
     def __init__(self, server: Server) -> None:
         self.number = next(server.numbers)
