@@ -53,6 +53,9 @@ MOST_REMEMBERED_FILES = 1000
 ANOTHER_ADDRESS_SECONDS = 10.0
 """After so long without a connection the next of a data centre's addresses is tried."""
 
+AGAIN_SECONDS = 2.0
+"""So much longer than where it is reached what is passed over for that is tried once more."""
+
 ALONE_SECONDS = 3.0
 """So long the connection for calls waits for another to be there again before it carries files."""
 
@@ -98,6 +101,7 @@ class MediaConnections:
         self._addresses = addresses
         self._dc_id = dc_id
         self._connections = connections
+        self._clock = clock
         # One more, since the connection for calls may carry the first parts.
         self._window = RequestWindow((connections + 1) * BYTES_PER_CONNECTION, clock)
         self._places: tuple[Address, ...] = ()
@@ -424,15 +428,19 @@ class MediaConnections:
         first, *others = (places[-1], *places[:-1])
         if not others or self._telegram.keys.is_home(self._dc_id):
             return await self._started_at(first)
+        network = self._telegram.network
+        outages = network.outages
         try:
             return await asyncio.wait_for(self._connected_at(first), ANOTHER_ADDRESS_SECONDS)
-        except (ConnectionError, asyncio.TimeoutError):
+        except (ConnectionError, asyncio.TimeoutError) as error:
             await give_up_session_for_calls(self._telegram.client, self._dc_id)
-            if not self._telegram.network.is_there:
-                raise
+            if network.outages != outages or not network.is_there:
+                raise ConnectionError(f"{first.host} cannot be reached") from error
+        began_at = self._clock()
         session = await self._started_at(others[0])
         if connected(session).is_set():
-            self._say_blocked(first, others[0])
+            took_seconds = self._clock() - began_at
+            self._asides.begin(self._look_again(first, others[0], session, took_seconds))
         return session
 
     async def _started_at(self, place: Address) -> Session:
@@ -448,12 +456,6 @@ class MediaConnections:
         session = await self._started_at(place)
         await connected(session).wait()
         return session
-
-    def _say_blocked(self, blocked: Address, place: Address) -> None:
-        self._telegram.say(
-            f"warning: {blocked.host}, where Telegram has files, cannot be reached: they come "
-            f"from {place.host}"
-        )
 
     async def _authorize(self, session: Session) -> None:
         """Give the key of another data centre the rights of the account
@@ -498,23 +500,45 @@ class MediaConnections:
 
     async def _open(self) -> None:
         assert self._starter is not None
-        client, starter, network = self._telegram.client, self._starter, self._telegram.network
-        number = self._reached
+        network, starter = self._telegram.network, self._starter
+        number = first = self._reached
         while True:
-            place = self._places[number]
-            is_last = number + 1 == len(self._places)
-            # Without a network it is waited for that, by the library.
-            seconds = None if is_last or not network.is_there else ANOTHER_ADDRESS_SECONDS
+            await network.wait()
+            place, is_last = self._places[number], number + 1 == len(self._places)
+            began_at, outages = self._clock(), network.outages
+            seconds = None if is_last else ANOTHER_ADDRESS_SECONDS
             try:
-                session = await opened_beside(client, starter, place.host, place.port, seconds)
+                session = await self._opened_at(place, starter, seconds)
                 break
             except ConnectionError:
                 if is_last:
                     raise
-                if network.is_there:
+                if network.outages == outages:
                     number += 1
         self._telegram.sessions.add(session)
         self._turns[session] = []
-        if number > self._reached and connected(session).is_set():
-            self._say_blocked(self._places[self._reached], place)
+        if number > max(first, self._reached) and connected(session).is_set():
             self._reached = number
+            took_seconds = self._clock() - began_at
+            self._asides.begin(self._look_again(self._places[first], place, session, took_seconds))
+
+    async def _opened_at(self, place: Address, beside: Session, seconds: float | None) -> Session:
+        return await opened_beside(self._telegram.client, beside, place.host, place.port, seconds)
+
+    async def _look_again(
+        self, passed_over: Address, place: Address, session: Session, took_seconds: float
+    ) -> None:
+        """See whether what could not be reached still can't be, now that another place was, by
+        ``session`` and within ``took_seconds``: a network that was gone for a while, noticed by
+        nobody, had looked the same."""
+        try:
+            another = await self._opened_at(passed_over, session, 2 * took_seconds + AGAIN_SECONDS)
+        except ConnectionError:
+            if connected(session).is_set():
+                self._telegram.say(
+                    f"warning: {passed_over.host}, where Telegram has files, cannot be reached: "
+                    f"they come from {place.host}"
+                )
+        else:
+            self._reached = 0
+            await self._telegram.close(another)

@@ -6,7 +6,10 @@ Firewalls and blocks have been seen to take away those that are for files alone,
 
 from __future__ import annotations
 
+import itertools
+import time
 from concurrent.futures import Future
+from typing import TypeAlias
 
 import pytest
 
@@ -17,6 +20,7 @@ from tdl_sync.core.model import MediaItem
 from tdl_sync.core.ports import PART_BYTES
 from tdl_sync.telegram.files import media_connections
 from tdl_sync.telegram.files.parts import TelegramPartSource
+from tdl_sync.telegram.session import network
 from tests.connected import ConnectTelegram
 from tests.fakes.from_world import messages_of, record_in
 from tests.waiting import result_of, until
@@ -25,6 +29,7 @@ GET_FILE = "upload.GetFile"
 OPENING = "help.GetConfig"
 CONNECTIONS = 4
 HOME, FOREIGN = 2, 4
+Asked: TypeAlias = tuple[MediaItem, int, Future[bytes]]
 SIZES = [12 * PART_BYTES, 100_000, PART_BYTES + 1]
 
 
@@ -55,14 +60,26 @@ class Fetching:
     def lines(self) -> list[str]:
         return self._telegram.lines
 
+    def named(self, text: str) -> list[str]:
+        return [line for line in self.lines if text in line]
+
     def all(self) -> None:
         """All parts of all files, at once."""
-        asked: list[tuple[MediaItem, int, Future[bytes]]] = [
-            (item, offset, self._source.fetch_part(item, offset, PART_BYTES))
+        self.end(self.begin())
+
+    def begin(self, most_parts: int | None = None) -> list[Asked]:
+        parts = (
+            (item, offset)
             for item in messages_of(self._world).values()
             if isinstance(item, MediaItem)
             for offset in range(0, item.size_bytes, PART_BYTES)
+        )
+        return [
+            (item, offset, self._source.fetch_part(item, offset, PART_BYTES))
+            for item, offset in itertools.islice(parts, most_parts)
         ]
+
+    def end(self, asked: list[Asked]) -> None:
         for item, offset, part in asked:
             assert result_of(part) == record_in(self._world, item).read(offset, PART_BYTES)
 
@@ -95,6 +112,7 @@ def test_where_the_one_for_everything_cannot_be_reached_they_come_from_the_one_f
     files = Fetching(connect_telegram, monkeypatch, FOREIGN)
     setattr(files.standin.faults, how, frozenset({ADDRESSES[FOREIGN]}))
     files.all()
+    until(lambda: len(files.lines) == 1)
     assert files.lines == [
         f"warning: {ADDRESSES[FOREIGN]}, where Telegram has files, cannot be reached: they come "
         f"from {MEDIA_ADDRESSES[FOREIGN]}"
@@ -146,3 +164,42 @@ def test_what_can_no_longer_be_reached_holds_no_file(
         return for_calls not in files.connections
 
     until(come_over_others)
+
+
+@pytest.mark.parametrize("dc_id", [HOME, FOREIGN])
+@pytest.mark.parametrize("blocked_later", [False, True])
+@pytest.mark.parametrize("noticed", ["before", "while connections are opened"])
+def test_a_network_that_was_gone_says_nothing_of_an_address(
+    noticed: str,
+    blocked_later: bool,
+    dc_id: int,
+    connect_telegram: ConnectTelegram,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where it is gone for longer than an address is waited for. What can't be reached when it
+    is back is passed over, as always."""
+    monkeypatch.setattr(network, "REST_SECONDS", 0.2)
+    monkeypatch.setattr(media_connections, "ANOTHER_ADDRESS_SECONDS", 1.0)
+    monkeypatch.setattr(media_connections, "AGAIN_SECONDS", 2.0 if blocked_later else 60.0)
+    files = Fetching(connect_telegram, monkeypatch, dc_id)
+    files.end(files.begin(1))  # now the addresses are known, and others have to be opened yet
+    files.standin.faults.network_down = True
+    if noticed == "before":
+        files.standin.drop_connections()
+        until(lambda: len(files.lines) == 1)
+    asked = files.begin()
+    time.sleep(0.3)
+    files.standin.drop_connections()
+    time.sleep(1.5)
+    if blocked_later:
+        files.standin.faults.refused_addresses = frozenset(MEDIA_ADDRESSES.values())
+    files.standin.faults.network_down = False
+    files.end(asked)
+    files.connections.clear()
+    files.all()
+    # The one that was open at the address that is blocked now is opened there for ever.
+    assert len(files.connections) == CONNECTIONS - blocked_later
+    if blocked_later:
+        until(lambda: len(files.named(MEDIA_ADDRESSES[dc_id])) == 1)
+    else:
+        assert files.named("cannot be reached") == []
