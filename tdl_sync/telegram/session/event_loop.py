@@ -28,6 +28,8 @@ class EventLoopThread:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
+        self._lock = threading.Lock()
+        self._has_ended = False
         self._thread = threading.Thread(target=self._run, name="event-loop", daemon=True)
 
     def start(self) -> None:
@@ -41,6 +43,10 @@ class EventLoopThread:
         try:
             self._loop.run_forever()
         finally:
+            with self._lock:
+                self._has_ended = True
+            # What was submitted at the last moment would have somebody wait for ever.
+            self._loop.run_until_complete(self._cancel_tasks())
             self._loop.close()
 
     @property
@@ -55,12 +61,18 @@ class EventLoopThread:
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Future[Result]:
-        """Call a coroutine function on the loop and return at once."""
+        """Call a coroutine function on the loop and return at once. Once the loop has ended, what
+        is returned was cancelled."""
 
         async def on_the_loop() -> Result:
             return await function(*args, **kwargs)
 
-        return asyncio.run_coroutine_threadsafe(on_the_loop(), self.loop)
+        with self._lock:
+            if not self._has_ended:
+                return asyncio.run_coroutine_threadsafe(on_the_loop(), self.loop)
+        cancelled: Future[Result] = Future()
+        cancelled.cancel()
+        return cancelled
 
     def call(
         self,
@@ -78,8 +90,9 @@ class EventLoopThread:
 
     def wake(self, event: asyncio.Event) -> None:
         """Set an event of the loop from any thread; nothing happens once the loop has ended."""
-        if not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(event.set)
+        with self._lock:
+            if not self._has_ended:
+                self.loop.call_soon_threadsafe(event.set)
 
     def stop(self) -> None:
         """Cancel what still runs, let it clean up, end the loop and its thread."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 
 import pytest
 
@@ -151,3 +151,19 @@ def test_an_event_of_the_loop_is_set_from_outside_and_after_the_end_nothing_happ
 def test_before_the_start_there_is_no_loop() -> None:
     with pytest.raises(RuntimeError, match="was not started"):
         assert EventLoopThread().loop
+
+
+def test_whoever_calls_while_the_loop_ends_is_told_so(loop: EventLoopThread) -> None:
+    """However late: nobody waits for an answer of a loop that has ended."""
+    submitted: list[Future[None]] = []
+
+    def at_the_last_moment() -> None:
+        loop.loop.stop()
+        submitted.append(loop.submit(never))
+
+    loop.loop.call_soon_threadsafe(at_the_last_moment)
+    until(loop.loop.is_closed)
+    submitted.append(loop.submit(never))
+    for late in submitted:
+        with pytest.raises(CancelledError):
+            result_of(late)
