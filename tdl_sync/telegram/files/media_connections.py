@@ -107,6 +107,8 @@ class MediaConnections:
         self._places: tuple[Address, ...] = ()
         self._reached = 0
         """At which of them connections are opened: those before it could not be reached."""
+        self._told: set[Address] = set()
+        """Which of those before it the user knows of."""
         self._waiting_for_others: asyncio.Task[None] | None = None
         self._starter: Session | None = None
         self._none_opens = False
@@ -440,7 +442,7 @@ class MediaConnections:
         session = await self._started_at(others[0])
         if connected(session).is_set():
             took_seconds = self._clock() - began_at
-            self._asides.begin(self._look_again(first, others[0], session, took_seconds))
+            self._passed_over(first, others[0], session, took_seconds)
         return session
 
     async def _started_at(self, place: Address) -> Session:
@@ -520,25 +522,26 @@ class MediaConnections:
         if number > max(first, self._reached) and connected(session).is_set():
             self._reached = number
             took_seconds = self._clock() - began_at
-            self._asides.begin(self._look_again(self._places[first], place, session, took_seconds))
+            self._passed_over(self._places[first], place, session, took_seconds)
 
     async def _opened_at(self, place: Address, beside: Session, seconds: float | None) -> Session:
         return await opened_beside(self._telegram.client, beside, place.host, place.port, seconds)
 
-    async def _look_again(
-        self, passed_over: Address, place: Address, session: Session, took_seconds: float
+    def _passed_over(
+        self, first: Address, place: Address, session: Session, took_seconds: float
     ) -> None:
-        """See whether what could not be reached still can't be, now that another place was, by
-        ``session`` and within ``took_seconds``: a network that was gone for a while, noticed by
-        nobody, had looked the same."""
-        try:
-            another = await self._opened_at(passed_over, session, 2 * took_seconds + AGAIN_SECONDS)
-        except ConnectionError:
-            if connected(session).is_set():
-                self._telegram.say(
-                    f"warning: {passed_over.host}, where Telegram has files, cannot be reached: "
-                    f"they come from {place.host}"
-                )
-        else:
-            self._reached = 0
-            await self._telegram.close(another)
+        """What could not be reached is told, and tried once more beside all else, now that another
+        place was reached, by ``session`` and within ``took_seconds``: a network that was gone for a
+        while, noticed by nobody, looks the same."""
+        if first not in self._told:
+            self._told.add(first)
+            self._telegram.say(
+                f"warning: {first.host}, where Telegram has files, could not be reached: they come "
+                f"from {place.host}"
+            )
+        self._asides.begin(self._look_again(first, session, 2 * took_seconds + AGAIN_SECONDS))
+
+    async def _look_again(self, first: Address, beside: Session, seconds: float) -> None:
+        session = await self._opened_at(first, beside, seconds)
+        self._reached = 0
+        await self._telegram.close(session)

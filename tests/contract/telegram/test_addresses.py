@@ -99,7 +99,7 @@ def test_where_none_for_files_can_be_reached_they_come_from_the_one_for_everythi
     files.all()
     assert len(files.connections) == CONNECTIONS
     assert files.lines == [
-        f"warning: {MEDIA_ADDRESSES[dc_id]}, where Telegram has files, cannot be reached: they "
+        f"warning: {MEDIA_ADDRESSES[dc_id]}, where Telegram has files, could not be reached: they "
         f"come from {ADDRESSES[dc_id]}"
     ]
 
@@ -114,7 +114,7 @@ def test_where_the_one_for_everything_cannot_be_reached_they_come_from_the_one_f
     files.all()
     until(lambda: len(files.lines) == 1)
     assert files.lines == [
-        f"warning: {ADDRESSES[FOREIGN]}, where Telegram has files, cannot be reached: they come "
+        f"warning: {ADDRESSES[FOREIGN]}, where Telegram has files, could not be reached: they come "
         f"from {MEDIA_ADDRESSES[FOREIGN]}"
     ]
 
@@ -180,7 +180,6 @@ def test_a_network_that_was_gone_says_nothing_of_an_address(
     is back is passed over, as always."""
     monkeypatch.setattr(network, "REST_SECONDS", 0.2)
     monkeypatch.setattr(media_connections, "ANOTHER_ADDRESS_SECONDS", 1.0)
-    monkeypatch.setattr(media_connections, "AGAIN_SECONDS", 2.0 if blocked_later else 60.0)
     files = Fetching(connect_telegram, monkeypatch, dc_id)
     files.end(files.begin(1))  # now the addresses are known, and others have to be opened yet
     files.standin.faults.network_down = True
@@ -199,7 +198,6 @@ def test_a_network_that_was_gone_says_nothing_of_an_address(
     files.all()
     # The one that was open at the address that is blocked now is opened there for ever.
     assert len(files.connections) == CONNECTIONS - blocked_later
-    if blocked_later:
-        until(lambda: len(files.named(MEDIA_ADDRESSES[dc_id])) == 1)
-    else:
-        assert files.named("cannot be reached") == []
+    # Of an outage that nobody noticed is said what was seen.
+    most = int(blocked_later or noticed != "before")
+    assert len(files.named(MEDIA_ADDRESSES[dc_id])) in range(blocked_later, most + 1)

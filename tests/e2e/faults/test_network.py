@@ -112,7 +112,7 @@ def test_a_network_that_blocks_telegrams_addresses_for_files_costs_seconds(stage
     ended = scene.machine.run("-u", SOURCE)
     assert_moved(ended, 2)
     assert (
-        len(lines_with(ended.log, f"warning: {blocked}, where Telegram has files, cannot be")) == 1
+        len(lines_with(ended.log, f"warning: {blocked}, where Telegram has files, could not")) == 1
     )
     assert_on_remote(scene.machine, (scene.world.source, wanted(scene.world.source)))
 

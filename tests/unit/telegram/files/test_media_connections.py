@@ -10,7 +10,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -25,6 +24,7 @@ from tdl_sync.telegram.files.addresses import Address
 from tdl_sync.telegram.files.media_connections import LOOK_AT_THE_FIRST_SECONDS, MediaConnections
 from tdl_sync.telegram.files.turns import BYTES_PER_CONNECTION, Turn
 from tdl_sync.telegram.session.keys import Keys
+from tdl_sync.telegram.session.network import Network
 
 VIDEO = MessageKey(-1001, 0, 1)
 PHOTOS = [MessageKey(-1001, 0, number) for number in range(2, 6)]
@@ -46,7 +46,8 @@ class CountingTelegram:
 
     def __init__(self) -> None:
         self.client = self
-        self.network = SimpleNamespace(is_there=True)
+        self.lines: list[str] = []
+        self.network = Network(asyncio.Event(), self.lines.append)
         self.keys = Keys()
         self.sessions: set[Any] = set()
         self.starter = CountedSession()
@@ -57,6 +58,10 @@ class CountingTelegram:
         self.refuse_media = False
         self.media_tried = 0
         self.now = 0.0
+        self.places = (Address("192.0.2.1", 443),)
+        self.unreachable: set[str] = set()
+        self.opened_at: list[str] = []
+        self.closed: list[CountedSession] = []
         self.pauses_said: list[int] = []
         self.is_stopping = False
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
@@ -105,16 +110,27 @@ class CountingTelegram:
         return self.media[-1]
 
     async def of(self, dc_id: int) -> tuple[Address, ...]:
-        return (Address("192.0.2.1", 443),)
+        return self.places
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    async def close(self, session: CountedSession) -> None:
+        self.media.remove(session)
+        self.closed.append(session)
 
 
 @pytest.fixture(autouse=True)
 def media_is_opened_by_the_counting_telegram(monkeypatch: pytest.MonkeyPatch) -> None:
     async def opened_beside(
-        client: CountingTelegram, session: CountedSession, *_: object
+        client: CountingTelegram, beside: CountedSession, host: str, *_: object
     ) -> CountedSession:
-        assert session is client.starter
-        return await client.get_session(2, is_media=True)
+        assert beside in (client.starter, *client.media)
+        if host in client.unreachable:
+            raise ConnectionError(f"{host} cannot be reached")
+        session = await client.get_session(2, is_media=True)
+        client.opened_at.append(host)
+        return session
 
     monkeypatch.setattr(media_connections, "opened_beside", opened_beside)
 
@@ -653,5 +669,33 @@ def test_a_limit_of_one_connection_holds_that_one_alone() -> None:
         }
         await traffic.pass_time(PAUSE_SECONDS)
         assert traffic.load()[limited] == 1
+
+    run(test)
+
+
+@pytest.mark.parametrize("is_blocked", [True, False])
+def test_what_was_passed_over_is_used_again_if_it_can_be_reached_after_all(
+    is_blocked: bool,
+) -> None:
+    """A short outage that nobody noticed looks like an address that is blocked. The connection by
+    which that is seen is closed again."""
+
+    async def test(traffic: Traffic) -> None:
+        telegram = traffic.telegram
+        telegram.places = (Address("192.0.2.1", 443), Address("192.0.2.2", 443))
+        telegram.unreachable.add("192.0.2.1")
+        telegram.media_opens.clear()
+        await traffic.ask(VIDEO)
+        if not is_blocked:
+            telegram.unreachable.clear()
+        telegram.media_opens.set()
+        await traffic.ask(VIDEO, times=60)
+        assert [line for line in telegram.lines if "192.0.2.1" in line] == [
+            "warning: 192.0.2.1, where Telegram has files, could not be reached: they come from "
+            "192.0.2.2"
+        ]
+        assert len(telegram.closed) == (not is_blocked)
+        assert len(telegram.media) == 4
+        assert telegram.opened_at[-1] == ("192.0.2.2" if is_blocked else "192.0.2.1")
 
     run(test)
