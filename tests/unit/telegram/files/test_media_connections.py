@@ -58,7 +58,7 @@ class CountingTelegram:
         self.refuse_media = False
         self.media_tried = 0
         self.now = 0.0
-        self.places = (Address("192.0.2.1", 443),)
+        self.places: tuple[Address, ...] = (Address("192.0.2.1", 443),)
         self.unreachable: set[str] = set()
         self.opened_at: list[str] = []
         self.closed: list[CountedSession] = []
