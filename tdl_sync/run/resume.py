@@ -298,15 +298,19 @@ class Resumption:
     def lost(self, point: ResumePoint, listing: Iterable[ListedFile]) -> list[Failure]:
         """Of what is disputed, that of which the chat's folder does not show what its mark says:
         that mark is not to be believed any more."""
-        there = {(f"{point.folder}/{path_of(each)}", each.size_bytes) for each in listing}
-        found = []
+        claimed: dict[Failure, tuple[str, int]] = {}
         for failure in point.disputed:
             marked = self._marks.marked(self._scope.remote, failure.key)
-            if marked is None or marked.adopted_from is not None:
-                continue
-            if (f"{marked.folder}/{marked.name}", marked.size_bytes) not in there:
-                found.append(failure)
-        return found
+            if marked is not None and marked.adopted_from is None:
+                claimed[failure] = (f"{marked.folder}/{marked.name}", marked.size_bytes)
+        # Of a large folder the few that are asked for are kept, not a set of all paths.
+        asked_for = set(claimed.values())
+        there = {
+            shown
+            for each in (listing if asked_for else ())
+            if (shown := (f"{point.folder}/{path_of(each)}", each.size_bytes)) in asked_for
+        }
+        return [failure for failure, what in claimed.items() if what not in there]
 
     def job(
         self,
