@@ -56,8 +56,11 @@ DRIVE_BYTES_PER_SECOND = 3_000_000
 TELEGRAM_SHAPING = Shaping(round_trip_seconds=0.02, total_bytes_per_second=3_000_000)
 MEAN_FILE_BYTES = 150_000
 
-SAVE_SECONDS = 1.0
+SAVE_SECONDS = 2.5
 LEASE_SECONDS = 3 * SAVE_SECONDS
+"""Longer than listings lag, and than a busy machine keeps a run waiting: as a lease is that lasts
+for 90 s at least."""
+
 LONGEST_OVERSLEPT_SECONDS = 3.0
 LONGEST_TOGETHER_SECONDS = 6.0
 """From the other machine's start until the one that slept wakes."""

@@ -13,7 +13,8 @@ from tdl_sync.core.stop import StopFlag
 from tdl_sync.state.lease import Lease
 
 _POLL_SECONDS = 0.5
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS = 0.05
+"""So long after it has woken may a machine go on with what it was sending."""
 
 
 def wait_until_ours(lease: Lease, stop: StopFlag, notices: Notices) -> None:

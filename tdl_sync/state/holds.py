@@ -86,6 +86,13 @@ class Others:
         holds = holds_among(messages, self.subject)
         return [hold for hold in holds if hold.run.run_id != self.run.run_id]
 
+    def own_lapse(self, messages: Iterable[SavedText]) -> datetime | None:
+        """When our own hold lapses as others see it, by what the messages say; ``None`` if they
+        show none of ours."""
+        holds = holds_among(messages, self.subject)
+        own = (hold.lapses_at for hold in holds if hold.run.run_id == self.run.run_id)
+        return max(own, default=None)
+
     def before(self, own_id: int, messages: Iterable[SavedText]) -> list[Hold]:
         """Those before us: every lease, and of the claims those with a lower id than ours. Without
         a claim of our own (0) all of them are."""
@@ -151,6 +158,13 @@ class Others:
         return HeldByAnotherRun(
             f"process {run.pid} on {run.host!r} has taken over {self.subject.title!r} from this "
             "run, which ends; the other one does what is left"
+        )
+
+    def had_taken_over(self, run: RunIdentity) -> HeldByAnotherRun:
+        return HeldByAnotherRun(
+            f"process {run.pid} on {run.host!r} took over {self.subject.title!r} while this run "
+            "was silent, and is silent itself by now. It may have moved files that this run does "
+            "not know of, so this one ends; run again"
         )
 
 

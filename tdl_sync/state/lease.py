@@ -241,7 +241,8 @@ class Lease:
                 else:
                     self._check_claim()
                 self._written.write(text)
-                if may_have_lapsed:
+                # Also where the machine has slept since we looked.
+                if may_have_lapsed or self._renewals.are_missing:
                     self._look_for_another(None)  # who claimed it meanwhile has not seen us
             self._in_the_message = True
             self._claim.remove()
@@ -324,15 +325,22 @@ class Lease:
 
     def _look_for_another(self, now: datetime | None) -> None:
         """Whom ``take`` has seen and did not mind was heard of before our claim. ``None``: by
-        Telegram's clock it is at least as late as the newest of all messages."""
+        Telegram's clock it is at least as late as the newest of all messages.
+
+        Who came when our hold had lapsed counts though it lives no more: it may have moved files
+        that are in no listing of ours.
+        """
         messages = self._saved_messages.find(HEADER)
         if now is None:
             edited = (message.edited_at for message in messages)
             now = max(edited, default=self._claimed_at)
-        others = self._others.among(messages)
+        lapsed_at = self._others.own_lapse(messages)
+        others = [hold for hold in self._others.among(messages) if hold.heard_at > self._claimed_at]
         for hold in self._others.living(others, now):
-            if hold.heard_at > self._claimed_at:
-                raise self._others.taken_over(hold.run)
+            raise self._others.taken_over(hold.run)
+        for hold in others:
+            if lapsed_at is not None and hold.heard_at >= lapsed_at:
+                raise self._others.had_taken_over(hold.run)
 
     # --- at all times --------------------------------------------------------------------------
 

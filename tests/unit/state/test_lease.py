@@ -29,6 +29,11 @@ COMPLETE = replace(PLAIN, status=RunStatus.COMPLETE)
 INTERVAL_SECONDS = 300
 HERE = RunIdentity("here", 1, "here-1", "m1", 1_714_990_000, INTERVAL_SECONDS)
 THERE = RunIdentity("there", 2, "there-2", "m2", 1_714_990_000, INTERVAL_SECONDS)
+CLAIM_ON_ANOTHER_CHAT = claim_text(
+    Subject(SCOPE.remote, SCOPE.chat_id - 1, "another chat", "Another chat"),
+    RunIdentity("elsewhere", 3, "elsewhere-3", "m3", 1_714_990_000, INTERVAL_SECONDS),
+)
+"""What shows what time it is at Telegram's."""
 
 
 @dataclass
@@ -750,16 +755,69 @@ def test_who_claims_the_chat_while_a_machine_that_slept_renews_it_keeps_it(
         here.save()
 
 
-def test_a_machine_that_slept_goes_on_where_nobody_came_or_who_came_is_gone(
-    saved: FakeSavedMessages,
-) -> None:
-    here = Runner(saved, HERE, gone={THERE.run_id})
+def test_a_machine_that_slept_goes_on_where_nobody_came(saved: FakeSavedMessages) -> None:
+    here = Runner(saved, HERE)
     here.take()
     here.save()
     later(saved, here)
-    saved.put(claim_text(SUBJECT, THERE))
     here.save()
     assert here.lease.admits
+
+
+@pytest.mark.parametrize("how", ["its process has ended", "it fell asleep itself"])
+def test_a_machine_that_slept_gives_way_to_who_came_meanwhile_though_that_lives_no_more(
+    saved: FakeSavedMessages, how: str
+) -> None:
+    """It may have moved files before its first save, of which nobody else knows."""
+    here = Runner(saved, HERE, gone={THERE.run_id} if how == "its process has ended" else set())
+    here.take()
+    here.save()
+    later(saved, here)
+    Runner(saved, THERE).take()
+    if how == "it fell asleep itself":
+        later(saved, here)
+        saved.put(CLAIM_ON_ANOTHER_CHAT)
+    with pytest.raises(HeldByAnotherRun, match="took over 'Лекции 📚' while this run was silent"):
+        here.save()
+    assert here.stop.is_set
+
+
+def test_a_machine_that_slept_minds_nobody_who_came_before_that_and_gave_way(
+    saved: FakeSavedMessages,
+) -> None:
+    """Its claim may have stayed where it lost its network."""
+    here = Runner(saved, HERE)
+    here.take()
+    here.save()
+    saved.now += timedelta(seconds=1)
+    saved.put(claim_text(SUBJECT, THERE))
+    later(saved, here)
+    saved.put(CLAIM_ON_ANOTHER_CHAT)
+    here.save()
+    assert here.lease.admits
+
+
+@pytest.mark.parametrize("saves_before", [0, 1])
+def test_a_machine_that_sleeps_in_the_midst_of_a_save_gives_way_to_who_came_meanwhile(
+    saved: WatchedSavedMessages, saves_before: int
+) -> None:
+    """It had looked before that, and its save wakes with it. The other one, which gives way as well
+    at its own next save, has moved files."""
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    here.take()
+    for _ in range(saves_before):
+        here.save()
+
+    def sleep(call: str) -> None:
+        if call == ("edit" if saves_before else "send_pinned"):
+            saved.before = lambda call: None
+            later(saved, here)
+            there.take()
+
+    saved.before = sleep
+    with pytest.raises(HeldByAnotherRun, match="process 2 on 'there' has taken over"):
+        here.save()
+    assert here.stop.is_set
 
 
 def test_a_late_first_save_goes_on_where_nobody_else_came(saved: FakeSavedMessages) -> None:
