@@ -90,7 +90,7 @@ def test_where_none_for_files_can_be_reached_they_come_from_the_one_for_everythi
     how: str, dc_id: int, connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over as many connections as else, and one line says so."""
-    monkeypatch.setattr(media_connections, "ANOTHER_ADDRESS_SECONDS", 1.0)
+    monkeypatch.setattr(media_connections, "ANOTHER_ADDRESS_SECONDS", 2.0)
     files = Fetching(connect_telegram, monkeypatch, dc_id)
     setattr(files.standin.faults, how, frozenset(MEDIA_ADDRESSES.values()))
     files.all()
@@ -108,7 +108,7 @@ def test_where_none_for_files_can_be_reached_they_come_from_the_one_for_everythi
 def test_where_the_one_for_everything_cannot_be_reached_they_come_from_the_one_for_files(
     how: str, connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(media_connections, "ANOTHER_ADDRESS_SECONDS", 1.0)
+    monkeypatch.setattr(media_connections, "ANOTHER_ADDRESS_SECONDS", 2.0)
     files = Fetching(connect_telegram, monkeypatch, FOREIGN)
     setattr(files.standin.faults, how, frozenset({ADDRESSES[FOREIGN]}))
     files.all()
@@ -137,7 +137,7 @@ def test_who_is_refused_for_now_waits_and_asks_nowhere_else(
 def test_where_no_other_connection_can_be_opened_they_come_over_the_one_for_calls(
     connect_telegram: ConnectTelegram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(media_connections, "ANOTHER_ADDRESS_SECONDS", 1.0)
+    monkeypatch.setattr(media_connections, "ANOTHER_ADDRESS_SECONDS", 2.0)
     files = Fetching(connect_telegram, monkeypatch, HOME)
     files.standin.faults.refused_addresses = frozenset({ADDRESSES[HOME], MEDIA_ADDRESSES[HOME]})
     files.all()
@@ -179,9 +179,9 @@ def test_a_network_that_was_gone_says_nothing_of_an_address(
     """Also where it is gone for longer than an address is waited for. What can't be reached when it
     is back is passed over, as always."""
     monkeypatch.setattr(network, "REST_SECONDS", 0.2)
-    monkeypatch.setattr(media_connections, "ANOTHER_ADDRESS_SECONDS", 1.0)
     files = Fetching(connect_telegram, monkeypatch, dc_id)
     files.end(files.begin(1))  # now the addresses are known, and others have to be opened yet
+    monkeypatch.setattr(media_connections, "ANOTHER_ADDRESS_SECONDS", 1.0)
     files.standin.faults.network_down = True
     if noticed == "before":
         files.standin.drop_connections()

@@ -203,11 +203,15 @@ def remote_control_of(rclone: psutil.Process) -> Call:
 
 def cancel_what_it_does(call: Call) -> str:
     """As its own limits of time do. What it says of what was cancelled."""
-    jobs = call("job/list")["jobids"]
-    (running,) = (job for job in jobs if not call("job/status", jobid=job)["finished"])
+
+    def has_ended(job: int) -> bool:
+        """What has ended it forgets at once."""
+        return bool(call("job/status", jobid=job).get("finished", True))
+
+    (running,) = (job for job in call("job/list")["jobids"] if not has_ended(job))
     call("job/stop", jobid=running)
-    until(lambda: call("job/status", jobid=running)["finished"])
-    return str(call("job/status", jobid=running)["error"])
+    until(lambda: has_ended(running))
+    return str(call("core/stats").get("lastError"))
 
 
 def test_what_rclone_has_cancelled_may_arrive_all_the_same(scene: SetScene, rclone: str) -> None:
