@@ -67,6 +67,12 @@ class Fetching:
         """All parts of all files, at once."""
         self.end(self.begin())
 
+    def come_over(self) -> int:
+        """All of them once more: over how many connections."""
+        self.connections.clear()
+        self.all()
+        return len(self.connections)
+
     def begin(self, most_parts: int | None = None) -> list[Asked]:
         parts = (
             (item, offset)
@@ -94,10 +100,7 @@ def test_where_none_for_files_can_be_reached_they_come_from_the_one_for_everythi
     files = Fetching(connect_telegram, monkeypatch, dc_id)
     setattr(files.standin.faults, how, frozenset(MEDIA_ADDRESSES.values()))
     files.all()
-    until(lambda: len(files.lines) == 1)
-    files.connections.clear()
-    files.all()
-    assert len(files.connections) == CONNECTIONS
+    until(lambda: files.come_over() == CONNECTIONS)
     assert files.lines == [
         f"warning: {MEDIA_ADDRESSES[dc_id]}, where Telegram has files, could not be reached: they "
         f"come from {ADDRESSES[dc_id]}"
@@ -149,7 +152,7 @@ def test_what_can_no_longer_be_reached_holds_no_file(
 ) -> None:
     """Nor do files come over the connection for calls any more when it can be again."""
     files = Fetching(connect_telegram, monkeypatch, HOME)
-    files.all()
+    until(lambda: files.come_over() == CONNECTIONS)
     files.standin.faults.refused_addresses = frozenset({ADDRESSES[HOME], MEDIA_ADDRESSES[HOME]})
     for_files = frozenset(files.connections)
     assert files.standin.drop_connections(lambda each: each.number in for_files) == CONNECTIONS
@@ -194,10 +197,8 @@ def test_a_network_that_was_gone_says_nothing_of_an_address(
         files.standin.faults.refused_addresses = frozenset(MEDIA_ADDRESSES.values())
     files.standin.faults.network_down = False
     files.end(asked)
-    files.connections.clear()
-    files.all()
     # The one that was open at the address that is blocked now is opened there for ever.
-    assert len(files.connections) == CONNECTIONS - blocked_later
+    until(lambda: files.come_over() == CONNECTIONS - blocked_later)
     # Of an outage that nobody noticed is said what was seen.
     most = int(blocked_later or noticed != "before")
     assert len(files.named(MEDIA_ADDRESSES[dc_id])) in range(blocked_later, most + 1)
