@@ -236,7 +236,8 @@ def test_the_old_one_stays_while_the_new_one_is_lost(line: MortalLine) -> None:
 
 def counted_on(line: MortalLine) -> set[bytes]:
     """What is there of files that messages hold now: under their own numbers, or by their marks. A
-    copy under another message's number that no mark knows is the file of nobody."""
+    copy under another message's number that no mark knows is the file of nobody; and a mark of what
+    a message held before says nothing of what it holds now."""
     there = line.remote.get(FOLDER, {})
     own = {
         content_of(each)
@@ -244,7 +245,11 @@ def counted_on(line: MortalLine) -> set[bytes]:
         for name, content in there.items()
         if name.startswith(f"{each.message_id}_") and content == content_of(each)
     }
-    marked = {content_of(each) for each in line.items() if line.records.is_done(REMOTE, each.key)}
+    marked = {
+        content_of(each)
+        for each in line.items()
+        if (mark := line.records.marked(REMOTE, each.key)) and not mark.is_replaced_by(each)
+    }
     return own | (marked & set(there.values()))
 
 
