@@ -167,6 +167,13 @@ class Others:
             "not know of, so this one ends; run again"
         )
 
+    def may_be_overwritten(self) -> HeldByAnotherRun:
+        return HeldByAnotherRun(
+            f"this run stood still in the midst of a save for longer than it holds "
+            f"{self.subject.title!r}: another run may have taken it meanwhile and moved files that "
+            "this one does not know of, so this one ends; run again"
+        )
+
 
 def named_part(title: str, shard: Shard) -> str:
     """A chat, or a part of it, for a line."""

@@ -244,6 +244,9 @@ class Lease:
                 # Also where the machine has slept since we looked.
                 if may_have_lapsed or self._renewals.are_missing:
                     self._look_for_another(None)  # who claimed it meanwhile has not seen us
+                    if not may_have_lapsed and self._renewals.have_lapsed:
+                        # Who has even saved meanwhile was overwritten just now, and its claim gone.
+                        raise self._others.may_be_overwritten()
             self._in_the_message = True
             self._claim.remove()
 

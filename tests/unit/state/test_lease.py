@@ -782,6 +782,46 @@ def test_a_machine_that_slept_gives_way_to_who_came_meanwhile_though_that_lives_
     assert here.stop.is_set
 
 
+def test_a_run_that_overwrites_what_another_one_may_have_saved_while_it_stood_still_ends(
+    saved: WatchedSavedMessages,
+) -> None:
+    """Nothing tells it of the other one any more."""
+    here, there = Runner(saved, HERE), Runner(saved, THERE)
+    here.take()
+    here.save()
+
+    def sleep(call: str) -> None:
+        if call == "edit":
+            saved.before = lambda call: None
+            later(saved, here)
+            there.take()
+            there.save()
+
+    saved.before = sleep
+    with pytest.raises(HeldByAnotherRun, match="this run stood still in the midst of a save"):
+        here.save()
+    assert here.stop.is_set
+    assert claims(saved) == []
+
+
+def test_a_save_that_takes_long_but_not_longer_than_a_hold_renews_it(
+    saved: WatchedSavedMessages,
+) -> None:
+    here = Runner(saved, HERE)
+    here.take()
+    here.save()
+
+    def wait(call: str) -> None:
+        if call == "edit":
+            later(saved, here, intervals=2.5)
+
+    saved.before = wait
+    here.save()
+    saved.before = lambda call: None
+    here.save()
+    assert not here.stop.is_set
+
+
 def test_a_machine_that_slept_minds_nobody_who_came_before_that_and_gave_way(
     saved: FakeSavedMessages,
 ) -> None:
