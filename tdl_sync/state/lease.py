@@ -226,7 +226,8 @@ class Lease:
 
         A message that another run has written meanwhile is left as it is: the lease is lost,
         ``HeldByAnotherRun`` is raised, and the run is stopped with it unless this chat is
-        ``idle``. What Telegram refuses for good stops the run, too.
+        ``idle``; so it is where the save itself has taken longer than the lease lasts, since nobody
+        knows then who was here. What Telegram refuses for good stops the run, too.
         """
         with self._writing:
             may_have_lapsed = self._in_the_message and self._renewals.are_missing
