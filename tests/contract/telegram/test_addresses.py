@@ -179,9 +179,9 @@ def test_a_network_that_was_gone_says_nothing_of_an_address(
     connect_telegram: ConnectTelegram,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Also where it is gone for longer than an address is waited for; where nobody noticed that, one
-    line says which could not be reached. What can't be reached when it is back is passed over, as
-    always."""
+    """Also where it is gone for longer than an address is waited for; where nobody noticed that,
+    one line says which could not be reached. What can't be reached when it is back is passed over,
+    as always."""
     monkeypatch.setattr(network, "REST_SECONDS", 0.2)
     files = Fetching(connect_telegram, monkeypatch, dc_id)
     files.end(files.begin(1))  # now the addresses are known, and others have to be opened yet
